@@ -1,0 +1,2 @@
+// Package ebpf is the instruction set: decode, encode, print and parse.
+package ebpf

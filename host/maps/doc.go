@@ -1,0 +1,2 @@
+// Package maps holds every map type behind one interface.
+package maps
