@@ -1,14 +1,7 @@
-// Package mem is the flat memory that packets, stacks and map values live in.
-//
-// An [Arena] is one reserved span of bytes. A BPF address is an offset into
-// it, so a checked access is a slice expression, a value keeps its address for
-// as long as its map lives, and generated code can later read values in place.
-// Address 0 is never handed out: it is BPF's NULL.
 package mem
 
 import (
 	"fmt"
-	"sort"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,14 +38,24 @@ type Arena struct {
 // access that runs past a region by less than this hits no other region.
 const guard = 64 << 10
 
+// align is what every region's address is a multiple of: a cache line.
+const align = 64
+
+// Span is how many bytes of an arena a region of size bytes takes at most,
+// its guard and alignment included: sums of it size an arena.
+func Span(size uint64) uint64 { return size + guard + align }
+
 // New reserves size bytes of address space. The system commits pages only as
 // they are touched, so generous sizes cost nothing.
 func New(size uint64) (*Arena, error) {
-	size = (size + 2*guard + 4095) &^ 4095
-	b, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE,
+	whole := (size + 2*guard + 4095) &^ 4095
+	if whole < size || whole > 1<<46 {
+		return nil, fmt.Errorf("reserve %d bytes of flat memory: more than the address space holds", size)
+	}
+	b, err := unix.Mmap(-1, 0, int(whole), unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
-		return nil, fmt.Errorf("reserve %d bytes of flat memory: %w", size, err)
+		return nil, fmt.Errorf("reserve %d bytes of flat memory: %w", whole, err)
 	}
 	return &Arena{B: b, next: guard}, nil
 }
@@ -69,22 +72,32 @@ func (a *Arena) Close() error {
 
 // Alloc hands out size zeroed bytes at an address that is a multiple of 64.
 func (a *Arena) Alloc(kind Kind, owner int, size uint64) (uint64, error) {
-	addr := (a.next + 63) &^ 63
-	if addr+size+guard > uint64(len(a.B)) || addr+size < addr {
+	addr := (a.next + align - 1) &^ (align - 1)
+	end := addr + size + guard
+	if end < size || end > uint64(len(a.B)) {
 		return 0, fmt.Errorf("flat memory of %d bytes is full: %d more asked", len(a.B), size)
 	}
-	a.next = addr + size + guard
+	a.next = end
 	a.regions = append(a.regions, Region{Kind: kind, Owner: owner, Addr: addr, Size: size})
 	return addr, nil
 }
 
-// Find returns the region that holds all of [addr, addr+n), or nil.
+// Find returns the region that holds all of [addr, addr+n), or nil. It stays
+// valid until the next Alloc.
 func (a *Arena) Find(addr, n uint64) *Region {
-	i := sort.Search(len(a.regions), func(i int) bool { return a.regions[i].Addr > addr }) - 1
-	if i < 0 {
+	lo, hi := 0, len(a.regions) // the first region above addr is in [lo, hi]
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if a.regions[mid].Addr > addr {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	if lo == 0 {
 		return nil
 	}
-	r := &a.regions[i]
+	r := &a.regions[lo-1]
 	if off := addr - r.Addr; off > r.Size || n > r.Size-off {
 		return nil
 	}
