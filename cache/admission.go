@@ -1,0 +1,162 @@
+package cache
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// An Admission says whether a hot id is worth an install at all. It is an axis
+// of its own: every admission goes with every policy.
+type Admission interface {
+	// Note sees every request of a cacheable packet, before Admit.
+	Note(id uint32, hit bool)
+	// Admit is asked on a miss of an id that is hot and not on its way in.
+	// misses counts the misses of id so far, this one included.
+	Admit(id, size, cost, misses uint32) bool
+}
+
+// An admissionKind is a row of the list of admissions.
+type admissionKind struct {
+	name string
+	arg  string // what the parameter is called, "" for none
+	def  uint64 // its default
+	is   string
+	make func(n, seed, capacity uint64) Admission
+}
+
+var admissions = []admissionKind{
+	{"always", "", 0, "admits every id", func(_, _, _ uint64) Admission { return always{} }},
+	{"probabilistic", "n", 16, "admits one miss in n, drawn", newProbabilistic},
+	{"threshold", "n", 2, "admits from the nth miss of an id on", newThreshold},
+	{"doorkeeper", "n", 0, "admits what was requested before within the last n requests (0: 8 × the budget), as TinyLFU's doorkeeper", newDoorkeeper},
+	{"cost-aware", "n", 1, "admits when n expected further hits repay the install: misses so far × cost ≥ n × size", newCostAware},
+}
+
+// AdmissionNames lists the admissions in the form NewAdmission takes.
+func AdmissionNames() []string {
+	names := make([]string, len(admissions))
+	for i, a := range admissions {
+		names[i] = a.name
+		if a.arg != "" && a.def > 0 {
+			names[i] += fmt.Sprintf("/%d", a.def)
+		}
+	}
+	return names
+}
+
+// NewAdmission makes one from its text: a name, and for those with a parameter
+// "/" and a number: "always", "probabilistic/16", "threshold/2", "doorkeeper",
+// "cost-aware/4". "" is "always". capacity is that of the cache, in its unit.
+func NewAdmission(text string, seed, capacity uint64) (Admission, error) {
+	if text == "" {
+		text = "always"
+	}
+	name, num, has := strings.Cut(text, "/")
+	for _, a := range admissions {
+		if a.name != name {
+			continue
+		}
+		n := a.def
+		if has {
+			if a.arg == "" {
+				return nil, fmt.Errorf("admission %q: %s takes no number", text, name)
+			}
+			v, err := strconv.ParseUint(num, 10, 32)
+			if err != nil || v == 0 {
+				return nil, fmt.Errorf("admission %q: %q is not a number from 1 on", text, num)
+			}
+			n = v
+		}
+		return a.make(n, seed, capacity), nil
+	}
+	names := AdmissionNames()
+	sort.Strings(names)
+	return nil, fmt.Errorf("admission %q: not known; there are %s", text, strings.Join(names, ", "))
+}
+
+type always struct{}
+
+func (always) Note(uint32, bool)                   {}
+func (always) Admit(_ uint32, _, _, _ uint32) bool { return true }
+
+// probabilistic admits one miss in n, as the Open vSwitch EMC does.
+type probabilistic struct {
+	always
+	state, limit uint64
+}
+
+func newProbabilistic(n, seed, _ uint64) Admission {
+	return &probabilistic{state: seed ^ 0x70726f62, limit: ^uint64(0) / n}
+}
+
+func (a *probabilistic) Admit(_ uint32, _, _, _ uint32) bool {
+	a.state += 0x9e3779b97f4a7c15
+	return mix(a.state) <= a.limit
+}
+
+// mix is splitmix64's output function.
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// threshold admits an id from its nth miss on.
+type threshold struct {
+	always
+	n uint32
+}
+
+func newThreshold(n, _, _ uint64) Admission { return &threshold{n: uint32(n)} }
+
+func (a *threshold) Admit(_ uint32, _, _, misses uint32) bool { return misses >= a.n }
+
+// doorkeeper admits an id that was requested before in the present period;
+// a period is a number of requests, after which all is forgotten (Einziger,
+// Friedman, Manes: TinyLFU, ACM TOS 2017, section 3.4.2). Ids are dense, so
+// the filter is exact: it has no false positives to attack.
+type doorkeeper struct {
+	period, n uint64
+	epoch     uint32
+	seen      []uint32 // per id: epoch of the last request, 0 never
+	again     bool     // the id of the last Note was requested before
+}
+
+func newDoorkeeper(n, _, capacity uint64) Admission {
+	if n == 0 {
+		n = 8 * capacity
+	}
+	return &doorkeeper{period: n, epoch: 1}
+}
+
+func (a *doorkeeper) Note(id uint32, _ bool) {
+	if int(id) >= len(a.seen) {
+		t := make([]uint32, max(int(id)+1, 2*len(a.seen), 64))
+		copy(t, a.seen)
+		a.seen = t
+	}
+	a.again = a.seen[id] == a.epoch
+	a.seen[id] = a.epoch
+	if a.n++; a.n == a.period {
+		a.n = 0
+		a.epoch++
+	}
+}
+
+func (a *doorkeeper) Admit(_ uint32, _, _, _ uint32) bool { return a.again }
+
+// costAware admits when what the id has cost so far by missing is at least n
+// times its size: an id is expected to be requested again as often as it was
+// requested before (the ski-rental rule), and an install is paid by the slot.
+type costAware struct {
+	always
+	n uint64
+}
+
+func newCostAware(n, _, _ uint64) Admission { return &costAware{n: n} }
+
+func (a *costAware) Admit(_, size, cost, misses uint32) bool {
+	return uint64(misses)*uint64(cost) >= a.n*uint64(size)
+}

@@ -1,0 +1,153 @@
+package policy
+
+// A Policy decides which entries of a bounded cache stay and which go. Ids are
+// dense: 0, 1, 2, … in the order of first use, so every table is an array.
+//
+// One lookup is one Access. A miss changes nothing that a later Insert of the
+// same id would not change too, so an install may finish long after the miss
+// that began it, or never. Policies are not safe for concurrent use.
+type Policy interface {
+	// Access looks id up. On a hit the policy notes the use.
+	Access(id uint32) (hit bool)
+	// Insert puts id in, which must not be in, and appends the ids it evicted
+	// to evicted. size is in slots (1 on an entry budget) and at least 1; cost
+	// is what a miss of the id costs, in any unit, and is read only by the
+	// cost-aware policies. A policy may refuse: then Contains(id) is false
+	// afterwards. An entry larger than the whole budget is always refused.
+	Insert(id, size, cost uint32, evicted []uint32) []uint32
+	// Remove takes id out, because it became invalid and not because room was
+	// needed. It leaves no ghost. It reports whether id was in.
+	Remove(id uint32) bool
+	// Contains reports whether id is in, and notes nothing.
+	Contains(id uint32) bool
+	// Len is the number of entries in.
+	Len() int
+	// Used is the sum of the sizes of the entries in: at most the capacity.
+	Used() uint64
+}
+
+// A Runner is a Policy with a loop of its own over a stream: the same events
+// as Access and, on a miss, Insert of size 1 and cost 1 for each id in turn,
+// without a call per request. It continues from the present state.
+// Bit i%64 of miss[i/64] is set when ids[i] missed; miss must hold
+// (len(ids)+63)/64 words, all of them are written.
+type Runner interface {
+	Run(ids []uint32, miss []uint64)
+}
+
+// Config is what every policy is made from.
+type Config struct {
+	Capacity uint64 // the budget: entries, or slots where Sized
+	Sized    bool   // entries have sizes; otherwise every size is 1
+	Seed     uint64 // for the policies that draw
+	IDs      int    // how many ids to expect; a hint, tables grow
+}
+
+// base holds what all policies count.
+type base struct {
+	capacity uint64
+	used     uint64
+	n        int
+	sized    bool
+	size     []uint32 // per id, as inserted; empty where not sized
+}
+
+func newBase(c Config) base {
+	b := base{capacity: c.Capacity, sized: c.Sized}
+	if c.Sized {
+		b.size = make([]uint32, c.IDs)
+	}
+	return b
+}
+
+func (b *base) Len() int     { return b.n }
+func (b *base) Used() uint64 { return b.used }
+
+// add counts id in.
+func (b *base) add(id, size uint32) {
+	if b.sized {
+		b.size = fit(b.size, id)
+		b.size[id] = size
+	}
+	b.n++
+	b.used += uint64(size)
+}
+
+// sub counts id out.
+func (b *base) sub(id uint32) {
+	b.n--
+	b.used -= b.sizeOf(id)
+}
+
+func (b *base) sizeOf(id uint32) uint64 {
+	if b.sized {
+		return uint64(b.size[id])
+	}
+	return 1
+}
+
+// setSize notes the size of an id that may be a ghost only.
+func (b *base) setSize(id, size uint32) {
+	if b.sized {
+		b.size = fit(b.size, id)
+		b.size[id] = size
+	}
+}
+
+// fit makes s long enough to be indexed by id.
+func fit[T any](s []T, id uint32) []T {
+	if int(id) < len(s) {
+		return s
+	}
+	n := max(int(id)+1, 2*len(s), 64)
+	t := make([]T, n)
+	copy(t, s)
+	return t
+}
+
+// play is the loop that stands in for a missing Run.
+func play(p Policy, ids []uint32, miss []uint64) {
+	var evicted []uint32
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		var m uint64
+		for i, id := range ids[:k] {
+			if !p.Access(id) {
+				m |= 1 << i
+				evicted = p.Insert(id, 1, 1, evicted[:0])
+			}
+		}
+		miss[w] = m
+		ids = ids[k:]
+	}
+}
+
+// Run passes ids through p: by p's own loop where it has one. See Runner.
+func Run(p Policy, ids []uint32, miss []uint64) {
+	if r, ok := p.(Runner); ok {
+		r.Run(ids, miss)
+		return
+	}
+	play(p, ids, miss)
+}
+
+// RunSized is Run for entries with sizes and costs, both per id; cost may be nil.
+func RunSized(p Policy, ids, size, cost []uint32, miss []uint64) {
+	var evicted []uint32
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		var m uint64
+		for i, id := range ids[:k] {
+			if !p.Access(id) {
+				m |= 1 << i
+				c := uint32(1)
+				if cost != nil {
+					c = cost[id]
+				}
+				evicted = p.Insert(id, size[id], c, evicted[:0])
+			}
+		}
+		miss[w] = m
+		ids = ids[k:]
+	}
+}

@@ -1,0 +1,67 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+)
+
+// An Info says what a policy is. The registry holds one for each.
+type Info struct {
+	Name   string
+	Is     string // one line: what it evicts
+	Source string // where it is described
+	Sizes  string // what it does on a slot budget
+	New    func(Config) Policy
+}
+
+const (
+	sizesEvict   = "size-oblivious: evicts in its own order until the entry fits"
+	sizesQueues  = "size-oblivious order; its queues' shares are counted in slots"
+	sizesAware   = "weighs an entry's value against its slots"
+	sizesPacking = "packs whole entries into sets whose slots are the budget divided by the number of sets"
+)
+
+// registry is the one list of policies, in the order of display.
+var registry = []Info{
+	{"fifo", "evicts what was inserted first", "", sizesEvict, newFIFO},
+	{"random", "evicts any entry, each with the same probability", "", sizesEvict, newRandom},
+	{"clock", "fifo with a second chance for what was used", "Corbató 1968", sizesEvict, func(c Config) Policy { return newClock(c, 1) }},
+	{"lru", "evicts what was used longest ago", "", sizesEvict, newLRU},
+	{"mru", "evicts what was used last", "", sizesEvict, newMRU},
+	{"2q", "fifo for new entries, lru for those that come back; libCacheSim's TwoQ", "Johnson, Shasha, VLDB 1994", sizesQueues, newTwoQ},
+	{"arc", "balances recency and frequency by its ghosts; libCacheSim's ARC", "Megiddo, Modha, FAST 2003", sizesQueues, newARC},
+}
+
+// All lists every policy, in the order of display.
+func All() []Info { return append([]Info(nil), registry...) }
+
+// Names lists the names of every policy, in the order of display.
+func Names() []string {
+	names := make([]string, len(registry))
+	for i, r := range registry {
+		names[i] = r.Name
+	}
+	return names
+}
+
+// Lookup finds a policy by its name.
+func Lookup(name string) (Info, error) {
+	for _, r := range registry {
+		if r.Name == name {
+			return r, nil
+		}
+	}
+	return Info{}, fmt.Errorf("policy %q: not known; there are %s", name, strings.Join(Names(), ", "))
+}
+
+// New makes a policy by its name.
+func New(name string, c Config) (Policy, error) {
+	r, err := Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	if c.Capacity == 0 {
+		return nil, fmt.Errorf("policy %q: capacity 0: at least 1 is needed", name)
+	}
+	return r.New(c), nil
+}

@@ -1,0 +1,146 @@
+// Package stream holds streams of cache requests: in memory, in files of
+// several formats, and made by generators.
+package stream
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A Stream is a sequence of requests for ids, with what is known of each.
+//
+// Ids are dense: a number is used only when all smaller ones occur before it,
+// or (from generators) anyway below len(Keys). Every slice may be nil but IDs,
+// and then has the default given.
+type Stream struct {
+	Name string   // where it is from, for reports
+	IDs  []uint32 // per request; None: an uncacheable packet
+
+	// Per request.
+	Bytes  []uint32 // of the packet; nil: 1 each
+	Time   []int64  // nanoseconds, not falling; nil: not known
+	Labels []uint8  // index into LabelNames; nil: 0 each
+
+	// Per id.
+	Sizes []uint32 // in slots; nil: 1 each
+	Costs []uint32 // of a miss; nil: 1 each
+	Keys  []uint64 // the id's name where the stream came from; nil: the id
+
+	// Invalidations, in order of At.
+	Invalidations []Invalidation
+
+	LabelNames []string // nil: a single kind of packets
+	ids        int      // how many ids there may be; 0: not known yet
+}
+
+// None stands in IDs for a packet that can't be cached.
+const None = ^uint32(0)
+
+// An Invalidation takes an id out just before request number At (from 0);
+// At == len(IDs) is after the last.
+type Invalidation struct {
+	At uint64
+	ID uint32
+}
+
+// Len is the number of requests.
+func (s *Stream) Len() int { return len(s.IDs) }
+
+// NumIDs is one more than the largest id.
+func (s *Stream) NumIDs() int {
+	if s.ids == 0 {
+		for _, id := range s.IDs {
+			if id != None && int(id) >= s.ids {
+				s.ids = int(id) + 1
+			}
+		}
+		for _, v := range s.Invalidations {
+			s.ids = max(s.ids, int(v.ID)+1)
+		}
+	}
+	return s.ids
+}
+
+// Key is what id is called where the stream came from.
+func (s *Stream) Key(id uint32) uint64 {
+	if s.Keys == nil {
+		return uint64(id)
+	}
+	return s.Keys[id]
+}
+
+// Size is the size of id in slots.
+func (s *Stream) Size(id uint32) uint32 {
+	if s.Sizes == nil {
+		return 1
+	}
+	return s.Sizes[id]
+}
+
+// Plain reports whether the stream is ids only: every packet cacheable and
+// nothing invalidated.
+func (s *Stream) Plain() bool {
+	return len(s.Invalidations) == 0 && !slices.Contains(s.IDs, None)
+}
+
+// SetSizes gives each id its size by its key.
+func (s *Stream) SetSizes(size func(key uint64) uint32) {
+	s.Sizes = make([]uint32, s.NumIDs())
+	for id := range s.Sizes {
+		s.Sizes[id] = size(s.Key(uint32(id)))
+	}
+}
+
+// FromKeys32 makes a stream of keys dense, in order of first use.
+func FromKeys32(keys []uint32) *Stream {
+	var top uint32
+	for _, k := range keys {
+		top = max(top, k)
+	}
+	s := &Stream{IDs: make([]uint32, len(keys))}
+	dense := make([]uint32, int(top)+1) // id + 1
+	for i, k := range keys {
+		if dense[k] == 0 {
+			s.Keys = append(s.Keys, uint64(k))
+			dense[k] = uint32(len(s.Keys))
+		}
+		s.IDs[i] = dense[k] - 1
+	}
+	s.ids = len(s.Keys)
+	return s
+}
+
+// Check says what is wrong with a stream that was put together by hand.
+func (s *Stream) Check() error {
+	n := s.NumIDs()
+	for _, f := range []struct {
+		name      string
+		len, want int
+	}{
+		{"bytes", len(s.Bytes), len(s.IDs)}, {"times", len(s.Time), len(s.IDs)}, {"labels", len(s.Labels), len(s.IDs)},
+	} {
+		if f.len != 0 && f.len != f.want {
+			return fmt.Errorf("stream %q: %d %s for %d requests", s.Name, f.len, f.name, f.want)
+		}
+	}
+	for _, f := range []struct {
+		name string
+		len  int
+	}{{"sizes", len(s.Sizes)}, {"costs", len(s.Costs)}, {"keys", len(s.Keys)}} {
+		if f.len != 0 && f.len < n {
+			return fmt.Errorf("stream %q: %d %s for %d ids", s.Name, f.len, f.name, n)
+		}
+	}
+	if !slices.IsSortedFunc(s.Invalidations, func(a, b Invalidation) int {
+		switch {
+		case a.At < b.At:
+			return -1
+		case a.At > b.At:
+			return 1
+		}
+		return 0
+	}) {
+		return fmt.Errorf("stream %q: invalidations are not in order", s.Name)
+	}
+	return nil
+}

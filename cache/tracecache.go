@@ -1,0 +1,357 @@
+package cache
+
+import (
+	"fmt"
+
+	"jitnic/cache/policy"
+)
+
+// Config is what a TraceCache is made from. The zero value of every field but
+// Policy and the budget is the plainest choice.
+type Config struct {
+	Policy    string // a name of policy.Names
+	Admission string // see NewAdmission; "" is "always"
+
+	// The budget: one of the two, the other 0.
+	Entries uint64 // each entry counts 1, whatever its size
+	Slots   uint64 // each entry counts its size
+
+	// HotThreshold is the number of the request of an id, counted from 1, that
+	// first tries to install it. 0 is 1.
+	HotThreshold uint32
+	// InstallDelay is how many packets an install takes: begun at packet n, the
+	// id hits from packet n+1+InstallDelay on.
+	InstallDelay uint64
+	// InstallTime is how long an install takes at least, in nanoseconds of the
+	// clock given to At; an install is done when both delays are over.
+	InstallTime int64
+
+	Seed   uint64 // for policies and admissions that draw
+	IDs    int    // how many ids to expect; a hint
+	Events bool   // keep what Events returns
+}
+
+// EventKind says what happened to an id.
+type EventKind uint8
+
+const (
+	Began    EventKind = iota // its install began (compiling, proving, installing)
+	Put                       // it is in: it hits from the next packet on
+	Refused                   // the policy did not take it
+	Evicted                   // it is out, room was needed
+	Dropped                   // it is out, it was invalidated
+	Canceled                  // its install was stopped, it was invalidated
+)
+
+var eventNames = [...]string{"began", "put", "refused", "evicted", "dropped", "canceled"}
+
+func (k EventKind) String() string { return eventNames[k] }
+
+// An Event is one change of a TraceCache.
+type Event struct {
+	Kind EventKind
+	ID   uint32
+}
+
+// Stats counts what a TraceCache did.
+type Stats struct {
+	Packets     uint64 // Request and Uncacheable calls
+	Outcome     Counts
+	Began       uint64 // installs begun: traces compiled
+	Installed   uint64 // installs done and taken by the policy
+	Refused     uint64 // installs done and not taken by the policy
+	Evicted     uint64 // entries that left because room was needed
+	Invalidated uint64 // entries that left because they were invalidated
+	Canceled    uint64 // installs stopped because of an invalidation
+	NotAdmitted uint64 // hot requests that the admission turned away
+}
+
+// TraceCache is the state machine between requests and an eviction policy.
+// The order of calls for a packet is At (where time counts), then Request or
+// Uncacheable, then an Invalidate for each id the packet's writes make stale.
+type TraceCache struct {
+	cfg    Config
+	policy policy.Policy
+	admit  Admission
+	sized  bool
+
+	id     []idState
+	flight flight
+	now    int64
+	stats  Stats
+	events []Event
+	buf    []uint32
+}
+
+// idState is what is known of an id beside the policy: 8 bytes.
+type idState struct {
+	heat  uint32 // requests that missed, saturating
+	state uint8
+}
+
+const (
+	stSeen     = 1 << iota // requested before
+	stWasIn                // was installed at least once
+	stStale                // last left (or was stopped) by invalidation
+	stInFlight             // install begun, not done
+)
+
+// NewTraceCache makes an empty one. It errs on names that are not known and on
+// a budget that is not exactly one of entries and slots.
+func NewTraceCache(cfg Config) (*TraceCache, error) {
+	pc := policy.Config{Seed: cfg.Seed, IDs: cfg.IDs}
+	switch {
+	case cfg.Entries > 0 && cfg.Slots > 0:
+		return nil, fmt.Errorf("cache: budget of %d entries and of %d slots: only one can hold", cfg.Entries, cfg.Slots)
+	case cfg.Entries > 0:
+		pc.Capacity = cfg.Entries
+	case cfg.Slots > 0:
+		pc.Capacity, pc.Sized = cfg.Slots, true
+	default:
+		return nil, fmt.Errorf("cache: no budget: entries or slots are needed")
+	}
+	if cfg.HotThreshold == 0 {
+		cfg.HotThreshold = 1
+	}
+	p, err := policy.New(cfg.Policy, pc)
+	if err != nil {
+		return nil, err
+	}
+	a, err := NewAdmission(cfg.Admission, cfg.Seed, pc.Capacity)
+	if err != nil {
+		return nil, err
+	}
+	return &TraceCache{
+		cfg: cfg, policy: p, admit: a, sized: pc.Sized,
+		id: make([]idState, cfg.IDs),
+	}, nil
+}
+
+// At sets the clock, in nanoseconds; it must not run backwards. It is needed
+// only with InstallTime.
+func (c *TraceCache) At(ns int64) { c.now = ns }
+
+// Request is one cacheable packet that asks for id. size is in slots, cost is
+// what a miss of the id costs in any unit; both may change from call to call
+// and those of the call that begins the install count. A size of 0 is 1.
+func (c *TraceCache) Request(id, size, cost uint32) Outcome {
+	c.begin()
+	if int(id) >= len(c.id) {
+		c.grow(id)
+	}
+	s := &c.id[id]
+	seen := s.state
+	s.state |= stSeen
+	if c.policy.Access(id) {
+		c.stats.Outcome[Hit]++
+		c.admit.Note(id, true)
+		return Hit
+	}
+	c.admit.Note(id, false)
+	if s.heat != ^uint32(0) {
+		s.heat++
+	}
+	var out Outcome
+	switch {
+	case seen&stInFlight != 0:
+		c.stats.Outcome[InFlight]++
+		return InFlight
+	case seen&stStale != 0:
+		out = Invalidated
+	case seen&stWasIn != 0:
+		out = Capacity
+	case seen&stSeen != 0:
+		out = NotHot
+	default:
+		out = Cold
+	}
+	c.stats.Outcome[out]++
+	if s.heat < c.cfg.HotThreshold {
+		return out
+	}
+	size = max(size, 1)
+	if !c.sized {
+		size = 1
+	}
+	if !c.admit.Admit(id, size, cost, s.heat) {
+		c.stats.NotAdmitted++
+		return out
+	}
+	c.stats.Began++
+	c.event(Began, id)
+	if c.cfg.InstallDelay == 0 && c.cfg.InstallTime == 0 {
+		c.install(id, size, cost)
+		return out
+	}
+	s.state |= stInFlight
+	c.flight.push(pending{
+		id: id, size: size, cost: cost,
+		packet: c.stats.Packets + c.cfg.InstallDelay, time: c.now + c.cfg.InstallTime,
+	})
+	return out
+}
+
+// Uncacheable is one packet whose path can't be in the cache at all.
+func (c *TraceCache) Uncacheable() Outcome {
+	c.begin()
+	c.stats.Outcome[Uncacheable]++
+	return Uncacheable
+}
+
+// begin counts a packet and finishes the installs that are over before it.
+func (c *TraceCache) begin() {
+	for c.flight.n > 0 {
+		p := c.flight.first()
+		if p.id != noID && (p.packet > c.stats.Packets || p.time > c.now) {
+			break
+		}
+		c.flight.pop()
+		if p.id == noID {
+			continue
+		}
+		c.id[p.id].state &^= stInFlight
+		c.install(p.id, p.size, p.cost)
+	}
+	c.stats.Packets++
+}
+
+func (c *TraceCache) install(id, size, cost uint32) {
+	c.buf = c.policy.Insert(id, size, cost, c.buf[:0])
+	for _, v := range c.buf {
+		if v == id {
+			continue // taken and let go at once: refused, below
+		}
+		c.stats.Evicted++
+		c.event(Evicted, v)
+	}
+	if !c.policy.Contains(id) {
+		c.stats.Refused++
+		c.event(Refused, id)
+		return
+	}
+	s := &c.id[id]
+	s.state = s.state&^stStale | stWasIn
+	c.stats.Installed++
+	c.event(Put, id)
+}
+
+// Invalidate takes id out because what it was made from has changed; an install
+// on its way is stopped. It reports whether anything was taken out or stopped.
+func (c *TraceCache) Invalidate(id uint32) bool {
+	if int(id) >= len(c.id) {
+		return false
+	}
+	s := &c.id[id]
+	switch {
+	case s.state&stInFlight != 0:
+		c.flight.cancel(id)
+		s.state = s.state&^stInFlight | stStale
+		c.stats.Canceled++
+		c.event(Canceled, id)
+		return true
+	case c.policy.Remove(id):
+		s.state |= stStale
+		c.stats.Invalidated++
+		c.event(Dropped, id)
+		return true
+	}
+	return false
+}
+
+// Flush invalidates everything that is in or in flight.
+func (c *TraceCache) Flush() {
+	for id := range c.id {
+		c.Invalidate(uint32(id))
+	}
+}
+
+// Installed reports whether a request of id would hit now. (An install that
+// ends before the next packet is not counted until that packet comes.)
+func (c *TraceCache) Installed(id uint32) bool { return c.policy.Contains(id) }
+
+// InFlight reports whether an install of id has begun and is not done.
+func (c *TraceCache) InFlight(id uint32) bool {
+	return int(id) < len(c.id) && c.id[id].state&stInFlight != 0
+}
+
+// Heat is how many requests of id have missed.
+func (c *TraceCache) Heat(id uint32) uint32 {
+	if int(id) >= len(c.id) {
+		return 0
+	}
+	return c.id[id].heat
+}
+
+// Stats is what happened so far.
+func (c *TraceCache) Stats() Stats { return c.stats }
+
+// Len is the number of entries in.
+func (c *TraceCache) Len() int { return c.policy.Len() }
+
+// Used is how much of the budget is taken, in its unit.
+func (c *TraceCache) Used() uint64 { return c.policy.Used() }
+
+// Events returns what happened since the last call, in order, where
+// Config.Events is set. The slice is valid until the next call on c.
+func (c *TraceCache) Events() []Event {
+	e := c.events
+	c.events = c.events[:0]
+	return e
+}
+
+func (c *TraceCache) event(k EventKind, id uint32) {
+	if c.cfg.Events {
+		c.events = append(c.events, Event{k, id})
+	}
+}
+
+func (c *TraceCache) grow(id uint32) {
+	t := make([]idState, max(int(id)+1, 2*len(c.id), 64))
+	copy(t, c.id)
+	c.id = t
+}
+
+// pending is an install that has begun. It is over before the first packet
+// whose predecessors number at least packet and whose time is at least time.
+type pending struct {
+	id, size, cost uint32
+	packet         uint64
+	time           int64
+}
+
+const noID = ^uint32(0) // a canceled install
+
+// flight is the queue of pending installs, in the order they began, which is
+// the order they end in since all take equally long.
+type flight struct {
+	buf     []pending // a ring, length a power of two
+	head, n int
+}
+
+func (f *flight) first() *pending { return &f.buf[f.head] }
+
+func (f *flight) pop() {
+	f.head = (f.head + 1) & (len(f.buf) - 1)
+	f.n--
+}
+
+func (f *flight) push(p pending) {
+	if f.n == len(f.buf) {
+		buf := make([]pending, max(16, 2*len(f.buf)))
+		for i := range f.n {
+			buf[i] = f.buf[(f.head+i)&(len(f.buf)-1)]
+		}
+		f.buf, f.head = buf, 0
+	}
+	f.buf[(f.head+f.n)&(len(f.buf)-1)] = p
+	f.n++
+}
+
+func (f *flight) cancel(id uint32) {
+	for i := range f.n {
+		if p := &f.buf[(f.head+i)&(len(f.buf)-1)]; p.id == id {
+			p.id = noID
+			return
+		}
+	}
+}

@@ -1,0 +1,33 @@
+package cache
+
+import (
+	"testing"
+
+	"jitnic/cache/stream"
+)
+
+// Through the TraceCache, a plain stream gives the plain policy's misses.
+func TestTraceCacheGivesThePolicysMisses(t *testing.T) {
+	s := stream.Zipf(100_000, 10_000_000, 42)
+	for _, g := range []struct {
+		policy string
+		misses uint64
+	}{
+		{"fifo", 2992443}, {"lru", 2629321}, {"clock", 2545063}, {"2q", 2261916}, {"arc", 2196501},
+	} {
+		c, err := NewTraceCache(Config{Policy: g.policy, Entries: 10_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range s.IDs {
+			c.Request(id, 1, 1)
+		}
+		st := c.Stats()
+		if m := st.Outcome.Misses(); m != g.misses {
+			t.Errorf("%s: %d misses, want %d", g.policy, m, g.misses)
+		}
+		if st.Outcome.Total() != uint64(s.Len()) || st.Outcome[Cold] != 99_997 {
+			t.Errorf("%s: outcomes %v", g.policy, st.Outcome)
+		}
+	}
+}
