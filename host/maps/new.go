@@ -16,13 +16,34 @@ type kind struct {
 }
 
 // kinds lists the map types: a new one is a file and a line here.
-var kinds = map[ebpf.MapType]kind{
-	ebpf.Array:       {checkArray, arraySize, newArray},
-	ebpf.PerCPUArray: {checkArray, arraySize, newArray},
-	ebpf.Hash:        {checkHash, hashSize, newHash},
-	ebpf.PerCPUHash:  {checkHash, perCPUHashSize, newPerCPUHash},
-	ebpf.LRUHash:     {checkHash, lruHashSize, newLRUHash},
-	ebpf.LRUCPUHash:  {checkHash, lruHashSize, newLRUPerCPUHash},
+var kinds map[ebpf.MapType]kind
+
+func init() { kinds = kindTable() } // maps of maps look up their inner map's
+
+func kindTable() map[ebpf.MapType]kind {
+	return map[ebpf.MapType]kind{
+		ebpf.Array:       {checkArray, arraySize, newArray},
+		ebpf.PerCPUArray: {checkArray, arraySize, newArray},
+		ebpf.Hash:        {checkHash, hashSize, newHash},
+		ebpf.PerCPUHash:  {checkHash, perCPUHashSize, newPerCPUHash},
+		ebpf.LRUHash:     {checkHash, lruHashSize, newLRUHash},
+		ebpf.LRUCPUHash:  {checkHash, lruHashSize, newLRUPerCPUHash},
+		ebpf.LPMTrie:     {checkLPM, lpmSize, newLPM},
+
+		ebpf.ProgramArray:   {checkFDArray, cellsSize, newCells},
+		ebpf.ArrayOfMaps:    {checkArrayOfMaps, cellsSize, newCells},
+		ebpf.HashOfMaps:     {checkHashOfMaps, hashSize, newHashOfMaps},
+		ebpf.DevMap:         {checkDevMap, cellsSize, newCells},
+		ebpf.DevMapHash:     {checkDevMap, devmapHashSize, newDevmapHash},
+		ebpf.CPUMap:         {checkCPUMap, cellsSize, newCells},
+		ebpf.XSKMap:         {checkXSKMap, cellsSize, newCells},
+		ebpf.PerfEventArray: {checkFDArray, cellsSize, newCells},
+
+		ebpf.RingBuf:     {checkRing, ringSize, newRing},
+		ebpf.Queue:       {checkQueue, queueSize, newQueue},
+		ebpf.Stack:       {checkQueue, queueSize, newQueue},
+		ebpf.BloomFilter: {checkBloom, bloomSize, newBloom},
+	}
 }
 
 // CreateError says why the kernel would refuse to create a map.

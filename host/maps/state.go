@@ -33,7 +33,9 @@ func Copy(dst, src Map) error {
 	if !ok || !ok2 || d.cpuCount() != s.cpuCount() {
 		return fmt.Errorf("map %q: copy from a map of another number of cpus", dst.Spec().Name)
 	}
-	dst.(copier).copyFrom(src)
+	if d, ok := dst.(copier); ok {
+		d.copyFrom(src)
+	}
 	return nil
 }
 
