@@ -1,0 +1,32 @@
+package z3
+
+// Verdict is the answer to "do these two do the same?". It is one of Proved,
+// Refuted and Unknown; there is no other.
+type Verdict interface{ verdict() }
+
+// Proved: no input tells the two apart.
+type Proved struct {
+	// By says what decided: "terms" (equal normal forms), "z3" or "cache".
+	By string
+}
+
+// Refuted: the inputs of Counterexample tell the two apart.
+type Refuted struct {
+	Counterexample []Assignment
+	By             string // "terms", "tests", "z3" or "cache"
+	What           string // what differs, in words
+}
+
+// Unknown: not decided within the budget, or not decidable here.
+type Unknown struct{ Reason string }
+
+func (Proved) verdict()  {}
+func (Refuted) verdict() {}
+func (Unknown) verdict() {}
+
+// Assignment gives one input of the query a value.
+type Assignment struct {
+	Name  string
+	Value uint64
+	Width int // bits
+}
