@@ -1,0 +1,127 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf/asm"
+)
+
+// Reason says why a run stopped short of its exit.
+type Reason uint8
+
+// The reasons of a [Fault].
+const (
+	BadAccess       Reason = iota + 1 // a load, store or helper argument outside every region it may touch
+	BadInsn                           // not an instruction of the set
+	BadPC                             // control left the program
+	BadMap                            // a helper was given something that is no map, or of the wrong type
+	BadFunc                           // a helper was given something that is no callback
+	BadArg                            // a helper argument the verifier would have refused
+	TooManySteps                      // the step limit
+	TooManyCalls                      // more than MaxFrames frames
+	NotSupportedFn                    // a helper the VM doesn't have
+	NotSupportedKfn                   // a kernel function the VM doesn't have
+	NotSupported                      // a kernel variable, an arena cast and the like
+)
+
+var reasons = [...]string{
+	BadAccess:       "invalid access",
+	BadInsn:         "unknown opcode",
+	BadPC:           "jump out of the program",
+	BadMap:          "not a map it can use",
+	BadFunc:         "not a callback",
+	BadArg:          "invalid argument",
+	TooManySteps:    "step limit reached",
+	TooManyCalls:    "call depth exceeded",
+	NotSupportedFn:  "not supported",
+	NotSupportedKfn: "not supported",
+	NotSupported:    "not supported",
+}
+
+func (r Reason) String() string {
+	if int(r) < len(reasons) && reasons[r] != "" {
+		return reasons[r]
+	}
+	return "reason " + strconv.Itoa(int(r))
+}
+
+// Fault is an error of a run: where it happened and why. A verified program
+// only meets those of unsupported helpers and of the step limit.
+type Fault struct {
+	Reason  Reason
+	Program string
+	PC      int    // instruction slot
+	Insn    uint64 // of BadInsn: the slot as it stands in the object, little-endian
+	Helper  int32  // the helper that was running, or -1
+	Name    string // of a kernel function or variable
+	Addr    uint64 // of BadAccess: what was touched
+	Size    uint64
+	Write   bool
+	Detail  string
+}
+
+func (f *Fault) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "program %q: insn %d: ", f.Program, f.PC)
+	if f.Helper >= 0 {
+		fmt.Fprintf(&b, "helper %d (%s): ", f.Helper, HelperName(f.Helper))
+	}
+	switch f.Reason {
+	case BadAccess:
+		verb := "load"
+		if f.Write {
+			verb = "store"
+		}
+		fmt.Fprintf(&b, "invalid %s of %d bytes at %#x", verb, f.Size, f.Addr)
+	case BadInsn:
+		fmt.Fprintf(&b, "unknown opcode %#02x (%016x)", uint8(f.Insn), f.Insn)
+	case NotSupportedKfn:
+		fmt.Fprintf(&b, "kfunc %s: not supported", f.Name)
+	case NotSupported:
+		fmt.Fprintf(&b, "%s: not supported", f.Name)
+	default:
+		b.WriteString(f.Reason.String())
+	}
+	if f.Detail != "" {
+		b.WriteString(": " + f.Detail)
+	}
+	return b.String()
+}
+
+// ErrShort and ErrLong refuse a packet before the program sees it, as
+// BPF_PROG_TEST_RUN does with EINVAL and ENOMEM.
+var (
+	ErrShort = errors.New("packet: shorter than an Ethernet header of 14 bytes")
+	ErrLong  = fmt.Errorf("packet: longer than %d bytes", MaxPacket)
+)
+
+// HelperName is a helper's name as it stands in uapi/linux/bpf.h, without the
+// prefix bpf_: "map_lookup_elem".
+func HelperName(id int32) string {
+	s := asm.BuiltinFunc(id).String()
+	s, ok := strings.CutPrefix(s, "Fn")
+	if !ok {
+		return "unknown"
+	}
+	var b strings.Builder
+	for i, c := range s {
+		if c >= 'A' && c <= 'Z' {
+			if i > 0 {
+				b.WriteByte('_')
+			}
+			c += 'a' - 'A'
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+// fault makes a fault of a helper; the interpreter adds the place.
+func fault(r Reason, detail string) *Fault { return &Fault{Reason: r, Helper: -1, Detail: detail} }
+
+func badAccess(addr, n uint64, write bool) *Fault {
+	return &Fault{Reason: BadAccess, Helper: -1, Addr: addr, Size: n, Write: write}
+}

@@ -1,0 +1,304 @@
+package vm
+
+import (
+	"fmt"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/loader"
+)
+
+// Limits of a run.
+const (
+	MaxSteps     = 1_000_000
+	MaxTailCalls = 33      // MAX_TAIL_CALL_CNT
+	MaxLoops     = 8 << 20 // BPF_MAX_LOOPS
+)
+
+// Interp runs programs of an object on a State, instruction by instruction. It
+// is the one concrete semantics that traces, optimised code and native code are
+// compared with. Not safe for concurrent use.
+type Interp struct {
+	S     *State
+	Limit int // steps a run may take: MaxSteps
+
+	// Kfunc answers calls of kernel functions; nil makes them faults. imm is
+	// the instruction's constant, r[0] takes the result.
+	Kfunc func(imm int32, r *[11]uint64) *Fault
+
+	obj   *loader.Object
+	code  [][]op // of each program
+	entry int
+
+	r      [16]uint64 // 11 registers; the rest keeps indexes in bounds
+	frames [MaxFrames]frame
+	tails  int
+	mayGo  uint64
+	steps  int
+}
+
+// frame is one call in progress: where it returns to, and what it gives back.
+type frame struct {
+	prog  int32 // program and slot to go on at in the caller
+	pc    int32
+	saved [4]uint64 // the caller's registers 6 to 9
+	loop  loop
+}
+
+// NewInterp prepares every program of obj, and starts packets at entry, which
+// must be one of them. s must have been made from obj.
+func NewInterp(s *State, obj *loader.Object, entry *loader.Program) (*Interp, error) {
+	it := &Interp{S: s, Limit: MaxSteps, obj: obj, entry: -1}
+	for i, p := range obj.Programs {
+		if p == entry {
+			it.entry = i
+		}
+		it.code = append(it.code, decode(s, p, i))
+	}
+	if it.entry < 0 {
+		return nil, fmt.Errorf("program %q: not in object %s", entry.Name, obj.File)
+	}
+	return it, nil
+}
+
+// Run runs the program on one packet. It allocates nothing unless it faults.
+func (it *Interp) Run(in *Input, out *Output) { it.packet(in, out, nil) }
+
+// RunRecorded is Run and fills rec, whose buffers it reuses.
+func (it *Interp) RunRecorded(in *Input, out *Output, rec *Recording) {
+	rec.Reset()
+	it.packet(in, out, rec)
+}
+
+func (it *Interp) packet(in *Input, out *Output, rec *Recording) {
+	if err := it.S.Begin(in); err != nil {
+		*out = Output{Err: err}
+		return
+	}
+	it.r = [16]uint64{1: it.S.CtxPtr(), 10: it.S.FrameTop(0)}
+	r0, err := it.run(rec)
+	it.S.End(uint32(r0), out)
+	out.Steps = it.steps
+	if err != nil {
+		out.Verdict, out.Redirect = XDPAborted, Redirect{}
+		out.Err = err
+	}
+}
+
+// RunFlat runs the program with register 1 at the first byte of data and
+// register 2 its length, as the conformance suite wants it, and returns all of
+// register 0. data may be empty, and of up to MaxLinear bytes.
+func (it *Interp) RunFlat(data []byte) (uint64, error) {
+	if len(data) > MaxLinear {
+		return 0, fmt.Errorf("memory of %d bytes: more than %d", len(data), MaxLinear)
+	}
+	it.S.load(&Input{Data: data})
+	it.r = [16]uint64{1: it.S.Data, 2: uint64(len(data)), 10: it.S.FrameTop(0)}
+	if len(data) == 0 {
+		it.r[1] = 0
+	}
+	r0, err := it.run(nil)
+	if err != nil {
+		return 0, err
+	}
+	return r0, nil
+}
+
+// run interprets from the entry to the exit of frame 0.
+func (it *Interp) run(rec *Recording) (uint64, *Fault) {
+	s := it.S
+	r := &it.r
+	it.tails, it.mayGo = 0, MaxLoops
+	prog, pc := it.entry, 0
+	code := it.code[prog]
+	steps, limit := 0, it.Limit
+	var f *Fault
+	for {
+		if uint(pc) >= uint(len(code)) {
+			f = fault(BadPC, "")
+			break
+		}
+		if steps >= limit {
+			f = fault(TooManySteps, "")
+			break
+		}
+		steps++
+		in := &code[pc]
+		at, inProg, depth := pc, prog, s.Depth
+		pc++
+		var addr, val uint64 // for the recording
+		switch in.kind {
+		case kALUX:
+			val = ALU(in.raw, r[in.dst&15], r[in.src&15])
+			r[in.dst&15] = val
+		case kALUK:
+			val = ALU(in.raw, r[in.dst&15], in.imm)
+			r[in.dst&15] = val
+		case kJmpX:
+			if Taken(in.raw, r[in.dst&15], r[in.src&15]) {
+				pc, addr = int(in.target), 1
+			}
+		case kJmpK:
+			if Taken(in.raw, r[in.dst&15], in.imm) {
+				pc, addr = int(in.target), 1
+			}
+		case kJa:
+			pc = int(in.target)
+		case kLoad:
+			addr = r[in.src&15] + uint64(int64(in.raw.Off))
+			n := uint64(in.size)
+			switch {
+			case s.Reach(addr, n, false):
+				val = s.Load(addr, int(n))
+			default:
+				var ok bool
+				if val, ok = s.CtxLoad(addr, int(n)); !ok {
+					f = badAccess(addr, n, false)
+				}
+			}
+			r[in.dst&15] = val
+		case kLoadSX:
+			addr = r[in.src&15] + uint64(int64(in.raw.Off))
+			n := uint64(in.size)
+			if !s.Reach(addr, n, false) {
+				f = badAccess(addr, n, false)
+				break
+			}
+			val = signExtend(s.Load(addr, int(n)), int(n))
+			r[in.dst&15] = val
+		case kStoreX, kStoreK:
+			addr = r[in.dst&15] + uint64(int64(in.raw.Off))
+			val = in.imm
+			if in.kind == kStoreX {
+				val = r[in.src&15]
+			}
+			n := uint64(in.size)
+			if !s.Reach(addr, n, true) {
+				f = badAccess(addr, n, true)
+				break
+			}
+			s.Store(addr, int(n), val)
+		case kAtomic:
+			addr, val, f = it.atomic(in)
+		case kLDDW:
+			val = in.imm
+			r[in.dst&15] = val
+			pc++
+		case kCall:
+			addr, val, f = it.helper(in, &prog, &pc, rec)
+			code = it.code[prog]
+		case kLocal:
+			addr = uint64(in.target)
+			f = it.enter(prog, pc)
+			pc = int(in.target)
+		case kExit:
+			val = r[0]
+			if s.Depth == 0 {
+				if rec != nil {
+					rec.Steps = append(rec.Steps, Step{Prog: int32(prog), PC: int32(at), Val: val})
+				}
+				it.steps = steps
+				return val, nil
+			}
+			addr = it.leave(&prog, &pc, rec)
+			code = it.code[prog]
+		case kMayGo:
+			if it.mayGo == 0 {
+				pc, addr = int(in.target), 1
+			} else {
+				it.mayGo--
+			}
+			val = it.mayGo
+		case kPacket:
+			var ok bool
+			if addr, val, ok = it.packetLoad(in); !ok {
+				// The program ends with 0 (RFC 9669, section 5.5 and
+				// kernel/bpf/verifier.c, gen_ld_abs).
+				r[0] = 0
+				if s.Depth == 0 {
+					if rec != nil {
+						rec.Steps = append(rec.Steps, Step{Prog: int32(prog), PC: int32(at), Addr: addr})
+					}
+					it.steps = steps
+					return 0, nil
+				}
+				it.leave(&prog, &pc, rec)
+				code = it.code[prog]
+			}
+		case kKfunc:
+			addr, val, f = it.kfunc(in, at, prog, rec)
+		case kCallX:
+			addr, val, f = it.callx(in, &prog, &pc, rec)
+			code = it.code[prog]
+		case kHigh:
+			f = fault(BadPC, "second slot of a lddw")
+		default:
+			f = it.bad(in, prog, at)
+		}
+		if rec != nil {
+			rec.Steps = append(rec.Steps, Step{
+				Prog: int32(inProg), PC: int32(at), Frame: int32(depth), Addr: addr, Val: val,
+			})
+		}
+		if f != nil {
+			prog, pc = inProg, at
+			break
+		}
+	}
+	it.steps = steps
+	f.Program, f.PC = it.obj.Programs[prog].Name, pc
+	return 0, f
+}
+
+// bad says why an instruction can't run.
+func (it *Interp) bad(in *op, prog, pc int) *Fault {
+	if name, ok := it.obj.Programs[prog].Unsupported[pc]; ok {
+		return &Fault{Reason: NotSupported, Helper: -1, Name: "kernel variable " + name}
+	}
+	raw := ebpf.Encode([]ebpf.Insn{in.raw})
+	f := fault(BadInsn, "")
+	for i, b := range raw {
+		f.Insn |= uint64(b) << (8 * i)
+	}
+	return f
+}
+
+// atomic runs an atomic instruction: its address and the word before it.
+func (it *Interp) atomic(in *op) (addr, old uint64, f *Fault) {
+	s, r := it.S, &it.r
+	base, n := in.dst, uint64(in.size)
+	if in.raw.Imm == ebpf.AtomicLoadAcq {
+		base = in.src
+	}
+	addr = r[base&15] + uint64(int64(in.raw.Off))
+	if write := in.raw.Imm != ebpf.AtomicLoadAcq; !s.Reach(addr, n, write) || write && !s.Reach(addr, n, false) {
+		return addr, 0, badAccess(addr, n, write)
+	}
+	old = s.Load(addr, int(n))
+	stored, write, reg, back := Atomic(in.raw, int(n), old, r[in.src&15], r[0])
+	if write {
+		s.Store(addr, int(n), stored)
+	}
+	if reg >= 0 {
+		r[reg&15] = back
+	}
+	return addr, old, nil
+}
+
+// packetLoad is LD_ABS or LD_IND: a big-endian load from the packet into
+// register 0. It is false where the packet is too short.
+func (it *Interp) packetLoad(in *op) (off, val uint64, ok bool) {
+	s := it.S
+	o := int64(in.raw.Imm)
+	if in.raw.Mode() == ebpf.ModeIND {
+		o = int64(int32(uint32(o) + uint32(it.r[in.src&15])))
+	}
+	n := uint64(in.size)
+	if o < 0 || uint64(o)+n > s.Len() {
+		return ^uint64(0), 0, false
+	}
+	for _, b := range s.Mem.B[s.Data+uint64(o):][:n] {
+		val = val<<8 | uint64(b)
+	}
+	it.r[0] = val
+	return uint64(o), val, true
+}

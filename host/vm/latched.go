@@ -1,0 +1,31 @@
+package vm
+
+// Clocks all derive from the one time that is latched per packet: two calls in
+// one packet say the same.
+const (
+	hz        = 250                // CONFIG_HZ of Debian's kernels
+	jiffyNS   = 1_000_000_000 / hz // and the resolution of the coarse clock
+	jiffies0  = 1<<32 - 300*hz     // INITIAL_JIFFIES: as an unsigned 32-bit number
+	secondsNS = 1_000_000_000
+)
+
+// Coarse is what bpf_ktime_get_coarse_ns says at time ns: the time of the last
+// timer tick.
+func Coarse(ns uint64) uint64 { return ns - ns%jiffyNS }
+
+// Jiffies is what bpf_jiffies64 says at time ns.
+func Jiffies(ns uint64) uint64 { return jiffies0 + ns/jiffyNS }
+
+// Random is the n-th draw (from 0) of a packet, as bpf_get_prandom_u32 gives
+// it: a pure function, so any engine draws the same (splitmix64, Steele, Lea
+// and Flood 2014, over a stream chosen by seed and packet).
+func Random(seed, packet, n uint64) uint32 {
+	x := mix64(seed^0x9e3779b97f4a7c15) + packet
+	return uint32(mix64(mix64(x)+(n+1)*0x9e3779b97f4a7c15) >> 32)
+}
+
+func mix64(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}

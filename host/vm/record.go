@@ -1,0 +1,88 @@
+package vm
+
+// Recording is what one run did, instruction by instruction. Its buffers are
+// reused from run to run.
+type Recording struct {
+	Steps []Step
+	Calls []Call
+	Blob  []byte // keys and values that Calls point into
+}
+
+// Reset empties the recording and keeps its buffers.
+func (r *Recording) Reset() {
+	r.Steps, r.Calls, r.Blob = r.Steps[:0], r.Calls[:0], r.Blob[:0]
+}
+
+// Step is one instruction that ran. What Addr and Val say depends on it:
+//
+//	instruction           Addr                        Val
+//	alu, lddw             -                           the destination register after it
+//	load                  address                     the destination register after it
+//	store                 address                     the value stored
+//	atomic                address                     the memory word before it
+//	conditional jump      1 taken, 0 not              -
+//	may_goto              1 taken (out of the loop)   iterations left
+//	helper, kfunc, callx  index into Calls            register 0 after it
+//	bpf_loop, for_each    index into Calls            -: the callback's steps follow
+//	tail call             index into Calls            1 taken, 0 not
+//	local call            the callee's slot           -
+//	exit                  of a callback: 1 it is      register 0
+//	                      called again, 0 it isn't
+//	LD_ABS, LD_IND        offset in the packet; of    register 0
+//	                      one outside it ^0
+type Step struct {
+	Prog  int32 // index into Object.Programs
+	PC    int32 // slot
+	Frame int32 // call depth, 0 for the entry
+	Addr  uint64
+	Val   uint64
+}
+
+// Call is one call of a helper.
+type Call struct {
+	Helper int32
+	Map    int32 // index of the map in register 1 or 2, or -1
+	Args   [5]uint64
+	Ret    uint64 // register 0; of a tail call the program it went to, or ^0
+	// The map key that was passed, and the value of an update, as they were
+	// before the call: spans of Blob, of length 0 where there is none.
+	KeyOff, KeyLen int32
+	ValOff, ValLen int32
+}
+
+// Key and Value are the spans of a call.
+func (r *Recording) Key(c *Call) []byte   { return r.Blob[c.KeyOff : c.KeyOff+c.KeyLen] }
+func (r *Recording) Value(c *Call) []byte { return r.Blob[c.ValOff : c.ValOff+c.ValLen] }
+
+// span copies n bytes of flat memory into the blob.
+func (r *Recording) span(s *State, addr, n uint64) (off, length int32) {
+	if n == 0 || !s.Reach(addr, n, false) {
+		return 0, 0
+	}
+	off = int32(len(r.Blob))
+	r.Blob = append(r.Blob, s.Mem.B[addr:addr+n]...)
+	return off, int32(n)
+}
+
+// call opens the record of a helper call: its arguments, key and value.
+func (r *Recording) call(s *State, id int32, regs *[16]uint64) int {
+	c := Call{Helper: id, Map: -1}
+	copy(c.Args[:], regs[1:6])
+	for _, a := range c.Args[:2] {
+		if i, ok := MapOf(a); ok && i < len(s.Maps) {
+			c.Map = int32(i)
+			break
+		}
+	}
+	if c.Map >= 0 && id >= 0 && int(id) < len(helpers) {
+		spec := s.Maps[c.Map].Spec()
+		if h := &helpers[id]; h.key > 0 {
+			c.KeyOff, c.KeyLen = r.span(s, regs[h.key], uint64(spec.KeySize))
+		}
+		if h := &helpers[id]; h.value > 0 {
+			c.ValOff, c.ValLen = r.span(s, regs[h.value], uint64(spec.ValueSize))
+		}
+	}
+	r.Calls = append(r.Calls, c)
+	return len(r.Calls) - 1
+}
