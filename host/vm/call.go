@@ -50,13 +50,13 @@ func (it *Interp) openFrame() {
 
 // leave closes a frame. In the frame of a callback it may call it again, which
 // it says by 1.
-func (it *Interp) leave(prog, pc *int, rec *Recording) uint64 {
+func (it *Interp) leave(rec *Recording) uint64 {
 	s := it.S
 	fr := &it.frames[s.Depth]
 	if l := &fr.loop; l.prog >= 0 {
 		l.i++
 		if it.r[0] == 0 && it.next(l) {
-			*prog, *pc = int(l.prog), int(l.pc)
+			it.prog, it.pc = int(l.prog), int(l.pc)
 			it.openFrame()
 			return 1
 		}
@@ -68,7 +68,7 @@ func (it *Interp) leave(prog, pc *int, rec *Recording) uint64 {
 			s.iter = s.iter[:l.keys]
 		}
 	}
-	*prog, *pc = int(fr.prog), int(fr.pc)
+	it.prog, it.pc = int(fr.prog), int(fr.pc)
 	copy(it.r[6:10], fr.saved[:])
 	s.Depth--
 	it.r[10] = s.FrameTop(s.Depth)
@@ -76,20 +76,20 @@ func (it *Interp) leave(prog, pc *int, rec *Recording) uint64 {
 }
 
 // helper calls a helper and says what to record of it.
-func (it *Interp) helper(in *op, prog, pc *int, rec *Recording) (addr, val uint64, f *Fault) {
-	return it.call(in.raw.Imm, prog, pc, rec)
+func (it *Interp) helper(in *op, rec *Recording) (addr, val uint64, f *Fault) {
+	return it.call(in.raw.Imm, rec)
 }
 
-func (it *Interp) call(id int32, prog, pc *int, rec *Recording) (addr, val uint64, f *Fault) {
+func (it *Interp) call(id int32, rec *Recording) (addr, val uint64, f *Fault) {
 	c := -1
 	if rec != nil {
 		c = rec.call(it.S, id, &it.r)
 	}
 	switch id {
 	case fnTailCall:
-		val, f = it.tailCall(prog, pc, rec, c)
+		val, f = it.tailCall(rec, c)
 	case fnLoop, fnForEach:
-		f = it.startLoop(id, prog, pc, rec, c)
+		f = it.startLoop(id, rec, c)
 	default:
 		if fn := Helper(id); fn != nil {
 			f = fn(it.S, (*[11]uint64)(it.r[:11]))
@@ -110,7 +110,7 @@ func (it *Interp) call(id int32, prog, pc *int, rec *Recording) (addr, val uint6
 // tailCall is bpf_tail_call(ctx, prog array, index): the frame goes on in
 // another program. Otherwise, and after 33 of them in a packet, the program
 // goes on with the next instruction.
-func (it *Interp) tailCall(prog, pc *int, rec *Recording, c int) (uint64, *Fault) {
+func (it *Interp) tailCall(rec *Recording, c int) (uint64, *Fault) {
 	s, r := it.S, &it.r
 	if rec != nil {
 		rec.Calls[c].Ret = ^uint64(0)
@@ -130,7 +130,7 @@ func (it *Interp) tailCall(prog, pc *int, rec *Recording, c int) (uint64, *Fault
 		return 0, fault(BadArg, "program array names no program of the object")
 	}
 	it.tails++
-	*prog, *pc = target, 0
+	it.prog, it.pc = target, 0
 	it.openFrame()
 	if rec != nil {
 		rec.Calls[c].Ret = uint64(target)
@@ -140,7 +140,7 @@ func (it *Interp) tailCall(prog, pc *int, rec *Recording, c int) (uint64, *Fault
 
 // startLoop is bpf_loop(n, callback, ctx, flags) or bpf_for_each_map_elem(map,
 // callback, ctx, flags): kernel/bpf/bpf_iter.c.
-func (it *Interp) startLoop(id int32, prog, pc *int, rec *Recording, c int) *Fault {
+func (it *Interp) startLoop(id int32, rec *Recording, c int) *Fault {
 	s, r := it.S, &it.r
 	done := func(ret uint64) *Fault {
 		r[0] = ret
@@ -176,7 +176,7 @@ func (it *Interp) startLoop(id int32, prog, pc *int, rec *Recording, c int) *Fau
 		}
 	}
 	saved := *r
-	if f := it.enter(*prog, *pc); f != nil {
+	if f := it.enter(it.prog, it.pc); f != nil {
 		return f
 	}
 	fr := &it.frames[s.Depth]
@@ -189,7 +189,7 @@ func (it *Interp) startLoop(id int32, prog, pc *int, rec *Recording, c int) *Fau
 		}
 		return done(0)
 	}
-	*prog, *pc = cbProg, cbPC
+	it.prog, it.pc = cbProg, cbPC
 	return nil
 }
 
@@ -282,15 +282,16 @@ func (it *Interp) kfunc(in *op, pc, prog int, rec *Recording) (addr, val uint64,
 
 // callx calls through a register: a callback, or the helper whose number it
 // holds, as the conformance suite has it. The kernel's verifier refuses it.
-func (it *Interp) callx(in *op, prog, pc *int, rec *Recording) (addr, val uint64, f *Fault) {
+func (it *Interp) callx(in *op, rec *Recording) (addr, val uint64, f *Fault) {
 	v := it.r[in.dst&15]
 	if p, target, ok := FuncOf(v); ok && p < len(it.code) {
-		f = it.enter(*prog, *pc)
-		*prog, *pc = p, target
+		if f = it.enter(it.prog, it.pc); f == nil {
+			it.prog, it.pc = p, target
+		}
 		return uint64(target), 0, f
 	}
 	if v > 1<<16 {
 		return 0, 0, fault(BadFunc, "")
 	}
-	return it.call(int32(v), prog, pc, rec)
+	return it.call(int32(v), rec)
 }

@@ -37,7 +37,10 @@ type op struct {
 	kind   kind
 	dst    uint8
 	src    uint8
-	size   uint8  // bytes moved
+	size   uint8 // bytes moved
+	alu    alu   // of arithmetic
+	opcode uint8
+	off    int16  // of loads and stores
 	target int32  // slot a jump or local call goes to
 	imm    uint64 // Imm sign-extended; of a lddw the value
 	raw    ebpf.Insn
@@ -184,7 +187,10 @@ func decode(s *State, p *loader.Program, index int) []op {
 			kind: kindOf(in), dst: in.Dst, src: in.Src, size: uint8(in.Size()),
 			target: int32(pc) + 1 + int32(in.Off), imm: uint64(int64(in.Imm)), raw: in,
 		}
+		o.opcode, o.off = in.Op, in.Off
 		switch o.kind {
+		case kALUK, kALUX:
+			o.alu = aluOf(in)
 		case kJa:
 			if in.Op == ebpf.OpJA32 {
 				o.target = int32(pc) + 1 + in.Imm

@@ -29,11 +29,12 @@ type Interp struct {
 	code  [][]op // of each program
 	entry int
 
-	r      [16]uint64 // 11 registers; the rest keeps indexes in bounds
-	frames [MaxFrames]frame
-	tails  int
-	mayGo  uint64
-	steps  int
+	r        [16]uint64 // 11 registers; the rest keeps indexes in bounds
+	frames   [MaxFrames]frame
+	tails    int
+	mayGo    uint64
+	steps    int
+	prog, pc int // where calls and exits leave control and take it up
 }
 
 // frame is one call in progress: where it returns to, and what it gives back.
@@ -123,28 +124,57 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 		}
 		steps++
 		in := &code[pc]
-		at, inProg, depth := pc, prog, s.Depth
+		at := pc
 		pc++
+		if rec != nil {
+			rec.Steps = append(rec.Steps, Step{Prog: int32(prog), PC: int32(at), Frame: int32(s.Depth)})
+		}
 		var addr, val uint64 // for the recording
 		switch in.kind {
-		case kALUX:
-			val = ALU(in.raw, r[in.dst&15], r[in.src&15])
-			r[in.dst&15] = val
-		case kALUK:
-			val = ALU(in.raw, r[in.dst&15], in.imm)
-			r[in.dst&15] = val
-		case kJmpX:
-			if Taken(in.raw, r[in.dst&15], r[in.src&15]) {
-				pc, addr = int(in.target), 1
+		case kALUX, kALUK:
+			src := in.imm
+			if in.kind == kALUX {
+				src = r[in.src&15]
 			}
-		case kJmpK:
-			if Taken(in.raw, r[in.dst&15], in.imm) {
+			// The commonest stand here too: a call costs more than they do.
+			switch in.alu {
+			case aMov64:
+				val = src
+			case aAdd64:
+				val = r[in.dst&15] + src
+			case aAnd64:
+				val = r[in.dst&15] & src
+			case aLsh64:
+				val = r[in.dst&15] << (src & 63)
+			case aRsh64:
+				val = r[in.dst&15] >> (src & 63)
+			default:
+				val = compute(in.alu, r[in.dst&15], src)
+			}
+			r[in.dst&15] = val
+		case kJmpX, kJmpK:
+			src := in.imm
+			if in.kind == kJmpX {
+				src = r[in.src&15]
+			}
+			var jump bool
+			switch in.opcode &^ ebpf.SrcX {
+			case ebpf.ClassJMP | ebpf.JmpEQ:
+				jump = r[in.dst&15] == src
+			case ebpf.ClassJMP | ebpf.JmpNE:
+				jump = r[in.dst&15] != src
+			case ebpf.ClassJMP | ebpf.JmpGT:
+				jump = r[in.dst&15] > src
+			default:
+				jump = taken(in.opcode, r[in.dst&15], src)
+			}
+			if jump {
 				pc, addr = int(in.target), 1
 			}
 		case kJa:
 			pc = int(in.target)
 		case kLoad:
-			addr = r[in.src&15] + uint64(int64(in.raw.Off))
+			addr = r[in.src&15] + uint64(int64(in.off))
 			n := uint64(in.size)
 			switch {
 			case s.Reach(addr, n, false):
@@ -157,7 +187,7 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 			}
 			r[in.dst&15] = val
 		case kLoadSX:
-			addr = r[in.src&15] + uint64(int64(in.raw.Off))
+			addr = r[in.src&15] + uint64(int64(in.off))
 			n := uint64(in.size)
 			if !s.Reach(addr, n, false) {
 				f = badAccess(addr, n, false)
@@ -166,7 +196,7 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 			val = signExtend(s.Load(addr, int(n)), int(n))
 			r[in.dst&15] = val
 		case kStoreX, kStoreK:
-			addr = r[in.dst&15] + uint64(int64(in.raw.Off))
+			addr = r[in.dst&15] + uint64(int64(in.off))
 			val = in.imm
 			if in.kind == kStoreX {
 				val = r[in.src&15]
@@ -184,7 +214,9 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 			r[in.dst&15] = val
 			pc++
 		case kCall:
-			addr, val, f = it.helper(in, &prog, &pc, rec)
+			it.prog, it.pc = prog, pc
+			addr, val, f = it.helper(in, rec)
+			prog, pc = it.prog, it.pc
 			code = it.code[prog]
 		case kLocal:
 			addr = uint64(in.target)
@@ -194,12 +226,13 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 			val = r[0]
 			if s.Depth == 0 {
 				if rec != nil {
-					rec.Steps = append(rec.Steps, Step{Prog: int32(prog), PC: int32(at), Val: val})
+					rec.done(0, val)
 				}
 				it.steps = steps
 				return val, nil
 			}
-			addr = it.leave(&prog, &pc, rec)
+			addr = it.leave(rec)
+			prog, pc = it.prog, it.pc
 			code = it.code[prog]
 		case kMayGo:
 			if it.mayGo == 0 {
@@ -216,18 +249,21 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 				r[0] = 0
 				if s.Depth == 0 {
 					if rec != nil {
-						rec.Steps = append(rec.Steps, Step{Prog: int32(prog), PC: int32(at), Addr: addr})
+						rec.done(addr, 0)
 					}
 					it.steps = steps
 					return 0, nil
 				}
-				it.leave(&prog, &pc, rec)
+				it.leave(rec)
+				prog, pc = it.prog, it.pc
 				code = it.code[prog]
 			}
 		case kKfunc:
 			addr, val, f = it.kfunc(in, at, prog, rec)
 		case kCallX:
-			addr, val, f = it.callx(in, &prog, &pc, rec)
+			it.prog, it.pc = prog, pc
+			addr, val, f = it.callx(in, rec)
+			prog, pc = it.prog, it.pc
 			code = it.code[prog]
 		case kHigh:
 			f = fault(BadPC, "second slot of a lddw")
@@ -235,12 +271,10 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 			f = it.bad(in, prog, at)
 		}
 		if rec != nil {
-			rec.Steps = append(rec.Steps, Step{
-				Prog: int32(inProg), PC: int32(at), Frame: int32(depth), Addr: addr, Val: val,
-			})
+			rec.done(addr, val)
 		}
 		if f != nil {
-			prog, pc = inProg, at
+			pc = at
 			break
 		}
 	}
@@ -269,7 +303,7 @@ func (it *Interp) atomic(in *op) (addr, old uint64, f *Fault) {
 	if in.raw.Imm == ebpf.AtomicLoadAcq {
 		base = in.src
 	}
-	addr = r[base&15] + uint64(int64(in.raw.Off))
+	addr = r[base&15] + uint64(int64(in.off))
 	if write := in.raw.Imm != ebpf.AtomicLoadAcq; !s.Reach(addr, n, write) || write && !s.Reach(addr, n, false) {
 		return addr, 0, badAccess(addr, n, write)
 	}

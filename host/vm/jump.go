@@ -5,13 +5,15 @@ import "jitnic/host/ebpf"
 // Taken says whether a conditional jump is taken (RFC 9669, section 4.3). dst
 // is the destination register, src the second operand as [Operand] gives it.
 // may_goto is not asked here: it depends on a counter, not on registers.
-func Taken(in ebpf.Insn, dst, src uint64) bool {
-	if in.Op&7 == ebpf.ClassJMP32 {
+func Taken(in ebpf.Insn, dst, src uint64) bool { return taken(in.Op, dst, src) }
+
+func taken(op uint8, dst, src uint64) bool {
+	if op&7 == ebpf.ClassJMP32 {
 		// Both signed and unsigned comparisons of the low halves come out
 		// right on halves sign-extended to 64 bits; so does JSET.
 		dst, src = uint64(int64(int32(dst))), uint64(int64(int32(src)))
 	}
-	switch in.Op >> 4 {
+	switch op >> 4 {
 	case ebpf.JmpEQ >> 4:
 		return dst == src
 	case ebpf.JmpGT >> 4:

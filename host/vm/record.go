@@ -54,6 +54,12 @@ type Call struct {
 func (r *Recording) Key(c *Call) []byte   { return r.Blob[c.KeyOff : c.KeyOff+c.KeyLen] }
 func (r *Recording) Value(c *Call) []byte { return r.Blob[c.ValOff : c.ValOff+c.ValLen] }
 
+// done completes the step that was begun last.
+func (r *Recording) done(addr, val uint64) {
+	st := &r.Steps[len(r.Steps)-1]
+	st.Addr, st.Val = addr, val
+}
+
 // span copies n bytes of flat memory into the blob.
 func (r *Recording) span(s *State, addr, n uint64) (off, length int32) {
 	if n == 0 || !s.Reach(addr, n, false) {

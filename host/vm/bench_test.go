@@ -1,0 +1,53 @@
+package vm
+
+import (
+	"testing"
+
+	"jitnic/host/loader"
+
+	"github.com/cilium/ebpf/asm"
+)
+
+// BenchmarkALU is a loop of arithmetic and branches alone.
+func BenchmarkALU(b *testing.B) {
+	p := link(b, "alu", asm.Instructions{
+		asm.Mov.Imm(asm.R0, 0),
+		asm.Mov.Imm(asm.R1, 1000),
+		asm.Add.Reg(asm.R0, asm.R1).WithSymbol("loop"),
+		asm.Xor.Imm(asm.R0, 0x55),
+		asm.LSh.Imm32(asm.R0, 1),
+		asm.Sub.Imm(asm.R1, 1),
+		asm.JNE.Imm(asm.R1, 0, "loop"),
+		asm.Return(),
+	})
+	benchmark(b, p)
+}
+
+// BenchmarkMem is a loop of loads and stores on stack and packet.
+func BenchmarkMem(b *testing.B) {
+	p := link(b, "mem", asm.Instructions{
+		asm.LoadMem(asm.R2, asm.R1, 0, asm.Word),
+		asm.Mov.Imm(asm.R1, 1000),
+		asm.LoadMem(asm.R3, asm.R2, 12, asm.Half).WithSymbol("loop"),
+		asm.StoreMem(asm.R10, -8, asm.R3, asm.DWord),
+		asm.LoadMem(asm.R4, asm.R10, -8, asm.Word),
+		asm.Sub.Imm(asm.R1, 1),
+		asm.JNE.Imm(asm.R1, 0, "loop"),
+		asm.Return(),
+	})
+	benchmark(b, p)
+}
+
+func benchmark(b *testing.B, p *loader.Program) {
+	it := load(b, &loader.Object{Programs: []*loader.Program{p}}, Options{})
+	var out Output
+	in := &Input{Data: make([]byte, 64)}
+	it.Run(in, &out)
+	if out.Err != nil {
+		b.Fatal(out.Err)
+	}
+	for b.Loop() {
+		it.Run(in, &out)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(out.Steps), "ns/insn")
+}
