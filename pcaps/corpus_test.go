@@ -1,0 +1,149 @@
+package pcaps
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// corpusDir returns ../shared/corpus/captures beside the repository, or skips.
+func corpusDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			tb.Fatal("no go.mod above")
+		}
+		dir = filepath.Dir(dir)
+	}
+	dir = filepath.Join(dir, "..", "shared", "corpus", "captures")
+	if _, err := os.Stat(dir); err != nil {
+		tb.Skipf("corpus of real captures not here: %v", err)
+	}
+	return dir
+}
+
+type manifestLine struct {
+	file           string
+	packets, bytes uint64
+}
+
+func manifest(tb testing.TB, dir string) []manifestLine {
+	tb.Helper()
+	f, err := os.Open(filepath.Join(dir, "manifest.tsv"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	var out []manifestLine
+	sc := bufio.NewScanner(f)
+	for sc.Scan() {
+		c := strings.Split(sc.Text(), "\t")
+		if c[0] == "file" {
+			continue
+		}
+		packets, err := strconv.ParseUint(c[5], 10, 64)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		bytes, err := strconv.ParseUint(c[7], 10, 64)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, manifestLine{c[0], packets, bytes})
+	}
+	return out
+}
+
+func TestCorpus(t *testing.T) {
+	dir := corpusDir(t)
+	for _, m := range manifest(t, dir) {
+		t.Run(m.file, func(t *testing.T) {
+			src, err := Open(context.Background(), Options{Paths: []string{filepath.Join(dir, m.file)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer src.Close()
+			var pkt Packet
+			var ktime uint64
+			for {
+				err := src.Next(&pkt)
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if pkt.KTimeNS < ktime {
+					t.Fatalf("packet %d: clock went from %d to %d", pkt.Index, ktime, pkt.KTimeNS)
+				}
+				ktime = pkt.KTimeNS
+			}
+			c := src.Counters()
+			if c.Packets != m.packets || c.Bytes != m.bytes {
+				t.Errorf("%d packets, %d bytes; the manifest says %d, %d", c.Packets, c.Bytes, m.packets, m.bytes)
+			}
+		})
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	path := filepath.Join(corpusDir(b), "echo-connections.pcap.gz")
+	plain := filepath.Join(b.TempDir(), "echo.pcap")
+	func() {
+		in := fileInputMust(b, path)
+		f, err := in.open()
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		r, done, err := uncompressed(context.Background(), f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer done()
+		out, err := os.Create(plain)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer out.Close()
+		if _, err := io.Copy(out, r); err != nil {
+			b.Fatal(err)
+		}
+	}()
+	for name, p := range map[string]string{"plain": plain, "gzip": path} {
+		b.Run(name, func(b *testing.B) {
+			src, err := Open(context.Background(), Options{Paths: []string{p}, Loop: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer src.Close()
+			b.ReportAllocs()
+			var pkt Packet
+			for b.Loop() {
+				if err := src.Next(&pkt); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func fileInputMust(tb testing.TB, path string) input {
+	in, err := fileInput(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return in
+}
