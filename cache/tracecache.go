@@ -72,6 +72,7 @@ type Stats struct {
 type TraceCache struct {
 	cfg    Config
 	policy policy.Policy
+	late   policy.LateEvictor // the policy, where its hits may evict
 	admit  Admission
 	sized  bool
 
@@ -121,10 +122,12 @@ func NewTraceCache(cfg Config) (*TraceCache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &TraceCache{
+	c := &TraceCache{
 		cfg: cfg, policy: p, admit: a, sized: pc.Sized,
 		id: make([]idState, cfg.IDs),
-	}, nil
+	}
+	c.late, _ = p.(policy.LateEvictor)
+	return c, nil
 }
 
 // At sets the clock, in nanoseconds; it must not run backwards. It is needed
@@ -145,6 +148,10 @@ func (c *TraceCache) Request(id, size, cost uint32) Outcome {
 	if c.policy.Access(id) {
 		c.stats.Outcome[Hit]++
 		c.admit.Note(id, true)
+		if c.late != nil {
+			c.buf = c.late.Late(c.buf[:0])
+			c.evicted(c.buf, id)
+		}
 		return Hit
 	}
 	c.admit.Note(id, false)
@@ -217,13 +224,7 @@ func (c *TraceCache) begin() {
 
 func (c *TraceCache) install(id, size, cost uint32) {
 	c.buf = c.policy.Insert(id, size, cost, c.buf[:0])
-	for _, v := range c.buf {
-		if v == id {
-			continue // taken and let go at once: refused, below
-		}
-		c.stats.Evicted++
-		c.event(Evicted, v)
-	}
+	c.evicted(c.buf, id)
 	if !c.policy.Contains(id) {
 		c.stats.Refused++
 		c.event(Refused, id)
@@ -233,6 +234,16 @@ func (c *TraceCache) install(id, size, cost uint32) {
 	s.state = s.state&^stStale | stWasIn
 	c.stats.Installed++
 	c.event(Put, id)
+}
+
+func (c *TraceCache) evicted(ids []uint32, except uint32) {
+	for _, v := range ids {
+		if v == except {
+			continue // taken and let go at once: refused
+		}
+		c.stats.Evicted++
+		c.event(Evicted, v)
+	}
 }
 
 // Invalidate takes id out because what it was made from has changed; an install

@@ -1,14 +1,16 @@
 package policy
 
-// arc is the adaptive replacement cache (Megiddo, Modha: ARC, FAST 2003) as
-// libCacheSim counts it: T1 holds what was used once, T2 what was used more
-// often; B1 and B2 remember what each lost. A use of a remembered id moves the
-// border between T1 and T2, by a real number, towards the list that would have
-// kept it.
+// arc is the adaptive replacement cache (Megiddo, Modha: ARC, FAST 2003) in
+// the form golang-lru has it, and with exactly its misses: the border between
+// T1 and T2 moves in whole entries (whole slots on a slot budget), each ghost
+// list is bounded by itself, and the bounds are applied to new ids only. Like
+// golang-lru's it may hold one entry more than the budget, after a remembered
+// id came back while T2 was empty and T1 was wanted full; on a slot budget it
+// doesn't.
 type arc struct {
 	base
 	l     lanes
-	p     float64 // target size of T1
+	p     uint64 // target size of T1
 	bytes [4]uint64
 }
 
@@ -41,70 +43,94 @@ func (p *arc) Access(id uint32) bool {
 	return false
 }
 
-// move takes the oldest of queue from to queue to; to < 0 forgets it.
-func (p *arc) move(from, to int) uint32 {
-	id := p.l.pop(from)
-	s := p.sizeOf(id)
-	p.bytes[from] -= s
-	if to >= 0 {
-		p.bytes[to] += s
-		p.l.push(to, id)
-	}
-	if from <= arcT2 {
-		p.sub(id)
-	}
+func (p *arc) put(q int, id uint32) {
+	p.bytes[q] += p.sizeOf(id)
+	p.l.push(q, id)
+}
+
+func (p *arc) pop(q int) uint32 {
+	id := p.l.pop(q)
+	p.bytes[q] -= p.sizeOf(id)
 	return id
 }
 
-// replace is the paper's REPLACE.
-func (p *arc) replace(fromB2 bool, evicted []uint32) []uint32 {
-	t1 := float64(p.bytes[arcT1])
-	if p.bytes[arcT1] > 0 && (t1 > p.p || t1 == p.p && fromB2) || p.bytes[arcT2] == 0 {
-		return append(evicted, p.move(arcT1, arcB1))
+// ghost remembers id in b, which never holds more than the budget.
+func (p *arc) ghost(b int, id uint32) {
+	for p.bytes[b]+p.sizeOf(id) > p.capacity {
+		p.pop(b)
 	}
-	return append(evicted, p.move(arcT2, arcB2))
+	p.put(b, id)
+}
+
+// replace evicts one entry, from T1 or T2 as p says. On an entry budget it may
+// evict none, as golang-lru does when p says T2 and T2 is empty.
+func (p *arc) replace(fromB2 bool, evicted []uint32) []uint32 {
+	t1 := p.bytes[arcT1]
+	t, b := arcT2, arcB2
+	if t1 > 0 && (t1 > p.p || t1 == p.p && fromB2) || p.sized && p.bytes[arcT2] == 0 {
+		t, b = arcT1, arcB1
+	}
+	if p.l.len(t) == 0 {
+		return evicted
+	}
+	id := p.pop(t)
+	p.sub(id)
+	p.ghost(b, id)
+	return append(evicted, id)
+}
+
+// room makes room for size.
+func (p *arc) room(size uint32, fromB2 bool, evicted []uint32) []uint32 {
+	if !p.sized {
+		if p.used >= p.capacity {
+			evicted = p.replace(fromB2, evicted)
+		}
+		return evicted
+	}
+	for p.used+uint64(size) > p.capacity {
+		evicted = p.replace(fromB2, evicted)
+	}
+	return evicted
 }
 
 func (p *arc) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	b1, b2 := float64(p.bytes[arcB1]), float64(p.bytes[arcB2])
-	ghost := p.l.in(id)
-	switch ghost {
-	case arcB1:
-		p.p = min(p.p+max(b2/b1, 1), float64(p.capacity))
-	case arcB2:
-		p.p = max(p.p-max(b1/b2, 1), 0)
-	}
-	if ghost >= 0 {
-		p.bytes[ghost] -= p.sizeOf(id)
-		p.l.drop(id)
-	}
-	s := uint64(size)
-	if s > p.capacity {
+	if uint64(size) > p.capacity {
 		return evicted
 	}
-	for p.used+s > p.capacity {
-		switch {
-		case ghost >= 0:
-			evicted = p.replace(ghost == arcB2, evicted)
-		case p.bytes[arcT1]+p.bytes[arcB1]+s <= p.capacity:
-			if p.bytes[arcT1]+p.bytes[arcB1]+p.bytes[arcT2]+p.bytes[arcB2] >= 2*p.capacity && p.l.len(arcB2) > 0 {
-				p.move(arcB2, -1)
-			}
-			evicted = p.replace(false, evicted)
-		case p.bytes[arcB1] > 0:
-			p.move(arcB1, -1)
-			evicted = p.replace(false, evicted)
-		default:
-			evicted = append(evicted, p.move(arcT1, -1))
-		}
+	ghost := p.l.in(id)
+	b1, b2 := p.bytes[arcB1], p.bytes[arcB2]
+	switch ghost {
+	case arcB1:
+		p.p = min(p.p+max(1, b2/b1), p.capacity)
+	case arcB2:
+		p.p -= min(p.p, max(1, b1/b2))
 	}
-	q := arcT1
-	if ghost >= 0 {
-		q = arcT2
+	if ghost < 0 {
+		evicted = p.room(size, false, evicted)
+		if p.bytes[arcB1] > p.capacity-p.p {
+			p.pop(arcB1)
+		}
+		if p.bytes[arcB2] > p.p {
+			p.pop(arcB2)
+		}
+		if p.bytes[arcT1]+uint64(size) > p.capacity { // replace found T2 empty
+			v := p.pop(arcT1)
+			p.sub(v)
+			evicted = append(evicted, v)
+		}
+		p.add(id, size)
+		p.put(arcT1, id)
+		return evicted
+	}
+	// The id keeps its place among the ghosts while room is made, and may so
+	// be forgotten there; it goes to T2 all the same.
+	evicted = p.room(size, ghost == arcB2, evicted)
+	if q := p.l.in(id); q >= 0 {
+		p.bytes[q] -= p.sizeOf(id)
+		p.l.drop(id)
 	}
 	p.add(id, size)
-	p.bytes[q] += s
-	p.l.push(q, id)
+	p.put(arcT2, id)
 	return evicted
 }
 

@@ -26,6 +26,13 @@ type Policy interface {
 	Used() uint64
 }
 
+// A LateEvictor is a Policy whose hits may evict: using an entry may move it to
+// where it pushes others out.
+type LateEvictor interface {
+	// Late appends to evicted what Access evicted since the last call.
+	Late(evicted []uint32) []uint32
+}
+
 // A Runner is a Policy with a loop of its own over a stream: the same events
 // as Access and, on a miss, Insert of size 1 and cost 1 for each id in turn,
 // without a call per request. It continues from the present state.

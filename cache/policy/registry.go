@@ -28,8 +28,17 @@ var registry = []Info{
 	{"clock", "fifo with a second chance for what was used", "Corbató 1968", sizesEvict, func(c Config) Policy { return newClock(c, 1) }},
 	{"lru", "evicts what was used longest ago", "", sizesEvict, newLRU},
 	{"mru", "evicts what was used last", "", sizesEvict, newMRU},
-	{"2q", "fifo for new entries, lru for those that come back; libCacheSim's TwoQ", "Johnson, Shasha, VLDB 1994", sizesQueues, newTwoQ},
-	{"arc", "balances recency and frequency by its ghosts; libCacheSim's ARC", "Megiddo, Modha, FAST 2003", sizesQueues, newARC},
+	{"slru", "lru in 4 segments; a hit moves one up", "Karedla, Love, Wherry, Computer 1994", sizesQueues, func(c Config) Policy { return newSLRU(c, 4) }},
+	{"2q", "lru for new entries, lru for those used again; golang-lru's 2Q", "Johnson, Shasha, VLDB 1994", sizesQueues, newTwoQ},
+	{"2q-libcachesim", "fifo for new entries, lru for those that come back; libCacheSim's TwoQ", "Johnson, Shasha, VLDB 1994", sizesQueues, newTwoQLCS},
+	{"arc", "balances recency and frequency by its ghosts; golang-lru's ARC", "Megiddo, Modha, FAST 2003", sizesQueues, newARC},
+	{"arc-libcachesim", "balances recency and frequency by its ghosts; libCacheSim's ARC", "Megiddo, Modha, FAST 2003", sizesQueues, newARCLCS},
+	{"s3-fifo", "small fifo before a main clock, with ghosts; current version", "Yang and others, SOSP 2023", sizesQueues, func(c Config) Policy { return newS3FIFO(c, true) }},
+	{"s3-fifo-v0", "small fifo before a main clock, with ghosts; first version", "Yang and others, SOSP 2023", sizesQueues, func(c Config) Policy { return newS3FIFO(c, false) }},
+	{"sieve", "fifo in which a hand spares what was used", "Zhang and others, NSDI 2024", sizesEvict, newSieve},
+	{"golang-lru", "hashicorp/golang-lru's LRU itself", "", sizesEvict, newGolangLRU},
+	{"golang-2q", "hashicorp/golang-lru's 2Q itself", "", sizesEvict, newGolang2Q},
+	{"golang-arc", "hashicorp/golang-lru's ARC itself", "", sizesEvict, newGolangARC},
 }
 
 // All lists every policy, in the order of display.

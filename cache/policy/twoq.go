@@ -1,50 +1,51 @@
 package policy
 
-// twoQ is 2Q "full version" (Johnson, Shasha: 2Q, VLDB 1994) as libCacheSim
-// counts it: new entries go through a fifo of a quarter of the budget; what
-// leaves it unused is remembered, id only, in a fifo of half the budget; what
-// comes back while remembered goes into the lru main part. A hit in the entry
-// fifo changes nothing.
-//
-// Budgets under 4 would leave the entry fifo without room; it gets one unit.
+// twoQ is 2Q (Johnson, Shasha: 2Q, VLDB 1994) in the form golang-lru has it,
+// and with exactly its misses: a hit in the recent part promotes to the
+// frequent part, the recent part gives way when it holds more than a quarter
+// of the budget, and ghosts of half the budget are kept of what leaves it.
 type twoQ struct {
 	base
-	l             lanes
-	inCap, outCap uint64
-	mainCap       uint64
-	bytes         [3]uint64 // sizes in each queue
+	l                   lanes
+	recentCap, ghostCap uint64
+	bytes               [3]uint64
 }
 
 const (
-	twoQIn = iota
-	twoQMain
-	twoQOut // ghosts
+	twoQRecent = iota
+	twoQFrequent
+	twoQGhost
 )
 
 func newTwoQ(c Config) Policy {
-	p := &twoQ{base: newBase(c), l: newLanes(3, c.IDs)}
-	p.inCap = max(1, uint64(float64(c.Capacity)*0.25))
-	p.outCap = uint64(float64(c.Capacity) * 0.5)
-	p.mainCap = c.Capacity - min(p.inCap, c.Capacity)
-	return p
+	return &twoQ{
+		base: newBase(c), l: newLanes(3, c.IDs),
+		recentCap: uint64(float64(c.Capacity) * 0.25),
+		ghostCap:  uint64(float64(c.Capacity) * 0.5),
+	}
 }
 
-func (p *twoQ) Contains(id uint32) bool { return uint(p.l.in(id)) < twoQOut }
+func (p *twoQ) Contains(id uint32) bool { return uint(p.l.in(id)) < twoQGhost }
 
 func (p *twoQ) Access(id uint32) bool {
 	switch p.l.in(id) {
-	case twoQIn:
+	case twoQRecent:
+		s := p.sizeOf(id)
+		p.bytes[twoQRecent] -= s
+		p.bytes[twoQFrequent] += s
+		p.l.drop(id)
+		p.l.push(twoQFrequent, id)
 		return true
-	case twoQMain:
-		p.l.renew(twoQMain, id)
+	case twoQFrequent:
+		p.l.renew(twoQFrequent, id)
 		return true
 	}
 	return false
 }
 
 func (p *twoQ) put(q int, id uint32) {
-	p.l.push(q, id)
 	p.bytes[q] += p.sizeOf(id)
+	p.l.push(q, id)
 }
 
 func (p *twoQ) pop(q int) uint32 {
@@ -53,54 +54,44 @@ func (p *twoQ) pop(q int) uint32 {
 	return id
 }
 
-// evict makes room in the cache as a whole.
-func (p *twoQ) evict(evicted []uint32) []uint32 {
-	if p.bytes[twoQIn] > p.inCap || p.l.len(twoQMain) == 0 {
-		v := p.pop(twoQIn)
-		p.sub(v)
-		if size := p.sizeOf(v); size <= p.outCap {
-			for p.bytes[twoQOut]+size > p.outCap {
-				p.pop(twoQOut)
+func (p *twoQ) evict(ghost bool, evicted []uint32) []uint32 {
+	r := p.bytes[twoQRecent]
+	if r > 0 && (r > p.recentCap || r == p.recentCap && !ghost) || p.bytes[twoQFrequent] == 0 {
+		id := p.pop(twoQRecent)
+		p.sub(id)
+		if s := p.sizeOf(id); s <= p.ghostCap {
+			for p.bytes[twoQGhost]+s > p.ghostCap {
+				p.pop(twoQGhost)
 			}
-			p.put(twoQOut, v)
+			p.put(twoQGhost, id)
 		}
-		return append(evicted, v)
+		return append(evicted, id)
 	}
-	return p.evictMain(evicted)
-}
-
-func (p *twoQ) evictMain(evicted []uint32) []uint32 {
-	v := p.pop(twoQMain)
-	p.sub(v)
-	return append(evicted, v)
+	id := p.pop(twoQFrequent)
+	p.sub(id)
+	return append(evicted, id)
 }
 
 func (p *twoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	known := p.l.in(id) == twoQOut
-	if known {
-		p.bytes[twoQOut] -= p.sizeOf(id)
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	ghost := p.l.in(id) == twoQGhost
+	for p.used+uint64(size) > p.capacity {
+		evicted = p.evict(ghost, evicted)
+	}
+	if !ghost {
+		p.add(id, size)
+		p.put(twoQRecent, id)
+		return evicted
+	}
+	// Making room may have forgotten the ghost; it was one all the same.
+	if q := p.l.in(id); q >= 0 {
+		p.bytes[q] -= p.sizeOf(id)
 		p.l.drop(id)
 	}
-	s := uint64(size)
-	if s > p.inCap || s > p.capacity {
-		return evicted
-	}
-	for p.used+s > p.capacity {
-		evicted = p.evict(evicted)
-	}
-	if !known {
-		p.add(id, size)
-		p.put(twoQIn, id)
-		return evicted
-	}
-	if s > p.mainCap {
-		return evicted
-	}
-	for p.bytes[twoQMain]+s > p.mainCap {
-		evicted = p.evictMain(evicted)
-	}
 	p.add(id, size)
-	p.put(twoQMain, id)
+	p.put(twoQFrequent, id)
 	return evicted
 }
 
@@ -111,7 +102,7 @@ func (p *twoQ) Remove(id uint32) bool {
 	}
 	p.bytes[q] -= p.sizeOf(id)
 	p.l.drop(id)
-	if q == twoQOut {
+	if q == twoQGhost {
 		return false
 	}
 	p.sub(id)

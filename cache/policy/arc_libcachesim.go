@@ -1,0 +1,123 @@
+package policy
+
+// arcLCS is the adaptive replacement cache (Megiddo, Modha: ARC, FAST 2003) as
+// libCacheSim counts it: T1 holds what was used once, T2 what was used more
+// often; B1 and B2 remember what each lost. A use of a remembered id moves the
+// border between T1 and T2, by a real number, towards the list that would have
+// kept it.
+type arcLCS struct {
+	base
+	l     lanes
+	p     float64 // target size of T1
+	bytes [4]uint64
+}
+
+const (
+	lcsT1 = iota
+	lcsT2
+	lcsB1 // ghosts
+	lcsB2
+)
+
+func newARCLCS(c Config) Policy {
+	return &arcLCS{base: newBase(c), l: newLanes(4, c.IDs)}
+}
+
+func (p *arcLCS) Contains(id uint32) bool { return uint(p.l.in(id)) < lcsB1 }
+
+func (p *arcLCS) Access(id uint32) bool {
+	switch p.l.in(id) {
+	case lcsT1:
+		s := p.sizeOf(id)
+		p.bytes[lcsT1] -= s
+		p.bytes[lcsT2] += s
+		p.l.drop(id)
+		p.l.push(lcsT2, id)
+		return true
+	case lcsT2:
+		p.l.renew(lcsT2, id)
+		return true
+	}
+	return false
+}
+
+// move takes the oldest of queue from to queue to; to < 0 forgets it.
+func (p *arcLCS) move(from, to int) uint32 {
+	id := p.l.pop(from)
+	s := p.sizeOf(id)
+	p.bytes[from] -= s
+	if to >= 0 {
+		p.bytes[to] += s
+		p.l.push(to, id)
+	}
+	if from <= lcsT2 {
+		p.sub(id)
+	}
+	return id
+}
+
+// replace is the paper's REPLACE.
+func (p *arcLCS) replace(fromB2 bool, evicted []uint32) []uint32 {
+	t1 := float64(p.bytes[lcsT1])
+	if p.bytes[lcsT1] > 0 && (t1 > p.p || t1 == p.p && fromB2) || p.bytes[lcsT2] == 0 {
+		return append(evicted, p.move(lcsT1, lcsB1))
+	}
+	return append(evicted, p.move(lcsT2, lcsB2))
+}
+
+func (p *arcLCS) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	b1, b2 := float64(p.bytes[lcsB1]), float64(p.bytes[lcsB2])
+	ghost := p.l.in(id)
+	switch ghost {
+	case lcsB1:
+		p.p = min(p.p+max(b2/b1, 1), float64(p.capacity))
+	case lcsB2:
+		p.p = max(p.p-max(b1/b2, 1), 0)
+	}
+	if ghost >= 0 {
+		p.bytes[ghost] -= p.sizeOf(id)
+		p.l.drop(id)
+	}
+	s := uint64(size)
+	if s > p.capacity {
+		return evicted
+	}
+	for p.used+s > p.capacity {
+		switch {
+		case ghost >= 0:
+			evicted = p.replace(ghost == lcsB2, evicted)
+		case p.bytes[lcsT1]+p.bytes[lcsB1]+s <= p.capacity:
+			if p.bytes[lcsT1]+p.bytes[lcsB1]+p.bytes[lcsT2]+p.bytes[lcsB2] >= 2*p.capacity && p.l.len(lcsB2) > 0 {
+				p.move(lcsB2, -1)
+			}
+			evicted = p.replace(false, evicted)
+		case p.bytes[lcsB1] > 0:
+			p.move(lcsB1, -1)
+			evicted = p.replace(false, evicted)
+		default:
+			evicted = append(evicted, p.move(lcsT1, -1))
+		}
+	}
+	q := lcsT1
+	if ghost >= 0 {
+		q = lcsT2
+	}
+	p.add(id, size)
+	p.bytes[q] += s
+	p.l.push(q, id)
+	return evicted
+}
+
+func (p *arcLCS) Remove(id uint32) bool {
+	q := p.l.in(id)
+	if q < 0 {
+		return false
+	}
+	p.bytes[q] -= p.sizeOf(id)
+	p.l.drop(id)
+	if q >= lcsB1 {
+		return false
+	}
+	p.sub(id)
+	return true
+}

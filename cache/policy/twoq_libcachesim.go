@@ -1,0 +1,119 @@
+package policy
+
+// twoQLCS is 2Q "full version" (Johnson, Shasha: 2Q, VLDB 1994) as libCacheSim
+// counts it: new entries go through a fifo of a quarter of the budget; what
+// leaves it unused is remembered, id only, in a fifo of half the budget; what
+// comes back while remembered goes into the lru main part. A hit in the entry
+// fifo changes nothing.
+//
+// Budgets under 4 would leave the entry fifo without room; it gets one unit.
+type twoQLCS struct {
+	base
+	l             lanes
+	inCap, outCap uint64
+	mainCap       uint64
+	bytes         [3]uint64 // sizes in each queue
+}
+
+const (
+	lcsIn = iota
+	lcsMain
+	lcsOut // ghosts
+)
+
+func newTwoQLCS(c Config) Policy {
+	p := &twoQLCS{base: newBase(c), l: newLanes(3, c.IDs)}
+	p.inCap = max(1, uint64(float64(c.Capacity)*0.25))
+	p.outCap = uint64(float64(c.Capacity) * 0.5)
+	p.mainCap = c.Capacity - min(p.inCap, c.Capacity)
+	return p
+}
+
+func (p *twoQLCS) Contains(id uint32) bool { return uint(p.l.in(id)) < lcsOut }
+
+func (p *twoQLCS) Access(id uint32) bool {
+	switch p.l.in(id) {
+	case lcsIn:
+		return true
+	case lcsMain:
+		p.l.renew(lcsMain, id)
+		return true
+	}
+	return false
+}
+
+func (p *twoQLCS) put(q int, id uint32) {
+	p.l.push(q, id)
+	p.bytes[q] += p.sizeOf(id)
+}
+
+func (p *twoQLCS) pop(q int) uint32 {
+	id := p.l.pop(q)
+	p.bytes[q] -= p.sizeOf(id)
+	return id
+}
+
+// evict makes room in the cache as a whole.
+func (p *twoQLCS) evict(evicted []uint32) []uint32 {
+	if p.bytes[lcsIn] > p.inCap || p.l.len(lcsMain) == 0 {
+		v := p.pop(lcsIn)
+		p.sub(v)
+		if size := p.sizeOf(v); size <= p.outCap {
+			for p.bytes[lcsOut]+size > p.outCap {
+				p.pop(lcsOut)
+			}
+			p.put(lcsOut, v)
+		}
+		return append(evicted, v)
+	}
+	return p.evictMain(evicted)
+}
+
+func (p *twoQLCS) evictMain(evicted []uint32) []uint32 {
+	v := p.pop(lcsMain)
+	p.sub(v)
+	return append(evicted, v)
+}
+
+func (p *twoQLCS) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	known := p.l.in(id) == lcsOut
+	if known {
+		p.bytes[lcsOut] -= p.sizeOf(id)
+		p.l.drop(id)
+	}
+	s := uint64(size)
+	if s > p.inCap || s > p.capacity {
+		return evicted
+	}
+	for p.used+s > p.capacity {
+		evicted = p.evict(evicted)
+	}
+	if !known {
+		p.add(id, size)
+		p.put(lcsIn, id)
+		return evicted
+	}
+	if s > p.mainCap {
+		return evicted
+	}
+	for p.bytes[lcsMain]+s > p.mainCap {
+		evicted = p.evictMain(evicted)
+	}
+	p.add(id, size)
+	p.put(lcsMain, id)
+	return evicted
+}
+
+func (p *twoQLCS) Remove(id uint32) bool {
+	q := p.l.in(id)
+	if q < 0 {
+		return false
+	}
+	p.bytes[q] -= p.sizeOf(id)
+	p.l.drop(id)
+	if q == lcsOut {
+		return false
+	}
+	p.sub(id)
+	return true
+}
