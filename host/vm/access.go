@@ -48,8 +48,8 @@ func (s *State) reachOther(addr, n uint64, write bool) bool {
 }
 
 func (s *State) reachMap(index int, addr, n uint64, write bool) bool {
-	if uint(index) >= uint(len(s.tables)) {
-		return false
+	if index >= len(s.tables) {
+		s.sync()
 	}
 	t := &s.tables[index]
 	if t.owner == nil || write && t.noSt || !write && t.noLoad {

@@ -103,6 +103,9 @@ func negErrno(e maps.Errno) uint64 { return uint64(-int64(e)) }
 // any are given.
 func (s *State) mapArg(ptr uint64, types ...ebpf.MapType) (maps.Map, int, *Fault) {
 	i, ok := MapOf(ptr)
+	if ok && i >= len(s.Maps) {
+		s.sync()
+	}
 	if !ok || i >= len(s.Maps) {
 		return nil, 0, fault(BadMap, "")
 	}

@@ -77,6 +77,7 @@ type Options struct {
 type State struct {
 	Mem  *mem.Arena
 	Maps []maps.Map // by map index; Object.Maps first, then those made for maps of maps
+	Set  *maps.Set  // what owns them
 	Opt  Options
 
 	// Addresses that stay the same for the State's life.
