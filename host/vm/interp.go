@@ -104,6 +104,20 @@ func (it *Interp) RunFlat(data []byte) (uint64, error) {
 	return r0, nil
 }
 
+// RunXDP is RunFlat with register 1 at the context, for data of any length.
+func (it *Interp) RunXDP(data []byte) (uint64, error) {
+	if len(data) > MaxPacket {
+		return 0, ErrLong
+	}
+	it.S.load(&Input{Data: data})
+	it.r = [16]uint64{1: it.S.CtxPtr(), 10: it.S.FrameTop(0)}
+	r0, err := it.run(nil)
+	if err != nil {
+		return 0, err
+	}
+	return r0, nil
+}
+
 // run interprets from the entry to the exit of frame 0.
 func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 	s := it.S
