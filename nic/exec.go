@@ -1,0 +1,157 @@
+package nic
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/vm"
+)
+
+// Executor runs executables on one State.
+type Executor struct {
+	s *vm.State
+	r [16]uint64 // 11 registers; the rest keeps indexes in bounds
+}
+
+// NewExecutor returns an executor on s.
+func NewExecutor(s *vm.State) *Executor { return &Executor{s: s} }
+
+// Run executes a trace on the packet that has begun on the State and returns
+// r0. Its condition holds, so nothing can fault; memory is a slice all the
+// same, and a slip of ours becomes an error, never a stray write.
+func (e *Executor) Run(x *Executable) (r0 uint64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("nic: trace executor: %v", p)
+		}
+	}()
+	s := e.s
+	m := s.Mem.B
+	r := &e.r
+	*r = [16]uint64{1: s.Ctx, 10: s.FrameTop(0)}
+	s.Depth = vm.MaxFrames - 1 // inlined calls use the frames above
+	for i := range x.ops {
+		o := &x.ops[i]
+		d, sr := o.dst&15, o.src&15
+		switch o.code {
+		case opExit:
+			return r[0], nil
+		case opMovK:
+			r[d] = o.imm
+		case opMovX:
+			r[d] = r[sr]
+		case opMov32X:
+			r[d] = uint64(uint32(r[sr]))
+		case opAddK:
+			r[d] += o.imm
+		case opAddX:
+			r[d] += r[sr]
+		case opSubX:
+			r[d] -= r[sr]
+		case opAndK:
+			r[d] &= o.imm
+		case opAndX:
+			r[d] &= r[sr]
+		case opOrK:
+			r[d] |= o.imm
+		case opOrX:
+			r[d] |= r[sr]
+		case opXorK:
+			r[d] ^= o.imm
+		case opXorX:
+			r[d] ^= r[sr]
+		case opLshK:
+			r[d] <<= o.imm & 63
+		case opRshK:
+			r[d] >>= o.imm & 63
+		case opArshK:
+			r[d] = uint64(int64(r[d]) >> (o.imm & 63))
+		case opAdd32K:
+			r[d] = uint64(uint32(r[d]) + uint32(o.imm))
+		case opAdd32X:
+			r[d] = uint64(uint32(r[d]) + uint32(r[sr]))
+		case opAnd32K:
+			r[d] = uint64(uint32(r[d]) & uint32(o.imm))
+		case opAnd32X:
+			r[d] = uint64(uint32(r[d]) & uint32(r[sr]))
+		case opOr32X:
+			r[d] = uint64(uint32(r[d]) | uint32(r[sr]))
+		case opLsh32K:
+			r[d] = uint64(uint32(r[d]) << (o.imm & 31))
+		case opRsh32K:
+			r[d] = uint64(uint32(r[d]) >> (o.imm & 31))
+		case opBE16:
+			r[d] = uint64(bits.ReverseBytes16(uint16(r[d])))
+		case opBE32:
+			r[d] = uint64(bits.ReverseBytes32(uint32(r[d])))
+		case opALU:
+			in := x.raw[o.aux]
+			r[d] = vm.ALU(in, r[d], vm.Operand(in, r[sr]))
+		case opLd1:
+			r[d] = uint64(m[r[sr]+uint64(int64(o.off))])
+		case opLd2:
+			r[d] = uint64(binary.LittleEndian.Uint16(m[r[sr]+uint64(int64(o.off)):]))
+		case opLd4:
+			r[d] = uint64(binary.LittleEndian.Uint32(m[r[sr]+uint64(int64(o.off)):]))
+		case opLd8:
+			r[d] = binary.LittleEndian.Uint64(m[r[sr]+uint64(int64(o.off)):])
+		case opLdSX:
+			v := s.Load(r[sr]+uint64(int64(o.off)), int(o.size))
+			sh := 64 - 8*uint(o.size)
+			r[d] = uint64(int64(v<<sh) >> sh)
+		case opCtx:
+			r[d], _ = s.CtxLoad(s.Ctx+o.imm, 4)
+		case opAtomic:
+			e.atomic(x, o)
+		case opCall:
+			if f := x.calls[o.aux](s, (*[11]uint64)(r[:11])); f != nil {
+				return 0, fmt.Errorf("nic: trace executor: %w", f)
+			}
+		default:
+			a := r[d] + uint64(int64(o.off))
+			v := r[sr]
+			if o.code <= opSt8K {
+				v = o.imm
+			}
+			switch o.size {
+			case 1:
+				m[a] = uint8(v)
+			case 2:
+				binary.LittleEndian.PutUint16(m[a:], uint16(v))
+			case 4:
+				binary.LittleEndian.PutUint32(m[a:], uint32(v))
+			default:
+				binary.LittleEndian.PutUint64(m[a:], v)
+			}
+			if x.track {
+				e.note(a, uint64(o.size))
+			}
+		}
+	}
+	return 0, fmt.Errorf("nic: trace executor: ran past the end")
+}
+
+// note tells the State of a store, which keeps it if it is to a map value.
+func (e *Executor) note(addr, n uint64) { e.s.Reach(addr, n, true) }
+
+func (e *Executor) atomic(x *Executable, o *op) {
+	s, r := e.s, &e.r
+	in := x.raw[o.aux]
+	n := int(o.size)
+	a := r[o.dst&15] + uint64(int64(o.off))
+	if in.Imm == ebpf.AtomicLoadAcq {
+		a = r[o.src&15] + uint64(int64(o.off))
+	}
+	stored, write, reg, back := vm.Atomic(in, n, s.Load(a, n), r[o.src&15], r[0])
+	if write {
+		s.Store(a, n, stored)
+		if x.track {
+			e.note(a, uint64(n))
+		}
+	}
+	if reg >= 0 {
+		r[reg&15] = back
+	}
+}

@@ -1,0 +1,257 @@
+package nic
+
+import (
+	"fmt"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/vm"
+	"jitnic/trace"
+)
+
+// opcode is what the executor switches on: an instruction of a trace with
+// everything decided that can be decided before a packet comes.
+type opcode uint8
+
+const (
+	opExit opcode = iota
+	opMovK        // dst = imm (any constant: mov, lddw, map pointers)
+	opMovX
+	opMov32X
+	opAddK
+	opAddX
+	opSubX
+	opAndK
+	opAndX
+	opOrK
+	opOrX
+	opXorK
+	opXorX
+	opLshK
+	opRshK
+	opArshK
+	opAdd32K
+	opAdd32X
+	opAnd32K
+	opAnd32X
+	opOr32X
+	opLsh32K
+	opRsh32K
+	opBE16
+	opBE32
+	opALU // everything else: vm.ALU decides
+	opLd1
+	opLd2
+	opLd4
+	opLd8
+	opLdSX
+	opSt1K
+	opSt2K
+	opSt4K
+	opSt8K
+	opSt1X
+	opSt2X
+	opSt4X
+	opSt8X
+	opCtx // dst = field imm of the context
+	opAtomic
+	opCall
+)
+
+// op is one operation of an executable trace, 24 bytes.
+type op struct {
+	code     opcode
+	dst, src uint8
+	size     uint8 // bytes moved
+	off      int32
+	imm      uint64
+	aux      int32 // index into Executable.calls or raw
+}
+
+// Executable is a trace made ready to run on a State. It works on the trace
+// alone: no interpreter, no program.
+type Executable struct {
+	ops   []op
+	raw   []ebpf.Insn     // of opALU and opAtomic
+	calls []vm.HelperFunc // of opCall
+	track bool            // stores to map values are noted
+	Len   int             // instructions
+}
+
+// Bind makes a trace executable on s. It refuses what is no straight-line
+// code, with the slot and the cause.
+func Bind(t *trace.Trace, s *vm.State) (*Executable, error) {
+	x := &Executable{ops: make([]op, 0, len(t.Code)), track: s.Opt.Track, Len: t.Len()}
+	ctx := ctxLoads(t.Code)
+	for i := 0; i < len(t.Code); i++ {
+		in := t.Code[i]
+		o := op{dst: in.Dst, src: in.Src, off: int32(in.Off), imm: uint64(int64(in.Imm)), size: uint8(in.Size())}
+		if in.Dst > 10 || in.Src > 10 {
+			return nil, fmt.Errorf("trace: insn %d: register out of range", i)
+		}
+		switch in.Class() {
+		case ebpf.ClassALU, ebpf.ClassALU64:
+			if !vm.Valid(in) {
+				return nil, fmt.Errorf("trace: insn %d: opcode %#x: no such arithmetic", i, in.Op)
+			}
+			o.code = aluOp(in)
+			if o.code == opALU {
+				o.aux = int32(len(x.raw))
+				x.raw = append(x.raw, in)
+			}
+			if in.Class() == ebpf.ClassALU {
+				o.imm = uint64(uint32(in.Imm))
+			}
+		case ebpf.ClassLD:
+			if !in.IsWide() || i+1 >= len(t.Code) {
+				return nil, fmt.Errorf("trace: insn %d: opcode %#x: not straight-line code", i, in.Op)
+			}
+			v, err := wideConst(s, in, t.Code[i+1])
+			if err != nil {
+				return nil, fmt.Errorf("trace: insn %d: %w", i, err)
+			}
+			o.code, o.imm = opMovK, v
+			i++
+		case ebpf.ClassLDX:
+			switch {
+			case ctx[i]:
+				if _, ok := s.CtxLoad(s.Ctx+uint64(in.Off), in.Size()); !ok {
+					return nil, fmt.Errorf("trace: insn %d: no field of %d bytes at %d of the context", i, in.Size(), in.Off)
+				}
+				o.code, o.imm = opCtx, uint64(in.Off)
+			case in.Mode() == ebpf.ModeMEMSX:
+				o.code = opLdSX
+			default:
+				o.code = [9]opcode{1: opLd1, 2: opLd2, 4: opLd4, 8: opLd8}[in.Size()]
+			}
+		case ebpf.ClassST:
+			o.code = [9]opcode{1: opSt1K, 2: opSt2K, 4: opSt4K, 8: opSt8K}[in.Size()]
+		case ebpf.ClassSTX:
+			if in.IsAtomic() {
+				o.code, o.aux = opAtomic, int32(len(x.raw))
+				x.raw = append(x.raw, in)
+				break
+			}
+			o.code = [9]opcode{1: opSt1X, 2: opSt2X, 4: opSt4X, 8: opSt8X}[in.Size()]
+		default:
+			switch {
+			case in.Op == ebpf.OpExit:
+				o.code = opExit
+			case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
+				f := vm.Helper(in.Imm)
+				if f == nil {
+					return nil, fmt.Errorf("trace: insn %d: helper %d: not one a trace can call", i, in.Imm)
+				}
+				o.code, o.aux = opCall, int32(len(x.calls))
+				x.calls = append(x.calls, f)
+			default:
+				return nil, fmt.Errorf("trace: insn %d: opcode %#x: a jump in a trace", i, in.Op)
+			}
+		}
+		x.ops = append(x.ops, o)
+	}
+	if n := len(x.ops); n == 0 || x.ops[n-1].code != opExit {
+		return nil, fmt.Errorf("trace: does not end in exit")
+	}
+	return x, nil
+}
+
+// wideConst is the value a lddw loads.
+func wideConst(s *vm.State, lo, hi ebpf.Insn) (uint64, error) {
+	switch lo.Src {
+	case ebpf.PseudoNone:
+		return ebpf.Const64(lo, hi), nil
+	case ebpf.PseudoMapFD:
+		return vm.MapPtr(int(lo.Imm)), nil
+	case ebpf.PseudoMapValue:
+		if lo.Imm >= 0 && int(lo.Imm) < len(s.Maps) {
+			if v, ok := s.ValuePtr(int(lo.Imm), uint32(hi.Imm)); ok {
+				return v, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("lddw of kind %d: not resolved", lo.Src)
+}
+
+// ctxLoads finds the loads whose base is the context: r1 at the start, and
+// what it is moved to or spilled to.
+func ctxLoads(code []ebpf.Insn) []bool {
+	out := make([]bool, len(code))
+	var is [11]bool
+	is[1] = true
+	slots := map[int16]bool{}
+	for i := 0; i < len(code); i++ {
+		in := code[i]
+		switch {
+		case in.Dst > 10 || in.Src > 10:
+			return out // Bind refuses it
+		case in.IsWide():
+			is[in.Dst] = false
+			i++
+		case in.IsLoad():
+			if is[in.Src] {
+				out[i] = true
+				is[in.Dst] = false
+			} else {
+				is[in.Dst] = in.Src == 10 && in.Size() == 8 && slots[in.Off]
+			}
+		case in.IsStore():
+			if in.Dst == 10 {
+				slots[in.Off] = in.Class() == ebpf.ClassSTX && in.Size() == 8 && !in.IsAtomic() && is[in.Src]
+			}
+			if in.IsAtomic() && in.Imm&ebpf.AtomicFetch != 0 {
+				is[in.Src] = false
+			}
+		case in.Op == ebpf.OpCall:
+			for r := 0; r <= 5; r++ {
+				is[r] = false
+			}
+		default:
+			if _, def := trace.RegsOf(in); def >= 0 {
+				is[def] = in.Class() == ebpf.ClassALU64 && in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX != 0 && in.Off == 0 && is[in.Src]
+			}
+		}
+	}
+	return out
+}
+
+// aluOps maps an operation to its opcodes with a constant and a register;
+// opALU stands for the rarer ones.
+var aluOps = map[uint8][2]opcode{
+	ebpf.ClassALU64 | ebpf.ALUMov:  {opMovK, opMovX},
+	ebpf.ClassALU64 | ebpf.ALUAdd:  {opAddK, opAddX},
+	ebpf.ClassALU64 | ebpf.ALUSub:  {opALU, opSubX},
+	ebpf.ClassALU64 | ebpf.ALUAnd:  {opAndK, opAndX},
+	ebpf.ClassALU64 | ebpf.ALUOr:   {opOrK, opOrX},
+	ebpf.ClassALU64 | ebpf.ALUXor:  {opXorK, opXorX},
+	ebpf.ClassALU64 | ebpf.ALULsh:  {opLshK, opALU},
+	ebpf.ClassALU64 | ebpf.ALURsh:  {opRshK, opALU},
+	ebpf.ClassALU64 | ebpf.ALUArsh: {opArshK, opALU},
+	ebpf.ClassALU | ebpf.ALUMov:    {opMovK, opMov32X},
+	ebpf.ClassALU | ebpf.ALUAdd:    {opAdd32K, opAdd32X},
+	ebpf.ClassALU | ebpf.ALUAnd:    {opAnd32K, opAnd32X},
+	ebpf.ClassALU | ebpf.ALUOr:     {opALU, opOr32X},
+	ebpf.ClassALU | ebpf.ALULsh:    {opLsh32K, opALU},
+	ebpf.ClassALU | ebpf.ALURsh:    {opRsh32K, opALU},
+}
+
+func aluOp(in ebpf.Insn) opcode {
+	if in.Off != 0 {
+		return opALU
+	}
+	if in.Op == ebpf.ClassALU|ebpf.ALUEnd|ebpf.SrcX {
+		switch in.Imm {
+		case 16:
+			return opBE16
+		case 32:
+			return opBE32
+		}
+	}
+	p, ok := aluOps[in.Op&^ebpf.SrcX]
+	if !ok {
+		return opALU
+	}
+	if in.Op&ebpf.SrcX != 0 {
+		return p[1]
+	}
+	return p[0]
+}

@@ -1,0 +1,11 @@
+// Package pathcond gives recorded runs their weakest path condition and their
+// straight-line trace, by executing them symbolically.
+//
+// A [Compiler] takes a recording of the interpreter and walks it with terms in
+// place of values: registers, stack, packet and map values are bit-vector terms
+// over the initial packet, latched inputs and maps. Addresses are the
+// interpreter's own, so pointers need no types. Each choice the run made
+// (a branch, a helper's outcome, two map operations meeting in one entry)
+// becomes a predicate, unless those before it imply it. A [Tree] holds the
+// conditions of many paths; matching a packet is one walk.
+package pathcond

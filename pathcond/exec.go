@@ -1,0 +1,370 @@
+package pathcond
+
+import (
+	"fmt"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/loader"
+	"jitnic/host/mem"
+	"jitnic/host/vm"
+	"jitnic/pathcond/bv"
+	"jitnic/trace"
+)
+
+// Limits of a trace.
+const (
+	DefaultMaxTrace  = 16384 // instructions of a path, executed
+	DefaultMaxGuards = 1024  // predicates of a condition
+)
+
+// Why says what made a predicate part of a condition.
+type Why uint8
+
+// The kinds of choice a path can make.
+const (
+	WhyBranch   Why = iota // a conditional jump
+	WhyAlias               // two map operations meet the same entry, or don't
+	WhyOffset              // a variable offset, concretised
+	WhyHelper              // a helper's outcome
+	WhyTailCall            // the target of a tail call
+	WhyLoop                // the count of a bpf_loop
+	WhyKey                 // a specialised trace: the key looked up
+	WhyVersion             // a specialised trace: the entry unchanged since
+)
+
+var whyNames = [...]string{"branch", "alias", "offset", "helper", "tail call", "loop", "key", "version"}
+
+func (w Why) String() string { return whyNames[w] }
+
+// Pred is one conjunct of a path condition: Term has value Want.
+type Pred struct {
+	Term     bv.Term
+	Want     bool
+	Why      Why
+	Prog, PC int32 // where the choice was made
+}
+
+// Path is what the symbolic execution of one recorded run gives.
+type Path struct {
+	// Cond is the weakest condition in program order: predicates that follow
+	// from those before them are left out.
+	Cond  []Pred
+	Trace *trace.Trace // nil where Abort is set
+	Abort *trace.Abort // why the path can't be a trace
+	// Concretised counts the predicates added only to fix a variable offset.
+	Concretised int
+	// Watched are the keys whose version a specialised trace depends on, as
+	// indexes into Compiler.Versions.
+	Watched []int
+}
+
+// Compiler turns recordings into paths. All paths of one program share its
+// builder, so equal predicates are equal terms.
+type Compiler struct {
+	B         *bv.Builder
+	S         *vm.State
+	Obj       *loader.Object
+	MaxTrace  int
+	MaxGuards int
+	// Specialise folds what is read from maps that no program of the object
+	// writes, under version guards.
+	Specialise bool
+	Versions   *Versions
+
+	readMostly []bool // by map index: no program writes it
+	inputLen   int    // of the recorded packet: length of its linear part
+}
+
+// NewCompiler prepares a compiler for paths recorded on s.
+func NewCompiler(s *vm.State, obj *loader.Object) *Compiler {
+	return &Compiler{B: bv.NewBuilder(), S: s, Obj: obj, MaxTrace: DefaultMaxTrace, MaxGuards: DefaultMaxGuards,
+		Versions: NewVersions()}
+}
+
+// exec is one symbolic execution.
+type exec struct {
+	c   *Compiler
+	b   *bv.Builder
+	s   *vm.State
+	rec *vm.Recording
+	f   *facts
+
+	r      [11]bv.Term
+	stack  []byteRef // by address - s.Stack
+	packet memLog
+	maps   map[int]*mapState
+	other  memLog
+	frames []symFrame
+
+	data, dataEnd, meta bv.Term // what the context says now
+	draws               int
+	opaque              int
+	entries             map[uint64]bool // values that a version guards, by address
+	tails               int
+
+	path *Path
+	out  emitter
+	step *vm.Step
+	code []ebpf.Insn // of the program at hand
+}
+
+type symFrame struct {
+	saved [4]bv.Term
+	start int // emitter position at the call
+	loop  bool
+	i     uint64
+	ctx   bv.Term
+}
+
+// byteRef is one byte of a term; term 0 is a byte never written, which is 0.
+type byteRef struct {
+	term bv.Term
+	idx  uint8
+}
+
+type abortError struct{ a *trace.Abort }
+
+// abort leaves the execution: the path can't be a trace.
+func (x *exec) abort(r trace.Reason, detail string) {
+	a := &trace.Abort{Reason: r, Detail: detail}
+	if x.step != nil {
+		a.Program = x.c.Obj.Programs[x.step.Prog].Name
+		a.Insn = int(x.step.PC)
+	}
+	panic(abortError{a})
+}
+
+// Compile executes the recorded run symbolically. The recording must be of the
+// last run on c.S, of a packet of length bytes; fault is the run's own error,
+// if any. A Path with Abort set still has the condition up to the point where
+// it gave up.
+func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path) {
+	c.inputLen = length
+	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: newFacts(c.B), maps: map[int]*mapState{}, path: &Path{}}
+	p = x.path
+	defer func() {
+		if e := recover(); e != nil {
+			a, ok := e.(abortError)
+			if !ok {
+				panic(e)
+			}
+			p.Abort, p.Trace = a.a, nil
+		}
+	}()
+	x.begin()
+	if length > vm.MaxLinear {
+		x.abort(trace.ReasonFragments, "")
+	}
+	for i := range rec.Steps {
+		if i >= c.MaxTrace {
+			x.abort(trace.ReasonTooLong, fmt.Sprintf("%d", c.MaxTrace))
+		}
+		x.step = &rec.Steps[i]
+		x.code = c.Obj.Programs[x.step.Prog].Insns
+		if fault != nil && i == len(rec.Steps)-1 {
+			x.abort(trace.ReasonFault, fault.Error())
+		}
+		x.one(x.code[x.step.PC])
+	}
+	if fault != nil {
+		x.abort(trace.ReasonFault, fault.Error())
+	}
+	p.Trace = x.out.finish(x)
+	p.Trace.Raw = len(rec.Steps)
+	return p
+}
+
+func (x *exec) begin() {
+	b := x.b
+	buf := x.s.Buf + vm.Headroom
+	n := x.input(InLen, 64, bv.Fact{Min: vm.MinPacket, Max: vm.MaxLinear})
+	x.data = b.Const(buf, 64)
+	x.meta = x.data
+	x.dataEnd = b.Bin(bv.OpAdd, x.data, n)
+	x.stack = make([]byteRef, trace.Frames*trace.FrameStride)
+	for i := range x.r {
+		x.r[i] = b.Const(0, 64)
+	}
+	x.r[1] = b.Const(x.s.CtxPtr(), 64)
+	x.r[10] = b.Const(x.s.FrameTop(0), 64)
+	x.frames = []symFrame{{}}
+	x.out.init(x)
+}
+
+// isPacket and the rest place a concrete address.
+func (x *exec) place(addr uint64, n int) (kind trace.MemKind, owner int) {
+	r := x.s.Mem.Find(addr, uint64(n))
+	if r == nil {
+		return trace.MemNone, -1
+	}
+	switch r.Kind {
+	case mem.KindCtx:
+		return trace.MemCtx, -1
+	case mem.KindPacket:
+		return trace.MemPacket, -1
+	case mem.KindStack:
+		return trace.MemStack, -1
+	case mem.KindMap:
+		return trace.MemMap, r.Owner
+	}
+	return trace.MemOther, -1
+}
+
+// decide makes the predicate p, which had value want in the recorded run, part
+// of the condition, unless it follows from what is there.
+func (x *exec) decide(p bv.Term, want bool, why Why) {
+	if v, ok := x.f.known(p); ok {
+		if v != want {
+			// Symbolic and concrete semantics disagree: a bug, to be heard of.
+			x.abort(trace.ReasonInternal, fmt.Sprintf("%s is %v by the condition so far, %v in the run", x.b.String(p), v, want))
+		}
+		return
+	}
+	if x.b.Opaque(p) {
+		x.abort(trace.ReasonOpaqueBranch, "")
+	}
+	if len(x.path.Cond) >= x.c.MaxGuards {
+		x.abort(trace.ReasonTooManyGuards, fmt.Sprintf("%d", x.c.MaxGuards))
+	}
+	if x.b.Op(p) == bv.OpNot {
+		p, want = x.b.Args(p)[0], !want
+	}
+	pr := Pred{Term: p, Want: want, Why: why}
+	if x.step != nil {
+		pr.Prog, pr.PC = x.step.Prog, x.step.PC
+	}
+	x.path.Cond = append(x.path.Cond, pr)
+	if why == WhyOffset {
+		x.path.Concretised++
+	}
+	x.f.learn(p, want)
+}
+
+// fix makes the term constant: by what is known, or by a predicate that it has
+// the value of the recorded run.
+func (x *exec) fix(t bv.Term, concrete uint64, why Why) bv.Term {
+	t = x.f.fixed(t)
+	if _, ok := x.b.IsConst(t); ok {
+		return t
+	}
+	if x.b.Opaque(t) {
+		x.abort(trace.ReasonOpaqueAddress, "")
+	}
+	c := x.b.Const(concrete, x.b.Width(t))
+	x.decide(x.b.Bin(bv.OpEq, t, c), true, why)
+	return c
+}
+
+// unknown is a value that can't be known before the run.
+func (x *exec) unknown(w int) bv.Term {
+	x.opaque++
+	return x.b.Fun(fun(FunOpaque, x.opaque), w, bv.Fact{Opaque: true})
+}
+
+// one executes one recorded instruction.
+func (x *exec) one(in ebpf.Insn) {
+	st := x.step
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		v, ok := ALU(x.b, in, x.r[in.Dst], x.r[in.Src%11])
+		if !ok {
+			x.abort(trace.ReasonUnencodable, "unknown arithmetic")
+		}
+		x.r[in.Dst] = v
+		x.out.alu(x, in, v)
+	case ebpf.ClassLDX:
+		x.load(in)
+	case ebpf.ClassST, ebpf.ClassSTX:
+		if in.IsAtomic() {
+			x.atomic(in)
+		} else {
+			x.storeInsn(in)
+		}
+	case ebpf.ClassLD:
+		if !in.IsWide() {
+			x.abort(trace.ReasonHelper, "legacy packet load")
+		}
+		x.r[in.Dst] = x.b.Const(st.Val, 64)
+		x.out.wide(x, in, x.code[st.PC+1])
+	default:
+		x.jump(in)
+	}
+}
+
+func (x *exec) jump(in ebpf.Insn) {
+	st := x.step
+	switch in.Op {
+	case ebpf.OpJA, ebpf.OpJA32:
+		return
+	case ebpf.OpMayGo:
+		return // counts down alike on every run of this path
+	case ebpf.OpExit:
+		x.exit()
+		return
+	case ebpf.OpCall:
+		switch in.Src {
+		case ebpf.CallHelper:
+			x.helper(in)
+		case ebpf.CallLocal:
+			x.enter(false, 0, 0)
+			x.r[10] = x.b.Const(x.s.FrameTop(len(x.frames)-1), 64)
+		default:
+			x.abort(trace.ReasonUnlinked, x.c.Obj.Programs[st.Prog].Unsupported[int(st.PC)])
+		}
+		return
+	case ebpf.OpCallX:
+		x.abort(trace.ReasonUnencodable, "call through a register")
+	}
+	p, ok := Branch(x.b, in, x.r[in.Dst], x.r[in.Src%11])
+	if !ok {
+		x.abort(trace.ReasonUnencodable, "unknown jump")
+	}
+	x.decide(p, st.Addr == 1, WhyBranch)
+}
+
+// enter opens a frame: a local call or a callback.
+func (x *exec) enter(loop bool, ctx bv.Term, n uint64) {
+	fr := symFrame{loop: loop, ctx: ctx}
+	copy(fr.saved[:], x.r[6:10])
+	x.out.enter(x, len(x.frames)-1)
+	fr.start = len(x.out.code)
+	x.frames = append(x.frames, fr)
+	x.clearFrame()
+}
+
+// clearFrame makes the stack of the frame in use fresh.
+func (x *exec) clearFrame() {
+	lo := (len(x.frames) - 1) * trace.FrameStride
+	clear(x.stack[lo : lo+trace.FrameSize])
+}
+
+func (x *exec) exit() {
+	d := len(x.frames) - 1
+	if d == 0 {
+		x.out.exit(x)
+		return
+	}
+	fr := &x.frames[d]
+	if fr.loop {
+		x.decide(x.b.Bin(bv.OpEq, x.r[0], x.b.Const(0, 64)), x.step.Val == 0, WhyBranch)
+		fr.i++
+		if x.step.Addr == 1 {
+			x.clearFrame()
+			x.callback(fr)
+			return
+		}
+		x.r[0] = x.b.Const(fr.i, 64)
+	}
+	copy(x.r[6:10], fr.saved[:])
+	x.frames = x.frames[:d]
+	x.r[10] = x.b.Const(x.s.FrameTop(d-1), 64)
+	x.out.leave(x, fr, d-1)
+}
+
+// callback sets the arguments of the next call of a bpf_loop callback.
+func (x *exec) callback(fr *symFrame) {
+	x.r[1] = x.b.Const(fr.i, 64)
+	x.r[2] = fr.ctx
+	x.r[10] = x.b.Const(x.s.FrameTop(len(x.frames)-1), 64)
+	x.out.callback(x, fr, len(x.frames)-2)
+}

@@ -1,0 +1,257 @@
+package pathcond
+
+import (
+	"math/bits"
+
+	"jitnic/pathcond/bv"
+)
+
+// facts is what the predicates of a path so far say: which predicates hold,
+// and unsigned bounds of terms. It decides later predicates that follow.
+type facts struct {
+	b     *bv.Builder
+	truth map[bv.Term]bool
+	iv    map[bv.Term]interval
+}
+
+type interval struct{ min, max uint64 }
+
+func newFacts(b *bv.Builder) *facts {
+	return &facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}}
+}
+
+// bounds are the term's unsigned bounds on this path.
+func (f *facts) bounds(t bv.Term) (uint64, uint64) { return f.boundsDepth(t, 8) }
+
+func (f *facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
+	b := f.b
+	lo, hi = b.Bounds(t)
+	if iv, ok := f.iv[t]; ok {
+		lo, hi = max(lo, iv.min), min(hi, iv.max)
+	}
+	if depth == 0 || lo == hi {
+		return lo, hi
+	}
+	args := b.Args(t)
+	w := b.Width(t)
+	m := bv.Mask(w)
+	var l, h uint64 = 0, m
+	switch b.Op(t) {
+	case bv.OpZExt:
+		l, h = f.boundsDepth(args[0], depth-1)
+	case bv.OpAdd:
+		l0, h0 := f.boundsDepth(args[0], depth-1)
+		l1, h1 := f.boundsDepth(args[1], depth-1)
+		if s, c := bits.Add64(h0, h1, 0); c == 0 && s <= m {
+			l, h = l0+l1, s
+		}
+	case bv.OpSub:
+		l0, h0 := f.boundsDepth(args[0], depth-1)
+		l1, h1 := f.boundsDepth(args[1], depth-1)
+		if l0 >= h1 {
+			l, h = l0-h1, h0-l1
+		}
+	case bv.OpShl:
+		if k, ok := b.IsConst(args[1]); ok && k < uint64(w) {
+			l0, h0 := f.boundsDepth(args[0], depth-1)
+			if bits.LeadingZeros64(h0)-(64-w) >= int(k) {
+				l, h = l0<<k, h0<<k
+			}
+		}
+	case bv.OpConcat:
+		l0, h0 := f.boundsDepth(args[0], depth-1)
+		l1, h1 := f.boundsDepth(args[1], depth-1)
+		wl := uint(b.Width(args[1]))
+		l, h = l0<<wl|l1, h0<<wl|h1
+	case bv.OpExtract:
+		l0, h0 := f.boundsDepth(args[0], depth-1)
+		k := uint(b.K(t))
+		if h0>>k <= m {
+			l, h = l0>>k, h0>>k
+		}
+	case bv.OpBSwap:
+		if l0, h0 := f.boundsDepth(args[0], depth-1); l0 == h0 {
+			l = bits.ReverseBytes64(l0) >> (64 - w)
+			h = l
+		}
+	case bv.OpAnd:
+		_, h0 := f.boundsDepth(args[0], depth-1)
+		_, h1 := f.boundsDepth(args[1], depth-1)
+		h = min(h0, h1)
+	case bv.OpIte:
+		if v, ok := f.known(args[0]); ok {
+			if v {
+				l, h = f.boundsDepth(args[1], depth-1)
+			} else {
+				l, h = f.boundsDepth(args[2], depth-1)
+			}
+		}
+	}
+	lo, hi = max(lo, l), min(hi, h)
+	return lo, hi
+}
+
+// known says whether the predicates so far decide p, and how.
+func (f *facts) known(p bv.Term) (val, ok bool) {
+	b := f.b
+	if c, k := b.IsConst(p); k {
+		return c == 1, true
+	}
+	if v, k := f.truth[p]; k {
+		return v, true
+	}
+	args := b.Args(p)
+	switch b.Op(p) {
+	case bv.OpNot:
+		v, k := f.known(args[0])
+		return !v, k
+	case bv.OpAnd:
+		v0, k0 := f.known(args[0])
+		v1, k1 := f.known(args[1])
+		if k0 && !v0 || k1 && !v1 {
+			return false, true
+		}
+		return true, k0 && k1
+	case bv.OpULt:
+		xl, xh := f.bounds(args[0])
+		yl, yh := f.bounds(args[1])
+		if xh < yl {
+			return true, true
+		}
+		if xl >= yh {
+			return false, true
+		}
+	case bv.OpEq:
+		xl, xh := f.bounds(args[0])
+		yl, yh := f.bounds(args[1])
+		if xh < yl || yh < xl {
+			return false, true
+		}
+		if xl == xh && yl == yh && xl == yl {
+			return true, true
+		}
+	case bv.OpSLt:
+		sign := uint64(1) << (b.Width(args[0]) - 1)
+		xl, xh := f.bounds(args[0])
+		yl, yh := f.bounds(args[1])
+		if (xh < sign || xl >= sign) && (yh < sign || yl >= sign) {
+			xl, xh, yl, yh = xl^sign, xh^sign, yl^sign, yh^sign
+			if xh < yl {
+				return true, true
+			}
+			if xl >= yh {
+				return false, true
+			}
+		}
+	}
+	return false, false
+}
+
+// learn notes that p has value val on this path.
+func (f *facts) learn(p bv.Term, val bool) {
+	b := f.b
+	if _, k := b.IsConst(p); k {
+		return
+	}
+	f.truth[p] = val
+	args := b.Args(p)
+	switch b.Op(p) {
+	case bv.OpNot:
+		f.learn(args[0], !val)
+	case bv.OpAnd:
+		if val {
+			f.learn(args[0], true)
+			f.learn(args[1], true)
+		}
+	case bv.OpULt:
+		xl, xh := f.bounds(args[0])
+		yl, yh := f.bounds(args[1])
+		if val { // x < y
+			if yh > 0 {
+				f.narrow(args[0], 0, yh-1)
+			}
+			if xl < ^uint64(0) {
+				f.narrow(args[1], xl+1, ^uint64(0))
+			}
+		} else { // y <= x
+			f.narrow(args[0], yl, ^uint64(0))
+			f.narrow(args[1], 0, xh)
+		}
+	case bv.OpEq:
+		xl, xh := f.bounds(args[0])
+		yl, yh := f.bounds(args[1])
+		if val {
+			f.narrow(args[0], yl, yh)
+			f.narrow(args[1], xl, xh)
+		} else if yl == yh {
+			if xl == yl {
+				f.narrow(args[0], xl+1, ^uint64(0))
+			} else if xh == yl {
+				f.narrow(args[0], 0, xh-1)
+			}
+		}
+	}
+}
+
+// narrow intersects the bounds of t, and of what t is made of where that
+// follows.
+func (f *facts) narrow(t bv.Term, lo, hi uint64) {
+	b := f.b
+	if _, k := b.IsConst(t); k {
+		return
+	}
+	l, h := f.bounds(t)
+	nl, nh := max(l, lo), min(h, hi)
+	if nl > nh || (nl == l && nh == h) {
+		return
+	}
+	f.iv[t] = interval{nl, nh}
+	args := b.Args(t)
+	switch b.Op(t) {
+	case bv.OpZExt:
+		f.narrow(args[0], nl, nh)
+	case bv.OpAdd:
+		if c, ok := b.IsConst(args[1]); ok {
+			_, h0 := f.bounds(args[0])
+			if s, cy := bits.Add64(h0, c, 0); cy == 0 && s <= bv.Mask(b.Width(t)) {
+				if nh >= c {
+					lo := uint64(0)
+					if nl > c {
+						lo = nl - c
+					}
+					f.narrow(args[0], lo, nh-c)
+				}
+			}
+		}
+	case bv.OpConcat:
+		if nl == nh {
+			wl := b.Width(args[1])
+			f.narrow(args[0], nl>>wl, nl>>wl)
+			f.narrow(args[1], nl&bv.Mask(wl), nl&bv.Mask(wl))
+		}
+	case bv.OpShl:
+		if k, ok := b.IsConst(args[1]); ok {
+			_, h0 := f.bounds(args[0])
+			if k < 64 && bits.LeadingZeros64(h0)-(64-b.Width(t)) >= int(k) {
+				f.narrow(args[0], (nl+(1<<k-1))>>k, nh>>k)
+			}
+		}
+	}
+}
+
+// fixed rewrites t with what the path has made constant.
+func (f *facts) fixed(t bv.Term) bv.Term {
+	b := f.b
+	if _, ok := b.IsConst(t); ok {
+		return t
+	}
+	if lo, hi := f.bounds(t); lo == hi {
+		return b.Const(lo, b.Width(t))
+	}
+	if b.Op(t) == bv.OpAdd {
+		args := b.Args(t)
+		a0, a1 := args[0], args[1]
+		return b.Bin(bv.OpAdd, f.fixed(a0), f.fixed(a1))
+	}
+	return t
+}

@@ -1,0 +1,576 @@
+package pathcond
+
+import (
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+	"jitnic/host/vm"
+	"jitnic/pathcond/bv"
+	"jitnic/trace"
+
+	"github.com/cilium/ebpf/asm"
+
+	cebpf "github.com/cilium/ebpf"
+)
+
+// Helper numbers (uapi/linux/bpf.h).
+const (
+	fnLookup       = 1
+	fnUpdate       = 2
+	fnDelete       = 3
+	fnKtime        = 5
+	fnPrintk       = 6
+	fnRandom       = 7
+	fnCPU          = 8
+	fnTailCall     = 12
+	fnRedirect     = 23
+	fnPerfOutput   = 25
+	fnCsumDiff     = 28
+	fnNuma         = 42
+	fnAdjustHead   = 44
+	fnRedirectMap  = 51
+	fnAdjustMeta   = 54
+	fnAdjustTail   = 65
+	fnFibLookup    = 69
+	fnPush         = 87
+	fnPop          = 88
+	fnPeek         = 89
+	fnSpinLock     = 93
+	fnSpinUnlock   = 94
+	fnJiffies      = 118
+	fnBoot         = 125
+	fnRingOutput   = 130
+	fnRingReserve  = 131
+	fnRingSubmit   = 132
+	fnRingDiscard  = 133
+	fnRingQuery    = 134
+	fnCoarse       = 160
+	fnCheckMTU     = 163
+	fnForEach      = 164
+	fnVprintk      = 177
+	fnLoop         = 181
+	fnStrncmp      = 182
+	fnBuffLen      = 188
+	fnLoadBytes    = 189
+	fnStoreBytes   = 190
+	fnLookupPerCPU = 195
+	fnTai          = 208
+)
+
+// call is one helper call being executed: its instruction, what was recorded
+// of it, and what the trace must know of it.
+type call struct {
+	in   ebpf.Insn
+	rec  *vm.Call
+	m    int // map index, or -1
+	meta trace.Meta
+}
+
+// symHelpers gives the symbolic meaning of every helper a trace may call: it
+// returns the new r0. A helper that isn't here aborts the trace.
+var symHelpers map[int32]func(x *exec, c *call) bv.Term
+
+func init() {
+	symHelpers = map[int32]func(x *exec, c *call) bv.Term{
+		fnLookup: symLookup, fnLookupPerCPU: symLookupPerCPU, fnUpdate: symUpdate, fnDelete: symDelete,
+		fnKtime: symClock(InTime), fnBoot: symClock(InTime), fnTai: symClock(InTime),
+		fnCoarse: symClock(InCoarse), fnJiffies: symClock(InJiffies),
+		fnCPU: symCPU, fnNuma: symNuma, fnRandom: symRandom,
+		fnPrintk: symPrint, fnVprintk: symPrint,
+		fnRedirect: symRedirect, fnRedirectMap: symRedirectMap,
+		fnCsumDiff: symCsumDiff, fnAdjustHead: symAdjustHead, fnAdjustMeta: symAdjustMeta, fnAdjustTail: symAdjustTail,
+		fnFibLookup: symFib, fnBuffLen: symBuffLen, fnLoadBytes: symLoadBytes, fnStoreBytes: symStoreBytes,
+		fnSpinLock: symNothing, fnSpinUnlock: symNothing,
+		fnPerfOutput: symPerf, fnRingOutput: symRingOutput, fnRingReserve: symRingReserve,
+		fnRingSubmit: symRingCommit, fnRingDiscard: symRingCommit,
+		fnPush: symQueue, fnPop: symQueue, fnPeek: symQueue,
+	}
+}
+
+// Modelled says whether a trace may call the helper.
+func Modelled(id int32) bool {
+	return symHelpers[id] != nil || id == fnTailCall || id == fnLoop
+}
+
+// helper executes a recorded helper call.
+func (x *exec) helper(in ebpf.Insn) {
+	st := x.step
+	rc := &x.rec.Calls[st.Addr]
+	switch rc.Helper {
+	case fnTailCall:
+		x.tailCall(rc)
+		return
+	case fnLoop:
+		x.loopCall(rc)
+		return
+	case fnForEach:
+		x.abort(trace.ReasonIteration, "")
+	}
+	f := symHelpers[rc.Helper]
+	if f == nil {
+		x.abort(trace.ReasonHelper, asm.BuiltinFunc(rc.Helper).String())
+	}
+	c := &call{in: in, rec: rc, m: -1}
+	c.meta = trace.Meta{Prog: st.Prog, PC: st.PC, Map: -1}
+	r0 := f(x, c)
+	x.out.call(x, c, r0)
+	x.r[0] = r0
+	for i := 1; i <= 5; i++ {
+		x.r[i] = x.unknown(64)
+	}
+}
+
+func (x *exec) u64(v uint64) bv.Term { return x.b.Const(v, 64) }
+
+func (x *exec) errno(e int64) bv.Term { return x.b.Const(uint64(-e), 64) }
+
+// mapArg is the map that register r names: a constant, or an inner map whose
+// identity the condition fixes.
+func (x *exec) mapArg(c *call, r int) int {
+	i, ok := vm.MapOf(c.rec.Args[r-1])
+	if !ok || i >= len(x.s.Maps) {
+		x.abort(trace.ReasonDynamicMap, "")
+	}
+	if x.b.Opaque(x.r[r]) {
+		x.abort(trace.ReasonDynamicMap, x.s.Maps[i].Spec().Name)
+	}
+	x.fix(x.r[r], c.rec.Args[r-1], WhyHelper)
+	c.m = i
+	c.meta.Map = int32(i)
+	return i
+}
+
+// reads notes that the call reads n bytes at register r, for liveness.
+func (x *exec) reads(c *call, r, n int) {
+	x.out.reads(x, c, c.rec.Args[r-1], n)
+}
+
+// constArg fixes an argument.
+func (x *exec) constArg(c *call, r int) uint64 {
+	x.fix(x.r[r], c.rec.Args[r-1], WhyHelper)
+	return c.rec.Args[r-1]
+}
+
+// size32 fixes a size argument, of which helpers take the low 32 bits.
+func (x *exec) size32(c *call, r int) int {
+	v := uint64(uint32(c.rec.Args[r-1]))
+	x.fix(x.b.Extract(x.r[r], 0, 32), v, WhyHelper)
+	return int(v)
+}
+
+func symLookup(x *exec, c *call) bv.Term {
+	i := x.mapArg(c, 1)
+	m := x.s.Maps[i]
+	spec := m.Spec()
+	c.meta.Args = 2
+	x.reads(c, 2, int(spec.KeySize))
+	key := x.chunks(x.r[2], c.rec.Args[1], int(spec.KeySize))
+	if _, ok := m.(maps.OfMaps); ok {
+		// Which inner map it is becomes part of the condition when it is used.
+		c.meta.Result = true
+		if len(x.mapState(i).events) > 0 || x.mapState(i).poisoned {
+			x.abort(trace.ReasonDynamicMap, spec.Name)
+		}
+		return x.b.Fun(fun(FunLookup, i), 64, bv.Fact{}, key...)
+	}
+	// An LRU map notes the use, so its look-ups are effects.
+	c.meta.Result = !isLRU(spec.Type)
+	return x.lookup(i, key, x.rec.Key(c.rec), c.rec.Ret)
+}
+
+func symLookupPerCPU(x *exec, c *call) bv.Term {
+	i := x.mapArg(c, 1)
+	spec := x.s.Maps[i].Spec()
+	c.meta.Args = 3
+	c.meta.Result = !isLRU(spec.Type)
+	x.reads(c, 2, int(spec.KeySize))
+	x.mapState(i).reused = true // values of other CPUs alias this CPU's at unmodelled places
+	return x.unknown(64)
+}
+
+func symUpdate(x *exec, c *call) bv.Term {
+	i := x.mapArg(c, 1)
+	spec := x.s.Maps[i].Spec()
+	c.meta.Args = 4
+	x.reads(c, 2, int(spec.KeySize))
+	x.reads(c, 3, int(spec.ValueSize))
+	if x.readMostly(i) {
+		x.c.readMostly[i] = false
+	}
+	flags := x.constArg(c, 4)
+	key := x.chunks(x.r[2], c.rec.Args[1], int(spec.KeySize))
+	return x.mapUpdate(i, key, x.rec.Key(c.rec), x.r[3], c.rec.Args[2], flags, int64(c.rec.Ret))
+}
+
+func symDelete(x *exec, c *call) bv.Term {
+	i := x.mapArg(c, 1)
+	spec := x.s.Maps[i].Spec()
+	c.meta.Args = 2
+	x.reads(c, 2, int(spec.KeySize))
+	if x.readMostly(i) {
+		x.c.readMostly[i] = false
+	}
+	key := x.chunks(x.r[2], c.rec.Args[1], int(spec.KeySize))
+	return x.mapDelete(i, key, x.rec.Key(c.rec), int64(c.rec.Ret))
+}
+
+func symClock(in uint64) func(x *exec, c *call) bv.Term {
+	return func(x *exec, c *call) bv.Term {
+		c.meta.Result = true
+		return x.input(in, 64, bv.Fact{})
+	}
+}
+
+func symCPU(x *exec, c *call) bv.Term {
+	c.meta.Result = true
+	if x.s.Opt.CPUs <= 1 {
+		return x.u64(0)
+	}
+	return x.input(InCPU, 64, bv.Fact{Max: uint64(x.s.Opt.CPUs) - 1})
+}
+
+func symNuma(x *exec, c *call) bv.Term {
+	c.meta.Result = true
+	return x.u64(uint64(x.s.Opt.Numa))
+}
+
+func symRandom(x *exec, c *call) bv.Term {
+	if x.draws >= maxRand {
+		x.abort(trace.ReasonTooLong, "random draws")
+	}
+	t := x.input(InRand+uint64(x.draws), 32, bv.Fact{})
+	x.draws++ // the call stays in the trace: it moves the draw counter
+	return x.b.ZExt(t, 64)
+}
+
+func symNothing(x *exec, c *call) bv.Term {
+	c.meta.Args = 1
+	return x.u64(0)
+}
+
+// symPrint: trace_printk's format and arguments. The strings are usually
+// .rodata or stack; all of the stack is kept for it.
+func symPrint(x *exec, c *call) bv.Term {
+	c.meta.Args = 5
+	if c.rec.Helper == fnVprintk {
+		c.meta.Args = 4
+		x.reads(c, 3, int(uint32(c.rec.Args[3])))
+	}
+	x.reads(c, 1, int(uint32(c.rec.Args[1])))
+	x.size32(c, 2)
+	return x.unknown(64)
+}
+
+func symRedirect(x *exec, c *call) bv.Term {
+	c.meta.Args = 2
+	b := x.b
+	return b.Ite(b.Bin(bv.OpEq, x.r[2], x.u64(0)), x.u64(vm.XDPRedirect), x.u64(vm.XDPAborted))
+}
+
+func symRedirectMap(x *exec, c *call) bv.Term {
+	const bcast = 8
+	b := x.b
+	i := x.mapArg(c, 1)
+	c.meta.Args = 3
+	allowed := uint64(3)
+	if t := x.s.Maps[i].Spec().Type; t == cebpf.DevMap || t == cebpf.DevMapHash {
+		allowed |= bcast | 16
+	}
+	flags := x.constArg(c, 3)
+	switch {
+	case flags&^allowed != 0:
+		return x.u64(vm.XDPAborted)
+	case flags&bcast != 0:
+		return x.u64(vm.XDPRedirect)
+	}
+	there := b.Fun(fun(FunPresent, i), 1, bv.Fact{}, b.Extract(x.r[2], 0, 32))
+	return b.Ite(there, x.u64(vm.XDPRedirect), x.u64(flags&3))
+}
+
+// csumPartial is the term for vm.CsumPartial of bytes read at addr.
+func (x *exec) csumPartial(addr bv.Term, concrete uint64, n int, sum bv.Term) bv.Term {
+	b := x.b
+	acc := b.ZExt(sum, 64)
+	for i := 0; i < n; i += 4 {
+		m := min(4, n-i)
+		w := x.readMem(b.Bin(bv.OpAdd, addr, x.u64(uint64(i))), concrete+uint64(i), m)
+		acc = b.Bin(bv.OpAdd, acc, b.ZExt(w, 64))
+	}
+	k32 := x.u64(32)
+	acc = b.Bin(bv.OpAdd, b.Bin(bv.OpLShr, acc, k32), b.Bin(bv.OpAnd, acc, x.u64(0xffffffff)))
+	return b.Extract(b.Bin(bv.OpAdd, b.Bin(bv.OpLShr, acc, k32), acc), 0, 32)
+}
+
+func symCsumDiff(x *exec, c *call) bv.Term {
+	b := x.b
+	c.meta.Args = 5
+	c.meta.Result = true
+	from, to := x.size32(c, 2), x.size32(c, 4)
+	x.reads(c, 1, from)
+	x.reads(c, 3, to)
+	sum := b.Extract(x.r[5], 0, 32)
+	zero := b.Const(0, 32)
+	switch {
+	case from > 0 && to > 0:
+		p := x.csumPartial(x.r[3], c.rec.Args[2], to, sum)
+		q := b.Not(x.csumPartial(x.r[1], c.rec.Args[0], from, zero))
+		s := b.Bin(bv.OpAdd, b.ZExt(p, 64), b.ZExt(q, 64))
+		sum = b.Extract(b.Bin(bv.OpAdd, b.Bin(bv.OpLShr, s, x.u64(32)), s), 0, 32)
+	case to > 0:
+		sum = x.csumPartial(x.r[3], c.rec.Args[2], to, sum)
+	case from > 0:
+		sum = b.Not(x.csumPartial(x.r[1], c.rec.Args[0], from, b.Not(sum)))
+	}
+	k16 := b.Const(16, 32)
+	sum = b.Bin(bv.OpAdd, sum, b.Bin(bv.OpOr, b.Bin(bv.OpLShr, sum, k16), b.Bin(bv.OpShl, sum, k16)))
+	return b.ZExt(b.Extract(sum, 16, 16), 64)
+}
+
+// delta fixes the offset argument of an adjust helper.
+func (x *exec) delta(c *call) uint64 {
+	d := uint64(int64(int32(c.rec.Args[1])))
+	x.fix(x.b.Extract(x.r[2], 0, 32), uint64(uint32(d)), WhyHelper)
+	c.meta.Args = 2
+	return d
+}
+
+func symAdjustHead(x *exec, c *call) bv.Term {
+	b := x.b
+	d := x.delta(c)
+	// data and data_meta are moved by constants only, so they are constants.
+	data, _ := b.IsConst(x.data)
+	from, _ := b.IsConst(x.meta)
+	n := data - from
+	to := b.Bin(bv.OpAdd, x.data, x.u64(d))
+	low := b.Bin(bv.OpULt, to, x.u64(x.s.Buf+vm.FrameSize+n))
+	high := b.Bin(bv.OpULt, b.Bin(bv.OpAdd, x.dataEnd, x.u64(^uint64(vm.MinPacket)+1)), to)
+	bad := b.OrB(low, high)
+	failed := int64(c.rec.Ret) != 0
+	x.decide(bad, failed, WhyHelper)
+	if failed {
+		return x.errno(int64(maps.EINVAL))
+	}
+	if n > 0 { // the metadata moves along
+		vals := make([]bv.Term, n)
+		for i := range vals {
+			vals[i] = x.readMem(b.Bin(bv.OpAdd, x.meta, x.u64(uint64(i))), from+uint64(i), 1)
+		}
+		for i := range vals {
+			x.writeMem(b.Bin(bv.OpAdd, x.meta, x.u64(d+uint64(i))), from+d+uint64(i), 1, vals[i])
+		}
+	}
+	x.meta = b.Bin(bv.OpAdd, x.meta, x.u64(d))
+	x.data = to
+	return x.u64(0)
+}
+
+func symAdjustMeta(x *exec, c *call) bv.Term {
+	b := x.b
+	d := x.delta(c)
+	to := b.Bin(bv.OpAdd, x.meta, x.u64(d))
+	t, _ := b.IsConst(to)
+	data, _ := b.IsConst(x.data)
+	switch n := data - t; {
+	case t < x.s.Buf+vm.FrameSize || t > data:
+		return x.errno(int64(maps.EINVAL))
+	case n%4 != 0 || n > 255:
+		return x.errno(13)
+	}
+	x.meta = to
+	return x.u64(0)
+}
+
+func symAdjustTail(x *exec, c *call) bv.Term {
+	b := x.b
+	d := x.delta(c)
+	end := b.Bin(bv.OpAdd, x.dataEnd, x.u64(d))
+	over := b.Bin(bv.OpULt, x.u64(x.s.Buf+vm.Headroom+vm.MaxLinear), end)
+	under := b.Bin(bv.OpULt, end, b.Bin(bv.OpAdd, x.data, x.u64(vm.MinPacket)))
+	failed := int64(c.rec.Ret) != 0
+	x.decide(b.OrB(over, under), failed, WhyHelper)
+	if failed {
+		return x.errno(int64(maps.EINVAL))
+	}
+	if n := int64(d); n > 0 { // new bytes are zero
+		if n > 4096 {
+			x.abort(trace.ReasonTooLong, "adjust_tail")
+		}
+		end := x.endInRun()
+		for i := uint64(0); i < d; i++ {
+			base, off := x.split(b.Bin(bv.OpAdd, x.dataEnd, x.u64(i)))
+			x.packet.stores = append(x.packet.stores, store{base: base, off: off, n: 1, val: b.Const(0, 8), concrete: end + i})
+		}
+	}
+	x.dataEnd = end
+	return x.u64(0)
+}
+
+// endInRun is data_end at this point of the recorded run.
+func (x *exec) endInRun() uint64 {
+	base, off := x.b.SplitAdd(x.dataEnd)
+	if base == 0 {
+		return off
+	}
+	return uint64(x.c.inputLen) + off
+}
+
+func symFib(x *exec, c *call) bv.Term {
+	b := x.b
+	c.meta.Args = 4
+	n := x.size32(c, 3)
+	flags := uint64(uint32(x.constArg(c, 4)))
+	x.reads(c, 2, n)
+	if n < 64 {
+		return x.errno(int64(maps.EINVAL))
+	}
+	args := x.chunks(x.r[2], c.rec.Args[1], 64)
+	args = append(args, x.u64(flags))
+	for i := 0; i < 8; i++ {
+		v := b.Fun(fun(FunFib, i+1), 64, bv.Fact{}, args...)
+		at := uint64(8 * i)
+		x.writeMem(b.Bin(bv.OpAdd, x.r[2], x.u64(at)), c.rec.Args[1]+at, 8, v)
+	}
+	return b.Fun(fun(FunFib, 0), 64, bv.Fact{}, args...)
+}
+
+func symBuffLen(x *exec, c *call) bv.Term {
+	c.meta.Args = 1
+	c.meta.Result = true
+	return x.b.Bin(bv.OpSub, x.dataEnd, x.data)
+}
+
+// packetSpan is the address and size of the bytes that xdp_load_bytes and
+// xdp_store_bytes name.
+func (x *exec) packetSpan(c *call) (addr bv.Term, concrete uint64, n int, ok bool, res bv.Term) {
+	b := x.b
+	c.meta.Args = 4
+	n = x.size32(c, 4)
+	off := b.ZExt(b.Extract(x.r[2], 0, 32), 64)
+	offC := uint64(uint32(c.rec.Args[1]))
+	far := b.Bin(bv.OpULt, x.u64(0xffff), off)
+	x.decide(far, offC > 0xffff, WhyHelper)
+	if offC > 0xffff || n > 0xffff {
+		return 0, 0, 0, false, x.errno(14)
+	}
+	length := b.Bin(bv.OpSub, x.dataEnd, x.data)
+	out := b.Bin(bv.OpULt, length, b.Bin(bv.OpAdd, off, x.u64(uint64(n))))
+	failed := int64(c.rec.Ret) != 0
+	x.decide(out, failed, WhyHelper)
+	if failed {
+		return 0, 0, 0, false, x.errno(int64(maps.EINVAL))
+	}
+	data, _ := b.IsConst(x.data)
+	return b.Bin(bv.OpAdd, x.data, off), data + offC, n, true, x.u64(0)
+}
+
+func symLoadBytes(x *exec, c *call) bv.Term {
+	addr, concrete, n, ok, res := x.packetSpan(c)
+	if ok {
+		x.copyMem(x.r[3], c.rec.Args[2], addr, concrete, n)
+		x.out.writes(x, c, c.rec.Args[2], n)
+	}
+	return res
+}
+
+func symStoreBytes(x *exec, c *call) bv.Term {
+	addr, concrete, n, ok, res := x.packetSpan(c)
+	x.reads(c, 3, n)
+	if ok {
+		x.copyMem(addr, concrete, x.r[3], c.rec.Args[2], n)
+	} else {
+		x.reads(c, 3, x.size32(c, 4))
+	}
+	return res
+}
+
+func symPerf(x *exec, c *call) bv.Term {
+	c.meta.Args = 5
+	x.reads(c, 4, x.size32(c, 5))
+	return x.unknown(64)
+}
+
+func symRingOutput(x *exec, c *call) bv.Term {
+	c.meta.Args = 4
+	x.mapArg(c, 1)
+	x.reads(c, 2, x.size32(c, 3))
+	return x.unknown(64)
+}
+
+// symRingReserve: whether there is room can't be known before the run from
+// packet and maps alone, so the null check that follows aborts. It is here to
+// name the reason.
+func symRingReserve(x *exec, c *call) bv.Term {
+	c.meta.Args = 3
+	x.mapArg(c, 1)
+	return x.unknown(64)
+}
+
+func symRingCommit(x *exec, c *call) bv.Term {
+	c.meta.Args = 2
+	return x.u64(0)
+}
+
+func symQueue(x *exec, c *call) bv.Term {
+	i := x.mapArg(c, 1)
+	n := int(x.s.Maps[i].Spec().ValueSize)
+	c.meta.Args = 2
+	if c.rec.Helper == fnPush {
+		c.meta.Args = 3
+		x.reads(c, 2, n)
+		return x.unknown(64)
+	}
+	if x.s.Maps[i].Spec().Type == cebpf.BloomFilter {
+		x.reads(c, 2, n)
+		return x.unknown(64)
+	}
+	x.reads(c, 2, n) // an empty queue leaves or clears it: keep what is there
+	for k := 0; k < n; k++ {
+		x.writeMem(x.b.Bin(bv.OpAdd, x.r[2], x.u64(uint64(k))), c.rec.Args[1]+uint64(k), 1, x.unknown(8))
+	}
+	return x.unknown(64)
+}
+
+// tailCall executes bpf_tail_call: its target is part of the condition.
+func (x *exec) tailCall(rc *vm.Call) {
+	b := x.b
+	c := &call{rec: rc}
+	i := x.mapArg(c, 2)
+	if len(x.frames) > 1 {
+		x.abort(trace.ReasonUnencodable, "tail call from a subprogram")
+	}
+	idx := x.fix(b.Extract(x.r[3], 0, 32), uint64(uint32(rc.Args[2])), WhyTailCall)
+	target := b.Fun(fun(FunLookup, i), 64, bv.Fact{}, b.ZExt(idx, 32))
+	if x.step.Val == 1 {
+		x.decide(b.Bin(bv.OpEq, target, x.u64(rc.Ret+1)), true, WhyTailCall)
+		x.r[1] = b.Const(x.s.CtxPtr(), 64)
+		x.r[10] = b.Const(x.s.FrameTop(0), 64)
+		x.tails++
+		x.clearFrame()
+		x.out.tail(x)
+		return
+	}
+	if x.tails < vm.MaxTailCalls {
+		x.decide(b.Bin(bv.OpEq, target, x.u64(0)), true, WhyTailCall)
+	}
+	x.r[0] = x.unknown(64)
+	for i := 1; i <= 5; i++ {
+		x.r[i] = x.unknown(64)
+	}
+}
+
+// loopCall executes bpf_loop: the count is part of the condition, the calls of
+// the callback follow as steps of their own.
+func (x *exec) loopCall(rc *vm.Call) {
+	c := &call{rec: rc}
+	n := x.size32(c, 1)
+	x.constArg(c, 2)
+	flags := x.constArg(c, 4)
+	if flags != 0 || n > vm.MaxLoops || n == 0 {
+		x.r[0] = x.u64(rc.Ret)
+		x.out.constant(x, 0, rc.Ret)
+		return
+	}
+	ctx := x.r[3]
+	x.out.loop(x, len(x.frames)-1)
+	x.enter(true, ctx, uint64(n))
+	x.callback(&x.frames[len(x.frames)-1])
+}

@@ -1,0 +1,36 @@
+package pathcond
+
+import "jitnic/pathcond/bv"
+
+// Inputs of a condition: what a packet and its latched inputs offer before the
+// program runs. The number is the bv input number.
+const (
+	InLen     = uint64(0) // packet length in bytes, of the linear part
+	InTime    = uint64(1) // ktime, ns
+	InBoot    = uint64(2) // boot time, ns
+	InCoarse  = uint64(3) // coarse ktime, ns
+	InJiffies = uint64(4)
+	InCPU     = uint64(5)
+	InIfindex = uint64(6) // ctx->ingress_ifindex
+	InQueue   = uint64(7) // ctx->rx_queue_index
+	InEgress  = uint64(8) // ctx->egress_ifindex
+	InRand    = uint64(64)
+	// InVersion + i is the version counter of watched key i (specialised traces).
+	InVersion = uint64(1 << 20)
+	maxRand   = 1024
+)
+
+// Functions of a condition. The low 16 bits name the function, the rest a map
+// index or the like.
+const (
+	FunLoad    = uint64(1) // bytes of flat memory before the run, at the address given
+	FunLookup  = uint64(2) // address of the value a key finds in a map, or 0; arguments: key in 8-byte chunks
+	FunCount   = uint64(3) // entries present in a map
+	FunFib     = uint64(4) // word i of bpf_fib_lookup's answer; i 0: the return code
+	FunOpaque  = uint64(5) // a value that can't be known before the run
+	FunPresent = uint64(6) // 1 where a redirect map has the key
+)
+
+func fun(id uint64, arg int) uint64                       { return id | uint64(arg)<<16 }
+func funParts(k uint64) (id uint64, arg int)              { return k & 0xffff, int(k >> 16) }
+func (x *exec) input(id uint64, w int, f bv.Fact) bv.Term { return x.b.Input(id, w, f) }

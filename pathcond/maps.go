@@ -1,0 +1,434 @@
+package pathcond
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+	"jitnic/host/vm"
+	"jitnic/pathcond/bv"
+	"jitnic/trace"
+
+	cebpf "github.com/cilium/ebpf"
+)
+
+// mapState is what the path has done to one map so far.
+type mapState struct {
+	log    memLog
+	events []mapEvent
+	// freed: an element was replaced, deleted or evicted; reused: one was
+	// inserted after that, so an old value pointer may now see another entry.
+	freed, reused bool
+	// poisoned: an operation whose effect isn't modelled.
+	poisoned bool
+}
+
+// mapEvent is an update or delete of a map by the path.
+type mapEvent struct {
+	key      []bv.Term
+	concrete []byte
+	del      bool
+	ok       bv.Term // predicate: it succeeded
+	okRun    bool    // it did in the recorded run
+	fresh    bv.Term // of an update that makes a new element: its address
+}
+
+func (x *exec) mapState(i int) *mapState {
+	m := x.maps[i]
+	if m == nil {
+		m = &mapState{}
+		x.maps[i] = m
+	}
+	return m
+}
+
+// chunks reads a key (or value) of n bytes as terms of up to 8 bytes.
+func (x *exec) chunks(addr bv.Term, concrete uint64, n int) []bv.Term {
+	out := make([]bv.Term, 0, (n+7)/8)
+	for i := 0; i < n; i += 8 {
+		m := min(8, n-i)
+		t := x.readMem(x.b.Bin(bv.OpAdd, addr, x.b.Const(uint64(i), 64)), concrete+uint64(i), m)
+		out = append(out, t)
+	}
+	return out
+}
+
+// sameKey is the predicate that two keys are equal.
+func (x *exec) sameKey(a, b []bv.Term) bv.Term {
+	p := x.b.Bool(true)
+	for i := range a {
+		p = x.b.AndB(p, x.b.Bin(bv.OpEq, a[i], b[i]))
+	}
+	return p
+}
+
+// isArray says whether elements are updated in place and always present.
+func isArray(t cebpf.MapType) bool { return t == cebpf.Array || t == cebpf.PerCPUArray }
+
+func isLRU(t cebpf.MapType) bool { return t == cebpf.LRUHash || t == cebpf.LRUCPUHash }
+
+func isHash(t cebpf.MapType) bool {
+	return t == cebpf.Hash || t == cebpf.PerCPUHash || isLRU(t)
+}
+
+// initialLookup is the address the map had for the key before the run. Of an
+// array's key it must be known that it is within the array.
+func (x *exec) initialLookup(i int, key []bv.Term) bv.Term {
+	m := x.s.Maps[i]
+	spec := m.Spec()
+	if spec.Type == cebpf.Array && spec.KeySize == 4 {
+		// Elements stand at fixed places: no look-up is needed to know where.
+		idx := x.b.ZExt(key[0], 64)
+		var zero [4]byte
+		first := m.Peek(zero[:], 0)
+		if o, ok := m.(maps.Owner); ok && first != 0 && x.isValueArray(o, first, spec) {
+			stride := uint64(maps.ValueStride(spec))
+			return x.b.Bin(bv.OpAdd, x.b.Bin(bv.OpMul, idx, x.b.Const(stride, 64)), x.b.Const(first, 64))
+		}
+	}
+	if c, ok := x.b.IsConst(key[0]); ok && spec.Type == cebpf.PerCPUArray && x.s.Opt.CPUs == 1 {
+		var k [4]byte
+		binary.LittleEndian.PutUint32(k[:], uint32(c))
+		return x.b.Const(m.Peek(k[:], 0), 64)
+	}
+	return x.b.Fun(fun(FunLookup, i), 64, bv.Fact{}, key...)
+}
+
+// isValueArray checks that the array's elements lie a stride apart.
+func (x *exec) isValueArray(o maps.Owner, first uint64, spec *maps.Spec) bool {
+	if spec.Max < 2 {
+		return true
+	}
+	var k [4]byte
+	binary.LittleEndian.PutUint32(k[:], spec.Max-1)
+	m := o.(maps.Map)
+	return m.Peek(k[:], 0) == first+uint64(spec.Max-1)*uint64(maps.ValueStride(spec))
+}
+
+// present is the predicate that the key is in the map now: before the run, as
+// the path's own updates and deletes have changed it.
+func (x *exec) present(i int, key []bv.Term) bv.Term {
+	ms := x.mapState(i)
+	p := x.b.Not(x.b.Bin(bv.OpEq, x.initialLookup(i, key), x.b.Const(0, 64)))
+	for k := range ms.events {
+		e := &ms.events[k]
+		hit := x.b.AndB(x.sameKey(key, e.key), e.ok)
+		p = x.b.Ite(hit, x.b.Bool(!e.del), p)
+	}
+	return p
+}
+
+// lookup is the address bpf_map_lookup_elem gives now; it gave ret in the run.
+func (x *exec) lookup(i int, key []bv.Term, concrete []byte, ret uint64) bv.Term {
+	ms := x.mapState(i)
+	spec := x.s.Maps[i].Spec()
+	t := spec.Type
+	if ms.poisoned {
+		x.abort(trace.ReasonStaleEntry, spec.Name)
+	}
+	if x.c.Specialise && x.readMostly(i) && len(ms.events) == 0 && len(ms.log.stores) == 0 {
+		return x.versionedLookup(i, key, concrete, ret)
+	}
+	if isArray(t) {
+		in := x.b.Bin(bv.OpULt, x.b.ZExt(key[0], 64), x.b.Const(uint64(spec.Max), 64))
+		x.decide(in, ret != 0, WhyHelper)
+		if ret == 0 {
+			return x.b.Const(0, 64)
+		}
+	} else {
+		if t == cebpf.LPMTrie && len(ms.events) > 0 {
+			x.abort(trace.ReasonTrieUpdate, x.s.Maps[i].Spec().Name)
+		}
+		for k := len(ms.events) - 1; k >= 0; k-- {
+			e := &ms.events[k]
+			x.decide(x.sameKey(key, e.key), bytes.Equal(concrete, e.concrete), WhyAlias)
+			if !bytes.Equal(concrete, e.concrete) {
+				continue
+			}
+			x.decide(e.ok, e.okRun, WhyHelper)
+			if !e.okRun {
+				continue
+			}
+			if e.del {
+				return x.b.Const(0, 64)
+			}
+			return e.fresh
+		}
+		if isLRU(t) && len(ms.events) > 0 {
+			x.notFull(i, ms)
+		}
+	}
+	return x.initialLookup(i, key)
+}
+
+// notFull adds the predicate that the path's inserts evict nothing; where the
+// recorded run can't promise that, the path is no trace.
+func (x *exec) notFull(i int, ms *mapState) {
+	spec := x.s.Maps[i].Spec()
+	count := x.count(i)
+	// Len was counted after the run; before it there were at most as many more
+	// as the path deleted. Half the map must be free: an LRU map may evict
+	// before its last element is taken.
+	if uint64(x.s.Maps[i].Len()+len(ms.events)) > uint64(spec.Max)/2 {
+		x.abort(trace.ReasonEviction, spec.Name)
+	}
+	lim := uint64(spec.Max)/2 + 1
+	x.decide(x.b.Bin(bv.OpULt, count, x.b.Const(lim, 64)), true, WhyHelper)
+}
+
+func (x *exec) count(i int) bv.Term {
+	max := uint64(x.s.Maps[i].Spec().Max)
+	return x.b.Fun(fun(FunCount, i), 64, bv.Fact{Max: max})
+}
+
+// readMap reads n bytes of a value of map i.
+func (x *exec) readMap(i int, addr bv.Term, concrete uint64, n int) bv.Term {
+	ms := x.mapState(i)
+	spec := x.s.Maps[i].Spec()
+	if spec.ReadOnly {
+		if a := x.f.fixed(addr); x.b.Op(a) == bv.OpConst {
+			return x.b.Const(x.s.Load(concrete, 8)&bv.Mask(8*n), 8*n)
+		}
+	}
+	if ms.reused || ms.poisoned {
+		return x.unknown(8 * n)
+	}
+	if base, _ := x.split(addr); base == 0 && len(ms.log.stores) == 0 && x.versioned(i, concrete) {
+		return x.b.Const(x.s.Load(concrete, 8)&bv.Mask(8*n), 8*n)
+	}
+	return x.loadLog(&ms.log, addr, concrete, n,
+		func(s *store, base bv.Term, off, concrete uint64, n int) bool {
+			return x.aliasMap(i, s, base, off, concrete, n)
+		},
+		func(base bv.Term, off uint64, m int) bv.Term {
+			if x.b.Opaque(x.address(base, off)) {
+				return x.unknown(8 * m)
+			}
+			return x.initialBytes(base, off, m)
+		})
+}
+
+// aliasMap settles whether a store through one value pointer meets a load
+// through another of the same map: whether they point into the same value.
+func (x *exec) aliasMap(i int, s *store, base bv.Term, off, concrete uint64, n int) (same bool) {
+	if x.b.Opaque(x.address(s.base, s.off)) || x.b.Opaque(x.address(base, off)) {
+		// A fresh element is no element that was there before, and the stale
+		// ones are settled by ms.reused.
+		return false
+	}
+	slo, shi := x.addressBounds(s.base, s.off)
+	lo, hi := x.addressBounds(base, off)
+	if shi < ^uint64(0)-8 && shi+uint64(s.n) <= lo || hi < ^uint64(0)-8 && hi+uint64(n) <= slo {
+		return false
+	}
+	o, ok := x.s.Maps[i].(maps.Owner)
+	if !ok {
+		x.abort(trace.ReasonOpaqueAddress, x.s.Maps[i].Spec().Name)
+	}
+	v1, v2 := o.ValueOf(s.concrete), o.ValueOf(concrete)
+	if s.base == 0 || base == 0 || !x.valueBase(s.base) || !x.valueBase(base) {
+		// Elements of an array lie at a distance: fix both where they are.
+		if s.base != 0 {
+			x.fix(s.base, s.concrete-s.off, WhyOffset)
+		}
+		if base != 0 {
+			x.fix(base, concrete-off, WhyOffset)
+		}
+		return false
+	}
+	// Both bases are results of look-ups: equal, or of disjoint values.
+	x.decide(x.b.Bin(bv.OpEq, s.base, base), v1 == v2, WhyAlias)
+	return v1 == v2
+}
+
+// valueBase says whether the term is the address of a whole value.
+func (x *exec) valueBase(t bv.Term) bool {
+	if x.b.Op(t) == bv.OpFun {
+		id, _ := funParts(x.b.K(t))
+		return id == FunLookup
+	}
+	return false
+}
+
+func (x *exec) writeMap(i int, st store) {
+	ms := x.mapState(i)
+	if x.readMostly(i) {
+		x.c.readMostly[i] = false // not worth a specialised trace any more
+	}
+	ms.log.stores = append(ms.log.stores, st)
+}
+
+// readMostly says whether no program of the object writes the map.
+func (x *exec) readMostly(i int) bool {
+	c := x.c
+	if c.readMostly == nil {
+		c.readMostly = unwritten(x.s, c)
+	}
+	return i < len(c.readMostly) && c.readMostly[i]
+}
+
+// unwritten finds maps that no program may write: none of the updating helpers
+// can get them. A map whose values a program stores to is found while
+// recording, so stores take a map off the list too.
+func unwritten(s *vm.State, c *Compiler) []bool {
+	out := make([]bool, len(s.Maps))
+	for i, m := range s.Maps {
+		t := m.Spec().Type
+		out[i] = t == cebpf.Hash || t == cebpf.Array || t == cebpf.LPMTrie
+	}
+	for _, p := range c.Obj.Programs {
+		last := -1 // the map in r1, as compilers load it shortly before the call
+		for pc := 0; pc < len(p.Insns); pc++ {
+			in := p.Insns[pc]
+			switch {
+			case in.IsWide():
+				if in.Src == ebpf.PseudoMapFD {
+					last = int(in.Imm)
+				} else if in.Src == ebpf.PseudoMapValue && int(in.Imm) < len(out) && !s.Maps[in.Imm].Spec().ReadOnly {
+					out[in.Imm] = false
+				}
+				pc++
+			case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && (in.Imm == fnUpdate || in.Imm == fnDelete):
+				if last >= 0 && last < len(out) {
+					out[last] = false
+				}
+			}
+		}
+	}
+	return out
+}
+
+// mapUpdate executes bpf_map_update_elem.
+func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term, valConcrete, flags uint64, ret int64) bv.Term {
+	b := x.b
+	ms := x.mapState(i)
+	spec := x.s.Maps[i].Spec()
+	errno := func(e maps.Errno) bv.Term { return x.errno(int64(e)) }
+	zero := b.Const(0, 64)
+	n := int(spec.ValueSize)
+	switch {
+	case spec.Type == cebpf.Array || spec.Type == cebpf.PerCPUArray:
+		in := b.Bin(bv.OpULt, b.ZExt(key[0], 64), b.Const(uint64(spec.Max), 64))
+		res := zero
+		if flags&3 == 1 {
+			res = errno(maps.EEXIST)
+		}
+		if flags > 3 {
+			ms.poisoned = true
+			return x.unknown(64)
+		}
+		if ret == 0 {
+			x.decide(in, true, WhyHelper)
+			at := x.initialLookup(i, key)
+			c := x.s.Maps[i].Peek(concrete, x.s.CPU)
+			x.copyMem(at, c, valAddr, valConcrete, n)
+			return zero
+		}
+		return b.Ite(in, res, errno(maps.E2BIG))
+	case isHash(spec.Type):
+		if flags > 2 {
+			ms.poisoned = true
+			return x.unknown(64)
+		}
+		was := x.present(i, key)
+		if spec.Type == cebpf.PerCPUHash || spec.Type == cebpf.LRUCPUHash {
+			// An element that is there is changed in place.
+			if v, ok := x.f.known(was); !ok || v {
+				ms.reused = true
+			}
+		}
+		count := x.count(i)
+		for k := range ms.events {
+			e := &ms.events[k]
+			// Each event's own effect on the count, as it found the map.
+			if e.del {
+				count = b.Bin(bv.OpSub, count, b.ZExt(e.ok, 64))
+			} else {
+				count = b.Bin(bv.OpAdd, count, b.ZExt(x.inserted(i, k), 64))
+			}
+		}
+		absent := zero
+		if !isLRU(spec.Type) {
+			full := b.Bin(bv.OpULe, b.Const(uint64(spec.Max), 64), count)
+			absent = b.Ite(full, errno(maps.E2BIG), zero)
+		}
+		if flags == 2 {
+			absent = errno(maps.ENOENT)
+		}
+		there := zero
+		if flags == 1 {
+			there = errno(maps.EEXIST)
+		}
+		res := b.Ite(was, there, absent)
+		ok := b.Bin(bv.OpEq, res, zero)
+		e := mapEvent{key: key, concrete: bytes.Clone(concrete), ok: ok, okRun: ret == 0}
+		x.opaque++
+		e.fresh = b.Fun(fun(FunOpaque, x.opaque), 64, bv.Fact{Opaque: true, Min: 1})
+		ms.events = append(ms.events, e)
+		if ret == 0 {
+			c := x.s.Maps[i].Peek(concrete, x.s.CPU)
+			if ms.freed {
+				ms.reused = true
+			}
+			ms.freed = true // the element it may have replaced, or evicted
+			for k := 0; k < n; k += 8 {
+				m := min(8, n-k)
+				v := x.readMem(b.Bin(bv.OpAdd, valAddr, b.Const(uint64(k), 64)), valConcrete+uint64(k), m)
+				ms.log.stores = append(ms.log.stores, store{base: e.fresh, off: uint64(k), n: m, val: v, concrete: c + uint64(k)})
+			}
+		}
+		return res
+	case spec.Type == cebpf.LPMTrie:
+		ms.events = append(ms.events, mapEvent{key: key, concrete: bytes.Clone(concrete), ok: x.unknown(1), okRun: ret == 0})
+		ms.reused = true
+		return x.unknown(64)
+	}
+	ms.poisoned = true
+	return x.unknown(64)
+}
+
+// inserted is the predicate that update event k made a new entry.
+func (x *exec) inserted(i, k int) bv.Term {
+	ms := x.mapState(i)
+	e := &ms.events[k]
+	p := x.b.Not(x.b.Bin(bv.OpEq, x.initialLookup(i, e.key), x.b.Const(0, 64)))
+	for j := 0; j < k; j++ {
+		o := &ms.events[j]
+		p = x.b.Ite(x.b.AndB(x.sameKey(e.key, o.key), o.ok), x.b.Bool(!o.del), p)
+	}
+	return x.b.AndB(e.ok, x.b.Not(p))
+}
+
+func (x *exec) mapDelete(i int, key []bv.Term, concrete []byte, ret int64) bv.Term {
+	b := x.b
+	ms := x.mapState(i)
+	spec := x.s.Maps[i].Spec()
+	switch {
+	case isArray(spec.Type):
+		return x.errno(int64(maps.EINVAL))
+	case isHash(spec.Type):
+		was := x.present(i, key)
+		ms.events = append(ms.events, mapEvent{key: key, concrete: bytes.Clone(concrete), del: true, ok: was, okRun: ret == 0})
+		if ret == 0 {
+			ms.freed = true
+		}
+		return b.Ite(was, b.Const(0, 64), x.errno(int64(maps.ENOENT)))
+	case spec.Type == cebpf.LPMTrie:
+		ms.events = append(ms.events, mapEvent{key: key, concrete: bytes.Clone(concrete), del: true, ok: x.unknown(1), okRun: ret == 0})
+		ms.reused = true
+		return x.unknown(64)
+	}
+	ms.poisoned = true
+	return x.unknown(64)
+}
+
+// copyMem is a store of n bytes read elsewhere.
+func (x *exec) copyMem(dst bv.Term, dstC uint64, src bv.Term, srcC uint64, n int) {
+	b := x.b
+	for k := 0; k < n; k += 8 {
+		m := min(8, n-k)
+		v := x.readMem(b.Bin(bv.OpAdd, src, b.Const(uint64(k), 64)), srcC+uint64(k), m)
+		x.writeMem(b.Bin(bv.OpAdd, dst, b.Const(uint64(k), 64)), dstC+uint64(k), m, v)
+	}
+}

@@ -1,0 +1,393 @@
+package pathcond
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"jitnic/pathcond/bv"
+)
+
+// Tree holds the conditions of many paths of one program as one decision tree:
+// matching a packet is one walk from the root to a leaf, whatever the number of
+// paths. Paths of one program agree on their next predicate as long as they
+// have agreed on the outcomes so far, so in program order they form a tree of
+// themselves; nodes that a path decides without naming (the fixed values of a
+// variable offset) are passed by what the path implies.
+type Tree struct {
+	b     *bv.Builder
+	env   *Env
+	ev    *bv.Evaluator
+	nodes []node
+	root  ref
+	paths int
+	depth int
+}
+
+// ref is a child: a node (>= 0), nothing (none) or a leaf (-2 - path).
+type ref int32
+
+const none = ref(-1)
+
+func leaf(path int32) ref  { return ref(-2 - path) }
+func (r ref) isLeaf() bool { return r <= -2 }
+func (r ref) path() int32  { return int32(-2 - r) }
+func (t *Tree) child(n int32, v bool) *ref {
+	if v {
+		return &t.nodes[n].yes
+	}
+	return &t.nodes[n].no
+}
+
+// test says how a node's predicate is evaluated. Most predicates of packet
+// programs compare a field at a fixed place, or the length, with a constant;
+// those need no term walk.
+type test uint8
+
+const (
+	testTerm  test = iota // by the evaluator
+	testField             // (load(addr) >> shift) & mask, compared with k
+	testLen               // packet length compared with k
+)
+
+// cmp is the comparison of a testField or testLen.
+type cmp uint8
+
+const (
+	cmpEq cmp = iota // x == k
+	cmpLT            // x < k
+	cmpGT            // x > k
+)
+
+// Node is one predicate of the tree: 48 bytes.
+type node struct {
+	test  test
+	cmp   cmp
+	size  uint8 // bytes of a field
+	shift uint8
+	table int32 // index into tables of an equality chain's head, or -1
+	yes   ref
+	no    ref
+	term  bv.Term
+	addr  uint64
+	mask  uint64
+	k     uint64
+	chain *chain // of equality nodes of one term, linked by their no edges
+}
+
+// chain is a run of nodes x == k1, x == k2, … along no edges. A long one is
+// answered by a table.
+type chain struct {
+	x     bv.Term
+	last  int32
+	n     int
+	table map[uint64]int32 // value to node, from tableAt nodes on
+	head  int32
+	list  []int32
+}
+
+const tableAt = 6
+
+// NewTree returns an empty tree of b's conditions, matched in env.
+func NewTree(b *bv.Builder, env *Env) *Tree {
+	return &Tree{b: b, env: env, ev: bv.NewEvaluator(b, env), root: none}
+}
+
+// Paths is the number of leaves, Nodes that of predicates.
+func (t *Tree) Paths() int { return t.paths }
+func (t *Tree) Nodes() int { return len(t.nodes) }
+
+// Insert adds a path's condition with the number to return when it holds. It
+// fails if the condition can hold together with another path's.
+func (t *Tree) Insert(p *Path, id int32) error {
+	f := newFacts(t.b)
+	for _, pr := range p.Cond {
+		f.learn(pr.Term, pr.Want)
+	}
+	if err := t.insert(&t.root, -1, false, p.Cond, f, id); err != nil {
+		return err
+	}
+	t.paths++
+	return nil
+}
+
+// insert adds the rest of a condition below the edge (parent, side); at is the
+// edge itself.
+func (t *Tree) insert(at *ref, parent int32, side bool, rest []Pred, f *facts, id int32) error {
+	for {
+		r := *at
+		if r.isLeaf() {
+			if r.path() == id {
+				return nil
+			}
+			return fmt.Errorf("pathcond: conditions of paths %d and %d overlap", r.path(), id)
+		}
+		if r == none {
+			break
+		}
+		n := int32(r)
+		term := t.nodes[n].term
+		var v bool
+		switch val, ok := f.known(term); {
+		case ok:
+			v = val
+			if len(rest) > 0 && rest[0].Term == term {
+				rest = rest[1:]
+			}
+		default:
+			// The path says nothing of this predicate: it goes both ways.
+			if err := t.insert(t.child(n, true), n, true, rest, f, id); err != nil {
+				return err
+			}
+			v = false
+		}
+		parent, side = n, v
+		at = t.child(n, v)
+	}
+	for _, pr := range rest {
+		n := t.newNode(pr.Term, parent, side)
+		*t.edge(parent, side) = ref(n)
+		parent, side = n, pr.Want
+	}
+	*t.edge(parent, side) = leaf(id)
+	return nil
+}
+
+func (t *Tree) edge(parent int32, side bool) *ref {
+	if parent < 0 {
+		return &t.root
+	}
+	return t.child(parent, side)
+}
+
+// newNode makes a node for the predicate, to hang at (parent, side).
+func (t *Tree) newNode(p bv.Term, parent int32, side bool) int32 {
+	n := node{term: p, yes: none, no: none, table: -1}
+	t.compile(&n)
+	id := int32(len(t.nodes))
+	t.nodes = append(t.nodes, n)
+	b := t.b
+	if b.Op(p) == bv.OpEq {
+		args := b.Args(p)
+		if _, isConst := b.IsConst(args[1]); isConst {
+			if parent >= 0 && !side {
+				if c := t.nodes[parent].chain; c != nil && c.x == args[0] && c.last == parent {
+					c.last = id
+					c.n++
+					c.list = append(c.list, id)
+					t.nodes[id].chain = c
+					t.updateTable(c)
+					return id
+				}
+			}
+			t.nodes[id].chain = &chain{x: args[0], last: id, head: id, n: 1, list: []int32{id}}
+		}
+	}
+	return id
+}
+
+func (t *Tree) updateTable(c *chain) {
+	if c.n < tableAt {
+		return
+	}
+	if c.table == nil {
+		c.table = make(map[uint64]int32, 2*c.n)
+		for _, n := range c.list {
+			k, _ := t.b.IsConst(t.b.Args(t.nodes[n].term)[1])
+			c.table[k] = n
+		}
+		t.nodes[c.head].table = 0
+		return
+	}
+	k, _ := t.b.IsConst(t.b.Args(t.nodes[c.last].term)[1])
+	c.table[k] = c.last
+}
+
+// compile finds the fast form of a predicate.
+func (t *Tree) compile(n *node) {
+	b := t.b
+	args := b.Args(n.term)
+	var x bv.Term
+	switch b.Op(n.term) {
+	case bv.OpEq:
+		k, ok := b.IsConst(args[1])
+		if !ok {
+			return
+		}
+		x, n.k, n.cmp = args[0], k, cmpEq
+	case bv.OpULt:
+		if k, ok := b.IsConst(args[1]); ok {
+			x, n.k, n.cmp = args[0], k, cmpLT
+		} else if k, ok := b.IsConst(args[0]); ok {
+			x, n.k, n.cmp = args[1], k, cmpGT
+		} else {
+			return
+		}
+	default:
+		return
+	}
+	if b.Op(x) == bv.OpInput && b.K(x) == InLen {
+		n.test = testLen
+		return
+	}
+	// Down through parts that only select bits.
+	mask := bv.Mask(b.Width(x))
+	shift := uint(0)
+	for {
+		switch b.Op(x) {
+		case bv.OpZExt:
+			x = b.Args(x)[0]
+			mask &= bv.Mask(b.Width(x))
+			continue
+		case bv.OpExtract:
+			if shift != 0 {
+				return
+			}
+			shift = uint(b.K(x))
+			x = b.Args(x)[0]
+			continue
+		case bv.OpAnd:
+			if k, ok := b.IsConst(b.Args(x)[1]); ok {
+				mask &= k >> shift
+				x = b.Args(x)[0]
+				continue
+			}
+		case bv.OpFun:
+			id, _ := funParts(b.K(x))
+			if id != FunLoad {
+				return
+			}
+			addr, ok := b.IsConst(b.Args(x)[0])
+			if !ok || addr+8 > uint64(len(t.env.S.Mem.B)) {
+				return
+			}
+			n.test, n.addr, n.mask, n.shift = testField, addr, mask, uint8(shift)
+			n.size = uint8(b.Width(x) / 8)
+			n.mask &= bv.Mask(b.Width(x)) >> shift
+			return
+		}
+		return
+	}
+}
+
+// Match walks the tree for the packet that has begun on the environment's
+// State: the path whose condition holds, or -1. It allocates nothing.
+func (t *Tree) Match() int32 {
+	t.ev.Reset()
+	mem := t.env.S.Mem.B
+	length := t.env.S.DataEnd - t.env.S.Data
+	r := t.root
+	for r >= 0 {
+		n := &t.nodes[r]
+		var v bool
+		switch n.test {
+		case testLen:
+			v = compare(n.cmp, length, n.k)
+		case testField:
+			x := binary.LittleEndian.Uint64(mem[n.addr:])
+			x = x >> n.shift & n.mask
+			if n.table >= 0 {
+				c := n.chain
+				if m, ok := c.table[x]; ok {
+					r = t.nodes[m].yes
+				} else {
+					r = t.nodes[c.last].no
+				}
+				continue
+			}
+			v = compare(n.cmp, x, n.k)
+		default:
+			if n.table >= 0 {
+				c := n.chain
+				if m, ok := c.table[t.ev.Eval(c.x)]; ok {
+					r = t.nodes[m].yes
+				} else {
+					r = t.nodes[c.last].no
+				}
+				continue
+			}
+			v = t.ev.Eval(n.term) != 0
+		}
+		if v {
+			r = n.yes
+		} else {
+			r = n.no
+		}
+	}
+	if r == none {
+		return -1
+	}
+	return r.path()
+}
+
+func compare(c cmp, x, k uint64) bool {
+	switch c {
+	case cmpEq:
+		return x == k
+	case cmpLT:
+		return x < k
+	}
+	return x > k
+}
+
+// Holds evaluates a condition by itself, predicate by predicate.
+func (t *Tree) Holds(cond []Pred) bool {
+	t.ev.Reset()
+	for _, p := range cond {
+		if (t.ev.Eval(p.Term) != 0) != p.Want {
+			return false
+		}
+	}
+	return true
+}
+
+// Remove takes a path out. Its predicates stay until the tree is rebuilt.
+func (t *Tree) Remove(p *Path, id int32) {
+	f := newFacts(t.b)
+	for _, pr := range p.Cond {
+		f.learn(pr.Term, pr.Want)
+	}
+	t.remove(&t.root, f, id)
+	t.paths--
+}
+
+func (t *Tree) remove(at *ref, f *facts, id int32) {
+	for {
+		r := *at
+		if r.isLeaf() {
+			if r.path() == id {
+				*at = none
+			}
+			return
+		}
+		if r == none {
+			return
+		}
+		n := int32(r)
+		v, ok := f.known(t.nodes[n].term)
+		if !ok {
+			t.remove(t.child(n, true), f, id)
+			v = false
+		}
+		at = t.child(n, v)
+	}
+}
+
+// Depth is the number of predicates evaluated on the longest walk.
+func (t *Tree) Depth() int {
+	var walk func(r ref) int
+	walk = func(r ref) int {
+		if r < 0 {
+			return 0
+		}
+		n := &t.nodes[r]
+		if n.table >= 0 {
+			d := walk(t.nodes[n.chain.last].no)
+			for _, m := range n.chain.list {
+				d = max(d, walk(t.nodes[m].yes))
+			}
+			return d + 1
+		}
+		return 1 + max(walk(n.yes), walk(n.no))
+	}
+	return walk(t.root)
+}

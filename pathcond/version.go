@@ -1,0 +1,105 @@
+package pathcond
+
+import (
+	"jitnic/pathcond/bv"
+)
+
+// Versions counts, for every map key that some specialised trace depends on,
+// how often the entry has changed. A condition says "the entry is as it was" by
+// comparing the counter, which costs one load however large the entry.
+type Versions struct {
+	Counter []uint64
+	keys    []watched
+	index   map[string]int
+	byMap   map[int]int // how many keys of the map are watched
+	buf     []byte
+}
+
+type watched struct {
+	m   int
+	key string
+}
+
+// NewVersions returns counters of no keys.
+func NewVersions() *Versions { return &Versions{index: map[string]int{}, byMap: map[int]int{}} }
+
+func (v *Versions) name(m int, key []byte) []byte {
+	v.buf = append(v.buf[:0], byte(m), byte(m>>8), byte(m>>16))
+	return append(v.buf, key...)
+}
+
+// Watch gives the counter of a key, making it if need be.
+func (v *Versions) Watch(m int, key []byte) int {
+	n := v.name(m, key)
+	if i, ok := v.index[string(n)]; ok {
+		return i
+	}
+	i := len(v.Counter)
+	v.Counter = append(v.Counter, 0)
+	v.keys = append(v.keys, watched{m, string(key)})
+	v.index[string(n)] = i
+	v.byMap[m]++
+	return i
+}
+
+// Wrote notes a write to a key: its counter, or -1 where nobody watches it.
+func (v *Versions) Wrote(m int, key []byte) int {
+	if v.byMap[m] == 0 {
+		return -1
+	}
+	i, ok := v.index[string(v.name(m, key))]
+	if !ok {
+		return -1
+	}
+	v.Counter[i]++
+	return i
+}
+
+// WatchedOf lists the counters of a map, for changes that can't be attributed
+// to one key (a longer prefix in a trie answers for keys below it).
+func (v *Versions) WatchedOf(m int) (out []int) {
+	for i := range v.keys {
+		if v.keys[i].m == m {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// Watching says whether any key of the map is watched.
+func (v *Versions) Watching(m int) bool { return v.byMap[m] > 0 }
+
+// Key is the map and key of counter i.
+func (v *Versions) Key(i int) (m int, key string) { return v.keys[i].m, v.keys[i].key }
+
+// versionedLookup folds a look-up to its result: the key is fixed, and the
+// entry's version guards it.
+func (x *exec) versionedLookup(i int, key []bv.Term, concrete []byte, ret uint64) bv.Term {
+	for k, t := range key {
+		var c uint64
+		for j := min(8, len(concrete)-8*k) - 1; j >= 0; j-- {
+			c = c<<8 | uint64(concrete[8*k+j])
+		}
+		x.fix(t, c, WhyKey)
+	}
+	v := x.c.Versions
+	w := v.Watch(i, concrete)
+	x.decide(x.b.Bin(bv.OpEq, x.input(InVersion+uint64(w), 64, bv.Fact{}), x.b.Const(v.Counter[w], 64)), true, WhyVersion)
+	x.path.Watched = append(x.path.Watched, w)
+	if x.entries == nil {
+		x.entries = map[uint64]bool{}
+	}
+	if ret != 0 {
+		x.entries[ret] = true
+	}
+	return x.b.Const(ret, 64)
+}
+
+// versioned says whether the address lies in a value that a version guards.
+func (x *exec) versioned(i int, concrete uint64) bool {
+	if len(x.entries) == 0 {
+		return false
+	}
+	o, ok := x.s.Maps[i].(interface{ ValueOf(uint64) uint64 })
+	return ok && x.entries[o.ValueOf(concrete)]
+}
