@@ -1,0 +1,80 @@
+package programs
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+)
+
+//go:embed *.c *.h *.o *.maps.json
+var files embed.FS
+
+// Sample is one sample program. Its slices are fresh copies.
+type Sample struct {
+	Name        string
+	Description string // one line
+	Source      []byte // C
+	Object      []byte // ELF, little endian, with BTF
+	Maps        []byte // initial contents of its maps, as --maps takes them
+	Entry       string // the program of the object to start with
+}
+
+// The samples in the order of `jitnic samples`. Each stands in NAME.c, NAME.o
+// and NAME.maps.json; the entry is called NAME too.
+var table = []struct{ name, description string }{
+	{"ipv6filter", "passes or drops IPv6 by next header, port and TCP flags; no maps"},
+	{"firewall", "stateless rules by source prefix and service, with per-CPU counters"},
+	{"conntrack", "firewall that remembers connections: replies come in only after an opening went out"},
+	{"loadbalancer", "layer-4 load balancer: Maglev rings, flow table, IP-in-IP and GUE encapsulation"},
+	{"router", "IPv4 and IPv6 router: longest prefix, neighbours, TTL, redirect through a device map"},
+	{"ratelimiter", "token bucket per source /24 or /64"},
+	{"nat", "IPv4 source NAT with port allocation, IPv6 prefix translation, incremental checksums"},
+	{"telemetry", "counts protocols, options, sizes and TCP flags; tail call, samples to a ring buffer"},
+}
+
+// All returns every sample.
+func All() []Sample {
+	all := make([]Sample, len(table))
+	for i, t := range table {
+		all[i] = Sample{
+			Name:        t.name,
+			Description: t.description,
+			Source:      file(t.name + ".c"),
+			Object:      file(t.name + ".o"),
+			Maps:        file(t.name + ".maps.json"),
+			Entry:       t.name,
+		}
+	}
+	return all
+}
+
+// Get returns the sample of that name; the error lists the names there are.
+func Get(name string) (Sample, error) {
+	var names []string
+	for i, t := range table {
+		if t.name == name {
+			return All()[i], nil
+		}
+		names = append(names, t.name)
+	}
+	return Sample{}, fmt.Errorf("sample %q: no such program; there are %s", name, strings.Join(names, ", "))
+}
+
+// Header returns an #include of the samples' sources: bpf.h or net.h.
+func Header(name string) ([]byte, error) {
+	b, err := files.ReadFile(name)
+	if err != nil || !strings.HasSuffix(name, ".h") {
+		return nil, fmt.Errorf("header %q: not among the samples' sources", name)
+	}
+	return b, nil
+}
+
+// file reads an embedded file; that each is there is a fact of the build,
+// held by a test.
+func file(name string) []byte {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
