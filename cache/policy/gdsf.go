@@ -1,0 +1,69 @@
+package policy
+
+import "math"
+
+// gdsf is greedy dual size frequency (Cherkasova: Improving WWW proxies
+// performance with greedy-dual-size-frequency caching policy, HP 1998): an
+// entry is worth its uses × cost / size, on top of the worth of what was
+// evicted last; the least worth goes. A new entry may itself be the least.
+// With equal costs it counts as libCacheSim does.
+type gdsf struct {
+	base
+	h    heap
+	freq []uint32
+	cost []uint32
+	last float64 // worth of what was evicted last
+	seq  uint64
+}
+
+func newGDSF(c Config) Policy {
+	return &gdsf{base: newBase(c), h: newHeap(c.IDs), freq: make([]uint32, c.IDs), cost: make([]uint32, c.IDs)}
+}
+
+func (p *gdsf) Contains(id uint32) bool { return p.h.has(id) }
+
+// worth as the bits of a float64, which sort as the number does: it is positive.
+func (p *gdsf) worth(id uint32) uint64 {
+	return math.Float64bits(p.last + float64(p.freq[id])*(1e6*float64(p.cost[id]))/float64(p.sizeOf(id)))
+}
+
+func (p *gdsf) Access(id uint32) bool {
+	if !p.h.has(id) {
+		return false
+	}
+	p.freq[id]++
+	p.seq++
+	p.h.update(id, p.worth(id), p.seq)
+	return true
+}
+
+func (p *gdsf) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	p.freq = fit(p.freq, id)
+	p.cost = fit(p.cost, id)
+	p.freq[id], p.cost[id] = 1, max(cost, 1)
+	p.add(id, size)
+	p.seq++
+	p.h.push(id, p.worth(id), p.seq)
+	for p.used > p.capacity {
+		v := *p.h.min()
+		p.last = math.Float64frombits(v.pri)
+		p.h.remove(v.id)
+		p.sub(v.id)
+		if v.id != id {
+			evicted = append(evicted, v.id)
+		}
+	}
+	return evicted
+}
+
+func (p *gdsf) Remove(id uint32) bool {
+	if !p.h.has(id) {
+		return false
+	}
+	p.h.remove(id)
+	p.sub(id)
+	return true
+}
