@@ -1,0 +1,416 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+
+	"jitnic/cache"
+	"jitnic/host/diff"
+	"jitnic/host/loader"
+	"jitnic/host/maps"
+	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/pathcond"
+	"jitnic/trace"
+)
+
+// Options say how a Runtime is made.
+type Options struct {
+	VM    vm.Options
+	Cache cache.Config
+	// Check runs the interpreter beside every packet, on a state of its own.
+	Check bool
+	// Specialise makes traces that fold what they read from maps no program
+	// writes, under version guards.
+	Specialise bool
+	// Optimise, where set, is given each trace before it is first installed,
+	// with its condition; it returns the trace to install.
+	Optimise func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error)
+	// Prepare, where set, is called with each state the runtime makes, before
+	// the first packet: to fill maps.
+	Prepare func(s *vm.State) error
+	// MaxTrace and MaxGuards bound a trace (0: the defaults of pathcond).
+	MaxTrace, MaxGuards int
+}
+
+// Runtime runs a program's packets through the NIC model. Not safe for
+// concurrent use.
+type Runtime struct {
+	Obj   *loader.Object
+	Entry *loader.Program
+	S     *vm.State
+	NIC   *nic.NIC
+	Comp  *pathcond.Compiler
+	Tree  *pathcond.Tree
+
+	opt  Options
+	it   *vm.Interp
+	rec  vm.Recording
+	info []*PathInfo // by path number
+	dead []*DeadPath // paths that can't be traces, by number
+	bl   trace.Blacklist
+
+	oracle  *vm.State
+	oracleI *vm.Interp
+	checker *diff.Checker
+	want    vm.Output
+
+	deps      map[int][]nic.Path // version counter -> paths that depend on it
+	stale     []int              // counters that have changed since the last invalidation
+	deadHit   nic.Path           // number of the dead path the packet matched, or -1
+	cur       *vm.Input
+	lastAbort *trace.Abort
+
+	Packets   uint64
+	Checked   uint64
+	Verdicts  map[uint32]uint64
+	Aborts    map[trace.Reason]uint64 // packets whose path can't be a trace, by reason
+	Short     uint64                  // packets refused: too short or too long, as the kernel refuses them
+	Faults    uint64                  // packets on which the program faulted
+	Recorded  uint64                  // runs recorded
+	Collision uint64                  // conditions that overlapped: a bug if ever above 0
+}
+
+// PathInfo is what is known of one path.
+type PathInfo struct {
+	Path    *pathcond.Path
+	Trace   *trace.Trace // what is installed: optimised, if there is an optimiser
+	Before  int          // instructions before optimisation
+	Packets uint64
+	Misses  uint64
+	First   uint64 // packet number of its discovery
+	ready   bool
+	gone    bool // its condition can never hold again
+}
+
+// DeadPath is a path that can't be a trace.
+type DeadPath struct {
+	Abort   *trace.Abort
+	Path    *pathcond.Path
+	Packets uint64
+}
+
+// deadBase is where the numbers of paths that can't be traces begin in the
+// tree.
+const deadBase = nic.Path(1) << 30
+
+// New makes a runtime for a program of an object.
+func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, error) {
+	if opt.Specialise {
+		opt.VM.Track = true
+	}
+	if opt.Cache.Policy == "" {
+		opt.Cache.Policy = "lru"
+	}
+	if opt.Cache.Entries == 0 && opt.Cache.Slots == 0 {
+		opt.Cache.Entries = 64
+	}
+	r := &Runtime{Obj: obj, Entry: entry, opt: opt, Verdicts: map[uint32]uint64{}, Aborts: map[trace.Reason]uint64{},
+		deps: map[int][]nic.Path{}}
+	var err error
+	if r.S, r.it, err = r.machine(); err != nil {
+		return nil, err
+	}
+	r.Comp = pathcond.NewCompiler(r.S, obj)
+	r.Comp.Specialise = opt.Specialise
+	if opt.MaxTrace > 0 {
+		r.Comp.MaxTrace = opt.MaxTrace
+	}
+	if opt.MaxGuards > 0 {
+		r.Comp.MaxGuards = opt.MaxGuards
+	}
+	r.Tree = pathcond.NewTree(r.Comp.B, &pathcond.Env{S: r.S, Versions: r.Comp.Versions})
+	if r.NIC, err = nic.New(r.S, opt.Cache, (*matcher)(r), (*slowPath)(r)); err != nil {
+		return nil, err
+	}
+	if opt.Check {
+		if r.oracle, r.oracleI, err = r.machine(); err != nil {
+			return nil, err
+		}
+		r.checker = diff.NewChecker(r.oracle, r.S, 0)
+	}
+	if opt.Specialise {
+		r.watch()
+	}
+	return r, nil
+}
+
+// machine makes a state and an interpreter on it.
+func (r *Runtime) machine() (*vm.State, *vm.Interp, error) {
+	s, err := vm.NewState(r.Obj, r.opt.VM)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.opt.Prepare != nil {
+		if err := r.opt.Prepare(s); err != nil {
+			return nil, nil, err
+		}
+	}
+	it, err := vm.NewInterp(s, r.Obj, r.Entry)
+	return s, it, err
+}
+
+// Close gives the memory back.
+func (r *Runtime) Close() {
+	r.S.Close()
+	if r.oracle != nil {
+		r.oracle.Close()
+	}
+}
+
+// States are the machines that control-plane updates must reach: the runtime's
+// own and the oracle's.
+func (r *Runtime) States() []*vm.State {
+	if r.oracle == nil {
+		return []*vm.State{r.S}
+	}
+	return []*vm.State{r.S, r.oracle}
+}
+
+// Mismatch is a packet on which the NIC model and the oracle differ: a bug of
+// jitnic.
+type Mismatch struct {
+	Packet  uint64
+	Data    []byte
+	Outcome cache.Outcome
+	Path    nic.Path
+	Diff    *diff.Difference
+}
+
+func (m *Mismatch) Error() string {
+	return fmt.Sprintf("packet %d: %v: path %d: differs from the interpreter: %v", m.Packet, m.Outcome, m.Path, m.Diff)
+}
+
+// Process takes one packet. With Check, a difference from the oracle is
+// returned as a *Mismatch.
+func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
+	r.cur = in
+	outcome, err := r.NIC.Process(in, out)
+	if err != nil {
+		return outcome, err
+	}
+	r.Packets++
+	if p := r.NIC.LastPath; p >= 0 {
+		i := r.info[p]
+		i.Packets++
+		if outcome != cache.Hit {
+			i.Misses++
+		}
+	}
+	switch {
+	case errors.Is(out.Err, vm.ErrShort) || errors.Is(out.Err, vm.ErrLong):
+		r.Short++
+	case out.Err != nil:
+		r.Faults++
+		r.Verdicts[out.Verdict]++
+	default:
+		r.Verdicts[out.Verdict]++
+	}
+	if r.opt.Specialise {
+		if err := r.noteWrites(); err != nil {
+			return outcome, err
+		}
+	}
+	if r.oracle != nil {
+		r.oracleI.Run(in, &r.want)
+		r.Checked++
+		if d := r.checker.Packet(&r.want, out); d != nil {
+			return outcome, &Mismatch{Packet: in.Packet, Data: append([]byte(nil), in.Data...), Outcome: outcome, Path: r.NIC.LastPath, Diff: d}
+		}
+	}
+	return outcome, nil
+}
+
+// CheckAll compares all maps with the oracle's.
+func (r *Runtime) CheckAll() error {
+	if r.checker == nil {
+		return nil
+	}
+	if d := r.checker.All(); d != nil {
+		return &Mismatch{Packet: r.Packets, Diff: d, Path: nic.NoPath}
+	}
+	return nil
+}
+
+// Paths gives what is known of each path, by number.
+func (r *Runtime) Paths() []*PathInfo { return r.info }
+
+// Dead gives the paths that can't be traces.
+func (r *Runtime) Dead() []*DeadPath { return r.dead }
+
+// matcher is the tree, with the paths that can't be traces taken for none.
+type matcher Runtime
+
+func (m *matcher) Match() nic.Path {
+	p := m.Tree.Match()
+	if p >= deadBase {
+		m.deadHit = p - deadBase
+		return nic.NoPath
+	}
+	m.deadHit = -1
+	return p
+}
+
+// slowPath is the host as the NIC sees it.
+type slowPath Runtime
+
+func (h *slowPath) Run(in *vm.Input, out *vm.Output, path nic.Path) nic.Path {
+	r := (*Runtime)(h)
+	if path != nic.NoPath {
+		r.it.Run(in, out)
+		return path
+	}
+	if r.S.Frags > 0 {
+		r.it.Run(in, out)
+		r.Aborts[trace.ReasonFragments]++
+		return nic.NoPath
+	}
+	if d := r.deadHit; d >= 0 {
+		if r.bl.Barred(uint64(d), r.Packets) {
+			r.it.Run(in, out)
+			r.dead[d].Packets++
+			r.Aborts[r.dead[d].Abort.Reason]++
+			return nic.NoPath
+		}
+		// The penalty is over: try it again as if it were new.
+		r.Tree.Remove(r.dead[d].Path, deadBase+d)
+	}
+	r.Comp.Before()
+	r.it.RunRecorded(in, out, &r.rec)
+	r.Recorded++
+	return r.learn(in, out)
+}
+
+// learn makes a path of the run just recorded.
+func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
+	p := r.Comp.Compile(&r.rec, len(in.Data), out.Err)
+	if p.Abort == nil {
+		id := nic.Path(len(r.info))
+		if err := r.Tree.Insert(p, id); err != nil {
+			p.Abort = &trace.Abort{Reason: trace.ReasonInternal, Program: r.Entry.Name, Detail: err.Error()}
+			r.Collision++
+			r.Aborts[trace.ReasonInternal]++
+			return nic.NoPath
+		}
+		r.info = append(r.info, &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet})
+		for _, w := range p.Watched {
+			r.deps[w] = append(r.deps[w], id)
+		}
+		return id
+	}
+	r.Aborts[p.Abort.Reason]++
+	d := r.deadHit
+	if d < 0 {
+		d = nic.Path(len(r.dead))
+		r.dead = append(r.dead, &DeadPath{})
+	}
+	r.dead[d].Abort, r.dead[d].Path = p.Abort, p
+	r.dead[d].Packets++
+	r.bl.Fail(uint64(d), r.Packets)
+	if err := r.Tree.Insert(p, deadBase+d); err != nil {
+		r.Collision++
+	}
+	return nic.NoPath
+}
+
+// Trace gives the code to install for a path, optimised the first time.
+func (h *slowPath) Trace(path nic.Path) (*trace.Trace, error) {
+	i := h.info[path]
+	if !i.ready {
+		i.ready = true
+		if h.opt.Optimise != nil {
+			t, err := h.opt.Optimise(i.Path, h.Comp)
+			if err != nil {
+				return nil, err
+			}
+			i.Trace = t
+		}
+	}
+	return i.Trace, nil
+}
+
+// Price is the entry's size in slots: the trace's instructions and one for
+// each predicate; a miss costs what the interpreter would execute.
+func (h *slowPath) Price(path nic.Path) (slots, cost uint32) {
+	i := h.info[path]
+	return uint32(i.Trace.Len() + len(i.Path.Cond)), uint32(i.Path.Trace.Raw)
+}
+
+// watch listens to changes of maps that helpers or the control plane make.
+func (r *Runtime) watch() {
+	for i, m := range r.S.Maps {
+		n, ok := m.(maps.Notifier)
+		if !ok {
+			continue
+		}
+		n.OnWrite(func(key []byte) { r.wrote(i, key) })
+	}
+}
+
+// wrote bumps the versions a write to a map key touches.
+func (r *Runtime) wrote(m int, key []byte) {
+	v := r.Comp.Versions
+	if !v.Watching(m) {
+		return
+	}
+	if isTrie(r.S.Maps[m]) {
+		// A prefix answers for all keys below it: everything is stale.
+		for _, w := range v.WatchedOf(m) {
+			v.Counter[w]++
+			r.stale = append(r.stale, w)
+		}
+		return
+	}
+	if w := v.Wrote(m, key); w >= 0 {
+		r.stale = append(r.stale, w)
+	}
+}
+
+// noteWrites turns the packet's stores through value pointers into version
+// changes, and invalidates the traces that depend on what has changed.
+func (r *Runtime) noteWrites() error {
+	for _, w := range r.S.Writes {
+		if r.S.WriteKey(w) != nil || w.Size == 0 {
+			continue // helpers notify by themselves
+		}
+		m := int(w.Map)
+		if !r.Comp.Versions.Watching(m) {
+			continue
+		}
+		if o, ok := r.S.Maps[m].(maps.Owner); ok {
+			if key := o.KeyOf(w.Addr); key != nil {
+				r.wrote(m, key)
+			}
+		}
+	}
+	return r.invalidate()
+}
+
+// invalidate drops the traces whose entries have changed. Their conditions can
+// never hold again, as versions only grow, so they leave the tree as well.
+func (r *Runtime) invalidate() error {
+	for _, w := range r.stale {
+		for _, p := range r.deps[w] {
+			i := r.info[p]
+			if i.gone {
+				continue
+			}
+			i.gone = true
+			r.Tree.Remove(i.Path, p)
+			if err := r.NIC.Invalidate(p); err != nil {
+				return err
+			}
+		}
+		delete(r.deps, w)
+	}
+	r.stale = r.stale[:0]
+	return nil
+}
+
+// ControlPlane must be called after maps of S were changed from outside.
+func (r *Runtime) ControlPlane() error {
+	if r.opt.Specialise {
+		return r.invalidate()
+	}
+	return nil
+}
