@@ -1,0 +1,301 @@
+// Package replaycmd is the verb `jitnic replay`: an XDP program and captures
+// in, a hit-rate report out.
+package replaycmd
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"jitnic/cache"
+	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
+	"jitnic/host"
+	"jitnic/host/diff"
+	"jitnic/nic"
+	"jitnic/trace"
+
+	"github.com/spf13/cobra"
+)
+
+// Report is what --json writes.
+type Report struct {
+	Program  string            `json:"program"`
+	Entry    string            `json:"entry"`
+	Captures []string          `json:"captures"`
+	Seed     uint64            `json:"seed"`
+	Policy   string            `json:"policy"`
+	Entries  uint64            `json:"entries,omitempty"`
+	Slots    uint64            `json:"slots,omitempty"`
+	Mode     string            `json:"mode"` // generic or specialised
+	Packets  uint64            `json:"packets"`
+	Hits     uint64            `json:"hits"`
+	HitRatio float64           `json:"hit_ratio"`
+	Misses   map[string]uint64 `json:"misses"`
+	Paths    int               `json:"paths"`
+	Traces   Traces            `json:"traces"`
+	Aborts   map[string]uint64 `json:"aborts"`
+	Verdicts map[string]uint64 `json:"verdicts"`
+	Check    *Check            `json:"check,omitempty"`
+	Capture  Capture           `json:"capture"`
+	Faults   uint64            `json:"faults"`
+	Refused  uint64            `json:"refused"`
+	Partial  bool              `json:"partial,omitempty"`
+}
+
+// Traces counts what became of traces.
+type Traces struct {
+	Compiled    uint64 `json:"compiled"`
+	Installed   uint64 `json:"installed"`
+	Evicted     uint64 `json:"evicted"`
+	Invalidated uint64 `json:"invalidated"`
+	Concretised int    `json:"concretised"` // predicates that fix a variable offset
+	Length      Length `json:"length"`      // mean instructions, weighted by path
+}
+
+// Length is the mean length of the traces, in instructions.
+type Length struct {
+	Path      float64 `json:"path"`      // executed, jumps included
+	Straight  float64 `json:"straight"`  // without jumps
+	Trace     float64 `json:"trace"`     // after dead-code elimination
+	Optimised float64 `json:"optimised"` // as installed
+	Condition float64 `json:"condition"` // predicates
+}
+
+// Check is the oracle's answer.
+type Check struct {
+	Packets    uint64 `json:"packets"`
+	Mismatches uint64 `json:"mismatches"`
+}
+
+// Capture counts what the reader did with the files.
+type Capture struct {
+	Truncated uint64            `json:"truncated"`
+	Filtered  uint64            `json:"filtered"`
+	Skipped   map[string]uint64 `json:"skipped,omitempty"`
+}
+
+// Command is `jitnic replay`.
+func Command() *cobra.Command {
+	var in session.Input
+	var ca session.Cache
+	var check bool
+	var jsonFile, dump string
+	c := &cobra.Command{
+		Use:   "replay --program FILE.o --capture FILE.pcap",
+		Short: "Replay captures through a program and its simulated NIC trace cache",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := session.Open(c.Context(), in, ca, func(o *host.Options) { o.Check = check })
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			err = s.Run(c.Context(), c.ErrOrStderr(), nil)
+			var m *host.Mismatch
+			if errors.As(err, &m) {
+				explain(c.ErrOrStderr(), s, m)
+				return err
+			}
+			if err != nil {
+				return err
+			}
+			r := Summarise(s, &ca)
+			if dump != "" {
+				if err := s.DumpMaps(dump); err != nil {
+					return err
+				}
+			}
+			if jsonFile != "" {
+				if err := report.WriteJSON(jsonFile, c.OutOrStdout(), r); err != nil {
+					return err
+				}
+			}
+			if jsonFile != "-" {
+				if err := r.Text(c.OutOrStdout()); err != nil {
+					return err
+				}
+			}
+			if s.Partial {
+				return fmt.Errorf("interrupted after %d packets", r.Packets)
+			}
+			return nil
+		},
+	}
+	in.Flags(c)
+	ca.Flags(c)
+	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
+	c.Flags().StringVar(&jsonFile, "json", "", "write the report as JSON to `FILE` (- for stdout)")
+	c.Flags().StringVar(&dump, "dump-maps", "", "write the maps after the replay as JSON to `FILE`")
+	return c
+}
+
+// Summarise makes the report of a session that has run.
+func Summarise(s *session.Session, ca *session.Cache) *Report {
+	rt := s.Runtime
+	st := rt.NIC.Cache.Stats()
+	r := &Report{
+		Program: s.In.Program, Entry: s.Entry.Name, Captures: s.Source.Files(), Seed: s.In.Seed,
+		Policy: ca.Policy, Entries: ca.Entries, Slots: ca.Slots, Mode: "generic",
+		Packets: rt.Packets, Hits: st.Outcome[cache.Hit],
+		Misses: map[string]uint64{}, Paths: len(rt.Paths()) + len(rt.Dead()),
+		Traces: Traces{Compiled: st.Began, Installed: st.Installed, Evicted: st.Evicted, Invalidated: st.Invalidated},
+		Aborts: map[string]uint64{}, Verdicts: map[string]uint64{}, Faults: rt.Faults, Refused: rt.Short, Partial: s.Partial,
+	}
+	if ca.Specialise {
+		r.Mode = "specialised"
+	}
+	if ca.Entries == 0 && ca.Slots == 0 {
+		r.Entries = 64
+	}
+	if r.Packets > 0 {
+		r.HitRatio = float64(r.Hits) / float64(r.Packets)
+	}
+	for o := cache.Cold; int(o) < cache.Outcomes; o++ {
+		r.Misses[o.String()] = st.Outcome[o]
+	}
+	for reason, n := range rt.Aborts {
+		r.Aborts[reason.String()] = n
+	}
+	if rt.Short > 0 {
+		r.Aborts["refused"] = rt.Short
+	}
+	for v, n := range rt.Verdicts {
+		name, _, _ := strings.Cut(diff.VerdictName(v), " (")
+		r.Verdicts[name] = n
+	}
+	if rt.Checked > 0 {
+		r.Check = &Check{Packets: rt.Checked}
+	}
+	k := s.Source.Counters()
+	r.Capture = Capture{Truncated: k.Truncated, Filtered: k.Filtered, Skipped: k.Skipped}
+	l := &r.Traces.Length
+	if n := float64(len(rt.Paths())); n > 0 {
+		for _, p := range rt.Paths() {
+			r.Traces.Concretised += p.Path.Concretised
+			l.Path += float64(p.Path.Trace.Raw) / n
+			l.Straight += float64(p.Path.Trace.Straight) / n
+			l.Trace += float64(p.Before) / n
+			l.Optimised += float64(p.Trace.Len()) / n
+			l.Condition += float64(len(p.Path.Cond)) / n
+		}
+	}
+	return r
+}
+
+// Text prints the report for a person.
+func (r *Report) Text(w io.Writer) error {
+	f := report.NewFields(w)
+	f.Line("program", fmt.Sprintf("%s (%s)", r.Program, r.Entry))
+	f.Line("captures", strings.Join(r.Captures, ", "))
+	size := fmt.Sprintf("%d entries", r.Entries)
+	if r.Slots > 0 {
+		size = fmt.Sprintf("%d slots", r.Slots)
+	}
+	f.Line("cache", fmt.Sprintf("%s, %s, %s traces, seed %d", r.Policy, size, r.Mode, r.Seed))
+	note := ""
+	if r.Partial {
+		note = "  (partial: interrupted)"
+	}
+	f.Line("packets", report.Count(r.Packets)+note)
+	f.Line("hits", report.Count(r.Hits), report.Share(r.Hits, r.Packets))
+	f.Line("misses", report.Count(r.Packets-r.Hits), report.Share(r.Packets-r.Hits, r.Packets))
+	for o := cache.Cold; int(o) < cache.Outcomes; o++ {
+		n := r.Misses[o.String()]
+		f.Line("  "+o.String(), report.Count(n), report.Share(n, r.Packets), missText[o])
+	}
+	f.Line("paths", report.Count(uint64(r.Paths)), "", "distinct paths the packets took")
+	f.Line("traces")
+	f.Line("  compiled", report.Count(r.Traces.Compiled))
+	f.Line("  installed", report.Count(r.Traces.Installed))
+	f.Line("  evicted", report.Count(r.Traces.Evicted))
+	f.Line("  invalidated", report.Count(r.Traces.Invalidated))
+	l := r.Traces.Length
+	f.Line("  mean length", fmt.Sprintf("%.1f executed, %.1f without jumps, %.1f after dead-code elimination, %.1f installed", l.Path, l.Straight, l.Trace, l.Optimised))
+	f.Line("  mean condition", fmt.Sprintf("%.1f predicates; %d in all fix a variable offset", l.Condition, r.Traces.Concretised))
+	f.Line("aborts")
+	names := make([]string, 0, len(r.Aborts))
+	for n := range r.Aborts {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		f.Line("  "+n, report.Count(r.Aborts[n]), report.Share(r.Aborts[n], r.Packets), abortText(n))
+	}
+	if len(names) == 0 {
+		f.Line("  none", "0")
+	}
+	f.Line("verdicts")
+	names = names[:0]
+	for n := range r.Verdicts {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		f.Line("  "+n, report.Count(r.Verdicts[n]), report.Share(r.Verdicts[n], r.Packets))
+	}
+	if r.Refused > 0 {
+		f.Line("  (refused)", report.Count(r.Refused), report.Share(r.Refused, r.Packets), "under 14 bytes, or longer than a packet buffer: no program sees them")
+	}
+	if r.Faults > 0 {
+		f.Line("faults", report.Count(r.Faults), report.Share(r.Faults, r.Packets), "the program faulted; counted as XDP_ABORTED")
+	}
+	if r.Capture.Truncated > 0 {
+		f.Line("truncated", report.Count(r.Capture.Truncated), "", "captured shorter than they were on the wire")
+	}
+	if r.Capture.Filtered > 0 {
+		f.Line("filtered", report.Count(r.Capture.Filtered))
+	}
+	links := make([]string, 0, len(r.Capture.Skipped))
+	for n := range r.Capture.Skipped {
+		links = append(links, n)
+	}
+	sort.Strings(links)
+	for _, n := range links {
+		f.Line("skipped", report.Count(r.Capture.Skipped[n]), "", "link type "+n)
+	}
+	if r.Check != nil {
+		f.Line("check", fmt.Sprintf("%s packets compared with the interpreter, %d mismatches", report.Count(r.Check.Packets), r.Check.Mismatches))
+	} else {
+		f.Line("check", "off (--check runs the interpreter beside every packet)")
+	}
+	return f.Flush()
+}
+
+var missText = [cache.Outcomes]string{
+	cache.Cold:        "first packet of its path",
+	cache.NotHot:      "path seen, but not yet hot or not admitted",
+	cache.Capacity:    "trace was evicted before",
+	cache.Invalidated: "trace was dropped as a map entry changed",
+	cache.InFlight:    "trace was compiling or being installed",
+	cache.Uncacheable: "path can't be a trace, see aborts",
+}
+
+func abortText(name string) string {
+	if name == "refused" {
+		return "under 14 bytes, or longer than a packet buffer"
+	}
+	for _, r := range trace.Reasons() {
+		if r.String() == name {
+			return r.Explain()
+		}
+	}
+	return ""
+}
+
+// explain prints the evidence of a mismatch: packet, trace and condition.
+func explain(w io.Writer, s *session.Session, m *host.Mismatch) {
+	fmt.Fprintf(w, "packet %d (%d bytes):\n%s", m.Packet, len(m.Data), hex.Dump(m.Data))
+	if m.Path == nic.NoPath || int(m.Path) >= len(s.Runtime.Paths()) {
+		return
+	}
+	p := s.Runtime.Paths()[m.Path]
+	fmt.Fprintf(w, "condition of path %d:\n", m.Path)
+	for _, c := range p.Path.Cond {
+		fmt.Fprintf(w, "  %s\n", fmt.Sprintf("%v: %s", c.Want, s.Runtime.Comp.B.String(c.Term)))
+	}
+	fmt.Fprintf(w, "trace of path %d (%d instructions):\n", m.Path, p.Trace.Len())
+}

@@ -1,0 +1,244 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"jitnic/cache"
+	"jitnic/host"
+	"jitnic/host/loader"
+	"jitnic/host/mapfile"
+	"jitnic/host/programs"
+	"jitnic/host/vm"
+	"jitnic/pcaps"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// Session is a program, its maps and a runtime, ready for the captures.
+type Session struct {
+	In      Input
+	Obj     *loader.Object
+	Entry   *loader.Program
+	Runtime *host.Runtime
+	Source  *pcaps.Source
+
+	plans   []*mapfile.Plan
+	started bool
+	first   uint64
+	// Partial is set when the run was interrupted.
+	Partial bool
+	Elapsed time.Duration
+}
+
+// LoadProgram loads the object that --program names, and a sample's own map
+// file where there is one.
+func LoadProgram(in *Input) (*loader.Object, *loader.Program, *mapfile.File, error) {
+	opt := loader.Options{BTF: in.BTF}
+	var obj *loader.Object
+	var mf *mapfile.File
+	entry := in.Entry
+	if name, ok := strings.CutPrefix(in.Program, "sample:"); ok {
+		s, err := programs.Get(name)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if obj, err = loader.LoadBytes(in.Program, s.Object, opt); err != nil {
+			return nil, nil, nil, err
+		}
+		if entry == "" {
+			entry = s.Entry
+		}
+		if in.Maps == "" && len(s.Maps) > 0 {
+			if mf, err = mapfile.Read(in.Program+" maps", strings.NewReader(string(s.Maps))); err != nil {
+				return nil, nil, nil, err
+			}
+		}
+	} else {
+		var err error
+		if obj, err = loader.Load(in.Program, opt); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	if in.Maps != "" {
+		var err error
+		if mf, err = mapfile.Load(in.Maps); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	e, err := obj.Entry(entry)
+	return obj, e, mf, err
+}
+
+// Machine is what a map file is bound to: a state and the object's names.
+func Machine(s *vm.State, obj *loader.Object) *mapfile.Machine {
+	names := make([]string, len(obj.Programs))
+	for i, p := range obj.Programs {
+		names[i] = p.Name
+	}
+	m := mapfile.Of(s.Set, names)
+	m.Add = s.AddMap
+	return m
+}
+
+// Open loads and opens everything the flags name. change may adjust the
+// runtime's options.
+func Open(ctx context.Context, in Input, ca Cache, change func(o *host.Options)) (*Session, error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	if err := ca.check(); err != nil {
+		return nil, err
+	}
+	s := &Session{In: in}
+	obj, entry, mf, err := LoadProgram(&in)
+	if err != nil {
+		return nil, err
+	}
+	s.Obj, s.Entry = obj, entry
+	o := host.Options{
+		VM: vm.Options{CPUs: in.Queues, Seed: in.Seed},
+		Cache: cache.Config{Policy: ca.Policy, Admission: ca.Admission, Entries: ca.Entries, Slots: ca.Slots,
+			HotThreshold: ca.HotThreshold, InstallDelay: ca.InstallDelay, Seed: in.Seed},
+		Specialise: ca.Specialise,
+	}
+	if in.FIB != "" {
+	}
+	o.Prepare = func(st *vm.State) error {
+		if mf == nil {
+			return nil
+		}
+		p, err := mf.Bind(Machine(st, obj))
+		if err != nil {
+			return err
+		}
+		s.plans = append(s.plans, p)
+		return p.Fill()
+	}
+	if change != nil {
+		change(&o)
+	}
+	if s.Source, err = pcaps.Open(ctx, pcaps.Options{Paths: in.Captures, Limit: in.Limit, Loop: in.Loop, Filter: in.Filter}); err != nil {
+		return nil, err
+	}
+	if s.Runtime, err = host.New(obj, entry, o); err != nil {
+		s.Source.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close gives everything back.
+func (s *Session) Close() {
+	s.Source.Close()
+	s.Runtime.Close()
+}
+
+// Packet is one packet with what became of it.
+type Packet struct {
+	*pcaps.Packet
+	In      *vm.Input
+	Out     *vm.Output
+	Outcome cache.Outcome
+}
+
+// Run feeds every packet to the runtime. each, where not nil, sees every
+// packet after it was processed; its arguments are good during the call only.
+// An interrupt (ctx) ends the run early without an error: s.Partial is set
+// then. Progress goes to stderr when that is a terminal.
+func (s *Session) Run(ctx context.Context, stderr io.Writer, each func(p *Packet) error) error {
+	bar := newBar(stderr)
+	defer bar.finish()
+	begin := time.Now()
+	defer func() { s.Elapsed = time.Since(begin) }()
+	var pkt pcaps.Packet
+	var in vm.Input
+	var out vm.Output
+	p := Packet{Packet: &pkt, In: &in, Out: &out}
+	for {
+		if err := s.Source.Next(&pkt); err != nil {
+			if err == io.EOF {
+				return s.Runtime.CheckAll()
+			}
+			if errors.Is(err, context.Canceled) {
+				s.Partial = true
+				return nil
+			}
+			return err
+		}
+		if !s.started {
+			s.started, s.first = true, pkt.KTimeNS
+		}
+		for _, plan := range s.plans {
+			if plan.Due(pkt.Index, pkt.KTimeNS-s.first) {
+				if _, err := plan.Apply(pkt.Index, pkt.KTimeNS-s.first); err != nil {
+					return err
+				}
+				if err := s.Runtime.ControlPlane(); err != nil {
+					return err
+				}
+			}
+		}
+		in = vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
+		if s.In.Queues > 1 {
+			in.CPU = 0 // RSS
+			in.RxQueue = uint32(in.CPU)
+		}
+		o, err := s.Runtime.Process(&in, &out)
+		if err != nil {
+			return err
+		}
+		if each != nil {
+			p.Outcome = o
+			if err := each(&p); err != nil {
+				return err
+			}
+		}
+		bar.tick()
+	}
+}
+
+// bar is a progress line on a terminal, and nothing elsewhere.
+type bar struct {
+	b *progressbar.ProgressBar
+	n int
+}
+
+func newBar(w io.Writer) *bar {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return &bar{}
+	}
+	return &bar{b: progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(), progressbar.OptionSetItsString("packets"), progressbar.OptionClearOnFinish(),
+		progressbar.OptionThrottle(200*time.Millisecond))}
+}
+
+func (b *bar) tick() {
+	if b.b == nil {
+		return
+	}
+	if b.n++; b.n&0xfff == 0 {
+		b.b.Add(0x1000)
+	}
+}
+
+func (b *bar) finish() {
+	if b.b != nil {
+		b.b.Finish()
+	}
+}
+
+// DumpMaps writes the runtime's maps to a file.
+func (s *Session) DumpMaps(path string) error {
+	if err := mapfile.Save(path, Machine(s.Runtime.S, s.Obj)); err != nil {
+		return fmt.Errorf("--dump-maps: %w", err)
+	}
+	return nil
+}

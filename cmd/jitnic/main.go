@@ -1,0 +1,58 @@
+// Jitnic tells what a SmartNIC trace cache would do for an XDP program on
+// captures of traffic.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"jitnic/cmd/internal/conformancecmd"
+	"jitnic/cmd/internal/replaycmd"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main as a function of its surroundings. It returns the exit code: 0,
+// 1 on any error, 130 after an interrupt.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:           "jitnic",
+		Short:         "What a SmartNIC trace cache would do for an XDP program",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(verbs()...)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "jitnic: %v\n", err)
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return 130
+	}
+	return 1
+}
+
+// verbs lists the commands.
+func verbs() []*cobra.Command {
+	return []*cobra.Command{
+		replaycmd.Command(),
+		conformancecmd.Command(),
+	}
+}
