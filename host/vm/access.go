@@ -14,7 +14,7 @@ func (s *State) Reach(addr, n uint64, write bool) bool {
 		return n <= s.DataEnd-addr
 	}
 	if off := addr - s.Stack; off < MaxFrames*StackStride {
-		return off/StackStride <= uint64(s.Depth) && off%StackStride+n <= StackSize
+		return off/StackStride <= uint64(s.Depth) && n <= StackSize && off%StackStride+n <= StackSize
 	}
 	if addr-s.slot.lo >= s.slot.hi-s.slot.lo {
 		return s.reachOther(addr, n, write)

@@ -257,7 +257,7 @@ func (s *State) lendKey(key []byte) uint64 {
 // reachScratch lets callbacks read the keys lent to them.
 func (s *State) reachScratch(addr, n uint64, write bool) bool {
 	off := addr - s.scratch
-	return off < scratchSize && !write && off/StackStride <= uint64(s.Depth) && off%StackStride+n <= maxKey
+	return off < scratchSize && !write && off/StackStride <= uint64(s.Depth) && n <= maxKey && off%StackStride+n <= maxKey
 }
 
 // kfunc calls a kernel function.
