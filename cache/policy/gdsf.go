@@ -5,8 +5,9 @@ import "math"
 // gdsf is greedy dual size frequency (Cherkasova: Improving WWW proxies
 // performance with greedy-dual-size-frequency caching policy, HP 1998): an
 // entry is worth its uses × cost / size, on top of the worth of what was
-// evicted last; the least worth goes. A new entry may itself be the least.
-// With equal costs it counts as libCacheSim does.
+// evicted last; the least worth goes.
+// With equal costs it counts as libCacheSim (2024-10) does; later versions of it
+// insert before they evict, and count a little differently.
 type gdsf struct {
 	base
 	h    heap
@@ -41,21 +42,19 @@ func (p *gdsf) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
 	if uint64(size) > p.capacity {
 		return evicted
 	}
+	for p.used+uint64(size) > p.capacity {
+		v := *p.h.min()
+		p.last = math.Float64frombits(v.pri)
+		p.h.remove(v.id)
+		p.sub(v.id)
+		evicted = append(evicted, v.id)
+	}
 	p.freq = fit(p.freq, id)
 	p.cost = fit(p.cost, id)
 	p.freq[id], p.cost[id] = 1, max(cost, 1)
 	p.add(id, size)
 	p.seq++
 	p.h.push(id, p.worth(id), p.seq)
-	for p.used > p.capacity {
-		v := *p.h.min()
-		p.last = math.Float64frombits(v.pri)
-		p.h.remove(v.id)
-		p.sub(v.id)
-		if v.id != id {
-			evicted = append(evicted, v.id)
-		}
-	}
 	return evicted
 }
 

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -11,44 +13,108 @@ type Info struct {
 	Is     string // one line: what it evicts
 	Source string // where it is described
 	Sizes  string // what it does on a slot budget
-	New    func(Config) Policy
+	Kind   Kind
+	Param  Param // what the number after "name/" means; no name: takes none
+
+	make    func(c Config, n int) Policy
+	aliases []string
+}
+
+// Kind groups policies in tables and reports.
+type Kind uint8
+
+const (
+	Software Kind = iota // fully associative orders
+	Hardware             // sets, ways and places
+	Bound                // no cache could be better, or no cache at all
+)
+
+func (k Kind) String() string { return [...]string{"software", "hardware", "bound"}[k] }
+
+// Param is the number that may follow a policy's name: "slru/5".
+type Param struct {
+	Name              string
+	Default, Min, Max int
 }
 
 const (
 	sizesEvict   = "size-oblivious: evicts in its own order until the entry fits"
-	sizesQueues  = "size-oblivious order; its queues' shares are counted in slots"
+	sizesQueues  = "size-oblivious order; the shares of its queues are in slots"
 	sizesAware   = "weighs an entry's value against its slots"
-	sizesPacking = "packs whole entries into sets whose slots are the budget divided by the number of sets"
+	sizesPacking = "packs an entry into whole ways of a set of 512 slots; refuses what needs more"
+	sizesNone    = "no budget"
 )
+
+// plain is a policy without a parameter.
+func plain(f func(Config) Policy) func(Config, int) Policy {
+	return func(c Config, _ int) Policy { return f(c) }
+}
+
+func ways(order setOrder) func(Config, int) Policy {
+	return func(c Config, n int) Policy { return newSetAssoc(c, n, order) }
+}
+
+var waysParam = Param{"ways", 8, 1, 32}
 
 // registry is the one list of policies, in the order of display.
 var registry = []Info{
-	{"fifo", "evicts what was inserted first", "", sizesEvict, newFIFO},
-	{"random", "evicts any entry, each with the same probability", "", sizesEvict, newRandom},
-	{"clock", "fifo with a second chance for what was used", "Corbató 1968", sizesEvict, func(c Config) Policy { return newClock(c, 1) }},
-	{"lru", "evicts what was used longest ago", "", sizesEvict, newLRU},
-	{"mru", "evicts what was used last", "", sizesEvict, newMRU},
-	{"slru", "lru in 4 segments; a hit moves one up", "Karedla, Love, Wherry, Computer 1994", sizesQueues, func(c Config) Policy { return newSLRU(c, 4) }},
-	{"2q", "lru for new entries, lru for those used again; golang-lru's 2Q", "Johnson, Shasha, VLDB 1994", sizesQueues, newTwoQ},
-	{"2q-libcachesim", "fifo for new entries, lru for those that come back; libCacheSim's TwoQ", "Johnson, Shasha, VLDB 1994", sizesQueues, newTwoQLCS},
-	{"arc", "balances recency and frequency by its ghosts; golang-lru's ARC", "Megiddo, Modha, FAST 2003", sizesQueues, newARC},
-	{"arc-libcachesim", "balances recency and frequency by its ghosts; libCacheSim's ARC", "Megiddo, Modha, FAST 2003", sizesQueues, newARCLCS},
-	{"s3-fifo", "small fifo before a main clock, with ghosts; current version", "Yang and others, SOSP 2023", sizesQueues, func(c Config) Policy { return newS3FIFO(c, true) }},
-	{"s3-fifo-v0", "small fifo before a main clock, with ghosts; first version", "Yang and others, SOSP 2023", sizesQueues, func(c Config) Policy { return newS3FIFO(c, false) }},
-	{"sieve", "fifo in which a hand spares what was used", "Zhang and others, NSDI 2024", sizesEvict, newSieve},
-	{"lfu", "evicts what was used least often", "", sizesEvict, newLFU},
-	{"lfuda", "lfu whose entries age; libCacheSim's LFUDA", "Arlitt and others, 2000", sizesEvict, newLFUDA},
-	{"gdsf", "evicts the least uses × cost / size, aged", "Cherkasova, HP 1998", sizesAware, newGDSF},
-	{"lirs", "keeps what has short inter-reference recency; libCacheSim's LIRS", "Jiang, Zhang, SIGMETRICS 2002", sizesQueues, newLIRS},
-	{"golang-lru", "hashicorp/golang-lru's LRU itself", "", sizesEvict, newGolangLRU},
-	{"golang-2q", "hashicorp/golang-lru's 2Q itself", "", sizesEvict, newGolang2Q},
-	{"golang-arc", "hashicorp/golang-lru's ARC itself", "", sizesEvict, newGolangARC},
+	{Name: "fifo", Is: "evicts what was put in first", Sizes: sizesEvict, make: plain(newFIFO)},
+	{Name: "random", Is: "evicts any entry, each with the same probability", Sizes: sizesEvict, make: plain(newRandom)},
+	{Name: "clock", Is: "fifo with second chances for what was used", Source: "Corbató 1968", Sizes: sizesEvict,
+		Param: Param{"bits of the use counter", 1, 1, 7}, make: func(c Config, n int) Policy { return newClock(c, n) }},
+	{Name: "nru", Is: "evicts what was not used since all were marked used", Sizes: sizesEvict, make: plain(newNRU)},
+	{Name: "lru", Is: "evicts what was used longest ago", Sizes: sizesEvict, make: plain(newLRU)},
+	{Name: "mru", Is: "evicts what was used last", Sizes: sizesEvict, make: plain(newMRU)},
+	{Name: "slru", Is: "lru in segments, a hit moves one up; libCacheSim's SLRU", Source: "Karedla, Love, Wherry, Computer 1994", Sizes: sizesQueues,
+		Param: Param{"segments", 4, 1, 8}, make: func(c Config, n int) Policy { return newSLRU(c, n) }},
+	{Name: "lfu", Is: "evicts what was used least often since it was put in", Sizes: sizesEvict, make: plain(newLFU), aliases: []string{"lfucpp"}},
+	{Name: "lfuda", Is: "lfu whose entries age; libCacheSim's LFUDA", Source: "Arlitt and others, 2000", Sizes: sizesEvict, make: plain(newLFUDA)},
+	{Name: "2q", Is: "lru for what is new, lru for what was used again; golang-lru's 2Q", Source: "Johnson, Shasha, VLDB 1994", Sizes: sizesQueues, make: plain(newTwoQ)},
+	{Name: "2q-libcachesim", Is: "fifo for what is new, lru for what comes back; libCacheSim's TwoQ", Source: "Johnson, Shasha, VLDB 1994", Sizes: sizesQueues, make: plain(newTwoQLCS), aliases: []string{"twoq"}},
+	{Name: "arc", Is: "balances recency and frequency by its ghosts; golang-lru's ARC", Source: "Megiddo, Modha, FAST 2003", Sizes: sizesQueues, make: plain(newARC)},
+	{Name: "arc-libcachesim", Is: "balances recency and frequency by its ghosts; libCacheSim's ARC", Source: "Megiddo, Modha, FAST 2003", Sizes: sizesQueues, make: plain(newARCLCS)},
+	{Name: "car", Is: "arc by clocks", Source: "Bansal, Modha, FAST 2004", Sizes: sizesQueues, make: plain(newCAR)},
+	{Name: "clock-pro", Is: "lirs by clocks", Source: "Jiang, Chen, Zhang, USENIX ATC 2005", Sizes: sizesQueues, make: plain(newClockPro)},
+	{Name: "lirs", Is: "keeps what comes back at short intervals; libCacheSim's LIRS", Source: "Jiang, Zhang, SIGMETRICS 2002", Sizes: sizesQueues, make: plain(newLIRS)},
+	{Name: "lru-k", Is: "evicts what was used k times longest ago", Source: "O'Neil, O'Neil, Weikum, SIGMOD 1993", Sizes: sizesEvict,
+		Param: Param{"k", 2, 1, 8}, make: func(c Config, n int) Policy { return newLRUK(c, n) }},
+	{Name: "s3-fifo", Is: "small fifo before a main clock, with ghosts; libCacheSim's current version", Source: "Yang and others, SOSP 2023", Sizes: sizesQueues,
+		make: func(c Config, _ int) Policy { return newS3FIFO(c, true) }, aliases: []string{"s3fifo-new"}},
+	{Name: "s3-fifo-v0", Is: "small fifo before a main clock, with ghosts; first version", Source: "Yang and others, SOSP 2023", Sizes: sizesQueues,
+		make: func(c Config, _ int) Policy { return newS3FIFO(c, false) }, aliases: []string{"s3fifo"}},
+	{Name: "sieve", Is: "fifo in which a hand spares what was used", Source: "Zhang and others, NSDI 2024", Sizes: sizesEvict, make: plain(newSieve)},
+	{Name: "w-tinylfu", Is: "lru window before an slru that admits by a sketch of recent uses; as Caffeine", Source: "Einziger, Friedman, Manes, TOS 2017", Sizes: sizesQueues,
+		make: plain(newWTinyLFU), aliases: []string{"wtinylfu"}},
+	{Name: "lecar", Is: "lru or lfu, drawn by weights learnt from regret", Source: "Vietri and others, HotStorage 2018", Sizes: sizesEvict, make: plain(newLeCaR)},
+	{Name: "gdsf", Is: "evicts the least uses × cost / size, aged", Source: "Cherkasova, HP 1998", Sizes: sizesAware, make: plain(newGDSF)},
+	{Name: "hyperbolic", Is: "evicts the least uses × cost / (size × age) of 64 drawn", Source: "Blankstein, Sen, Freedman, USENIX ATC 2017", Sizes: sizesAware, make: plain(newHyperbolic)},
+	{Name: "flush-all", Is: "evicts everything when full, as LuaJIT its traces", Sizes: sizesEvict, make: plain(newFlushAll)},
+	{Name: "golang-lru", Is: "hashicorp/golang-lru's LRU itself", Sizes: "counts entries: each takes one slot", make: plain(newGolangLRU)},
+	{Name: "golang-2q", Is: "hashicorp/golang-lru's 2Q itself", Sizes: "counts entries: each takes one slot", make: plain(newGolang2Q)},
+	{Name: "golang-arc", Is: "hashicorp/golang-lru's ARC itself", Sizes: "counts entries: each takes one slot", make: plain(newGolangARC)},
+
+	{Name: "direct-mapped", Is: "one place an id, the new entry takes it", Sizes: "a place has 512 slots; refuses what needs more", Kind: Hardware,
+		make: func(c Config, _ int) Policy { return newSetAssoc(c, 1, setLRU) }},
+	{Name: "set-lru", Is: "sets of ways, lru in a set", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setLRU)},
+	{Name: "set-fifo", Is: "sets of ways, fifo in a set", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setFIFO)},
+	{Name: "set-plru", Is: "sets of ways, tree pseudo-lru in a set", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setPLRU)},
+	{Name: "set-nru", Is: "sets of ways, one use bit a way", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setNRU)},
+	{Name: "set-srrip", Is: "sets of ways, static re-reference interval prediction", Source: "Jaleel and others, ISCA 2010", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setSRRIP)},
+	{Name: "set-brrip", Is: "sets of ways, bimodal re-reference interval prediction", Source: "Jaleel and others, ISCA 2010", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setBRRIP)},
+	{Name: "set-drrip", Is: "sets of ways, srrip or brrip by set dueling", Source: "Jaleel and others, ISCA 2010", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setDRRIP)},
+	{Name: "set-random", Is: "sets of ways, any way of a set", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setRandom)},
+	{Name: "ovs-emc", Is: "two places an id, put in with probability 1/n, as Open vSwitch's exact match cache", Source: "Open vSwitch, lib/dpif-netdev.c", Sizes: "a place has 256 slots; refuses what needs more", Kind: Hardware,
+		Param: Param{"n of the probability 1/n", 100, 1, 1 << 20}, make: func(c Config, n int) Policy { return newOVSEMC(c, n) }},
+
+	{Name: "infinite", Is: "never evicts, whatever the budget: only first requests miss", Sizes: sizesNone, Kind: Bound, make: plain(newInfinite)},
+	{Name: "preinstalled", Is: "everything is in from the start", Sizes: sizesNone, Kind: Bound, make: plain(newPreinstalled)},
 }
 
-// All lists every policy, in the order of display.
-func All() []Info { return append([]Info(nil), registry...) }
+// All lists every policy that can be driven step by step, in the order of
+// display. The bounds that need the whole stream are in Offline.
+func All() []Info { return slices.Clone(registry) }
 
-// Names lists the names of every policy, in the order of display.
+// Names lists the names of All.
 func Names() []string {
 	names := make([]string, len(registry))
 	for i, r := range registry {
@@ -57,24 +123,51 @@ func Names() []string {
 	return names
 }
 
-// Lookup finds a policy by its name.
-func Lookup(name string) (Info, error) {
+// Lookup finds a policy by its name, or by name and parameter: "slru/5". The
+// Info has the parameter as its default and the whole text as its name.
+func Lookup(text string) (Info, error) {
+	name, num, has := strings.Cut(text, "/")
 	for _, r := range registry {
-		if r.Name == name {
+		if r.Name != name && !slices.Contains(r.aliases, name) {
+			continue
+		}
+		if !has {
 			return r, nil
 		}
+		if r.Param.Name == "" {
+			return Info{}, fmt.Errorf("policy %q: %s takes no number", text, r.Name)
+		}
+		n, err := strconv.Atoi(num)
+		if err != nil || n < r.Param.Min || n > r.Param.Max {
+			return Info{}, fmt.Errorf("policy %q: %s must be a number from %d to %d", text, r.Param.Name, r.Param.Min, r.Param.Max)
+		}
+		r.Param.Default = n
+		r.Name += "/" + num
+		return r, nil
 	}
-	return Info{}, fmt.Errorf("policy %q: not known; there are %s", name, strings.Join(Names(), ", "))
+	if b, ok := offlineByName(text); ok {
+		return b, nil
+	}
+	return Info{}, fmt.Errorf("policy %q: not known; there are %s", text, strings.Join(append(Names(), OfflineNames()...), ", "))
 }
 
-// New makes a policy by its name.
-func New(name string, c Config) (Policy, error) {
-	r, err := Lookup(name)
+// New makes a policy by its name, or by name and parameter: "slru/5".
+func New(text string, c Config) (Policy, error) {
+	r, err := Lookup(text)
 	if err != nil {
 		return nil, err
 	}
-	if c.Capacity == 0 {
-		return nil, fmt.Errorf("policy %q: capacity 0: at least 1 is needed", name)
+	if r.make == nil {
+		return nil, fmt.Errorf("policy %q: needs the whole stream, it can't be driven step by step", text)
 	}
-	return r.New(c), nil
+	if c.Capacity == 0 {
+		return nil, fmt.Errorf("policy %q: capacity 0: at least 1 is needed", text)
+	}
+	if c.Capacity > MaxCapacity && r.Kind != Bound {
+		return nil, fmt.Errorf("policy %q: capacity %d: at most %d", text, c.Capacity, uint64(MaxCapacity))
+	}
+	return r.make(c, r.Param.Default), nil
 }
+
+// MaxCapacity bounds budgets: tables by place must fit into memory.
+const MaxCapacity = 1 << 40

@@ -1,0 +1,135 @@
+package policy
+
+// wTinyLFU is W-TinyLFU (Einziger, Friedman, Manes: TinyLFU, ACM TOS 2017) as
+// Caffeine has it: an lru window of a hundredth of the budget; the main part,
+// an slru of probation and protected (four fifths); what leaves the window gets
+// in only if it was used more often of late, by a sketch, than what the main
+// part would evict. Two guards against ids made to collide in the sketch: the
+// hash is seeded, and a loser that was used at least six times gets in
+// nevertheless with probability 1/128.
+//
+// On a slot budget the window is a hundredth of the slots, but never so small
+// that an entry is refused for it: what is larger passes straight through.
+type wTinyLFU struct {
+	base
+	l                  lanes
+	s                  sketch
+	rng                rng
+	windowCap, protCap uint64
+	bytes              [3]uint64
+}
+
+const (
+	wtWindow = iota
+	wtProbation
+	wtProtected
+)
+
+func newWTinyLFU(c Config) Policy {
+	entries := c.Capacity
+	if c.Sized {
+		entries = max(1, entries/16) // counters for entries of 16 slots and more
+	}
+	p := &wTinyLFU{base: newBase(c), l: newLanes(3, c.IDs), s: newSketch(entries, c.Seed), rng: rng{c.Seed ^ 0x77746c66}}
+	p.windowCap = max(1, c.Capacity/100)
+	p.protCap = (c.Capacity - p.windowCap) * 4 / 5
+	return p
+}
+
+func (p *wTinyLFU) Contains(id uint32) bool { return p.l.in(id) >= 0 }
+
+func (p *wTinyLFU) Access(id uint32) bool {
+	p.s.count(id)
+	q := p.l.in(id)
+	switch q {
+	case wtWindow, wtProtected:
+		p.l.renew(q, id)
+	case wtProbation:
+		p.move(id, wtProbation, wtProtected)
+		for p.bytes[wtProtected] > p.protCap {
+			p.move(p.l.oldest(wtProtected), wtProtected, wtProbation)
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func (p *wTinyLFU) move(id uint32, from, to int) {
+	s := p.sizeOf(id)
+	p.bytes[from] -= s
+	p.bytes[to] += s
+	p.l.drop(id)
+	p.l.push(to, id)
+}
+
+func (p *wTinyLFU) take(id uint32) {
+	p.bytes[p.l.in(id)] -= p.sizeOf(id)
+	p.l.drop(id)
+	p.sub(id)
+}
+
+// admit decides between what leaves the window and what main would evict.
+func (p *wTinyLFU) admit(candidate, victim uint32) bool {
+	c, v := p.s.uses(candidate), p.s.uses(victim)
+	return c > v || c >= 6 && p.rng.next()&127 == 0
+}
+
+func (p *wTinyLFU) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	p.add(id, size)
+	p.bytes[wtWindow] += uint64(size)
+	p.l.push(wtWindow, id)
+	for p.bytes[wtWindow] > p.windowCap {
+		// The candidate passes to main; while that is too much, it or another goes.
+		c := p.l.oldest(wtWindow)
+		p.move(c, wtWindow, wtProbation)
+		for p.used > p.capacity {
+			v := p.victim(c)
+			if v != c && !p.admit(c, v) {
+				v = c
+			}
+			p.take(v)
+			if v != id {
+				evicted = append(evicted, v)
+			}
+			if v == c {
+				break
+			}
+		}
+	}
+	for p.used > p.capacity { // the window is within its share, main is not
+		v := p.victim(noEntry)
+		p.take(v)
+		if v != id {
+			evicted = append(evicted, v)
+		}
+	}
+	return evicted
+}
+
+// victim is what main would evict beside c; c itself where there is no other.
+func (p *wTinyLFU) victim(c uint32) uint32 {
+	if p.l.len(wtProbation) > 0 {
+		if v := p.l.oldest(wtProbation); v != c {
+			return v
+		}
+	}
+	if p.l.len(wtProtected) > 0 {
+		return p.l.oldest(wtProtected)
+	}
+	if c != noEntry {
+		return c
+	}
+	return p.l.oldest(wtWindow)
+}
+
+func (p *wTinyLFU) Remove(id uint32) bool {
+	if p.l.in(id) < 0 {
+		return false
+	}
+	p.take(id)
+	return true
+}
