@@ -1,0 +1,789 @@
+package fib
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Load reads the routing table at path.
+func Load(path string) (*Table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return Read(path, f)
+}
+
+// Read reads a routing table; name is for messages. Links may be named before
+// the line that makes them.
+func Read(name string, r io.Reader) (*Table, error) {
+	p := &parser{t: newTable(), byName: map[string]int{"lo": 0}, have: map[routeKey][]int{}}
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	var rest []words
+	for n := 1; lines.Scan(); n++ {
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		w := words{all: strings.Fields(text), line: n}
+		if len(w.all) == 0 {
+			continue
+		}
+		if k := w.all[0]; k != "link" && k != "forwarding" {
+			rest = append(rest, w)
+			continue
+		}
+		if err := p.parse(&w); err != nil {
+			return nil, fmt.Errorf("%s:%d: %s: %w", name, n, w.all[0], err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for i := range p.t.links {
+		l := &p.t.links[i]
+		for f := range l.forward {
+			if !l.said[f] {
+				l.forward[f] = p.forward != "off"
+			}
+		}
+	}
+	// Addresses first: what routes leave out is found through them.
+	for _, addresses := range [2]bool{true, false} {
+		for i := range rest {
+			w := &rest[i]
+			k := w.all[0]
+			if (k == "address" || k == "addr") != addresses {
+				continue
+			}
+			if err := p.parse(w); err != nil {
+				return nil, fmt.Errorf("%s:%d: %s: %w", name, w.line, k, err)
+			}
+		}
+	}
+	p.standingRules()
+	p.t.build()
+	return p.t, nil
+}
+
+type parser struct {
+	t       *Table
+	byName  map[string]int
+	forward string // "on", "off" or not said
+	have    map[routeKey][]int
+}
+
+// words are those of a line; next takes one.
+type words struct {
+	all  []string
+	at   int
+	line int
+}
+
+func (w *words) next() string {
+	if w.at >= len(w.all) {
+		return ""
+	}
+	w.at++
+	return w.all[w.at-1]
+}
+
+func (w *words) more() bool { return w.at < len(w.all) }
+
+// arg is the word after key, which must be there.
+func (w *words) arg(key string) (string, error) {
+	if !w.more() {
+		return "", fmt.Errorf("want a word after %q", key)
+	}
+	return w.next(), nil
+}
+
+func (p *parser) parse(w *words) error {
+	switch w.next() {
+	case "forwarding":
+		v := w.next()
+		if v != "on" && v != "off" || w.more() {
+			return fmt.Errorf("want on or off")
+		}
+		p.forward = v
+		return nil
+	case "link":
+		return p.link(w)
+	case "address", "addr":
+		return p.address(w)
+	case "route":
+		return p.route(w)
+	case "neigh", "neighbor", "neighbour":
+		return p.neigh(w)
+	case "rule":
+		return p.rule(w)
+	}
+	return fmt.Errorf("want forwarding, link, address, route, neigh or rule")
+}
+
+func number(s string, high uint64) (uint32, error) {
+	v, err := strconv.ParseUint(s, 0, 32)
+	if err != nil || v > high {
+		return 0, fmt.Errorf("%q: want a number up to %d", s, high)
+	}
+	return uint32(v), nil
+}
+
+func (p *parser) link(w *words) error {
+	index, err := number(strings.TrimSuffix(w.next(), ":"), 1<<31-1)
+	if err != nil || index == 0 {
+		return fmt.Errorf("want an interface index from 1 and a name")
+	}
+	name, _, _ := strings.Cut(strings.TrimSuffix(w.next(), ":"), "@")
+	if name == "" {
+		return fmt.Errorf("want a name after the index")
+	}
+	i, known := p.t.byIfx[index]
+	if j, dup := p.byName[name]; dup && (!known || i != j) {
+		return fmt.Errorf("%q twice", name)
+	}
+	if !known {
+		i = len(p.t.links)
+		p.t.links = append(p.t.links, link{index: index, mtu: 1500})
+		p.t.byIfx[index] = i
+	} else if i != 0 || p.t.links[0].name != "lo" || name != "lo" {
+		return fmt.Errorf("index %d twice", index)
+	}
+	l := &p.t.links[i]
+	l.name = name
+	p.byName[name] = i
+	for w.more() {
+		switch k := w.next(); k {
+		case "address", "lladdr", "mac", "link/ether":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			if l.mac, err = mac(v); err != nil {
+				return err
+			}
+		case "mtu":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			if l.mtu, err = number(v, 1<<31-1); err != nil {
+				return err
+			}
+		case "up", "down":
+			l.down = k == "down"
+		case "forwarding", "forwarding4", "forwarding6":
+			v := w.next()
+			if v != "on" && v != "off" {
+				return fmt.Errorf("want on or off after %q", k)
+			}
+			for f := range l.forward {
+				if k == "forwarding" || k == []string{"forwarding4", "forwarding6"}[f] {
+					l.forward[f], l.said[f] = v == "on", true
+				}
+			}
+		default:
+			return fmt.Errorf("%q: want address, mtu, up, down or forwarding", k)
+		}
+	}
+	return nil
+}
+
+func mac(s string) (out [6]byte, err error) {
+	m, err := net.ParseMAC(s)
+	if err != nil || len(m) != 6 {
+		return out, fmt.Errorf("%q: not a MAC address", s)
+	}
+	return [6]byte(m), nil
+}
+
+func (p *parser) dev(w *words) (int, error) {
+	name, err := w.arg("dev")
+	if err != nil {
+		return 0, err
+	}
+	i, ok := p.byName[name]
+	if !ok {
+		return 0, fmt.Errorf("no link %q", name)
+	}
+	return i, nil
+}
+
+func parseAddr(s string) (addr, uint8, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Zone() != "" {
+		return addr{}, 0, fmt.Errorf("%q: not an address", s)
+	}
+	if a.Is4() {
+		b := a.As4()
+		return addr4(b[:]), afInet, nil
+	}
+	b := a.As16()
+	return addr6(b[:]), afInet6, nil
+}
+
+// parsePrefix reads "10.0.0.0/8" or a bare address; the address keeps all its
+// bits beside the prefix that is cut.
+func parsePrefix(s string) (addr, prefix, uint8, error) {
+	text, bits, slash := strings.Cut(s, "/")
+	a, family, err := parseAddr(text)
+	if err != nil {
+		return a, prefix{}, 0, err
+	}
+	n := uint64(32)
+	if family == afInet6 {
+		n = 128
+	}
+	if slash {
+		high := n
+		if n, err = strconv.ParseUint(bits, 10, 8); err != nil || n > high {
+			return a, prefix{}, 0, fmt.Errorf("%q: want a prefix length up to %d", s, high)
+		}
+	}
+	return a, prefix{a.cut(uint8(n)), uint8(n)}, family, nil
+}
+
+func parseScope(s string) (uint8, error) {
+	switch s {
+	case "global", "universe", "site":
+		return scopeUniverse, nil
+	case "link":
+		return scopeLink, nil
+	case "host":
+		return scopeHost, nil
+	}
+	return 0, fmt.Errorf("%q: want scope global, link or host", s)
+}
+
+func (p *parser) address(w *words) error {
+	a, net, family, err := parsePrefix(w.next())
+	if err != nil {
+		return err
+	}
+	ifa := ifaddr{family: family, local: a, net: net, line: w.line}
+	switch {
+	case family == afInet && a.hi>>56 == 127, family == afInet6 && a == addr{lo: 1}:
+		ifa.scope = scopeHost
+	case family == afInet6 && a.hi>>54 == 0xfe80>>6:
+		ifa.scope = scopeLink
+	}
+	at := -1
+	for w.more() {
+		switch k := w.next(); k {
+		case "dev":
+			if at, err = p.dev(w); err != nil {
+				return err
+			}
+		case "scope":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			if ifa.scope, err = parseScope(v); err != nil {
+				return err
+			}
+		case "brd", "broadcast", "label", "valid_lft", "preferred_lft", "proto":
+			w.next()
+		case "noprefixroute", "dynamic", "permanent", "secondary":
+		default:
+			return fmt.Errorf("%q: want dev or scope", k)
+		}
+	}
+	if at < 0 {
+		return fmt.Errorf("want dev and a link's name")
+	}
+	l := &p.t.links[at]
+	for _, o := range l.addrs {
+		if o.local == a && o.family == family {
+			return fmt.Errorf("the address stands twice")
+		}
+		ifa.secondary = ifa.secondary || family == afInet && o.net == net
+	}
+	l.addrs = append(l.addrs, ifa)
+	p.addressRoutes(at, &ifa)
+	return nil
+}
+
+// addressRoutes makes the routes the kernel makes for an address
+// (fib_add_ifaddr, addrconf_prefix_route, __ipv6_ifa_notify).
+func (p *parser) addressRoutes(at int, ifa *ifaddr) {
+	whole := uint8(32)
+	if ifa.family == afInet6 {
+		whole = 128
+	}
+	add := func(typ rtype, dst prefix, table, metric uint32) {
+		k := routeKey{family: ifa.family, dst: dst, table: table, metric: metric}
+		p.have[k] = append(p.have[k], len(p.t.all))
+		p.t.all = append(p.t.all, route{
+			family: ifa.family, typ: typ, dst: dst, table: table, metric: metric,
+			hops: []hop{{link: at, weight: 1}}, weight: 1, auto: true, line: ifa.line,
+			src: ifa.local, hasSrc: ifa.family == afInet,
+		})
+	}
+	add(local, prefix{ifa.local, whole}, tableLocal, 0)
+	if ifa.family == afInet6 {
+		if ifa.net.bits < whole && at != 0 {
+			add(unicast, ifa.net, tableMain, 256)
+			if p.t.links[at].forward[1] && ifa.net.bits < 127 {
+				add(local, prefix{ifa.net.addr, whole}, tableLocal, 0) // subnet-router anycast
+			}
+		}
+		return
+	}
+	if ifa.secondary || ifa.net.bits == whole || ifa.net.hi>>56 == 0 {
+		return
+	}
+	if at == 0 {
+		add(local, ifa.net, tableLocal, 0)
+	} else {
+		add(unicast, ifa.net, tableMain, 0)
+	}
+	if ifa.net.bits < 31 {
+		last := addr{hi: (ifa.net.hi | (1<<(64-ifa.net.bits) - 1)) &^ (1<<32 - 1)}
+		add(local, prefix{last, 32}, tableLocal, 0) // broadcast
+	}
+}
+
+var tableNames = map[string]uint32{"local": tableLocal, "main": tableMain, "default": tableDefault}
+
+func parseTable(s string) (uint32, error) {
+	if id, ok := tableNames[s]; ok {
+		return id, nil
+	}
+	v, err := number(s, 1<<32-1)
+	if err != nil || v == 0 {
+		return 0, fmt.Errorf("%q: want a table's number, local, main or default", s)
+	}
+	return v, nil
+}
+
+// familyWord takes a -4 or -6.
+func (w *words) familyWord() uint8 {
+	if w.more() {
+		switch w.all[w.at] {
+		case "-4":
+			w.at++
+			return afInet
+		case "-6":
+			w.at++
+			return afInet6
+		}
+	}
+	return 0
+}
+
+var routeTypes = map[string]rtype{
+	"unicast": unicast, "local": local, "broadcast": local, "multicast": local, "anycast": local,
+	"blackhole": blackhole, "unreachable": unreachable, "prohibit": prohibit, "throw": throw,
+}
+
+func (p *parser) route(w *words) error {
+	r := route{table: tableMain, line: w.line}
+	r.family = w.familyWord()
+	dst := w.next()
+	typ, named := routeTypes[dst]
+	if named {
+		r.typ = typ
+		dst = w.next()
+	}
+	if typ == local && named {
+		r.table = tableLocal
+	}
+	wide := dst == "default" || dst == "all"
+	if !wide {
+		_, net, family, err := parsePrefix(dst)
+		if err != nil {
+			return err
+		}
+		if r.family != 0 && r.family != family {
+			return fmt.Errorf("%q: not of the family said", dst)
+		}
+		r.dst, r.family = net, family
+	}
+	var one hop
+	one.link = -1
+	hasMetric := false
+	for w.more() {
+		switch k := w.next(); k {
+		case "via", "dev":
+			if err := p.hopWord(w, k, &one); err != nil {
+				return err
+			}
+		case "nexthop":
+			h := hop{link: -1, weight: 1}
+			for w.more() && w.all[w.at] != "nexthop" {
+				switch k := w.next(); k {
+				case "via", "dev":
+					if err := p.hopWord(w, k, &h); err != nil {
+						return err
+					}
+				case "weight":
+					v, err := w.arg(k)
+					if err != nil {
+						return err
+					}
+					if h.weight, err = number(v, 256); err != nil || h.weight == 0 {
+						return fmt.Errorf("%q: want a weight from 1 to 256", v)
+					}
+				case "onlink", "linkdown", "dead", "pervasive":
+				default:
+					return fmt.Errorf("%q: want via, dev or weight", k)
+				}
+			}
+			r.hops = append(r.hops, h)
+		case "metric", "priority":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			if r.metric, err = number(v, 1<<32-1); err != nil {
+				return err
+			}
+			hasMetric = true
+		case "table":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			if r.table, err = parseTable(v); err != nil {
+				return err
+			}
+		case "src":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			var family uint8
+			if r.src, family, err = parseAddr(v); err != nil {
+				return err
+			}
+			if r.family == 0 {
+				r.family = family
+			}
+			if family != r.family {
+				return fmt.Errorf("src %q: not of the route's family", v)
+			}
+			r.hasSrc = true
+		case "tos", "dsfield":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			x, err := number(v, 255)
+			if err != nil {
+				return err
+			}
+			r.tos = uint8(x) & 0xfc
+		case "mtu":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			locked := v == "lock"
+			if locked {
+				v = w.next()
+			}
+			x, err := number(v, 65535)
+			if err != nil {
+				return err
+			}
+			if locked { // any other only bounds what this machine sends itself
+				r.mtu = x
+			}
+		case "proto", "protocol", "scope", "pref", "advmss", "hoplimit", "expires", "error", "window", "rtt", "realm", "realms":
+			if _, err := w.arg(k); err != nil {
+				return err
+			}
+		case "onlink", "linkdown", "dead", "pervasive", "cache", "offload", "trap":
+		case "encap", "nhid":
+			return fmt.Errorf("%q: not supported", k)
+		default:
+			return fmt.Errorf("%q: want via, dev, metric, src, table, tos, mtu or nexthop", k)
+		}
+	}
+	switch {
+	case len(r.hops) > 0 && (one.link >= 0 || one.viaFam != 0):
+		return fmt.Errorf("both a next hop and nexthops")
+	case len(r.hops) == 0 && r.typ <= local:
+		one.weight = 1
+		r.hops = []hop{one}
+	case r.typ > local && (len(r.hops) > 0 || one.viaFam != 0):
+		return fmt.Errorf("a %s route has no next hop", typeNames[r.typ])
+	}
+	for i := range r.hops {
+		h := &r.hops[i]
+		if wide && r.family == 0 && h.viaFam != 0 {
+			r.family = h.viaFam
+		}
+	}
+	if r.family == 0 {
+		r.family = afInet
+	}
+	if r.family == afInet6 && (!hasMetric || r.metric == 0) {
+		r.metric = 1024 // IP6_RT_PRIO_USER
+		if r.table == tableLocal {
+			r.metric = 0
+		}
+	}
+	for i := range r.hops {
+		if err := p.finish(&r, &r.hops[i]); err != nil {
+			return err
+		}
+		r.weight += r.hops[i].weight
+	}
+	return p.add(r)
+}
+
+// routeKey is what the kernel tells routes of a table apart by.
+type routeKey struct {
+	family uint8
+	dst    prefix
+	table  uint32
+	metric uint32
+	tos    uint8
+}
+
+// add puts a route in, or in place of the one an address brought: it was
+// pasted from `ip route show`.
+func (p *parser) add(r route) error {
+	k := routeKey{r.family, r.dst, r.table, r.metric, r.tos}
+	for _, i := range p.have[k] {
+		o := &p.t.all[i]
+		if o.auto {
+			if !r.hasSrc {
+				r.src, r.hasSrc = o.src, o.hasSrc
+			}
+			*o = r
+			return nil
+		}
+		if r.family == afInet || len(r.hops) == 0 || len(o.hops) == 0 || r.hops[0].link == o.hops[0].link {
+			return fmt.Errorf("line %d has this route already", o.line)
+		}
+	}
+	p.have[k] = append(p.have[k], len(p.t.all))
+	p.t.all = append(p.t.all, r)
+	return nil
+}
+
+func (p *parser) hopWord(w *words, k string, h *hop) (err error) {
+	if k == "dev" {
+		h.link, err = p.dev(w)
+		return err
+	}
+	v, err := w.arg(k)
+	if err != nil {
+		return err
+	}
+	if v == "inet6" || v == "inet" {
+		if v, err = w.arg(v); err != nil {
+			return err
+		}
+	}
+	h.via, h.viaFam, err = parseAddr(v)
+	return err
+}
+
+// finish checks a hop and finds the link that was left out.
+func (p *parser) finish(r *route, h *hop) error {
+	if r.family == afInet6 && h.viaFam == afInet {
+		return fmt.Errorf("an IPv6 route by an IPv4 gateway")
+	}
+	if h.link >= 0 {
+		return nil
+	}
+	if h.viaFam == 0 {
+		return fmt.Errorf("want via or dev")
+	}
+	for i := range p.t.links {
+		for _, a := range p.t.links[i].addrs {
+			if a.family == h.viaFam && a.net.has(h.via) {
+				h.link = i
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("no link has the gateway in its network: say dev")
+}
+
+func (p *parser) neigh(w *words) error {
+	a, family, err := parseAddr(w.next())
+	if err != nil {
+		return err
+	}
+	at := -1
+	var ll [6]byte
+	have, valid := false, true
+	for w.more() {
+		switch k := w.next(); k {
+		case "dev":
+			if at, err = p.dev(w); err != nil {
+				return err
+			}
+		case "lladdr":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			if ll, err = mac(v); err != nil {
+				return err
+			}
+			have = true
+		case "nud":
+			k = w.next()
+			fallthrough
+		default:
+			switch strings.ToLower(k) {
+			case "permanent", "noarp", "reachable", "stale", "probe", "delay":
+			case "failed", "incomplete", "none":
+				valid = false // not NUD_VALID
+			case "router", "proxy", "extern_learn":
+			default:
+				return fmt.Errorf("%q: want dev, lladdr or a state", k)
+			}
+		}
+	}
+	switch {
+	case at < 0:
+		return fmt.Errorf("want dev and a link's name")
+	case !valid:
+		return nil
+	case !have:
+		return fmt.Errorf("want lladdr and a MAC address")
+	}
+	p.t.neighs[neighKey{a, family, int32(at)}] = ll
+	return nil
+}
+
+func (p *parser) rule(w *words) error {
+	u := rule{family: w.familyWord(), pref: 1 << 31}
+	said := u.family != 0
+	acted := false
+	if w.more() && strings.HasSuffix(w.all[w.at], ":") {
+		// As `ip rule show` prints it.
+		v, err := number(strings.TrimSuffix(w.next(), ":"), 1<<32-1)
+		if err != nil {
+			return err
+		}
+		u.pref = v
+	}
+	for w.more() {
+		k := w.next()
+		switch k {
+		case "blackhole", "unreachable", "prohibit":
+			u.action, acted = routeTypes[k], true
+			continue
+		}
+		v, err := w.arg(k)
+		if err != nil {
+			return err
+		}
+		switch k {
+		case "pref", "priority", "preference", "order":
+			if u.pref, err = number(v, 1<<32-1); err != nil {
+				return err
+			}
+		case "from", "to":
+			if v == "all" || v == "any" {
+				continue
+			}
+			_, net, family, err := parsePrefix(v)
+			if err != nil {
+				return err
+			}
+			if u.family != 0 && u.family != family {
+				return fmt.Errorf("%q: not of the rule's family", v)
+			}
+			u.family, said = family, true
+			if k == "from" {
+				u.from, u.hasFrom = net, net.bits > 0
+			} else {
+				u.to, u.hasTo = net, net.bits > 0
+			}
+		case "iif", "oif", "dev":
+			i, ok := p.byName[v]
+			if !ok {
+				return fmt.Errorf("no link %q", v)
+			}
+			if k == "oif" {
+				u.oif = p.t.links[i].index
+			} else {
+				u.iif = p.t.links[i].index
+			}
+		case "fwmark":
+			m, mask, hasMask := strings.Cut(v, "/")
+			if u.mark, err = number(m, 1<<32-1); err != nil {
+				return err
+			}
+			u.mask = 1<<32 - 1
+			if hasMask {
+				if u.mask, err = number(mask, 1<<32-1); err != nil {
+					return err
+				}
+			}
+		case "tos", "dsfield":
+			x, err := number(v, 255)
+			if err != nil {
+				return err
+			}
+			u.tos = uint8(x)
+		case "lookup", "table":
+			if u.table, err = parseTable(v); err != nil {
+				return err
+			}
+			acted = true
+		case "proto", "protocol":
+		default:
+			return fmt.Errorf("%q: want pref, from, to, iif, oif, fwmark, tos or lookup", k)
+		}
+	}
+	if !acted {
+		return fmt.Errorf("want lookup and a table, blackhole, unreachable or prohibit")
+	}
+	for i, family := range []uint8{afInet, afInet6} {
+		if said && family != u.family {
+			continue
+		}
+		v := u
+		v.family = family
+		if standing(&v) {
+			continue
+		}
+		if v.pref == 1<<31 { // before those there are, as `ip rule add` does
+			v.pref = 32765
+			for _, o := range p.t.rules[i] {
+				v.pref = min(v.pref, o.pref-1)
+			}
+		}
+		p.t.rules[i] = append(p.t.rules[i], v)
+		p.t.custom[i] = true
+	}
+	return nil
+}
+
+// standing says whether a rule is one of those every namespace has.
+func standing(u *rule) bool {
+	plain := !u.hasFrom && !u.hasTo && u.iif == 0 && u.oif == 0 && u.mask == 0 && u.tos == 0 && u.action == unicast
+	return plain && (u.pref == 0 && u.table == tableLocal || u.pref == 32766 && u.table == tableMain ||
+		u.pref == 32767 && u.table == tableDefault)
+}
+
+// standingRules puts the rules every namespace has beside one's own.
+func (p *parser) standingRules() {
+	for i, family := range []uint8{afInet, afInet6} {
+		if !p.t.custom[i] {
+			continue
+		}
+		all := []rule{{family: family, pref: 0, table: tableLocal}}
+		all = append(all, p.t.rules[i]...)
+		all = append(all, rule{family: family, pref: 32766, table: tableMain})
+		if family == afInet {
+			all = append(all, rule{family: family, pref: 32767, table: tableDefault})
+		}
+		p.t.rules[i] = all
+	}
+}
