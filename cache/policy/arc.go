@@ -12,6 +12,7 @@ type arc struct {
 	l     lanes
 	p     uint64 // target size of T1
 	bytes [4]uint64
+	late  []uint32
 }
 
 const (
@@ -35,12 +36,30 @@ func (p *arc) Access(id uint32) bool {
 		p.bytes[arcT2] += s
 		p.l.drop(id)
 		p.l.push(arcT2, id)
+		if p.bytes[arcT2] > p.capacity {
+			p.late = p.overflow(p.late[:0])
+		}
 		return true
 	case arcT2:
 		p.l.renew(arcT2, id)
 		return true
 	}
 	return false
+}
+
+// overflow evicts from T2 without a ghost: golang-lru's T2 is bounded by the
+// budget by itself, which shows when the cache holds one entry too many.
+func (p *arc) overflow(evicted []uint32) []uint32 {
+	v := p.pop(arcT2)
+	p.sub(v)
+	return append(evicted, v)
+}
+
+// Late appends what the last Access evicted.
+func (p *arc) Late(evicted []uint32) []uint32 {
+	evicted = append(evicted, p.late...)
+	p.late = p.late[:0]
+	return evicted
 }
 
 func (p *arc) put(q int, id uint32) {
@@ -131,6 +150,9 @@ func (p *arc) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	}
 	p.add(id, size)
 	p.put(arcT2, id)
+	if p.bytes[arcT2] > p.capacity {
+		evicted = p.overflow(evicted)
+	}
 	return evicted
 }
 

@@ -36,7 +36,45 @@ func Belady(r Requests, capacity uint64, miss []uint64) {
 	if r.Sizes == nil {
 		beladyUnit(r, next, capacity, miss)
 	} else {
-		beladySized(r, next, capacity, miss)
+		beladySized(r, next, capacity, false, miss)
+	}
+}
+
+// BeladyBypass is Belady that need not take in what misses: when the id's own
+// next request is the furthest, it is left out. At unit size no policy with any
+// admission misses less often.
+func BeladyBypass(r Requests, capacity uint64, miss []uint64) {
+	next := Next(r)
+	if r.Sizes == nil {
+		beladyBypassUnit(r, next, capacity, miss)
+	} else {
+		beladySized(r, next, capacity, true, miss)
+	}
+}
+
+// beladyBypassUnit keeps entries without a future out altogether, so that the
+// bitmap holds every entry.
+func beladyBypassUnit(r Requests, next []uint32, capacity uint64, miss []uint64) {
+	in := make([]bool, r.N)
+	b := newTopBits(len(r.IDs))
+	var n uint64
+	clear(miss)
+	for i, id := range r.IDs {
+		if in[id] {
+			b.clear(i)
+			n--
+		} else {
+			miss[i>>6] |= 1 << (i & 63)
+		}
+		in[id] = next[i] != never
+		if !in[id] {
+			continue
+		}
+		b.set(int(next[i]))
+		if n++; n > capacity {
+			in[r.IDs[b.popTop()]] = false
+			n--
+		}
 	}
 }
 
@@ -78,10 +116,7 @@ func beladyUnit(r Requests, next []uint32, capacity uint64, miss []uint64) {
 
 // topBits is a set of numbers below a bound with the largest at hand: a bitmap,
 // a bitmap of its nonzero words, and so on up.
-type topBits struct {
-	level [][]uint64
-	top   int // no word of level 0 above is nonzero
-}
+type topBits struct{ level [][]uint64 }
 
 func newTopBits(n int) *topBits {
 	b := &topBits{}
@@ -118,23 +153,26 @@ func (b *topBits) popTop() int {
 	for l := len(b.level) - 1; l >= 0; l-- {
 		i = i<<6 | (bits.Len64(b.level[l][i]) - 1)
 	}
-	w := i
-	for l := range b.level {
-		x := w
-		w >>= 6
-		b.level[l][w] &^= 1 << (x & 63)
-		if b.level[l][w] != 0 {
-			break
-		}
-	}
+	b.clear(i)
 	return i
+}
+
+func (b *topBits) clear(i int) {
+	for l := range b.level {
+		w := i >> 6
+		b.level[l][w] &^= 1 << (i & 63)
+		if b.level[l][w] != 0 {
+			return
+		}
+		i = w
+	}
 }
 
 // beladySized keeps entries in a binary heap by next request, the furthest on
 // top. Among entries without a future libCacheSim's order is that of its heap
 // (a common one: replace the top by the last and sift down, left child first
 // among equals); it decides which sizes leave, so it is kept.
-func beladySized(r Requests, next []uint32, capacity uint64, miss []uint64) {
+func beladySized(r Requests, next []uint32, capacity uint64, bypass bool, miss []uint64) {
 	h := furthest{at: make([]uint32, r.N), e: make([]furthestEntry, 1)}
 	var used uint64
 	clear(miss)
@@ -146,6 +184,14 @@ func beladySized(r Requests, next []uint32, capacity uint64, miss []uint64) {
 		miss[i>>6] |= 1 << (i & 63)
 		size := uint64(r.Sizes[id])
 		if size > capacity {
+			continue
+		}
+		if bypass {
+			used += size
+			h.push(id, next[i])
+			for used > capacity {
+				used -= uint64(r.Sizes[h.pop()])
+			}
 			continue
 		}
 		for used+size > capacity {

@@ -83,6 +83,14 @@ func (p *golang) Insert(id, _, _ uint32, evicted []uint32) []uint32 {
 	return evicted
 }
 
+// Late appends what the last Access evicted, which ARC may.
+func (p *golang) Late(evicted []uint32) []uint32 {
+	if l, ok := p.twin.(LateEvictor); ok {
+		return l.Late(evicted)
+	}
+	return evicted
+}
+
 // Remove makes the library forget a ghost too, as its own Remove does.
 func (p *golang) Remove(id uint32) bool {
 	if p.twin != nil {

@@ -165,10 +165,11 @@ func (p *lirs) insert(id, size uint32, evicted []uint32) []uint32 {
 		return evicted
 	}
 	p.lir = fit(p.lir, id)
+	if p.inS(id) && s > p.lirCap { // there is no share for LIR entries to speak of
+		p.popS(id)
+		p.forget(id)
+	}
 	if p.inS(id) { // not in, but remembered: it becomes LIR
-		if s > p.lirCap {
-			return evicted
-		}
 		p.s.renew(0, id)
 		p.sUsed += s - p.sizeOf(id)
 		p.setSize(id, size)

@@ -11,6 +11,8 @@ type Requests struct {
 var offline = []Info{
 	{Name: "belady", Is: "evicts what is needed furthest in the future: no policy misses less at unit size", Source: "Belady, IBM Systems Journal 1966",
 		Sizes: "size-oblivious, so a heuristic and no bound: see pfoo-l", Kind: Bound},
+	{Name: "belady-bypass", Is: "belady that may also refuse: no policy with any admission misses less at unit size", Source: "McFarling, PLDI 1989 (optimal with bypass)",
+		Sizes: "size-oblivious, so a heuristic and no bound: see pfoo-l", Kind: Bound},
 	{Name: "pfoo-l", Is: "relaxed optimum: hits cost size × time, of which the budget gives so much in all", Source: "Berger, Beckmann, Harchol-Balter, SIGMETRICS 2018",
 		Sizes: "a lower bound on misses for sizes too", Kind: Bound},
 }
