@@ -80,7 +80,8 @@ type PathInfo struct {
 	Misses  uint64
 	First   uint64 // packet number of its discovery
 	ready   bool
-	gone    bool // its condition can never hold again
+	slots   uint32 // instructions and predicates
+	gone    bool   // its condition can never hold again
 }
 
 // DeadPath is a path that can't be a trace.
@@ -292,7 +293,8 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 			r.Aborts[trace.ReasonInternal]++
 			return nic.NoPath
 		}
-		r.info = append(r.info, &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet})
+		r.info = append(r.info, &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet,
+			slots: uint32(p.Trace.Len() + len(p.Cond))})
 		for _, w := range p.Watched {
 			r.deps[w] = append(r.deps[w], id)
 		}
@@ -333,7 +335,7 @@ func (h *slowPath) Trace(path nic.Path) (*trace.Trace, error) {
 // each predicate; a miss costs what the interpreter would execute.
 func (h *slowPath) Price(path nic.Path) (slots, cost uint32) {
 	i := h.info[path]
-	return uint32(i.Trace.Len() + len(i.Path.Cond)), uint32(i.Path.Trace.Raw)
+	return i.slots, uint32(i.Path.Trace.Raw)
 }
 
 // watch listens to changes of maps that helpers or the control plane make.

@@ -29,10 +29,11 @@ const (
 	WhyTailCall            // the target of a tail call
 	WhyLoop                // the count of a bpf_loop
 	WhyKey                 // a specialised trace: the key looked up
+	WhyBounds              // an access that no check before it keeps in bounds
 	WhyVersion             // a specialised trace: the entry unchanged since
 )
 
-var whyNames = [...]string{"branch", "alias", "offset", "helper", "tail call", "loop", "key", "version"}
+var whyNames = [...]string{"branch", "alias", "offset", "helper", "tail call", "loop", "key", "bounds", "version"}
 
 func (w Why) String() string { return whyNames[w] }
 
@@ -73,6 +74,19 @@ type Compiler struct {
 
 	readMostly []bool // by map index: no program writes it
 	inputLen   int    // of the recorded packet: length of its linear part
+	preLen     []int  // by map index: entries before the recorded run
+}
+
+// Before notes what the maps hold: call it before each run that is recorded.
+func (c *Compiler) Before() {
+	c.preLen = c.preLen[:0]
+	for _, m := range c.S.Maps {
+		n := 0
+		if isLRU(m.Spec().Type) {
+			n = m.Len()
+		}
+		c.preLen = append(c.preLen, n)
+	}
 }
 
 // NewCompiler prepares a compiler for paths recorded on s.

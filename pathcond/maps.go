@@ -162,19 +162,17 @@ func (x *exec) lookup(i int, key []bv.Term, concrete []byte, ret uint64) bv.Term
 	return x.initialLookup(i, key)
 }
 
-// notFull adds the predicate that the path's inserts evict nothing; where the
-// recorded run can't promise that, the path is no trace.
+// notFull adds the predicate that the path's inserts evict nothing: half the
+// map is free, as an LRU map may evict before its last element is taken. Where
+// that does not hold, the path is no trace.
 func (x *exec) notFull(i int, ms *mapState) {
 	spec := x.s.Maps[i].Spec()
-	count := x.count(i)
-	// Len was counted after the run; before it there were at most as many more
-	// as the path deleted. Half the map must be free: an LRU map may evict
-	// before its last element is taken.
-	if uint64(x.s.Maps[i].Len()+len(ms.events)) > uint64(spec.Max)/2 {
+	lim := uint64(spec.Max) / 2
+	free := uint64(x.c.preLen[i]) < lim
+	x.decide(x.b.Bin(bv.OpULt, x.count(i), x.b.Const(lim, 64)), free, WhyHelper)
+	if !free {
 		x.abort(trace.ReasonEviction, spec.Name)
 	}
-	lim := uint64(spec.Max)/2 + 1
-	x.decide(x.b.Bin(bv.OpULt, count, x.b.Const(lim, 64)), true, WhyHelper)
 }
 
 func (x *exec) count(i int) bv.Term {
@@ -196,6 +194,10 @@ func (x *exec) readMap(i int, addr bv.Term, concrete uint64, n int) bv.Term {
 	}
 	if base, _ := x.split(addr); base == 0 && len(ms.log.stores) == 0 && x.versioned(i, concrete) {
 		return x.b.Const(x.s.Load(concrete, 8)&bv.Mask(8*n), 8*n)
+	}
+	if base, _ := x.split(addr); base != 0 && x.valueBase(base) {
+		// A verified program has checked for NULL.
+		x.decide(x.b.Bin(bv.OpEq, base, x.b.Const(0, 64)), false, WhyBounds)
 	}
 	return x.loadLog(&ms.log, addr, concrete, n,
 		func(s *store, base bv.Term, off, concrete uint64, n int) bool {
@@ -253,6 +255,9 @@ func (x *exec) valueBase(t bv.Term) bool {
 
 func (x *exec) writeMap(i int, st store) {
 	ms := x.mapState(i)
+	if st.base != 0 && x.valueBase(st.base) {
+		x.decide(x.b.Bin(bv.OpEq, st.base, x.b.Const(0, 64)), false, WhyBounds)
+	}
 	if x.readMostly(i) {
 		x.c.readMostly[i] = false // not worth a specialised trace any more
 	}

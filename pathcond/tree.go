@@ -1,7 +1,6 @@
 package pathcond
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"jitnic/pathcond/bv"
@@ -20,7 +19,11 @@ type Tree struct {
 	nodes []node
 	root  ref
 	paths int
-	depth int
+
+	val   []uint64 // slots
+	calls []mcall
+	args  []uint64
+	key   [512]byte
 }
 
 // ref is a child: a node (>= 0), nothing (none) or a leaf (-2 - path).
@@ -38,40 +41,25 @@ func (t *Tree) child(n int32, v bool) *ref {
 	return &t.nodes[n].no
 }
 
-// test says how a node's predicate is evaluated. Most predicates of packet
-// programs compare a field at a fixed place, or the length, with a constant;
-// those need no term walk.
-type test uint8
-
-const (
-	testTerm  test = iota // by the evaluator
-	testField             // (load(addr) >> shift) & mask, compared with k
-	testLen               // packet length compared with k
-)
-
-// cmp is the comparison of a testField or testLen.
-type cmp uint8
-
-const (
-	cmpEq cmp = iota // x == k
-	cmpLT            // x < k
-	cmpGT            // x > k
-)
-
-// Node is one predicate of the tree: 48 bytes.
+// node is one predicate of the tree.
 type node struct {
-	test  test
-	cmp   cmp
-	size  uint8 // bytes of a field
-	shift uint8
-	table int32 // index into tables of an equality chain's head, or -1
-	yes   ref
-	no    ref
-	term  bv.Term
-	addr  uint64
-	mask  uint64
-	k     uint64
+	test test
+	sh   uint8
+	a, b uint16 // slots the test compares
+	yes  ref
+	no   ref
+	addr uint64
+	mask uint64
+	k    uint64
+	code []minsn // computes the slots
+
+	table *chain // of a long chain's head: the chain
 	chain *chain // of equality nodes of one term, linked by their no edges
+
+	term   bv.Term
+	parent int32
+	next   uint16    // first slot free below
+	made   []bv.Term // what the code computes
 }
 
 // chain is a run of nodes x == k1, x == k2, … along no edges. A long one is
@@ -110,6 +98,12 @@ func (t *Tree) Insert(p *Path, id int32) error {
 	return nil
 }
 
+// maxSlots bounds the values one walk may compute.
+const maxSlots = 1 << 15
+
+// errSlots is the error of a condition that needs more.
+var errSlots = fmt.Errorf("pathcond: the conditions of a path compute more than %d values", maxSlots)
+
 // insert adds the rest of a condition below the edge (parent, side); at is the
 // edge itself.
 func (t *Tree) insert(at *ref, parent int32, side bool, rest []Pred, f *facts, id int32) error {
@@ -144,6 +138,9 @@ func (t *Tree) insert(at *ref, parent int32, side bool, rest []Pred, f *facts, i
 		at = t.child(n, v)
 	}
 	for _, pr := range rest {
+		if parent >= 0 && t.nodes[parent].next > maxSlots {
+			return errSlots
+		}
 		n := t.newNode(pr.Term, parent, side)
 		*t.edge(parent, side) = ref(n)
 		parent, side = n, pr.Want
@@ -161,8 +158,9 @@ func (t *Tree) edge(parent int32, side bool) *ref {
 
 // newNode makes a node for the predicate, to hang at (parent, side).
 func (t *Tree) newNode(p bv.Term, parent int32, side bool) int32 {
-	n := node{term: p, yes: none, no: none, table: -1}
-	t.compile(&n)
+	n := node{term: p, yes: none, no: none, parent: parent}
+	above, next := t.slotsAbove(parent)
+	t.lower(&n, above, next)
 	id := int32(len(t.nodes))
 	t.nodes = append(t.nodes, n)
 	b := t.b
@@ -195,138 +193,27 @@ func (t *Tree) updateTable(c *chain) {
 			k, _ := t.b.IsConst(t.b.Args(t.nodes[n].term)[1])
 			c.table[k] = n
 		}
-		t.nodes[c.head].table = 0
+		t.nodes[c.head].table = c
 		return
 	}
 	k, _ := t.b.IsConst(t.b.Args(t.nodes[c.last].term)[1])
 	c.table[k] = c.last
 }
 
-// compile finds the fast form of a predicate.
-func (t *Tree) compile(n *node) {
-	b := t.b
-	args := b.Args(n.term)
-	var x bv.Term
-	switch b.Op(n.term) {
-	case bv.OpEq:
-		k, ok := b.IsConst(args[1])
-		if !ok {
-			return
-		}
-		x, n.k, n.cmp = args[0], k, cmpEq
-	case bv.OpULt:
-		if k, ok := b.IsConst(args[1]); ok {
-			x, n.k, n.cmp = args[0], k, cmpLT
-		} else if k, ok := b.IsConst(args[0]); ok {
-			x, n.k, n.cmp = args[1], k, cmpGT
-		} else {
-			return
-		}
-	default:
-		return
+// slotsAbove gives the slots that the nodes from the root to parent fill.
+func (t *Tree) slotsAbove(parent int32) (map[bv.Term]uint16, uint16) {
+	above := map[bv.Term]uint16{}
+	next := uint16(0)
+	if parent >= 0 {
+		next = t.nodes[parent].next
 	}
-	if b.Op(x) == bv.OpInput && b.K(x) == InLen {
-		n.test = testLen
-		return
-	}
-	// Down through parts that only select bits.
-	mask := bv.Mask(b.Width(x))
-	shift := uint(0)
-	for {
-		switch b.Op(x) {
-		case bv.OpZExt:
-			x = b.Args(x)[0]
-			mask &= bv.Mask(b.Width(x))
-			continue
-		case bv.OpExtract:
-			if shift != 0 {
-				return
-			}
-			shift = uint(b.K(x))
-			x = b.Args(x)[0]
-			continue
-		case bv.OpAnd:
-			if k, ok := b.IsConst(b.Args(x)[1]); ok {
-				mask &= k >> shift
-				x = b.Args(x)[0]
-				continue
-			}
-		case bv.OpFun:
-			id, _ := funParts(b.K(x))
-			if id != FunLoad {
-				return
-			}
-			addr, ok := b.IsConst(b.Args(x)[0])
-			if !ok || addr+8 > uint64(len(t.env.S.Mem.B)) {
-				return
-			}
-			n.test, n.addr, n.mask, n.shift = testField, addr, mask, uint8(shift)
-			n.size = uint8(b.Width(x) / 8)
-			n.mask &= bv.Mask(b.Width(x)) >> shift
-			return
-		}
-		return
-	}
-}
-
-// Match walks the tree for the packet that has begun on the environment's
-// State: the path whose condition holds, or -1. It allocates nothing.
-func (t *Tree) Match() int32 {
-	t.ev.Reset()
-	mem := t.env.S.Mem.B
-	length := t.env.S.DataEnd - t.env.S.Data
-	r := t.root
-	for r >= 0 {
-		n := &t.nodes[r]
-		var v bool
-		switch n.test {
-		case testLen:
-			v = compare(n.cmp, length, n.k)
-		case testField:
-			x := binary.LittleEndian.Uint64(mem[n.addr:])
-			x = x >> n.shift & n.mask
-			if n.table >= 0 {
-				c := n.chain
-				if m, ok := c.table[x]; ok {
-					r = t.nodes[m].yes
-				} else {
-					r = t.nodes[c.last].no
-				}
-				continue
-			}
-			v = compare(n.cmp, x, n.k)
-		default:
-			if n.table >= 0 {
-				c := n.chain
-				if m, ok := c.table[t.ev.Eval(c.x)]; ok {
-					r = t.nodes[m].yes
-				} else {
-					r = t.nodes[c.last].no
-				}
-				continue
-			}
-			v = t.ev.Eval(n.term) != 0
-		}
-		if v {
-			r = n.yes
-		} else {
-			r = n.no
+	for p := parent; p >= 0; p = t.nodes[p].parent {
+		n := &t.nodes[p]
+		for i, x := range n.made {
+			above[x] = n.next - uint16(len(n.made)) + uint16(i)
 		}
 	}
-	if r == none {
-		return -1
-	}
-	return r.path()
-}
-
-func compare(c cmp, x, k uint64) bool {
-	switch c {
-	case cmpEq:
-		return x == k
-	case cmpLT:
-		return x < k
-	}
-	return x > k
+	return above, next
 }
 
 // Holds evaluates a condition by itself, predicate by predicate.
@@ -380,9 +267,9 @@ func (t *Tree) Depth() int {
 			return 0
 		}
 		n := &t.nodes[r]
-		if n.table >= 0 {
-			d := walk(t.nodes[n.chain.last].no)
-			for _, m := range n.chain.list {
+		if n.table != nil {
+			d := walk(t.nodes[n.table.last].no)
+			for _, m := range n.table.list {
 				d = max(d, walk(t.nodes[m].yes))
 			}
 			return d + 1

@@ -91,12 +91,12 @@ func gen(t *rapid.T, b *Builder, e *env, width, depth int) (Term, uint64) {
 		w := []int{1, 8, 16, 32, 64, 13}[rapid.IntRange(0, 5).Draw(t, "cw")]
 		x, xv := gen(t, b, e, w, d)
 		y, yv := gen(t, b, e, w, d)
-		c, cv := b.Bin(op, x, y), fold(op, w, xv, yv)
+		c, cv := b.Bin(op, x, y), Fold(op, w, xv, yv)
 		return b.ZExt(c, width), cv
 	default:
 		x, xv := gen(t, b, e, width, d)
 		y, yv := gen(t, b, e, width, d)
-		return b.Bin(op, x, y), fold(op, width, xv, yv)
+		return b.Bin(op, x, y), Fold(op, width, xv, yv)
 	}
 }
 

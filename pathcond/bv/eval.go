@@ -86,7 +86,7 @@ func (e *Evaluator) eval(t Term) uint64 {
 		}
 	default:
 		x := b.args[n.lo]
-		v = fold(n.op, int(b.nodes[x].width), e.eval(x), e.eval(b.args[n.lo+1]))
+		v = Fold(n.op, int(b.nodes[x].width), e.eval(x), e.eval(b.args[n.lo+1]))
 	}
 	e.val[t], e.mark[t] = v, e.epoch
 	return v

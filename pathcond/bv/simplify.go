@@ -2,8 +2,8 @@ package bv
 
 import "math/bits"
 
-// fold computes op on constants of the given width (of the arguments).
-func fold(op Op, width int, x, y uint64) uint64 {
+// Fold computes op on constants of the given width (of the arguments).
+func Fold(op Op, width int, x, y uint64) uint64 {
 	m := Mask(width)
 	sx, sy := signed(x, width), signed(y, width)
 	switch op {
@@ -99,7 +99,7 @@ func (b *Builder) Bin(op Op, x, y Term) Term {
 		if op >= OpEq {
 			rw = 1
 		}
-		return b.Const(fold(op, w, cx, cy), rw)
+		return b.Const(Fold(op, w, cx, cy), rw)
 	}
 	switch op {
 	case OpAdd, OpMul, OpAnd, OpOr, OpXor, OpEq:
