@@ -13,6 +13,7 @@ import (
 
 	"jitnic/cmd/internal/conformancecmd"
 	"jitnic/cmd/internal/replaycmd"
+	"jitnic/cmd/internal/samplescmd"
 
 	"github.com/spf13/cobra"
 )
@@ -53,6 +54,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func verbs() []*cobra.Command {
 	return []*cobra.Command{
 		replaycmd.Command(),
+		samplescmd.Command(),
 		conformancecmd.Command(),
 	}
 }

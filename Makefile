@@ -1,0 +1,78 @@
+# Two commands do all the set-up:
+#	make demo	the main job on what the repository carries
+#	make test	the tests
+#
+# Everything else:
+#	make build	bin/jitnic
+#	make deps	install the Debian packages that are missing (needs root only for that)
+#	make check	formatting, vet, generated files
+#	make bench	speed, as benchmarks
+#	make fuzz	every fuzz target for FUZZTIME each
+#	make heavy	the long checks: full cache goldens, full K2 tables
+#	make programs	rebuild the sample objects with clang
+#	make record	record the sample captures again (needs root)
+
+GO ?= go
+FUZZTIME ?= 60s
+PKGS = ./...
+
+# What the tests use where it is there. jitnic itself needs none of it but
+# libz3-4, and that only for proving.
+DEBS = libz3-4 clang llvm libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium
+
+.PHONY: all build deps demo test check bench fuzz heavy programs record clean
+
+all: build
+
+build:
+	$(GO) build -o bin/jitnic ./cmd/jitnic
+
+# Only what is missing is installed, so that on a prepared machine this needs
+# neither root nor network.
+deps:
+	@missing=; for p in $(DEBS); do \
+		dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing$$missing"; \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
+		else sudo apt-get update -q && sudo DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; fi; \
+	fi
+
+# libz3 is all the demo needs beside Go.
+demo: build
+	@dpkg-query -W -f='$${Status}' libz3-4 2>/dev/null | grep -q 'ok installed' || $(MAKE) --no-print-directory deps DEBS=libz3-4
+	@echo "== the firewall on the recorded captures"
+	bin/jitnic replay --program sample:firewall --capture sample:lab --policy lru --entries 64 --check
+	@echo
+	@echo "== the load balancer on the recorded captures"
+	bin/jitnic replay --program sample:loadbalancer --capture sample:lab --policy lru --entries 64 --check
+
+test:
+	$(GO) test $(PKGS)
+
+check:
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
+	$(GO) vet $(PKGS)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 1s $(PKGS)
+
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
+			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+heavy:
+	JITNIC_HEAVY=1 $(GO) test -timeout 60m $(PKGS)
+
+programs:
+	$(MAKE) -C host/programs
+
+record:
+	pcaps/samples/record.sh
+
+clean:
+	rm -rf bin

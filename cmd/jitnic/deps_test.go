@@ -1,0 +1,100 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// layers is the policy of DESIGN.md: a package may import packages of its own
+// layer's predecessors and of its own room. Longest prefix wins.
+var layers = []struct {
+	prefix string
+	layer  int
+}{
+	{"jitnic/host/ebpf", 0}, {"jitnic/host/mem", 0}, {"jitnic/host/maps", 0}, {"jitnic/pathcond/bv", 0},
+	{"jitnic/cache", 0}, {"jitnic/pcaps", 0},
+	{"jitnic/host/fib", 1}, {"jitnic/host/mapfile", 1}, {"jitnic/host/programs", 1},
+	{"jitnic/host/loader", 1}, {"jitnic/host/vm", 1}, {"jitnic/host/kernel", 1},
+	{"jitnic/host/progen", 1}, {"jitnic/host/diff", 1}, {"jitnic/host/verify", 1},
+	{"jitnic/trace", 2},
+	{"jitnic/pathcond", 3},
+	{"jitnic/superopt", 4}, {"jitnic/nic", 4},
+	{"jitnic/host", 5},
+	{"jitnic/cmd", 6},
+}
+
+func layerOf(pkg string) (prefix string, layer int) {
+	layer = -1
+	for _, l := range layers {
+		if (pkg == l.prefix || strings.HasPrefix(pkg, l.prefix+"/")) && len(l.prefix) > len(prefix) {
+			prefix, layer = l.prefix, l.layer
+		}
+	}
+	return prefix, layer
+}
+
+// forbidden are imports that no layering forbids and the design does.
+var forbidden = []struct{ from, to, why string }{
+	{"jitnic/superopt", "jitnic/nic", "the optimiser never knows the device: its cost function is given to it"},
+	{"jitnic/nic", "jitnic/superopt", "the device never knows the optimiser"},
+	{"jitnic/nic", "jitnic/superopt/z3", "the device never reaches a solver"},
+	{"jitnic/pathcond", "jitnic/superopt", "conditions never reach a solver"},
+	{"jitnic/cache", "jitnic/host", "the cache sees keys, sizes and costs only"},
+	{"jitnic/cache", "jitnic/pcaps", "the cache never sees packets"},
+	{"jitnic/cache", "jitnic/pathcond", "the cache never sees conditions"},
+	{"jitnic/pcaps", "jitnic/host", "captures know nothing of programs"},
+}
+
+func under(pkg, prefix string) bool { return pkg == prefix || strings.HasPrefix(pkg, prefix+"/") }
+
+// TestImports holds the import graph as a statement of policy (as go/build's
+// deps_test does).
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "jitnic/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	type pkg struct {
+		ImportPath string
+		Imports    []string
+	}
+	n := 0
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		room, layer := layerOf(p.ImportPath)
+		if layer < 0 {
+			t.Errorf("%s: belongs to no room", p.ImportPath)
+			continue
+		}
+		for _, im := range p.Imports {
+			if !strings.HasPrefix(im, "jitnic/") {
+				continue
+			}
+			other, l := layerOf(im)
+			if l > layer {
+				t.Errorf("%s imports %s: a room above it", p.ImportPath, im)
+			}
+			if l == 0 && layer == 0 && other != room && !(room == "jitnic/host/maps" && other == "jitnic/host/mem") {
+				t.Errorf("%s imports %s: ground rooms don't know each other", p.ImportPath, im)
+			}
+			for _, f := range forbidden {
+				if under(p.ImportPath, f.from) && under(im, f.to) {
+					t.Errorf("%s imports %s: %s", p.ImportPath, im, f.why)
+				}
+			}
+		}
+	}
+	if n < 15 {
+		t.Fatalf("go list found %d packages", n)
+	}
+}
