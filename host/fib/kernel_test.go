@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -184,7 +185,7 @@ func TestKernelFresh(t *testing.T) {
 // Random tables and random lookups, on both.
 func TestKernelTables(t *testing.T) {
 	seen := map[int]int{}
-	for seed := range uint64(16) {
+	for seed := range uint64(24) {
 		inNamespace(t, func(k *kernel) {
 			r := rand.New(rand.NewPCG(seed, 4))
 			text := randomTable(r, seed%3 == 2)
@@ -216,7 +217,7 @@ func (k *kernel) load(text string) {
 		if len(w) == 0 {
 			continue
 		}
-		six := strings.Contains(line, ":") && w[0] != "link" && (w[0] != "neigh" || strings.Count(line, ":") > 5) && !strings.HasPrefix(line, "route -4")
+		six := strings.Contains(line, ":") && !strings.Contains(line, "inet6") && w[0] != "link" && (w[0] != "neigh" || strings.Count(line, ":") > 5) && !strings.HasPrefix(line, "route -4")
 		to := &any4
 		if six || strings.Contains(line, "-6") {
 			to = &any6
@@ -256,12 +257,36 @@ func (k *kernel) load(text string) {
 			k.sysctl(fam+"/conf/"+name+"/forwarding", v)
 		}
 	}
-	if len(any4) > 0 {
-		k.ip("-4", any4...)
-	}
 	if len(any6) > 0 {
 		k.ip("-6", any6...)
+		k.settle(any6)
 	}
+	if len(any4) > 0 { // after IPv6's addresses, which gateways may need
+		k.ip("-4", any4...)
+	}
+}
+
+// settle waits for the local routes of IPv6 addresses, which the kernel makes
+// a little after the address.
+func (k *kernel) settle(lines []string) {
+	for range 400 {
+		out, err := exec.Command("ip", "-6", "route", "show", "table", "local").Output()
+		if err != nil {
+			failf("ip: %v", err)
+		}
+		missing := false
+		for _, line := range lines {
+			if w := strings.Fields(line); w[0] == "address" {
+				a := netip.MustParsePrefix(w[2]).Addr()
+				missing = missing || !strings.Contains(string(out), "local "+a.String()+" dev")
+			}
+		}
+		if !missing {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	failf("the addresses' local routes don't come")
 }
 
 func randomTable(r *rand.Rand, rules bool) string {
@@ -307,8 +332,8 @@ func randomTable(r *rand.Rand, rules bool) string {
 			dst = "default"
 		}
 		key := fmt.Sprint(dst, table, metric, six)
-		if have[key] {
-			continue
+		if have[key] || metric == 0 && strings.HasSuffix(dst, ".0.0/24") {
+			continue // the connected route is there already
 		}
 		have[key] = true
 		fam := "-4"

@@ -219,12 +219,15 @@ func newTable() *Table {
 // build sorts routes into tables.
 func (t *Table) build() {
 	t.tables = map[tableKey]*routes{}
+	// Until there are rules of one's own, the kernel keeps IPv4's local and
+	// main tables in one trie (fib_trie_alias), made with the first local route.
+	one := !t.custom[0] && slices.ContainsFunc(t.all, func(r route) bool {
+		return r.family == afInet && r.table == tableLocal
+	})
 	for i := range t.all {
 		r := &t.all[i]
 		t.put(tableKey{r.family, r.table}, int32(i))
-		// Until there are rules of one's own, the kernel keeps IPv4's local
-		// and main tables in one trie (fib_trie_alias).
-		if r.family == afInet && !t.custom[0] && (r.table == tableMain || r.table == tableLocal) {
+		if one && r.family == afInet && (r.table == tableMain || r.table == tableLocal) {
 			t.put(tableKey{afInet, tableMain + tableLocal - r.table}, int32(i))
 		}
 	}
@@ -281,6 +284,7 @@ type flow struct {
 	prefer   uint32 // IPv6: the link that wins among equals
 	mark     uint32
 	tos      uint8
+	noSrc    bool // rules by source address don't apply
 }
 
 // noRoute is the result of a table that has no route: the next rule's is asked.
@@ -413,7 +417,7 @@ func (t *Table) find(f *flow) (int, *route, *hop) {
 		u := &t.rules[k][i]
 		if u.iif != 0 && u.iif != f.iif || u.oif != 0 && u.oif != f.oif ||
 			f.mark&u.mask != u.mark || u.tos != 0 && u.tos != f.tos&0xfc ||
-			u.hasFrom && !u.from.has(f.src) || u.hasTo && !u.to.has(f.dst) {
+			u.hasFrom && (f.noSrc || !u.from.has(f.src)) || u.hasTo && !u.to.has(f.dst) {
 			continue
 		}
 		if u.action != unicast {
@@ -480,6 +484,7 @@ func (t *Table) Lookup(params []byte, flags uint32) int {
 	f.prefer = ifindex
 	if flags&Output != 0 {
 		f.iif, f.oif = 1, ifindex
+		f.noSrc = f.family == afInet6 // no RT6_LOOKUP_F_HAS_SADDR
 	} else {
 		f.iif = ifindex
 	}
