@@ -68,6 +68,9 @@ func TestSamplesOnCorpus(t *testing.T) {
 		files, _ = filepath.Glob("../../shared/corpus/captures/" + f + "*")
 	}
 	for _, s := range programs.All() {
+		if only := os.Getenv("JITNIC_PROGRAM"); only != "" && only != s.Name {
+			continue
+		}
 		obj, err := loader.LoadBytes(s.Name+".o", s.Object, loader.Options{})
 		if err != nil {
 			t.Fatal(err)

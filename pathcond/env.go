@@ -80,6 +80,8 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 			return 0
 		}
 		return b2u(s.RedirectTarget(m, args[0]))
+	case FunRoom:
+		return maps.Room(s.Maps[arg], args[0])
 	case FunFib:
 		for i := 0; i < 8; i++ {
 			binary.LittleEndian.PutUint64(e.fib[8*i:], args[i])

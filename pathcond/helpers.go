@@ -490,18 +490,47 @@ func symPerf(x *exec, c *call) bv.Term {
 
 func symRingOutput(x *exec, c *call) bv.Term {
 	c.meta.Args = 4
-	x.mapArg(c, 1)
-	x.reads(c, 2, x.size32(c, 3))
-	return x.unknown(64)
+	i := x.mapArg(c, 1)
+	n := x.size32(c, 3)
+	x.reads(c, 2, n)
+	flags := x.constArg(c, 4)
+	t, ok := x.room(i, uint64(n))
+	switch {
+	case flags&^3 != 0:
+		return x.errno(int64(maps.EINVAL))
+	case !ok:
+		return x.unknown(64)
+	}
+	return x.b.Ite(x.b.Bin(bv.OpEq, t, x.u64(0)), x.errno(int64(maps.EAGAIN)), x.u64(0))
 }
 
-// symRingReserve: whether there is room can't be known before the run from
-// packet and maps alone, so the null check that follows aborts. It is here to
-// name the reason.
+// room is the address a reservation of size bytes would have before the run;
+// ok is false after another operation of the path on the same ring buffer.
+func (x *exec) room(i int, size uint64) (t bv.Term, ok bool) {
+	ms := x.mapState(i)
+	if ms.ringUsed {
+		return 0, false
+	}
+	ms.ringUsed = true
+	return x.b.Fun(fun(FunRoom, i), 64, bv.Fact{}, x.u64(size)), true
+}
+
 func symRingReserve(x *exec, c *call) bv.Term {
 	c.meta.Args = 3
-	x.mapArg(c, 1)
-	return x.unknown(64)
+	i := x.mapArg(c, 1)
+	size, flags := x.constArg(c, 2), x.constArg(c, 3)
+	t, ok := x.room(i, size)
+	switch {
+	case flags != 0:
+		return x.u64(0)
+	case !ok:
+		return x.unknown(64)
+	}
+	x.decide(x.b.Bin(bv.OpEq, t, x.u64(0)), c.rec.Ret == 0, WhyHelper)
+	if c.rec.Ret == 0 {
+		return x.u64(0)
+	}
+	return t
 }
 
 func symRingCommit(x *exec, c *call) bv.Term {

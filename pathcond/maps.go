@@ -22,6 +22,7 @@ type mapState struct {
 	freed, reused bool
 	// poisoned: an operation whose effect isn't modelled.
 	poisoned bool
+	ringUsed bool // of a ring buffer: something was reserved or output
 }
 
 // mapEvent is an update or delete of a map by the path.
