@@ -90,6 +90,7 @@ type Builder struct {
 	args  []Term
 	table map[key]Term
 	wide  map[string]Term // nodes of more than three arguments
+	cuts  map[key]Term    // what Extract gave of terms it cuts through
 	buf   []byte
 }
 
@@ -102,7 +103,8 @@ type key struct {
 
 // NewBuilder returns a builder without terms.
 func NewBuilder() *Builder {
-	return &Builder{nodes: make([]node, 1, 1024), table: map[key]Term{}, wide: map[string]Term{}}
+	return &Builder{nodes: make([]node, 1, 1024), table: map[key]Term{}, wide: map[string]Term{},
+		cuts: map[key]Term{}}
 }
 
 // Len is the number of terms made, one more than the largest.

@@ -178,6 +178,11 @@ func (b *Builder) Bin(op Op, x, y Term) Term {
 					return b.Bin(OpAnd, b.arg(x, 0), b.Const(c&cy, w))
 				}
 			}
+			// What is widened is masked before.
+			if b.Op(x) == OpZExt {
+				in := b.arg(x, 0)
+				return b.ZExt(b.Bin(OpAnd, in, b.Const(cy, b.Width(in))), w)
+			}
 			// A mask of low bits reads a narrower value.
 			if cy&(cy+1) == 0 && b.Op(x) != OpFun && b.Op(x) != OpInput {
 				if n := bits.Len64(cy); n == 8 || n == 16 || n == 32 {
@@ -412,6 +417,12 @@ func (b *Builder) compare(op Op, x, y Term) Term {
 				if cy == 0 {
 					return b.Bin(OpEq, b.arg(x, 0), b.arg(x, 1))
 				}
+			case OpAnd: // bits of a swapped field are tested as they lie in memory
+				if c, ok := b.IsConst(b.arg(x, 1)); ok && b.Op(b.arg(x, 0)) == OpBSwap {
+					in := b.arg(b.arg(x, 0), 0)
+					c, k := bits.ReverseBytes64(c)>>(64-w), bits.ReverseBytes64(cy)>>(64-w)
+					return b.Bin(OpEq, b.Bin(OpAnd, in, b.Const(c, w)), b.Const(k, w))
+				}
 			case OpIte:
 				// (c ? k1 : k2) == k decides c
 				c, p, q := b.arg(x, 0), b.arg(x, 1), b.arg(x, 2)
@@ -593,6 +604,23 @@ func (b *Builder) Extract(x Term, lo, width int) Term {
 	if b.Zeros(x)>>uint(lo)&Mask(width) == Mask(width) {
 		return b.Const(0, width)
 	}
+	switch b.Op(x) {
+	case OpAnd, OpOr, OpXor, OpNot, OpIte, OpAdd, OpSub, OpMul:
+		// Both arguments are cut in turn: without a memory that is exponential
+		// in the depth of shared terms, as hash functions make them.
+		ky := key{op: OpExtract, width: uint8(width), k: uint64(lo), a: x}
+		if t, ok := b.cuts[ky]; ok {
+			return t
+		}
+		t := b.extract(x, lo, width)
+		b.cuts[ky] = t
+		return t
+	}
+	return b.extract(x, lo, width)
+}
+
+func (b *Builder) extract(x Term, lo, width int) Term {
+	w := b.Width(x)
 	switch b.Op(x) {
 	case OpExtract:
 		return b.Extract(b.arg(x, 0), int(b.K(x))+lo, width)
