@@ -31,6 +31,8 @@ func (im *image) mend() error {
 	im.mendMapRelocations()
 	im.mendExterns()
 	im.renameText()
+	im.hideStructOps()
+	im.mendKsyms()
 	return nil
 }
 
@@ -178,7 +180,7 @@ func (im *image) mendObjects(sec int) error {
 			s.Size = end - s.Value
 			im.grown = true
 		}
-		if !im.isData(sec) && elf.ST_BIND(s.Info) == elf.STB_LOCAL { // a static map
+		if !im.isData(sec) && elf.ST_BIND(s.Info) != elf.STB_GLOBAL { // a static or weak map
 			s.Info = elf.ST_INFO(elf.STB_GLOBAL, elf.STT_OBJECT)
 			im.grown = true
 		}
@@ -295,22 +297,41 @@ func (im *image) renameText() {
 	if text == 0 {
 		return
 	}
+	im.rename(text, '_')
+}
+
+// rename changes the first byte of a section's name, in the section table and
+// in the BTF, whose line and function infos and datasecs name sections.
+func (im *image) rename(sec int, first byte) {
 	strndx := int(le.Uint16(im.b[62:])) // e_shstrndx
-	at := im.secs[strndx].Off + uint64(im.secs[text].Name)
+	at := im.secs[strndx].Off + uint64(im.secs[sec].Name)
 	if at >= uint64(len(im.b)) {
 		return
 	}
-	im.b[at] = '_' // .rel.text may share the bytes; it is found by number
-	im.name[text] = "_text"
-	im.renamed["_text"] = ".text"
-	// Line and function info name the section in the BTF's strings.
+	old := im.name[sec]
+	im.b[at] = first // .rel.text may share the bytes; it is found by number
+	if strndx == int(im.secs[im.symtab].Link) {
+		im.strtab[im.secs[sec].Name] = first // one table for both names
+	}
+	im.name[sec] = string(first) + old[1:]
+	im.renamed[im.name[sec]] = old
 	for i, n := range im.name {
 		if n == ".BTF" {
 			if d, err := im.data(i); err == nil {
-				if k := bytes.Index(d, []byte("\x00.text\x00")); k >= 0 {
-					d[k+1] = '_'
+				if k := bytes.Index(d, []byte("\x00"+old+"\x00")); k >= 0 {
+					d[k+1] = first
 				}
 			}
+		}
+	}
+}
+
+// hideStructOps keeps cilium/ebpf from refusing objects with the older kind of
+// struct_ops: their programs are wanted, registering them isn't.
+func (im *image) hideStructOps() {
+	for i, n := range im.name {
+		if n == ".struct_ops" {
+			im.rename(i, '_')
 		}
 	}
 }
