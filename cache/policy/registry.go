@@ -14,7 +14,9 @@ type Info struct {
 	Source string // where it is described
 	Sizes  string // what it does on a slot budget
 	Kind   Kind
-	Param  Param // what the number after "name/" means; no name: takes none
+	// Refuses: at unit size too it may not take in what misses.
+	Refuses bool
+	Param   Param // what the number after "name/" means; no name: takes none
 
 	make    func(c Config, n int) Policy
 	aliases []string
@@ -103,11 +105,11 @@ var registry = []Info{
 	{Name: "set-brrip", Is: "sets of ways, bimodal re-reference interval prediction", Source: "Jaleel and others, ISCA 2010", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setBRRIP)},
 	{Name: "set-drrip", Is: "sets of ways, srrip or brrip by set dueling", Source: "Jaleel and others, ISCA 2010", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setDRRIP)},
 	{Name: "set-random", Is: "sets of ways, any way of a set", Sizes: sizesPacking, Kind: Hardware, Param: waysParam, make: ways(setRandom)},
-	{Name: "ovs-emc", Is: "two places an id, put in with probability 1/n, as Open vSwitch's exact match cache", Source: "Open vSwitch, lib/dpif-netdev.c", Sizes: "a place has 256 slots; refuses what needs more", Kind: Hardware,
+	{Name: "ovs-emc", Refuses: true, Is: "two places an id, put in with probability 1/n, as Open vSwitch's exact match cache", Source: "Open vSwitch, lib/dpif-netdev.c", Sizes: "a place has 256 slots; refuses what needs more", Kind: Hardware,
 		Param: Param{"n of the probability 1/n", 100, 1, 1 << 20}, make: func(c Config, n int) Policy { return newOVSEMC(c, n) }},
 
 	{Name: "infinite", Is: "never evicts, whatever the budget: only first requests miss", Sizes: sizesNone, Kind: Bound, make: plain(newInfinite)},
-	{Name: "preinstalled", Is: "everything is in from the start", Sizes: sizesNone, Kind: Bound, make: plain(newPreinstalled)},
+	{Name: "preinstalled", Refuses: true, Is: "everything is in from the start", Sizes: sizesNone, Kind: Bound, make: plain(newPreinstalled)},
 }
 
 // All lists every policy that can be driven step by step, in the order of

@@ -1,0 +1,121 @@
+package curve
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"jitnic/cache/policy"
+	"jitnic/cache/stream"
+)
+
+// naive walks a list.
+func naive(ids []uint32) []uint32 {
+	var list []uint32
+	out := make([]uint32, len(ids))
+	for i, id := range ids {
+		k := slices.Index(list, id)
+		if k < 0 {
+			out[i] = Never
+			list = slices.Insert(list, 0, id)
+			continue
+		}
+		out[i] = uint32(k + 1)
+		copy(list[1:k+1], list[:k])
+		list[0] = id
+	}
+	return out
+}
+
+func TestDistancesAreThoseOfAList(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.SampledFrom([]int{1, 3, 50, 700}).Draw(t, "ids")
+		ids := stream.Uniform(n, rapid.IntRange(0, 9000).Draw(t, "requests"), rapid.Uint64().Draw(t, "seed")).IDs
+		out := make([]uint32, len(ids))
+		Distances(ids, n, out)
+		if !slices.Equal(out, naive(ids)) {
+			t.Fatal("distances differ")
+		}
+	})
+}
+
+// The curve gives lru's misses on the corpus's stream at each size of the goldens.
+func TestExactGivesLRUsMisses(t *testing.T) {
+	s := stream.Zipf(100_000, 10_000_000, 42)
+	c := Exact(s.IDs, s.NumIDs())
+	for entries, want := range map[uint64]float64{100: 7101956, 1000: 4937580, 10_000: 2629321, 1 << 40: 99_997} {
+		if g := c.Misses(entries); g != want {
+			t.Errorf("%v misses at %d entries, want %v", g, entries, want)
+		}
+	}
+	e := Shards(s.IDs, s.NumIDs(), 0.1, 1)
+	for _, entries := range []uint64{1000, 10_000, 50_000} {
+		if d := math.Abs(e.MissRatio(entries) - c.MissRatio(entries)); d > 0.02 {
+			t.Errorf("shards is %.3f off at %d entries", d, entries)
+		}
+	}
+	if !e.Estimate || c.Estimate {
+		t.Error("only shards is an estimate")
+	}
+	k, ok := c.Smallest(0.5)
+	if !ok || c.MissRatio(k) > 0.5 || c.MissRatio(k-1) <= 0.5 {
+		t.Errorf("smallest for half: %d", k)
+	}
+	if _, ok := c.Smallest(0.999); ok {
+		t.Error("0.999 can't be reached: first requests miss")
+	}
+}
+
+func TestExactIsLRU(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := stream.Uniform(40, 600, rapid.Uint64().Draw(t, "seed"))
+		c := Exact(s.IDs, 40)
+		size := rapid.Uint64Range(1, 50).Draw(t, "size")
+		p, err := policy.New("lru", policy.Config{Capacity: size})
+		if err != nil {
+			t.Fatal(err)
+		}
+		miss := make([]uint64, 10)
+		policy.Run(p, s.IDs, miss)
+		n := 0
+		for _, m := range miss {
+			n += bits.OnesCount64(m)
+		}
+		if float64(n) != c.Misses(size) {
+			t.Fatalf("%d misses at %d, the curve says %v", n, size, c.Misses(size))
+		}
+	})
+}
+
+func TestWhatAStreamIsLike(t *testing.T) {
+	s := stream.Zipf(10_000, 1_000_000, 42)
+	p := PopularityOf(s.IDs, s.NumIDs())
+	if math.Abs(p.Alpha-1) > 0.02 || p.R2 < 0.9 {
+		t.Errorf("α = %.3f (R² %.3f) of a Zipf stream with α = 1", p.Alpha, p.R2)
+	}
+	ids := []uint32{0, 1, 0, 2, 2, 3, 0, 1}
+	ws := WorkingSet(ids, 4, 2)
+	if want := []Span{{0, 4, 3, 3, 3}, {4, 8, 4, 1, 4}}; !slices.Equal(ws, want) {
+		t.Errorf("working set %v, want %v", ws, want)
+	}
+	r := ReuseDistances(ids, 4)
+	// Stack distances: 0 after 1: 2; 2 after 2: 1; 0: 3; 1: 4.
+	if want := []Bucket{{1, 1, 1}, {2, 3, 2}, {4, 7, 1}}; !slices.Equal(r.Stack, want) || r.First != 4 {
+		t.Errorf("reuse %v, first %d", r.Stack, r.First)
+	}
+	if p := PopularityOf(ids, 4); p.OneHit != 1 || p.Rank[0] != (Ranked{0, 3}) {
+		t.Errorf("popularity %+v", p)
+	}
+}
+
+func BenchmarkExact(b *testing.B) {
+	s := stream.Zipf(100_000, 10_000_000, 42)
+	b.ResetTimer()
+	for range b.N {
+		Exact(s.IDs, s.NumIDs())
+	}
+	b.ReportMetric(float64(len(s.IDs))*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mreq/s")
+}

@@ -1,0 +1,107 @@
+package curve
+
+import (
+	"math"
+	"sort"
+)
+
+// LRU is the miss-ratio curve of lru at every number of entries.
+type LRU struct {
+	// Hits[k] is the number of requests at distance k; Hits[0] is 0. A cache
+	// of k entries hits the sum of Hits[:k+1].
+	Hits     []float64
+	Requests float64
+	Estimate bool    // by sampling: not exact
+	Rate     float64 // of the sample, 1 when exact
+
+	cum []float64
+}
+
+// Exact counts the curve from all requests. ids must be below n.
+func Exact(ids []uint32, n int) *LRU {
+	hits := make([]uint32, n+2)
+	t := newTimeline(n)
+	for _, id := range ids {
+		d := t.request(id)
+		hits[min(d, uint32(n+1))]++
+	}
+	c := &LRU{Hits: make([]float64, n+1), Requests: float64(len(ids)), Rate: 1}
+	for k := range c.Hits {
+		c.Hits[k] = float64(hits[k])
+	}
+	c.finish()
+	return c
+}
+
+// Shards estimates the curve from the ids whose hash is in a share of all, by
+// SHARDS with fixed rate and the adjustment for hot ids left out or in
+// (Waldspurger, Park, Garthwaite, Ahmad: Efficient MRC construction with
+// SHARDS, FAST 2015). rate is in (0,1].
+func Shards(ids []uint32, n int, rate float64, seed uint64) *LRU {
+	limit := uint64(math.Min(rate*math.Exp2(63), math.Exp2(63)))
+	pick := func(id uint32) bool { return mix(uint64(id)+seed)>>1 < limit }
+	t := newTimeline(n)
+	hits := make(map[uint32]float64)
+	var sampled float64
+	for _, id := range ids {
+		if !pick(id) {
+			continue
+		}
+		sampled++
+		if d := t.request(id); d != Never {
+			hits[d]++
+		}
+	}
+	c := &LRU{Hits: make([]float64, n+1), Requests: float64(len(ids)), Estimate: true, Rate: rate}
+	for d, h := range hits {
+		k := int(math.Round(float64(d) / rate))
+		c.Hits[min(max(k, 1), n)] += h / rate
+	}
+	// SHARDS-adj: the sample has more or fewer requests than its share; the
+	// difference is put down to the hottest ids, at distance 1.
+	if n > 0 {
+		c.Hits[1] += c.Requests - sampled/rate
+	}
+	c.finish()
+	return c
+}
+
+func mix(z uint64) uint64 {
+	z += 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+func (c *LRU) finish() {
+	c.cum = make([]float64, len(c.Hits))
+	sum := 0.0
+	for k, h := range c.Hits {
+		sum += h
+		c.cum[k] = min(max(sum, 0), c.Requests)
+	}
+}
+
+// Misses is how many requests miss at that many entries.
+func (c *LRU) Misses(entries uint64) float64 {
+	if len(c.cum) == 0 {
+		return c.Requests
+	}
+	return c.Requests - c.cum[min(entries, uint64(len(c.cum)-1))]
+}
+
+// MissRatio is Misses by requests, 0 for an empty stream.
+func (c *LRU) MissRatio(entries uint64) float64 {
+	if c.Requests == 0 {
+		return 0
+	}
+	return c.Misses(entries) / c.Requests
+}
+
+// Smallest is the least number of entries that hits at least that share of
+// requests; ok is false where none does, since first requests always miss.
+func (c *LRU) Smallest(hitRatio float64) (entries uint64, ok bool) {
+	want := hitRatio * c.Requests
+	k := sort.Search(len(c.cum), func(k int) bool { return c.cum[k] >= want })
+	return uint64(k), k < len(c.cum)
+}
