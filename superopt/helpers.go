@@ -1,0 +1,51 @@
+package superopt
+
+// argKind says what a helper does with an argument register.
+type argKind uint8
+
+const (
+	argNone   argKind = iota // not an argument: dead at the call
+	argScalar                // its value
+	argMap                   // a map
+	argKey                   // points to a key of the map, read
+	argValue                 // points to a value of the map, read
+	argMem                   // points to memory that is read; the size is in the next register
+	argMemOut                // points to memory that is written; the size is in the next register
+	argSize                  // a size, also a value
+	argCtx                   // the context
+	argInOut                 // points to memory read and written; size in the next register
+)
+
+// helper is what the optimiser knows of one helper function
+// (uapi/linux/bpf.h and the bpf_func_proto tables in net/core/filter.c and
+// kernel/bpf/helpers.c). What isn't listed is a barrier: no window spans it.
+type helper struct {
+	name      string
+	args      [5]argKind
+	readsPkt  bool // the packet's bytes matter to it
+	writesMap bool // changes the map of its argMap
+	pure      bool // a lookup: changes nothing in a map that keeps no order of use
+	ends      bool // tail call: where it succeeds the program is over
+	tracing   bool // may read any memory through its pointer
+}
+
+var helpers = map[int32]*helper{
+	1:   {name: "map_lookup_elem", args: [5]argKind{argMap, argKey}, pure: true},
+	2:   {name: "map_update_elem", args: [5]argKind{argMap, argKey, argValue, argScalar}, writesMap: true},
+	3:   {name: "map_delete_elem", args: [5]argKind{argMap, argKey}, writesMap: true},
+	5:   {name: "ktime_get_ns"},
+	7:   {name: "get_prandom_u32"},
+	8:   {name: "get_smp_processor_id"},
+	12:  {name: "tail_call", args: [5]argKind{argCtx, argMap, argScalar}, readsPkt: true, ends: true},
+	14:  {name: "get_current_pid_tgid"},
+	15:  {name: "get_current_uid_gid"},
+	23:  {name: "redirect", args: [5]argKind{argScalar, argScalar}},
+	25:  {name: "perf_event_output", args: [5]argKind{argCtx, argMap, argScalar, argMem, argSize}, readsPkt: true},
+	28:  {name: "csum_diff", args: [5]argKind{argMem, argSize, argMem, argSize, argScalar}, readsPkt: true},
+	42:  {name: "get_numa_node_id"},
+	51:  {name: "redirect_map", args: [5]argKind{argMap, argScalar, argScalar}},
+	69:  {name: "fib_lookup", args: [5]argKind{argCtx, argInOut, argSize, argScalar}},
+	125: {name: "ktime_get_boot_ns"},
+}
+
+func helperOf(n int32) *helper { return helpers[n] }

@@ -1,0 +1,274 @@
+package superopt
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"jitnic/host/ebpf"
+	"jitnic/superopt/z3"
+)
+
+// optimizer holds one program while it is being improved. Every change goes
+// through try: cheaper, as safe, proved.
+type optimizer struct {
+	ctx    context.Context
+	p      *Prog
+	a      *analysis
+	cost   CostFunc
+	pr     *Prover
+	opt    *Options
+	rng    *rand.Rand
+	stats  *Stats
+	free   bool // no loops: one instruction runs once at most
+	banned map[string]bool
+	bad    map[string]bool // problems the original has already
+	// assume is a trace's path condition, nil for programs.
+	assume assumption
+	log    func(format string, args ...any)
+}
+
+func (o *optimizer) refresh() {
+	o.p.Compact()
+	o.a = analyse(o.p)
+	o.a.liveness()
+	o.free = o.p.loopFree()
+}
+
+// liveAt is what must agree where a fragment is left.
+func (o *optimizer) liveAt(label int) *live {
+	if label < 0 || label >= len(o.p.Insts) {
+		l := &live{regs: 1}
+		if len(o.p.Entry) > 1 {
+			l.regs |= 1<<6 | 1<<7 | 1<<8 | 1<<9
+			l.allStack()
+		}
+		return l
+	}
+	return &o.a.before[label]
+}
+
+// edit changes instructions [s, e) of a copy; the length stays, with nops.
+type edit func(q *Prog)
+
+// try proposes a rewrite of [s, e). level says how much cheaper it must be: a
+// rewrite of equal cost is taken only where the pass knows it can't undo what
+// another did (enable).
+func (o *optimizer) try(pass string, s, e int, enable bool, f edit) bool {
+	if o.ctx.Err() != nil {
+		return false
+	}
+	q := o.p.Clone()
+	f(q)
+	return o.consider(pass, s, e, enable, q)
+}
+
+func (o *optimizer) consider(pass string, s, e int, enable bool, q *Prog) bool {
+	st := o.stats.pass(pass)
+	st.Proposed++
+	before, after := o.cost(o.p), o.cost(q)
+	if after > before || after == before && !enable {
+		return false
+	}
+	if why := o.unsafe(q); why != "" {
+		st.Unsafe++
+		return false
+	}
+	v := o.pr.Equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free, assume: o.assumption(s)})
+	if _, ok := v.(z3.Proved); !ok {
+		if o.log != nil {
+			o.log("%s [%d,%d): %+v", pass, s, e, v)
+		}
+		return false
+	}
+	st.Accepted++
+	if after < before {
+		st.Better++
+	}
+	if o.log != nil {
+		o.log("%s [%d,%d) accepted, cost %g -> %g", pass, s, e, before, after)
+	}
+	o.p = q
+	o.refresh()
+	if o.opt.Progress != nil {
+		o.progress()
+	}
+	return true
+}
+
+// unsafe says what the verifier would refuse in q that it did not in the
+// program so far.
+func (o *optimizer) unsafe(q *Prog) string {
+	a := analyse(q)
+	for _, p := range a.problems {
+		if !o.bad[problemText(p)] {
+			return p
+		}
+	}
+	return ""
+}
+
+// problemText drops the instruction number, which moves.
+func problemText(p string) string {
+	for i := range p {
+		if p[i] == ':' {
+			return p[i:]
+		}
+	}
+	return p
+}
+
+// blocks gives the straight runs [s, e): no jump into or out of the middle,
+// no barrier inside.
+func (o *optimizer) blocks() [][2]int {
+	p := o.p
+	start := make([]bool, len(p.Insts)+1)
+	for _, e := range p.Entry {
+		start[e] = true
+	}
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		if in.jumps() {
+			start[in.To] = true
+			start[i+1] = true
+		}
+		if in.ends() {
+			start[i+1] = true
+		}
+	}
+	var out [][2]int
+	s := 0
+	for i := 0; i <= len(p.Insts); i++ {
+		stop := i == len(p.Insts) || start[i]
+		bar := !stop && (p.barrier(&p.Insts[i]) || p.Insts[i].jumps() || p.Insts[i].Op == ebpf.OpExit)
+		if stop || bar {
+			if i > s {
+				out = append(out, [2]int{s, i})
+			}
+			s = i
+			if bar {
+				s = i + 1
+			}
+		}
+	}
+	return out
+}
+
+// defReg is the register an instruction sets besides memory; -1 none (calls
+// are not asked).
+func defReg(in *Inst) int {
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64, ebpf.ClassLDX:
+		return int(in.Dst)
+	case ebpf.ClassLD:
+		if in.Op == ebpf.OpLDDW {
+			return int(in.Dst)
+		}
+	case ebpf.ClassSTX:
+		if in.IsAtomic() && in.Imm&ebpf.AtomicFetch != 0 {
+			if in.Imm == ebpf.AtomicCmpXchg {
+				return 0
+			}
+			return int(in.Src)
+		}
+	}
+	return -1
+}
+
+// reads gives the registers an instruction reads; of calls, all arguments.
+func reads(in *Inst) uint16 {
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		var m uint16
+		op := in.ALUOp()
+		if op != ebpf.ALUMov {
+			m |= 1 << in.Dst
+		}
+		if in.Op&ebpf.SrcX != 0 && op != ebpf.ALUEnd && op != ebpf.ALUNeg {
+			m |= 1 << in.Src
+		}
+		return m
+	case ebpf.ClassLDX:
+		return 1 << in.Src
+	case ebpf.ClassST:
+		return 1 << in.Dst
+	case ebpf.ClassSTX:
+		m := uint16(1<<in.Dst | 1<<in.Src)
+		if in.IsAtomic() && in.Imm == ebpf.AtomicCmpXchg {
+			m |= 1
+		}
+		return m
+	case ebpf.ClassJMP, ebpf.ClassJMP32:
+		switch in.Op {
+		case ebpf.OpExit:
+			return 1
+		case ebpf.OpJA, ebpf.OpJA32:
+			return 0
+		case ebpf.OpCall, ebpf.OpCallX:
+			if h := helperOf(in.Imm); h != nil && in.Src == ebpf.CallHelper {
+				m := uint16(0)
+				for k, a := range h.args {
+					if a != argNone {
+						m |= 1 << (k + 1)
+					}
+				}
+				return m
+			}
+			return 0x3e
+		}
+		m := uint16(1 << in.Dst)
+		if in.Op&ebpf.SrcX != 0 {
+			m |= 1 << in.Src
+		}
+		return m
+	case ebpf.ClassLD:
+		if in.Op != ebpf.OpLDDW && in.Op != Nop {
+			return 1<<6 | 1<<in.Src
+		}
+	}
+	return 0
+}
+
+// defs gives the registers an instruction changes.
+func defs(in *Inst) uint16 {
+	if in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX || in.Class() == ebpf.ClassLD && in.Op != ebpf.OpLDDW && in.Op != Nop {
+		return 0x3f
+	}
+	if r := defReg(in); r >= 0 {
+		return 1 << r
+	}
+	return 0
+}
+
+func movImm(r uint8, v int32) Inst {
+	return Inst{Insn: ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: r, Imm: v}, To: -1, Slot: -1}
+}
+
+func movReg(d, s uint8) Inst {
+	return Inst{Insn: ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX, Dst: d, Src: s}, To: -1, Slot: -1}
+}
+
+// movConst is the cheapest instruction that sets r to v; ok is false where
+// that takes a wide load.
+func movConst(r uint8, v uint64) (Inst, bool) {
+	if v == uint64(int64(int32(v))) {
+		return movImm(r, int32(v)), true
+	}
+	if v>>32 == 0 {
+		in := movImm(r, int32(v))
+		in.Op = ebpf.ClassALU | ebpf.ALUMov
+		return in, true
+	}
+	return Inst{}, false
+}
+
+func sizeOp(n int) uint8 {
+	switch n {
+	case 1:
+		return ebpf.SizeB
+	case 2:
+		return ebpf.SizeH
+	case 4:
+		return ebpf.SizeW
+	}
+	return ebpf.SizeDW
+}

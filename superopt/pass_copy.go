@@ -1,0 +1,290 @@
+package superopt
+
+import "jitnic/host/ebpf"
+
+func isMovReg(in *Inst) bool {
+	return in.Op == ebpf.ClassALU64|ebpf.ALUMov|ebpf.SrcX && in.Off == 0
+}
+
+// replaceUse exchanges register from by to where in only reads it. ok is false
+// where it can't be (calls, read-modify-write).
+func replaceUse(in *Inst, from, to uint8) bool {
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		if in.ALUOp() == ebpf.ALUEnd || in.ALUOp() == ebpf.ALUNeg || in.Op&ebpf.SrcX == 0 || in.Src != from {
+			return false
+		}
+		in.Src = to
+		return in.ALUOp() == ebpf.ALUMov || in.Dst != from
+	case ebpf.ClassLDX:
+		if in.Src != from {
+			return false
+		}
+		in.Src = to
+		return true
+	case ebpf.ClassST:
+		if in.Dst != from {
+			return false
+		}
+		in.Dst = to
+		return true
+	case ebpf.ClassSTX:
+		if in.IsAtomic() && in.Imm&ebpf.AtomicFetch != 0 && in.Src == from {
+			return false
+		}
+		done := false
+		if in.Dst == from {
+			in.Dst, done = to, true
+		}
+		if in.Src == from {
+			in.Src, done = to, true
+		}
+		return done
+	case ebpf.ClassJMP, ebpf.ClassJMP32:
+		if !in.IsCondJump() {
+			return false
+		}
+		done := false
+		if in.Dst == from {
+			in.Dst, done = to, true
+		}
+		if in.Op&ebpf.SrcX != 0 && in.Src == from {
+			in.Src, done = to, true
+		}
+		return done
+	}
+	return false
+}
+
+// extended is the end of the straight run from i that may have side exits but
+// no entries.
+func (o *optimizer) extended(i int) int {
+	p := o.p
+	target := make([]bool, len(p.Insts)+1)
+	for k := range p.Insts {
+		if p.Insts[k].jumps() {
+			target[p.Insts[k].To] = true
+		}
+	}
+	for _, e := range p.Entry {
+		target[e] = true
+	}
+	j := i + 1
+	for j < len(p.Insts) && !target[j] && !p.Insts[j-1].ends() && !p.barrier(&p.Insts[j]) {
+		if p.Insts[j].jumps() && int(p.Insts[j].To) <= j {
+			break
+		}
+		j++
+	}
+	return j
+}
+
+// passCopyProp: after rD = rS (or rD = rS + c), uses of rD read rS while both
+// keep their values.
+func passCopyProp(o *optimizer) bool {
+	for i := range o.p.Insts {
+		in := &o.p.Insts[i]
+		if !o.a.in[i].ok || !isMovReg(in) || in.Dst == in.Src {
+			continue
+		}
+		d, s := in.Dst, in.Src
+		end := o.extended(i)
+		var add int64 // constant added to rD since
+		for j := i + 1; j < end; j++ {
+			jn := o.p.Insts[j]
+			if reads(&jn)>>d&1 != 0 {
+				c := jn
+				ok := replaceUse(&c, d, s)
+				if ok && add != 0 {
+					// rD is rS + add: only addresses can take that up
+					off := int64(c.Off) + add
+					ok = (c.IsLoad() || c.IsStore() && !(c.Class() == ebpf.ClassSTX && jn.Src == d)) && off == int64(int16(off))
+					c.Off = int16(off)
+				}
+				if ok && o.try("copy-prop", i, j+1, true, func(q *Prog) { q.Insts[j] = c }) {
+					return true
+				}
+			}
+			if defs(&jn)>>s&1 != 0 {
+				break
+			}
+			if defs(&jn)>>d&1 != 0 {
+				if jn.Op == ebpf.ClassALU64|ebpf.ALUAdd && jn.Dst == d {
+					add += int64(jn.Imm)
+					continue
+				}
+				break
+			}
+		}
+	}
+	return false
+}
+
+// passCoalesce: rD = rS where rS ends, or where rD's making can go to rD at
+// once: one name for both saves the move.
+func passCoalesce(o *optimizer) bool {
+	p := o.p
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		if !o.a.in[i].ok || !isMovReg(in) || in.Dst == in.Src || in.Src == 10 {
+			continue
+		}
+		d, s := in.Dst, in.Src
+		// forward: rS is dead after the move, rD lives in rS from here on
+		if o.a.live[i].regs>>s&1 == 0 {
+			if o.renameForward(i, d, s) {
+				return true
+			}
+		}
+		// backward: the value of rS was made here for rD only
+		if o.a.live[i].regs>>s&1 == 0 && o.renameBackward(i, d, s) {
+			return true
+		}
+	}
+	return false
+}
+
+func rename(in *Inst, from, to uint8) {
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		if in.Dst == from {
+			in.Dst = to
+		}
+		if in.Op&ebpf.SrcX != 0 && in.ALUOp() != ebpf.ALUEnd && in.Src == from {
+			in.Src = to
+		}
+	case ebpf.ClassLD:
+		if in.Op == ebpf.OpLDDW && in.Dst == from {
+			in.Dst = to
+		}
+	case ebpf.ClassST:
+		if in.Dst == from {
+			in.Dst = to
+		}
+	case ebpf.ClassJMP, ebpf.ClassJMP32:
+		if !in.IsCondJump() {
+			return
+		}
+		if in.Dst == from {
+			in.Dst = to
+		}
+		if in.Op&ebpf.SrcX != 0 && in.Src == from {
+			in.Src = to
+		}
+	default:
+		if in.Dst == from {
+			in.Dst = to
+		}
+		if in.Src == from {
+			in.Src = to
+		}
+	}
+}
+
+// renameForward renames rD to rS from the move i until rD ends.
+func (o *optimizer) renameForward(i int, d, s uint8) bool {
+	p := o.p
+	// All instructions reached from i+1 while rD is live, up to its next plain
+	// definition.
+	inside := map[int]bool{}
+	var work []int
+	push := func(k int) {
+		if k < len(p.Insts) && !inside[k] && o.a.before[k].regs>>d&1 != 0 {
+			inside[k] = true
+			work = append(work, k)
+		}
+	}
+	push(i + 1)
+	lo, hi := i, i+1
+	for len(work) > 0 {
+		k := work[len(work)-1]
+		work = work[:len(work)-1]
+		in := &p.Insts[k]
+		lo, hi = min(lo, k), max(hi, k+1)
+		if in.Op == ebpf.OpExit || in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX || p.barrier(in) {
+			if reads(in)>>d&1 != 0 || reads(in)>>s&1 != 0 || defs(in)>>s&1 != 0 {
+				return false // an argument register keeps its name
+			}
+		}
+		if defs(in)>>s&1 != 0 {
+			return false
+		}
+		if in.jumps() {
+			push(int(in.To))
+		}
+		if !in.ends() && !(defs(in)>>d&1 != 0 && reads(in)>>d&1 == 0) {
+			push(k + 1)
+		}
+	}
+	// Every instruction of the range must only be reached through the move.
+	return o.applyRename(i, lo, hi, inside, d, s)
+}
+
+func (o *optimizer) applyRename(i, lo, hi int, inside map[int]bool, d, s uint8) bool {
+	p := o.p
+	for k := range inside {
+		if k == i+1 {
+			continue
+		}
+		// preds: k-1 falling through, and jumps
+		if k > 0 && !p.Insts[k-1].ends() && !inside[k-1] && k-1 != i {
+			return false
+		}
+	}
+	for k := range p.Insts {
+		in := &p.Insts[k]
+		if in.jumps() && inside[int(in.To)] && !inside[k] && k != i {
+			return false
+		}
+	}
+	return o.tryRange("coalesce", lo, hi, func(q *Prog) {
+		q.Insts[i] = nop()
+		for k := range inside {
+			in := &q.Insts[k]
+			if defs(in)>>d&1 != 0 && reads(in)>>d&1 == 0 {
+				// it ends the range: only its reads are inside, and it reads none
+				continue
+			}
+			rename(in, d, s)
+		}
+	})
+}
+
+// tryRange is try for a range that may hold jumps: it must be loop-free and
+// without barriers for the proof.
+func (o *optimizer) tryRange(pass string, lo, hi int, f edit) bool {
+	return o.try(pass, lo, hi, false, f)
+}
+
+// renameBackward renames rS to rD from its definition before i.
+func (o *optimizer) renameBackward(i int, d, s uint8) bool {
+	p := o.p
+	target := make([]bool, len(p.Insts)+1)
+	for k := range p.Insts {
+		if p.Insts[k].jumps() {
+			target[p.Insts[k].To] = true
+		}
+	}
+	for j := i - 1; j >= 0; j-- {
+		in := &p.Insts[j]
+		if target[j+1] || in.jumps() || p.barrier(in) || in.Op == ebpf.OpExit {
+			return false
+		}
+		pure := defs(in)>>s&1 != 0 && reads(in)>>s&1 == 0
+		if pure && in.Op != ebpf.OpCall && !in.IsAtomic() {
+			// rD must be free from j to i; j itself may read it
+			ok := o.try("coalesce", j, i+1, false, func(q *Prog) {
+				q.Insts[i] = nop()
+				q.Insts[j].Dst = d
+				for k := j + 1; k < i; k++ {
+					rename(&q.Insts[k], s, d)
+				}
+			})
+			return ok
+		}
+		if in.Op == ebpf.OpCall || (reads(in)|defs(in))>>d&1 != 0 {
+			return false
+		}
+	}
+	return false
+}

@@ -1,0 +1,113 @@
+package superopt
+
+import (
+	"jitnic/host/ebpf"
+	"jitnic/pathcond/bv"
+)
+
+// passValueNumber follows a straight run symbolically. A result that a
+// register already holds becomes a move (or nothing); one that lies in memory
+// as it is becomes one load.
+func passValueNumber(o *optimizer) bool {
+	for _, w := range o.blocks() {
+		if o.valueNumber(w[0], w[1]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *optimizer) valueNumber(s, e int) bool {
+	if !o.a.in[s].ok {
+		return false
+	}
+	m := newMachine(o.p, AllAccel)
+	st := m.entry(&o.a.in[s], o.free)
+	var acc []symAccess
+	for i := s; i < e; i++ {
+		in := o.p.Insts[i]
+		if in.jumps() || in.Op == ebpf.OpExit {
+			return false
+		}
+		before := st.clone()
+		if m.step(o.p, i, &in, st, &acc) != nil {
+			return false
+		}
+		d := defReg(&in)
+		if d < 0 || in.IsAtomic() {
+			continue
+		}
+		t := st.r[d]
+		if before.r[d] == t {
+			if o.try("value-number", i, i+1, false, func(q *Prog) { q.Insts[i] = nop() }) ||
+				o.try("value-number", s, i+1, false, func(q *Prog) { q.Insts[i] = nop() }) {
+				return true
+			}
+		}
+		if isMovReg(&in) {
+			continue
+		}
+		if isMov := in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX == 0 && (in.Class() == ebpf.ClassALU64 || in.Class() == ebpf.ClassALU); !isMov {
+			for r := 0; r < 11; r++ {
+				if r != d && before.r[r] == t {
+					if o.try("value-number", s, i+1, true, func(q *Prog) { q.Insts[i] = movReg(uint8(d), uint8(r)) }) {
+						return true
+					}
+				}
+			}
+		}
+		if in.IsLoad() {
+			continue
+		}
+		if rg, off, n := m.wholeLoad(t); n > 0 {
+			for r := uint8(0); r < 11; r++ {
+				if before.r[r] == 0 {
+					continue
+				}
+				r2, o2, err := m.locate(before.r[r])
+				if err != nil || r2 != rg {
+					continue
+				}
+				c, ok := m.b.IsConst(m.b.Bin(bv.OpSub, off, o2))
+				if !ok || int64(c) != int64(int16(c)) {
+					continue
+				}
+				ld := Inst{Insn: ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | sizeOp(n), Dst: uint8(d), Src: r, Off: int16(c)}, To: -1, Slot: in.Slot}
+				if o.try("value-number", s, i+1, true, func(q *Prog) { q.Insts[i] = ld }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// wholeLoad says whether t is n bytes as they lie in memory, zero-extended.
+func (m *machine) wholeLoad(t bv.Term) (rg int, off bv.Term, n int) {
+	b := m.b
+	var ver bv.Term
+	k := 0
+	for ; k < 8; k++ {
+		x := b.Extract(t, 8*k, 8)
+		if b.Op(x) != bv.OpFun || b.K(x)>>32 != fnMem>>32 {
+			break
+		}
+		a := b.Args(x)
+		if k == 0 {
+			rg, off, ver = int(b.K(x)&0xffffffff), a[0], a[1]
+			continue
+		}
+		if int(b.K(x)&0xffffffff) != rg || a[1] != ver || a[0] != b.Bin(bv.OpAdd, off, b.Const(uint64(k), 64)) {
+			return 0, 0, 0
+		}
+	}
+	if k != 1 && k != 2 && k != 4 && k != 8 {
+		return 0, 0, 0
+	}
+	if k < 8 {
+		if v, ok := b.IsConst(b.Extract(t, 8*k, 64-8*k)); !ok || v != 0 {
+			return 0, 0, 0
+		}
+	}
+	return rg, off, k
+}

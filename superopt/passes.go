@@ -1,0 +1,59 @@
+package superopt
+
+// pass is one deterministic rewrite. run proposes rewrites until one is
+// accepted (true) or it has no more (false).
+type pass struct {
+	name string
+	run  func(o *optimizer) bool
+}
+
+// passTable lists every dataflow pass, in the order they are tried. After any
+// success the order begins again.
+var passTable = []pass{
+	{"dead-branch", passDeadBranch},
+	{"jump-thread", passJumpThread},
+	{"dead-code", passDeadCode},
+	{"const-prop", passConstProp},
+	{"copy-prop", passCopyProp},
+	{"value-number", passValueNumber},
+	{"coalesce", passCoalesce},
+	{"store-imm", passStoreImm},
+	{"store-merge", passStoreMerge},
+	{"copy-merge", passCopyMerge},
+	{"delete", passDelete},
+	{"xadd", passXadd},
+	{"swap-compare", passSwapCompare},
+	{"branch-shape", passBranchShape},
+	{"tail-merge", passTailMerge},
+}
+
+// passOrder says which pass must come before which, and why; a test checks it
+// against the table.
+var passOrder = []struct{ before, after, why string }{
+	{"dead-branch", "dead-code", "code behind a branch that is never taken is dead"},
+	{"const-prop", "store-imm", "a store needs its register known"},
+	{"const-prop", "store-merge", "constants merge without a register"},
+	{"value-number", "copy-merge", "bytes put together become one load first"},
+	{"store-imm", "store-merge", "immediates merge, registers do not"},
+	{"copy-merge", "delete", "whole copies are cheaper found than searched"},
+	{"delete", "xadd", "an atomic costs more than what a deletion leaves"},
+}
+
+// passes runs the table to a fixed point.
+func (o *optimizer) passes() {
+	for round := 0; round < 10000; round++ {
+		if o.ctx.Err() != nil {
+			return
+		}
+		done := true
+		for _, p := range passTable {
+			if p.run(o) {
+				done = false
+				break
+			}
+		}
+		if done {
+			return
+		}
+	}
+}

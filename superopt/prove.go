@@ -1,0 +1,501 @@
+package superopt
+
+import (
+	"fmt"
+	"sort"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"jitnic/host/ebpf"
+	"jitnic/pathcond/bv"
+	"jitnic/superopt/z3"
+)
+
+// Prover answers whether two fragments do the same. Cheap answers come first:
+// equal normal forms, then concrete tests, then the cache of verdicts, then
+// the solver. It isn't safe for concurrent use; make one for each worker.
+type Prover struct {
+	Accel  Accel
+	RLimit uint32 // solver resources for one proof
+	Seed   uint32
+
+	Proved, Refuted, Unknown        int // verdicts given
+	ByTerms, ByTests, ByCache, ByZ3 int // who gave them
+
+	z     *z3.Context
+	err   error // why there is no solver
+	bvs   *z3.Solver
+	ufs   *z3.Solver
+	cache *lru.Cache[string, z3.Verdict]
+	trace func(string)
+}
+
+// NewProver makes a prover; without libz3 it still proves what normal forms
+// and refutes what tests decide, and says what to install for the rest.
+func NewProver(seed uint32) *Prover {
+	p := &Prover{Accel: AllAccel, RLimit: 2_000_000, Seed: seed}
+	p.cache, _ = lru.New[string, z3.Verdict](1 << 14)
+	p.z, p.err = z3.NewContext(&z3.Config{Seed: seed})
+	return p
+}
+
+// Close gives the solver back.
+func (p *Prover) Close() {
+	if p.z != nil {
+		p.z.Close()
+		p.z = nil
+	}
+}
+
+// Interrupt makes a running proof give up.
+func (p *Prover) Interrupt() {
+	if p.z != nil {
+		p.z.Interrupt()
+	}
+}
+
+// task is one question: do the same instructions [s, e) of two programs of one
+// length, which are equal everywhere else, do the same?
+type task struct {
+	old, new *Prog
+	s, e     int
+	pre      *facts
+	out      func(label int) *live // what must agree where control leaves to label; -1 the end
+	loopFree bool
+	// assume holds before the fragment: a trace's path condition.
+	assume   func(m *machine, st *symState) bv.Term
+	noSafety bool
+}
+
+// Equivalent answers the question; it never panics on odd programs.
+func (p *Prover) Equivalent(t *task) z3.Verdict {
+	v := p.equivalent(t)
+	switch v.(type) {
+	case z3.Proved:
+		p.Proved++
+	case z3.Refuted:
+		p.Refuted++
+	default:
+		p.Unknown++
+	}
+	return v
+}
+
+func (p *Prover) equivalent(t *task) z3.Verdict {
+	m := newMachine(t.old, p.Accel)
+	start := m.entry(t.pre, t.loopFree)
+	if t.assume != nil {
+		start.pc = t.assume(m, start)
+	}
+	a, accA, err := m.run(t.old, t.s, t.e, start.clone())
+	if err != nil {
+		return z3.Unknown{Reason: "original: " + err.Error()}
+	}
+	b, accB, err := m.run(t.new, t.s, t.e, start.clone())
+	if err != nil {
+		return z3.Unknown{Reason: "rewrite: " + err.Error()}
+	}
+	if !t.noSafety {
+		if why := m.newAccess(accA, accB); why != "" {
+			return z3.Refuted{By: "terms", What: why}
+		}
+	}
+	diff, why := m.differ(a, b, t.out)
+	if why != "" {
+		return z3.Refuted{By: "terms", What: why}
+	}
+	return p.decide(m, m.b.AndB(start.pc, diff))
+}
+
+// decide says whether diff can be 1.
+func (p *Prover) decide(m *machine, diff bv.Term) z3.Verdict {
+	if k, ok := m.b.IsConst(diff); ok {
+		p.ByTerms++
+		if k == 0 {
+			return z3.Proved{By: "terms"}
+		}
+		return z3.Refuted{By: "terms", What: "differs for every input"}
+	}
+	if v, ok := p.test(m.b, diff); ok {
+		p.ByTests++
+		return v
+	}
+	text, inputs, uf := smtText(m.b, diff)
+	if v, ok := p.cache.Get(text); ok { // keyed on the whole text: a hash can't lie
+		p.ByCache++
+		return v
+	}
+	v := p.solve(m, text, inputs, uf)
+	p.cache.Add(text, v)
+	p.ByZ3++
+	return v
+}
+
+func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.Verdict {
+	if p.z == nil {
+		return z3.Unknown{Reason: p.err.Error()}
+	}
+	s := &p.bvs
+	logic := "QF_BV"
+	if uf {
+		s, logic = &p.ufs, "QF_UFBV"
+	}
+	if *s == nil {
+		*s = p.z.NewSolver(logic)
+	}
+	(*s).Reset()
+	(*s).SetBudget(p.RLimit, p.Seed)
+	if err := (*s).AddText(text); err != nil {
+		return z3.Unknown{Reason: err.Error()}
+	}
+	r, err := (*s).Check()
+	switch {
+	case err != nil:
+		return z3.Unknown{Reason: err.Error()}
+	case r == z3.Unsat:
+		return z3.Proved{By: "z3"}
+	case r == z3.Undef:
+		return z3.Unknown{Reason: (*s).Reason()}
+	}
+	mod, err := (*s).Model()
+	if err != nil {
+		return z3.Unknown{Reason: "satisfiable, but " + err.Error()}
+	}
+	defer mod.Close()
+	v := z3.Refuted{By: "z3"}
+	for _, in := range inputs {
+		x, err := mod.Uint64(p.z.Const(in.name, p.z.BV(in.width)))
+		if err != nil {
+			return z3.Unknown{Reason: "satisfiable, but " + err.Error()}
+		}
+		v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(in.term), Value: x, Width: in.width})
+	}
+	return v
+}
+
+// inputName says what an input of a proof is, for counterexamples.
+func (m *machine) inputName(t bv.Term) string {
+	k := m.b.K(t)
+	if m.b.Op(t) == bv.OpFun {
+		rg := []string{"stack", "ctx", "pkt"}
+		n := "f"
+		if k>>32 == fnMem>>32 {
+			r := int(k & 0xffffffff)
+			if r < len(rg) {
+				n = rg[r]
+			} else {
+				n = fmt.Sprintf("map%d", r-rgMap)
+			}
+			off, _ := m.b.IsConst(m.b.Args(t)[0])
+			return fmt.Sprintf("%s[%d]", n, int64(off))
+		}
+		return fmt.Sprintf("f%x", k)
+	}
+	switch {
+	case k >= inReg && k < inReg+11:
+		return fmt.Sprintf("r%d", k-inReg)
+	case k == inStack:
+		return "r10"
+	case k == inCtx:
+		return "ctx"
+	case k == inPkt:
+		return "data"
+	case k == inPktEnd:
+		return "data_end"
+	case k == inWorld:
+		return "world"
+	}
+	return fmt.Sprintf("in%x", k)
+}
+
+// testEnv gives inputs and functions values from a seed; every fourth vector
+// takes boundary values.
+type testEnv struct {
+	b    *bv.Builder
+	seed uint64
+	ids  map[uint64]bv.Term
+}
+
+var boundary = [...]uint64{0, 1, ^uint64(0), 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
+	0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 2}
+
+func mix(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func (e *testEnv) raw(h uint64) uint64 {
+	h = mix(h + e.seed*0x9e3779b97f4a7c15)
+	if e.seed%4 == 3 || h>>61 == 0 {
+		return boundary[h%uint64(len(boundary))]
+	}
+	if e.seed%4 == 1 {
+		return h >> 32 & 0xff
+	}
+	return mix(h)
+}
+
+func (e *testEnv) Input(id uint64) uint64 {
+	v := e.raw(mix(id))
+	t := e.ids[id]
+	lo, hi := e.b.Bounds(t)
+	z := e.b.Zeros(t)
+	v &^= z
+	if v < lo || v > hi {
+		if hi-lo == ^uint64(0) {
+			return v
+		}
+		v = lo + v%(hi-lo+1)
+		v &^= z
+		if v < lo || v > hi {
+			v = lo
+		}
+	}
+	return v
+}
+
+func (e *testEnv) Apply(id uint64, args []uint64) uint64 {
+	h := mix(id + 0x1234567)
+	for _, a := range args {
+		h = mix(h ^ mix(a+0x51ed27))
+	}
+	return e.raw(h)
+}
+
+// test evaluates diff on concrete inputs; it can only refute.
+func (p *Prover) test(b *bv.Builder, diff bv.Term) (z3.Verdict, bool) {
+	env := &testEnv{b: b, ids: map[uint64]bv.Term{}}
+	collectInputs(b, diff, env.ids)
+	ev := bv.NewEvaluator(b, env)
+	for k := uint64(0); k < 48; k++ {
+		env.seed = k + uint64(p.Seed)<<8
+		ev.Reset()
+		if ev.Eval(diff) == 0 {
+			continue
+		}
+		legal := true
+		for id, t := range env.ids { // an input outside its facts is no counterexample
+			v := env.Input(id)
+			lo, hi := b.Bounds(t)
+			if v < lo || v > hi || v&b.Zeros(t) != 0 {
+				legal = false
+			}
+		}
+		if !legal {
+			continue
+		}
+		v := z3.Refuted{By: "tests"}
+		m := &machine{b: b}
+		for id, t := range env.ids {
+			v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(t), Value: env.Input(id), Width: b.Width(t)})
+		}
+		sort.Slice(v.Counterexample, func(i, j int) bool { return v.Counterexample[i].Name < v.Counterexample[j].Name })
+		return v, true
+	}
+	return nil, false
+}
+
+func collectInputs(b *bv.Builder, t bv.Term, into map[uint64]bv.Term) {
+	seen := map[bv.Term]bool{}
+	var walk func(bv.Term)
+	walk = func(t bv.Term) {
+		if seen[t] {
+			return
+		}
+		seen[t] = true
+		if b.Op(t) == bv.OpInput {
+			into[b.K(t)] = t
+		}
+		for _, a := range b.Args(t) {
+			walk(a)
+		}
+	}
+	walk(t)
+}
+
+// newAccess says which access of the rewrite the original never makes. Stack
+// accesses are the checker's business: any is good that stays in the frame.
+func (m *machine) newAccess(a, b []symAccess) string {
+	bt := m.b
+	type key struct {
+		rg    int
+		base  bv.Term
+		store bool
+	}
+	cover := map[key]map[uint64][]bv.Term{} // byte -> guards
+	note := func(x *symAccess, store bool) {
+		base, c := bt.SplitAdd(x.off)
+		k := key{x.rg, base, store}
+		if cover[k] == nil {
+			cover[k] = map[uint64][]bv.Term{}
+		}
+		for i := 0; i < x.n; i++ {
+			cover[k][c+uint64(i)] = append(cover[k][c+uint64(i)], x.guard)
+		}
+	}
+	exact := map[symAccess]bool{}
+	for i := range a {
+		note(&a[i], false)
+		if a[i].store {
+			note(&a[i], true)
+		}
+		e := a[i]
+		e.guard = 0
+		exact[e] = true
+	}
+	for i := range b {
+		x := &b[i]
+		if x.rg == rgStack {
+			continue
+		}
+		base, c := bt.SplitAdd(x.off)
+		e := *x
+		e.guard = 0
+		if (x.rg == rgCtx || x.rg < 0) && !exact[e] && !m.ctxAllowed(x, c, base) {
+			return fmt.Sprintf("accesses %d bytes of the context at %d, which the original does not", x.n, int64(c))
+		}
+		got := cover[key{x.rg, base, x.store}]
+		for k := 0; k < x.n; k++ {
+			ok := false
+			for _, g := range got[c+uint64(k)] {
+				if g == m.one || g == x.guard || m.implies(x.guard, g) {
+					ok = true
+				}
+			}
+			if !ok {
+				return fmt.Sprintf("accesses a byte at offset %d the original does not", int64(c+uint64(k)))
+			}
+		}
+	}
+	return ""
+}
+
+// implies: x is g and something more.
+func (m *machine) implies(x, g bv.Term) bool {
+	if x == g {
+		return true
+	}
+	if m.b.Op(x) == bv.OpAnd {
+		for _, a := range m.b.Args(x) {
+			if m.implies(a, g) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ctxAllowed lists context accesses of a width the original need not have
+// used: the control block of an skb may be written by double words
+// (bpf_skb_is_valid_access, net/core/filter.c).
+func (m *machine) ctxAllowed(x *symAccess, c uint64, base bv.Term) bool {
+	return m.p.Kind == KindSKB && base == 0 && x.n == 8 && c >= 48 && c+8 <= 68 && c%8 == 0
+}
+
+// differ is the predicate "the two sets of exits disagree on what matters".
+func (m *machine) differ(a, b map[int]exitState, out func(int) *live) (bv.Term, string) {
+	t := m.b
+	labels := map[int]bool{}
+	for l := range a {
+		labels[l] = true
+	}
+	for l := range b {
+		labels[l] = true
+	}
+	var order []int
+	for l := range labels {
+		order = append(order, l)
+	}
+	sort.Ints(order)
+	diff := m.zero
+	for _, l := range order {
+		x, okx := a[l]
+		y, oky := b[l]
+		switch {
+		case !okx:
+			diff = t.OrB(diff, y.pc)
+			continue
+		case !oky:
+			diff = t.OrB(diff, x.pc)
+			continue
+		}
+		if x.pc != y.pc {
+			diff = t.OrB(diff, t.Not(t.Bin(bv.OpEq, x.pc, y.pc)))
+		}
+		d := m.zero
+		ne := func(p, q bv.Term) {
+			if p != q {
+				d = t.OrB(d, t.Not(t.Bin(bv.OpEq, p, q)))
+			}
+		}
+		lv := out(l)
+		for r := 0; r < 11; r++ {
+			if lv.regs>>r&1 == 0 {
+				continue
+			}
+			p, q := x.st.r[r], y.st.r[r]
+			if p == 0 { // the original can't read it later on any path
+				continue
+			}
+			if q == 0 {
+				return 0, fmt.Sprintf("leaves r%d unreadable", r)
+			}
+			if l == -1 && r == 0 { // a verdict has 32 bits (bpf_prog_run)
+				p, q = t.Extract(p, 0, 32), t.Extract(q, 0, 32)
+			}
+			ne(p, q)
+		}
+		ne(x.st.world, y.st.world)
+		for rg := range x.st.mem {
+			p, q := &x.st.mem[rg], &y.st.mem[rg]
+			if rg != rgStack {
+				ne(p.ver, q.ver)
+			}
+			seen := map[bv.Term]bool{}
+			for _, side := range [2]*region{p, q} {
+				for _, w := range side.writes {
+					if seen[w.off] {
+						continue
+					}
+					seen[w.off] = true
+					if rg == rgStack {
+						if k, ok := t.IsConst(w.off); ok {
+							if lo, ok := stackBytes(int64(k), 1); ok && lv.stack[lo>>6]>>(lo&63)&1 == 0 {
+								continue
+							}
+						}
+					}
+					ne(m.getByte(x.st, rg, w.off), m.getByte(y.st, rg, w.off))
+				}
+			}
+		}
+		diff = t.OrB(diff, t.AndB(x.pc, d))
+	}
+	return diff, ""
+}
+
+// loopFree says whether every jump goes forward.
+func (p *Prog) loopFree() bool {
+	for i := range p.Insts {
+		if p.Insts[i].jumps() && int(p.Insts[i].To) <= i {
+			return false
+		}
+	}
+	return true
+}
+
+// modelled says whether the whole program can be proved at once.
+func (p *Prog) modelled() bool {
+	if !p.loopFree() || len(p.Entry) > 1 {
+		return false
+	}
+	for i := range p.Insts {
+		if p.barrier(&p.Insts[i]) || p.Insts[i].Op == ebpf.OpLDDW && p.Insts[i].Src > ebpf.PseudoMapValue {
+			return false
+		}
+	}
+	return true
+}

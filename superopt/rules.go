@@ -1,0 +1,4 @@
+package superopt
+
+// Rule is one rewrite kept as data.
+type Rule struct{}

@@ -1,0 +1,230 @@
+package superopt
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"jitnic/pathcond/bv"
+	"jitnic/superopt/z3"
+)
+
+// Options of Optimize. The zero value is the default setting.
+type Options struct {
+	Cost      string   // name in Costs; "count"
+	CostFunc  CostFunc // instead of Cost
+	Seed      uint64
+	Proposals int      // budget of the stochastic search for each window; 0: 20000, <0: none
+	Windows   [][2]int // slots [s, e); nil: found automatically
+	RLimit    uint32   // solver resources for one proof; 0: 2,000,000
+	Accel     *Accel   // nil: all on
+	Rules     []*Rule  // beside the built-in ones
+	Layers    string   // letters of the layers to run: p passes, r rules, e enumeration, s search; "" all
+	Progress  func(Progress)
+	Log       func(format string, args ...any)
+}
+
+// Progress is one line of news.
+type Progress struct {
+	Best            float64
+	Proposals       int64
+	Proved, Refuted int
+	Unknown         int
+}
+
+// PassStats counts what one pass or move did.
+type PassStats struct {
+	Name     string `json:"name"`
+	Proposed int    `json:"proposed"`
+	Unsafe   int    `json:"unsafe"`
+	Accepted int    `json:"accepted"`
+	Better   int    `json:"better"`
+}
+
+// Stats is what a run did.
+type Stats struct {
+	Passes    []*PassStats `json:"passes"`
+	Proposals int64        `json:"proposals"`
+	byName    map[string]*PassStats
+}
+
+func (s *Stats) pass(name string) *PassStats {
+	if p := s.byName[name]; p != nil {
+		return p
+	}
+	p := &PassStats{Name: name}
+	if s.byName == nil {
+		s.byName = map[string]*PassStats{}
+	}
+	s.byName[name] = p
+	s.Passes = append(s.Passes, p)
+	return p
+}
+
+// Kernel is what the running kernel said of the result.
+type Kernel struct {
+	Loaded      bool   `json:"loaded"`
+	Runs        int    `json:"runs"`
+	Differences int    `json:"differences"`
+	Reason      string `json:"reason,omitempty"` // why not loaded, or not asked
+}
+
+// Result of one program's optimisation.
+type Result struct {
+	Name         string  `json:"name"`
+	Before       int     `json:"before"` // slots
+	After        int     `json:"after"`
+	CostBefore   float64 `json:"cost_before"`
+	CostAfter    float64 `json:"cost_after"`
+	LatBefore    float64 `json:"latency_before_ns"`
+	LatAfter     float64 `json:"latency_after_ns"`
+	Proposals    int64   `json:"proposals"`
+	PerSecond    float64 `json:"proposals_per_s"`
+	Seconds      float64 `json:"seconds"`
+	SecondsBest  float64 `json:"seconds_to_best"`
+	Proved       int     `json:"proved"`
+	Refuted      int     `json:"refuted"`
+	Unknown      int     `json:"unknown"`
+	ByTerms      int     `json:"decided_by_terms"`
+	ByTests      int     `json:"decided_by_tests"`
+	ByCache      int     `json:"decided_by_cache"`
+	ByZ3         int     `json:"decided_by_z3"`
+	Whole        string  `json:"whole_program"` // the verdict over the whole program
+	Interrupted  bool    `json:"interrupted,omitempty"`
+	Kernel       *Kernel `json:"kernel,omitempty"`
+	Stats        Stats   `json:"stats"`
+	Prog         *Prog   `json:"-"`
+	Original     *Prog   `json:"-"`
+	searchSecond float64
+}
+
+type assumption func(m *machine, st *symState) bv.Term
+
+func (o *optimizer) assumption(s int) func(m *machine, st *symState) bv.Term {
+	if o.assume == nil || s != 0 {
+		return nil
+	}
+	return o.assume
+}
+
+// Optimize makes a program cheaper. What it returns is proved equal, window by
+// window; an interrupt (ctx) keeps the best proved so far.
+func Optimize(ctx context.Context, p *Prog, opt *Options) (*Result, error) {
+	return optimize(ctx, p, opt, nil)
+}
+
+func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*Result, error) {
+	if opt == nil {
+		opt = &Options{}
+	}
+	cost := opt.CostFunc
+	if cost == nil {
+		name := opt.Cost
+		if name == "" {
+			name = "count"
+		}
+		if cost = Costs[name]; cost == nil {
+			return nil, fmt.Errorf("cost %q: not one of count, count-no-atomics, latency", name)
+		}
+	}
+	began := time.Now()
+	o := &optimizer{ctx: ctx, p: p.Clone(), cost: cost, opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x5eed)),
+		banned: map[string]bool{}, bad: map[string]bool{}, assume: assume, log: opt.Log}
+	o.pr = NewProver(uint32(opt.Seed))
+	defer o.pr.Close()
+	if opt.Accel != nil {
+		o.pr.Accel = *opt.Accel
+	}
+	if opt.RLimit != 0 {
+		o.pr.RLimit = opt.RLimit
+	}
+	stop := context.AfterFunc(ctx, o.pr.Interrupt)
+	defer stop()
+	res := &Result{Name: p.Name, Before: p.Slots(), CostBefore: cost(p), LatBefore: DefaultLatency.Cost(p), Original: p}
+	o.stats = &res.Stats
+	o.refresh()
+	for _, b := range o.a.problems {
+		o.bad[problemText(b)] = true
+	}
+	original := o.p.Clone()
+	best := cost(o.p)
+	note := func() {
+		if c := cost(o.p); c < best {
+			best, res.SecondsBest = c, time.Since(began).Seconds()
+		}
+	}
+	o.layers(note)
+	note()
+	res.Whole = o.wholeVerdict(original)
+	res.Prog = o.p
+	res.After, res.CostAfter, res.LatAfter = o.p.Slots(), cost(o.p), DefaultLatency.Cost(o.p)
+	res.Seconds = time.Since(began).Seconds()
+	res.Proposals = res.Stats.Proposals
+	if o.stats.searchSeconds() > 0 {
+		res.PerSecond = float64(res.Proposals) / o.stats.searchSeconds()
+	}
+	pr := o.pr
+	res.Proved, res.Refuted, res.Unknown = pr.Proved, pr.Refuted, pr.Unknown
+	res.ByTerms, res.ByTests, res.ByCache, res.ByZ3 = pr.ByTerms, pr.ByTests, pr.ByCache, pr.ByZ3
+	res.Interrupted = ctx.Err() != nil
+	return res, nil
+}
+
+// layers runs the cheap ones to a fixed point before each dear one.
+func (o *optimizer) layers(note func()) {
+	on := func(c byte) bool {
+		if o.opt.Layers == "" {
+			return true
+		}
+		for i := range o.opt.Layers {
+			if o.opt.Layers[i] == c {
+				return true
+			}
+		}
+		return false
+	}
+	if on('p') {
+		o.passes()
+		note()
+	}
+}
+
+func (o *optimizer) progress() {
+	o.opt.Progress(Progress{Best: o.cost(o.p), Proposals: o.stats.Proposals, Proved: o.pr.Proved, Refuted: o.pr.Refuted, Unknown: o.pr.Unknown})
+}
+
+func (s *Stats) searchSeconds() float64 { return 0 }
+
+// wholeVerdict proves the result against the original over the whole program
+// where it can be: a second net under the proofs of windows.
+func (o *optimizer) wholeVerdict(original *Prog) string {
+	if !original.modelled() || !o.p.modelled() {
+		return "not asked: loops, calls of subprograms or helpers outside the model"
+	}
+	n := max(len(original.Insts), len(o.p.Insts))
+	pad := func(p *Prog) *Prog {
+		q := p.Clone()
+		for len(q.Insts) < n {
+			q.Insts = append(q.Insts, nop())
+		}
+		return q
+	}
+	f := original.entryFacts(0)
+	t := &task{old: pad(original), new: pad(o.p), s: 0, e: n, pre: &f, loopFree: true, out: func(int) *live { return &live{regs: 1} }, noSafety: true}
+	if o.assume != nil {
+		t.assume = o.assume
+	}
+	saved := o.pr.RLimit
+	o.pr.RLimit = 4 * saved
+	defer func() { o.pr.RLimit = saved }()
+	switch v := o.pr.Equivalent(t).(type) {
+	case z3.Proved:
+		return "proved"
+	case z3.Refuted:
+		return fmt.Sprintf("refuted: %s %v", v.What, v.Counterexample)
+	case z3.Unknown:
+		return "unknown: " + v.Reason
+	}
+	return ""
+}

@@ -1,0 +1,1008 @@
+package superopt
+
+import (
+	"errors"
+	"fmt"
+
+	"jitnic/host/ebpf"
+	"jitnic/pathcond/bv"
+)
+
+// The symbolic semantics of a fragment: instructions [s, e) of a program,
+// without loops, entered at s. Every path is followed at once; states meet at
+// join points as if-then-else terms. What leaves the fragment is one state for
+// each place it can go to.
+//
+// Memory is bytes, a list of writes for each region over what was there
+// before. Addresses are a region's base plus an offset term, so that equal
+// offsets are equal numbers to the term builder and only real questions of
+// aliasing reach the solver. The regions are the four accelerations of K2:
+// they are switched in [Accel].
+
+// Accel switches K2's four accelerations of a proof (its Table 3). All on is
+// the default; the ablation turns them off one by one.
+type Accel struct {
+	Regions bool // memory split by region
+	Maps    bool // map values split by map
+	Offsets bool // concrete offsets are compared before the solver sees them
+	Windows bool // proofs of windows, not of whole programs
+}
+
+// AllAccel has everything on.
+var AllAccel = Accel{true, true, true, true}
+
+// regions of memory
+const (
+	rgStack = iota
+	rgCtx
+	rgPkt
+	rgMap // + map index
+)
+
+// input numbers of the term builder
+const (
+	inReg    = 0x100 // + register at entry
+	inStack  = 0x200 // base of the stack: r10
+	inCtx    = 0x201
+	inPkt    = 0x202
+	inPktEnd = 0x203
+	inWorld  = 0x204 // everything helpers can see and change
+	inMeta   = 0x205
+	inVar    = 0x10000 // + instruction that made the variable part of a pointer
+	inSite   = 1 << 60 // + map<<32 + lookup
+	inMapPtr = 0x30000 // + map index
+	inGlobal = 0x40000 // + map index: address of its first value
+	inFresh  = 0x50000
+	inHide   = 0x60000
+	inUser   = 0x1000000 // a trace's own inputs
+)
+
+// function numbers: kind in the high half
+const (
+	fnMem     = 1 << 32 // + region: byte at (offset, version)
+	fnOther   = 2 << 32 // + size: load through a pointer of no known region
+	fnLookup  = 3 << 32 // + map: value address of (key…, version)
+	fnRet     = 4 << 32 // + helper: r0 of (world, args…)
+	fnWorld   = 5 << 32 // + helper: world after (world, args…)
+	fnVersion = 6 << 32 // + region: version after a call
+	fnOut     = 7 << 32 // + index: byte written by a helper
+	fnDigest  = 8 << 32 // + region: what a helper sees of a region
+)
+
+// addrFact: no pointer is near 0 or the top of the address space, in the
+// kernel or in host/vm, so pointer + small offset never wraps.
+var addrFact = bv.Fact{Min: 1 << 16, Max: ^uint64(0) - 1<<16}
+
+type memWrite struct {
+	guard bv.Term // width 1
+	off   bv.Term // width 64
+	val   bv.Term // width 8
+}
+
+type region struct {
+	ver    bv.Term // version of what lies below the writes
+	writes []memWrite
+}
+
+type symState struct {
+	pc    bv.Term
+	r     [11]bv.Term // 0: unreadable
+	mem   []region
+	world bv.Term
+	// spilled is how many writes to the stack only say what entry facts know.
+	spilled int
+}
+
+func (s *symState) clone() *symState {
+	n := *s
+	n.mem = make([]region, len(s.mem))
+	for i, m := range s.mem {
+		n.mem[i] = region{m.ver, m.writes[:len(m.writes):len(m.writes)]}
+	}
+	return &n
+}
+
+// symAccess is one memory access, for the check that a rewrite touches
+// nothing the original does not.
+type symAccess struct {
+	guard bv.Term
+	rg    int
+	off   bv.Term
+	n     int
+	store bool
+	width bool
+}
+
+// machine makes terms for one proof: both sides share it.
+type machine struct {
+	b    *bv.Builder
+	p    *Prog
+	acc  Accel
+	zero bv.Term
+	one  bv.Term
+}
+
+func newMachine(p *Prog, acc Accel) *machine {
+	b := bv.NewBuilder()
+	return &machine{b: b, p: p, acc: acc, zero: b.Bool(false), one: b.Bool(true)}
+}
+
+var errLoop = errors.New("the fragment has a loop")
+
+// entry is the symbolic state where f holds.
+func (m *machine) entry(f *facts, loopFree bool) *symState {
+	s := &symState{pc: m.one, mem: make([]region, rgMap+len(m.p.Maps)), world: m.b.Input(inWorld, 64, bv.Fact{})}
+	for i := range s.mem {
+		s.mem[i].ver = m.b.Const(0, 64)
+	}
+	for i := range f.r {
+		s.r[i] = m.value(&f.r[i], inReg+uint64(i), loopFree)
+	}
+	// What is known of spilled registers is known of the bytes.
+	for i := range f.spill {
+		if f.spill[i].kind != kUninit {
+			t := m.value(&f.spill[i], inReg+0x10+uint64(i), loopFree)
+			m.put(s, rgStack, m.hide(m.b.Const(uint64(int64(i*8-512)), 64)), t, 8)
+		}
+	}
+	s.spilled = len(s.mem[rgStack].writes)
+	return s
+}
+
+// base is the address a region's offsets count from.
+func (m *machine) base(rg int) bv.Term {
+	switch rg {
+	case rgStack:
+		return m.b.Input(inStack, 64, addrFact)
+	case rgCtx:
+		return m.b.Input(inCtx, 64, addrFact)
+	case rgPkt:
+		return m.b.Input(inPkt, 64, addrFact)
+	}
+	return 0
+}
+
+// value is the term of a register of which v is known.
+func (m *machine) value(v *val, id uint64, loopFree bool) bv.Term {
+	b := m.b
+	plus := func(t bv.Term) bv.Term {
+		if v.varOf != 0 {
+			vid := uint64(inFresh) + id
+			if v.varOf > 0 && loopFree {
+				vid = inVar + uint64(v.varOf)
+			}
+			t = b.Bin(bv.OpAdd, t, b.Input(vid, 64, bv.Fact{}))
+		}
+		return b.Bin(bv.OpAdd, t, b.Const(uint64(v.off), 64))
+	}
+	switch v.kind {
+	case kUninit:
+		return 0
+	case kScalar:
+		if v.unknown == 0 {
+			return b.Const(v.known, 64)
+		}
+		f := bv.Fact{Min: v.min, Max: v.max, Zeros: ^(v.unknown | v.known)}
+		if v.known != 0 {
+			t := b.Input(id, 64, bv.Fact{})
+			t = b.Bin(bv.OpAnd, t, b.Const(v.unknown, 64))
+			return b.Bin(bv.OpOr, t, b.Const(v.known, 64))
+		}
+		return b.Input(id, 64, f)
+	case kStack:
+		return plus(m.base(rgStack))
+	case kCtx:
+		return plus(m.base(rgCtx))
+	case kPkt:
+		return plus(m.base(rgPkt))
+	case kPktEnd:
+		return b.Input(inPktEnd, 64, addrFact)
+	case kMap:
+		return b.Input(inMapPtr+uint64(v.mapID), 64, addrFact)
+	case kMapVal:
+		if v.site == -2 {
+			return plus(b.Input(inGlobal+uint64(v.mapID), 64, addrFact))
+		}
+		site := freshID(v.mapID, id) // may be any value of the map
+		if v.site >= 0 && loopFree {
+			site = siteID(v.mapID, v.site)
+		}
+		f := addrFact
+		if v.null {
+			f = bv.Fact{}
+		}
+		return plus(b.Input(site, 64, f))
+	}
+	return b.Input(id, 64, bv.Fact{}) // kAny
+}
+
+// siteID numbers a lookup's result, freshID a value pointer of unknown origin.
+func siteID(mapID, site int32) uint64 {
+	return inSite | uint64(uint32(mapID))<<32 | uint64(uint32(site))
+}
+func freshID(mapID int32, id uint64) uint64 { return inSite | uint64(uint32(mapID))<<32 | 1<<31 | id }
+
+// siteMap says which map an input of value's making points into.
+func siteMap(id uint64) (int, bool) {
+	switch {
+	case id >= inSite:
+		return int(id >> 32 & 0xfffffff), true
+	case id >= inGlobal && id < inFresh:
+		return int(id - inGlobal), true
+	}
+	return 0, false
+}
+
+// locate splits an address into region and offset. Map values keep their
+// whole address as offset: two lookups of one map may give one value.
+func (m *machine) locate(addr bv.Term) (int, bv.Term, error) {
+	b := m.b
+	var rest bv.Term = b.Const(0, 64)
+	rg := -1
+	var walk func(t bv.Term) bool
+	walk = func(t bv.Term) bool {
+		switch b.Op(t) {
+		case bv.OpAdd:
+			a := b.Args(t)
+			return walk(a[0]) && walk(a[1])
+		case bv.OpInput:
+			r := -1
+			switch id := b.K(t); {
+			case id == inStack:
+				r = rgStack
+			case id == inCtx:
+				r = rgCtx
+			case id == inPkt:
+				r = rgPkt
+			default:
+				if mp, ok := siteMap(id); ok {
+					r = rgMap + mp
+				}
+			}
+			if r >= 0 {
+				if rg >= 0 {
+					return false
+				}
+				rg = r
+				if r >= rgMap {
+					rest = b.Bin(bv.OpAdd, rest, t)
+				}
+				return true
+			}
+		case bv.OpFun:
+			if id := b.K(t); id>>32 == fnLookup>>32 {
+				if rg >= 0 {
+					return false
+				}
+				rg = rgMap + int(id&0xffffffff)
+			}
+		}
+		rest = b.Bin(bv.OpAdd, rest, t)
+		return true
+	}
+	if !walk(addr) {
+		return 0, 0, fmt.Errorf("an address with two bases")
+	}
+	if rg >= 0 {
+		return rg, rest, nil
+	}
+	// A choice between two places of one region.
+	if b.Op(rest) == bv.OpIte || b.Op(rest) == bv.OpAdd {
+		base, c := b.SplitAdd(rest)
+		if base != 0 && b.Op(base) == bv.OpIte {
+			a := b.Args(base)
+			r1, o1, e1 := m.locate(a[1])
+			r2, o2, e2 := m.locate(a[2])
+			if e1 == nil && e2 == nil && r1 == r2 {
+				return r1, b.Bin(bv.OpAdd, b.Ite(a[0], o1, o2), b.Const(c, 64)), nil
+			}
+		}
+	}
+	return 0, 0, errNoRegion
+}
+
+var errNoRegion = errors.New("an address of no known region")
+
+// get reads n bytes as a term of 8n bits.
+func (m *machine) get(s *symState, rg int, off bv.Term, n int) bv.Term {
+	b := m.b
+	var t bv.Term
+	for i := 0; i < n; i++ {
+		byt := m.getByte(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)))
+		if i == 0 {
+			t = byt
+		} else {
+			t = b.Concat(byt, t)
+		}
+	}
+	return t
+}
+
+func (m *machine) getByte(s *symState, rg int, off bv.Term) bv.Term {
+	b := m.b
+	mem := &s.mem[rg]
+	type choice struct{ c, v bv.Term }
+	var pick []choice
+	res := bv.Term(0)
+	for i := len(mem.writes) - 1; i >= 0; i-- {
+		w := &mem.writes[i]
+		c := b.AndB(w.guard, b.Bin(bv.OpEq, off, w.off))
+		if k, ok := b.IsConst(c); ok {
+			if k == 0 {
+				continue
+			}
+			res = w.val
+			break
+		}
+		pick = append(pick, choice{c, w.val})
+	}
+	if res == 0 {
+		res = m.initial(rg, off, mem.ver)
+	}
+	for i := len(pick) - 1; i >= 0; i-- {
+		res = b.Ite(pick[i].c, pick[i].v, res)
+	}
+	return res
+}
+
+// initial is a byte as it was before any write.
+func (m *machine) initial(rg int, off, ver bv.Term) bv.Term {
+	b := m.b
+	if b.Op(ver) == bv.OpIte {
+		a := b.Args(ver)
+		return b.Ite(a[0], m.initial(rg, off, a[1]), m.initial(rg, off, a[2]))
+	}
+	id := rg
+	if !m.acc.Regions {
+		id = 0
+	} else if !m.acc.Maps && rg >= rgMap {
+		id = rgMap
+	}
+	if id != rg { // one array for several regions: the region is part of the index
+		return b.Fun(fnMem+uint64(id), 8, bv.Fact{}, off, ver, b.Const(uint64(rg), 64))
+	}
+	return b.Fun(fnMem+uint64(id), 8, bv.Fact{}, off, ver)
+}
+
+// put writes the low n bytes of t.
+func (m *machine) put(s *symState, rg int, off, t bv.Term, n int) {
+	b := m.b
+	for i := 0; i < n; i++ {
+		s.mem[rg].writes = append(s.mem[rg].writes, memWrite{m.one, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)), b.Extract(t, 8*i, 8)})
+	}
+}
+
+// exit is what reaches one place outside the fragment.
+type exitState struct {
+	pc bv.Term
+	st *symState
+}
+
+// run follows the fragment. Exits are keyed by target index; the end of the
+// program by -1.
+func (m *machine) run(p *Prog, s, e int, start *symState) (map[int]exitState, []symAccess, error) {
+	order, err := p.order(s, e)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := map[int]*symState{s: start}
+	out := map[int]exitState{}
+	var acc []symAccess
+	flow := func(to int, st *symState) {
+		if st.pc == m.zero {
+			return
+		}
+		if to >= s && to < e && to != s {
+			if old := in[to]; old != nil {
+				st = m.merge(old, st)
+			}
+			in[to] = st
+			return
+		}
+		if old, ok := out[to]; ok {
+			st = m.merge(old.st, st)
+		}
+		out[to] = exitState{st.pc, st}
+	}
+	for _, i := range order {
+		st := in[i]
+		if st == nil {
+			continue
+		}
+		delete(in, i)
+		ins := &p.Insts[i]
+		switch {
+		case ins.Op == ebpf.OpExit:
+			flow(-1, st)
+		case ins.Op == ebpf.OpJA || ins.Op == ebpf.OpJA32:
+			flow(int(ins.To), st)
+		case ins.IsCondJump():
+			if int(ins.To) == i+1 { // both ways lead there
+				flow(i+1, st)
+				continue
+			}
+			c, err := m.cond(ins, st)
+			if err != nil {
+				return nil, nil, fmt.Errorf("insn %d: %w", i, err)
+			}
+			yes, no := st.clone(), st
+			yes.pc = m.b.AndB(st.pc, c)
+			no.pc = m.b.AndB(st.pc, m.b.Not(c))
+			flow(int(ins.To), yes)
+			flow(i+1, no)
+		default:
+			if err := m.step(p, i, ins, st, &acc); err != nil {
+				return nil, nil, fmt.Errorf("insn %d: %w", i, err)
+			}
+			flow(i+1, st)
+		}
+	}
+	return out, acc, nil
+}
+
+// order is a topological order of the instructions of [s, e) reachable from s.
+func (p *Prog) order(s, e int) ([]int, error) {
+	state := make(map[int]uint8, e-s)
+	var post []int
+	var visit func(i int) error
+	visit = func(i int) error {
+		if i < s || i >= e {
+			return nil
+		}
+		switch state[i] {
+		case 1:
+			return errLoop
+		case 2:
+			return nil
+		}
+		state[i] = 1
+		in := &p.Insts[i]
+		if in.jumps() {
+			if int(in.To) == s {
+				return errLoop
+			}
+			if err := visit(int(in.To)); err != nil {
+				return err
+			}
+		}
+		if !in.ends() {
+			if err := visit(i + 1); err != nil {
+				return err
+			}
+		}
+		state[i] = 2
+		post = append(post, i)
+		return nil
+	}
+	if err := visit(s); err != nil {
+		return nil, err
+	}
+	for i, j := 0, len(post)-1; i < j; i, j = i+1, j-1 {
+		post[i], post[j] = post[j], post[i]
+	}
+	return post, nil
+}
+
+// merge joins two states that exclude each other.
+func (m *machine) merge(a, b *symState) *symState {
+	t := m.b
+	c := a.pc
+	n := &symState{pc: t.OrB(a.pc, b.pc), mem: make([]region, len(a.mem)), world: t.Ite(c, a.world, b.world), spilled: a.spilled}
+	for i := range n.r {
+		if a.r[i] != 0 && b.r[i] != 0 {
+			n.r[i] = m.choose(c, a.r[i], b.r[i])
+		}
+	}
+	for i := range n.mem {
+		x, y := a.mem[i], b.mem[i]
+		k := 0
+		if x.ver == y.ver {
+			for k < len(x.writes) && k < len(y.writes) && x.writes[k] == y.writes[k] {
+				k++
+			}
+		}
+		w := append([]memWrite(nil), x.writes[:k]...)
+		for _, e := range x.writes[k:] {
+			e.guard = t.AndB(a.pc, e.guard)
+			w = append(w, e)
+		}
+		for _, e := range y.writes[k:] {
+			e.guard = t.AndB(b.pc, e.guard)
+			w = append(w, e)
+		}
+		n.mem[i] = region{t.Ite(c, x.ver, y.ver), w}
+	}
+	return n
+}
+
+// choose is c ? x : y, with a common base kept outside.
+func (m *machine) choose(c, x, y bv.Term) bv.Term {
+	if x == y {
+		return x
+	}
+	r1, o1, e1 := m.locate(x)
+	r2, o2, e2 := m.locate(y)
+	if e1 == nil && e2 == nil && r1 == r2 && r1 < rgMap {
+		return m.b.Bin(bv.OpAdd, m.base(r1), m.b.Ite(c, o1, o2))
+	}
+	return m.b.Ite(c, x, y)
+}
+
+func (m *machine) reg(s *symState, r uint8) (bv.Term, error) {
+	if s.r[r] == 0 {
+		return 0, fmt.Errorf("r%d is not readable", r)
+	}
+	return s.r[r], nil
+}
+
+func (m *machine) cond(in *Inst, s *symState) (bv.Term, error) {
+	b := m.b
+	x, err := m.reg(s, in.Dst)
+	if err != nil {
+		return 0, err
+	}
+	y := b.Const(uint64(int64(in.Imm)), 64)
+	if in.Op&ebpf.SrcX != 0 {
+		if y, err = m.reg(s, in.Src); err != nil {
+			return 0, err
+		}
+	}
+	if in.Class() == ebpf.ClassJMP32 {
+		x, y = b.Extract(x, 0, 32), b.Extract(y, 0, 32)
+	}
+	switch in.JmpOp() {
+	case ebpf.JmpEQ:
+		return b.Bin(bv.OpEq, x, y), nil
+	case ebpf.JmpNE:
+		return b.Not(b.Bin(bv.OpEq, x, y)), nil
+	case ebpf.JmpSET:
+		return b.Not(b.Bin(bv.OpEq, b.Bin(bv.OpAnd, x, y), b.Const(0, b.Width(x)))), nil
+	case ebpf.JmpGT:
+		return b.Bin(bv.OpULt, y, x), nil
+	case ebpf.JmpGE:
+		return b.Bin(bv.OpULe, y, x), nil
+	case ebpf.JmpLT:
+		return b.Bin(bv.OpULt, x, y), nil
+	case ebpf.JmpLE:
+		return b.Bin(bv.OpULe, x, y), nil
+	case ebpf.JmpSGT:
+		return b.Bin(bv.OpSLt, y, x), nil
+	case ebpf.JmpSGE:
+		return b.Bin(bv.OpSLe, y, x), nil
+	case ebpf.JmpSLT:
+		return b.Bin(bv.OpSLt, x, y), nil
+	case ebpf.JmpSLE:
+		return b.Bin(bv.OpSLe, x, y), nil
+	}
+	return 0, fmt.Errorf("jump %#02x not modelled", in.Op)
+}
+
+// aluTerm is the result of an ALU instruction; sx are the operands, 64 bits.
+func (m *machine) aluTerm(in *Inst, x, y bv.Term) (bv.Term, error) {
+	b := m.b
+	w := 64
+	if in.Class() == ebpf.ClassALU {
+		w = 32
+	}
+	op := in.ALUOp()
+	if op == ebpf.ALUEnd {
+		v := b.Extract(x, 0, int(in.Imm))
+		if in.Class() == ebpf.ClassALU64 || in.Op&ebpf.SrcX != 0 {
+			v = b.BSwap(v)
+		}
+		return b.ZExt(v, 64), nil
+	}
+	if op == ebpf.ALUMov && in.Off != 0 {
+		return b.ZExt(b.SExt(b.Extract(y, 0, int(in.Off)), w), 64), nil
+	}
+	if w == 32 {
+		if x != 0 {
+			x = b.Extract(x, 0, 32)
+		}
+		if y != 0 {
+			y = b.Extract(y, 0, 32)
+		}
+	}
+	sh := func(o bv.Op) bv.Term { return b.Bin(o, x, b.Bin(bv.OpAnd, y, b.Const(uint64(w-1), w))) }
+	var t bv.Term
+	switch op {
+	case ebpf.ALUMov:
+		t = y
+	case ebpf.ALUAdd:
+		t = b.Bin(bv.OpAdd, x, y)
+	case ebpf.ALUSub:
+		t = b.Bin(bv.OpSub, x, y)
+	case ebpf.ALUMul:
+		t = b.Bin(bv.OpMul, x, y)
+	case ebpf.ALUOr:
+		t = b.Bin(bv.OpOr, x, y)
+	case ebpf.ALUAnd:
+		t = b.Bin(bv.OpAnd, x, y)
+	case ebpf.ALUXor:
+		t = b.Bin(bv.OpXor, x, y)
+	case ebpf.ALULsh:
+		t = sh(bv.OpShl)
+	case ebpf.ALURsh:
+		t = sh(bv.OpLShr)
+	case ebpf.ALUArsh:
+		t = sh(bv.OpAShr)
+	case ebpf.ALUNeg:
+		t = b.Neg(x)
+	case ebpf.ALUDiv, ebpf.ALUMod: // by zero: 0, or the dividend (RFC 9669 section 4.1)
+		d, r := bv.OpUDiv, bv.OpURem
+		if in.Off == 1 {
+			d, r = bv.OpSDiv, bv.OpSRem
+		} else if in.Off != 0 {
+			return 0, fmt.Errorf("opcode %#02x with offset %d", in.Op, in.Off)
+		}
+		z := b.Bin(bv.OpEq, y, b.Const(0, w))
+		if op == ebpf.ALUDiv {
+			t = b.Ite(z, b.Const(0, w), b.Bin(d, x, y))
+		} else {
+			t = b.Ite(z, x, b.Bin(r, x, y))
+		}
+	default:
+		return 0, fmt.Errorf("opcode %#02x not modelled", in.Op)
+	}
+	return b.ZExt(t, 64), nil
+}
+
+func (m *machine) step(p *Prog, i int, in *Inst, s *symState, acc *[]symAccess) error {
+	b := m.b
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		var x, y bv.Term
+		var err error
+		if in.Dst == 10 {
+			return fmt.Errorf("r10 is read-only")
+		}
+		if op := in.ALUOp(); op != ebpf.ALUMov {
+			if x, err = m.reg(s, in.Dst); err != nil {
+				return err
+			}
+		}
+		switch {
+		case in.ALUOp() == ebpf.ALUEnd || in.ALUOp() == ebpf.ALUNeg:
+		case in.Op&ebpf.SrcX != 0:
+			if y, err = m.reg(s, in.Src); err != nil {
+				return err
+			}
+		default:
+			y = b.Const(uint64(int64(in.Imm)), 64)
+		}
+		t, err := m.aluTerm(in, x, y)
+		if err != nil {
+			return err
+		}
+		s.r[in.Dst] = t
+		return nil
+	case ebpf.ClassLD:
+		switch {
+		case in.Op == Nop:
+		case in.Op != ebpf.OpLDDW:
+			return fmt.Errorf("packet load not modelled")
+		case in.Src == ebpf.PseudoNone:
+			s.r[in.Dst] = b.Const(in.Const64(), 64)
+		case in.Src == ebpf.PseudoMapFD:
+			s.r[in.Dst] = b.Input(inMapPtr+uint64(in.Imm), 64, addrFact)
+		case in.Src == ebpf.PseudoMapValue:
+			s.r[in.Dst] = b.Bin(bv.OpAdd, b.Input(inGlobal+uint64(in.Imm), 64, addrFact), b.Const(uint64(int64(in.Hi)), 64))
+		default:
+			return fmt.Errorf("wide load of kind %d not modelled", in.Src)
+		}
+		return nil
+	case ebpf.ClassLDX:
+		t, err := m.load(s, in.Src, int64(in.Off), in.Size(), acc)
+		if err != nil {
+			return err
+		}
+		if in.Mode() == ebpf.ModeMEMSX {
+			s.r[in.Dst] = b.SExt(t, 64)
+		} else {
+			s.r[in.Dst] = b.ZExt(t, 64)
+		}
+		return nil
+	case ebpf.ClassST, ebpf.ClassSTX:
+		if in.IsAtomic() {
+			return m.atomic(s, in, acc)
+		}
+		v := b.Const(uint64(int64(in.Imm)), 64)
+		if in.Class() == ebpf.ClassSTX {
+			var err error
+			if v, err = m.reg(s, in.Src); err != nil {
+				return err
+			}
+		}
+		rg, off, err := m.address(s, in.Dst, int64(in.Off))
+		if err != nil {
+			return err
+		}
+		*acc = append(*acc, symAccess{guard: s.pc, rg: rg, off: off, n: in.Size(), store: true})
+		m.put(s, rg, off, v, in.Size())
+		return nil
+	}
+	if in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper {
+		return m.call(p, in, s)
+	}
+	return fmt.Errorf("opcode %#02x not modelled", in.Op)
+}
+
+func (m *machine) address(s *symState, r uint8, off int64) (int, bv.Term, error) {
+	a, err := m.reg(s, r)
+	if err != nil {
+		return 0, 0, err
+	}
+	rg, o, err := m.locate(m.b.Bin(bv.OpAdd, a, m.b.Const(uint64(off), 64)))
+	if err == nil && rg != rgCtx {
+		o = m.hide(o)
+	}
+	return rg, o, err
+}
+
+// hide keeps offsets from being compared before the solver sees them: the
+// ablation of concrete offsets.
+func (m *machine) hide(off bv.Term) bv.Term {
+	if m.acc.Offsets {
+		return off
+	}
+	return m.b.Bin(bv.OpXor, off, m.b.Input(inHide, 64, bv.Fact{}))
+}
+
+func (m *machine) load(s *symState, r uint8, off int64, n int, acc *[]symAccess) (bv.Term, error) {
+	b := m.b
+	rg, at, err := m.address(s, r, off)
+	if err == errNoRegion {
+		// Some kernel object: what it holds can't have been written here, unless
+		// anything was.
+		for i := range s.mem {
+			if i == rgStack && len(s.mem[i].writes) == s.spilled {
+				continue
+			}
+			if len(s.mem[i].writes) != 0 {
+				return 0, fmt.Errorf("load through a pointer of no known region after a store")
+			}
+		}
+		a := b.Bin(bv.OpAdd, s.r[r], b.Const(uint64(off), 64))
+		*acc = append(*acc, symAccess{guard: s.pc, rg: -1, off: a, n: n})
+		return b.Fun(fnOther+uint64(n), 8*n, bv.Fact{}, a, s.world), nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	*acc = append(*acc, symAccess{guard: s.pc, rg: rg, off: at, n: n})
+	if rg == rgCtx {
+		if k, ok := b.IsConst(at); ok {
+			if kind, isPtr := ctxPointer(m.p.Kind, int64(k), n); isPtr && len(s.mem[rgCtx].writes) == 0 {
+				switch kind {
+				case kPkt:
+					return m.base(rgPkt), nil
+				case kPktEnd:
+					return b.Input(inPktEnd, 64, addrFact), nil
+				}
+				return b.Input(inMeta, 64, addrFact), nil
+			}
+		}
+	}
+	return m.get(s, rg, at, n), nil
+}
+
+func (m *machine) atomic(s *symState, in *Inst, acc *[]symAccess) error {
+	b := m.b
+	n := in.Size()
+	if n != 4 && n != 8 {
+		return fmt.Errorf("atomic of %d bytes", n)
+	}
+	y, err := m.reg(s, in.Src)
+	if err != nil {
+		return err
+	}
+	rg, off, err := m.address(s, in.Dst, int64(in.Off))
+	if err != nil {
+		return err
+	}
+	*acc = append(*acc, symAccess{guard: s.pc, rg: rg, off: off, n: n, store: true})
+	old := m.get(s, rg, off, n)
+	v := b.Extract(y, 0, 8*n)
+	var nv bv.Term
+	switch in.Imm &^ ebpf.AtomicFetch {
+	case ebpf.AtomicAdd:
+		nv = b.Bin(bv.OpAdd, old, v)
+	case ebpf.AtomicOr:
+		nv = b.Bin(bv.OpOr, old, v)
+	case ebpf.AtomicAnd:
+		nv = b.Bin(bv.OpAnd, old, v)
+	case ebpf.AtomicXor:
+		nv = b.Bin(bv.OpXor, old, v)
+	default:
+		return fmt.Errorf("atomic %#x not modelled", in.Imm)
+	}
+	m.put(s, rg, off, b.ZExt(nv, 64), n)
+	if in.Imm&ebpf.AtomicFetch != 0 {
+		s.r[in.Src] = b.ZExt(old, 64)
+	}
+	return nil
+}
+
+// call models a helper: its result, and the world after it, are functions of
+// the world before and of all it can see. Equal calls in equal order give
+// equal worlds, and nothing else does.
+func (m *machine) call(p *Prog, in *Inst, s *symState) error {
+	b := m.b
+	h := helperOf(in.Imm)
+	if h == nil {
+		return fmt.Errorf("helper %d not modelled", in.Imm)
+	}
+	var args []bv.Term
+	mapID := -1
+	type out struct {
+		rg  int
+		off bv.Term
+		n   int
+	}
+	var outs []out
+	for k, kind := range h.args {
+		if kind == argNone {
+			continue
+		}
+		t, err := m.reg(s, uint8(k+1))
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case argScalar, argSize:
+			args = append(args, t)
+		case argCtx:
+			if t != m.base(rgCtx) {
+				return fmt.Errorf("helper %s: r%d is not the context", h.name, k+1)
+			}
+		case argMap:
+			if b.Op(t) != bv.OpInput || b.K(t) < inMapPtr || b.K(t) >= inGlobal {
+				return fmt.Errorf("helper %s: r%d is not one known map", h.name, k+1)
+			}
+			mapID = int(b.K(t) - inMapPtr)
+			if mapID >= len(p.Maps) {
+				return fmt.Errorf("helper %s: map %d of %d", h.name, mapID, len(p.Maps))
+			}
+			args = append(args, t)
+		default:
+			n := 0
+			switch kind {
+			case argKey:
+				n = int(p.Maps[mapID].KeySize)
+			case argValue:
+				n = int(p.Maps[mapID].ValueSize)
+			default:
+				if k == 4 || s.r[k+2] == 0 {
+					return fmt.Errorf("helper %s: size not readable", h.name)
+				}
+				sz, ok := b.IsConst(s.r[k+2])
+				if !ok || sz > 512 {
+					return fmt.Errorf("helper %s: size in r%d not constant", h.name, k+2)
+				}
+				n = int(sz)
+			}
+			if n == 0 {
+				continue
+			}
+			rg, off, err := m.locate(t)
+			if err != nil {
+				return fmt.Errorf("helper %s: r%d: %w", h.name, k+1, err)
+			}
+			if rg != rgCtx {
+				off = m.hide(off)
+			}
+			if kind != argMemOut {
+				for at := 0; at < n; at += 8 {
+					args = append(args, m.get(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(at), 64)), min(8, n-at)))
+				}
+			}
+			if kind == argMemOut || kind == argInOut {
+				outs = append(outs, out{rg, off, n})
+			}
+		}
+	}
+	id := uint64(uint32(in.Imm))
+	if h.pure && mapID >= 0 && orderless(p.Maps[mapID].Type) {
+		// A lookup of such a map changes nothing; its result depends on key and
+		// on the map's updates so far.
+		all := append([]bv.Term{s.mem[rgMap+mapID].ver}, args...)
+		s.r[0] = b.Fun(fnLookup+uint64(mapID), 64, bv.Fact{}, all...)
+	} else {
+		all := append([]bv.Term{s.world}, args...)
+		for rg := range s.mem {
+			if h.readsPkt && rg != rgStack || h.writesMap && rg == rgMap+mapID {
+				d, err := m.digest(s, rg)
+				if err != nil {
+					return fmt.Errorf("helper %s: %w", h.name, err)
+				}
+				all = append(all, d)
+			}
+		}
+		w := b.Fun(fnWorld+id, 64, bv.Fact{}, all...)
+		if h.pure {
+			if mapID < 0 || mapOfOther(p.Maps[mapID].Type) {
+				s.r[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
+			} else {
+				s.r[0] = b.Fun(fnLookup+uint64(mapID), 64, bv.Fact{}, all...)
+			}
+		} else {
+			s.r[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
+		}
+		s.world = w
+		if h.writesMap {
+			s.mem[rgMap+mapID] = region{ver: b.Fun(fnVersion+uint64(mapID), 64, bv.Fact{}, w)}
+		}
+		for i, o := range outs {
+			for k := 0; k < o.n; k++ {
+				v := b.Fun(fnOut+uint64(i<<16|k), 8, bv.Fact{}, w)
+				m.put(s, o.rg, b.Bin(bv.OpAdd, o.off, b.Const(uint64(k), 64)), v, 1)
+			}
+		}
+	}
+	if h.ends {
+		return fmt.Errorf("tail call not modelled") // the caller cuts the window here
+	}
+	for r := 1; r <= 5; r++ {
+		s.r[r] = 0
+	}
+	return nil
+}
+
+// digest is a term that stands for all a helper sees of a region: equal where
+// the writes since the last version are, byte by byte.
+func (m *machine) digest(s *symState, rg int) (bv.Term, error) {
+	b := m.b
+	mem := &s.mem[rg]
+	var args []bv.Term
+	// Constant offsets from one base, unguarded: last write wins, sorted. Else as they come.
+	type key struct {
+		base bv.Term
+		c    uint64
+	}
+	base0 := bv.Term(0)
+	plain := true
+	last := map[key]bv.Term{}
+	var order []key
+	for i, w := range mem.writes {
+		base, c := b.SplitAdd(w.off)
+		if i == 0 {
+			base0 = base
+		}
+		if base != base0 || w.guard != m.one {
+			plain = false
+			break
+		}
+		k := key{base, c}
+		if _, ok := last[k]; !ok {
+			order = append(order, k)
+		}
+		last[k] = w.val
+	}
+	args = append(args, mem.ver)
+	if plain {
+		sortBy(order, func(x, y key) bool { return int64(x.c) < int64(y.c) })
+		for _, k := range order {
+			// what was there before says nothing
+			off := m.offTerm(k.base, k.c)
+			if last[k] == m.initial(rg, off, mem.ver) {
+				continue
+			}
+			args = append(args, off, last[k])
+		}
+	} else {
+		for _, w := range mem.writes {
+			args = append(args, b.ZExt(w.guard, 8), w.off, w.val)
+		}
+	}
+	if len(args) > 60000 {
+		return 0, fmt.Errorf("%d writes before it", len(args))
+	}
+	return b.Fun(fnDigest+uint64(rg), 64, bv.Fact{}, args...), nil
+}
+
+func (m *machine) offTerm(base bv.Term, c uint64) bv.Term {
+	if base == 0 {
+		return m.b.Const(c, 64)
+	}
+	return m.b.Bin(bv.OpAdd, base, m.b.Const(c, 64))
+}
