@@ -60,9 +60,6 @@ const (
 func Mix(legit, attack *Stream, share float64) *Stream {
 	base := uint32(legit.NumIDs())
 	s := &Stream{Name: legit.Name + "+" + attack.Name, LabelNames: []string{"legitimate", "attack"}}
-	if legit.Keys != nil || legit.Sizes != nil {
-		s.Keys = make([]uint64, 0, int(base)+attack.NumIDs())
-	}
 	total := attack.NumIDs() + int(base)
 	if legit.Sizes != nil {
 		s.Sizes = make([]uint32, total)
@@ -79,7 +76,6 @@ func Mix(legit, attack *Stream, share float64) *Stream {
 			}
 		}
 	}
-	s.Keys = nil
 	s.ids = total
 	debt, k, v := 0.0, 0, 0
 	for i, id := range legit.IDs {

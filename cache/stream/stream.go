@@ -1,5 +1,3 @@
-// Package stream holds streams of cache requests: in memory, in files of
-// several formats, and made by generators.
 package stream
 
 import (
@@ -143,4 +141,31 @@ func (s *Stream) Check() error {
 		return fmt.Errorf("stream %q: invalidations are not in order", s.Name)
 	}
 	return nil
+}
+
+// Cost is what a miss of id costs.
+func (s *Stream) Cost(id uint32) uint32 {
+	if s.Costs == nil {
+		return 1
+	}
+	return s.Costs[id]
+}
+
+// Weight is the bytes of request i: of its packet, or else the size of its id.
+func (s *Stream) Weight(i int) uint64 {
+	switch {
+	case s.Bytes != nil:
+		return uint64(s.Bytes[i])
+	case s.IDs[i] == None:
+		return 1
+	}
+	return uint64(s.Size(s.IDs[i]))
+}
+
+// Label is the name of what request i belongs to.
+func (s *Stream) Label(i int) string {
+	if s.Labels == nil || int(s.Labels[i]) >= len(s.LabelNames) {
+		return ""
+	}
+	return s.LabelNames[s.Labels[i]]
 }

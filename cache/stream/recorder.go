@@ -1,0 +1,153 @@
+package stream
+
+import (
+	"fmt"
+	"os"
+)
+
+// A Recorder collects a stream while a program runs: in memory, and from a
+// number of requests on in a temporary file, in the own format.
+type Recorder struct {
+	mem    Stream
+	fields Fields
+	limit  int
+	dir    string
+	file   *os.File
+	w      *Writer
+	defs   map[uint32]def
+}
+
+type def struct {
+	key        uint64
+	size, cost uint32
+}
+
+// NewRecorder makes one that spills to a file in dir ("": the system's place
+// for temporary files) after limit requests; limit 0 is 64 Mi.
+func NewRecorder(f Fields, limit int, dir string, labels ...string) *Recorder {
+	if limit == 0 {
+		limit = 64 << 20
+	}
+	return &Recorder{mem: Stream{LabelNames: labels}, fields: f, limit: limit, dir: dir, defs: map[uint32]def{}}
+}
+
+// Request notes a request of id, or of an uncacheable packet (None).
+func (r *Recorder) Request(id, bytes uint32, ns int64, label uint8) error {
+	if r.w == nil && len(r.mem.IDs) >= r.limit {
+		if err := r.spill(); err != nil {
+			return err
+		}
+	}
+	if r.w != nil {
+		r.w.Request(id, bytes, ns, label)
+		return r.w.err
+	}
+	m := &r.mem
+	m.IDs = append(m.IDs, id)
+	if r.fields.Bytes {
+		m.Bytes = append(m.Bytes, bytes)
+	}
+	if r.fields.Time {
+		m.Time = append(m.Time, ns)
+	}
+	if r.fields.Labels {
+		m.Labels = append(m.Labels, label)
+	}
+	return nil
+}
+
+// Invalidate notes that id is invalidated before the next request.
+func (r *Recorder) Invalidate(id uint32) {
+	if r.w != nil {
+		r.w.Invalidate(id)
+		return
+	}
+	r.mem.Invalidations = append(r.mem.Invalidations, Invalidation{uint64(len(r.mem.IDs)), id})
+}
+
+// Define notes what id is; the last word holds.
+func (r *Recorder) Define(id uint32, key uint64, size, cost uint32) {
+	r.defs[id] = def{key, max(size, 1), cost}
+}
+
+func (r *Recorder) spill() error {
+	f, err := os.CreateTemp(r.dir, "jitnic-requests-*")
+	if err != nil {
+		return fmt.Errorf("stream: spilling to disk: %w", err)
+	}
+	r.file = f
+	if len(r.mem.LabelNames) == 0 && r.fields.Labels {
+		r.mem.LabelNames = []string{""}
+	}
+	w := NewWriter(f, r.fields, r.mem.LabelNames...)
+	v := 0
+	for i, id := range r.mem.IDs {
+		for ; v < len(r.mem.Invalidations) && r.mem.Invalidations[v].At <= uint64(i); v++ {
+			w.Invalidate(r.mem.Invalidations[v].ID)
+		}
+		var bytes uint32
+		var ns int64
+		var label uint8
+		if r.fields.Bytes {
+			bytes = r.mem.Bytes[i]
+		}
+		if r.fields.Time {
+			ns = r.mem.Time[i]
+		}
+		if r.fields.Labels {
+			label = r.mem.Labels[i]
+		}
+		w.Request(id, bytes, ns, label)
+	}
+	for ; v < len(r.mem.Invalidations); v++ {
+		w.Invalidate(r.mem.Invalidations[v].ID)
+	}
+	r.w = w
+	r.mem = Stream{LabelNames: r.mem.LabelNames}
+	return w.err
+}
+
+// Spilled reports whether the stream is in a file by now.
+func (r *Recorder) Spilled() bool { return r.w != nil }
+
+// Stream ends the recording and returns what was recorded. The temporary file
+// is removed.
+func (r *Recorder) Stream() (*Stream, error) {
+	s := &r.mem
+	if r.w != nil {
+		defer os.Remove(r.file.Name())
+		defer r.file.Close()
+		if err := r.w.Close(); err != nil {
+			return nil, fmt.Errorf("stream: spilling to disk: %w", err)
+		}
+		if _, err := r.file.Seek(0, 0); err != nil {
+			return nil, fmt.Errorf("stream: reading back: %w", err)
+		}
+		var err error
+		if s, err = Read(r.file); err != nil {
+			return nil, fmt.Errorf("stream: reading back: %w", err)
+		}
+	}
+	s.ids = 0
+	n := s.NumIDs()
+	if len(r.defs) > 0 {
+		s.Keys, s.Sizes, s.Costs = make([]uint64, n), make([]uint32, n), make([]uint32, n)
+		for id := range s.Sizes {
+			s.Sizes[id], s.Costs[id] = 1, 1
+		}
+		for id, d := range r.defs {
+			if int(id) < n {
+				s.Keys[id], s.Sizes[id], s.Costs[id] = d.key, d.size, d.cost
+			}
+		}
+	}
+	return s, nil
+}
+
+// Close removes the temporary file of a recording that is not wanted after all.
+func (r *Recorder) Close() {
+	if r.file != nil {
+		r.file.Close()
+		os.Remove(r.file.Name())
+	}
+}

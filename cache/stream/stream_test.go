@@ -1,0 +1,320 @@
+package stream
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+var sameStream = cmp.Options{cmpopts.IgnoreUnexported(Stream{}), cmpopts.EquateEmpty()}
+
+func draw(t *rapid.T) *Stream {
+	n := rapid.IntRange(0, 60).Draw(t, "requests")
+	s := &Stream{IDs: make([]uint32, 0, n)}
+	times, labels, sizes := rapid.Bool().Draw(t, "times"), rapid.Bool().Draw(t, "labels"), rapid.Bool().Draw(t, "sizes")
+	if labels {
+		s.LabelNames = []string{"legitimate", "attack"}
+	}
+	top := uint32(0) // dense: a new id is the next
+	var now int64
+	for i := range n {
+		if top > 0 && rapid.IntRange(0, 9).Draw(t, "invalidate") == 0 {
+			s.Invalidations = append(s.Invalidations, Invalidation{uint64(i), uint32(rapid.IntRange(0, int(top)-1).Draw(t, "which"))})
+		}
+		id := uint32(rapid.IntRange(0, int(top)).Draw(t, "id"))
+		if rapid.IntRange(0, 9).Draw(t, "uncacheable") == 0 {
+			id = None
+		} else {
+			top = max(top, id+1)
+		}
+		s.IDs = append(s.IDs, id)
+		if times {
+			now += rapid.Int64Range(0, 1e12).Draw(t, "gap")
+			s.Time = append(s.Time, now)
+			s.Bytes = append(s.Bytes, rapid.Uint32().Draw(t, "bytes"))
+		}
+		if labels {
+			s.Labels = append(s.Labels, rapid.Uint8Range(0, 1).Draw(t, "label"))
+		}
+	}
+	if sizes && top > 0 {
+		for range top {
+			s.Sizes = append(s.Sizes, rapid.Uint32Range(1, 1<<31).Draw(t, "size"))
+			s.Costs = append(s.Costs, rapid.Uint32().Draw(t, "cost"))
+			s.Keys = append(s.Keys, rapid.Uint64().Draw(t, "key"))
+		}
+	}
+	return s
+}
+
+func TestOwnFormatRoundTrips(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := draw(t)
+		var b bytes.Buffer
+		if err := Write(&b, s); err != nil {
+			t.Fatal(err)
+		}
+		whole := b.Bytes()
+		g, err := Read(bytes.NewReader(whole))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(s, g, sameStream); d != "" {
+			t.Fatal(d)
+		}
+		// A cut file, and one with a flipped bit, is an error and not a panic.
+		cut := rapid.IntRange(0, len(whole)-1).Draw(t, "cut")
+		if _, err := Read(bytes.NewReader(whole[:cut])); err == nil || !strings.HasPrefix(err.Error(), "offset ") {
+			t.Fatalf("cut at %d of %d: %v", cut, len(whole), err)
+		}
+		bad := bytes.Clone(whole)
+		bad[cut] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		if _, err := Read(bytes.NewReader(bad)); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Fatalf("bit flipped at %d: %v", cut, err)
+		}
+	})
+}
+
+func TestSpillChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := draw(t)
+		f := Fields{s.Bytes != nil, s.Time != nil, s.Labels != nil}
+		r := NewRecorder(f, rapid.IntRange(1, 80).Draw(t, "limit"), os.TempDir(), s.LabelNames...)
+		for id := range s.Sizes {
+			r.Define(uint32(id), s.Keys[id], s.Sizes[id], s.Costs[id])
+		}
+		v := 0
+		for i, id := range s.IDs {
+			for ; v < len(s.Invalidations) && s.Invalidations[v].At == uint64(i); v++ {
+				r.Invalidate(s.Invalidations[v].ID)
+			}
+			var b uint32
+			var ns int64
+			var l uint8
+			if f.Bytes {
+				b, ns = s.Bytes[i], s.Time[i]
+			}
+			if f.Labels {
+				l = s.Labels[i]
+			}
+			if err := r.Request(id, b, ns, l); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g, err := r.Stream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(s, g, sameStream); d != "" {
+			t.Fatalf("spilled %v: %s", r.Spilled(), d)
+		}
+	})
+}
+
+func TestCSVAndOracleRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := draw(t)
+		s.Invalidations = nil
+		var b bytes.Buffer
+		if _, err := WriteCSV(&b, s); err != nil {
+			t.Fatal(err)
+		}
+		g, err := ReadCSV(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Ids may be numbered otherwise; what they stand for is the same.
+		if len(g.IDs) != len(s.IDs) {
+			t.Fatalf("%d requests, want %d", len(g.IDs), len(s.IDs))
+		}
+		distinct := map[uint64]bool{}
+		for _, id := range s.IDs {
+			if id != None {
+				distinct[s.Key(id)] = true
+			}
+		}
+		for i, id := range s.IDs {
+			x := g.IDs[i]
+			if (x == None) != (id == None) || id != None && g.Key(x) != s.Key(id) {
+				t.Fatalf("request %d differs", i)
+			}
+			if g.Label(i) != s.Label(i) {
+				t.Fatalf("label of request %d: %q, want %q", i, g.Label(i), s.Label(i))
+			}
+		}
+		if d := cmp.Diff([]any{s.Bytes, s.Time}, []any{g.Bytes, g.Time}, sameStream); d != "" {
+			t.Fatal(d)
+		}
+		b.Reset()
+		dropped, err := WriteOracle(&b, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Len() != oracleRecord*(len(s.IDs)-dropped) {
+			t.Fatalf("%d bytes", b.Len())
+		}
+		g, err = ReadOracle(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := 0
+		for _, id := range s.IDs {
+			if id == None {
+				continue
+			}
+			if g.Key(g.IDs[k]) != s.Key(id) {
+				t.Fatalf("object %d differs", k)
+			}
+			k++
+		}
+		if g.NumIDs() != len(distinct) {
+			t.Fatalf("%d ids, want %d", g.NumIDs(), len(distinct))
+		}
+	})
+}
+
+// libCacheSim's own trace: reading and writing it gives the same bytes.
+func TestOracleIsLibCacheSims(t *testing.T) {
+	path := filepath.Join("..", "..", "..", "shared", "corpus", "cache", "cloudPhysicsIO.oracleGeneral.bin")
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Skipf("skipped: the shared corpus is missing: %v", err)
+	}
+	s, err := Open(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Len() != 113_872 || s.NumIDs() != 48_974 {
+		t.Errorf("%d requests of %d objects", s.Len(), s.NumIDs())
+	}
+	var total uint64
+	for i := range s.IDs {
+		total += s.Weight(i)
+	}
+	if total != 4_368_040_448 {
+		t.Errorf("%d bytes", total)
+	}
+	if s.Time == nil {
+		t.Skip("its times are not in order: they are not kept, so the bytes can't be compared")
+	}
+	var b bytes.Buffer
+	if _, err := WriteOracle(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b.Bytes(), want) {
+		t.Error("written again it is another file")
+	}
+}
+
+func TestFilesAndErrors(t *testing.T) {
+	dir := t.TempDir()
+	s := Zipf(50, 1000, 1)
+	for _, name := range []string{"a.req", "a.req.zst", "a.csv.gz", "a.oracleGeneral.bin"} {
+		path := filepath.Join(dir, name)
+		if _, err := Save(path, "", s); err != nil {
+			t.Fatal(err)
+		}
+		g, err := Open(path, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(s.IDs, g.IDs); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"cut.bin", strings.Repeat("x", 24*2+3), "offset 48: record cut after 3 of 24 bytes"},
+		{"empty.bin", "", "offset 0: empty"},
+		{"a.csv", "id,size\n1,2\n1,x\n", `line 3: size "x" is not a number from 0 to 4294967295`},
+		{"b.csv", "1,2\n3\n", "line 2: 1 fields, the first line has 2"},
+		{"c.csv", "id,colour\n", `line 1: column "colour" is not known; there are id, size, cost, bytes, time_ns, label`},
+		{"d.csv", "1,2,3\n", "line 1: 3 columns without a header line: only id or id,size can do without"},
+		{"e.csv", "id\n\"1\n", `line 2: extraneous or missing " in quoted-field`},
+		{"f.csv", "id,time_ns\n1,5\n1,4\n", "line 3: time_ns 4 is before the line above's 5"},
+		{"g.gz", "nonsense that is no gzip", "gzip: invalid header"},
+	} {
+		path := write(c.name, c.text)
+		_, err := Open(path, "")
+		if want := `stream "` + path + `": ` + c.want; err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", c.name, err, want)
+		}
+	}
+	if _, err := Open(filepath.Join(dir, "none"), ""); err == nil || !strings.HasSuffix(err.Error(), "none\": no such file or directory") {
+		t.Errorf("missing file: %v", err)
+	}
+	if _, err := Open(write("h.csv", "1\n"), "xml"); err == nil {
+		t.Error("format xml is taken")
+	}
+}
+
+func TestAttacks(t *testing.T) {
+	for kind, want := range map[string][]uint32{
+		"unique": {0, 1, 2, 3, 4, 5, 6, 7},
+		"cycle":  {0, 1, 2, 3, 0, 1, 2, 3},
+	} {
+		s, err := Attack(kind, 3, 8, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, s.IDs); d != "" {
+			t.Errorf("%s: %s", kind, d)
+		}
+	}
+	s, _ := Attack("burst", 3, 1000, 1)
+	runs := map[int]bool{}
+	for i := 0; i < 990; {
+		n := 1
+		for s.IDs[i+n] == s.IDs[i] {
+			n++
+		}
+		runs[n] = true
+		i += n
+	}
+	if d := cmp.Diff(map[int]bool{2: true, 3: true, 4: true}, runs); d != "" {
+		t.Errorf("bursts: %s", d)
+	}
+	if _, err := Attack("rain", 1, 1, 1); err == nil {
+		t.Error("rain is an attack")
+	}
+	m := Mix(Zipf(100, 9000, 1), s, 0.25)
+	hostile := 0
+	for i := range m.IDs {
+		if m.Label(i) == "attack" {
+			hostile++
+			if m.IDs[i] < 100 && int(m.IDs[i]) < Zipf(100, 9000, 1).NumIDs() {
+				t.Fatal("attack and legitimate ids meet")
+			}
+		}
+	}
+	if m.Len() < 11_990 || m.Len() > 12_001 || hostile < 2990 {
+		t.Errorf("%d requests, %d hostile", m.Len(), hostile)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	var b bytes.Buffer
+	if err := Write(&b, Zipf(20, 50, 1)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, err := Read(bytes.NewReader(data)); err == nil {
+			if err := s.Check(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
