@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	maps0 "maps"
 
 	"jitnic/cache"
 	"jitnic/host/diff"
@@ -55,6 +56,9 @@ type Runtime struct {
 	checker *diff.Checker
 	want    vm.Output
 
+	named [5]uint64 // packets by verdict
+	other map[uint32]uint64
+
 	deps      map[int][]nic.Path // version counter -> paths that depend on it
 	stale     []int              // counters that have changed since the last invalidation
 	deadHit   nic.Path           // number of the dead path the packet matched, or -1
@@ -63,7 +67,6 @@ type Runtime struct {
 
 	Packets   uint64
 	Checked   uint64
-	Verdicts  map[uint32]uint64
 	Aborts    map[trace.Reason]uint64 // packets whose path can't be a trace, by reason
 	Short     uint64                  // packets refused: too short or too long, as the kernel refuses them
 	Faults    uint64                  // packets on which the program faulted
@@ -106,7 +109,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	if opt.Cache.Entries == 0 && opt.Cache.Slots == 0 {
 		opt.Cache.Entries = 64
 	}
-	r := &Runtime{Obj: obj, Entry: entry, opt: opt, Verdicts: map[uint32]uint64{}, Aborts: map[trace.Reason]uint64{},
+	r := &Runtime{Obj: obj, Entry: entry, opt: opt, other: map[uint32]uint64{}, Aborts: map[trace.Reason]uint64{},
 		deps: map[int][]nic.Path{}}
 	var err error
 	if r.S, r.it, err = r.machine(); err != nil {
@@ -203,9 +206,9 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
 		r.Short++
 	case out.Err != nil:
 		r.Faults++
-		r.Verdicts[out.Verdict]++
+		r.verdict(out.Verdict)
 	default:
-		r.Verdicts[out.Verdict]++
+		r.verdict(out.Verdict)
 	}
 	if r.opt.Specialise {
 		if err := r.noteWrites(); err != nil {
@@ -220,6 +223,26 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
 		}
 	}
 	return outcome, nil
+}
+
+// verdict counts one; the five named ones without a map access.
+func (r *Runtime) verdict(v uint32) {
+	if v < uint32(len(r.named)) {
+		r.named[v]++
+		return
+	}
+	r.other[v]++
+}
+
+// Verdicts counts the packets by raw verdict.
+func (r *Runtime) Verdicts() map[uint32]uint64 {
+	out := maps0.Clone(r.other)
+	for v, n := range r.named {
+		if n > 0 {
+			out[uint32(v)] = n
+		}
+	}
+	return out
 }
 
 // CheckAll compares all maps with the oracle's.

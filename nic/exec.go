@@ -105,6 +105,10 @@ func (e *Executor) Run(x *Executable) (r0 uint64, err error) {
 			r[d], _ = s.CtxLoad(s.Ctx+o.imm, 4)
 		case opAtomic:
 			e.atomic(x, o)
+		case opLookup:
+			l := &x.maps[o.aux]
+			k := r[2]
+			r[0] = l.m.Lookup(m[k:k+l.size:k+l.size], s.CPU)
 		case opCall:
 			if f := x.calls[o.aux](s, (*[11]uint64)(r[:11])); f != nil {
 				return 0, fmt.Errorf("nic: trace executor: %w", f)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/maps"
 	"jitnic/host/vm"
 	"jitnic/trace"
 )
@@ -55,6 +56,7 @@ const (
 	opCtx // dst = field imm of the context
 	opAtomic
 	opCall
+	opLookup // bpf_map_lookup_elem in a map that a constant names
 )
 
 // op is one operation of an executable trace, 24 bytes.
@@ -73,8 +75,28 @@ type Executable struct {
 	ops   []op
 	raw   []ebpf.Insn     // of opALU and opAtomic
 	calls []vm.HelperFunc // of opCall
+	maps  []lookup        // of opLookup
 	track bool            // stores to map values are noted
 	Len   int             // instructions
+}
+
+// lookup is the map of an opLookup.
+type lookup struct {
+	m    maps.Map
+	size uint64 // bytes of its key
+}
+
+// plainMap is the map that v names, where a look-up in it gives the address of
+// a value.
+func plainMap(s *vm.State, v uint64) (lookup, bool) {
+	i, ok := vm.MapOf(v)
+	if !ok || i >= len(s.Maps) {
+		return lookup{}, false
+	}
+	if _, inner := s.Maps[i].(maps.OfMaps); inner {
+		return lookup{}, false
+	}
+	return lookup{s.Maps[i], uint64(s.Maps[i].Spec().KeySize)}, true
 }
 
 // Bind makes a trace executable on s. It refuses what is no straight-line
@@ -82,6 +104,7 @@ type Executable struct {
 func Bind(t *trace.Trace, s *vm.State) (*Executable, error) {
 	x := &Executable{ops: make([]op, 0, len(t.Code)), track: s.Opt.Track, Len: t.Len()}
 	ctx := ctxLoads(t.Code)
+	var r1 uint64 // what register 1 holds, if a lddw put it there
 	for i := 0; i < len(t.Code); i++ {
 		in := t.Code[i]
 		o := op{dst: in.Dst, src: in.Src, off: int32(in.Off), imm: uint64(int64(in.Imm)), size: uint8(in.Size())}
@@ -110,6 +133,9 @@ func Bind(t *trace.Trace, s *vm.State) (*Executable, error) {
 				return nil, fmt.Errorf("trace: insn %d: %w", i, err)
 			}
 			o.code, o.imm = opMovK, v
+			if in.Dst == 1 {
+				r1 = v
+			}
 			i++
 		case ebpf.ClassLDX:
 			switch {
@@ -137,6 +163,13 @@ func Bind(t *trace.Trace, s *vm.State) (*Executable, error) {
 			case in.Op == ebpf.OpExit:
 				o.code = opExit
 			case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
+				if m, ok := plainMap(s, r1); ok && in.Imm == 1 {
+					o.code, o.aux = opLookup, int32(len(x.maps))
+					x.maps = append(x.maps, m)
+					r1 = 0
+					break
+				}
+				r1 = 0
 				f := vm.Helper(in.Imm)
 				if f == nil {
 					return nil, fmt.Errorf("trace: insn %d: helper %d: not one a trace can call", i, in.Imm)
@@ -146,6 +179,9 @@ func Bind(t *trace.Trace, s *vm.State) (*Executable, error) {
 			default:
 				return nil, fmt.Errorf("trace: insn %d: opcode %#x: a jump in a trace", i, in.Op)
 			}
+		}
+		if !in.IsWide() && in.Dst == 1 && in.Class() != ebpf.ClassST && in.Class() != ebpf.ClassSTX {
+			r1 = 0
 		}
 		x.ops = append(x.ops, o)
 	}

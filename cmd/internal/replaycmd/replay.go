@@ -163,7 +163,7 @@ func Summarise(s *session.Session, ca *session.Cache) *Report {
 	if rt.Short > 0 {
 		r.Aborts["refused"] = rt.Short
 	}
-	for v, n := range rt.Verdicts {
+	for v, n := range rt.Verdicts() {
 		name, _, _ := strings.Cut(diff.VerdictName(v), " (")
 		r.Verdicts[name] = n
 	}
