@@ -93,13 +93,9 @@ func (s *State) format(text []byte, args []uint64) ([]byte, maps.Errno) {
 			if at(i) == 'u' {
 				b = strconv.AppendUint(b, v, 10)
 			} else {
-				if sp.alt {
-					b = append(b, '0', at(i))
-				}
-				k := len(b)
 				b = strconv.AppendUint(b, v, 16)
 				if at(i) == 'X' {
-					for j := k; j < len(b); j++ {
+					for j := range b {
 						if b[j] >= 'a' {
 							b[j] -= 'a' - 'A'
 						}
@@ -120,8 +116,8 @@ func (s *State) format(text []byte, args []uint64) ([]byte, maps.Errno) {
 
 // spec is the flags and width of one conversion.
 type spec struct {
-	width                 int
-	zero, left, alt, plus bool
+	width            int
+	zero, left, plus bool
 }
 
 // flags reads them and returns where the conversion goes on.
@@ -132,8 +128,6 @@ func (sp *spec) flags(text []byte, i int) int {
 			sp.zero = true
 		case '-':
 			sp.left = true
-		case '#':
-			sp.alt = true
 		case '+':
 			sp.plus = true
 		case ' ':

@@ -151,38 +151,3 @@ const (
 	eacces = maps.Errno(13)
 	efault = maps.Errno(14)
 )
-
-// checkMTU is bpf_xdp_check_mtu(ctx, ifindex, mtu_len, len_diff, flags).
-func checkMTU(s *State, r *[11]uint64) *Fault {
-	if f := s.ctxArg(r[1]); f != nil {
-		return f
-	}
-	if !s.Reach(r[3], 4, true) {
-		return badAccess(r[3], 4, true)
-	}
-	if r[5] != 0 {
-		r[0] = negErrno(maps.EINVAL)
-		return nil
-	}
-	index := uint32(r[2])
-	if index == 0 {
-		index = s.If
-	}
-	mtu, ok := s.mtuOf(index)
-	if !ok {
-		r[0] = negErrno(maps.ENODEV)
-		return nil
-	}
-	const hardHeader = 14
-	length := int64(s.DataEnd - s.Data)
-	if l3 := int64(s.Load(r[3], 4)); l3 != 0 {
-		length = l3 + hardHeader
-	}
-	length += int64(int32(r[4]))
-	r[0] = 0
-	if length > int64(mtu)+hardHeader {
-		r[0] = 1 // BPF_MTU_CHK_RET_FRAG_NEEDED
-	}
-	s.Store(r[3], 4, uint64(mtu))
-	return nil
-}

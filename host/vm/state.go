@@ -3,6 +3,7 @@ package vm
 import (
 	"fmt"
 
+	"jitnic/host/fib"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/mem"
@@ -54,10 +55,10 @@ const (
 
 // Options say what surrounds the programs.
 type Options struct {
-	CPUs int    // for per-CPU maps; 0 means 1
-	Seed uint64 // of random draws
-	FIB  FIB    // answers bpf_fib_lookup; nil is an empty table
-	Numa int    // what get_numa_node_id says
+	CPUs int        // for per-CPU maps; 0 means 1
+	Seed uint64     // of random draws
+	FIB  *fib.Table // answers bpf_fib_lookup; nil is an empty one
+	Numa int        // what get_numa_node_id says
 
 	// Readers has user space listen: an event is open on every CPU of every
 	// perf event array, and ring buffers are read at once. Without it the
@@ -196,6 +197,9 @@ type slot struct {
 func NewState(obj *loader.Object, opt Options) (*State, error) {
 	if opt.CPUs == 0 {
 		opt.CPUs = 1
+	}
+	if opt.FIB == nil {
+		opt.FIB = fib.New()
 	}
 	size := mem.Span(bufferSize) + mem.Span(CtxSize) + mem.Span(MaxFrames*StackStride) + mem.Span(scratchSize)
 	for _, spec := range obj.Maps {
