@@ -1,6 +1,7 @@
 package maps
 
 import (
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,4 +22,21 @@ func bpfMapCreate(s *Spec, inner int) Errno {
 	}
 	unix.Close(int(fd))
 	return OK
+}
+
+// bpfUpdate is BPF_MAP_UPDATE_ELEM with a descriptor as the value.
+func bpfUpdate(mapFD int, key []byte, fd uint32, flags uint64) error {
+	attr := struct {
+		fd         uint32
+		_          uint32
+		key, value uint64
+		flags      uint64
+	}{fd: uint32(mapFD), key: uint64(uintptr(unsafe.Pointer(&key[0]))), value: uint64(uintptr(unsafe.Pointer(&fd))), flags: flags}
+	_, _, e := unix.Syscall(unix.SYS_BPF, unix.BPF_MAP_UPDATE_ELEM, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	runtime.KeepAlive(key)
+	runtime.KeepAlive(&fd)
+	if e != 0 {
+		return e
+	}
+	return nil
 }
