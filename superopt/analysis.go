@@ -79,7 +79,7 @@ func join(a, b val) val {
 		return val{}
 	}
 	if a.kind == kScalar && b.kind == kScalar {
-		return val{kind: kScalar, unknown: a.unknown | b.unknown | a.known ^ b.known, known: a.known & b.known,
+		return val{kind: kScalar, unknown: a.unknown | b.unknown | (a.known ^ b.known), known: a.known & b.known,
 			min: min(a.min, b.min), max: max(a.max, b.max)}.norm()
 	}
 	// a value pointer or its null

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"jitnic/pathcond/bv"
@@ -157,6 +158,11 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	o.layers(note)
 	note()
 	res.Whole = o.wholeVerdict(original)
+	if strings.HasPrefix(res.Whole, "refuted") {
+		// A proof of a window rested on something that isn't so. Nothing of it is kept.
+		o.p = original
+		o.refresh()
+	}
 	res.Prog = o.p
 	res.After, res.CostAfter, res.LatAfter = o.p.Slots(), cost(o.p), DefaultLatency.Cost(o.p)
 	res.Seconds = time.Since(began).Seconds()
