@@ -30,6 +30,10 @@ type Options struct {
 	// Prepare, where set, is called with each state the runtime makes, before
 	// the first packet: to fill maps.
 	Prepare func(s *vm.State) error
+	// Invalidated, where set, is told of every path whose condition can never
+	// hold again because a map entry changed: during is true where a packet
+	// being processed changed it, false where the control plane did.
+	Invalidated func(p nic.Path, during bool)
 	// MaxTrace and MaxGuards bound a trace (0: the defaults of pathcond).
 	MaxTrace, MaxGuards int
 }
@@ -63,6 +67,7 @@ type Runtime struct {
 	stale     []int              // counters that have changed since the last invalidation
 	deadHit   nic.Path           // number of the dead path the packet matched, or -1
 	cur       *vm.Input
+	during    bool // a packet is being processed
 	lastAbort *trace.Abort
 
 	Packets   uint64
@@ -188,7 +193,8 @@ func (m *Mismatch) Error() string {
 // Process takes one packet. With Check, a difference from the oracle is
 // returned as a *Mismatch.
 func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
-	r.cur = in
+	r.cur, r.during = in, true
+	defer r.after()
 	outcome, err := r.NIC.Process(in, out)
 	if err != nil {
 		return outcome, err
@@ -211,7 +217,7 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
 		r.verdict(out.Verdict)
 	}
 	if r.opt.Specialise {
-		if err := r.noteWrites(); err != nil {
+		if err := r.noteWrites(); err != nil { // the packet's own changes
 			return outcome, err
 		}
 	}
@@ -244,6 +250,8 @@ func (r *Runtime) Verdicts() map[uint32]uint64 {
 	}
 	return out
 }
+
+func (r *Runtime) after() { r.during = false }
 
 // CheckAll compares all maps with the oracle's.
 func (r *Runtime) CheckAll() error {
@@ -356,8 +364,12 @@ func (h *slowPath) Trace(path nic.Path) (*trace.Trace, error) {
 
 // Price is the entry's size in slots: the trace's instructions and one for
 // each predicate; a miss costs what the interpreter would execute.
-func (h *slowPath) Price(path nic.Path) (slots, cost uint32) {
-	i := h.info[path]
+func (h *slowPath) Price(path nic.Path) (slots, cost uint32) { return (*Runtime)(h).Price(path) }
+
+// Price is the size of a path's entry in slots and what a miss of it costs, in
+// interpreted instructions.
+func (r *Runtime) Price(path nic.Path) (slots, cost uint32) {
+	i := r.info[path]
 	return i.slots, uint32(i.Path.Trace.Raw)
 }
 
@@ -421,6 +433,9 @@ func (r *Runtime) invalidate() error {
 				continue
 			}
 			i.gone = true
+			if r.opt.Invalidated != nil {
+				r.opt.Invalidated(p, r.during)
+			}
 			r.Tree.Remove(i.Path, p)
 			if err := r.NIC.Invalidate(p); err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"jitnic/cmd/internal/conformancecmd"
+	"jitnic/cmd/internal/pathscmd"
 	"jitnic/cmd/internal/replaycmd"
 	"jitnic/cmd/internal/samplescmd"
 
@@ -53,6 +54,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // verbs lists the commands.
 func verbs() []*cobra.Command {
 	return []*cobra.Command{
+		pathscmd.Command(),
 		replaycmd.Command(),
 		samplescmd.Command(),
 		conformancecmd.Command(),

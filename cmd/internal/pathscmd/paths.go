@@ -1,0 +1,60 @@
+// Package pathscmd is the verb `jitnic paths`: the stream of path numbers that
+// a program and captures give, for the cache laboratory and for other tools.
+package pathscmd
+
+import (
+	"fmt"
+	"strings"
+
+	"jitnic/cache/stream"
+	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
+
+	"github.com/spf13/cobra"
+)
+
+// Command is `jitnic paths`.
+func Command() *cobra.Command {
+	var in session.Input
+	var out, format string
+	var specialise bool
+	c := &cobra.Command{
+		Use:   "paths --program FILE.o --capture FILE.pcap --out FILE",
+		Short: "Write the stream of path numbers, as jitnic compare --requests and libCacheSim read it",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if out == "" {
+				return fmt.Errorf("--out: name the file to write")
+			}
+			st, s, err := session.Paths(c.Context(), in, specialise, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			dropped, err := stream.Save(out, format, st)
+			if err != nil {
+				return err
+			}
+			f := report.NewFields(c.OutOrStdout())
+			f.Line("requests", report.Count(uint64(st.Len())))
+			f.Line("paths", report.Count(uint64(st.NumIDs())))
+			f.Line("invalidations", report.Count(uint64(len(st.Invalidations))))
+			if dropped > 0 {
+				f.Line("left out", report.Count(uint64(dropped)), "what the format can't hold: uncacheable packets and invalidations")
+			}
+			f.Line("written", out)
+			if err := f.Flush(); err != nil {
+				return err
+			}
+			if s.Partial {
+				return fmt.Errorf("interrupted after %d packets", st.Len())
+			}
+			return nil
+		},
+	}
+	in.Flags(c)
+	c.Flags().StringVarP(&out, "out", "o", "", "`FILE` to write")
+	c.Flags().StringVar(&format, "format", "", "`FORMAT`: "+strings.Join(stream.Formats(), ", ")+"; default: by the file's name")
+	c.Flags().BoolVar(&specialise, "specialise", false, "paths of specialised traces, with their invalidations")
+	return c
+}

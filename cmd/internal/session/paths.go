@@ -1,0 +1,67 @@
+package session
+
+import (
+	"context"
+	"io"
+
+	"jitnic/cache/stream"
+	"jitnic/host"
+	"jitnic/nic"
+	"jitnic/pcaps"
+)
+
+// Labels are the packet labels of a path stream, by pcaps.Label.
+var Labels = []string{"unlabelled", "legit", "attack"}
+
+// Paths runs the program over the captures once and gives the stream of path
+// numbers that every policy, size and admission then runs over: each packet's
+// path, or none where it can't be a trace, with its bytes and time, each path's
+// size and cost, and the invalidations between. Which traces are installed
+// changes nothing in it. The session has run when it returns, and is closed by
+// the caller.
+func Paths(ctx context.Context, in Input, specialise bool, stderr io.Writer) (*stream.Stream, *Session, error) {
+	rec := stream.NewRecorder(stream.Fields{Bytes: true, Time: true, Labels: true}, 0, "", Labels...)
+	defer rec.Close()
+	var pending []uint32
+	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, func(o *host.Options) {
+		o.Invalidated = func(p nic.Path, during bool) {
+			if during { // it takes effect after this packet's own request
+				pending = append(pending, uint32(p))
+				return
+			}
+			rec.Invalidate(uint32(p))
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	err = s.Run(ctx, stderr, func(p *Packet) error {
+		id := stream.None
+		if path := s.Runtime.NIC.LastPath; path != nic.NoPath {
+			id = uint32(path)
+		}
+		if err := rec.Request(id, uint32(len(p.Data)), int64(p.KTimeNS), uint8(min(p.Label, pcaps.Attack))); err != nil {
+			return err
+		}
+		for _, q := range pending {
+			rec.Invalidate(q)
+		}
+		pending = pending[:0]
+		return nil
+	})
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	for id := range s.Runtime.Paths() {
+		slots, cost := s.Runtime.Price(nic.Path(id))
+		rec.Define(uint32(id), uint64(id), slots, cost)
+	}
+	st, err := rec.Stream()
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	st.Name = s.Entry.Name
+	return st, s, nil
+}
