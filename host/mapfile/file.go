@@ -571,10 +571,23 @@ func (p *Plan) do(c *change, mp maps.Map) maps.Errno {
 		}
 		return mp.Delete(c.key)
 	}
+	spec := mp.Spec()
+	cpu := 0
+	if spec.Flags&maps.FlagNoCommonLRU != 0 {
+		// Each CPU has room for its share only: they take turns.
+		cpu = c.order % p.machine.CPUs
+	}
 	switch {
 	case c.bits:
 		copy(mp.(maps.Bits).Bits(), c.value)
 		return maps.OK
+	case c.all && cpu != 0:
+		// UpdateAll makes its element on CPU 0.
+		one := c.value[cpu*maps.ValueStride(spec):][:spec.ValueSize]
+		if e := mp.Update(c.key, one, c.flags, cpu); e != maps.OK {
+			return e
+		}
+		return mp.(maps.PerCPU).UpdateAll(c.key, c.value, maps.Exist)
 	case c.all:
 		return mp.(maps.PerCPU).UpdateAll(c.key, c.value, c.flags)
 	case c.second:
@@ -597,7 +610,7 @@ func (p *Plan) do(c *change, mp maps.Map) maps.Errno {
 	case maps.OfMaps:
 		return m.SetInner(c.key, c.number, p.machine.Maps()[c.number].Spec(), c.flags)
 	}
-	return mp.Update(c.key, c.value, c.flags, 0)
+	return mp.Update(c.key, c.value, c.flags, cpu)
 }
 
 // current is a copy of the value at key of an array.

@@ -69,8 +69,10 @@ func specs() []*maps.Spec {
 	ro.ReadOnly = true
 	jumps := s("jumps", ebpf.ProgramArray, 4, 4, 4)
 	jumps.Contents = []maps.Entry{{Key: []byte{1, 0, 0, 0}, Name: "xdp_two"}}
+	each, eachCPU := s("each", ebpf.LRUHash, 4, 4, 6), s("eachcpu", ebpf.LRUCPUHash, 4, 4, 6)
+	each.Flags, eachCPU.Flags = maps.FlagNoCommonLRU, maps.FlagNoCommonLRU
 	return []*maps.Spec{
-		flows, raw, lpm, lpm6, blue, outer, houter, d, ro, jumps,
+		each, eachCPU, flows, raw, lpm, lpm6, blue, outer, houter, d, ro, jumps,
 		s("counters", ebpf.PerCPUArray, 4, 8, 4), s("pcpu", ebpf.PerCPUHash, 4, 5, 4),
 		s("tx", ebpf.DevMap, 4, 8, 4), s("txh", ebpf.DevMapHash, 4, 4, 4), s("cpus", ebpf.CPUMap, 4, 8, 4),
 		s("todo", ebpf.Queue, 0, 4, 4), s("last", ebpf.Stack, 0, 2, 4), s("seen", ebpf.BloomFilter, 0, 4, 8),
@@ -173,7 +175,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 	for _, c := range [][2]string{
 		{`{"maps": {"flows": [{"key": {"sport": 70000}, "value": 1}]}}`, `maps.json:1: maps.flows[0].key.sport: 70000: doesn't fit in 2 bytes`},
 		{"{\"maps\": {\n\"flows\": [\n{\"key\": {\"port\": 1}, \"value\": 1}]}}", `maps.json:3: maps.flows[0].key.port: no such field: struct flow has saddr, daddr, sport, dport, proto`},
-		{`{"maps": {"nope": []}}`, `maps.json:1: maps.nope: no map "nope": there is flows, raw, `},
+		{`{"maps": {"nope": []}}`, `maps.json:1: maps.nope: no map "nope": there is each, eachcpu, flows, raw, `},
 		{`{"maps": {"raw": [{"key": "00", "value": 1}]}}`, `maps.json:1: maps.raw[0].key: 1 bytes of hex: want 6`},
 		{`{"maps": {"raw": [{"key": "zz", "value": 1}]}}`, `maps.json:1: maps.raw[0].key: "zz": not hex digits`},
 		{`{"maps": {"raw": [{"key": 1}]}}`, `maps.json:1: maps.raw[0]: want a "value"`},
@@ -264,7 +266,7 @@ func TestRoundTrip(t *testing.T) {
 			if sp.Inner != nil || sp.Type == ebpf.RingBuf || sp.Type == ebpf.CPUMap || sp.Type == ebpf.DevMap || sp.Type == ebpf.ProgramArray {
 				continue
 			}
-			for i := range r.IntN(6) {
+			for i := range r.IntN(9) {
 				k, v := random(sp.KeySize), random(sp.ValueSize)
 				switch {
 				case len(sp.Contents) == 0 && (sp.Type == ebpf.Array || sp.Type == ebpf.PerCPUArray || sp.Type == ebpf.PerfEventArray || sp.Type == ebpf.XSKMap):
