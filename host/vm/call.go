@@ -45,7 +45,7 @@ func (it *Interp) openFrame() {
 	s := it.S
 	top := s.FrameTop(s.Depth)
 	clear(s.Mem.B[top-StackSize : top])
-	it.r[10] = top
+	it.r[10], s.frame = top, top-StackSize
 }
 
 // leave closes a frame. In the frame of a callback it may call it again, which
@@ -72,6 +72,7 @@ func (it *Interp) leave(rec *Recording) uint64 {
 	copy(it.r[6:10], fr.saved[:])
 	s.Depth--
 	it.r[10] = s.FrameTop(s.Depth)
+	s.frame = it.r[10] - StackSize
 	return 0
 }
 
@@ -184,6 +185,7 @@ func (it *Interp) startLoop(id int32, rec *Recording, c int) *Fault {
 	if !it.next(&fr.loop) {
 		*r = saved
 		s.Depth--
+		s.frame = r[10] - StackSize
 		if l.index >= 0 {
 			s.iter = s.iter[:l.keys]
 		}

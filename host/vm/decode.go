@@ -10,26 +10,30 @@ import (
 type kind uint8
 
 const (
-	kBad    kind = iota // not an instruction: a fault when reached
-	kHigh               // second slot of a lddw: a fault when jumped to
-	kALUK               // arithmetic with a constant
+	// The plain families, which straight.go runs.
+	kALUK   kind = iota // arithmetic with a constant
 	kALUX               // arithmetic with a register
 	kJmpK               // conditional jump, constant
 	kJmpX               // conditional jump, register
 	kJa                 // ja, gotol
-	kMayGo              // may_goto
 	kLoad               // ldx
 	kLoadSX             // ldx, sign-extending
 	kStoreK             // st
 	kStoreX             // stx
-	kAtomic             // read-modify-write, load_acquire, store_release
 	kLDDW               // any lddw whose value is known before the run
-	kCall               // helper
-	kLocal              // bpf-to-bpf call
-	kKfunc              // kernel function
-	kCallX              // call through a register
-	kExit               //
-	kPacket             // LD_ABS, LD_IND
+	// Those that interp.go runs.
+	kAtomic // read-modify-write, load_acquire, store_release
+	kMayGo  // may_goto
+	kCall   // helper
+	kLocal  // bpf-to-bpf call
+	kKfunc  // kernel function
+	kCallX  // call through a register
+	kExit   //
+	kPacket // LD_ABS, LD_IND
+	kHigh   // second slot of a lddw: a fault when jumped to
+	kBad    // not an instruction: a fault when reached
+
+	lastStraight = kLDDW
 )
 
 // op is a decoded instruction: what the loop needs at hand.

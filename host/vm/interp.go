@@ -128,6 +128,25 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 	steps, limit := 0, it.Limit
 	var f *Fault
 	for {
+		at := pc
+		var addr, val uint64 // for the recording
+		if rec == nil {
+			var left int
+			pc, left, _, _, f = it.straight(code, pc, limit-steps)
+			at, steps = pc, limit-left
+			if f != nil {
+				break
+			}
+		} else if steps < limit && uint(pc) < uint(len(code)) && code[pc].kind <= lastStraight {
+			rec.Steps = append(rec.Steps, Step{Prog: int32(prog), PC: int32(at), Frame: int32(s.Depth)})
+			pc, _, addr, val, f = it.straight(code, pc, 1)
+			steps++
+			rec.done(addr, val)
+			if f != nil {
+				break
+			}
+			continue
+		}
 		if uint(pc) >= uint(len(code)) {
 			f = fault(BadPC, "")
 			break
@@ -138,95 +157,13 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 		}
 		steps++
 		in := &code[pc]
-		at := pc
 		pc++
 		if rec != nil {
 			rec.Steps = append(rec.Steps, Step{Prog: int32(prog), PC: int32(at), Frame: int32(s.Depth)})
 		}
-		var addr, val uint64 // for the recording
 		switch in.kind {
-		case kALUX, kALUK:
-			src := in.imm
-			if in.kind == kALUX {
-				src = r[in.src&15]
-			}
-			// The commonest stand here too: a call costs more than they do.
-			switch in.alu {
-			case aMov64:
-				val = src
-			case aAdd64:
-				val = r[in.dst&15] + src
-			case aAnd64:
-				val = r[in.dst&15] & src
-			case aLsh64:
-				val = r[in.dst&15] << (src & 63)
-			case aRsh64:
-				val = r[in.dst&15] >> (src & 63)
-			default:
-				val = compute(in.alu, r[in.dst&15], src)
-			}
-			r[in.dst&15] = val
-		case kJmpX, kJmpK:
-			src := in.imm
-			if in.kind == kJmpX {
-				src = r[in.src&15]
-			}
-			var jump bool
-			switch in.opcode &^ ebpf.SrcX {
-			case ebpf.ClassJMP | ebpf.JmpEQ:
-				jump = r[in.dst&15] == src
-			case ebpf.ClassJMP | ebpf.JmpNE:
-				jump = r[in.dst&15] != src
-			case ebpf.ClassJMP | ebpf.JmpGT:
-				jump = r[in.dst&15] > src
-			default:
-				jump = taken(in.opcode, r[in.dst&15], src)
-			}
-			if jump {
-				pc, addr = int(in.target), 1
-			}
-		case kJa:
-			pc = int(in.target)
-		case kLoad:
-			addr = r[in.src&15] + uint64(int64(in.off))
-			n := uint64(in.size)
-			switch {
-			case s.Reach(addr, n, false):
-				val = s.Load(addr, int(n))
-			default:
-				var ok bool
-				if val, ok = s.CtxLoad(addr, int(n)); !ok {
-					f = badAccess(addr, n, false)
-				}
-			}
-			r[in.dst&15] = val
-		case kLoadSX:
-			addr = r[in.src&15] + uint64(int64(in.off))
-			n := uint64(in.size)
-			if !s.Reach(addr, n, false) {
-				f = badAccess(addr, n, false)
-				break
-			}
-			val = signExtend(s.Load(addr, int(n)), int(n))
-			r[in.dst&15] = val
-		case kStoreX, kStoreK:
-			addr = r[in.dst&15] + uint64(int64(in.off))
-			val = in.imm
-			if in.kind == kStoreX {
-				val = r[in.src&15]
-			}
-			n := uint64(in.size)
-			if !s.Reach(addr, n, true) {
-				f = badAccess(addr, n, true)
-				break
-			}
-			s.Store(addr, int(n), val)
 		case kAtomic:
 			addr, val, f = it.atomic(in)
-		case kLDDW:
-			val = in.imm
-			r[in.dst&15] = val
-			pc++
 		case kCall:
 			it.prog, it.pc = prog, pc
 			addr, val, f = it.helper(in, rec)

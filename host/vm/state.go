@@ -103,6 +103,7 @@ type State struct {
 
 	Redirect Redirect // what bpf_redirect and bpf_redirect_map left
 	Depth    int      // frames in use, less one
+	frame    uint64   // bottom of the frame in use
 	Printed  uint64   // trace_printk and trace_vprintk calls so far
 
 	Writes []Write // since Begin, with Options.Track
@@ -298,7 +299,7 @@ func (s *State) load(in *Input) {
 	s.TimeNS, s.CPU, s.If, s.Rx, s.Packet = in.TimeNS, in.CPU, in.IfIndex, in.RxQueue, in.Packet
 	s.Draws = 0
 	s.Redirect = Redirect{}
-	s.Depth = 0
+	s.Depth, s.frame = 0, s.Stack
 	s.Writes, s.keys = s.Writes[:0], s.keys[:0]
 	clear(b[s.Stack : s.Stack+StackSize])
 	s.iter = s.iter[:0]
