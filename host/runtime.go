@@ -64,6 +64,7 @@ type Runtime struct {
 	other map[uint32]uint64
 
 	deps      map[int][]nic.Path // version counter -> paths that depend on it
+	plain     map[int][]nic.Path // version counter -> paths made while it was barred
 	stale     []int              // counters that have changed since the last invalidation
 	deadHit   nic.Path           // number of the dead path the packet matched, or -1
 	cur       *vm.Input
@@ -115,13 +116,14 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		opt.Cache.Entries = 64
 	}
 	r := &Runtime{Obj: obj, Entry: entry, opt: opt, other: map[uint32]uint64{}, Aborts: map[trace.Reason]uint64{},
-		deps: map[int][]nic.Path{}}
+		deps: map[int][]nic.Path{}, plain: map[int][]nic.Path{}}
 	var err error
 	if r.S, r.it, err = r.machine(); err != nil {
 		return nil, err
 	}
 	r.Comp = pathcond.NewCompiler(r.S, obj)
 	r.Comp.Specialise = opt.Specialise
+	r.Comp.Barred = r.barred
 	if opt.MaxTrace > 0 {
 		r.Comp.MaxTrace = opt.MaxTrace
 	}
@@ -329,6 +331,9 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 		for _, w := range p.Watched {
 			r.deps[w] = append(r.deps[w], id)
 		}
+		for _, w := range p.Plain {
+			r.plain[w] = append(r.plain[w], id)
+		}
 		return id
 	}
 	r.Aborts[p.Abort.Reason]++
@@ -427,24 +432,55 @@ func (r *Runtime) noteWrites() error {
 // never hold again, as versions only grow, so they leave the tree as well.
 func (r *Runtime) invalidate() error {
 	for _, w := range r.stale {
-		for _, p := range r.deps[w] {
-			i := r.info[p]
-			if i.gone {
-				continue
-			}
-			i.gone = true
-			if r.opt.Invalidated != nil {
-				r.opt.Invalidated(p, r.during)
-			}
-			r.Tree.Remove(i.Path, p)
-			if err := r.NIC.Invalidate(p); err != nil {
-				return err
-			}
+		if len(r.deps[w]) == 0 {
+			continue
+		}
+		r.bl.Fail(versionKey(w), r.Packets)
+		if err := r.drop(r.deps[w]); err != nil {
+			return err
 		}
 		delete(r.deps, w)
 	}
 	r.stale = r.stale[:0]
 	return nil
+}
+
+// drop takes paths out of the tree and the device.
+func (r *Runtime) drop(paths []nic.Path) error {
+	for _, p := range paths {
+		i := r.info[p]
+		if i.gone {
+			continue
+		}
+		i.gone = true
+		if r.opt.Invalidated != nil {
+			r.opt.Invalidated(p, r.during)
+		}
+		r.Tree.Remove(i.Path, p)
+		if err := r.NIC.Invalidate(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// versionKey is a version counter's number in the blacklist.
+func versionKey(w int) uint64 { return 1<<32 | uint64(w) }
+
+// barred says whether the entry behind a version counter has changed so often
+// of late that folding it isn't worth a trace. Once its penalty is over, the
+// paths made meanwhile make way for specialised ones.
+func (r *Runtime) barred(w int) bool {
+	if r.bl.Barred(versionKey(w), r.Packets) {
+		return true
+	}
+	if ps := r.plain[w]; len(ps) > 0 {
+		delete(r.plain, w)
+		if err := r.drop(ps); err != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // ControlPlane must be called after maps of S were changed from outside.

@@ -57,6 +57,9 @@ type Path struct {
 	// Watched are the keys whose version a specialised trace depends on, as
 	// indexes into Compiler.Versions.
 	Watched []int
+	// Plain are watched keys that were looked up as in a generic trace, as
+	// their entries change too often.
+	Plain []int
 }
 
 // Compiler turns recordings into paths. All paths of one program share its
@@ -71,6 +74,8 @@ type Compiler struct {
 	// writes, under version guards.
 	Specialise bool
 	Versions   *Versions
+	// Barred, where set, says which counters are not worth a version guard now.
+	Barred func(counter int) bool
 
 	readMostly []bool // by map index: no program writes it
 	inputLen   int    // of the recorded packet: length of its linear part
@@ -176,7 +181,7 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 		x.step = &rec.Steps[i]
 		x.code = c.Obj.Programs[x.step.Prog].Insns
 		if fault != nil && i == len(rec.Steps)-1 {
-			x.abort(trace.ReasonFault, fault.Error())
+			x.fault(x.code[x.step.PC], fault)
 		}
 		x.one(x.code[x.step.PC])
 	}
@@ -186,6 +191,17 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 	p.Trace = x.out.finish(x)
 	p.Trace.Raw = len(rec.Steps)
 	return p
+}
+
+// fault ends a path on which the program faulted, by what it faulted at.
+func (x *exec) fault(in ebpf.Insn, err error) {
+	if in.Op == ebpf.OpCall && in.Src == ebpf.CallKfunc {
+		x.abort(trace.ReasonUnlinked, err.Error())
+	}
+	if in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && !vm.Supported(in.Imm) {
+		x.abort(trace.ReasonHelper, err.Error())
+	}
+	x.abort(trace.ReasonFault, err.Error())
 }
 
 func (x *exec) begin() {

@@ -124,13 +124,20 @@ func (x *exec) present(i int, key []bv.Term) bv.Term {
 func (x *exec) lookup(i int, key []bv.Term, concrete []byte, ret uint64) bv.Term {
 	ms := x.mapState(i)
 	spec := x.s.Maps[i].Spec()
-	t := spec.Type
 	if ms.poisoned {
 		x.abort(trace.ReasonStaleEntry, spec.Name)
 	}
 	if x.c.Specialise && x.readMostly(i) && len(ms.events) == 0 && len(ms.log.stores) == 0 {
 		return x.versionedLookup(i, key, concrete, ret)
 	}
+	return x.genericLookup(i, key, concrete, ret)
+}
+
+// genericLookup keeps the look-up: its result is a term.
+func (x *exec) genericLookup(i int, key []bv.Term, concrete []byte, ret uint64) bv.Term {
+	ms := x.mapState(i)
+	spec := x.s.Maps[i].Spec()
+	t := spec.Type
 	if isArray(t) {
 		in := x.b.Bin(bv.OpULt, x.b.ZExt(key[0], 64), x.b.Const(uint64(spec.Max), 64))
 		x.decide(in, ret != 0, WhyHelper)

@@ -84,6 +84,13 @@ func (x *exec) versionedLookup(i int, key []bv.Term, concrete []byte, ret uint64
 	}
 	v := x.c.Versions
 	w := v.Watch(i, concrete)
+	if x.c.Barred != nil && x.c.Barred(w) {
+		// The entry changes too often to be folded: look it up as it is. The
+		// key stays fixed, so that this path and specialised ones of other
+		// keys can't both match.
+		x.path.Plain = append(x.path.Plain, w)
+		return x.genericLookup(i, key, concrete, ret)
+	}
 	x.decide(x.b.Bin(bv.OpEq, x.input(InVersion+uint64(w), 64, bv.Fact{}), x.b.Const(v.Counter[w], 64)), true, WhyVersion)
 	x.path.Watched = append(x.path.Watched, w)
 	if x.entries == nil {
