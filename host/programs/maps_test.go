@@ -7,6 +7,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"jitnic/host/loader"
+	"jitnic/host/mapfile"
+	"jitnic/host/vm"
 )
 
 // The load balancer's map file: four backends behind two rings, and the VIPs.
@@ -72,6 +76,36 @@ func TestMapFiles(t *testing.T) {
 	for _, s := range All() {
 		if !json.Valid(s.Maps) {
 			t.Errorf("%s.maps.json isn't JSON", s.Name)
+		}
+	}
+}
+
+// Each map file fits the maps of its object.
+func TestMapFilesBind(t *testing.T) {
+	for _, s := range All() {
+		obj, err := loader.LoadBytes(s.Name+".o", s.Object, loader.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := vm.NewState(obj, vm.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, p := range obj.Programs {
+			names = append(names, p.Name)
+		}
+		f, err := mapfile.Read(s.Name+".maps.json", bytes.NewReader(s.Maps))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := f.Bind(mapfile.Of(st.Set, names))
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		if err := plan.Fill(); err != nil {
+			t.Errorf("%v", err)
 		}
 	}
 }
