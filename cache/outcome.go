@@ -30,7 +30,7 @@ func (o Outcome) String() string {
 type Counts [Outcomes]uint64
 
 // Total is the number of packets offered.
-func (c *Counts) Total() uint64 {
+func (c Counts) Total() uint64 {
 	var n uint64
 	for _, k := range c {
 		n += k
@@ -39,4 +39,4 @@ func (c *Counts) Total() uint64 {
 }
 
 // Misses is the number of packets that did not hit.
-func (c *Counts) Misses() uint64 { return c.Total() - c[Hit] }
+func (c Counts) Misses() uint64 { return c.Total() - c[Hit] }

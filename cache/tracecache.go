@@ -150,7 +150,7 @@ func (c *TraceCache) Request(id, size, cost uint32) Outcome {
 		c.admit.Note(id, true)
 		if c.late != nil {
 			c.buf = c.late.Late(c.buf[:0])
-			c.evicted(c.buf, id)
+			c.evicted(c.buf, noID)
 		}
 		return Hit
 	}
@@ -250,7 +250,10 @@ func (c *TraceCache) evicted(ids []uint32, except uint32) {
 // on its way is stopped. It reports whether anything was taken out or stopped.
 func (c *TraceCache) Invalidate(id uint32) bool {
 	if int(id) >= len(c.id) {
-		return false
+		if !c.policy.Contains(id) { // preinstalled has ids that were never requested
+			return false
+		}
+		c.grow(id)
 	}
 	s := &c.id[id]
 	switch {

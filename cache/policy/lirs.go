@@ -8,7 +8,10 @@ package policy
 // while in s becomes LIR, and the oldest LIR entry takes its place in q. s is
 // bounded to twice the budget by forgetting ids that are not in.
 //
-// An entry larger than the small queue is refused. A hit may evict.
+// An entry larger than the small queue is refused. A hit may evict, since one in
+// q alone makes the oldest LIR entry HIR; not where q could then not hold both
+// (budgets below 200 units: there libCacheSim evicts the entry that was hit and
+// goes on to count hits of it).
 type lirs struct {
 	base
 	s, q, gone       lanes // stack, queue of HIR entries that are in, ids in s that are not in; oldest first
@@ -56,12 +59,10 @@ func (p *lirs) Access(id uint32) bool {
 	default:
 		p.q.renew(0, id)
 		s := p.sizeOf(id)
-		for p.lirUsed+s > p.lirCap && p.lirUsed > 0 {
+		for p.lirUsed+s > p.lirCap && p.lirUsed > 0 && s+p.sizeOf(p.s.oldest(0)) <= p.hirCap {
 			p.late = p.evictLIR(p.late)
 		}
-		if p.inQ(id) {
-			p.pushS(id)
-		}
+		p.pushS(id)
 	}
 	p.limit()
 	return true

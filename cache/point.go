@@ -1,0 +1,171 @@
+package cache
+
+import (
+	"math/bits"
+
+	"jitnic/cache/policy"
+	"jitnic/cache/stream"
+)
+
+// A Point is one cache on one stream: what was asked for, and what came out.
+type Point struct {
+	Policy       string `json:"policy"`
+	Admission    string `json:"admission"`
+	Entries      uint64 `json:"entries"` // the budget, 0 where it is in slots
+	Slots        uint64 `json:"slots"`
+	HotThreshold uint32 `json:"hot_threshold"`
+	InstallDelay uint64 `json:"install_delay"`
+	InstallTime  int64  `json:"install_time_ns"`
+	Bound        bool   `json:"bound"` // not a cache anyone could build
+
+	Requests      uint64  `json:"requests"`
+	Misses        uint64  `json:"misses"`
+	MissRatio     float64 `json:"miss_ratio"`
+	Bytes         uint64  `json:"bytes"` // of all requests; sizes stand in where packets have none
+	MissBytes     uint64  `json:"miss_bytes"`
+	ByteMissRatio float64 `json:"byte_miss_ratio"`
+
+	Hits        uint64 `json:"hits"`
+	Cold        uint64 `json:"cold"`
+	NotHot      uint64 `json:"not_hot"`
+	Capacity    uint64 `json:"capacity"`
+	Invalid     uint64 `json:"invalidated"`
+	InFlight    uint64 `json:"in_flight"`
+	Uncacheable uint64 `json:"uncacheable"`
+
+	Installs          uint64  `json:"installs"`
+	Evictions         uint64  `json:"evictions"`
+	InstallsPerSecond float64 `json:"installs_per_second"` // 0 where the stream has no times
+
+	Labels  []LabelCount  `json:"labels,omitempty"`
+	Windows []WindowCount `json:"-"`
+}
+
+// A LabelCount is the part of the requests with one label.
+type LabelCount struct {
+	Label    string `json:"label"`
+	Requests uint64 `json:"requests"`
+	Misses   uint64 `json:"misses"`
+}
+
+// A WindowCount is a stretch of the stream.
+type WindowCount struct {
+	From, To int // requests From..To-1
+	Misses   uint64
+}
+
+// A lab is a stream with what all points of a study need of it.
+type lab struct {
+	s       *stream.Stream
+	n       int      // ids
+	plain   bool     // every request cacheable, nothing invalidated
+	first   []uint64 // bit set: first request of its id
+	cold    uint64
+	windows int
+	bytes   uint64
+	seconds float64
+}
+
+func newLab(s *stream.Stream, windows int) *lab {
+	l := &lab{s: s, n: s.NumIDs(), plain: s.Plain(), windows: windows, first: make([]uint64, (s.Len()+63)/64)}
+	seen := make([]bool, l.n)
+	for i, id := range s.IDs {
+		if id != stream.None && !seen[id] {
+			seen[id] = true
+			l.first[i>>6] |= 1 << (i & 63)
+			l.cold++
+		}
+	}
+	for i := range s.IDs {
+		l.bytes += s.Weight(i)
+	}
+	if k := len(s.Time); k > 0 {
+		l.seconds = float64(s.Time[k-1]-s.Time[0]) / 1e9
+	}
+	return l
+}
+
+// bound is the end of window w.
+func (l *lab) bound(w int) int { return int(uint64(l.s.Len()) * uint64(w) / uint64(l.windows)) }
+
+// point makes the part of a Point that follows from which requests missed; with
+// nil, what follows from cfg and the stream alone.
+func (l *lab) point(cfg Config, miss []uint64) Point {
+	p := Point{
+		Policy: cfg.Policy, Admission: cfg.Admission, Entries: cfg.Entries, Slots: cfg.Slots,
+		HotThreshold: max(cfg.HotThreshold, 1), InstallDelay: cfg.InstallDelay, InstallTime: cfg.InstallTime,
+		Requests: uint64(l.s.Len()), Bytes: l.bytes,
+	}
+	if p.Admission == "" {
+		p.Admission = "always"
+	}
+	if info, err := policy.Lookup(cfg.Policy); err == nil {
+		p.Bound = info.Kind == policy.Bound
+	}
+	if miss == nil {
+		return p
+	}
+	for _, m := range miss {
+		p.Misses += uint64(bits.OnesCount64(m))
+	}
+	if l.s.Bytes != nil || l.s.Sizes != nil {
+		for w, m := range miss {
+			for ; m != 0; m &= m - 1 {
+				p.MissBytes += l.s.Weight(64*w + bits.TrailingZeros64(m))
+			}
+		}
+	} else {
+		p.MissBytes = p.Misses
+	}
+	for w := range l.windows {
+		from, to := l.bound(w), l.bound(w+1)
+		p.Windows = append(p.Windows, WindowCount{from, to, countBits(miss, from, to)})
+	}
+	if len(l.s.LabelNames) > 0 && l.s.Labels != nil {
+		p.Labels = make([]LabelCount, len(l.s.LabelNames))
+		for i, name := range l.s.LabelNames {
+			p.Labels[i].Label = name
+		}
+		for i, k := range l.s.Labels {
+			p.Labels[k].Requests++
+			p.Labels[k].Misses += miss[i>>6] >> (i & 63) & 1
+		}
+	}
+	p.ratios()
+	return p
+}
+
+func (p *Point) ratios() {
+	if p.Requests > 0 {
+		p.MissRatio = float64(p.Misses) / float64(p.Requests)
+	}
+	if p.Bytes > 0 {
+		p.ByteMissRatio = float64(p.MissBytes) / float64(p.Bytes)
+	}
+}
+
+func countBits(b []uint64, from, to int) (n uint64) {
+	for i := from; i < to; {
+		w, k := i>>6, i&63
+		m := b[w] >> k
+		step := 64 - k
+		if left := to - i; left < step {
+			m &= 1<<left - 1
+			step = left
+		}
+		n += uint64(bits.OnesCount64(m))
+		i += step
+	}
+	return n
+}
+
+// outcomes fills in the classes from a TraceCache's counts.
+func (p *Point) outcomes(c Counts) {
+	p.Hits, p.Cold, p.NotHot, p.Capacity = c[Hit], c[Cold], c[NotHot], c[Capacity]
+	p.Invalid, p.InFlight, p.Uncacheable = c[Invalidated], c[InFlight], c[Uncacheable]
+}
+
+// Counts is the Point's classes as a TraceCache counts them.
+func (p *Point) Counts() Counts {
+	return Counts{p.Hits, p.Cold, p.NotHot, p.Capacity, p.Invalid, p.InFlight, p.Uncacheable}
+}

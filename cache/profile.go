@@ -1,0 +1,69 @@
+package cache
+
+import (
+	"jitnic/cache/curve"
+	"jitnic/cache/stream"
+)
+
+// A Profile is what a stream is like, whatever the cache.
+type Profile struct {
+	Requests    int
+	IDs         int // that are requested
+	Uncacheable int
+	Invalidated int // invalidations
+	Bytes       uint64
+	Seconds     float64 // 0: no times
+
+	Popularity curve.Popularity
+	Reuse      curve.Reuse
+	WorkingSet []curve.Span
+	LRU        *curve.LRU // of the cacheable requests, without invalidations
+
+	// Smallest[h] is the least number of lru entries that hits at least that
+	// share of the cacheable requests; absent where none does.
+	Smallest map[float64]uint64
+}
+
+// HitTargets are the hit ratios Describe looks for.
+var HitTargets = []float64{0.90, 0.95, 0.99}
+
+// Describe profiles a stream; spans is how many stretches of time the working
+// set is told for. With shards above 0 the lru curve is estimated from that
+// share of ids instead of counted.
+func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile {
+	n := s.NumIDs()
+	ids := s.IDs
+	p := &Profile{Requests: s.Len(), Invalidated: len(s.Invalidations), Smallest: map[float64]uint64{}}
+	for i, id := range s.IDs {
+		p.Bytes += s.Weight(i)
+		if id == stream.None {
+			p.Uncacheable++
+		}
+	}
+	if p.Uncacheable > 0 {
+		ids = make([]uint32, 0, s.Len()-p.Uncacheable)
+		for _, id := range s.IDs {
+			if id != stream.None {
+				ids = append(ids, id)
+			}
+		}
+	}
+	if k := len(s.Time); k > 0 {
+		p.Seconds = float64(s.Time[k-1]-s.Time[0]) / 1e9
+	}
+	p.Popularity = curve.PopularityOf(ids, n)
+	p.IDs = len(p.Popularity.Rank)
+	p.Reuse = curve.ReuseDistances(ids, n)
+	p.WorkingSet = curve.WorkingSet(s.IDs, n, spans)
+	if shards > 0 {
+		p.LRU = curve.Shards(ids, n, shards, seed)
+	} else {
+		p.LRU = curve.Exact(ids, n)
+	}
+	for _, h := range HitTargets {
+		if k, ok := p.LRU.Smallest(h); ok {
+			p.Smallest[h] = k
+		}
+	}
+	return p
+}
