@@ -1,382 +1,633 @@
 package ebpf
 
 import (
-	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/cilium/ebpf/asm"
 )
 
-// Parser reads what [Printer] prints. Maps are named by # and their index, or
-// by names that MapIndex knows.
+// Parser reads what [Printer] writes.
 type Parser struct {
+	// MapIndex finds a map by its name; nil knows none. Maps can always be
+	// named by index, as in map[#2].
 	MapIndex func(name string) (int, bool)
 }
 
-// Program reads a program, an instruction a line. A line may begin with a slot
-// number and colon and with an opcode in parentheses, as in the verifier's
-// log; what follows a semicolon is a comment. Slot numbers are checked.
-// Errors name the line, counted from 1.
-func (p *Parser) Program(text string) ([]Insn, error) {
+// SyntaxError says where a line can't be read.
+type SyntaxError struct {
+	Line, Col int // from 1; Line 0: of a line by itself
+	Msg       string
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("column %d: %s", e.Col, e.Msg)
+	}
+	return fmt.Sprintf("line %d: column %d: %s", e.Line, e.Col, e.Msg)
+}
+
+var helperByName = func() map[string]int32 {
+	m := map[string]int32{}
+	for i := int32(1); i < 1024; i++ {
+		if n := HelperName(i); n != "helper" && strings.HasPrefix(asm.BuiltinFunc(i).String(), "Fn") {
+			if _, ok := m[n]; !ok {
+				m[n] = i
+			}
+		}
+	}
+	return m
+}()
+
+// Code reads instructions, one a line. Empty lines and what follows a # that
+// begins a line, or stands behind a space, are comments. The error is a
+// *SyntaxError.
+func (p Parser) Code(text string) ([]Insn, error) {
 	var out []Insn
 	for n, line := range strings.Split(text, "\n") {
-		line, _, _ = strings.Cut(line, ";")
-		line = strings.TrimSpace(line)
-		if slot, rest, ok := strings.Cut(line, ":"); ok {
-			k, err := strconv.Atoi(slot)
-			if err != nil {
-				return nil, fmt.Errorf("line %d: slot %q is no number", n+1, slot)
-			}
-			if k != len(out) {
-				return nil, fmt.Errorf("line %d: slot %d where %d comes next", n+1, k, len(out))
-			}
-			line = strings.TrimSpace(rest)
-		}
-		if len(line) > 4 && line[0] == '(' && line[3] == ')' {
-			line = strings.TrimSpace(line[4:])
-		}
-		if line == "" {
+		line = StripComment(line)
+		if strings.TrimSpace(line) == "" {
 			continue
 		}
 		ins, err := p.Insn(line)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n+1, err)
+			err.(*SyntaxError).Line = n + 1
+			return nil, err
 		}
 		out = append(out, ins...)
 	}
 	return out, nil
 }
 
-// form is one way to write an instruction: a pattern whose groups build makes
-// an instruction of. Patterns are anchored; %r is a register (r0 or w0, its
-// letter and number two groups), %i a number, %o a signed offset.
-type form struct {
-	pattern string
-	build   func(p *Parser, g []string) ([]Insn, error)
-	re      *regexp.Regexp
+// StripComment cuts a comment off a line: a # at its start or behind a space.
+func StripComment(line string) string {
+	for i := 0; i < len(line); i++ {
+		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			return line[:i]
+		}
+	}
+	return line
 }
 
-var forms = []*form{
-	{pattern: `%r = (le|be|bswap)(16|32|64) %r`, build: func(p *Parser, g []string) ([]Insn, error) {
-		if g[0] != "r" || g[4] != "r" || g[1] != g[5] {
-			return nil, fmt.Errorf("byte order is changed in place, in a 64-bit register")
+// Insn reads one instruction: one slot, or the two of a wide one. The error is
+// a *SyntaxError without line.
+func (p Parser) Insn(line string) ([]Insn, error) {
+	var out []Insn
+	off := 0
+	for _, part := range strings.Split(line, ";") {
+		ins, err := p.insn(part)
+		if err != nil {
+			err.(*SyntaxError).Col += off
+			return nil, err
 		}
-		in := Insn{Op: ClassALU | ALUEnd, Dst: reg(g[1]), Imm: int32(num(g[3]))}
-		switch g[2] {
+		out = append(out, ins...)
+		off += len(part) + 1
+	}
+	return out, nil
+}
+
+// cursor reads one line; the first failure sticks.
+type cursor struct {
+	s   string
+	at  int
+	err *SyntaxError
+}
+
+func (c *cursor) fail(format string, args ...any) {
+	if c.err == nil {
+		c.err = &SyntaxError{Col: c.at + 1, Msg: fmt.Sprintf(format, args...)}
+	}
+}
+
+func (c *cursor) space() {
+	for c.at < len(c.s) && (c.s[c.at] == ' ' || c.s[c.at] == '\t' || c.s[c.at] == '\r') {
+		c.at++
+	}
+}
+
+// is takes the token if it comes next.
+func (c *cursor) is(tok string) bool {
+	c.space()
+	if c.err != nil || !strings.HasPrefix(c.s[c.at:], tok) {
+		return false
+	}
+	if isWord(rune(tok[len(tok)-1])) && c.at+len(tok) < len(c.s) && isWord(rune(c.s[c.at+len(tok)])) {
+		return false // a longer word
+	}
+	c.at += len(tok)
+	return true
+}
+
+func (c *cursor) need(tok string) {
+	if !c.is(tok) {
+		c.fail("%q expected", tok)
+	}
+}
+
+func (c *cursor) word() string {
+	c.space()
+	start := c.at
+	for c.at < len(c.s) && isWord(rune(c.s[c.at])) {
+		c.at++
+	}
+	return c.s[start:c.at]
+}
+
+// peek is the word that comes next.
+func (c *cursor) peek() string {
+	at := c.at
+	w := c.word()
+	c.at = at
+	return w
+}
+
+// num reads a number of at most bits bits, signed or not, with an optional sign.
+func (c *cursor) num(bits int) int64 {
+	c.space()
+	start := c.at
+	neg := false
+	if c.at < len(c.s) && (c.s[c.at] == '+' || c.s[c.at] == '-') {
+		neg = c.s[c.at] == '-'
+		c.at++
+	}
+	w := c.word()
+	u, err := strconv.ParseUint(w, 0, 64)
+	switch {
+	case err != nil:
+	case bits < 64 && !neg && u < 1<<bits, bits == 64 && !neg:
+		return int64(u)
+	case neg && u <= 1<<(bits-1):
+		return -int64(u)
+	}
+	c.at = start
+	c.fail("number of %d bits expected", bits)
+	return 0
+}
+
+func (c *cursor) off() int16 { return int16(c.signed(16)) }
+
+// dist reads a jump's distance: +3, or as the verifier prints it, pc+3.
+func (c *cursor) dist() int64 {
+	c.is("pc")
+	return c.signed(16)
+}
+
+func (c *cursor) imm() int32 { return int32(c.num(32)) }
+
+// signed is num for fields that are signed only.
+func (c *cursor) signed(bits int) int64 {
+	start := c.at
+	v := c.num(bits)
+	if v > 1<<(bits-1)-1 {
+		c.at = start
+		c.fail("signed number of %d bits expected", bits)
+	}
+	return v
+}
+
+// reg reads a register; wide says r, not w.
+func (c *cursor) reg() (n uint8, wide bool) {
+	c.space()
+	start := c.at
+	w := c.word()
+	if len(w) >= 2 && (w[0] == 'r' || w[0] == 'w') {
+		if v, err := strconv.ParseUint(w[1:], 10, 8); err == nil && v < 16 {
+			return uint8(v), w[0] == 'r'
+		}
+	}
+	c.at = start
+	c.fail("register expected")
+	return 0, false
+}
+
+func (c *cursor) isReg() bool {
+	w := c.peek()
+	return len(w) >= 2 && (w[0] == 'r' || w[0] == 'w') && w[1] >= '0' && w[1] <= '9'
+}
+
+// r64 reads a register that must be a 64-bit one.
+func (c *cursor) r64() uint8 {
+	start := c.at
+	n, wide := c.reg()
+	if !wide {
+		c.at = start
+		c.fail("64-bit register expected")
+	}
+	return n
+}
+
+var sizeBits = map[string]uint8{"8": SizeB, "16": SizeH, "32": SizeW, "64": SizeDW}
+
+// mem reads *(u32 *)(r1 +4); the leading * may be read already.
+func (c *cursor) mem() (size, base uint8, off int16, signed bool) {
+	size, signed = c.memType()
+	c.need("(")
+	base = c.r64()
+	off = c.off()
+	c.need(")")
+	return
+}
+
+func (c *cursor) memType() (size uint8, signed bool) {
+	c.need("*")
+	c.need("(")
+	w := c.word()
+	ok := false
+	if len(w) > 1 && (w[0] == 'u' || w[0] == 's') {
+		size, ok = sizeBits[w[1:]]
+		signed = w[0] == 's'
+	}
+	if !ok {
+		c.fail("u8, u16, u32 or u64 expected")
+	}
+	c.need("*")
+	c.need(")")
+	return
+}
+
+// insn reads the slots of one instruction.
+func (p Parser) insn(line string) ([]Insn, error) {
+	c := &cursor{s: line}
+	out := p.read(c)
+	c.space()
+	if c.err == nil && c.at < len(c.s) {
+		c.fail("end of line expected")
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	return out, nil
+}
+
+func (p Parser) read(c *cursor) []Insn {
+	one := func(in Insn) []Insn { return []Insn{in} }
+	switch {
+	case c.is("exit"):
+		return one(Insn{Op: OpExit})
+	case c.is("goto"):
+		return one(Insn{Op: OpJA, Off: int16(c.dist())})
+	case c.is("gotol"):
+		return one(Insn{Op: OpJA32, Imm: int32(c.signed(32))})
+	case c.is("may_goto"):
+		return one(Insn{Op: OpMayGo, Off: int16(c.dist())})
+	case c.is("insn"):
+		var in Insn
+		in.Op = uint8(c.num(8))
+		in.Dst, in.Src = uint8(c.num(4)), uint8(c.num(4))
+		in.Dst, in.Src = in.Dst&15, in.Src&15
+		in.Off, in.Imm = c.off(), c.imm()
+		return one(in)
+	case c.is("callx"):
+		return one(Insn{Op: OpCallX, Dst: c.r64()})
+	case c.is("call"):
+		return one(c.call())
+	case c.is("if"):
+		return one(c.branch())
+	case c.is("lock"):
+		in := Insn{Op: ClassSTX | ModeATOMIC}
+		size, base, off, _ := c.mem()
+		in.Op, in.Dst, in.Off = in.Op|size, base, off
+		c.space()
+		for imm, sym := range atomicSymbols {
+			if c.is(sym) {
+				in.Imm = imm
+				in.Src = c.r64()
+				return one(in)
+			}
+		}
+		c.fail("+=, |=, &= or ^= expected")
+		return one(in)
+	case c.is("store_release"):
+		c.need("(")
+		size, base, off, _ := c.mem()
+		c.need(",")
+		src := c.r64()
+		c.need(")")
+		return one(Insn{Op: ClassSTX | ModeATOMIC | size, Dst: base, Src: src, Off: off, Imm: AtomicStRel})
+	}
+	c.space()
+	if c.at < len(c.s) && c.s[c.at] == '*' {
+		size, base, off, _ := c.mem()
+		c.need("=")
+		if c.isReg() {
+			return one(Insn{Op: ClassSTX | ModeMEM | size, Dst: base, Src: c.r64(), Off: off})
+		}
+		return one(Insn{Op: ClassST | ModeMEM | size, Dst: base, Off: off, Imm: c.imm()})
+	}
+	if !c.isReg() {
+		c.fail("instruction expected")
+		return nil
+	}
+	return p.assign(c)
+}
+
+func (c *cursor) call() Insn {
+	in := Insn{Op: OpCall}
+	if c.is("pc") {
+		in.Src, in.Imm = CallLocal, int32(c.signed(32))
+		return in
+	}
+	w := c.word()
+	if c.is("#") {
+		in.Imm = c.imm()
+		if w == "kfunc" {
+			in.Src = CallKfunc
+		}
+		return in
+	}
+	if n, err := strconv.ParseInt(w, 0, 32); err == nil {
+		in.Imm = int32(n)
+		return in
+	}
+	n, ok := helperByName[strings.TrimPrefix(w, "bpf_")]
+	if !ok {
+		c.fail("helper %q: not known", w)
+	}
+	in.Imm = n
+	return in
+}
+
+// longest first, so that s>= isn't read as s>
+var jumpOrder = []uint8{JmpEQ, JmpNE, JmpSGE, JmpSLE, JmpGE, JmpLE, JmpSGT, JmpSLT, JmpGT, JmpLT, JmpSET}
+
+func (c *cursor) branch() Insn {
+	dst, wide := c.reg()
+	in := Insn{Op: ClassJMP, Dst: dst}
+	if !wide {
+		in.Op = ClassJMP32
+	}
+	found := false
+	for _, op := range jumpOrder {
+		if c.is(jumpSymbols[op]) {
+			in.Op |= op
+			found = true
+			break
+		}
+	}
+	if !found {
+		c.fail("comparison expected")
+	}
+	c.operand(&in, wide)
+	c.need("goto")
+	in.Off = int16(c.dist())
+	return in
+}
+
+// operand reads a register of the same width, or a constant.
+func (c *cursor) operand(in *Insn, wide bool) {
+	if c.isReg() {
+		start := c.at
+		src, w := c.reg()
+		if w != wide {
+			c.at = start
+			c.fail("operands of different widths")
+		}
+		in.Op |= SrcX
+		in.Src = src
+		return
+	}
+	in.Imm = c.imm()
+}
+
+var aluOrder = []uint8{ALUArsh, ALULsh, ALURsh, ALUAdd, ALUSub, ALUMul, ALUDiv, ALUOr, ALUAnd, ALUMod, ALUXor}
+
+// assign reads what begins with a register.
+func (p Parser) assign(c *cursor) []Insn {
+	start := c.at
+	dst, wide := c.reg()
+	in := Insn{Op: ClassALU64, Dst: dst}
+	if !wide {
+		in.Op = ClassALU
+	}
+	for _, sd := range []uint8{ALUDiv, ALUMod} {
+		if c.is("s" + aluSymbols[sd]) {
+			in.Op |= sd
+			in.Off = 1
+			c.operand(&in, wide)
+			return []Insn{in}
+		}
+	}
+	for _, op := range aluOrder {
+		if c.is(aluSymbols[op]) {
+			in.Op |= op
+			c.operand(&in, wide)
+			return []Insn{in}
+		}
+	}
+	c.need("=")
+	if c.err != nil {
+		return nil
+	}
+	c.space()
+	rest := c.s[c.at:]
+	need64 := func() {
+		if !wide {
+			c.at = start
+			c.fail("64-bit register expected")
+		}
+	}
+	switch {
+	case strings.HasPrefix(rest, "*"):
+		need64()
+		return []Insn{c.load(dst)}
+	case strings.HasPrefix(rest, "("):
+		c.need("(")
+		w := c.word()
+		n := map[string]int16{"s8": 8, "s16": 16, "s32": 32}[w]
+		if n == 0 {
+			c.fail("s8, s16 or s32 expected")
+		}
+		c.need(")")
+		in.Op |= ALUMov
+		in.Off = n
+		c.operand(&in, wide)
+		return []Insn{in}
+	case strings.HasPrefix(rest, "-r"), strings.HasPrefix(rest, "-w"):
+		c.need("-")
+		at := c.at
+		src, w := c.reg()
+		if src != dst || w != wide {
+			c.at = at
+			c.fail("a negation has one register")
+		}
+		in.Op |= ALUNeg
+		return []Insn{in}
+	}
+	switch w := c.peek(); {
+	case w == "map":
+		need64()
+		return p.mapLoad(c, dst)
+	case w == "btf":
+		need64()
+		c.word()
+		c.need("#")
+		return []Insn{{Op: OpLDDW, Dst: dst, Src: PseudoBTFID, Imm: c.imm()}, {}}
+	case w == "func":
+		need64()
+		c.word()
+		c.need("pc")
+		return []Insn{{Op: OpLDDW, Dst: dst, Src: PseudoFunc, Imm: int32(c.signed(32))}, {}}
+	case w == "load_acquire":
+		need64()
+		c.word()
+		c.need("(")
+		size, base, off, _ := c.mem()
+		c.need(")")
+		return []Insn{{Op: ClassSTX | ModeATOMIC | size, Dst: dst, Src: base, Off: off, Imm: AtomicLoadAcq}}
+	case strings.HasPrefix(w, "atomic"):
+		need64()
+		return []Insn{c.fetch(dst, w)}
+	case strings.HasPrefix(w, "le"), strings.HasPrefix(w, "be"), strings.HasPrefix(w, "bswap"):
+		need64()
+		c.word()
+		name := strings.TrimRight(w, "0123456789")
+		n, err := strconv.ParseUint(w[len(name):], 10, 7)
+		at := c.at
+		if src := c.r64(); err != nil || src != dst {
+			c.at = at
+			c.fail("a byte swap has one register")
+		}
+		in = Insn{Dst: dst, Imm: int32(n)}
+		switch name {
+		case "le":
+			in.Op = ClassALU | ALUEnd
 		case "be":
-			in.Op |= SrcX
+			in.Op = ClassALU | ALUEnd | SrcX
 		case "bswap":
 			in.Op = ClassALU64 | ALUEnd
+		default:
+			c.fail("le, be or bswap expected")
 		}
-		return []Insn{in}, nil
-	}},
-	{pattern: `%r = -%r`, build: func(p *Parser, g []string) ([]Insn, error) {
-		if g[0] != g[2] || g[1] != g[3] {
-			return nil, fmt.Errorf("negation is in place")
-		}
-		return []Insn{{Op: aluClass(g[0]) | ALUNeg, Dst: reg(g[1])}}, nil
-	}},
-	{pattern: `%r = \(s(8|16|32)\)%r`, build: func(p *Parser, g []string) ([]Insn, error) {
-		if g[0] != g[3] {
-			return nil, errMixed
-		}
-		return []Insn{{Op: aluClass(g[0]) | ALUMov | SrcX, Dst: reg(g[1]), Src: reg(g[4]), Off: int16(num(g[2]))}}, nil
-	}},
-	{pattern: `%r (s?[-+*/|&%^]|s?>>|<<|)= %r`, build: func(p *Parser, g []string) ([]Insn, error) {
-		if g[0] != g[3] {
-			return nil, errMixed
-		}
-		in, err := alu(g)
-		in.Op |= SrcX
-		in.Src = reg(g[4])
-		return []Insn{in}, err
-	}},
-	{pattern: `r(\d+) = 0x([0-9a-f]+)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		v, err := strconv.ParseUint(g[1], 16, 64)
-		return wide(reg(g[0]), PseudoNone, int32(uint32(v)), int32(v>>32)), err
-	}},
-	{pattern: `%r (s?[-+*/|&%^]|s?>>|<<|)= %i`, build: func(p *Parser, g []string) ([]Insn, error) {
-		in, err := alu(g)
-		if err != nil {
-			return nil, err
-		}
-		in.Imm, err = imm32(g[3])
-		return []Insn{in}, err
-	}},
-	{pattern: `r(\d+) = \*\(([us])(8|16|32|64) \*\)\(r(\d+) %o\)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		in := Insn{Op: ClassLDX | ModeMEM | sizeBits(g[2]), Dst: reg(g[0]), Src: reg(g[3])}
-		if g[1] == "s" {
-			in.Op = ClassLDX | ModeMEMSX | sizeBits(g[2])
-		}
-		var err error
-		in.Off, err = off16(g[4])
-		return []Insn{in}, err
-	}},
-	{pattern: `\*\(u(8|16|32|64) \*\)\(r(\d+) %o\) = r(\d+)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		return store(ClassSTX|ModeMEM, g[0], g[1], g[2], g[3], 0)
-	}},
-	{pattern: `\*\(u(8|16|32|64) \*\)\(r(\d+) %o\) = %i`, build: func(p *Parser, g []string) ([]Insn, error) {
-		v, err := imm32(g[3])
-		if err != nil {
-			return nil, err
-		}
-		return store(ClassST|ModeMEM, g[0], g[1], g[2], "0", v)
-	}},
-	{pattern: `lock \*\(u(32|64) \*\)\(r(\d+) %o\) ([+&|^])= r(\d+)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		for op, text := range lockText {
-			if text == g[3]+"=" {
-				return store(ClassSTX|ModeATOMIC, g[0], g[1], g[2], g[4], op)
-			}
-		}
-		return nil, fmt.Errorf("no atomic operation %q", g[3])
-	}},
-	{pattern: `r(\d+) = atomic(64|)_fetch_(add|and|or|xor)\(\(u(32|64) \*\)\(r(\d+) %o\), r(\d+)\)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		if g[0] != g[6] || (g[1] == "64") != (g[3] == "64") {
-			return nil, errMixed
-		}
-		for op, text := range fetchText {
-			if text == g[2] {
-				return store(ClassSTX|ModeATOMIC, g[3], g[4], g[5], g[6], op|AtomicFetch)
-			}
-		}
-		return nil, fmt.Errorf("no atomic operation %q", g[2])
-	}},
-	{pattern: `r(\d+) = atomic(64|)_xchg\(\(u(32|64) \*\)\(r(\d+) %o\), r(\d+)\)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		if g[0] != g[5] || (g[1] == "64") != (g[2] == "64") {
-			return nil, errMixed
-		}
-		return store(ClassSTX|ModeATOMIC, g[2], g[3], g[4], g[5], AtomicXchg)
-	}},
-	{pattern: `r0 = atomic(64|)_cmpxchg\(\(u(32|64) \*\)\(r(\d+) %o\), r0, r(\d+)\)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		if (g[0] == "64") != (g[1] == "64") {
-			return nil, errMixed
-		}
-		return store(ClassSTX|ModeATOMIC, g[1], g[2], g[3], g[4], AtomicCmpXchg)
-	}},
-	{pattern: `r(\d+) = load_acquire\(\(u(8|16|32|64) \*\)\(r(\d+) %o\)\)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		return store(ClassSTX|ModeATOMIC, g[1], g[0], g[3], g[2], AtomicLoadAcq)
-	}},
-	{pattern: `store_release\(\(u(8|16|32|64) \*\)\(r(\d+) %o\), r(\d+)\)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		return store(ClassSTX|ModeATOMIC, g[0], g[1], g[2], g[3], AtomicStRel)
-	}},
-	{pattern: `r0 = \*\(u(8|16|32) \*\)skb\[%i\]`, build: func(p *Parser, g []string) ([]Insn, error) {
-		v, err := imm32(g[1])
-		return []Insn{{Op: ClassLD | ModeABS | sizeBits(g[0]), Imm: v}}, err
-	}},
-	{pattern: `r0 = \*\(u(8|16|32) \*\)skb\[r(\d+) %o\]`, build: func(p *Parser, g []string) ([]Insn, error) {
-		v, err := imm32(g[2])
-		return []Insn{{Op: ClassLD | ModeIND | sizeBits(g[0]), Src: reg(g[1]), Imm: v}}, err
-	}},
-	{pattern: `r(\d+) = map\[([^]]+)\]`, build: func(p *Parser, g []string) ([]Insn, error) {
-		m, err := p.mapIndex(g[1])
-		return wide(reg(g[0]), PseudoMapFD, m, 0), err
-	}},
-	{pattern: `r(\d+) = map\[([^]]+)\]\[0\]%o`, build: func(p *Parser, g []string) ([]Insn, error) {
-		m, err := p.mapIndex(g[1])
-		if err != nil {
-			return nil, err
-		}
-		off, err := imm32(g[2])
-		return wide(reg(g[0]), PseudoMapValue, m, off), err
-	}},
-	{pattern: `r(\d+) = subprog\[%o\]`, build: func(p *Parser, g []string) ([]Insn, error) {
-		off, err := imm32(g[1])
-		return wide(reg(g[0]), PseudoFunc, off, 0), err
-	}},
-	{pattern: `r(\d+) = btf\[0x([0-9a-f]+)\]`, build: func(p *Parser, g []string) ([]Insn, error) {
-		v, err := strconv.ParseUint(g[1], 16, 64)
-		return wide(reg(g[0]), PseudoBTFID, int32(uint32(v)), int32(v>>32)), err
-	}},
-	{pattern: `call pc%o`, build: func(p *Parser, g []string) ([]Insn, error) {
-		v, err := imm32(g[0])
-		return []Insn{{Op: OpCall, Src: CallLocal, Imm: v}}, err
-	}},
-	{pattern: `call kfunc#%i(?:@(\d+))?`, build: func(p *Parser, g []string) ([]Insn, error) {
-		v, err := imm32(g[0])
-		in := Insn{Op: OpCall, Src: CallKfunc, Imm: v}
-		if err == nil && g[1] != "" {
-			in.Off, err = off16(g[1])
-		}
-		return []Insn{in}, err
-	}},
-	{pattern: `call (\w+)#%i`, build: func(p *Parser, g []string) ([]Insn, error) {
-		v, err := imm32(g[1])
-		if err != nil {
-			return nil, err
-		}
-		if n, ok := HelperNumber(g[0]); g[0] != "unknown" && (!ok || n != v) {
-			return nil, fmt.Errorf("helper %d is %q, not %q", v, HelperName(v), g[0])
-		}
-		return []Insn{{Op: OpCall, Imm: v}}, nil
-	}},
-	{pattern: `call (\w+)`, build: func(p *Parser, g []string) ([]Insn, error) {
-		n, ok := HelperNumber(g[0])
-		if !ok {
-			return nil, fmt.Errorf("no helper %q", g[0])
-		}
-		return []Insn{{Op: OpCall, Imm: n}}, nil
-	}},
-	{pattern: `exit`, build: func(p *Parser, g []string) ([]Insn, error) { return []Insn{{Op: OpExit}}, nil }},
-	{pattern: `(goto|may_goto|gotol) pc%o`, build: func(p *Parser, g []string) ([]Insn, error) {
-		if g[0] == "gotol" {
-			v, err := imm32(g[1])
-			return []Insn{{Op: OpJA32, Imm: v}}, err
-		}
-		op := OpJA
-		if g[0] == "may_goto" {
-			op = OpMayGo
-		}
-		v, err := off16(g[1])
-		return []Insn{{Op: op, Off: v}}, err
-	}},
-	{pattern: `if %r (==|!=|s?[<>]=?|&) (?:([rw])(\d+)|%i) goto pc%o`, build: func(p *Parser, g []string) ([]Insn, error) {
-		in := Insn{Op: ClassJMP, Dst: reg(g[1])}
-		if g[0] == "w" {
-			in.Op = ClassJMP32
-		}
-		for op, text := range jmpText {
-			if text == g[2] {
-				in.Op |= uint8(op) << 4
-			}
-		}
-		var err error
-		if g[5] != "" {
-			in.Imm, err = imm32(g[5])
-		} else if in.Op, in.Src = in.Op|SrcX, reg(g[4]); g[3] != g[0] {
-			err = errMixed
-		}
-		if err != nil {
-			return nil, err
-		}
-		in.Off, err = off16(g[6])
-		return []Insn{in}, err
-	}},
-	{pattern: `raw ([0-9a-f]{16})`, build: func(p *Parser, g []string) ([]Insn, error) {
-		b, err := hex.DecodeString(g[0])
-		if err != nil {
-			return nil, err
-		}
-		return Decode(b)
-	}},
-}
-
-var errMixed = fmt.Errorf("registers of different width or number")
-
-func init() {
-	for _, f := range forms {
-		s := strings.NewReplacer(`%r`, `([rw])(\d+)`, `%i`, `(-?(?:0x)?[0-9a-f]+)`, `%o`, ` ?([-+] ?(?:0x)?[0-9a-f]+)`, ` `, `\s+`, ` ?`, `\s*`).Replace(f.pattern)
-		f.re = regexp.MustCompile(`^` + s + `$`)
+		return []Insn{in}
+	case c.isReg():
+		in.Op |= ALUMov
+		c.operand(&in, wide)
+		return []Insn{in}
 	}
-}
-
-// Insn reads one instruction: one slot, or two of a wide one.
-func (p *Parser) Insn(text string) ([]Insn, error) {
-	text = strings.TrimSpace(text)
-	for _, f := range forms {
-		g := f.re.FindStringSubmatch(text)
-		if g == nil {
-			continue
+	// A constant: with "ll" of 64 bits.
+	if at := c.at; wide {
+		v := uint64(c.num(64))
+		if c.is("ll") {
+			return []Insn{{Op: OpLDDW, Dst: dst, Imm: int32(v)}, {Imm: int32(v >> 32)}}
 		}
-		out, err := f.build(p, g[1:])
-		if err != nil {
-			return nil, fmt.Errorf("%q: %w", text, err)
-		}
-		if f.pattern[:3] == "raw" {
-			return out, nil
-		}
-		var hi *Insn
-		if len(out) == 2 {
-			hi = &out[1]
-		}
-		if msg := out[0].check(hi); msg != "" && !strings.Contains(msg, "frame pointer") && msg != "div by zero" {
-			return nil, fmt.Errorf("%q: %s", text, msg)
-		}
-		return out, nil
+		c.at = at
 	}
-	return nil, fmt.Errorf("%q: not an instruction", text)
+	in.Op |= ALUMov
+	in.Imm = c.imm()
+	return []Insn{in}
 }
 
-func (p *Parser) mapIndex(name string) (int32, error) {
-	if n, ok := strings.CutPrefix(name, "#"); ok {
-		return imm32(n)
+// load reads what follows "rN =" when it begins with a star.
+func (c *cursor) load(dst uint8) Insn {
+	size, signed := c.memType()
+	if c.is("skb") {
+		if dst != 0 || signed {
+			c.fail("a packet load goes to r0 unsigned")
+		}
+		c.need("[")
+		in := Insn{Op: ClassLD | ModeABS | size}
+		if c.isReg() {
+			in.Op = ClassLD | ModeIND | size
+			in.Src = c.r64()
+		}
+		in.Imm = c.imm()
+		c.need("]")
+		return in
+	}
+	in := Insn{Op: ClassLDX | ModeMEM | size, Dst: dst}
+	if signed {
+		in.Op = ClassLDX | ModeMEMSX | size
+	}
+	c.need("(")
+	in.Src = c.r64()
+	in.Off = c.off()
+	c.need(")")
+	return in
+}
+
+// fetch reads atomic64_fetch_add(*(u64 *)(r1 +0), r2) and its siblings.
+func (c *cursor) fetch(dst uint8, w string) Insn {
+	start := c.at
+	c.word()
+	c.need("(")
+	size, base, off, _ := c.mem()
+	c.need(",")
+	in := Insn{Op: ClassSTX | ModeATOMIC | size, Dst: base, Off: off}
+	bits := strconv.Itoa(8 * in.Size())
+	src := c.r64()
+	if w == "atomic"+bits+"_cmpxchg" {
+		if dst != 0 || src != 0 {
+			c.fail("cmpxchg compares with r0 and gives r0")
+		}
+		c.need(",")
+		in.Src, in.Imm = c.r64(), AtomicCmpXchg
+		c.need(")")
+		return in
+	}
+	c.need(")")
+	for imm, name := range atomicNames {
+		if w == "atomic"+bits+"_"+name && imm != AtomicCmpXchg {
+			in.Src, in.Imm = src, imm
+			if src != dst {
+				c.fail("the old value goes to the operand's register")
+			}
+			return in
+		}
+	}
+	c.at = start
+	c.fail("%q: no such atomic", w)
+	return in
+}
+
+func (p Parser) mapLoad(c *cursor, dst uint8) []Insn {
+	c.word()
+	c.need("[")
+	i := p.mapIndex(c)
+	c.need("]")
+	in := Insn{Op: OpLDDW, Dst: dst, Src: PseudoMapFD, Imm: i}
+	c.space()
+	if c.at < len(c.s) && (c.s[c.at] == '+' || c.s[c.at] == '-') {
+		in.Src = PseudoMapValue
+		return []Insn{in, {Imm: c.imm()}}
+	}
+	return []Insn{in, {}}
+}
+
+func (p Parser) mapIndex(c *cursor) int32 {
+	if c.is("#") {
+		n := c.imm()
+		if n < 0 {
+			c.fail("map index below 0")
+		}
+		return n
+	}
+	c.space()
+	at := c.at
+	var name string
+	if at < len(c.s) && c.s[at] == '"' {
+		q, err := strconv.QuotedPrefix(c.s[at:])
+		if err != nil {
+			c.fail("quoted name doesn't end")
+			return 0
+		}
+		name, _ = strconv.Unquote(q)
+		c.at += len(q)
+	} else {
+		name = c.word()
 	}
 	if p.MapIndex != nil {
 		if i, ok := p.MapIndex(name); ok {
-			return int32(i), nil
+			return int32(i)
 		}
 	}
-	return 0, fmt.Errorf("no map %q", name)
+	c.at = at
+	c.fail("map %q: not known", name)
+	return 0
 }
 
-// reg gives 15, which no check passes, for a number past all registers.
-func reg(s string) uint8 {
-	n, err := strconv.ParseUint(s, 10, 8)
-	if err != nil || n > 15 {
-		return 15
-	}
-	return uint8(n)
-}
-
-func num(s string) int { n, _ := strconv.Atoi(s); return n } // of digits that a pattern matched
-
-func clean(s string) string {
-	return strings.TrimPrefix(strings.ReplaceAll(s, " ", ""), "+")
-}
-
-// imm32 reads a number of 32 bits, signed or not.
-func imm32(s string) (int32, error) {
-	n, err := strconv.ParseInt(clean(s), 0, 64)
-	if err != nil || n < -1<<31 || n > 1<<32-1 {
-		return 0, fmt.Errorf("%q is no number of 32 bits", s)
-	}
-	return int32(uint32(n)), nil
-}
-
-func off16(s string) (int16, error) {
-	n, err := strconv.ParseInt(clean(s), 0, 16)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no offset of 16 bits", s)
-	}
-	return int16(n), nil
-}
-
-func wide(dst, src uint8, lo, hi int32) []Insn {
-	return []Insn{{Op: OpLDDW, Dst: dst, Src: src, Imm: lo}, {Imm: hi}}
-}
-
-func aluClass(letter string) uint8 {
-	if letter == "w" {
-		return ClassALU
-	}
-	return ClassALU64
-}
-
-// alu builds the operation of groups letter, number, operator.
-func alu(g []string) (Insn, error) {
-	in := Insn{Op: aluClass(g[0]), Dst: reg(g[1])}
-	text := g[2] + "="
-	for op, t := range aluText {
-		if t == text {
-			in.Op |= uint8(op) << 4
-			return in, nil
-		}
-	}
-	for _, op := range []uint8{ALUDiv, ALUMod} {
-		if "s"+aluText[op>>4] == text {
-			in.Op |= op
-			in.Off = 1
-			return in, nil
-		}
-	}
-	return in, fmt.Errorf("no operation %q", text)
-}
-
-func sizeBits(s string) uint8 {
-	return map[string]uint8{"8": SizeB, "16": SizeH, "32": SizeW, "64": SizeDW}[s]
-}
-
-func store(op uint8, size, dst, off, src string, imm int32) ([]Insn, error) {
-	o, err := off16(off)
-	return []Insn{{Op: op | sizeBits(size), Dst: reg(dst), Src: reg(src), Off: o, Imm: imm}}, err
+// HelperNumber is the inverse of [HelperName]; a bpf_ in front is fine.
+func HelperNumber(name string) (int32, bool) {
+	n, ok := helperByName[strings.TrimPrefix(name, "bpf_")]
+	return n, ok
 }

@@ -2,173 +2,263 @@ package ebpf
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
+
+	"github.com/cilium/ebpf/asm"
 )
 
-// Printer prints instructions as the kernel's verifier does in its log
-// (kernel/bpf/disasm.c), with the names of maps where it is told them. What it
-// prints of a valid instruction, [Parser] reads back to the same bytes.
+// Printer writes instructions in the notation of clang and the verifier's log,
+// one a line. [Parser] reads them back to the same bits: what the notation
+// can't say (fields that the instruction ignores) is printed as a raw slot.
+//
+//	r1 += 5            w1 = w2              r2 = (s8)r3        r2 = be16 r2
+//	r3 = *(u32 *)(r1 +4)                    *(u64 *)(r10 -8) = r1
+//	lock *(u64 *)(r1 +0) += r2              r2 = atomic64_fetch_add(*(u64 *)(r1 +0), r2)
+//	r1 = map[flows]    r1 = map[.data] +16  r1 = 0x123456789 ll
+//	call map_lookup_elem#1                  if w1 s> 5 goto +3                exit
 type Printer struct {
-	// MapName gives the name of the map of an index, "" for none; nil: no
-	// map has a name.
-	MapName func(index int) string
-	// Comment is put behind a slot's instruction, after "; ".
-	Comment func(slot int) string
+	// MapName names a map by its index; nil, or an empty name, prints the
+	// index.
+	MapName func(i int) string
 }
 
-var aluText = [16]string{"+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=", "", "%=", "^=", "=", "s>>=", "", "", ""}
-var jmpText = [16]string{"", "==", ">", ">=", "&", "!=", "s>", "s>=", "", "", "<", "<=", "s<", "s<=", "", ""}
-var sizeText = map[int]string{1: "8", 2: "16", 4: "32", 8: "64"}
-var fetchText = map[int32]string{AtomicAdd: "add", AtomicAnd: "and", AtomicOr: "or", AtomicXor: "xor"}
-var lockText = map[int32]string{AtomicAdd: "+=", AtomicAnd: "&=", AtomicOr: "|=", AtomicXor: "^="}
+var aluSymbols = map[uint8]string{
+	ALUAdd: "+=", ALUSub: "-=", ALUMul: "*=", ALUDiv: "/=", ALUOr: "|=", ALUAnd: "&=", ALULsh: "<<=",
+	ALURsh: ">>=", ALUMod: "%=", ALUXor: "^=", ALUMov: "=", ALUArsh: "s>>=",
+}
 
-// Program prints slot after slot, a line each: number, colon, instruction.
-// The second slot of a wide instruction has no line.
-func (p *Printer) Program(insns []Insn) string {
+var jumpSymbols = map[uint8]string{
+	JmpEQ: "==", JmpNE: "!=", JmpSET: "&", JmpGT: ">", JmpGE: ">=", JmpLT: "<", JmpLE: "<=",
+	JmpSGT: "s>", JmpSGE: "s>=", JmpSLT: "s<", JmpSLE: "s<=",
+}
+
+var atomicNames = map[int32]string{
+	AtomicAdd | AtomicFetch: "fetch_add", AtomicOr | AtomicFetch: "fetch_or",
+	AtomicAnd | AtomicFetch: "fetch_and", AtomicXor | AtomicFetch: "fetch_xor",
+	AtomicXchg: "xchg", AtomicCmpXchg: "cmpxchg",
+}
+
+var atomicSymbols = map[int32]string{AtomicAdd: "+=", AtomicOr: "|=", AtomicAnd: "&=", AtomicXor: "^="}
+
+// HelperName is the kernel's name of a helper, without its bpf_ prefix:
+// map_lookup_elem for 1. A number that isn't known gives "helper".
+func HelperName(id int32) string {
+	s := asm.BuiltinFunc(id).String()
+	if !strings.HasPrefix(s, "Fn") {
+		return "helper"
+	}
 	var b strings.Builder
-	for i := 0; i < len(insns); i++ {
-		var hi Insn
-		if insns[i].IsWide() && i+1 < len(insns) {
-			hi = insns[i+1]
-		}
-		fmt.Fprintf(&b, "%4d: %s", i, p.Insn(insns[i], hi))
-		if p.Comment != nil {
-			if c := p.Comment(i); c != "" {
-				b.WriteString(" ; " + c)
+	for i, r := range s[2:] {
+		if unicode.IsUpper(r) {
+			if i > 0 {
+				b.WriteByte('_')
 			}
+			r = unicode.ToLower(r)
 		}
-		b.WriteByte('\n')
-		if insns[i].IsWide() {
-			i++
-		}
+		b.WriteRune(r)
 	}
 	return b.String()
 }
 
-// String prints an instruction alone; of a wide one the high half is missing.
-func (i Insn) String() string { return (&Printer{}).Insn(i, Insn{}) }
-
-// Insn prints one instruction; hi is the second slot of a wide one. What
-// can't be decoded prints as `raw` and its eight bytes.
-func (p *Printer) Insn(i, hi Insn) string {
-	second := &hi
-	if !i.IsWide() {
-		second = nil
+// Code prints code, an instruction a line.
+func (p Printer) Code(code []Insn) string {
+	var b strings.Builder
+	for i := 0; i < len(code); i++ {
+		in := code[i]
+		var hi Insn
+		if in.IsWide() && i+1 < len(code) {
+			hi = code[i+1]
+			b.WriteString(p.Insn(in, hi))
+			i++
+		} else {
+			b.WriteString(p.Insn(in, hi))
+		}
+		b.WriteByte('\n')
 	}
-	if msg := i.check(second); msg != "" && !strings.Contains(msg, "frame pointer") && msg != "div by zero" {
-		return fmt.Sprintf("raw %x", Encode([]Insn{i}))
-	}
-	r, mem := byte('r'), fmt.Sprintf("(u%s *)(r%d %+d)", sizeText[i.Size()], i.Dst, i.Off)
-	if c := i.Class(); c == ClassALU || c == ClassJMP32 {
-		r = 'w'
-	}
-	switch i.Class() {
-	case ClassALU, ClassALU64:
-		switch op := i.ALUOp(); {
-		case op == ALUEnd && i.Class() == ClassALU64:
-			return fmt.Sprintf("r%d = bswap%d r%d", i.Dst, i.Imm, i.Dst)
-		case op == ALUEnd && i.Op&SrcX != 0:
-			return fmt.Sprintf("r%d = be%d r%d", i.Dst, i.Imm, i.Dst)
-		case op == ALUEnd:
-			return fmt.Sprintf("r%d = le%d r%d", i.Dst, i.Imm, i.Dst)
-		case op == ALUNeg:
-			return fmt.Sprintf("%c%d = -%c%d", r, i.Dst, r, i.Dst)
-		case op == ALUMov && i.Off != 0:
-			return fmt.Sprintf("%c%d = (s%d)%c%d", r, i.Dst, i.Off, r, i.Src)
-		default:
-			text := aluText[op>>4]
-			if i.Off == 1 {
-				text = "s" + text
-			}
-			if i.Op&SrcX != 0 {
-				return fmt.Sprintf("%c%d %s %c%d", r, i.Dst, text, r, i.Src)
-			}
-			return fmt.Sprintf("%c%d %s %d", r, i.Dst, text, i.Imm)
-		}
-	case ClassLDX:
-		sign := byte('u')
-		if i.Mode() == ModeMEMSX {
-			sign = 's'
-		}
-		return fmt.Sprintf("r%d = *(%c%s *)(r%d %+d)", i.Dst, sign, sizeText[i.Size()], i.Src, i.Off)
-	case ClassST:
-		return fmt.Sprintf("*%s = %d", mem, i.Imm)
-	case ClassSTX:
-		if !i.IsAtomic() {
-			return fmt.Sprintf("*%s = r%d", mem, i.Src)
-		}
-		width := ""
-		if i.Size() == 8 {
-			width = "64"
-		}
-		switch i.Imm {
-		case AtomicXchg:
-			return fmt.Sprintf("r%d = atomic%s_xchg(%s, r%d)", i.Src, width, mem, i.Src)
-		case AtomicCmpXchg:
-			return fmt.Sprintf("r0 = atomic%s_cmpxchg(%s, r0, r%d)", width, mem, i.Src)
-		case AtomicLoadAcq:
-			return fmt.Sprintf("r%d = load_acquire((u%s *)(r%d %+d))", i.Dst, sizeText[i.Size()], i.Src, i.Off)
-		case AtomicStRel:
-			return fmt.Sprintf("store_release(%s, r%d)", mem, i.Src)
-		}
-		if i.Imm&AtomicFetch != 0 {
-			return fmt.Sprintf("r%d = atomic%s_fetch_%s(%s, r%d)", i.Src, width, fetchText[i.Imm&^AtomicFetch], mem, i.Src)
-		}
-		return fmt.Sprintf("lock *%s %s r%d", mem, lockText[i.Imm], i.Src)
-	case ClassLD:
-		switch i.Mode() {
-		case ModeABS:
-			return fmt.Sprintf("r0 = *(u%s *)skb[%d]", sizeText[i.Size()], i.Imm)
-		case ModeIND:
-			return fmt.Sprintf("r0 = *(u%s *)skb[r%d %+d]", sizeText[i.Size()], i.Src, i.Imm)
-		}
-		switch i.Src {
-		case PseudoMapFD:
-			return fmt.Sprintf("r%d = map[%s]", i.Dst, p.mapName(i.Imm))
-		case PseudoMapValue:
-			return fmt.Sprintf("r%d = map[%s][0]%+d", i.Dst, p.mapName(i.Imm), hi.Imm)
-		case PseudoFunc:
-			return fmt.Sprintf("r%d = subprog[%+d]", i.Dst, i.Imm)
-		case PseudoBTFID:
-			return fmt.Sprintf("r%d = btf[0x%x]", i.Dst, Const64(i, hi))
-		}
-		return fmt.Sprintf("r%d = 0x%x", i.Dst, Const64(i, hi))
-	}
-	// Jumps.
-	switch {
-	case i.Op == OpCall && i.Src == CallLocal:
-		return fmt.Sprintf("call pc%+d", i.Imm)
-	case i.Op == OpCall && i.Src == CallKfunc:
-		if i.Off != 0 {
-			return fmt.Sprintf("call kfunc#%d@%d", i.Imm, i.Off)
-		}
-		return fmt.Sprintf("call kfunc#%d", i.Imm)
-	case i.Op == OpCall:
-		name := HelperName(i.Imm)
-		if name == "" {
-			name = "unknown"
-		}
-		return fmt.Sprintf("call %s#%d", name, i.Imm)
-	case i.Op == OpExit:
-		return "exit"
-	case i.Op == OpJA:
-		return fmt.Sprintf("goto pc%+d", i.Off)
-	case i.Op == OpJA32:
-		return fmt.Sprintf("gotol pc%+d", i.Imm)
-	case i.Op == OpMayGo:
-		return fmt.Sprintf("may_goto pc%+d", i.Off)
-	case i.Op&SrcX != 0:
-		return fmt.Sprintf("if %c%d %s %c%d goto pc%+d", r, i.Dst, jmpText[i.JmpOp()>>4], r, i.Src, i.Off)
-	}
-	return fmt.Sprintf("if %c%d %s 0x%x goto pc%+d", r, i.Dst, jmpText[i.JmpOp()>>4], uint32(i.Imm), i.Off)
+	return b.String()
 }
 
-// mapName is a map's name, or # and its index.
-func (p *Printer) mapName(index int32) string {
+// Insn prints one instruction; hi is the second slot of a wide one. Where that
+// must be two raw slots, they are separated by "; ".
+func (p Printer) Insn(in, hi Insn) string {
+	s, ok := p.pretty(in, hi)
+	if ok {
+		// What the notation leaves unsaid must be what the parser fills in.
+		got, err := Parser{}.insn(plainMaps(p, s, in))
+		if err == nil && got[0] == in && (len(got) == 1 && !in.IsWide() || len(got) == 2 && got[1] == hi) {
+			return s
+		}
+	}
+	if in.IsWide() && hi != (Insn{}) {
+		return rawInsn(in) + "; " + rawInsn(hi)
+	}
+	return rawInsn(in)
+}
+
+// plainMaps puts the index for the name of a map, so that the line can be read
+// without knowing names.
+func plainMaps(p Printer, s string, in Insn) string {
+	if !in.IsWide() || (in.Src != PseudoMapFD && in.Src != PseudoMapValue) {
+		return s
+	}
+	return strings.Replace(s, "map["+p.mapName(int(in.Imm))+"]", fmt.Sprintf("map[#%d]", in.Imm), 1)
+}
+
+func rawInsn(in Insn) string {
+	return fmt.Sprintf("insn %#02x %d %d %d %d", in.Op, in.Dst, in.Src, in.Off, in.Imm)
+}
+
+func (p Printer) mapName(i int) string {
 	if p.MapName != nil {
-		if n := p.MapName(int(index)); n != "" {
+		if n := p.MapName(i); n != "" {
+			for j := 0; j < i; j++ {
+				if p.MapName(j) == n { // a name twice: the first has it
+					return fmt.Sprintf("#%d", i)
+				}
+			}
+			for _, r := range n {
+				if !isWord(r) {
+					return strconv.Quote(n)
+				}
+			}
 			return n
 		}
 	}
-	return fmt.Sprintf("#%d", index)
+	return fmt.Sprintf("#%d", i)
+}
+
+func isWord(r rune) bool {
+	return r == '_' || r == '.' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
+func (p Printer) pretty(in, hi Insn) (string, bool) {
+	reg := func(n uint8) string {
+		if in.Class() == ClassALU || in.Class() == ClassJMP32 {
+			return fmt.Sprintf("w%d", n)
+		}
+		return fmt.Sprintf("r%d", n)
+	}
+	mem := func(base uint8) string { return fmt.Sprintf("*(u%d *)(r%d %+d)", 8*in.Size(), base, in.Off) }
+	operand := func() string {
+		if in.Op&SrcX != 0 {
+			return reg(in.Src)
+		}
+		return strconv.Itoa(int(in.Imm))
+	}
+	switch in.Class() {
+	case ClassALU, ClassALU64:
+		switch in.ALUOp() {
+		case ALUNeg:
+			return fmt.Sprintf("%s = -%s", reg(in.Dst), reg(in.Dst)), true
+		case ALUEnd:
+			name := "le"
+			if in.Class() == ClassALU64 {
+				name = "bswap"
+			} else if in.Op&SrcX != 0 {
+				name = "be"
+			}
+			return fmt.Sprintf("r%d = %s%d r%d", in.Dst, name, in.Imm, in.Dst), true
+		case ALUMov:
+			if in.Off != 0 {
+				return fmt.Sprintf("%s = (s%d)%s", reg(in.Dst), in.Off, operand()), true
+			}
+		case ALUDiv, ALUMod:
+			if in.Off != 0 {
+				return fmt.Sprintf("%s s%s %s", reg(in.Dst), aluSymbols[in.ALUOp()], operand()), true
+			}
+		}
+		sym, ok := aluSymbols[in.ALUOp()]
+		return fmt.Sprintf("%s %s %s", reg(in.Dst), sym, operand()), ok
+	case ClassLDX:
+		switch in.Mode() {
+		case ModeMEMSX:
+			return fmt.Sprintf("r%d = *(s%d *)(r%d %+d)", in.Dst, 8*in.Size(), in.Src, in.Off), true
+		case ModeMEM:
+			return fmt.Sprintf("r%d = %s", in.Dst, mem(in.Src)), true
+		}
+		return "", false
+	case ClassST:
+		return fmt.Sprintf("%s = %d", mem(in.Dst), in.Imm), in.Mode() == ModeMEM
+	case ClassSTX:
+		if in.Mode() == ModeMEM {
+			return fmt.Sprintf("%s = r%d", mem(in.Dst), in.Src), true
+		}
+		return p.atomic(in, mem)
+	case ClassLD:
+		return p.ld(in, hi)
+	}
+	switch in.JmpOp() {
+	case JmpExit:
+		return "exit", in.Op == OpExit
+	case JmpCall:
+		switch {
+		case in.Op == OpCallX:
+			return fmt.Sprintf("callx r%d", in.Dst), true
+		case in.Op != OpCall:
+			return "", false
+		case in.Src == CallHelper:
+			return fmt.Sprintf("call %s#%d", HelperName(in.Imm), in.Imm), true
+		case in.Src == CallLocal:
+			return fmt.Sprintf("call pc%+d", in.Imm), true
+		case in.Src == CallKfunc:
+			return fmt.Sprintf("call kfunc#%d", in.Imm), true
+		}
+		return "", false
+	case JmpA:
+		if in.Op == OpJA32 {
+			return fmt.Sprintf("gotol %+d", in.Imm), true
+		}
+		return fmt.Sprintf("goto %+d", in.Off), in.Op == OpJA
+	case JmpCOND:
+		return fmt.Sprintf("may_goto %+d", in.Off), in.Op == OpMayGo
+	}
+	sym, ok := jumpSymbols[in.JmpOp()]
+	return fmt.Sprintf("if %s %s %s goto %+d", reg(in.Dst), sym, operand(), in.Off), ok
+}
+
+func (p Printer) atomic(in Insn, mem func(uint8) string) (string, bool) {
+	if in.Mode() != ModeATOMIC {
+		return "", false
+	}
+	if sym, ok := atomicSymbols[in.Imm]; ok {
+		return fmt.Sprintf("lock %s %s r%d", mem(in.Dst), sym, in.Src), true
+	}
+	switch in.Imm {
+	case AtomicLoadAcq:
+		return fmt.Sprintf("r%d = load_acquire(%s)", in.Dst, mem(in.Src)), true
+	case AtomicStRel:
+		return fmt.Sprintf("store_release(%s, r%d)", mem(in.Dst), in.Src), true
+	case AtomicCmpXchg:
+		return fmt.Sprintf("r0 = atomic%d_cmpxchg(%s, r0, r%d)", 8*in.Size(), mem(in.Dst), in.Src), true
+	}
+	name, ok := atomicNames[in.Imm]
+	return fmt.Sprintf("r%d = atomic%d_%s(%s, r%d)", in.Src, 8*in.Size(), name, mem(in.Dst), in.Src), ok
+}
+
+func (p Printer) ld(in, hi Insn) (string, bool) {
+	switch in.Mode() {
+	case ModeABS:
+		return fmt.Sprintf("r0 = *(u%d *)skb[%d]", 8*in.Size(), in.Imm), true
+	case ModeIND:
+		return fmt.Sprintf("r0 = *(u%d *)skb[r%d %+d]", 8*in.Size(), in.Src, in.Imm), true
+	case ModeIMM:
+		if !in.IsWide() {
+			return "", false
+		}
+		switch in.Src {
+		case PseudoNone:
+			return fmt.Sprintf("r%d = %#x ll", in.Dst, Const64(in, hi)), true
+		case PseudoMapFD:
+			return fmt.Sprintf("r%d = map[%s]", in.Dst, p.mapName(int(in.Imm))), in.Imm >= 0
+		case PseudoMapValue:
+			return fmt.Sprintf("r%d = map[%s] %+d", in.Dst, p.mapName(int(in.Imm)), hi.Imm), in.Imm >= 0
+		case PseudoBTFID:
+			return fmt.Sprintf("r%d = btf#%d", in.Dst, in.Imm), true
+		case PseudoFunc:
+			return fmt.Sprintf("r%d = func pc%+d", in.Dst, in.Imm), true
+		}
+	}
+	return "", false
 }

@@ -86,7 +86,7 @@ call pc-3
 call kfunc#44
 callx r3
 exit
-insn 0x7 1 2 0 5
+insn 0x07 1 2 0 5
 `), "\n") {
 		ins, err := p.Insn(line)
 		if err != nil {
@@ -130,21 +130,21 @@ func TestRoundTrip(t *testing.T) {
 
 func TestBadLines(t *testing.T) {
 	for line, want := range map[string]string{
-		"r1 += w2":                    "column 7: operands of different widths",
+		"r1 += w2":                    "column 6: operands of different widths",
 		"r1 = 0x1ffffffff":            "column 6: number of 32 bits expected",
 		"r1 = *(u24 *)(r2 +0)":        "column 11: u8, u16, u32 or u64 expected",
-		"*(u8 *)(r1 +40000) = 1":      "column 12: signed number of 16 bits expected",
+		"*(u8 *)(r1 +40000) = 1":      "column 11: signed number of 16 bits expected",
 		"call no_such_helper":         `column 20: helper "no_such_helper": not known`,
 		"r1 = map[x]":                 `column 10: map "x": not known`,
 		"exit now":                    "column 6: end of line expected",
 		"":                            "column 1: instruction expected",
-		"r1 = be16 r2":                "column 11: a byte swap has one register",
+		"r1 = be16 r2":                "column 10: a byte swap has one register",
 		"if r1 goto +1":               "column 7: comparison expected",
 		"r17 = 1":                     "column 1: register expected",
 		`r1 = map["x`:                 "column 10: quoted name doesn't end",
 		"lock *(u64 *)(r1 +0) -= r2":  "column 22: +=, |=, &= or ^= expected",
 		"w1 = *(u8 *)(r1 +0)":         "column 1: 64-bit register expected",
-		"exit; r1 += w2":              "column 13: operands of different widths",
+		"exit; r1 += w2":              "column 12: operands of different widths",
 		"r1 = atomic8_xchg(*(u8 *)(r": "column 27: register expected",
 	} {
 		_, err := Parser{}.Insn(line)

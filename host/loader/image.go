@@ -50,6 +50,9 @@ type relSection struct {
 	rels   []elf.Rel64
 }
 
+// maxBSS bounds what a section that takes no room in the file may ask for.
+const maxBSS = 64 << 20
+
 const (
 	sizeofShdr = 64
 	sizeofSym  = 24
@@ -102,6 +105,9 @@ func openImage(data []byte) (*image, error) {
 	im.name = make([]string, n)
 	for i := range im.secs {
 		im.name[i] = cstring(names, uint64(im.secs[i].Name))
+		if s := &im.secs[i]; elf.SectionType(s.Type) == elf.SHT_NOBITS && s.Size > maxBSS {
+			return nil, fmt.Errorf("section %q: %d bytes of zeroes are more than any program has (%d)", im.name[i], s.Size, maxBSS)
+		}
 	}
 	if err := im.readSymbols(); err != nil {
 		return nil, err
