@@ -8,6 +8,20 @@ import (
 	"github.com/cilium/ebpf/asm"
 )
 
+// BenchmarkPacket is what a packet costs before its first instruction: Begin
+// and End.
+func BenchmarkPacket(b *testing.B) {
+	it := load(b, counter(b), Options{})
+	var out Output
+	in := &Input{Data: make([]byte, 64)}
+	for b.Loop() {
+		if err := it.S.Begin(in); err != nil {
+			b.Fatal(err)
+		}
+		it.S.End(XDPPass, &out)
+	}
+}
+
 // BenchmarkALU is a loop of arithmetic and branches alone.
 func BenchmarkALU(b *testing.B) {
 	p := link(b, "alu", asm.Instructions{

@@ -92,10 +92,11 @@ func (f *Fault) Error() string {
 }
 
 // ErrShort and ErrLong refuse a packet before the program sees it, as
-// BPF_PROG_TEST_RUN does with EINVAL and ENOMEM.
+// BPF_PROG_TEST_RUN does with EINVAL and ENOMEM; ErrCPU is the caller's slip.
 var (
 	ErrShort = errors.New("packet: shorter than an Ethernet header of 14 bytes")
 	ErrLong  = fmt.Errorf("packet: longer than %d bytes", MaxPacket)
+	ErrCPU   = errors.New("packet: of a cpu the machine doesn't have")
 )
 
 // HelperName is a helper's name as it stands in uapi/linux/bpf.h, without the

@@ -11,7 +11,7 @@ import (
 )
 
 // spare is flat memory for maps that are made later. It is address space only.
-const spare = 1 << 30
+const spare = 64 << 20
 
 // makeMaps makes an object's maps and fills them.
 func (s *State) makeMaps(obj *loader.Object) (err error) {

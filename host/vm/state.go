@@ -262,8 +262,7 @@ func (s *State) reset() {
 }
 
 // Begin copies a packet into the packet buffer, fills the context and latches
-// the inputs. A packet is refused with ErrShort or ErrLong; nothing has
-// changed then but the maps' iteration state.
+// the inputs. A packet refused with ErrShort, ErrLong or ErrCPU changes nothing.
 func (s *State) Begin(in *Input) error {
 	n := uint64(len(in.Data))
 	if n < MinPacket {
@@ -271,6 +270,9 @@ func (s *State) Begin(in *Input) error {
 	}
 	if n > MaxPacket {
 		return ErrLong
+	}
+	if uint(in.CPU) >= uint(s.Opt.CPUs) {
+		return ErrCPU
 	}
 	s.load(in)
 	return nil
