@@ -1,0 +1,699 @@
+package filter
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// An Error tells where an expression is wrong.
+type Error struct {
+	Expr   string
+	Column int // 1-based, in bytes
+	Msg    string
+}
+
+// Error is one line with the column.
+func (e *Error) Error() string {
+	return fmt.Sprintf("filter %q: column %d: %s", e.Expr, e.Column, e.Msg)
+}
+
+const (
+	maxExpr  = 1 << 16 // bytes of an expression
+	maxDepth = 100     // nested parentheses
+	maxTags  = 16      // "vlan"s in an expression
+)
+
+// Compile translates an expression; the empty one matches every packet. The
+// error is an *Error.
+func Compile(expr string) (p *Program, err error) {
+	ps := &parser{expr: expr}
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(*Error)
+			if !ok {
+				panic(r)
+			}
+			p, err = nil, e
+		}
+	}()
+	if len(expr) > maxExpr {
+		ps.fail(maxExpr, "expression longer than %d bytes", maxExpr)
+	}
+	ps.lex()
+	if len(ps.toks) == 1 {
+		return &Program{entry: accept}, nil
+	}
+	n := ps.expression(false)
+	if t := ps.peek(); t.kind != end {
+		ps.fail(t.col, "unexpected %s", t)
+	}
+	return assemble(n), nil
+}
+
+type kind uint8
+
+const (
+	end kind = iota
+	word
+	mark
+)
+
+type token struct {
+	kind kind
+	text string // "&&" is "and", "||" is "or", "!" is "not"
+	esc  bool   // written with a backslash: a name, not a keyword
+	col  int
+}
+
+func (t token) String() string {
+	if t.kind == end {
+		return "end of expression"
+	}
+	return strconv.Quote(t.text)
+}
+
+// qualifiers are what stands before an id, kept for ids that have none.
+type qualifiers struct {
+	proto string // "" if none
+	dir   direction
+	typ   string // host, net, port, portrange, proto
+}
+
+type parser struct {
+	expr  string
+	toks  []token
+	pos   int
+	depth int
+	at    at
+	last  *qualifiers
+}
+
+func (p *parser) fail(col int, format string, args ...any) {
+	panic(&Error{Expr: p.expr, Column: col + 1, Msg: fmt.Sprintf(format, args...)})
+}
+
+func isWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._:/-", c) >= 0
+}
+
+func (p *parser) lex() {
+	s := p.expr
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			i++
+		case isWord(c) || c == '\\':
+			j := i + 1
+			for j < len(s) && isWord(s[j]) {
+				j++
+			}
+			t := token{kind: word, text: s[i:j], col: i}
+			if c == '\\' {
+				t.esc, t.text = true, s[i+1:j]
+				if t.text == "" {
+					p.fail(i, "a name must follow the backslash")
+				}
+			}
+			p.toks = append(p.toks, t)
+			i = j
+		default:
+			t := token{kind: mark, text: s[i : i+1], col: i}
+			if i+1 < len(s) {
+				switch two := s[i : i+2]; two {
+				case "&&":
+					t = token{kind: word, text: "and", col: i}
+					i++
+				case "||":
+					t = token{kind: word, text: "or", col: i}
+					i++
+				case "==", "!=", "<=", ">=":
+					t.text = two
+					i++
+				}
+			}
+			if t.text == "!" {
+				t = token{kind: word, text: "not", col: i}
+			}
+			if t.kind == mark && !strings.Contains("( ) [ ] & | = == != < > <= >=", t.text) {
+				p.fail(i, "unexpected character %q", c)
+			}
+			p.toks = append(p.toks, t)
+			i++
+		}
+	}
+	p.toks = append(p.toks, token{kind: end, col: len(s)})
+}
+
+func (p *parser) peek() token { return p.toks[p.pos] }
+
+func (p *parser) ahead(n int) token { return p.toks[min(p.pos+n, len(p.toks)-1)] }
+
+func (p *parser) take() token {
+	t := p.toks[p.pos]
+	if t.kind != end {
+		p.pos++
+	}
+	return t
+}
+
+// accept consumes the keyword or mark s if it is next.
+func (p *parser) accept(s string) bool {
+	if t := p.peek(); t.kind != end && !t.esc && t.text == s {
+		p.pos++
+		return true
+	}
+	return false
+}
+
+func (p *parser) expect(s string) {
+	if t := p.peek(); !p.accept(s) {
+		p.fail(t.col, "%q expected, not %s", s, t)
+	}
+}
+
+// expression = term { ("and" | "or") term }, from the left, same precedence.
+// With ids set only ids may stand in it: the list in "port (80 or 443)".
+func (p *parser) expression(ids bool) *node {
+	n := p.term(ids)
+	for {
+		switch {
+		case p.accept("and"):
+			n = and(n, p.term(ids))
+		case p.accept("or"):
+			n = or(n, p.term(ids))
+		default:
+			return n
+		}
+	}
+}
+
+func (p *parser) term(ids bool) *node {
+	negate := false
+	for p.accept("not") {
+		negate = !negate
+	}
+	var n *node
+	if t := p.peek(); p.accept("(") {
+		if p.depth++; p.depth > maxDepth {
+			p.fail(t.col, "more than %d nested parentheses", maxDepth)
+		}
+		n = p.expression(ids)
+		p.expect(")")
+		p.depth--
+	} else {
+		n = p.primitive(ids)
+	}
+	if negate {
+		n = not(n)
+	}
+	return n
+}
+
+var protoWords = map[string]bool{
+	"ether": true, "ip": true, "ip6": true, "arp": true, "rarp": true, "tcp": true, "udp": true,
+	"sctp": true, "icmp": true, "icmp6": true, "igmp": true, "igrp": true, "pim": true, "vrrp": true,
+	"ah": true, "esp": true,
+}
+
+// alien words are tcpdump's, but not ours.
+var alien = map[string]bool{
+	"gateway": true, "protochain": true, "mpls": true, "pppoed": true, "pppoes": true, "geneve": true,
+	"iso": true, "llc": true, "inbound": true, "outbound": true, "ifindex": true, "wlan": true,
+	"atalk": true, "decnet": true, "stp": true, "ipx": true, "netbeui": true, "fddi": true, "tr": true,
+	"link": true, "ppp": true, "radio": true, "lat": true, "mopdl": true, "moprc": true, "carp": true,
+}
+
+var types = map[string]bool{"host": true, "net": true, "port": true, "portrange": true, "proto": true}
+
+func (p *parser) primitive(ids bool) *node {
+	t := p.peek()
+	if t.kind != word {
+		p.fail(t.col, "primitive expected, not %s", t)
+	}
+	if t.esc {
+		return p.bare(t)
+	}
+	if ids {
+		if protoWords[t.text] || types[t.text] || t.text == "src" || t.text == "dst" || t.text == "vlan" || t.text == "len" || t.text == "less" || t.text == "greater" {
+			p.fail(t.col, "only ids may stand here, not %s", t)
+		}
+		return p.bare(t)
+	}
+	switch t.text {
+	case "vlan":
+		p.take()
+		if p.at.tags == maxTags {
+			p.fail(t.col, "more than %d vlan tags", maxTags)
+		}
+		id := -1
+		if n := p.peek(); n.kind == word {
+			if v, err := strconv.ParseUint(n.text, 0, 32); err == nil {
+				if v > 4095 {
+					p.fail(n.col, "vlan %d: more than 4095", v)
+				}
+				p.take()
+				id = int(v)
+			}
+		}
+		return p.at.vlan(id)
+	case "less", "greater":
+		p.take()
+		v := p.number("length", 1<<32-1)
+		if t.text == "less" {
+			return not(test(inst{mode: wireLen, rel: gt, val: v}))
+		}
+		return test(inst{mode: wireLen, rel: ge, val: v})
+	case "len":
+		p.take()
+		return p.relation(inst{mode: wireLen, mask: ^uint32(0)})
+	case "broadcast", "multicast":
+		p.take()
+		return p.cast("ether", t)
+	case "and", "or":
+		p.fail(t.col, "primitive expected, not %s", t)
+	}
+	if alien[t.text] {
+		p.fail(t.col, "%q is not supported", t.text)
+	}
+	if !protoWords[t.text] && t.text != "src" && t.text != "dst" && !types[t.text] {
+		return p.bare(t)
+	}
+	return p.qualified()
+}
+
+// qualified = [proto] [direction] [type] id, a proto alone, or a byte
+// expression.
+func (p *parser) qualified() *node {
+	first := p.peek()
+	var q qualifiers
+	if protoWords[first.text] {
+		q.proto = p.take().text
+	}
+	switch t := p.peek(); {
+	case q.proto != "" && p.accept("["):
+		return p.bytes(q.proto, first)
+	case q.proto != "" && !t.esc && (t.text == "broadcast" || t.text == "multicast"):
+		p.take()
+		return p.cast(q.proto, t)
+	}
+	before := p.pos
+	q.dir = p.direction()
+	hasDir := p.pos > before
+	if t := p.peek(); t.kind == word && !t.esc && types[t.text] {
+		q.typ = p.take().text
+		hasDir = true
+	}
+	if !hasDir {
+		// A protocol by itself, unless an id follows: "ether 02:…" and
+		// "ip 10.0.0.1" mean host, as in tcpdump.
+		if t := p.peek(); t.kind != word || !t.esc && (t.text == "and" || t.text == "or" || t.text == "not") {
+			p.last = &q
+			return p.alone(first)
+		}
+	}
+	if q.typ == "" {
+		q.typ = "host"
+	}
+	p.last = &q
+	if t := p.peek(); p.accept("(") {
+		if p.depth++; p.depth > maxDepth {
+			p.fail(t.col, "more than %d nested parentheses", maxDepth)
+		}
+		n := p.expression(true)
+		p.expect(")")
+		p.depth--
+		return n
+	}
+	t := p.peek()
+	if t.kind != word || !t.esc && (t.text == "and" || t.text == "or" || t.text == "not") {
+		p.fail(t.col, "%s expected, not %s", q.typ, t)
+	}
+	return p.id(q, first)
+}
+
+func (p *parser) direction() direction {
+	t := p.peek()
+	if t.kind != word || t.esc || t.text != "src" && t.text != "dst" {
+		return srcOrDst
+	}
+	p.take()
+	op, other := p.peek(), p.ahead(1)
+	if op.kind == word && (op.text == "or" || op.text == "and") && other.kind == word && !other.esc &&
+		(other.text == "src" || other.text == "dst") && other.text != t.text {
+		p.take()
+		p.take()
+		if op.text == "or" {
+			return srcOrDst
+		}
+		return srcAndDst
+	}
+	if t.text == "src" {
+		return srcOnly
+	}
+	return dstOnly
+}
+
+// bare is an id without qualifiers.
+func (p *parser) bare(t token) *node {
+	q := qualifiers{typ: "host"}
+	if p.last != nil {
+		q = *p.last
+		if q.typ == "" {
+			q.typ = "host"
+		}
+	}
+	return p.id(q, t)
+}
+
+// alone is a protocol by itself.
+func (p *parser) alone(t token) *node {
+	if e, ok := ethertypes[t.text]; ok {
+		return p.at.link(e)
+	}
+	v, ok := protocols[t.text]
+	if !ok {
+		p.fail(t.col, "%q needs host, src, dst or proto", t.text)
+	}
+	switch t.text {
+	case "icmp", "igmp", "igrp", "vrrp":
+		return p.at.ipProto(v)
+	case "icmp6":
+		return p.at.ip6Proto(v)
+	}
+	return p.at.proto(v)
+}
+
+func (p *parser) cast(proto string, t token) *node {
+	n := p.at.network()
+	switch proto + " " + t.text {
+	case "ether broadcast":
+		return etherHost(dstOnly, [6]byte{255, 255, 255, 255, 255, 255})
+	case "ether multicast":
+		return test(inst{size: 1, off: 0, mask: 1, val: 1})
+	case "ip multicast":
+		return and(p.at.link(etherIPv4), test(inst{size: 1, off: n + 16, rel: ge, val: 224}))
+	case "ip6 multicast":
+		return and(p.at.link(etherIPv6), u8(n+24, 255))
+	}
+	p.fail(t.col, "%s %s is not supported", proto, t.text)
+	return nil
+}
+
+// number takes a decimal, octal or hexadecimal number up to most.
+func (p *parser) number(what string, most uint64) uint32 {
+	t := p.peek()
+	v, err := strconv.ParseUint(t.text, 0, 64)
+	if t.kind != word || err != nil || strings.Contains(t.text, "_") {
+		p.fail(t.col, "%s expected, not %s", what, t)
+	}
+	if v > most {
+		p.fail(t.col, "%s %s: more than %d", what, t.text, most)
+	}
+	p.take()
+	return uint32(v)
+}
+
+// id takes the id that q speaks of; head is where the primitive begins.
+func (p *parser) id(q qualifiers, head token) *node {
+	t := p.peek()
+	switch q.typ {
+	case "port", "portrange":
+		return p.portID(q, head)
+	case "proto":
+		return p.protoID(q, head)
+	}
+	if q.proto == "ether" {
+		if q.typ != "host" {
+			p.fail(head.col, "ether does not go with %s", q.typ)
+		}
+		mac, err := net.ParseMAC(t.text)
+		if err != nil || len(mac) != 6 {
+			p.fail(t.col, "Ethernet address expected, not %s", t)
+		}
+		p.take()
+		return etherHost(q.dir, [6]byte(mac))
+	}
+	prefix := p.address(q.typ)
+	if prefix.Addr().Is6() {
+		if q.proto != "" && q.proto != "ip6" {
+			p.fail(head.col, "%s does not go with an IPv6 address", q.proto)
+		}
+		return p.at.net6(q.dir, prefix)
+	}
+	switch q.proto {
+	case "":
+		return or(p.at.ip4(q.dir, prefix), p.at.arp4(etherARP, q.dir, prefix), p.at.arp4(etherRARP, q.dir, prefix))
+	case "ip":
+		return p.at.ip4(q.dir, prefix)
+	case "arp", "rarp":
+		return p.at.arp4(ethertypes[q.proto], q.dir, prefix)
+	}
+	p.fail(head.col, "%s does not go with an IPv4 address", q.proto)
+	return nil
+}
+
+// address takes an address or network. IPv4 networks may be shortened:
+// "net 10" is 10.0.0.0/8, "net 192.168" is 192.168.0.0/16.
+func (p *parser) address(typ string) netip.Prefix {
+	t := p.take()
+	text, length, slash := strings.Cut(t.text, "/")
+	bad := func() {
+		if typ == "host" && !strings.ContainsAny(t.text, ":/") && !startsWithDigit(t.text) {
+			p.fail(t.col, "%s: not an address, and names are not looked up", t)
+		}
+		p.fail(t.col, "%s: not the address of a %s", t, typ)
+	}
+	if strings.HasPrefix(text, ":") && !strings.HasPrefix(text, "::") {
+		bad()
+	}
+	addr, err := netip.ParseAddr(text)
+	bits := 0
+	switch {
+	case err == nil:
+		bits = addr.BitLen()
+	case typ == "net" && startsWithDigit(text) && !strings.Contains(text, ":"):
+		n := strings.Count(text, ".") + 1
+		if n > 3 {
+			bad()
+		}
+		if addr, err = netip.ParseAddr(text + strings.Repeat(".0", 4-n)); err != nil {
+			bad()
+		}
+		bits = 8 * n
+	default:
+		bad()
+	}
+	if addr.Zone() != "" || addr.Is4In6() && !strings.Contains(text, ":") {
+		bad()
+	}
+	if typ == "host" {
+		if slash {
+			p.fail(t.col, "%s: a network, not a host", t)
+		}
+		return netip.PrefixFrom(addr, bits)
+	}
+	if slash {
+		v, err := strconv.ParseUint(length, 10, 8)
+		if err != nil || int(v) > addr.BitLen() {
+			p.fail(t.col, "%s: prefix length not 0 to %d", t, addr.BitLen())
+		}
+		bits = int(v)
+	} else if addr.Is4() && p.accept("mask") {
+		mt := p.take()
+		m, err := netip.ParseAddr(mt.text)
+		if err != nil || !m.Is4() {
+			p.fail(mt.col, "%s: not a netmask", mt)
+		}
+		b := m.As4()
+		v := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+		bits = 0
+		for bits < 32 && v&(1<<31) != 0 {
+			v <<= 1
+			bits++
+		}
+		if v != 0 {
+			p.fail(mt.col, "%s: bits set behind the prefix", mt)
+		}
+	}
+	pre := netip.PrefixFrom(addr, bits)
+	if pre.Masked().Addr() != addr {
+		p.fail(t.col, "%s: bits set behind the prefix of %d", t, bits)
+	}
+	return pre
+}
+
+func startsWithDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+
+func (p *parser) portID(q qualifiers, head token) *node {
+	var protos []uint32
+	switch q.proto {
+	case "":
+		protos = []uint32{protoTCP, protoUDP, protoSCTP}
+	case "tcp", "udp", "sctp":
+		protos = []uint32{protocols[q.proto]}
+	default:
+		p.fail(head.col, "%s does not go with %s", q.proto, q.typ)
+	}
+	t := p.take()
+	port := func(s string) uint32 {
+		if v, ok := services[s]; ok {
+			return v
+		}
+		v, err := strconv.ParseUint(s, 0, 16)
+		if err != nil || !startsWithDigit(s) || strings.Contains(s, "_") {
+			p.fail(t.col, "%s: not a port", t)
+		}
+		return uint32(v)
+	}
+	if q.typ == "port" {
+		v := port(t.text)
+		return p.at.port(protos, q.dir, v, v)
+	}
+	low, high, ok := strings.Cut(t.text, "-")
+	if !ok {
+		p.fail(t.col, "%s: not a range of ports", t)
+	}
+	lo, hi := port(low), port(high)
+	if lo > hi {
+		lo, hi = hi, lo
+	}
+	return p.at.port(protos, q.dir, lo, hi)
+}
+
+func (p *parser) protoID(q qualifiers, head token) *node {
+	if q.dir != srcOrDst {
+		p.fail(head.col, "a direction does not go with proto")
+	}
+	names, most := protocols, uint64(255)
+	switch q.proto {
+	case "ether":
+		names, most = ethertypes, 65535
+	case "", "ip", "ip6":
+	default:
+		p.fail(head.col, "%s does not go with proto", q.proto)
+	}
+	t := p.peek()
+	v, ok := names[t.text]
+	if ok {
+		p.take()
+	} else {
+		v = p.number("protocol", most)
+	}
+	switch q.proto {
+	case "ether":
+		if v <= 1500 {
+			p.fail(t.col, "protocol %s: LLC protocols are not supported", t.text)
+		}
+		return p.at.link(v)
+	case "ip":
+		return p.at.ipProto(v)
+	case "ip6":
+		return p.at.ip6Proto(v)
+	}
+	return p.at.proto(v)
+}
+
+// bytes is PROTO[off:size] & mask relop value; the bracket is open.
+func (p *parser) bytes(proto string, head token) *node {
+	t := p.take()
+	first, second, sized := strings.Cut(t.text, ":")
+	off, ok := constants[first]
+	if !ok {
+		v, err := strconv.ParseUint(first, 0, 16)
+		if t.kind != word || err != nil {
+			p.fail(t.col, "offset expected, not %s", t)
+		}
+		off = uint32(v)
+	}
+	size := uint8(1)
+	if sized {
+		switch second {
+		case "1":
+		case "2":
+			size = 2
+		case "4":
+			size = 4
+		default:
+			p.fail(t.col, "%s: size not 1, 2 or 4", t)
+		}
+	}
+	p.expect("]")
+	in := inst{size: size, mask: ^uint32(0)}
+	n := p.at.network()
+	var gate *node
+	switch proto {
+	case "ether":
+		in.off = off
+	case "ip", "arp", "rarp", "ip6":
+		gate = p.at.link(ethertypes[proto])
+		in.off = n + off
+	case "icmp6":
+		// Not behind a fragment header: the offset is fixed.
+		gate = and(p.at.link(etherIPv6), u8(n+6, protoICMP6))
+		in.off = n + 40 + off
+	default:
+		gate = and(p.at.ipProto(protocols[proto]), p.at.notFragment())
+		in.mode, in.ip, in.off = afterIPv4, n, n+off
+	}
+	rel := p.relation(in)
+	if gate != nil {
+		return and(gate, rel)
+	}
+	return rel
+}
+
+// relation takes [& mask] relop value and applies them to in.
+func (p *parser) relation(in inst) *node {
+	if p.accept("&") {
+		in.mask = p.constant()
+	}
+	t := p.take()
+	rel := func(r relation, val uint32) *node {
+		in.rel, in.val = r, val
+		return &node{op: '=', test: in}
+	}
+	switch t.text {
+	case "=", "==", "!=", "<", ">", "<=", ">=":
+	default:
+		p.fail(t.col, "comparison expected, not %s", t)
+	}
+	v := p.constant()
+	switch t.text {
+	case "!=":
+		return not(rel(eq, v))
+	case ">":
+		return rel(gt, v)
+	case ">=":
+		return rel(ge, v)
+	case "<":
+		return not(rel(ge, v))
+	case "<=":
+		return not(rel(gt, v))
+	}
+	return rel(eq, v)
+}
+
+// constant = number or name { "|" constant }, maybe in parentheses.
+func (p *parser) constant() uint32 {
+	if p.accept("(") {
+		v := p.constant1()
+		for p.accept("|") {
+			v |= p.constant1()
+		}
+		p.expect(")")
+		return v
+	}
+	return p.constant1()
+}
+
+func (p *parser) constant1() uint32 {
+	if v, ok := constants[p.peek().text]; ok && p.peek().kind == word {
+		p.take()
+		return v
+	}
+	return p.number("number", 1<<32-1)
+}

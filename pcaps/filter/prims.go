@@ -1,0 +1,215 @@
+package filter
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// Ethertypes: IEEE 802 numbers registry. The three VLAN tags are those that
+// libpcap's gen_vlan accepts.
+const (
+	etherIPv4  = 0x0800
+	etherARP   = 0x0806
+	etherRARP  = 0x8035
+	etherVLAN  = 0x8100
+	etherIPv6  = 0x86dd
+	etherQinQ  = 0x88a8
+	etherQinQ1 = 0x9100
+)
+
+// IP protocol numbers: IANA's assigned internet protocol numbers.
+const (
+	protoTCP      = 6
+	protoUDP      = 17
+	protoFragment = 44
+	protoICMP     = 1
+	protoICMP6    = 58
+	protoSCTP     = 132
+)
+
+// ethertypes and protocols by the names the language knows.
+var (
+	ethertypes = map[string]uint32{
+		"ip": etherIPv4, "ip6": etherIPv6, "arp": etherARP, "rarp": etherRARP,
+	}
+	protocols = map[string]uint32{
+		"icmp": protoICMP, "igmp": 2, "igrp": 9, "tcp": protoTCP, "udp": protoUDP,
+		"esp": 50, "ah": 51, "icmp6": protoICMP6, "pim": 103, "vrrp": 112, "sctp": protoSCTP,
+	}
+	// services are the ports with names; /etc/services would make the
+	// meaning of an expression depend on the machine.
+	services = map[string]uint32{
+		"ftp-data": 20, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "bootps": 67,
+		"bootpc": 68, "tftp": 69, "http": 80, "pop3": 110, "ntp": 123, "imap": 143, "snmp": 161,
+		"bgp": 179, "ldap": 389, "https": 443, "syslog": 514,
+	}
+	// constants are the names that stand for numbers in byte expressions.
+	constants = map[string]uint32{
+		"tcpflags": 13, "icmptype": 0, "icmpcode": 1, "icmp6type": 0, "icmp6code": 1,
+		"tcp-fin": 1, "tcp-syn": 2, "tcp-rst": 4, "tcp-push": 8, "tcp-ack": 16, "tcp-urg": 32,
+		"tcp-ece": 64, "tcp-cwr": 128,
+		"icmp-echoreply": 0, "icmp-unreach": 3, "icmp-sourcequench": 4, "icmp-redirect": 5,
+		"icmp-echo": 8, "icmp-routeradvert": 9, "icmp-routersolicit": 10, "icmp-timxceed": 11,
+		"icmp-paramprob": 12, "icmp-tstamp": 13, "icmp-tstampreply": 14, "icmp-ireq": 15,
+		"icmp-ireqreply": 16, "icmp-maskreq": 17, "icmp-maskreply": 18,
+		"icmp6-destinationunreach": 1, "icmp6-packettoobig": 2, "icmp6-timeexceeded": 3,
+		"icmp6-parameterproblem": 4, "icmp6-echo": 128, "icmp6-echoreply": 129,
+		"icmp6-routersolicit": 133, "icmp6-routeradvert": 134, "icmp6-neighborsolicit": 135,
+		"icmp6-neighboradvert": 136, "icmp6-redirect": 137,
+	}
+)
+
+// direction says which of two addresses or ports count.
+type direction uint8
+
+const (
+	srcOrDst direction = iota
+	srcOnly
+	dstOnly
+	srcAndDst
+)
+
+func (d direction) of(src, dst *node) *node {
+	switch d {
+	case srcOnly:
+		return src
+	case dstOnly:
+		return dst
+	case srcAndDst:
+		return and(src, dst)
+	}
+	return or(src, dst)
+}
+
+// at is where the headers are found: it moves right with every "vlan".
+type at struct{ tags uint32 }
+
+func (a at) etherType() uint32 { return 12 + 4*a.tags }
+func (a at) network() uint32   { return 14 + 4*a.tags }
+
+func test(t inst) *node {
+	if t.mask == 0 {
+		t.mask = ^uint32(0)
+	}
+	return &node{op: '=', test: t}
+}
+
+func u8(off, val uint32) *node  { return test(inst{size: 1, off: off, val: val}) }
+func u16(off, val uint32) *node { return test(inst{size: 2, off: off, val: val}) }
+
+// masked compares four bytes of which a mask counts.
+func masked(off, mask, val uint32) *node {
+	return test(inst{size: 4, off: off, mask: mask, val: val & mask})
+}
+
+func (a at) link(ethertype uint32) *node { return u16(a.etherType(), ethertype) }
+
+// ipProto is "ip proto p"; ip6Proto looks behind one fragment header too.
+func (a at) ipProto(p uint32) *node {
+	return and(a.link(etherIPv4), u8(a.network()+9, p))
+}
+
+func (a at) ip6Proto(p uint32) *node {
+	n := a.network()
+	return and(a.link(etherIPv6), or(u8(n+6, p), and(u8(n+6, protoFragment), u8(n+40, p))))
+}
+
+func (a at) proto(p uint32) *node { return or(a.ipProto(p), a.ip6Proto(p)) }
+
+// notFragment holds for packets with fragment offset 0, the only ones with
+// ports (RFC 791 section 3.1).
+func (a at) notFragment() *node {
+	return not(test(inst{size: 2, off: a.network() + 6, mask: 0x1fff, val: 0, rel: gt}))
+}
+
+// between compares two bytes of the transport header with a range.
+func between(t inst, lo, hi uint32) *node {
+	t.size = 2
+	if lo == hi {
+		t.val = lo
+		return test(t)
+	}
+	low, high := t, t
+	low.rel, low.val = ge, lo
+	high.rel, high.val = gt, hi
+	return and(test(low), not(test(high)))
+}
+
+func (a at) port(protos []uint32, d direction, lo, hi uint32) *node {
+	n := a.network()
+	var v4, v6 []*node
+	for _, p := range protos {
+		x := func(k uint32) *node { return between(inst{mode: afterIPv4, ip: n, off: n + k}, lo, hi) }
+		v4 = append(v4, and(u8(n+9, p), a.notFragment(), d.of(x(0), x(2))))
+		y := func(k uint32) *node { return between(inst{off: n + 40 + k}, lo, hi) }
+		v6 = append(v6, and(u8(n+6, p), d.of(y(0), y(2))))
+	}
+	return or(and(a.link(etherIPv4), or(v4...)), and(a.link(etherIPv6), or(v6...)))
+}
+
+// net4 compares the addresses of ethertype, which stand at src and dst in
+// its header.
+func (a at) net4(ethertype, src, dst uint32, d direction, p netip.Prefix) *node {
+	b := p.Addr().As4()
+	val, mask := binary.BigEndian.Uint32(b[:]), prefixMask(p.Bits())
+	if mask == 0 {
+		return a.link(ethertype) // nothing is looked at, as in libpcap
+	}
+	n := a.network()
+	return and(a.link(ethertype), d.of(masked(n+src, mask, val), masked(n+dst, mask, val)))
+}
+
+// ip4 is where IPv4 addresses stand in an IP header (RFC 791), arp4 where in
+// an ARP packet for IPv4 over Ethernet (RFC 826).
+func (a at) ip4(d direction, p netip.Prefix) *node { return a.net4(etherIPv4, 12, 16, d, p) }
+func (a at) arp4(t uint32, d direction, p netip.Prefix) *node {
+	return a.net4(t, 14, 24, d, p)
+}
+
+func (a at) net6(d direction, p netip.Prefix) *node {
+	if p.Bits() == 0 {
+		return a.link(etherIPv6)
+	}
+	b := p.Addr().As16()
+	one := func(off uint32) *node {
+		var words []*node
+		for i := range 4 {
+			mask := prefixMask(p.Bits() - 32*i)
+			if mask == 0 {
+				break
+			}
+			words = append(words, masked(off+uint32(4*i), mask, binary.BigEndian.Uint32(b[4*i:])))
+		}
+		return and(words...)
+	}
+	n := a.network()
+	return and(a.link(etherIPv6), d.of(one(n+8), one(n+24)))
+}
+
+// prefixMask is the netmask of the first n of 32 bits, n outside included.
+func prefixMask(n int) uint32 {
+	switch {
+	case n <= 0:
+		return 0
+	case n >= 32:
+		return ^uint32(0)
+	}
+	return ^uint32(0) << (32 - n)
+}
+
+func etherHost(d direction, mac [6]byte) *node {
+	one := func(off uint32) *node {
+		return and(masked(off+2, ^uint32(0), binary.BigEndian.Uint32(mac[2:])), u16(off, uint32(binary.BigEndian.Uint16(mac[:]))))
+	}
+	return d.of(one(6), one(0))
+}
+
+// vlan matches a tagged packet, id < 0 any tag, and moves a behind the tag.
+func (a *at) vlan(id int) *node {
+	n := or(a.link(etherVLAN), a.link(etherQinQ), a.link(etherQinQ1))
+	if id >= 0 {
+		n = and(n, test(inst{size: 2, off: a.network(), mask: 0x0fff, val: uint32(id)}))
+	}
+	a.tags++
+	return n
+}

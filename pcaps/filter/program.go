@@ -1,0 +1,166 @@
+package filter
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// mode is where an instruction takes its operand from.
+type mode uint8
+
+const (
+	absolute  mode = iota // packet bytes at off
+	afterIPv4             // packet bytes at off behind the IPv4 header that starts at ip
+	wireLen               // the packet's length on the wire
+)
+
+// relation compares operand and value, both unsigned.
+type relation uint8
+
+const (
+	eq relation = iota
+	gt
+	ge
+)
+
+// The two ends of a program, as jump targets.
+const (
+	accept int32 = -1
+	reject int32 = -2
+)
+
+// inst is one compare and branch: (operand & mask) rel val ? yes : no.
+// An operand outside the packet rejects it, as classic BPF does.
+type inst struct {
+	mode    mode
+	rel     relation
+	size    uint8 // 1, 2 or 4 bytes, big-endian
+	off, ip uint32
+	mask    uint32
+	val     uint32
+	yes, no int32
+}
+
+// Program is a compiled expression. It is immutable and may be shared.
+type Program struct {
+	insts []inst // a jump goes to a lower index
+	entry int32
+}
+
+// Match tells whether a packet matches: data from its Ethernet header on, and
+// its length on the wire, which is more than len(data) if it was cut.
+func (p *Program) Match(data []byte, wire uint32) bool {
+	pc := p.entry
+	for pc >= 0 {
+		in := &p.insts[pc]
+		v := wire
+		if in.mode != wireLen {
+			off := uint64(in.off)
+			if in.mode == afterIPv4 {
+				if uint64(in.ip) >= uint64(len(data)) {
+					return false
+				}
+				off += uint64(data[in.ip]&0xf) * 4
+			}
+			if off+uint64(in.size) > uint64(len(data)) {
+				return false
+			}
+			switch b := data[off:]; in.size {
+			case 1:
+				v = uint32(b[0])
+			case 2:
+				v = uint32(binary.BigEndian.Uint16(b))
+			default:
+				v = binary.BigEndian.Uint32(b)
+			}
+		}
+		v &= in.mask
+		var ok bool
+		switch in.rel {
+		case eq:
+			ok = v == in.val
+		case gt:
+			ok = v > in.val
+		case ge:
+			ok = v >= in.val
+		}
+		if ok {
+			pc = in.yes
+		} else {
+			pc = in.no
+		}
+	}
+	return pc == accept
+}
+
+// String lists the instructions in the order they run.
+func (p *Program) String() string {
+	var sb strings.Builder
+	at := func(t int32) string {
+		switch t {
+		case accept:
+			return "accept"
+		case reject:
+			return "reject"
+		}
+		return fmt.Sprint(int(p.entry - t))
+	}
+	for i := p.entry; i >= 0; i-- {
+		in := &p.insts[i]
+		operand := "len"
+		switch in.mode {
+		case absolute:
+			operand = fmt.Sprintf("pkt[%d:%d]", in.off, in.off+uint32(in.size))
+		case afterIPv4:
+			operand = fmt.Sprintf("pkt[%d+4*(pkt[%d]&15):%d]", in.off, in.ip, in.size)
+		}
+		if full := uint32(1<<(8*uint(in.size)) - 1); in.mode != wireLen && in.mask&full != full {
+			operand += fmt.Sprintf("&%#x", in.mask)
+		}
+		fmt.Fprintf(&sb, "%3d  %s %s %#x ? %s : %s\n", p.entry-i, operand, [...]string{"==", ">", ">="}[in.rel], in.val, at(in.yes), at(in.no))
+	}
+	return sb.String()
+}
+
+// node is an expression before it is flattened.
+type node struct {
+	op   byte // '=' a comparison, '&', '|', '!'
+	a, b *node
+	test inst
+}
+
+func and(nodes ...*node) *node { return join('&', nodes) }
+func or(nodes ...*node) *node  { return join('|', nodes) }
+func not(n *node) *node        { return &node{op: '!', a: n} }
+
+func join(op byte, nodes []*node) *node {
+	n := nodes[0]
+	for _, m := range nodes[1:] {
+		n = &node{op: op, a: n, b: m}
+	}
+	return n
+}
+
+// assemble flattens n from its end to its beginning, so that the targets of
+// every jump are known when it is made.
+func assemble(n *node) *Program {
+	p := &Program{}
+	p.entry = p.emit(n, accept, reject)
+	return p
+}
+
+func (p *Program) emit(n *node, yes, no int32) int32 {
+	switch n.op {
+	case '&':
+		return p.emit(n.a, p.emit(n.b, yes, no), no)
+	case '|':
+		return p.emit(n.a, yes, p.emit(n.b, yes, no))
+	case '!':
+		return p.emit(n.a, no, yes)
+	}
+	in := n.test
+	in.yes, in.no = yes, no
+	p.insts = append(p.insts, in)
+	return int32(len(p.insts) - 1)
+}
