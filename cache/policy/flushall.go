@@ -12,10 +12,13 @@ func (p *flushAll) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
 	}
 	if p.used+uint64(size) > p.capacity {
 		for p.n > 0 {
-			v := p.l.pop(0)
+			v := p.h.pop()
 			p.sub(v)
 			evicted = append(evicted, v)
 		}
 	}
 	return p.fifo.Insert(id, size, cost, evicted)
 }
+
+// Run is the steps: fifo's own loop would evict one by one.
+func (p *flushAll) Run(ids []uint32, miss []uint64) { play(p, ids, miss) }

@@ -3,20 +3,18 @@ package policy
 // lru evicts what was used longest ago.
 type lru struct {
 	base
-	l lanes
+	h history
 }
 
-func newLRU(c Config) Policy {
-	return &lru{base: newBase(c), l: newLanes(1, c.IDs)}
-}
+func newLRU(c Config) Policy { return &lru{base: newBase(c), h: newHistory(c.IDs)} }
 
-func (p *lru) Contains(id uint32) bool { return p.l.in(id) >= 0 }
+func (p *lru) Contains(id uint32) bool { return p.h.has(id) }
 
 func (p *lru) Access(id uint32) bool {
-	if p.l.in(id) < 0 {
+	if !p.h.has(id) {
 		return false
 	}
-	p.l.renew(0, id)
+	p.h.push(id)
 	return true
 }
 
@@ -25,20 +23,74 @@ func (p *lru) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		return evicted
 	}
 	for p.used+uint64(size) > p.capacity {
-		v := p.l.pop(0)
+		v := p.h.pop()
 		p.sub(v)
 		evicted = append(evicted, v)
 	}
 	p.add(id, size)
-	p.l.push(0, id)
+	p.h.live++
+	p.h.push(id)
 	return evicted
 }
 
 func (p *lru) Remove(id uint32) bool {
-	if p.l.in(id) < 0 {
+	if !p.h.has(id) {
 		return false
 	}
-	p.l.drop(id)
+	p.h.drop(id)
 	p.sub(id)
 	return true
+}
+
+// Run writes an event for every request, hit or miss.
+func (p *lru) Run(ids []uint32, miss []uint64) {
+	if p.sized {
+		play(p, ids, miss)
+		return
+	}
+	h := &p.h
+	n := p.n
+	full := int(min(p.capacity, 1<<62))
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		for _, id := range block {
+			if int(id) >= len(h.stamp) {
+				h.stamp = fit(h.stamp, id)
+			}
+		}
+		h.live = n
+		h.room(64)
+		var (
+			m          uint64
+			stamp      = h.stamp
+			ring       = h.ring
+			mask       = uint32(len(ring) - 1)
+			head, tail = h.head, h.tail
+		)
+		for i, id := range block {
+			s := stamp[id]
+			head++
+			ring[head&mask] = id
+			stamp[id] = head
+			if s > tail {
+				continue
+			}
+			m |= 1 << i
+			if n < full {
+				n++
+				continue
+			}
+			for {
+				tail++
+				if stamp[ring[tail&mask]] == tail {
+					break
+				}
+			}
+		}
+		h.head, h.tail = head, tail
+		miss[w] = m
+	}
+	p.n, p.used, h.live = n, uint64(n), n
 }

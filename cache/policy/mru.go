@@ -4,20 +4,20 @@ package policy
 // for little else.
 type mru struct {
 	base
-	l lanes
+	h history
 }
 
 func newMRU(c Config) Policy {
-	return &mru{base: newBase(c), l: newLanes(1, c.IDs)}
+	return &mru{base: newBase(c), h: newHistory(c.IDs)}
 }
 
-func (p *mru) Contains(id uint32) bool { return p.l.in(id) >= 0 }
+func (p *mru) Contains(id uint32) bool { return p.h.has(id) }
 
 func (p *mru) Access(id uint32) bool {
-	if p.l.in(id) < 0 {
+	if !p.h.has(id) {
 		return false
 	}
-	p.l.renew(0, id)
+	p.h.push(id)
 	return true
 }
 
@@ -26,21 +26,21 @@ func (p *mru) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		return evicted
 	}
 	for p.used+uint64(size) > p.capacity {
-		v := p.l.youngest(0)
-		p.l.drop(v)
+		v := p.h.popYoungest()
 		p.sub(v)
 		evicted = append(evicted, v)
 	}
 	p.add(id, size)
-	p.l.push(0, id)
+	p.h.live++
+	p.h.push(id)
 	return evicted
 }
 
 func (p *mru) Remove(id uint32) bool {
-	if p.l.in(id) < 0 {
+	if !p.h.has(id) {
 		return false
 	}
-	p.l.drop(id)
+	p.h.drop(id)
 	p.sub(id)
 	return true
 }
