@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cilium/ebpf/asm"
+	"jitnic/host/ebpf"
 )
 
 // Reason says why a run stopped short of its exit.
@@ -67,7 +67,7 @@ func (f *Fault) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "program %q: insn %d: ", f.Program, f.PC)
 	if f.Helper >= 0 {
-		fmt.Fprintf(&b, "helper %d (%s): ", f.Helper, HelperName(f.Helper))
+		fmt.Fprintf(&b, "helper %d (%s): ", f.Helper, ebpf.HelperName(f.Helper))
 	}
 	switch f.Reason {
 	case BadAccess:
@@ -98,27 +98,6 @@ var (
 	ErrLong  = fmt.Errorf("packet: longer than %d bytes", MaxPacket)
 	ErrCPU   = errors.New("packet: of a cpu the machine doesn't have")
 )
-
-// HelperName is a helper's name as it stands in uapi/linux/bpf.h, without the
-// prefix bpf_: "map_lookup_elem".
-func HelperName(id int32) string {
-	s := asm.BuiltinFunc(id).String()
-	s, ok := strings.CutPrefix(s, "Fn")
-	if !ok {
-		return "unknown"
-	}
-	var b strings.Builder
-	for i, c := range s {
-		if c >= 'A' && c <= 'Z' {
-			if i > 0 {
-				b.WriteByte('_')
-			}
-			c += 'a' - 'A'
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
-}
 
 // fault makes a fault of a helper; the interpreter adds the place.
 func fault(r Reason, detail string) *Fault { return &Fault{Reason: r, Helper: -1, Detail: detail} }

@@ -69,7 +69,7 @@ func TestFaults(t *testing.T) {
 		{`program "p": insn 1: jump out of the program`, []ebpf.Insn{{Op: 0xb7}}},
 		{`program "p": insn 2: jump out of the program: second slot of a lddw`, []ebpf.Insn{{Op: 0x05, Off: 1}, {Op: ebpf.OpLDDW}, {}, exit}},
 		{`program "p": insn 0: helper 1 (map_lookup_elem): not a map it can use`, []ebpf.Insn{{Op: ebpf.OpCall, Imm: 1}, exit}},
-		{`program "p": insn 0: helper 9999 (unknown): not supported`, []ebpf.Insn{{Op: ebpf.OpCall, Imm: 9999}, exit}},
+		{`program "p": insn 0: helper 9999 (helper): not supported`, []ebpf.Insn{{Op: ebpf.OpCall, Imm: 9999}, exit}},
 		{`program "p": insn 0: helper 35 (get_current_task): not supported`, []ebpf.Insn{{Op: ebpf.OpCall, Imm: 35}, exit}},
 		{`program "p": insn 0: helper 181 (loop): not a callback`, []ebpf.Insn{{Op: ebpf.OpCall, Imm: 181}, exit}},
 		{`program "p": insn 0: helper 132 (ringbuf_submit): invalid argument: not a reserved record`, []ebpf.Insn{{Op: ebpf.OpCall, Imm: 132}, exit}},
