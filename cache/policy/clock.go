@@ -6,24 +6,22 @@ package policy
 // as it was used, up to 2^bits − 1 times.
 type clock struct {
 	base
-	l     lanes
-	freq  []uint8
+	r     ring
+	state []uint8 // per id: 0 not in, else uses + 1
 	limit uint8
 }
 
 func newClock(c Config, bits int) Policy {
-	return &clock{base: newBase(c), l: newLanes(1, c.IDs), freq: make([]uint8, c.IDs), limit: uint8(1)<<bits - 1}
+	return &clock{base: newBase(c), r: newRing(c.IDs), state: make([]uint8, c.IDs), limit: uint8(1) << bits}
 }
 
-func (p *clock) Contains(id uint32) bool { return p.l.in(id) >= 0 }
+func (p *clock) Contains(id uint32) bool { return int(id) < len(p.state) && p.state[id] != 0 }
 
 func (p *clock) Access(id uint32) bool {
-	if p.l.in(id) < 0 {
+	if !p.Contains(id) {
 		return false
 	}
-	if p.freq[id] < p.limit {
-		p.freq[id]++
-	}
+	p.state[id] = min(p.state[id]+1, p.limit)
 	return true
 }
 
@@ -32,27 +30,90 @@ func (p *clock) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		return evicted
 	}
 	for p.used+uint64(size) > p.capacity {
-		v := p.l.pop(0)
-		if p.freq[v] > 0 {
-			p.freq[v]--
-			p.l.push(0, v)
+		v := p.r.pop()
+		if p.state[v]--; p.state[v] != 0 {
+			p.r.push(v)
 			continue
 		}
 		p.sub(v)
 		evicted = append(evicted, v)
 	}
 	p.add(id, size)
-	p.freq = fit(p.freq, id)
-	p.freq[id] = 0
-	p.l.push(0, id)
+	p.state = fit(p.state, id)
+	p.state[id] = 1
+	p.r.push(id)
 	return evicted
 }
 
 func (p *clock) Remove(id uint32) bool {
-	if p.l.in(id) < 0 {
+	if !p.Contains(id) {
 		return false
 	}
-	p.l.drop(id)
+	p.r.drop(id)
+	p.state[id] = 0
 	p.sub(id)
 	return true
+}
+
+// Run is the steps, unrolled into one loop.
+func (p *clock) Run(ids []uint32, miss []uint64) {
+	if p.sized {
+		play(p, ids, miss)
+		return
+	}
+	n, full, limit := p.n, int(min(p.capacity, 1<<62)), p.limit
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		for _, id := range block {
+			if int(id) >= len(p.state) {
+				p.state = fit(p.state, id)
+			}
+			if int(id) >= len(p.r.at) {
+				p.r.at = fit(p.r.at, id)
+			}
+		}
+		p.r.room(64)
+		var (
+			m          uint64
+			state, at  = p.state, p.r.at
+			ring       = p.r.buf
+			mask       = uint32(len(ring) - 1)
+			head, tail = p.r.head, p.r.tail
+		)
+		for i, id := range block {
+			if s := state[id]; s != 0 {
+				state[id] = min(s+1, limit)
+				continue
+			}
+			m |= 1 << i
+			if n < full {
+				n++
+			} else {
+				for {
+					v := ring[tail&mask]
+					tail++
+					if v == noEntry {
+						continue
+					}
+					s := state[v] - 1
+					state[v] = s
+					if s == 0 {
+						break
+					}
+					ring[head&mask] = v
+					at[v] = head
+					head++
+				}
+			}
+			ring[head&mask] = id
+			at[id] = head
+			head++
+			state[id] = 1
+		}
+		p.r.head, p.r.tail = head, tail
+		miss[w] = m
+	}
+	p.n, p.used = n, uint64(n)
 }

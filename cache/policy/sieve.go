@@ -70,22 +70,32 @@ func (p *sieve) take(place int, id uint32) {
 	p.sub(id)
 }
 
-// push appends id, after closing the holes where most of q are holes.
-func (p *sieve) push(id uint32) {
-	if len(p.q) == cap(p.q) && len(p.q) > 2*p.n+64 {
-		w := 0
-		for r, v := range p.q {
-			if r == p.hand {
-				p.hand = w
-			}
-			if v != noEntry {
-				p.q[w] = v
-				p.at[v] = uint32(w)
-				w++
-			}
-		}
-		p.q = p.q[:w]
+// room makes sure that k ids can be appended to q within its capacity: by
+// closing the holes, and by more space where few are holes.
+func (p *sieve) room(k int) {
+	if len(p.q)+k <= cap(p.q) {
+		return
 	}
+	q := p.q
+	if 2*p.n+k > cap(q) {
+		q = make([]uint32, len(p.q), 4*p.n+4*k)
+	}
+	w := 0
+	for r, v := range p.q {
+		if r == p.hand {
+			p.hand = w
+		}
+		if v != noEntry {
+			q[w] = v
+			p.at[v] = uint32(w)
+			w++
+		}
+	}
+	p.q = q[:w]
+}
+
+func (p *sieve) push(id uint32) {
+	p.room(1)
 	p.at[id] = uint32(len(p.q))
 	p.q = append(p.q, id)
 }
@@ -115,4 +125,75 @@ func (p *sieve) Remove(id uint32) bool {
 		p.skip()
 	}
 	return true
+}
+
+// Run is the steps, unrolled into one loop.
+func (p *sieve) Run(ids []uint32, miss []uint64) {
+	if p.sized {
+		play(p, ids, miss)
+		return
+	}
+	n, full := p.n, int(min(p.capacity, 1<<62))
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		for _, id := range block {
+			if int(id) >= len(p.state) || int(id) >= len(p.at) {
+				p.state = fit(p.state, id)
+				p.at = fit(p.at, id)
+			}
+		}
+		p.n = n
+		p.room(64)
+		var (
+			m         uint64
+			state, at = p.state, p.at
+			q         = p.q[:cap(p.q)]
+			end       = len(p.q)
+			hand      = p.hand
+		)
+		for i, id := range block {
+			if s := state[id]; s != 0 {
+				state[id] = sieveUsed
+				continue
+			}
+			m |= 1 << i
+			if n < full {
+				n++
+			} else {
+				h := max(hand, 0)
+				for {
+					if h == end {
+						h = 0
+					}
+					v := q[h]
+					if v != noEntry {
+						if state[v] == sieveIn {
+							state[v] = 0
+							break
+						}
+						state[v] = sieveIn
+					}
+					h++
+				}
+				q[h] = noEntry
+				for h < end && q[h] == noEntry {
+					h++
+				}
+				if h == end {
+					h = -1
+				}
+				hand = h
+			}
+			q[end] = id
+			at[id] = uint32(end)
+			end++
+			state[id] = sieveIn
+		}
+		p.q = p.q[:end]
+		p.hand = hand
+		miss[w] = m
+	}
+	p.n, p.used = n, uint64(n)
 }
