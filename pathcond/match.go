@@ -81,10 +81,10 @@ const (
 
 // lower makes a node's code and test from its predicate. above gives the slots
 // of terms that ancestors computed; next is the first free slot.
-func (t *Tree) lower(n *node, above map[bv.Term]uint16, next uint16) {
+func (t *Tree) lower(n *node, o *origin, above map[bv.Term]uint16, next uint16) {
 	l := &lowering{t: t, b: t.b, slots: above, next: next}
 	b := t.b
-	p := n.term
+	p := o.term
 	args := b.Args(p)
 	switch b.Op(p) {
 	case bv.OpEq, bv.OpULt:
@@ -118,9 +118,10 @@ func (t *Tree) lower(n *node, above map[bv.Term]uint16, next uint16) {
 	default:
 		n.test, n.a = testSlot, l.slot(p)
 	}
-	n.code = l.code
-	n.next = l.next
-	n.made = l.made
+	n.code = int32(len(t.code))
+	t.code = append(t.code, l.code...)
+	n.end = int32(len(t.code))
+	o.next, o.made = l.next, l.made
 	if need := int(l.next) + 1; len(t.val) < need {
 		t.val = append(t.val, make([]uint64, need+64-len(t.val))...)
 	}
@@ -378,8 +379,8 @@ func (t *Tree) Match() int32 {
 	r := t.root
 	for r >= 0 {
 		n := &t.nodes[r]
-		if len(n.code) > 0 {
-			t.compute(n.code)
+		if n.end > n.code {
+			t.compute(t.code[n.code:n.end])
 		}
 		var v bool
 		switch n.test {
@@ -387,13 +388,13 @@ func (t *Tree) Match() int32 {
 			v = t.val[n.a] != 0
 		case testField:
 			x := binary.LittleEndian.Uint64(m[n.addr:]) >> n.sh & n.mask
-			if n.table != nil {
+			if n.table >= 0 {
 				r = t.jump(n, x)
 				continue
 			}
 			v = x == n.k
 		case testEqK:
-			if n.table != nil {
+			if n.table >= 0 {
 				r = t.jump(n, t.val[n.a])
 				continue
 			}
@@ -425,8 +426,9 @@ func (t *Tree) Match() int32 {
 
 // jump answers a whole chain of equalities at once.
 func (t *Tree) jump(n *node, x uint64) ref {
-	if m, ok := n.table.table[x]; ok {
+	c := &t.chains[n.table]
+	if m, ok := c.table[x]; ok {
 		return t.nodes[m].yes
 	}
-	return t.nodes[n.table.last].no
+	return t.nodes[c.last].no
 }

@@ -17,13 +17,16 @@ type Tree struct {
 	env   *Env
 	ev    *bv.Evaluator
 	nodes []node
+	from  []origin // by node
+	code  []minsn
 	root  ref
 	paths int
 
-	val   []uint64 // slots
-	calls []mcall
-	args  []uint64
-	key   [512]byte
+	val    []uint64 // slots
+	calls  []mcall
+	chains []chain
+	args   []uint64
+	key    [512]byte
 }
 
 // ref is a child: a node (>= 0), nothing (none) or a leaf (-2 - path).
@@ -41,23 +44,26 @@ func (t *Tree) child(n int32, v bool) *ref {
 	return &t.nodes[n].no
 }
 
-// node is one predicate of the tree.
+// node is one predicate of the tree: what a walk touches, 56 bytes.
 type node struct {
-	test test
-	sh   uint8
-	a, b uint16 // slots the test compares
-	yes  ref
-	no   ref
-	addr uint64
-	mask uint64
-	k    uint64
-	code []minsn // computes the slots
+	test  test
+	sh    uint8
+	a, b  uint16 // slots the test compares
+	yes   ref
+	no    ref
+	code  int32 // its code: Tree.code[code:end]
+	end   int32
+	table int32 // of a long chain's head: index into Tree.chains, else -1
+	addr  uint64
+	mask  uint64
+	k     uint64
+}
 
-	table *chain // of a long chain's head: the chain
-	chain *chain // of equality nodes of one term, linked by their no edges
-
+// origin is the rest of a node: what building the tree needs.
+type origin struct {
 	term   bv.Term
 	parent int32
+	chain  int32     // the chain of equality nodes it belongs to, or -1
 	next   uint16    // first slot free below
 	made   []bv.Term // what the code computes
 }
@@ -66,11 +72,9 @@ type node struct {
 // answered by a table.
 type chain struct {
 	x     bv.Term
-	last  int32
-	n     int
+	list  []int32          // its nodes from the head on
 	table map[uint64]int32 // value to node, from tableAt nodes on
-	head  int32
-	list  []int32
+	last  int32            // the last node, where there is a table
 }
 
 const tableAt = 6
@@ -119,7 +123,7 @@ func (t *Tree) insert(at *ref, parent int32, side bool, rest []Pred, f *facts, i
 			break
 		}
 		n := int32(r)
-		term := t.nodes[n].term
+		term := t.from[n].term
 		var v bool
 		switch val, ok := f.known(term); {
 		case ok:
@@ -138,7 +142,7 @@ func (t *Tree) insert(at *ref, parent int32, side bool, rest []Pred, f *facts, i
 		at = t.child(n, v)
 	}
 	for _, pr := range rest {
-		if parent >= 0 && t.nodes[parent].next > maxSlots {
+		if parent >= 0 && t.from[parent].next > maxSlots {
 			return errSlots
 		}
 		n := t.newNode(pr.Term, parent, side)
@@ -158,46 +162,53 @@ func (t *Tree) edge(parent int32, side bool) *ref {
 
 // newNode makes a node for the predicate, to hang at (parent, side).
 func (t *Tree) newNode(p bv.Term, parent int32, side bool) int32 {
-	n := node{term: p, yes: none, no: none, parent: parent}
+	n := node{yes: none, no: none, table: -1}
+	o := origin{term: p, parent: parent, chain: -1}
 	above, next := t.slotsAbove(parent)
-	t.lower(&n, above, next)
+	t.lower(&n, &o, above, next)
 	id := int32(len(t.nodes))
 	t.nodes = append(t.nodes, n)
+	t.from = append(t.from, o)
 	b := t.b
-	if b.Op(p) == bv.OpEq {
-		args := b.Args(p)
-		if _, isConst := b.IsConst(args[1]); isConst {
-			if parent >= 0 && !side {
-				if c := t.nodes[parent].chain; c != nil && c.x == args[0] && c.last == parent {
-					c.last = id
-					c.n++
-					c.list = append(c.list, id)
-					t.nodes[id].chain = c
-					t.updateTable(c)
-					return id
-				}
+	if b.Op(p) != bv.OpEq {
+		return id
+	}
+	args := b.Args(p)
+	if _, isConst := b.IsConst(args[1]); !isConst {
+		return id
+	}
+	if parent >= 0 && !side {
+		if ci := t.from[parent].chain; ci >= 0 {
+			if c := &t.chains[ci]; c.x == args[0] && c.list[len(c.list)-1] == parent {
+				c.list = append(c.list, id)
+				t.from[id].chain = ci
+				t.updateTable(ci)
+				return id
 			}
-			t.nodes[id].chain = &chain{x: args[0], last: id, head: id, n: 1, list: []int32{id}}
 		}
 	}
+	t.from[id].chain = int32(len(t.chains))
+	t.chains = append(t.chains, chain{x: args[0], list: []int32{id}})
 	return id
 }
 
-func (t *Tree) updateTable(c *chain) {
-	if c.n < tableAt {
+// updateTable takes the last node of a chain into its table.
+func (t *Tree) updateTable(ci int32) {
+	c := &t.chains[ci]
+	add := c.list[len(c.list)-1:]
+	if len(c.list) < tableAt {
 		return
 	}
 	if c.table == nil {
-		c.table = make(map[uint64]int32, 2*c.n)
-		for _, n := range c.list {
-			k, _ := t.b.IsConst(t.b.Args(t.nodes[n].term)[1])
-			c.table[k] = n
-		}
-		t.nodes[c.head].table = c
-		return
+		c.table = make(map[uint64]int32, 2*len(c.list))
+		add = c.list
+		t.nodes[c.list[0]].table = ci
 	}
-	k, _ := t.b.IsConst(t.b.Args(t.nodes[c.last].term)[1])
-	c.table[k] = c.last
+	for _, n := range add {
+		k, _ := t.b.IsConst(t.b.Args(t.from[n].term)[1])
+		c.table[k] = n
+	}
+	c.last = c.list[len(c.list)-1]
 }
 
 // slotsAbove gives the slots that the nodes from the root to parent fill.
@@ -205,10 +216,10 @@ func (t *Tree) slotsAbove(parent int32) (map[bv.Term]uint16, uint16) {
 	above := map[bv.Term]uint16{}
 	next := uint16(0)
 	if parent >= 0 {
-		next = t.nodes[parent].next
+		next = t.from[parent].next
 	}
-	for p := parent; p >= 0; p = t.nodes[p].parent {
-		n := &t.nodes[p]
+	for p := parent; p >= 0; p = t.from[p].parent {
+		n := &t.from[p]
 		for i, x := range n.made {
 			above[x] = n.next - uint16(len(n.made)) + uint16(i)
 		}
@@ -250,7 +261,7 @@ func (t *Tree) remove(at *ref, f *facts, id int32) {
 			return
 		}
 		n := int32(r)
-		v, ok := f.known(t.nodes[n].term)
+		v, ok := f.known(t.from[n].term)
 		if !ok {
 			t.remove(t.child(n, true), f, id)
 			v = false
@@ -267,9 +278,10 @@ func (t *Tree) Depth() int {
 			return 0
 		}
 		n := &t.nodes[r]
-		if n.table != nil {
-			d := walk(t.nodes[n.table.last].no)
-			for _, m := range n.table.list {
+		if n.table >= 0 {
+			c := &t.chains[n.table]
+			d := walk(t.nodes[c.last].no)
+			for _, m := range c.list {
 				d = max(d, walk(t.nodes[m].yes))
 			}
 			return d + 1
