@@ -194,7 +194,7 @@ type analysis struct {
 func (p *Prog) entryFacts(f int) facts {
 	st := facts{ok: true}
 	st.r[10] = val{kind: kStack}
-	if f == 0 {
+	if f == 0 && !p.Sub {
 		st.r[1] = val{kind: kCtx}
 		if p.Kind == KindConst {
 			st.r[1] = top()
@@ -404,6 +404,28 @@ func (p *Prog) step(i int, f *facts, complain func(string, ...any)) {
 			say("r%d is not readable", r)
 		}
 		return v
+	}
+	if in.Fixed { // what the loader makes of it isn't known
+		if in.Op == ebpf.OpCall {
+			args := f.r
+			for r := 1; r <= 5; r++ {
+				f.r[r] = val{}
+				if args[r].kind == kStack || args[r].kind == kAny {
+					f.spill = [64]val{}
+					for k := range f.init {
+						f.init[k] = ^uint64(0)
+					}
+				}
+			}
+			f.r[0] = val{kind: kAny}
+			return
+		}
+		if d := defReg(in); d >= 0 {
+			f.r[d] = val{kind: kAny}
+		} else {
+			f.spill = [64]val{}
+		}
+		return
 	}
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:

@@ -57,6 +57,28 @@ func (a *analysis) backward(i int, l *live) {
 	f := &a.in[i]
 	use := func(r uint8) { l.regs |= 1 << r }
 	def := func(r uint8) { l.regs &^= 1 << r }
+	if in.Fixed {
+		if in.Op == ebpf.OpCall {
+			for r := uint8(0); r <= 5; r++ {
+				def(r)
+			}
+			for r := uint8(1); r <= 5; r++ {
+				if f.r[r].kind != kUninit {
+					use(r)
+				}
+			}
+			l.allStack()
+			return
+		}
+		if d := defReg(in); d >= 0 {
+			def(uint8(d))
+		}
+		l.regs |= reads(in)
+		if in.IsLoad() {
+			l.allStack()
+		}
+		return
+	}
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
 		op := in.ALUOp()
@@ -109,7 +131,7 @@ func (a *analysis) backward(i int, l *live) {
 		switch {
 		case in.Op == ebpf.OpExit:
 			*l = live{regs: 1}
-			if len(a.p.Entry) > 1 { // a subprogram's caller needs these and its own stack
+			if len(a.p.Entry) > 1 || a.p.Sub { // a subprogram's caller needs these and its own stack
 				l.regs |= 1<<6 | 1<<7 | 1<<8 | 1<<9
 				l.allStack()
 			}

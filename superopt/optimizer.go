@@ -38,7 +38,7 @@ func (o *optimizer) refresh() {
 func (o *optimizer) liveAt(label int) *live {
 	if label < 0 || label >= len(o.p.Insts) {
 		l := &live{regs: 1}
-		if len(o.p.Entry) > 1 {
+		if len(o.p.Entry) > 1 || o.p.Sub {
 			l.regs |= 1<<6 | 1<<7 | 1<<8 | 1<<9
 			l.allStack()
 		}

@@ -7,7 +7,7 @@ func passConstProp(o *optimizer) bool {
 	for i := range o.p.Insts {
 		in := &o.p.Insts[i]
 		f := &o.a.in[i]
-		if !f.ok {
+		if !f.ok || in.Fixed {
 			continue
 		}
 		if d := defReg(in); d >= 0 && !in.IsAtomic() && d != 10 {
@@ -85,7 +85,7 @@ func passStoreImm(o *optimizer) bool {
 	for i := range o.p.Insts {
 		in := &o.p.Insts[i]
 		f := &o.a.in[i]
-		if !f.ok || in.Class() != ebpf.ClassSTX || in.IsAtomic() || f.r[in.Dst].kind == kCtx {
+		if !f.ok || in.Fixed || in.Class() != ebpf.ClassSTX || in.IsAtomic() || f.r[in.Dst].kind == kCtx {
 			continue
 		}
 		if v := f.r[in.Src]; v.isConst() {

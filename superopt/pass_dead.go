@@ -85,7 +85,7 @@ func passDeadCode(o *optimizer) bool {
 		}
 		dead := false
 		switch {
-		case in.IsAtomic() || in.Op == Nop:
+		case in.IsAtomic() || in.Op == Nop || in.Fixed:
 		case defReg(in) >= 0:
 			dead = o.a.live[i].regs>>defReg(in)&1 == 0
 		case in.IsStore():

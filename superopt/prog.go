@@ -38,6 +38,9 @@ type Inst struct {
 	Hi   int32 // second slot's Imm of a wide load
 	To   int32 // target of a jump, call of a subprogram or callback load: index in Insts; else -1
 	Slot int32 // where it stood in the input, in slots; -1 for an invented one
+	// Fixed: the loader will still change it (a relocation nothing is known of),
+	// so it stays as it is and windows stop at it.
+	Fixed bool
 }
 
 // Prog is a program in the optimiser's form.
@@ -47,16 +50,22 @@ type Prog struct {
 	Insts []Inst
 	Maps  []*maps.Spec
 	Entry []int32 // first instruction of each function, the main one first
+	Sub   bool    // a subprogram: any arguments, all of r0 is its result
 }
 
 // FromSlots takes a linked program (kernel slots) apart. Map loads carry an
 // index into specs.
 func FromSlots(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spec) (*Prog, error) {
+	return FromSlotsFixed(name, kind, insns, specs, nil)
+}
+
+// FromSlotsFixed is FromSlots with slots that must stay as they are.
+func FromSlotsFixed(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spec, fixed map[int]bool) (*Prog, error) {
 	p := &Prog{Name: name, Kind: kind, Maps: specs, Entry: []int32{0}}
 	index := make([]int32, len(insns)+1)
 	for i := 0; i < len(insns); i++ {
 		index[i] = int32(len(p.Insts))
-		in := Inst{Insn: insns[i], To: -1, Slot: int32(i)}
+		in := Inst{Insn: insns[i], To: -1, Slot: int32(i), Fixed: fixed[i]}
 		if in.Op == 0 {
 			return nil, fmt.Errorf("program %q: insn %d: opcode 0 is the second half of a wide load, not an instruction", name, i)
 		}
@@ -77,7 +86,7 @@ func FromSlots(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spec) (*
 	for i := range p.Insts {
 		in := &p.Insts[i]
 		rel, ok := relTarget(in.Insn)
-		if !ok {
+		if !ok || in.Fixed {
 			continue
 		}
 		t := int(in.Slot) + 1 + rel
@@ -285,6 +294,9 @@ func (in *Inst) ends() bool {
 // barrier says whether the instruction is outside what the proofs model:
 // windows stop at it.
 func (p *Prog) barrier(in *Inst) bool {
+	if in.Fixed {
+		return true
+	}
 	switch in.Class() {
 	case ebpf.ClassLD:
 		return in.Op != ebpf.OpLDDW && in.Op != Nop || in.Op == ebpf.OpLDDW && in.Src > ebpf.PseudoMapValue
@@ -311,3 +323,6 @@ func (p *Prog) String() string {
 	}
 	return b.String()
 }
+
+// Slots2 is ToSlots with the slot where each instruction starts.
+func (p *Prog) Slots2() ([]ebpf.Insn, []int32, error) { return p.slots() }

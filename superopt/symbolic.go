@@ -649,6 +649,9 @@ func (m *machine) aluTerm(in *Inst, x, y bv.Term) (bv.Term, error) {
 
 func (m *machine) step(p *Prog, i int, in *Inst, s *symState, acc *[]symAccess) error {
 	b := m.b
+	if in.Fixed {
+		return fmt.Errorf("the loader still changes it")
+	}
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
 		var x, y bv.Term

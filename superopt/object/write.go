@@ -1,0 +1,350 @@
+package object
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"sort"
+
+	"jitnic/host/ebpf"
+)
+
+// layout is what became of a code section.
+type layout struct {
+	data []byte
+	// to[old slot] is the new slot of what stood there, or of what follows where
+	// it went; to[end] is the new length.
+	to []int
+	// kept[old slot]: the instruction is still there.
+	kept []bool
+	// from[new slot] is the old slot an instruction stands for, -1 invented.
+	from []int
+	rels []newRel
+}
+
+type newRel struct {
+	at int // new slot
+	r  reloc
+}
+
+// Write puts the object together again. pad keeps every function's length
+// with jumps to the next instruction, as K2 does.
+func (o *Object) Write(pad bool) ([]byte, error) {
+	changed := map[int]*layout{}
+	for _, f := range o.Funcs {
+		if f.New != nil && changed[f.sec] == nil {
+			l, err := o.relay(f.sec, pad)
+			if err != nil {
+				return nil, fmt.Errorf("%s: section %s: %w", o.File, o.secs[f.sec].name, err)
+			}
+			changed[f.sec] = l
+		}
+	}
+	if len(changed) == 0 {
+		return append([]byte(nil), o.raw...), nil
+	}
+	data := make([][]byte, len(o.secs))
+	for i := range o.secs {
+		data[i] = o.secs[i].data
+	}
+	for i, l := range changed {
+		data[i] = l.data
+	}
+	if err := o.moveCallees(data, changed); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.File, err)
+	}
+	// symbols
+	if o.symsec > 0 {
+		d := append([]byte(nil), data[o.symsec]...)
+		for k, y := range o.syms {
+			l := changed[int(y.shndx)]
+			if l == nil || y.info&15 == byte(elf.STT_SECTION) {
+				continue
+			}
+			v, e := int(y.value/8), int((y.value+y.size)/8)
+			if y.value%8 != 0 || v >= len(l.to) || e >= len(l.to) {
+				continue
+			}
+			le.PutUint64(d[24*k+8:], uint64(8*l.to[v]))
+			if y.size > 0 {
+				le.PutUint64(d[24*k+16:], uint64(8*(l.to[e]-l.to[v])))
+			}
+		}
+		data[o.symsec] = d
+	}
+	// relocations of code
+	for i := range o.secs {
+		s := &o.secs[i]
+		l := changed[int(s.info)]
+		if s.typ != uint32(elf.SHT_REL) || l == nil {
+			continue
+		}
+		var d []byte
+		sort.SliceStable(l.rels, func(a, b int) bool { return l.rels[a].at < l.rels[b].at })
+		for _, r := range l.rels {
+			d = le.AppendUint64(d, uint64(8*r.at))
+			d = le.AppendUint64(d, uint64(r.r.sym)<<32|uint64(r.r.typ))
+		}
+		data[i] = d
+	}
+	if err := o.rewriteBTFExt(data, changed); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.File, err)
+	}
+	return o.assemble(data), nil
+}
+
+// relay lays one section out anew.
+func (o *Object) relay(sec int, pad bool) (*layout, error) {
+	s := &o.secs[sec]
+	old, err := ebpf.Decode(s.data)
+	if err != nil {
+		return nil, err
+	}
+	l := &layout{to: make([]int, len(old)+1), kept: make([]bool, len(old)+1)}
+	var out []ebpf.Insn
+	type fix struct{ at, old int }
+	var calls []fix
+	for _, f := range o.Funcs {
+		if f.sec != sec {
+			continue
+		}
+		base := len(out)
+		put := func(in ebpf.Insn, from int) {
+			out = append(out, in)
+			l.from = append(l.from, from)
+		}
+		if f.New == nil {
+			for k := f.start; k < f.end; k++ {
+				l.to[k], l.kept[k] = len(out), true
+				if r, ok := s.rel[k]; ok {
+					l.rels = append(l.rels, newRel{len(out), r})
+				}
+				if old[k].Op == ebpf.OpCall && old[k].Src == ebpf.CallLocal {
+					calls = append(calls, fix{len(out), k})
+				}
+				put(old[k], k)
+			}
+			continue
+		}
+		slots, at, err := f.New.Slots2()
+		if err != nil {
+			return nil, err
+		}
+		for k := f.start; k < f.end; k++ {
+			l.to[k] = -1
+		}
+		for i := range f.New.Insts {
+			in := &f.New.Insts[i]
+			n := base + int(at[i])
+			w := int(at[i+1] - at[i])
+			from := -1
+			if in.Slot >= 0 {
+				from = f.start + int(in.Slot)
+			}
+			code := slots[at[i]:at[i+1]]
+			restore := from >= 0 && (in.Fixed || in.Op == ebpf.OpLDDW && in.Src != 0)
+			if in.Op == ebpf.OpLDDW && in.Src != 0 && from < 0 {
+				return nil, fmt.Errorf("function %s: a map load that no relocation stands behind", f.Name)
+			}
+			for k := 0; k < w; k++ {
+				if restore {
+					put(old[from+k], from+k)
+				} else if from >= 0 {
+					put(code[k], from+k)
+				} else {
+					put(code[k], -1)
+				}
+			}
+			if from < 0 {
+				continue
+			}
+			if l.to[from] < 0 {
+				l.to[from], l.kept[from] = n, true
+			}
+			if r, ok := s.rel[from]; ok && restore {
+				l.rels = append(l.rels, newRel{n, r})
+			}
+			if restore && old[from].Op == ebpf.OpCall && old[from].Src == ebpf.CallLocal {
+				calls = append(calls, fix{n, from})
+			}
+		}
+		if pad {
+			for len(out)-base < f.end-f.start {
+				// behind the last exit: never run, and the verifier wants code that is
+				// reached; so the padding goes before the last instruction
+				last := len(out) - 1
+				put(out[last], l.from[last])
+				out[last], l.from[last] = ebpf.Insn{Op: ebpf.OpJA}, -1
+				if err := shiftJumps(out[base:], last-base); err != nil {
+					return nil, err
+				}
+				for k := f.start; k < f.end; k++ {
+					if l.to[k] == last {
+						l.to[k] = last // jumps to it now pass the padding
+					}
+				}
+				for k := range l.rels {
+					if l.rels[k].at == last {
+						l.rels[k].at++
+					}
+				}
+			}
+		}
+		// what went away points to what follows
+		next := len(out)
+		for k := f.end - 1; k >= f.start; k-- {
+			if l.to[k] < 0 {
+				l.to[k] = next
+			} else {
+				next = l.to[k]
+			}
+		}
+		l.to[f.start] = base
+	}
+	l.to[len(old)] = len(out)
+	for _, c := range calls { // in-section calls without a relocation
+		if _, ok := s.rel[c.old]; ok {
+			continue
+		}
+		t := c.old + 1 + int(old[c.old].Imm)
+		if t < 0 || t >= len(old) {
+			return nil, fmt.Errorf("insn %d: call of slot %d", c.old, t)
+		}
+		out[c.at].Imm = int32(l.to[t] - c.at - 1)
+	}
+	l.data = ebpf.Encode(out)
+	return l, nil
+}
+
+// shiftJumps: an instruction was put in at slot at; jumps over it grow. Jumps
+// to it stay: it does nothing.
+func shiftJumps(code []ebpf.Insn, at int) error {
+	for i := range code {
+		in := &code[i]
+		if i == at || !(in.IsCondJump() || in.Op == ebpf.OpJA) {
+			continue
+		}
+		// every jump before it that led behind it
+		old := i
+		if i > at {
+			old = i - 1
+		}
+		t := old + 1 + int(in.Off)
+		if old < at && t > at {
+			in.Off++
+		} else if i > at && t <= at {
+			in.Off--
+		}
+	}
+	return nil
+}
+
+// moveCallees mends addends: a relocation against a section symbol keeps the
+// place it means in the instruction.
+func (o *Object) moveCallees(data [][]byte, changed map[int]*layout) error {
+	for i := range o.secs {
+		s := &o.secs[i]
+		if !s.code {
+			continue
+		}
+		var d []byte
+		edit := func() {
+			if d == nil {
+				d = append([]byte(nil), data[i]...)
+			}
+		}
+		rels := []newRel{}
+		if l := changed[i]; l != nil {
+			rels = l.rels
+		} else {
+			for k, r := range s.rel {
+				rels = append(rels, newRel{k, r})
+			}
+		}
+		for _, r := range rels {
+			y := o.syms[r.r.sym]
+			l := changed[int(y.shndx)]
+			if l == nil || y.info&15 != byte(elf.STT_SECTION) || !o.secs[y.shndx].code {
+				continue
+			}
+			in := data[i][8*r.at:]
+			imm := int32(le.Uint32(in[4:]))
+			switch in[0] {
+			case ebpf.OpCall:
+				t := int(imm) + 1
+				if t < 0 || t >= len(l.to) {
+					return fmt.Errorf("call of slot %d of section %s", t, o.secs[y.shndx].name)
+				}
+				edit()
+				le.PutUint32(d[8*r.at+4:], uint32(int32(l.to[t]-1)))
+			case ebpf.OpLDDW:
+				if imm%8 != 0 || int(imm/8) >= len(l.to) || imm < 0 {
+					return fmt.Errorf("address %d in section %s", imm, o.secs[y.shndx].name)
+				}
+				edit()
+				le.PutUint32(d[8*r.at+4:], uint32(int32(8*l.to[imm/8])))
+			}
+		}
+		if d != nil {
+			data[i] = d
+		}
+	}
+	return nil
+}
+
+// assemble writes the file: sections in their old order, the table of
+// sections where it was among them.
+func (o *Object) assemble(data [][]byte) []byte {
+	type chunk struct {
+		off uint64
+		sec int // -1: section table
+	}
+	var order []chunk
+	for i := range o.secs {
+		if o.secs[i].data != nil && o.secs[i].size > 0 {
+			order = append(order, chunk{o.secs[i].off, i})
+		}
+	}
+	order = append(order, chunk{o.shoff, -1})
+	sort.SliceStable(order, func(a, b int) bool { return order[a].off < order[b].off })
+	var out bytes.Buffer
+	out.Write(o.raw[:64])
+	newOff := make([]uint64, len(o.secs))
+	for i := range newOff {
+		newOff[i] = o.secs[i].off
+	}
+	var shoff uint64
+	pad := func(align uint64) {
+		if align < 1 {
+			align = 1
+		}
+		for uint64(out.Len())%align != 0 {
+			out.WriteByte(0)
+		}
+	}
+	for _, c := range order {
+		if c.sec < 0 {
+			pad(8)
+			shoff = uint64(out.Len())
+			out.Write(o.raw[o.shoff : o.shoff+64*uint64(len(o.secs))])
+			continue
+		}
+		pad(o.secs[c.sec].align)
+		newOff[c.sec] = uint64(out.Len())
+		out.Write(data[c.sec])
+	}
+	b := out.Bytes()
+	le.PutUint64(b[0x28:], shoff)
+	for i := range o.secs {
+		h := b[shoff+64*uint64(i):]
+		if o.secs[i].data == nil {
+			if o.secs[i].typ == uint32(elf.SHT_NOBITS) { // no bytes: wherever it lies is in the file
+				le.PutUint64(h[24:], min(newOff[i], uint64(len(b))))
+			}
+			continue
+		}
+		le.PutUint64(h[24:], newOff[i])
+		le.PutUint64(h[32:], uint64(len(data[i])))
+	}
+	return b
+}
