@@ -169,3 +169,98 @@ func (p *arc) Remove(id uint32) bool {
 	p.sub(id)
 	return true
 }
+
+// Run is the steps, unrolled into one loop for unit sizes.
+func (p *arc) Run(ids []uint32, miss []uint64) {
+	if p.sized {
+		play(p, ids, miss)
+		return
+	}
+	c := uint32(min(p.capacity, 1<<31))
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		p.l.ready(block)
+		var (
+			m              uint64
+			where          = p.l.where
+			t1, t2, b1, b2 = &p.l.q[arcT1], &p.l.q[arcT2], &p.l.q[arcB1], &p.l.q[arcB2]
+			target         = uint32(p.p)
+		)
+		for i, id := range block {
+			q := where[id] >> laneShift
+			if q == arcT2+1 {
+				t2.live--
+				t2.put(where, id)
+				continue
+			}
+			if q == arcT1+1 {
+				t1.live--
+				t2.put(where, id)
+				if t2.live > c {
+					where[t2.take(where)] = laneNone
+				}
+				continue
+			}
+			m |= 1 << i
+			switch q {
+			case arcB1 + 1:
+				target = min(target+max(1, b2.live/b1.live), c)
+			case arcB2 + 1:
+				target -= min(target, max(1, b1.live/b2.live))
+			}
+			if t1.live+t2.live >= c { // replace
+				if t1.live > 0 && (t1.live > target || t1.live == target && q == arcB2+1) {
+					v := t1.take(where)
+					if b1.live == c {
+						where[b1.take(where)] = laneNone
+					}
+					b1.put(where, v)
+				} else if t2.live > 0 {
+					v := t2.take(where)
+					if b2.live == c {
+						where[b2.take(where)] = laneNone
+					}
+					b2.put(where, v)
+				}
+			}
+			if q == 0 {
+				if b1.live > c-target {
+					where[b1.take(where)] = laneNone
+				}
+				if b2.live > target {
+					where[b2.take(where)] = laneNone
+				}
+				if t1.live >= c {
+					where[t1.take(where)] = laneNone
+				}
+				t1.put(where, id)
+				continue
+			}
+			// It may have been forgotten while room was made.
+			switch where[id] >> laneShift {
+			case arcB1 + 1:
+				b1.live--
+			case arcB2 + 1:
+				b2.live--
+			}
+			t2.put(where, id)
+			if t2.live > c {
+				where[t2.take(where)] = laneNone
+			}
+		}
+		p.p = uint64(target)
+		miss[w] = m
+	}
+	p.count()
+}
+
+// count brings the counts kept for steps up to date with the queues.
+func (p *arc) count() {
+	for q := range p.bytes {
+		p.bytes[q] = uint64(p.l.q[q].live)
+	}
+	p.n = int(p.bytes[arcT1] + p.bytes[arcT2])
+	p.used = uint64(p.n)
+}

@@ -121,3 +121,83 @@ func (p *arcLCS) Remove(id uint32) bool {
 	p.sub(id)
 	return true
 }
+
+// Run is the steps, unrolled into one loop for unit sizes.
+func (p *arcLCS) Run(ids []uint32, miss []uint64) {
+	if p.sized {
+		play(p, ids, miss)
+		return
+	}
+	c := uint32(min(p.capacity, 1<<31))
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		p.l.ready(block)
+		var (
+			m              uint64
+			where          = p.l.where
+			t1, t2, b1, b2 = &p.l.q[lcsT1], &p.l.q[lcsT2], &p.l.q[lcsB1], &p.l.q[lcsB2]
+			target         = p.p
+		)
+		for i, id := range block {
+			q := where[id] >> laneShift
+			if q == lcsT2+1 {
+				t2.live--
+				t2.put(where, id)
+				continue
+			}
+			if q == lcsT1+1 {
+				t1.live--
+				t2.put(where, id)
+				continue
+			}
+			m |= 1 << i
+			switch q {
+			case lcsB1 + 1:
+				target = min(target+max(float64(b2.live)/float64(b1.live), 1), float64(c))
+				b1.live--
+				where[id] = laneNone
+			case lcsB2 + 1:
+				target = max(target-max(float64(b1.live)/float64(b2.live), 1), 0)
+				b2.live--
+				where[id] = laneNone
+			}
+			if t1.live+t2.live >= c {
+				ghost := true // what leaves T1 is remembered
+				if q == 0 {
+					if t1.live+b1.live < c {
+						if t1.live+b1.live+t2.live+b2.live >= 2*c && b2.live > 0 {
+							where[b2.take(where)] = laneNone
+						}
+					} else if b1.live > 0 {
+						where[b1.take(where)] = laneNone
+					} else {
+						ghost = false
+					}
+				}
+				n := float64(t1.live)
+				switch {
+				case !ghost:
+					where[t1.take(where)] = laneNone
+				case n > 0 && (n > target || n == target && q == lcsB2+1) || t2.live == 0:
+					b1.put(where, t1.take(where))
+				default:
+					b2.put(where, t2.take(where))
+				}
+			}
+			if q == 0 {
+				t1.put(where, id)
+			} else {
+				t2.put(where, id)
+			}
+		}
+		p.p = target
+		miss[w] = m
+	}
+	for q := range p.bytes {
+		p.bytes[q] = uint64(p.l.q[q].live)
+	}
+	p.n = int(p.bytes[lcsT1] + p.bytes[lcsT2])
+	p.used = uint64(p.n)
+}

@@ -120,7 +120,7 @@ func (l *lanes) renew(q int, id uint32) {
 // sweep drops the dead entries, and makes the ring longer where few are dead.
 func (l *lanes) sweep(a *lane) {
 	mask := uint32(len(a.buf) - 1)
-	if 4*uint64(a.live) >= uint64(len(a.buf)) {
+	if 4*uint64(a.live)+64 >= uint64(len(a.buf)) {
 		buf := make([]uint32, 2*len(a.buf))
 		n := uint32(0)
 		for p := a.tail; p != a.head; p++ {
@@ -147,4 +147,46 @@ func (l *lanes) sweep(a *lane) {
 		}
 	}
 	a.head = w
+}
+
+// ready makes tables long enough for a block of at most 64 ids, and rings for
+// as many pushes each, so that put and take need no checks for it.
+func (l *lanes) ready(block []uint32) {
+	for _, id := range block {
+		if int(id) >= len(l.where) {
+			l.where = fit(l.where, id)
+		}
+	}
+	for i := range l.q {
+		a := &l.q[i]
+		for a.head-a.tail+64 > uint32(len(a.buf)) {
+			l.sweep(a)
+		}
+	}
+}
+
+// put is push after ready.
+func (a *lane) put(where []uint32, id uint32) {
+	i := a.head & uint32(len(a.buf)-1)
+	a.buf[i] = id
+	where[id] = a.tag | i
+	a.head++
+	a.live++
+}
+
+// take is pop, which does not clear where: the caller puts the id elsewhere or
+// clears it itself.
+func (a *lane) take(where []uint32) uint32 {
+	mask := uint32(len(a.buf) - 1)
+	t := a.tail
+	for {
+		i := t & mask
+		id := a.buf[i]
+		t++
+		if where[id] == a.tag|i {
+			a.tail = t
+			a.live--
+			return id
+		}
+	}
 }

@@ -108,3 +108,68 @@ func (p *twoQ) Remove(id uint32) bool {
 	p.sub(id)
 	return true
 }
+
+// Run is the steps, unrolled into one loop for unit sizes.
+func (p *twoQ) Run(ids []uint32, miss []uint64) {
+	if p.sized {
+		play(p, ids, miss)
+		return
+	}
+	c := uint32(min(p.capacity, 1<<31))
+	recentCap, ghostCap := uint32(min(p.recentCap, 1<<31)), uint32(min(p.ghostCap, 1<<31))
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		p.l.ready(block)
+		var (
+			m                       uint64
+			where                   = p.l.where
+			recent, frequent, ghost = &p.l.q[twoQRecent], &p.l.q[twoQFrequent], &p.l.q[twoQGhost]
+		)
+		for i, id := range block {
+			q := where[id] >> laneShift
+			if q == twoQFrequent+1 {
+				frequent.live--
+				frequent.put(where, id)
+				continue
+			}
+			if q == twoQRecent+1 {
+				recent.live--
+				frequent.put(where, id)
+				continue
+			}
+			m |= 1 << i
+			known := q == twoQGhost+1
+			if recent.live+frequent.live >= c {
+				r := recent.live
+				if r > 0 && (r > recentCap || r == recentCap && !known) || frequent.live == 0 {
+					v := recent.take(where)
+					where[v] = laneNone
+					if ghostCap > 0 {
+						if ghost.live == ghostCap {
+							where[ghost.take(where)] = laneNone
+						}
+						ghost.put(where, v)
+					}
+				} else {
+					where[frequent.take(where)] = laneNone
+				}
+			}
+			if !known {
+				recent.put(where, id)
+				continue
+			}
+			if where[id] != laneNone { // not forgotten while room was made
+				ghost.live--
+			}
+			frequent.put(where, id)
+		}
+		miss[w] = m
+	}
+	for q := range p.bytes {
+		p.bytes[q] = uint64(p.l.q[q].live)
+	}
+	p.n = int(p.bytes[twoQRecent] + p.bytes[twoQFrequent])
+	p.used = uint64(p.n)
+}

@@ -117,3 +117,68 @@ func (p *twoQLCS) Remove(id uint32) bool {
 	p.sub(id)
 	return true
 }
+
+// Run is the steps, unrolled into one loop for unit sizes.
+func (p *twoQLCS) Run(ids []uint32, miss []uint64) {
+	if p.sized || p.mainCap == 0 {
+		play(p, ids, miss)
+		return
+	}
+	limit := func(n uint64) uint32 { return uint32(min(n, 1<<31)) }
+	c, inCap, outCap, mainCap := limit(p.capacity), limit(p.inCap), limit(p.outCap), limit(p.mainCap)
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		p.l.ready(block)
+		var (
+			m             uint64
+			where         = p.l.where
+			in, main, out = &p.l.q[lcsIn], &p.l.q[lcsMain], &p.l.q[lcsOut]
+		)
+		for i, id := range block {
+			q := where[id] >> laneShift
+			if q == lcsIn+1 {
+				continue
+			}
+			if q == lcsMain+1 {
+				main.live--
+				main.put(where, id)
+				continue
+			}
+			m |= 1 << i
+			if q != 0 {
+				out.live--
+				where[id] = laneNone
+			}
+			if in.live+main.live >= c {
+				if in.live > inCap || main.live == 0 {
+					v := in.take(where)
+					where[v] = laneNone
+					if outCap > 0 {
+						if out.live == outCap {
+							where[out.take(where)] = laneNone
+						}
+						out.put(where, v)
+					}
+				} else {
+					where[main.take(where)] = laneNone
+				}
+			}
+			if q == 0 {
+				in.put(where, id)
+				continue
+			}
+			if main.live >= mainCap {
+				where[main.take(where)] = laneNone
+			}
+			main.put(where, id)
+		}
+		miss[w] = m
+	}
+	for q := range p.bytes {
+		p.bytes[q] = uint64(p.l.q[q].live)
+	}
+	p.n = int(p.bytes[lcsIn] + p.bytes[lcsMain])
+	p.used = uint64(p.n)
+}
