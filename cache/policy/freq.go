@@ -82,8 +82,21 @@ func (f *freqs) unlink(s uint32) {
 }
 
 // touch counts a use of id, which is in.
-func (f *freqs) touch(id uint32) {
-	s := f.slot[id]
+func (f *freqs) touch(id uint32) { f.up(f.slot[id]) }
+
+// replace takes out old, and puts id in as used once, in the same node.
+func (f *freqs) replace(old, id uint32) {
+	s := f.slot[old]
+	f.unlink(s)
+	f.slot[old] = 0
+	f.slot[id] = s
+	f.node[s] = freqNode{freq: 1, id: id}
+	f.link(s, 1)
+	f.least = 1
+}
+
+// up counts a use of node s.
+func (f *freqs) up(s uint32) {
 	f.unlink(s)
 	p := &f.node[s]
 	if p.freq != ^uint32(0) {

@@ -42,3 +42,40 @@ func (p *lfu) Remove(id uint32) bool {
 	p.sub(id)
 	return true
 }
+
+// Run is the steps without the calls through the interface.
+func (p *lfu) Run(ids []uint32, miss []uint64) {
+	if p.sized {
+		play(p, ids, miss)
+		return
+	}
+	f := &p.f
+	n, full := p.n, int(min(p.capacity, 1<<62))
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		for _, id := range block {
+			if int(id) >= len(f.slot) {
+				f.slot = fit(f.slot, id)
+			}
+		}
+		var m uint64
+		slot := f.slot
+		for i, id := range block {
+			if s := slot[id]; s != 0 {
+				f.up(s)
+				continue
+			}
+			m |= 1 << i
+			if n < full {
+				n++
+				f.add(id)
+			} else {
+				f.replace(f.min(), id)
+			}
+		}
+		miss[w] = m
+	}
+	p.n, p.used = n, uint64(n)
+}

@@ -15,7 +15,7 @@ package policy
 type s3fifo struct {
 	base
 	l                           lanes
-	freq                        []uint8
+	uses                        []uint8 // per id: 0 not in, else uses + 1, up to s3Most
 	smallCap, mainCap, ghostCap uint64
 	bytes                       [3]uint64
 	fillMain                    bool // current version and nothing evicted yet
@@ -25,25 +25,25 @@ const (
 	s3Small = iota
 	s3Main
 	s3Ghost
+
+	s3Most = 4
 )
 
 func newS3FIFO(c Config, current bool) Policy {
-	p := &s3fifo{base: newBase(c), l: newLanes(3, c.IDs), freq: make([]uint8, c.IDs), fillMain: current}
+	p := &s3fifo{base: newBase(c), l: newLanes(3, c.IDs), uses: make([]uint8, c.IDs), fillMain: current}
 	p.smallCap = max(1, uint64(float64(c.Capacity)*0.10))
 	p.mainCap = c.Capacity - min(c.Capacity, p.smallCap)
 	p.ghostCap = uint64(float64(c.Capacity) * 0.90)
 	return p
 }
 
-func (p *s3fifo) Contains(id uint32) bool { return uint(p.l.in(id)) < s3Ghost }
+func (p *s3fifo) Contains(id uint32) bool { return int(id) < len(p.uses) && p.uses[id] != 0 }
 
 func (p *s3fifo) Access(id uint32) bool {
-	if uint(p.l.in(id)) >= s3Ghost {
+	if !p.Contains(id) {
 		return false
 	}
-	if p.freq[id] < 3 {
-		p.freq[id]++
-	}
+	p.uses[id] = min(p.uses[id]+1, s3Most)
 	return true
 }
 
@@ -61,11 +61,12 @@ func (p *s3fifo) pop(q int) uint32 {
 func (p *s3fifo) evictSmall(evicted []uint32) []uint32 {
 	for p.bytes[s3Small] > 0 {
 		id := p.pop(s3Small)
-		if p.freq[id] >= 2 {
-			p.freq[id] = 0
+		if p.uses[id] > 2 {
+			p.uses[id] = 1
 			p.put(s3Main, id)
 			continue
 		}
+		p.uses[id] = 0
 		p.sub(id)
 		if s := p.sizeOf(id); s <= p.ghostCap {
 			for p.bytes[s3Ghost]+s > p.ghostCap {
@@ -81,11 +82,11 @@ func (p *s3fifo) evictSmall(evicted []uint32) []uint32 {
 func (p *s3fifo) evictMain(evicted []uint32) []uint32 {
 	for p.bytes[s3Main] > 0 {
 		id := p.pop(s3Main)
-		if p.freq[id] == 0 {
+		p.uses[id]--
+		if p.uses[id] == 0 {
 			p.sub(id)
 			return append(evicted, id)
 		}
-		p.freq[id]--
 		p.put(s3Main, id)
 	}
 	return evicted
@@ -119,8 +120,8 @@ func (p *s3fifo) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		q = s3Main
 	}
 	p.add(id, size)
-	p.freq = fit(p.freq, id)
-	p.freq[id] = 0
+	p.uses = fit(p.uses, id)
+	p.uses[id] = 1
 	p.put(q, id)
 	return evicted
 }
@@ -135,6 +136,98 @@ func (p *s3fifo) Remove(id uint32) bool {
 	if q == s3Ghost {
 		return false
 	}
+	p.uses[id] = 0
 	p.sub(id)
 	return true
+}
+
+// Run is the steps, unrolled into one loop for unit sizes.
+func (p *s3fifo) Run(ids []uint32, miss []uint64) {
+	if p.sized {
+		play(p, ids, miss)
+		return
+	}
+	limit := func(n uint64) uint32 { return uint32(min(n, 1<<31)) }
+	c, smallCap, mainCap, ghostCap := limit(p.capacity), limit(p.smallCap), limit(p.mainCap), limit(p.ghostCap)
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		p.l.ready(block)
+		for _, id := range block {
+			if int(id) >= len(p.uses) {
+				p.uses = fit(p.uses, id)
+			}
+		}
+		var (
+			m                  uint64
+			where, uses        = p.l.where, p.uses
+			small, main, ghost = &p.l.q[s3Small], &p.l.q[s3Main], &p.l.q[s3Ghost]
+		)
+		for i, id := range block {
+			if u := uses[id]; u != 0 {
+				uses[id] = min(u+1, s3Most)
+				continue
+			}
+			m |= 1 << i
+			known := where[id] != laneNone
+			if known {
+				ghost.live--
+				where[id] = laneNone
+			}
+			if small.live+main.live >= c {
+				p.fillMain = false
+				done := false
+				if main.live <= mainCap {
+					for small.live > 0 && !done {
+						v := small.take(where)
+						if uses[v] > 2 {
+							uses[v] = 1
+							if main.head-main.tail == uint32(len(main.buf)) {
+								p.l.sweep(main)
+							}
+							main.put(where, v)
+							continue
+						}
+						done = true
+						uses[v] = 0
+						where[v] = laneNone
+						if ghostCap > 0 {
+							if ghost.live == ghostCap {
+								where[ghost.take(where)] = laneNone
+							}
+							ghost.put(where, v)
+						}
+					}
+				}
+				for !done {
+					v := main.take(where)
+					uses[v]--
+					if done = uses[v] == 0; done {
+						where[v] = laneNone
+					} else {
+						if main.head-main.tail == uint32(len(main.buf)) {
+							p.l.sweep(main)
+						}
+						main.put(where, v)
+					}
+				}
+			}
+			uses[id] = 1
+			if known || p.fillMain && small.live >= smallCap {
+				if main.head-main.tail == uint32(len(main.buf)) {
+					p.l.sweep(main)
+				}
+				main.put(where, id)
+			} else {
+				small.put(where, id)
+			}
+		}
+		miss[w] = m
+	}
+	for q := range p.bytes {
+		p.bytes[q] = uint64(p.l.q[q].live)
+	}
+	p.n = int(p.bytes[s3Small] + p.bytes[s3Main])
+	p.used = uint64(p.n)
 }
