@@ -1,0 +1,336 @@
+package progen
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"testing"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/vm"
+
+	cebpf "github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+var cases = flag.Int("cases", 300, "programs to compare with the kernel")
+
+// On the interpreter nothing faults: what the verifier accepts is safe. And
+// the cases are worth their name: their packets take many paths.
+func TestRuns(t *testing.T) {
+	paths, packets, verdicts := 0, 0, map[uint32]int{}
+	for seed := range uint64(150) {
+		c := Generate(seed, Options{V4: true, Latched: true})
+		st, err := vm.NewState(c.Object, vm.Options{})
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		it, err := vm.NewInterp(st, c.Object, c.Entry)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		seen := map[string]bool{}
+		for i, p := range c.Packets(40, seed) {
+			var out vm.Output
+			it.Run(&vm.Input{Data: p, IfIndex: 1, TimeNS: uint64(i) * 1000, Packet: uint64(i)}, &out)
+			if out.Err != nil {
+				t.Fatalf("seed %d, packet %d, %x: %v\n%s", seed, i, p, out.Err, c)
+			}
+			seen[fmt.Sprint(out.Verdict, out.Steps)] = true
+			verdicts[out.Verdict]++
+			packets++
+		}
+		paths += len(seen)
+		st.Close()
+	}
+	t.Logf("%d packets, about %.1f paths a program, verdicts 0 to 4: %d %d %d %d %d", packets, float64(paths)/150,
+		verdicts[0], verdicts[1], verdicts[2], verdicts[3], verdicts[4])
+	if paths < 150*3 {
+		t.Errorf("only %d paths in 150 programs", paths)
+	}
+}
+
+// The interpreter does what the kernel does: verdict, bytes, and at the end
+// every map.
+func TestKernelAgrees(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Skipf("needs to know its CPUs: %v", err)
+	}
+	if !all.IsSet(0) {
+		t.Skip("needs CPU 0")
+	}
+	one.Set(0)
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Skipf("needs to stay on a CPU: %v", err)
+	}
+	defer unix.SchedSetaffinity(0, &all)
+
+	n := uint64(*cases)
+	if testing.Short() {
+		n = 30
+	}
+	compared, bad := 0, 0
+	for seed := range n {
+		c := Generate(seed, Options{V4: true})
+		l, err := loadKernel(c)
+		if errors.Is(err, errNoBPF) {
+			t.Skip(err)
+		}
+		var r *rejected
+		if errors.As(err, &r) {
+			continue
+		}
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		k, err := compareKernel(c, l)
+		l.Close()
+		compared += k
+		if err != nil {
+			if bad++; bad > 3 {
+				t.Fatal("and so on")
+			}
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+	t.Logf("%d packets compared", compared)
+}
+
+func compareKernel(c *Case, l *loaded) (int, error) {
+	st, err := vm.NewState(c.Object, vm.Options{})
+	if err != nil {
+		return 0, err
+	}
+	defer st.Close()
+	it, err := vm.NewInterp(st, c.Object, c.Entry)
+	if err != nil {
+		return 0, err
+	}
+	compared := 0
+	for i, p := range c.Packets(30, c.Seed) {
+		var out vm.Output
+		it.Run(&vm.Input{Data: p, IfIndex: 1, Packet: uint64(i)}, &out)
+		v, got, err := l.run(p)
+		if err != nil {
+			return compared, fmt.Errorf("packet %d: %w", i, err)
+		}
+		if out.Err != nil {
+			return compared, fmt.Errorf("packet %d: %w", i, out.Err)
+		}
+		want := append(append([]byte(nil), out.Meta...), out.Data...)
+		if v != out.Verdict || !bytes.Equal(got, want) {
+			return compared, fmt.Errorf("packet %d %x: kernel says %d %x, interpreter %d %x\n%s", i, p, v, got, out.Verdict, want, c)
+		}
+		compared++
+	}
+	for i, m := range c.Object.Maps {
+		if err := compareMap(i, l.maps[i], st); err != nil {
+			return compared, fmt.Errorf("map %s: %w\n%s", m.Name, err, c)
+		}
+	}
+	return compared, nil
+}
+
+// compareMap compares what a lookup of each key gives on CPU 0.
+func compareMap(i int, km *cebpf.Map, st *vm.State) error {
+	m := st.Maps[i]
+	spec := m.Spec()
+	switch spec.Type {
+	case cebpf.ProgramArray, cebpf.RingBuf, cebpf.DevMap, cebpf.DevMapHash:
+		return nil
+	case cebpf.Queue, cebpf.Stack:
+		var have, want [][]byte
+		m.Range(func(_, v []byte) bool { want = append(want, append([]byte(nil), v...)); return true })
+		for {
+			var v []byte
+			if err := km.LookupAndDelete(nil, &v); err != nil {
+				break
+			}
+			have = append(have, v)
+		}
+		if fmt.Sprint(have) != fmt.Sprint(want) {
+			slicesReverse(want) // a stack may be walked from either end
+			if fmt.Sprint(have) != fmt.Sprint(want) {
+				return fmt.Errorf("kernel has %x, interpreter %x", have, want)
+			}
+		}
+		return nil
+	}
+	perCPU := spec.Type == cebpf.PerCPUArray || spec.Type == cebpf.PerCPUHash
+	keys := map[string]bool{}
+	m.Range(func(k, _ []byte) bool { keys[string(k)] = true; return true })
+	var k []byte
+	for it := km.Iterate(); ; {
+		var v []byte
+		var vs [][]byte
+		ok := false
+		if perCPU {
+			ok = it.Next(&k, &vs)
+		} else {
+			ok = it.Next(&k, &v)
+		}
+		if !ok {
+			if err := it.Err(); err != nil {
+				return err
+			}
+			break
+		}
+		if perCPU {
+			v = vs[0]
+		}
+		a := m.Peek(k, 0)
+		if a == 0 {
+			return fmt.Errorf("key %x: in the kernel only", k)
+		}
+		if want := st.Mem.Bytes(a, uint64(spec.ValueSize)); !bytes.Equal(v, want) {
+			return fmt.Errorf("key %x: kernel has %x, interpreter %x", k, v, want)
+		}
+		delete(keys, string(k))
+	}
+	for k := range keys {
+		return fmt.Errorf("key %x: in the interpreter only", k)
+	}
+	return nil
+}
+
+func slicesReverse(s [][]byte) {
+	for i, j := 0, len(s)-1; i < j; i, j = i+1, j-1 {
+		s[i], s[j] = s[j], s[i]
+	}
+}
+
+// The same seed gives the same case.
+func TestDeterministic(t *testing.T) {
+	for seed := range uint64(50) {
+		a, b := Generate(seed, Options{Latched: true, V4: true}), Generate(seed, Options{Latched: true, V4: true})
+		if !reflect.DeepEqual(a.Object, b.Object) {
+			t.Fatalf("seed %d: two programs", seed)
+		}
+		if !reflect.DeepEqual(a.Packets(20, 1), b.Packets(20, 1)) {
+			t.Fatalf("seed %d: two sets of packets", seed)
+		}
+		p := a.Packets(1, 2)[0]
+		if !bytes.Equal(a.Mutate(rand.New(rand.NewPCG(1, seed)), p), b.Mutate(rand.New(rand.NewPCG(1, seed)), p)) {
+			t.Fatalf("seed %d: two mutants", seed)
+		}
+	}
+}
+
+// Every production, opcode kind and helper is used.
+func TestCovers(t *testing.T) {
+	used := map[string]int{}
+	ops := map[uint8]int{}
+	helpers := map[int32]int{}
+	types := map[cebpf.MapType]int{}
+	locals := 0
+	for seed := range uint64(600) {
+		c := Generate(seed, Options{V4: true, Latched: true, Trace: func(s string) { used[s]++ }})
+		for _, m := range c.Object.Maps {
+			types[m.Type]++
+		}
+		for _, p := range c.Object.Programs {
+			for i := 0; i < len(p.Insns); i++ {
+				in := p.Insns[i]
+				ops[in.Op]++
+				if in.Op == ebpf.OpCall {
+					if in.Src == ebpf.CallHelper {
+						helpers[in.Imm]++
+					} else {
+						locals++
+					}
+				}
+				if in.IsWide() {
+					i++
+				}
+			}
+		}
+	}
+	for _, s := range statements {
+		if used[s.name] == 0 {
+			t.Errorf("production %q never used", s.name)
+		}
+	}
+	for _, class := range []uint8{ebpf.ClassALU, ebpf.ClassALU64} {
+		for op := ebpf.ALUAdd; op <= ebpf.ALUArsh; op += 0x10 {
+			if ops[class|op] == 0 || op != ebpf.ALUNeg && ops[class|op|ebpf.SrcX] == 0 {
+				t.Errorf("ALU opcode %#x never used", class|op)
+			}
+		}
+	}
+	for _, class := range []uint8{ebpf.ClassJMP, ebpf.ClassJMP32} {
+		for _, op := range jumpOps {
+			if ops[class|op] == 0 || ops[class|op|ebpf.SrcX] == 0 {
+				t.Errorf("jump opcode %#x never used", class|op)
+			}
+		}
+	}
+	for _, h := range []int32{1, 2, 3, 5, 7, 8, 12, 28, 44, 51, 54, 65, 87, 88, 89, 118, 125, 130, 160, 189, 190} {
+		if helpers[h] == 0 {
+			t.Errorf("helper %d never called", h)
+		}
+	}
+	for _, m := range append(keyed, cebpf.Queue, cebpf.Stack, cebpf.RingBuf, cebpf.DevMap, cebpf.DevMapHash, cebpf.ProgramArray) {
+		if types[m] == 0 {
+			t.Errorf("map type %s never made", m)
+		}
+	}
+	if locals == 0 {
+		t.Error("no subprogram called")
+	}
+}
+
+// That the verifier is asked at all: a program it must refuse.
+func TestVerifierRefuses(t *testing.T) {
+	c := Generate(1, Options{NoMaps: true})
+	c.Entry.Insns = []ebpf.Insn{{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX, Dst: 0, Src: 3}, {Op: ebpf.OpExit}}
+	_, err := loadKernel(c)
+	if errors.Is(err, errNoBPF) {
+		t.Skip(err)
+	}
+	var r *rejected
+	if !errors.As(err, &r) || !bytes.Contains([]byte(r.log), []byte("!read_ok")) {
+		t.Errorf("a read of r3, which is not initialised: %v", err)
+	}
+}
+
+func ExampleGenerate() {
+	c := Generate(7, Options{Statements: 3, NoMaps: true, NoCalls: true})
+	fmt.Print(c)
+	fmt.Println("lengths that matter:", c.Lengths)
+	for _, f := range c.Fields {
+		fmt.Printf("%d bytes at %d are compared with %d\n", f.Size, f.Off, f.Value)
+	}
+	// Output:
+	// program main:
+	// r6 = r1
+	// r9 = *(u32 *)(r6 +0)
+	// r3 = *(u32 *)(r6 +4)
+	// r2 = r9
+	// r2 += 54
+	// if r3 < r2 goto +14
+	// r4 = *(u32 *)(r9 +12)
+	// if w4 == 3 goto +3
+	// r5 = 127
+	// w5 ^= -1569995964
+	// goto +6
+	// r3 = *(u32 *)(r6 +0)
+	// r2 = *(u32 *)(r6 +4)
+	// r4 = r3
+	// r4 += 1
+	// if r4 > r2 goto +4
+	// *(u8 *)(r3 +0) = 20
+	// r8 = 58
+	// r0 = r8
+	// exit
+	// r0 = 1
+	// exit
+	// lengths that matter: [54 1]
+	// 4 bytes at 12 are compared with 3
+}
