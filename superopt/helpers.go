@@ -46,6 +46,17 @@ var helpers = map[int32]*helper{
 	51:  {name: "redirect_map", args: [5]argKind{argMap, argScalar, argScalar}},
 	69:  {name: "fib_lookup", args: [5]argKind{argCtx, argInOut, argSize, argScalar}},
 	125: {name: "ktime_get_boot_ns"},
+	4:   {name: "probe_read", args: [5]argKind{argMemOut, argSize, argScalar}, readsPkt: true, tracing: true},
+	112: {name: "probe_read_user", args: [5]argKind{argMemOut, argSize, argScalar}, readsPkt: true, tracing: true},
+	113: {name: "probe_read_kernel", args: [5]argKind{argMemOut, argSize, argScalar}, readsPkt: true, tracing: true},
+	16:  {name: "get_current_comm", args: [5]argKind{argMemOut, argSize}},
+	26:  {name: "skb_load_bytes", args: [5]argKind{argCtx, argScalar, argMemOut, argSize}, readsPkt: true},
+	27:  {name: "get_stackid", args: [5]argKind{argCtx, argMap, argScalar}, writesMap: true},
+	35:  {name: "get_current_task"},
+	46:  {name: "get_socket_cookie", args: [5]argKind{argCtx}},
+	80:  {name: "get_current_cgroup_id"},
+	130: {name: "ringbuf_output", args: [5]argKind{argMap, argMem, argSize, argScalar}},
+	189: {name: "xdp_load_bytes", args: [5]argKind{argCtx, argScalar, argMemOut, argSize}, readsPkt: true},
 }
 
 func helperOf(n int32) *helper { return helpers[n] }

@@ -21,7 +21,9 @@ type optimizer struct {
 	stats  *Stats
 	free   bool // no loops: one instruction runs once at most
 	banned map[string]bool
-	bad    map[string]bool // problems the original has already
+	// from is where a pass goes on after a success: what lies before was tried.
+	from int
+	bad  map[string]bool // problems the original has already
 	// assume is a trace's path condition, nil for programs.
 	assume assumption
 	log    func(format string, args ...any)
@@ -64,19 +66,28 @@ func (o *optimizer) try(pass string, s, e int, enable bool, f edit) bool {
 
 func (o *optimizer) consider(pass string, s, e int, enable bool, q *Prog) bool {
 	st := o.stats.pass(pass)
-	st.Proposed++
 	before, after := o.cost(o.p), o.cost(q)
 	if after > before || after == before && !enable {
 		return false
 	}
-	if why := o.unsafe(q); why != "" {
-		st.Unsafe++
+	k := o.key(s, e, q)
+	if o.banned[k] { // the same question, answered before
 		return false
 	}
+	st.Proposed++
 	v := o.pr.Equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free, assume: o.assumption(s)})
 	if _, ok := v.(z3.Proved); !ok {
+		o.banned[k] = true
 		if o.log != nil {
 			o.log("%s [%d,%d): %+v", pass, s, e, v)
+		}
+		return false
+	}
+	if why := o.unsafe(q); why != "" {
+		st.Unsafe++
+		o.banned[k] = true
+		if o.log != nil {
+			o.log("%s [%d,%d): proved, but %s", pass, s, e, why)
 		}
 		return false
 	}
@@ -87,6 +98,7 @@ func (o *optimizer) consider(pass string, s, e int, enable bool, q *Prog) bool {
 	if o.log != nil {
 		o.log("%s [%d,%d) accepted, cost %g -> %g", pass, s, e, before, after)
 	}
+	o.from = max(0, s-12)
 	o.p = q
 	o.refresh()
 	if o.opt.Progress != nil {
@@ -120,6 +132,16 @@ func problemText(p string) string {
 // blocks gives the straight runs [s, e): no jump into or out of the middle,
 // no barrier inside.
 func (o *optimizer) blocks() [][2]int {
+	all := o.allBlocks()
+	for i, b := range all {
+		if b[1] > o.from {
+			return all[i:]
+		}
+	}
+	return nil
+}
+
+func (o *optimizer) allBlocks() [][2]int {
 	p := o.p
 	start := make([]bool, len(p.Insts)+1)
 	for _, e := range p.Entry {

@@ -9,7 +9,7 @@ import (
 // passSwapCompare: a byte swap that is only compared with constants goes; the
 // constants are swapped instead.
 func passSwapCompare(o *optimizer) bool {
-	for i := range o.p.Insts {
+	for i := o.from; i < len(o.p.Insts); i++ {
 		in := &o.p.Insts[i]
 		if !o.a.in[i].ok || in.Class() != ebpf.ClassALU || in.ALUOp() != ebpf.ALUEnd || in.Op&ebpf.SrcX == 0 {
 			continue

@@ -4,7 +4,7 @@ import "jitnic/host/ebpf"
 
 // passConstProp: operands and results the facts make constants.
 func passConstProp(o *optimizer) bool {
-	for i := range o.p.Insts {
+	for i := o.from; i < len(o.p.Insts); i++ {
 		in := &o.p.Insts[i]
 		f := &o.a.in[i]
 		if !f.ok || in.Fixed {
@@ -82,7 +82,7 @@ var swapped = map[uint8]uint8{ebpf.JmpEQ: ebpf.JmpEQ, ebpf.JmpNE: ebpf.JmpNE, eb
 // passStoreImm: a store of a register known to be a constant becomes a store
 // of an immediate, which frees the register.
 func passStoreImm(o *optimizer) bool {
-	for i := range o.p.Insts {
+	for i := o.from; i < len(o.p.Insts); i++ {
 		in := &o.p.Insts[i]
 		f := &o.a.in[i]
 		if !f.ok || in.Fixed || in.Class() != ebpf.ClassSTX || in.IsAtomic() || f.r[in.Dst].kind == kCtx {

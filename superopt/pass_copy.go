@@ -82,7 +82,7 @@ func (o *optimizer) extended(i int) int {
 // passCopyProp: after rD = rS (or rD = rS + c), uses of rD read rS while both
 // keep their values.
 func passCopyProp(o *optimizer) bool {
-	for i := range o.p.Insts {
+	for i := o.from; i < len(o.p.Insts); i++ {
 		in := &o.p.Insts[i]
 		if !o.a.in[i].ok || !isMovReg(in) || in.Dst == in.Src {
 			continue

@@ -1,6 +1,10 @@
 package superopt
 
-import "jitnic/host/ebpf"
+import (
+	"encoding/binary"
+
+	"jitnic/host/ebpf"
+)
 
 // passDeadBranch: a branch that the facts decide, code no path reaches, jumps
 // to the next instruction.
@@ -143,27 +147,13 @@ func passDelete(o *optimizer) bool {
 	return false
 }
 
-// tryOnce is try for proposals that come again and again: what failed on the
-// same instructions with the same facts isn't asked twice.
-func (o *optimizer) tryOnce(pass string, s, e int, f edit) bool {
-	q := o.p.Clone()
-	f(q)
-	k := o.key(pass, s, e, q)
-	if o.banned[k] {
-		return false
-	}
-	if o.consider(pass, s, e, false, q) {
-		return true
-	}
-	o.banned[k] = true
-	return false
-}
+// tryOnce is try where only something cheaper will do.
+func (o *optimizer) tryOnce(pass string, s, e int, f edit) bool { return o.try(pass, s, e, false, f) }
 
 // key is the whole question: old and new code of the window with its distance
 // to jump targets, what is known before, what is live after.
-func (o *optimizer) key(pass string, s, e int, q *Prog) string {
-	var b []byte
-	b = append(b, pass...)
+func (o *optimizer) key(s, e int, q *Prog) string {
+	b := make([]byte, 0, 1024)
 	put := func(p *Prog) {
 		for i := s; i < e; i++ {
 			in := &p.Insts[i]
@@ -173,18 +163,40 @@ func (o *optimizer) key(pass string, s, e int, q *Prog) string {
 	}
 	put(o.p)
 	put(q)
-	lv := o.liveAt(e)
-	b = append(b, byte(lv.regs), byte(lv.regs>>8))
-	for _, w := range lv.stack {
-		for k := 0; k < 64; k += 8 {
-			b = append(b, byte(w>>k))
+	leave := func(l int) {
+		lv := o.liveAt(l)
+		b = append(b, byte(lv.regs), byte(lv.regs>>8))
+		for _, w := range lv.stack {
+			b = binary.LittleEndian.AppendUint64(b, w)
 		}
 	}
-	for r := range o.a.in[s].r {
-		v := &o.a.in[s].r[r]
-		b = append(b, byte(v.kind), byte(v.off), byte(v.varOf), byte(v.site))
-		for k := 0; k < 64; k += 8 {
-			b = append(b, byte(v.known>>k), byte(v.unknown>>k), byte(v.min>>k), byte(v.max>>k))
+	leave(e)
+	for i := s; i < e; i++ {
+		if t := int(o.p.Insts[i].To); o.p.Insts[i].jumps() && (t < s || t >= e) {
+			leave(t)
+		}
+	}
+	val := func(v *val) {
+		b = append(b, byte(v.kind), byte(v.mapID))
+		if v.null {
+			b = append(b, 1)
+		}
+		b = binary.LittleEndian.AppendUint64(b, uint64(v.off))
+		b = binary.LittleEndian.AppendUint32(b, uint32(v.varOf))
+		b = binary.LittleEndian.AppendUint32(b, uint32(v.site))
+		b = binary.LittleEndian.AppendUint64(b, v.known)
+		b = binary.LittleEndian.AppendUint64(b, v.unknown)
+		b = binary.LittleEndian.AppendUint64(b, v.min)
+		b = binary.LittleEndian.AppendUint64(b, v.max)
+	}
+	f := &o.a.in[s]
+	for r := range f.r {
+		val(&f.r[r])
+	}
+	for r := range f.spill {
+		if f.spill[r].kind != kUninit {
+			b = append(b, byte(r))
+			val(&f.spill[r])
 		}
 	}
 	return string(b)

@@ -41,18 +41,15 @@ var passOrder = []struct{ before, after, why string }{
 
 // passes runs the table to a fixed point.
 func (o *optimizer) passes() {
-	for round := 0; round < 10000; round++ {
-		if o.ctx.Err() != nil {
-			return
-		}
+	for {
 		done := true
 		for _, p := range passTable {
-			if p.run(o) {
+			o.from = 0
+			for o.ctx.Err() == nil && p.run(o) {
 				done = false
-				break
 			}
 		}
-		if done {
+		if done || o.ctx.Err() != nil {
 			return
 		}
 	}
