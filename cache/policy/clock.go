@@ -12,7 +12,7 @@ type clock struct {
 }
 
 func newClock(c Config, bits int) Policy {
-	return &clock{base: newBase(c), r: newRing(c.IDs), state: make([]uint8, c.IDs), limit: uint8(1) << bits}
+	return &clock{base: newBase(c), r: newRing(), state: make([]uint8, c.IDs), limit: uint8(1) << bits}
 }
 
 func (p *clock) Contains(id uint32) bool { return int(id) < len(p.state) && p.state[id] != 0 }
@@ -55,9 +55,10 @@ func (p *clock) Remove(id uint32) bool {
 	return true
 }
 
-// Run is the steps, unrolled into one loop.
+// Run is the steps, unrolled into one loop, for unit sizes and where nothing was
+// ever removed.
 func (p *clock) Run(ids []uint32, miss []uint64) {
-	if p.sized {
+	if p.sized || p.r.at != nil {
 		play(p, ids, miss)
 		return
 	}
@@ -70,14 +71,11 @@ func (p *clock) Run(ids []uint32, miss []uint64) {
 			if int(id) >= len(p.state) {
 				p.state = fit(p.state, id)
 			}
-			if int(id) >= len(p.r.at) {
-				p.r.at = fit(p.r.at, id)
-			}
 		}
 		p.r.room(64)
 		var (
 			m          uint64
-			state, at  = p.state, p.r.at
+			state      = p.state
 			ring       = p.r.buf
 			mask       = uint32(len(ring) - 1)
 			head, tail = p.r.head, p.r.tail
@@ -94,21 +92,16 @@ func (p *clock) Run(ids []uint32, miss []uint64) {
 				for {
 					v := ring[tail&mask]
 					tail++
-					if v == noEntry {
-						continue
-					}
 					s := state[v] - 1
 					state[v] = s
 					if s == 0 {
 						break
 					}
 					ring[head&mask] = v
-					at[v] = head
 					head++
 				}
 			}
 			ring[head&mask] = id
-			at[id] = head
 			head++
 			state[id] = 1
 		}

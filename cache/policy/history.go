@@ -82,7 +82,7 @@ func (h *history) drop(id uint32) {
 func (h *history) sweep() {
 	ring := h.ring
 	mask := uint32(len(ring) - 1)
-	if 4*h.live+64 >= len(ring) {
+	if 8*h.live+64 >= len(ring) {
 		h.ring = make([]uint32, 2*len(ring))
 	}
 	to := uint32(len(h.ring) - 1)

@@ -8,12 +8,12 @@ package policy
 // a dead entry behind, which is skipped when an end reaches it. So a move to
 // the front is one load, two stores and no pointer chasing, whatever the
 // length. A ring that runs full of dead entries is swept; it is kept at least
-// four times as long as its live entries, so the sweep costs O(1) amortised.
+// eight times as long as its live entries, so the sweep costs O(1) amortised.
 //
 //	where[id]   31..28  queue number + 1, 0: in no queue
 //	            27..0   index in that queue's ring
 //
-// This bounds a queue to 2^26 live entries.
+// This bounds a queue to 2^25 live entries.
 type lanes struct {
 	where []uint32
 	q     []lane
@@ -120,7 +120,7 @@ func (l *lanes) renew(q int, id uint32) {
 // sweep drops the dead entries, and makes the ring longer where few are dead.
 func (l *lanes) sweep(a *lane) {
 	mask := uint32(len(a.buf) - 1)
-	if 4*uint64(a.live)+64 >= uint64(len(a.buf)) {
+	if 8*uint64(a.live)+64 >= uint64(len(a.buf)) {
 		buf := make([]uint32, 2*len(a.buf))
 		n := uint32(0)
 		for p := a.tail; p != a.head; p++ {

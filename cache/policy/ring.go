@@ -1,16 +1,15 @@
 package policy
 
-// ring is a fifo of ids whose places are remembered, so that one can be taken
-// out of the middle: it leaves a hole.
+// ring is a fifo of ids. One can be taken out of the middle and leaves a hole;
+// where ids stand is kept only from the first time on that this is done, since
+// a stream without invalidations never does it.
 type ring struct {
 	buf        []uint32 // by number; length a power of two; noEntry: a hole
-	at         []uint32 // per id that is in: its number
+	at         []uint32 // per id that is in: its number; nil: not kept
 	head, tail uint32   // numbers of the next to write and of the oldest; they wrap
 }
 
-func newRing(ids int) ring {
-	return ring{buf: make([]uint32, 256), at: make([]uint32, ids)}
-}
+func newRing() ring { return ring{buf: make([]uint32, 256)} }
 
 // room makes sure that n more can be pushed.
 func (r *ring) room(n uint32) {
@@ -33,7 +32,9 @@ func (r *ring) room(n uint32) {
 	for e := r.tail; e != r.head; e++ {
 		if id := old[e&mask]; id != noEntry {
 			buf[w] = id
-			r.at[id] = w
+			if r.at != nil {
+				r.at[id] = w
+			}
 			w++
 		}
 	}
@@ -42,9 +43,11 @@ func (r *ring) room(n uint32) {
 
 func (r *ring) push(id uint32) {
 	r.room(1)
-	r.at = fit(r.at, id)
 	r.buf[r.head&uint32(len(r.buf)-1)] = id
-	r.at[id] = r.head
+	if r.at != nil {
+		r.at = fit(r.at, id)
+		r.at[id] = r.head
+	}
 	r.head++
 }
 
@@ -60,4 +63,15 @@ func (r *ring) pop() uint32 {
 }
 
 // drop takes id out, which must be in.
-func (r *ring) drop(id uint32) { r.buf[r.at[id]&uint32(len(r.buf)-1)] = noEntry }
+func (r *ring) drop(id uint32) {
+	mask := uint32(len(r.buf) - 1)
+	if r.at == nil {
+		r.at = make([]uint32, 64)
+		for e := r.tail; e != r.head; e++ {
+			v := r.buf[e&mask]
+			r.at = fit(r.at, v)
+			r.at[v] = e
+		}
+	}
+	r.buf[r.at[id]&mask] = noEntry
+}

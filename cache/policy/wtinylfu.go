@@ -133,3 +133,85 @@ func (p *wTinyLFU) Remove(id uint32) bool {
 	p.take(id)
 	return true
 }
+
+// Run is the steps, unrolled into one loop for unit sizes.
+func (p *wTinyLFU) Run(ids []uint32, miss []uint64) {
+	if p.sized {
+		play(p, ids, miss)
+		return
+	}
+	limit := func(n uint64) uint32 { return uint32(min(n, 1<<31)) }
+	c, windowCap, protCap := limit(p.capacity), limit(p.windowCap), limit(p.protCap)
+	for w := 0; len(ids) > 0; w++ {
+		k := min(64, len(ids))
+		block := ids[:k]
+		ids = ids[k:]
+		p.l.ready(block)
+		var (
+			m                       uint64
+			where                   = p.l.where
+			window, probation, prot = &p.l.q[wtWindow], &p.l.q[wtProbation], &p.l.q[wtProtected]
+		)
+		for i, id := range block {
+			p.s.count(id)
+			switch where[id] >> laneShift {
+			case wtProtected + 1:
+				prot.live--
+				prot.put(where, id)
+				continue
+			case wtProbation + 1:
+				probation.live--
+				prot.put(where, id)
+				for prot.live > protCap {
+					if probation.head-probation.tail == uint32(len(probation.buf)) {
+						p.l.sweep(probation)
+					}
+					probation.put(where, prot.take(where))
+				}
+				continue
+			case wtWindow + 1:
+				window.live--
+				window.put(where, id)
+				continue
+			}
+			m |= 1 << i
+			window.put(where, id)
+			if window.live > windowCap {
+				cand := window.take(where)
+				full := window.live+probation.live+prot.live >= c
+				switch {
+				case !full:
+					probation.put(where, cand)
+				case probation.live > 0:
+					p.contest(probation, probation, cand)
+				case prot.live > 0:
+					p.contest(prot, probation, cand)
+				default:
+					where[cand] = laneNone
+				}
+			}
+			if window.live+probation.live+prot.live > c { // a main part without a share
+				where[window.take(where)] = laneNone
+			}
+		}
+		miss[w] = m
+	}
+	for q := range p.bytes {
+		p.bytes[q] = uint64(p.l.q[q].live)
+	}
+	p.n = int(p.bytes[wtWindow] + p.bytes[wtProbation] + p.bytes[wtProtected])
+	p.used = uint64(p.n)
+}
+
+// contest lets cand, which has left the window, into to in place of the oldest
+// of from, or not.
+func (p *wTinyLFU) contest(from, to *lane, cand uint32) {
+	where := p.l.where
+	v := p.l.oldest(int(from.tag>>laneShift) - 1)
+	if !p.admit(cand, v) {
+		where[cand] = laneNone
+		return
+	}
+	where[from.take(where)] = laneNone
+	to.put(where, cand)
+}
