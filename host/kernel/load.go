@@ -1,0 +1,273 @@
+package kernel
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/loader"
+	"jitnic/host/maps"
+
+	cilium "github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+)
+
+// Options say how programs are loaded.
+type Options struct {
+	// Latch answers clock and random helpers from what Maps.Latch was given.
+	Latch bool
+}
+
+// LoadError is a program that the kernel refused. Error is one line, the
+// verifier's last word; %+v is its whole log.
+type LoadError struct {
+	Program string
+	Err     error
+}
+
+func (e *LoadError) Error() string {
+	msg := e.Err.Error()
+	if i := strings.IndexByte(msg, '\n'); i >= 0 {
+		msg = msg[:i]
+	}
+	return fmt.Sprintf("program %q: the kernel refuses it: %s", e.Program, msg)
+}
+
+func (e *LoadError) Unwrap() error { return e.Err }
+
+// Format prints the verifier's log for %+v.
+func (e *LoadError) Format(f fmt.State, verb rune) {
+	var v *cilium.VerifierError
+	if verb == 'v' && f.Flag('+') && errors.As(e.Err, &v) {
+		fmt.Fprintf(f, "program %q: the kernel refuses it: %+v", e.Program, v)
+		return
+	}
+	io.WriteString(f, e.Error())
+}
+
+// Load makes an object's maps in the kernel, with their contents, and loads the
+// program, and whatever programs those contents name.
+func Load(obj *loader.Object, entry *loader.Program, opt Options) (*Prog, error) {
+	ms, err := NewMaps(obj.Maps)
+	if err != nil {
+		return nil, err
+	}
+	p, err := LoadWith(entry, ms, opt)
+	if err != nil {
+		ms.Close()
+		return nil, err
+	}
+	if err := ms.Fill(obj, opt); err != nil {
+		p.Close()
+		ms.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Fill puts the contents of the object file into fresh maps.
+func (ms *Maps) Fill(obj *loader.Object, opt Options) error {
+	for i, s := range obj.Maps {
+		m := ms.maps[i]
+		for _, e := range s.Contents {
+			value := e.Value
+			if e.Name != "" {
+				fd, done, err := ms.named(obj, s, e.Name, opt)
+				if err != nil {
+					return err
+				}
+				value = binary.LittleEndian.AppendUint32(nil, uint32(fd))
+				defer done()
+			}
+			if maps.IsPerCPU(s) {
+				one := append(bytes.Clone(value), make([]byte, maps.ValueStride(s)-len(value))...)
+				value = bytes.Repeat(one, m.cpus)
+			}
+			if err := m.Update(e.Key, value, 0); err != nil {
+				return err
+			}
+		}
+		if s.ReadOnly {
+			if err := m.Freeze(); err != nil {
+				return fmt.Errorf("map %q: freeze: %w", s.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// named finds what a name in the contents of a map stands for.
+func (ms *Maps) named(obj *loader.Object, s *maps.Spec, name string, opt Options) (fd int, done func(), err error) {
+	if s.Type != cilium.ProgramArray {
+		for i, o := range obj.Maps {
+			if o.Name == name {
+				return ms.maps[i].FD(), func() {}, nil
+			}
+		}
+		return 0, nil, fmt.Errorf("map %q: no map %q to put in", s.Name, name)
+	}
+	p := obj.Named(name)
+	if p == nil {
+		return 0, nil, fmt.Errorf("map %q: no program %q to put in", s.Name, name)
+	}
+	k, err := LoadWith(p, ms, opt)
+	if err != nil {
+		return 0, nil, err
+	}
+	return k.FD(), func() { k.Close() }, nil // the array keeps it alive
+}
+
+// LoadWith loads a program onto maps that are there.
+func LoadWith(p *loader.Program, ms *Maps, opt Options) (*Prog, error) {
+	r := Raw{
+		Name: p.Name, Insns: p.Insns, Funcs: p.Funcs, Type: p.Type, AttachType: p.AttachType, AttachTo: p.AttachTo,
+		Flags: p.LoadFlags, License: p.License, Unsupported: p.Unsupported,
+	}
+	if r.Type == cilium.UnspecifiedProgram {
+		r.Type = cilium.XDP // what it runs as in the VM
+	}
+	return LoadRaw(r, ms, opt)
+}
+
+// Raw is code for the kernel in the form of a [loader.Program]: map loads
+// carry an index into the maps given with it.
+type Raw struct {
+	Name       string
+	Insns      []ebpf.Insn
+	Funcs      []loader.Func // nil: callbacks and calls are found in the code
+	Type       cilium.ProgramType
+	AttachType cilium.AttachType
+	AttachTo   string
+	Flags      uint32
+	License    string // "": Dual BSD/GPL
+	// Unsupported names kernel functions by their slot, as in loader.Program.
+	Unsupported map[int]string
+}
+
+// LoadRaw loads code as it stands.
+func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
+	p := &Prog{Name: r.Name, Maps: ms}
+	code := append([]ebpf.Insn(nil), r.Insns...)
+	funcs := append([]loader.Func(nil), r.Funcs...)
+	if len(funcs) == 0 {
+		funcs = findFuncs(code)
+	}
+	wrap := func(err error) error { return &LoadError{Program: r.Name, Err: err} }
+	for i := 0; i < len(code); i++ {
+		in := &code[i]
+		switch {
+		case in.IsWide():
+			if in.Src == ebpf.PseudoMapFD || in.Src == ebpf.PseudoMapValue {
+				if in.Imm < 0 || int(in.Imm) >= ms.Len() {
+					return nil, wrap(fmt.Errorf("insn %d: map %d of %d", i, in.Imm, ms.Len()))
+				}
+				in.Imm = int32(ms.Map(int(in.Imm)).FD())
+			}
+			i++
+		case in.Op == ebpf.OpCall && in.Src == ebpf.CallKfunc:
+			id, err := kfuncID(strings.TrimPrefix(r.Unsupported[i], "kfunc "))
+			if err != nil {
+				return nil, wrap(fmt.Errorf("insn %d: %w", i, err))
+			}
+			in.Imm = id
+		}
+	}
+	if opt.Latch {
+		var err error
+		if code, funcs, err = ms.latchCalls(code, funcs); err != nil {
+			return nil, wrap(err)
+		}
+	}
+	insns, err := asm.AppendInstructions(nil, bytes.NewReader(ebpf.Encode(code)), binary.LittleEndian, "linux")
+	if err != nil {
+		return nil, wrap(err)
+	}
+	addFuncInfo(insns, code, funcs)
+	spec := &cilium.ProgramSpec{
+		Name: mapName(r.Name), Type: r.Type, AttachType: r.AttachType, AttachTo: r.AttachTo, Flags: r.Flags,
+		License: r.License, Instructions: insns, ByteOrder: binary.LittleEndian,
+	}
+	if spec.License == "" {
+		spec.License = "Dual BSD/GPL"
+	}
+	p.prog, err = cilium.NewProgram(spec)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	return p, nil
+}
+
+// findFuncs cuts code at what is called.
+func findFuncs(code []ebpf.Insn) []loader.Func {
+	start := map[int]bool{0: true}
+	for pc := 0; pc < len(code); pc++ {
+		if c, ok := ebpf.Callee(code, pc); ok && c > 0 && c < len(code) {
+			start[c] = true
+		}
+		if code[pc].IsWide() {
+			pc++
+		}
+	}
+	var out []loader.Func
+	for pc := range code {
+		if start[pc] {
+			out = append(out, loader.Func{Start: pc})
+		}
+		out[len(out)-1].End = pc + 1
+	}
+	return out
+}
+
+// addFuncInfo gives functions their BTF. The kernel wants it of all or of
+// none, and of all as soon as the address of one is taken; what has no type is
+// called a static function of one pointer, which says nothing to the verifier.
+func addFuncInfo(insns asm.Instructions, code []ebpf.Insn, funcs []loader.Func) {
+	need := false
+	for pc := 0; pc < len(code); pc++ {
+		if code[pc].IsWide() {
+			need = need || code[pc].Src == ebpf.PseudoFunc
+			pc++
+		}
+	}
+	for _, f := range funcs {
+		need = need || f.Proto != nil
+	}
+	if !need {
+		return
+	}
+	at := map[int]*btf.Func{}
+	for i, f := range funcs {
+		if at[f.Start] = f.Proto; f.Proto == nil {
+			at[f.Start] = &btf.Func{Name: fmt.Sprintf("f%d", i), Linkage: btf.StaticFunc, Type: &btf.FuncProto{
+				Return: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed},
+				Params: []btf.FuncParam{{Name: "a", Type: &btf.Pointer{Target: &btf.Void{}}}},
+			}}
+		}
+	}
+	slot := 0
+	for i := range insns {
+		if f := at[slot]; f != nil {
+			insns[i] = btf.WithFuncMetadata(insns[i], f)
+		}
+		slot += int(insns[i].Width())
+	}
+}
+
+// kfuncID is the BTF id of a function of the kernel proper.
+func kfuncID(name string) (int32, error) {
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return 0, fmt.Errorf("kernel function %q: %w", name, err)
+	}
+	var f *btf.Func
+	if err := kernel.TypeByName(name, &f); err != nil {
+		return 0, fmt.Errorf("kernel function %q: %w", name, err)
+	}
+	id, err := kernel.TypeID(f)
+	return int32(id), err
+}
