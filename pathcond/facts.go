@@ -1,6 +1,7 @@
 package pathcond
 
 import (
+	"math"
 	"math/bits"
 
 	"jitnic/pathcond/bv"
@@ -12,12 +13,19 @@ type facts struct {
 	b     *bv.Builder
 	truth map[bv.Term]bool
 	iv    map[bv.Term]interval
+	gap   map[pair]gap
 }
+
+// pair names two terms whose difference is bounded: low < high as numbers.
+type pair struct{ low, high bv.Term }
+
+// gap says least <= low - high < below, as integers.
+type gap struct{ least, below int64 }
 
 type interval struct{ min, max uint64 }
 
 func newFacts(b *bv.Builder) *facts {
-	return &facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}}
+	return &facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}, gap: map[pair]gap{}}
 }
 
 // bounds are the term's unsigned bounds on this path.
@@ -91,6 +99,29 @@ func (f *facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
 	return lo, hi
 }
 
+// differs takes x < y, both of a variable part and a constant, as a bound of the
+// difference of the variable parts: x < y iff diff(p) < d, or iff not, where
+// swapped. Bounds checks of one header have that form: len < base + 20.
+func (f *facts) differs(x, y bv.Term) (p pair, d int64, swapped, ok bool) {
+	xb, xc := f.b.SplitAdd(x)
+	yb, yc := f.b.SplitAdd(y)
+	const far = 1 << 40
+	if xb == 0 || yb == 0 || xb == yb || xc > far || yc > far || !f.exact(xb, xc) || !f.exact(yb, yc) {
+		return pair{}, 0, false, false
+	}
+	d = int64(yc) - int64(xc) // xb - yb < d
+	if xb < yb {
+		return pair{xb, yb}, d, false, true
+	}
+	return pair{yb, xb}, 1 - d, true, true // not yb - xb < 1 - d
+}
+
+// exact says whether base + c is that sum as integers, on this path.
+func (f *facts) exact(base bv.Term, c uint64) bool {
+	_, hi := f.bounds(base)
+	return hi <= 1<<62 && hi+c <= bv.Mask(f.b.Width(base))
+}
+
 // known says whether the predicates so far decide p, and how.
 func (f *facts) known(p bv.Term) (val, ok bool) {
 	b := f.b
@@ -120,6 +151,16 @@ func (f *facts) known(p bv.Term) (val, ok bool) {
 		}
 		if xl >= yh {
 			return false, true
+		}
+		if len(f.gap) == 0 {
+			break
+		}
+		if p, d, swapped, ok := f.differs(args[0], args[1]); ok {
+			if g, ok := f.gap[p]; ok && d >= g.below {
+				return !swapped, true
+			} else if ok && d <= g.least {
+				return swapped, true
+			}
 		}
 	case bv.OpEq:
 		xl, xh := f.bounds(args[0])
@@ -164,6 +205,18 @@ func (f *facts) learn(p bv.Term, val bool) {
 			f.learn(args[1], true)
 		}
 	case bv.OpULt:
+		if p, d, swapped, ok := f.differs(args[0], args[1]); ok {
+			g, ok := f.gap[p]
+			if !ok {
+				g = gap{math.MinInt64, math.MaxInt64}
+			}
+			if val != swapped {
+				g.below = min(g.below, d)
+			} else {
+				g.least = max(g.least, d)
+			}
+			f.gap[p] = g
+		}
 		xl, xh := f.bounds(args[0])
 		yl, yh := f.bounds(args[1])
 		if val { // x < y

@@ -17,9 +17,8 @@ import (
 type mapState struct {
 	log    memLog
 	events []mapEvent
-	// freed: an element was replaced, deleted or evicted; reused: one was
-	// inserted after that, so an old value pointer may now see another entry.
-	freed, reused bool
+	// reused: an old value pointer may see another entry; see stale.
+	reused bool
 	// poisoned: an operation whose effect isn't modelled.
 	poisoned bool
 	ringUsed bool // of a ring buffer: something was reserved or output
@@ -197,10 +196,10 @@ func (x *exec) readMap(i int, addr bv.Term, concrete uint64, n int) bv.Term {
 			return x.b.Const(x.s.Load(concrete, 8)&bv.Mask(8*n), 8*n)
 		}
 	}
-	if ms.reused || ms.poisoned {
+	if x.stale(ms) {
 		return x.unknown(8 * n)
 	}
-	if base, _ := x.split(addr); base == 0 && len(ms.log.stores) == 0 && x.versioned(i, concrete) {
+	if base, _ := x.split(addr); base == 0 && len(ms.log.stores) == 0 && len(ms.events) == 0 && x.versioned(i, concrete) {
 		return x.b.Const(x.s.Load(concrete, 8)&bv.Mask(8*n), 8*n)
 	}
 	if base, _ := x.split(addr); base != 0 && x.valueBase(base) {
@@ -217,6 +216,31 @@ func (x *exec) readMap(i int, addr bv.Term, concrete uint64, n int) bv.Term {
 			}
 			return x.initialBytes(base, off, m)
 		})
+}
+
+// stale says whether a value pointer may by now see another entry than the one
+// it was got for: an element was replaced, deleted or evicted, and one inserted
+// after that. What the operations came to becomes part of the condition.
+func (x *exec) stale(ms *mapState) bool {
+	if ms.reused || ms.poisoned {
+		return true
+	}
+	if len(ms.events) < 2 {
+		return false
+	}
+	freed := false
+	for k := range ms.events {
+		e := &ms.events[k]
+		x.decide(e.ok, e.okRun, WhyHelper)
+		if !e.okRun {
+			continue
+		}
+		if freed && !e.del {
+			return true
+		}
+		freed = true
+	}
+	return false
 }
 
 // aliasMap settles whether a store through one value pointer meets a load
@@ -321,29 +345,25 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 	zero := b.Const(0, 64)
 	n := int(spec.ValueSize)
 	switch {
-	case spec.Type == cebpf.Array || spec.Type == cebpf.PerCPUArray:
-		in := b.Bin(bv.OpULt, b.ZExt(key[0], 64), b.Const(uint64(spec.Max), 64))
-		res := zero
-		if flags&3 == 1 {
-			res = errno(maps.EEXIST)
+	case (isArray(spec.Type) || isHash(spec.Type)) && flags&^4 > 2:
+		return errno(maps.EINVAL)
+	case (isArray(spec.Type) || isHash(spec.Type)) && flags > 2: // BPF_F_LOCK
+		ms.poisoned = true
+		return x.unknown(64)
+	case isArray(spec.Type):
+		idx := uint64(binary.LittleEndian.Uint32(concrete))
+		inRun := idx < uint64(spec.Max)
+		x.decide(b.Bin(bv.OpULt, b.ZExt(key[0], 64), b.Const(uint64(spec.Max), 64)), inRun, WhyHelper)
+		switch {
+		case !inRun:
+			return errno(maps.E2BIG)
+		case flags == 1:
+			return errno(maps.EEXIST)
 		}
-		if flags > 3 {
-			ms.poisoned = true
-			return x.unknown(64)
-		}
-		if ret == 0 {
-			x.decide(in, true, WhyHelper)
-			at := x.initialLookup(i, key)
-			c := x.s.Maps[i].Peek(concrete, x.s.CPU)
-			x.copyMem(at, c, valAddr, valConcrete, n)
-			return zero
-		}
-		return b.Ite(in, res, errno(maps.E2BIG))
+		at := x.initialLookup(i, key)
+		x.copyMem(at, x.s.Maps[i].Peek(concrete, x.s.CPU), valAddr, valConcrete, n)
+		return zero
 	case isHash(spec.Type):
-		if flags > 2 {
-			ms.poisoned = true
-			return x.unknown(64)
-		}
 		was := x.present(i, key)
 		if spec.Type == cebpf.PerCPUHash || spec.Type == cebpf.LRUCPUHash {
 			// An element that is there is changed in place.
@@ -381,10 +401,6 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 		ms.events = append(ms.events, e)
 		if ret == 0 {
 			c := x.s.Maps[i].Peek(concrete, x.s.CPU)
-			if ms.freed {
-				ms.reused = true
-			}
-			ms.freed = true // the element it may have replaced, or evicted
 			for k := 0; k < n; k += 8 {
 				m := min(8, n-k)
 				v := x.readMem(b.Bin(bv.OpAdd, valAddr, b.Const(uint64(k), 64)), valConcrete+uint64(k), m)
@@ -423,9 +439,6 @@ func (x *exec) mapDelete(i int, key []bv.Term, concrete []byte, ret int64) bv.Te
 	case isHash(spec.Type):
 		was := x.present(i, key)
 		ms.events = append(ms.events, mapEvent{key: key, concrete: bytes.Clone(concrete), del: true, ok: was, okRun: ret == 0})
-		if ret == 0 {
-			ms.freed = true
-		}
 		return b.Ite(was, b.Const(0, 64), x.errno(int64(maps.ENOENT)))
 	case spec.Type == cebpf.LPMTrie:
 		ms.events = append(ms.events, mapEvent{key: key, concrete: bytes.Clone(concrete), del: true, ok: x.unknown(1), okRun: ret == 0})

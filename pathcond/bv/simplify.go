@@ -380,6 +380,17 @@ func (b *Builder) compare(op Op, x, y Term) Term {
 			return b.Bool(false)
 		}
 	}
+	// The low part of what has nothing above it is the whole.
+	if yk && b.Op(x) == OpExtract && b.K(x) == 0 && op != OpSLt {
+		if in := b.arg(x, 0); b.nodes[in].max <= Mask(w) {
+			return b.compare(op, in, b.Const(cy, b.Width(in)))
+		}
+	}
+	if xk && b.Op(y) == OpExtract && b.K(y) == 0 && op != OpSLt {
+		if in := b.arg(y, 0); b.nodes[in].max <= Mask(w) {
+			return b.compare(op, b.Const(cx, b.Width(in)), in)
+		}
+	}
 	xb, xc := b.SplitAdd(x)
 	yb, yc := b.SplitAdd(y)
 	if op == OpEq {
@@ -416,6 +427,21 @@ func (b *Builder) compare(op Op, x, y Term) Term {
 			case OpSub: // a - b == 0
 				if cy == 0 {
 					return b.Bin(OpEq, b.arg(x, 0), b.arg(x, 1))
+				}
+			case OpConcat: // a constant half is equal or not by itself
+				hi, lo := b.arg(x, 0), b.arg(x, 1)
+				wl := b.Width(lo)
+				if c, ok := b.IsConst(lo); ok {
+					if c != cy&Mask(wl) {
+						return b.Bool(false)
+					}
+					return b.Bin(OpEq, hi, b.Const(cy>>wl, b.Width(hi)))
+				}
+				if c, ok := b.IsConst(hi); ok {
+					if c != cy>>wl {
+						return b.Bool(false)
+					}
+					return b.Bin(OpEq, lo, b.Const(cy, wl))
 				}
 			case OpAnd: // bits of a swapped field are tested as they lie in memory
 				if c, ok := b.IsConst(b.arg(x, 1)); ok && b.Op(b.arg(x, 0)) == OpBSwap {
