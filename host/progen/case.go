@@ -100,7 +100,7 @@ func (sh *shared) newMaps() {
 		m := &maps.Spec{Name: fmt.Sprintf("m%d", i), Type: keyed[n(len(keyed))], KeySize: 4, ValueSize: uint32(8 * (1 + n(3)))}
 		switch m.Type {
 		case cebpf.Array, cebpf.PerCPUArray:
-			m.Max = uint32(1 + n(8))
+			m.Max = []uint32{1, 1, 3, 8}[n(4)]
 		case cebpf.LRUHash:
 			m.KeySize = uint32([]int{1, 2, 4, 6, 8, 12, 16}[n(7)])
 			m.Max = 256 // far from eviction, which depends on the number of CPUs

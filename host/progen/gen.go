@@ -209,10 +209,23 @@ func (g *gen) emit(in ebpf.Insn) int {
 // jump emits a jump to l, whose place comes later.
 func (g *gen) jump(in ebpf.Insn, l *label) { l.refs = append(l.refs, g.emit(in)) }
 
+// goTo emits an unconditional jump to l, the long form now and then.
+func (g *gen) goTo(l *label) {
+	op := ebpf.OpJA
+	if g.opt.V4 && g.chance(0.2) {
+		op = ebpf.OpJA32
+	}
+	g.jump(ebpf.Insn{Op: op}, l)
+}
+
 // place makes l stand here.
 func (g *gen) place(l *label) {
 	for _, at := range l.refs {
-		g.code[at].Off = int16(len(g.code) - at - 1)
+		if d := len(g.code) - at - 1; g.code[at].Op == ebpf.OpJA32 {
+			g.code[at].Imm = int32(d)
+		} else {
+			g.code[at].Off = int16(d)
+		}
 	}
 }
 

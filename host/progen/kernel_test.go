@@ -110,7 +110,7 @@ func progLoad(p *loader.Program, ms []*cebpf.Map) (int, string, error) {
 	insns := append([]ebpf.Insn(nil), p.Insns...)
 	for i := 0; i < len(insns); i++ {
 		if insns[i].IsWide() {
-			if insns[i].Src == ebpf.PseudoMapFD {
+			if s := insns[i].Src; s == ebpf.PseudoMapFD || s == ebpf.PseudoMapValue {
 				insns[i].Imm = int32(ms[insns[i].Imm].FD())
 			}
 			i++

@@ -3,6 +3,7 @@ package progen
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 )
 
 // Packets makes n packets that are likely to take different paths: lengths at
@@ -26,11 +27,13 @@ const (
 
 func (c *Case) packet(r *rand.Rand) []byte {
 	size := 60 + r.IntN(100)
-	switch {
-	case len(c.Lengths) > 0 && r.IntN(3) == 0:
-		size = c.Lengths[r.IntN(len(c.Lengths))] + r.IntN(3) - 1
-	case r.IntN(4) == 0:
-		size = minPacket + r.IntN(60)
+	if len(c.Lengths) > 0 {
+		switch r.IntN(4) {
+		case 0, 1: // past every check
+			size = slices.Max(c.Lengths) + r.IntN(100)
+		case 2: // at one of them
+			size = c.Lengths[r.IntN(len(c.Lengths))] + r.IntN(3) - 1
+		}
 	}
 	p := make([]byte, min(max(size, minPacket), maxPacket))
 	switch r.IntN(3) {

@@ -35,6 +35,7 @@ func init() {
 		{"fill", 2, (*gen).fill, false, always},
 		{"stack atomic", 2, (*gen).atomicStack, true, always},
 		{"lookup", 12, (*gen).lookup, true, hasMaps},
+		{"value address", 3, (*gen).address, true, hasMaps},
 		{"value load", 8, (*gen).loadValue, true, hasMaps},
 		{"value store", 8, (*gen).storeValue, true, hasMaps},
 		{"value atomic", 4, (*gen).atomicValue, true, hasMaps},
@@ -50,7 +51,7 @@ func init() {
 		{"call", 4, (*gen).call, true, func(o *Options) bool { return !o.NoCalls }},
 		{"loop", 3, (*gen).bounded, false, func(o *Options) bool { return !o.NoLoops }},
 		{"tail call", 2, (*gen).tailCall, false, func(o *Options) bool { return !o.NoCalls && !o.NoMaps }},
-		{"redirect", 1, (*gen).redirect, false, hasMaps},
+		{"redirect", 1, (*gen).redirect, false, always},
 	}
 }
 
@@ -238,7 +239,7 @@ func (g *gen) branch() bool {
 		return true
 	}
 	if then != nil {
-		g.jump(ebpf.Insn{Op: ebpf.OpJA}, &end)
+		g.goTo(&end)
 	}
 	g.place(&no)
 	// An empty block would leave a jump over nothing, which is fine.
@@ -258,7 +259,7 @@ func (g *gen) branch() bool {
 func (g *gen) finish() {
 	switch {
 	case g.chance(0.3) && g.loop == 0:
-		g.jump(ebpf.Insn{Op: ebpf.OpJA}, &g.out)
+		g.goTo(&g.out)
 	case g.chance(0.5):
 		s := g.aScalar()
 		if s != r0 {

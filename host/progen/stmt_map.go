@@ -114,7 +114,12 @@ func (g *gen) lookup() bool {
 	}
 	g.key(m)
 	g.loadMap(r1, m)
-	g.helper(1)
+	if t := g.maps[m].Type; (t == cebpf.PerCPUArray || t == cebpf.PerCPUHash) && g.chance(0.3) {
+		g.movImm(r3, pick[int32](g, 0, 0, 0, 1<<20)) // no machine has that many
+		g.helper(195)                                // map_lookup_percpu_elem
+	} else {
+		g.helper(1)
+	}
 	g.st.r[r0] = reg{}
 	found := reg{k: value, m: m}
 	isNull := ebpf.Insn{Op: ebpf.ClassJMP | ebpf.JmpEQ, Dst: r0}
@@ -144,7 +149,7 @@ func (g *gen) lookup() bool {
 		g.useValue()
 		then := g.st
 		if then != nil {
-			g.jump(ebpf.Insn{Op: ebpf.OpJA}, &end)
+			g.goTo(&end)
 		}
 		g.place(&no)
 		g.st = before
@@ -163,6 +168,25 @@ func (g *gen) lookup() bool {
 	if g.chance(0.7) {
 		g.mov(g.ptrDst(), r0)
 	}
+	g.useValue()
+	return true
+}
+
+// address takes the address of a value without a lookup, as global variables
+// are reached. The kernel allows it of arrays of one entry.
+func (g *gen) address() bool {
+	m := g.mapOf(cebpf.Array)
+	if m < 0 || g.maps[m].Max != 1 {
+		return false
+	}
+	d := g.ptrDst()
+	off := 0
+	if n := int(g.maps[m].ValueSize); n > 8 && g.chance(0.5) {
+		off = 8
+	}
+	g.emit(ebpf.Insn{Op: ebpf.OpLDDW, Dst: uint8(d), Src: ebpf.PseudoMapValue, Imm: int32(m)})
+	g.emit(ebpf.Insn{Imm: int32(off)})
+	g.set(d, reg{k: value, m: m, off: off})
 	g.useValue()
 	return true
 }
@@ -190,7 +214,7 @@ func (g *gen) valuePtr(size int) (p, off int) {
 	p = rs[g.n(len(rs))]
 	r := g.st.r[p]
 	n := int(g.maps[r.m].ValueSize)
-	if n < size {
+	if n -= r.off; n < size {
 		return -1, 0
 	}
 	return p, size * g.n(n/size)
@@ -202,7 +226,7 @@ func (g *gen) loadValue() bool {
 	if p < 0 {
 		return false
 	}
-	n := int(g.maps[g.st.r[p].m].ValueSize)
+	n := int(g.maps[g.st.r[p].m].ValueSize) - g.st.r[p].off
 	if rs := g.regs(scalar, false); len(rs) > 0 && n >= 16 && g.chance(0.25) {
 		// At an offset that is only known to be small.
 		x := g.temp(p)
@@ -344,6 +368,12 @@ func (g *gen) tailCall() bool {
 
 // redirect asks for another device, by map or by number.
 func (g *gen) redirect() bool {
+	if g.chance(0.3) {
+		g.movImm(r1, int32(g.n(3)))
+		g.movImm(r2, pick[int32](g, 0, 0, 1))
+		g.helper(23)
+		return true
+	}
 	m := g.mapOf(cebpf.DevMap, cebpf.DevMapHash)
 	if m < 0 {
 		return false

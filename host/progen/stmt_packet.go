@@ -73,7 +73,7 @@ func (g *gen) bound(p, n int, note bool) {
 // leave ends the function by the common exit, or by one of its own.
 func (g *gen) leave() {
 	if g.chance(0.6) {
-		g.jump(ebpf.Insn{Op: ebpf.OpJA}, &g.out)
+		g.goTo(&g.out)
 		return
 	}
 	g.emit(ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: r0, Imm: int32(g.n(4))})
@@ -226,6 +226,11 @@ func (g *gen) boundWith(x, end, n int) {
 func (g *gen) packetLength() bool {
 	if g.st.r[r6].k != ctx {
 		return false
+	}
+	if g.chance(0.3) {
+		g.mov(r1, r6)
+		g.helper(188) // xdp_get_buff_len
+		return true
 	}
 	d := g.dst()
 	t := g.temp(d)

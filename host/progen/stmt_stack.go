@@ -123,6 +123,23 @@ var atomicOps = []int32{ebpf.AtomicAdd, ebpf.AtomicAdd, ebpf.AtomicOr, ebpf.Atom
 
 // atomic makes a read-modify-write of size bytes at base+off.
 func (g *gen) atomic(size, base, off int) bool {
+	if g.opt.V4 && g.chance(0.15) { // load-acquire, store-release
+		op := ebpf.Insn{Op: ebpf.ClassSTX | ebpf.ModeATOMIC | sizeBits[size], Dst: uint8(base), Off: int16(off), Imm: ebpf.AtomicStRel}
+		if g.chance(0.5) {
+			d := g.dst()
+			op.Dst, op.Src, op.Imm = uint8(d), uint8(base), ebpf.AtomicLoadAcq
+			g.emit(op)
+			g.set(d, reg{k: scalar})
+			return true
+		}
+		rs := g.regs(scalar, false)
+		if len(rs) == 0 {
+			return false
+		}
+		op.Src = uint8(rs[g.n(len(rs))])
+		g.emit(op)
+		return true
+	}
 	op := atomicOps[g.n(len(atomicOps))]
 	if op == ebpf.AtomicCmpXchg {
 		if base == r0 || g.fixed[r0] {
