@@ -318,6 +318,17 @@ func (h *slowPath) Run(in *vm.Input, out *vm.Output, path nic.Path) nic.Path {
 // learn makes a path of the run just recorded.
 func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 	p := r.Comp.Compile(&r.rec, len(in.Data), out.Err)
+	for flipped := r.Comp.Flipped(); len(flipped) > 0; flipped = r.Comp.Flipped() {
+		for _, m := range flipped {
+			for _, w := range r.Comp.Versions.WatchedOf(m) {
+				r.drop(r.deps[w])
+				r.drop(r.plain[w])
+				delete(r.deps, w)
+				delete(r.plain, w)
+			}
+		}
+		p = r.Comp.Compile(&r.rec, len(in.Data), out.Err)
+	}
 	if p.Abort == nil {
 		id := nic.Path(len(r.info))
 		if err := r.Tree.Insert(p, id); err != nil {
@@ -445,7 +456,8 @@ func (r *Runtime) invalidate() error {
 	return nil
 }
 
-// drop takes paths out of the tree and the device.
+// drop takes paths out of the tree and the device. An error is a trace that
+// can't be bound, which an invalidation never asks for.
 func (r *Runtime) drop(paths []nic.Path) error {
 	for _, p := range paths {
 		i := r.info[p]

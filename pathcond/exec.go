@@ -79,6 +79,7 @@ type Compiler struct {
 
 	readMostly []bool // by map index: no program writes it
 	inputLen   int    // of the recorded packet: length of its linear part
+	flipped    []int  // maps that turned out to be written
 	preLen     []int  // by map index: entries before the recorded run
 }
 

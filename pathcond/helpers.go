@@ -193,9 +193,7 @@ func symUpdate(x *exec, c *call) bv.Term {
 	c.meta.Args = 4
 	x.reads(c, 2, int(spec.KeySize))
 	x.reads(c, 3, int(spec.ValueSize))
-	if x.readMostly(i) {
-		x.c.readMostly[i] = false
-	}
+	x.noteWritten(i)
 	flags := x.constArg(c, 4)
 	key := x.chunks(x.r[2], c.rec.Args[1], int(spec.KeySize))
 	return x.mapUpdate(i, key, x.rec.Key(c.rec), x.r[3], c.rec.Args[2], flags, int64(c.rec.Ret))
@@ -206,9 +204,7 @@ func symDelete(x *exec, c *call) bv.Term {
 	spec := x.s.Maps[i].Spec()
 	c.meta.Args = 2
 	x.reads(c, 2, int(spec.KeySize))
-	if x.readMostly(i) {
-		x.c.readMostly[i] = false
-	}
+	x.noteWritten(i)
 	key := x.chunks(x.r[2], c.rec.Args[1], int(spec.KeySize))
 	return x.mapDelete(i, key, x.rec.Key(c.rec), int64(c.rec.Ret))
 }

@@ -290,9 +290,7 @@ func (x *exec) writeMap(i int, st store) {
 	if st.base != 0 && x.valueBase(st.base) {
 		x.decide(x.b.Bin(bv.OpEq, st.base, x.b.Const(0, 64)), false, WhyBounds)
 	}
-	if x.readMostly(i) {
-		x.c.readMostly[i] = false // not worth a specialised trace any more
-	}
+	x.noteWritten(i)
 	ms.log.stores = append(ms.log.stores, st)
 }
 
@@ -303,6 +301,24 @@ func (x *exec) readMostly(i int) bool {
 		c.readMostly = unwritten(x.s, c)
 	}
 	return i < len(c.readMostly) && c.readMostly[i]
+}
+
+// noteWritten notes that a program writes the map after all: it is not worth a
+// specialised trace any more, and those there are must go.
+func (x *exec) noteWritten(i int) {
+	if x.readMostly(i) {
+		x.c.readMostly[i] = false
+		x.c.flipped = append(x.c.flipped, i)
+	}
+}
+
+// Flipped lists the maps that have since the last call turned out to be
+// written by a program. Paths that a key of theirs specialises must be taken
+// out, and the path just compiled must be compiled again.
+func (c *Compiler) Flipped() []int {
+	f := c.flipped
+	c.flipped = nil
+	return f
 }
 
 // unwritten finds maps that no program may write: none of the updating helpers

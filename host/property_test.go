@@ -1,0 +1,253 @@
+package host
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"jitnic/cache"
+	"jitnic/host/ebpf"
+	"jitnic/host/loader"
+	"jitnic/host/progen"
+	"jitnic/host/programs"
+	"jitnic/host/vm"
+	"jitnic/pathcond"
+	"jitnic/trace"
+)
+
+// mutate changes a packet a little: a byte to a value programs compare with,
+// a bit, or its length around a header's end.
+func mutate(rng *rand.Rand, pkt []byte) []byte {
+	p := slices.Clone(pkt)
+	if len(p) == 0 {
+		return p
+	}
+	values := []byte{0, 1, 4, 6, 17, 0x08, 0x86, 0xdd, 0x81, 0x45, 0x46, 0x4f, 0x60, 44, 58, 43, 0xff, 80, 53, 22}
+	for range 1 + rng.IntN(3) {
+		at := rng.IntN(min(len(p), 80))
+		switch rng.IntN(5) {
+		case 0:
+			p[at] = values[rng.IntN(len(values))]
+		case 1:
+			p[at] ^= 1 << rng.IntN(8)
+		case 2:
+			p[at]++
+		case 3: // a length at which some bounds check turns
+			edge := []int{14, 18, 22, 34, 38, 42, 54, 58, 62, 66, 74, 78}[rng.IntN(12)] + rng.IntN(3) - 1
+			if edge <= len(p) && edge >= vm.MinPacket {
+				p = p[:edge]
+			}
+		case 4:
+			p = append(p, make([]byte, rng.IntN(8))...)
+		}
+	}
+	return p
+}
+
+// same says whether two conditions are the same predicates.
+func same(a, b []pathcond.Pred) bool {
+	return slices.EqualFunc(a, b, func(x, y pathcond.Pred) bool { return x.Term == y.Term && x.Want == y.Want })
+}
+
+// list prints a condition predicate by predicate, nothing left out.
+func list(r *Runtime, cond []pathcond.Pred) string {
+	var b strings.Builder
+	for _, p := range cond {
+		fmt.Fprintf(&b, "%v %s (%v at %d:%d)\n", p.Want, r.Comp.B.String(p.Term), p.Why, p.Prog, p.PC)
+	}
+	return b.String()
+}
+
+// checkPath holds the condition of the path a packet takes against what the
+// tree matches: the path is matched if it is known (weakest), nothing else is
+// (sound, disjoint), and its condition holds.
+func checkPath(r *Runtime, in *vm.Input, out *vm.Output) error {
+	if len(in.Data) > vm.MaxLinear {
+		return nil
+	}
+	if err := r.S.Begin(in); err != nil {
+		return nil
+	}
+	m := (*matcher)(r).Match()
+	dead := r.deadHit
+	var holds bool
+	if m >= 0 {
+		holds = r.Tree.Holds(r.info[m].Path.Cond)
+	}
+	r.Comp.Before()
+	r.it.RunRecorded(in, out, &r.rec)
+	p := r.Comp.Compile(&r.rec, len(in.Data), out.Err)
+	switch {
+	case p.Abort != nil && p.Abort.Reason.String() == "internal":
+		return fmt.Errorf("packet %x: %w", in.Data, p.Abort)
+	case p.Abort == nil && m >= 0:
+		if !same(p.Cond, r.info[m].Path.Cond) {
+			return fmt.Errorf("packet %x: matches path %d but takes another\n%s\n---\n%s", in.Data, m, list(r, r.info[m].Path.Cond), list(r, p.Cond))
+		}
+		if !holds {
+			return fmt.Errorf("packet %x: path %d is matched and its condition does not hold", in.Data, m)
+		}
+	case p.Abort == nil && dead < 0:
+		for i, k := range r.info {
+			if !k.gone && same(p.Cond, k.Path.Cond) {
+				return fmt.Errorf("packet %x: takes path %d and does not match it", in.Data, i)
+			}
+		}
+	case p.Abort != nil && m >= 0:
+		return fmt.Errorf("packet %x: matches path %d but: %w", in.Data, m, p.Abort)
+	}
+	return nil
+}
+
+// Packets of the corpus, changed around what programs look at: the tree and a
+// fresh symbolic execution always agree on the path, and hits do what the
+// interpreter does.
+func TestConditionsOnMutatedPackets(t *testing.T) {
+	corpus(t)
+	n := 3000
+	if os.Getenv("JITNIC_HEAVY") != "" {
+		n = 100_000
+	}
+	for _, s := range programs.All() {
+		t.Run(s.Name, func(t *testing.T) {
+			obj, err := loader.LoadBytes(s.Name, s.Object, loader.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := obj.Entry(s.Entry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seed := uint64(7)
+			t.Logf("seed %d", seed)
+			mutations(t, obj, e, seed, n)
+		})
+	}
+}
+
+func mutations(t *testing.T, obj *loader.Object, e *loader.Program, seed uint64, n int) {
+	pkts, times := held(t, "../../shared/corpus/captures/zoo.pcap.gz", 0)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	checked, err := New(obj, e, Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 1 << 16}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer checked.Close()
+	twin, err := New(obj, e, Options{Cache: cache.Config{Policy: "lru", Entries: 1 << 16}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer twin.Close()
+	var out vm.Output
+	for i := 0; i < n; i++ {
+		k := rng.IntN(len(pkts))
+		in := vm.Input{Data: mutate(rng, pkts[k]), TimeNS: times[k], IfIndex: 1, Packet: uint64(i)}
+		if _, err := checked.Process(&in, &out); err != nil {
+			t.Fatalf("packet %d: %x: %v", i, in.Data, err)
+		}
+		if i%2 == 0 {
+			if _, err := twin.Process(&in, &out); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := checkPath(twin, &in, &out); err != nil {
+			t.Fatalf("packet %d: %v", i, err)
+		}
+	}
+	if checked.Collision > 0 {
+		t.Errorf("%d conditions overlap", checked.Collision)
+	}
+	if err := checked.CheckAll(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Random programs that the verifier accepts, on packets and map contents made
+// for them: sound (hits equal the interpreter), weakest and disjoint (the tree
+// and a fresh symbolic execution agree), no disagreement inside.
+func TestConditionsOfRandomPrograms(t *testing.T) {
+	first, n := uint64(1), 3000
+	if os.Getenv("JITNIC_HEAVY") != "" {
+		n = 20_000
+	}
+	if s := os.Getenv("JITNIC_SEED"); s != "" {
+		fmt.Sscan(s, &first)
+		n = 1
+	}
+	aborts := map[string]int{}
+	hits, packets, paths, dead := uint64(0), uint64(0), 0, 0
+	for seed := first; seed < first+uint64(n); seed++ {
+		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0})
+		for _, spec := range []bool{false, true} {
+			if err := randomProgram(c, seed, spec, func(r *Runtime) {
+				st := r.NIC.Cache.Stats()
+				hits += st.Outcome[cache.Hit]
+				packets += r.Packets
+				paths += len(r.info)
+				dead += len(r.dead)
+				for _, d := range r.dead {
+					aborts[d.Abort.Reason.String()]++
+				}
+			}); err != nil {
+				t.Errorf("seed %d specialise %v: %v", seed, spec, err)
+				if first == seed && n == 1 {
+					t.Log(c.String())
+				}
+			}
+		}
+		if t.Failed() && seed > first+20 {
+			break
+		}
+	}
+	t.Logf("%d packets, %d hits, %d paths, %d dead: %v", packets, hits, paths, dead, aborts)
+}
+
+func randomProgram(c *progen.Case, seed uint64, spec bool, done func(r *Runtime)) error {
+	r, err := New(c.Object, c.Entry, Options{Check: true, Specialise: spec, VM: vm.Options{Seed: seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12}})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	twin, err := New(c.Object, c.Entry, Options{VM: vm.Options{Seed: seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12}})
+	if err != nil {
+		return err
+	}
+	defer twin.Close()
+	rng := rand.New(rand.NewPCG(seed, 2))
+	var out vm.Output
+	pkts := c.Packets(60, seed)
+	for i := 0; i < 240; i++ {
+		p := pkts[rng.IntN(len(pkts))]
+		if rng.IntN(2) == 0 {
+			p = c.Mutate(rng, p)
+		}
+		in := vm.Input{Data: p, TimeNS: uint64(1000 + i), IfIndex: 1, Packet: uint64(i)}
+		if _, err := r.Process(&in, &out); err != nil {
+			if m, ok := err.(*Mismatch); ok && m.Path >= 0 {
+				err = fmt.Errorf("%w\n%s\n%s", err, r.Comp.Format(r.info[m.Path].Path.Cond), ebpf.Printer{}.Code(r.info[m.Path].Trace.Code))
+			}
+			return fmt.Errorf("packet %d: %x: %w", i, p, err)
+		}
+		if !spec {
+			if i%2 == 0 {
+				if _, err := twin.Process(&in, &out); err != nil {
+					return err
+				}
+			} else if err := checkPath(twin, &in, &out); err != nil {
+				return fmt.Errorf("packet %d: %w", i, err)
+			}
+		}
+	}
+	for _, d := range r.dead {
+		if d.Abort.Reason == trace.ReasonInternal || d.Abort.Reason == trace.ReasonFault {
+			return d.Abort
+		}
+	}
+	if r.Collision > 0 {
+		return fmt.Errorf("%d conditions overlap", r.Collision)
+	}
+	done(r)
+	return r.CheckAll()
+}
