@@ -80,7 +80,7 @@ func (x *exec) versionedLookup(i int, key []bv.Term, concrete []byte, ret uint64
 		for j := min(8, len(concrete)-8*k) - 1; j >= 0; j-- {
 			c = c<<8 | uint64(concrete[8*k+j])
 		}
-		x.fix(t, c, WhyKey)
+		x.fixParts(t, c)
 	}
 	v := x.c.Versions
 	w := v.Watch(i, concrete)
@@ -100,6 +100,22 @@ func (x *exec) versionedLookup(i int, key []bv.Term, concrete []byte, ret uint64
 		x.entries[ret] = true
 	}
 	return x.b.Const(ret, 64)
+}
+
+// fixParts fixes a key field by field where its term shows fields: each is
+// then a comparison at a fixed place, and keys that differ in one share the
+// others.
+func (x *exec) fixParts(t bv.Term, concrete uint64) {
+	switch args := x.b.Args(t); x.b.Op(t) {
+	case bv.OpZExt:
+		x.fixParts(args[0], concrete)
+	case bv.OpConcat:
+		wl := x.b.Width(args[1])
+		x.fixParts(args[0], concrete>>wl)
+		x.fixParts(args[1], concrete&bv.Mask(wl))
+	default:
+		x.fix(t, concrete, WhyKey)
+	}
 }
 
 // versioned says whether the address lies in a value that a version guards.

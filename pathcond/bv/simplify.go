@@ -615,6 +615,13 @@ func (b *Builder) Concat(hi, lo Term) Term {
 			return b.Concat(b.Extract(b.arg(hi, 0), int(b.K(m)), wh+b.Width(m)), b.arg(lo, 1))
 		}
 	}
+	// One form: zeros outside, joined from the top.
+	if b.Op(hi) == OpZExt {
+		return b.ZExt(b.Concat(b.arg(hi, 0), lo), wh+wl)
+	}
+	if b.Op(lo) == OpConcat {
+		return b.Concat(b.Concat(hi, b.arg(lo, 0)), b.arg(lo, 1))
+	}
 	return b.raw(OpConcat, wh+wl, 0, hi, lo)
 }
 
