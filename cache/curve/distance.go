@@ -22,26 +22,55 @@ func Distances(ids []uint32, n int, out []uint32) {
 	}
 }
 
+// timeline is the bitmap and its counts:
+//
+//	word    64 bits of time
+//	block   512 bits: 8 words
+//	pack    16 blocks (8,192 bits); its 16 counts of bits lie in 4 words, 16 bits each
+//	group   16 packs (131,072 bits); its 16 counts in 4 words likewise
+//	level   counts of groups, of 16 groups, and so on, as plain numbers
+//
+// Counts that lie in one word are added up four at a time, under a mask for
+// those that are asked for, so that up to the level of groups there is no loop
+// whose length depends on the data.
+type timeline struct {
+	last   []uint32   // per id: its time + 1, 0: not requested yet
+	at     []uint32   // per time: the id
+	word   []uint64   // bit set: the time is the last request of its id
+	blocks []uint64   // counts of blocks, 4 a word
+	packs  []uint64   // counts of packs, 4 a word
+	level  [][]uint32 // level[0]: counts of groups; level[k+1]: sums of fan of level[k]
+	now    uint32
+}
+
 // fan is how many counts of one level one count of the next level sums up.
 const fan = 16
 
-type timeline struct {
-	last  []uint32   // per id: its time + 1, 0: not requested yet
-	at    []uint32   // per time: the id
-	word  []uint64   // bit set: the time is the last request of its id
-	level [][]uint32 // level[0]: bits set in 8 words; level[k+1]: sums of fan of level[k]
-	now   uint32
-	live  uint32
-}
-
 func newTimeline(n int) *timeline {
-	size := 1 << bits.Len(uint(max(4*n, 1<<12)-1))
-	t := &timeline{last: make([]uint32, n), at: make([]uint32, size), word: make([]uint64, size/64)}
-	for k := size / 512; ; k = (k + fan - 1) / fan {
+	size := 1 << bits.Len(uint(max(4*n, 1<<13)-1))
+	groups := (size + 1<<17 - 1) >> 17
+	t := &timeline{
+		last: make([]uint32, n), at: make([]uint32, size), word: make([]uint64, size/64),
+		blocks: make([]uint64, size>>9>>2), packs: make([]uint64, groups*4),
+	}
+	for k := groups; ; k = (k + fan - 1) / fan {
 		t.level = append(t.level, make([]uint32, (k+fan-1)/fan*fan))
 		if k <= fan {
 			return t
 		}
+	}
+}
+
+// add counts by more set bits in p's block, and in all that it is part of.
+func (t *timeline) add(p uint32, by uint64) {
+	b := p >> 9
+	t.blocks[b>>2] += by << (b & 3 * 16)
+	b >>= 4
+	t.packs[b>>2] += by << (b & 3 * 16)
+	b >>= 4
+	for _, l := range t.level {
+		l[b] += uint32(by)
+		b /= fan
 	}
 }
 
@@ -54,53 +83,61 @@ func (t *timeline) request(id uint32) uint32 {
 		p--
 		d = t.after(p) + 1
 		t.word[p>>6] &^= 1 << (p & 63)
-		b := p >> 9
-		for _, l := range t.level {
-			l[b]--
-			b /= fan
-		}
-	} else {
-		t.live++
+		t.add(p, ^uint64(0)) // one less: a count is not 0, so nothing is carried out of it
 	}
 	p := t.now
 	t.now++
 	t.last[id] = t.now
 	t.at[p] = id
 	t.word[p>>6] |= 1 << (p & 63)
-	b := p >> 9
-	for _, l := range t.level {
-		l[b]++
-		b /= fan
-	}
+	t.add(p, 1)
 	return d
 }
 
+// later[k] masks, of 16 counts in 4 words, those after number k.
+var later = func() (m [16][4]uint64) {
+	for k := range m {
+		for j := k + 1; j < 16; j++ {
+			m[k][j>>2] |= 0xffff << (j & 3 * 16)
+		}
+	}
+	return m
+}()
+
 // after counts the bits set after time p.
 func (t *timeline) after(p uint32) uint32 {
-	w := int(p >> 6)
-	n := bits.OnesCount64(t.word[w] >> (p & 63) >> 1)
-	end := (w | 7) + 1
-	if head := int(t.now+63) >> 6; head < end {
-		end = head
+	w := p >> 6
+	words := (*[8]uint64)(t.word[w&^7:])
+	n := bits.OnesCount64(words[w&7] >> (p & 63) >> 1)
+	for j := range words {
+		n += bits.OnesCount64(words[j]) & int((int(w&7)-j)>>63) // those after w
 	}
-	for _, x := range t.word[w+1 : max(end, w+1)] {
-		n += bits.OnesCount64(x)
-	}
+	b := p >> 9
+	x, m := (*[4]uint64)(t.blocks[b>>4*4:]), &later[b&15]
+	n += sum4(x[0]&m[0] + x[1]&m[1] + x[2]&m[2] + x[3]&m[3])
+	b >>= 4
+	x, m = (*[4]uint64)(t.packs[b>>4*4:]), &later[b&15]
+	n += sum4(x[0]&m[0] + x[1]&m[1] + x[2]&m[2] + x[3]&m[3])
+	b >>= 4
 	sum := uint32(n)
-	b := int(p >> 9)
-	head := int(t.now-1) >> 9
+	head := (t.now - 1) >> 17
 	for _, l := range t.level {
 		if b == head {
-			break // nothing is set in later blocks
+			break // nothing is set in later groups
 		}
-		end := min(b/fan*fan+fan, head+1)
-		for _, x := range l[b+1 : max(end, b+1)] {
-			sum += x
+		for _, c := range l[b+1 : min(b/fan*fan+fan, head+1)] {
+			sum += c
 		}
 		b /= fan
 		head /= fan
 	}
 	return sum
+}
+
+// sum4 adds up the four 16-bit numbers in x.
+func sum4(x uint64) int {
+	x = x&0x0000ffff0000ffff + x>>16&0x0000ffff0000ffff
+	return int(uint32(x) + uint32(x>>32))
 }
 
 // renumber moves all bits together, keeping their order.
@@ -116,18 +153,13 @@ func (t *timeline) renumber() {
 	}
 	t.now = n
 	clear(t.word)
+	clear(t.blocks)
+	clear(t.packs)
 	for _, l := range t.level {
 		clear(l)
 	}
 	for p := range n {
 		t.word[p>>6] |= 1 << (p & 63)
-		t.level[0][p>>9]++
-	}
-	for k := 1; k < len(t.level); k++ {
-		for b, x := range t.level[k-1] {
-			if x != 0 {
-				t.level[k][b/fan] += x
-			}
-		}
+		t.add(p, 1)
 	}
 }
