@@ -57,24 +57,34 @@ func Load(obj *loader.Object, entry *loader.Program, opt Options) (*Prog, error)
 	if err != nil {
 		return nil, err
 	}
-	p, err := LoadWith(entry, ms, opt)
-	if err != nil {
+	if err := ms.Fill(obj, opt); err != nil {
 		ms.Close()
 		return nil, err
 	}
-	if err := ms.Fill(obj, opt); err != nil {
-		p.Close()
+	p, err := LoadWith(entry, ms, opt)
+	if err != nil {
 		ms.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-// Fill puts the contents of the object file into fresh maps.
+// Fill puts the contents of the object file into fresh maps: plain values
+// first, so that the verifier knows what is read-only when programs follow.
 func (ms *Maps) Fill(obj *loader.Object, opt Options) error {
+	if err := ms.fill(obj, opt, false); err != nil {
+		return err
+	}
+	return ms.fill(obj, opt, true)
+}
+
+func (ms *Maps) fill(obj *loader.Object, opt Options, named bool) error {
 	for i, s := range obj.Maps {
 		m := ms.maps[i]
 		for _, e := range s.Contents {
+			if (e.Name != "") != named {
+				continue
+			}
 			value := e.Value
 			if e.Name != "" {
 				fd, done, err := ms.named(obj, s, e.Name, opt)
@@ -92,7 +102,7 @@ func (ms *Maps) Fill(obj *loader.Object, opt Options) error {
 				return err
 			}
 		}
-		if s.ReadOnly {
+		if s.ReadOnly && !named {
 			if err := m.Freeze(); err != nil {
 				return fmt.Errorf("map %q: freeze: %w", s.Name, err)
 			}

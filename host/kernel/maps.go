@@ -233,15 +233,9 @@ func (m *Map) Entries() ([]maps.Entry, error) {
 }
 
 func (m *Map) drain() ([]maps.Entry, error) {
-	var out []maps.Entry
-	for {
-		v := make([]byte, m.Spec.ValueSize)
-		if e := mapOp(cmdLookupDel, m.FD(), nil, v, 0); e == unix.ENOENT {
-			break
-		} else if e != 0 {
-			return nil, fmt.Errorf("map %q: pop: %w", m.Spec.Name, e)
-		}
-		out = append(out, maps.Entry{Value: v})
+	out, err := m.Drain()
+	if err != nil {
+		return nil, err
 	}
 	back := slices.Clone(out)
 	if m.Spec.Type == cilium.Stack {
@@ -253,6 +247,20 @@ func (m *Map) drain() ([]maps.Entry, error) {
 		}
 	}
 	return out, nil
+}
+
+// Drain empties a queue or stack and returns what it held, in popping order.
+func (m *Map) Drain() ([]maps.Entry, error) {
+	var out []maps.Entry
+	for {
+		v := make([]byte, m.Spec.ValueSize)
+		if e := mapOp(cmdLookupDel, m.FD(), nil, v, 0); e == unix.ENOENT {
+			return out, nil
+		} else if e != 0 {
+			return nil, fmt.Errorf("map %q: pop: %w", m.Spec.Name, e)
+		}
+		out = append(out, maps.Entry{Value: v})
+	}
 }
 
 // Sort orders entries by key.

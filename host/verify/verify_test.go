@@ -1,0 +1,175 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"jitnic/host/kernel"
+	"jitnic/host/loader"
+	"jitnic/host/mapfile"
+	"jitnic/host/programs"
+	"jitnic/host/vm"
+	"jitnic/pcaps"
+)
+
+func need(t testing.TB) {
+	t.Helper()
+	if err := kernel.Available(); err != nil {
+		t.Skip(err)
+	}
+}
+
+// root is the top of the repository.
+func root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if filepath.Dir(dir) == dir {
+			t.Fatal("no go.mod above")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// captures are the shared ones, or none.
+func captures(t testing.TB) []string {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(root(t), "../shared/corpus/captures/*.pcap*"))
+	if len(files) == 0 {
+		t.Skip("no captures in ../shared/corpus/captures")
+	}
+	return files
+}
+
+// packets reads captures into next, up to limit each.
+func packets(t testing.TB, limit uint64, files ...string) func(*vm.Input) error {
+	t.Helper()
+	var pkt pcaps.Packet
+	var src *pcaps.Source
+	n := uint64(0)
+	return func(in *vm.Input) error {
+		for {
+			if src == nil {
+				if len(files) == 0 {
+					return io.EOF
+				}
+				var err error
+				if src, err = pcaps.Open(context.Background(), pcaps.Options{Paths: files[:1], Limit: limit}); err != nil {
+					return err
+				}
+				files = files[1:]
+			}
+			err := src.Next(&pkt)
+			if err == io.EOF {
+				src.Close()
+				src = nil
+				continue
+			}
+			*in = vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: n}
+			n++
+			return err
+		}
+	}
+}
+
+func must(t *testing.T, rep *Report, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%+v", err)
+		return
+	}
+	if rep.Mismatches != 0 || rep.Compared == 0 {
+		t.Errorf("%+v", rep)
+	}
+	sum := rep.Compared
+	for _, n := range rep.Skipped {
+		sum += n
+	}
+	if sum != rep.Packets {
+		t.Errorf("%d packets, but compared and skipped are %d", rep.Packets, sum)
+	}
+	t.Logf("%+v", rep)
+}
+
+// TestSamples runs every sample program, with and without its map file, on the
+// shared captures.
+func TestSamples(t *testing.T) {
+	need(t)
+	files := captures(t)
+	for _, s := range programs.All() {
+		obj, err := loader.LoadBytes(s.Name, s.Object, loader.Options{})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		entry, err := obj.Entry(s.Entry)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, filled := range []bool{false, true} {
+			name := s.Name + "/empty"
+			opt := Options{Seed: 1}
+			if filled {
+				name = s.Name + "/filled"
+				mf, err := mapfile.Read(s.Name, bytes.NewReader(s.Maps))
+				if err != nil {
+					continue // a sample without a map file
+				}
+				opt.Prepare = func(st *vm.State) error {
+					var names []string
+					for _, p := range obj.Programs {
+						names = append(names, p.Name)
+					}
+					m := mapfile.Of(st.Set, names)
+					m.Add = st.AddMap
+					plan, err := mf.Bind(m)
+					if err != nil {
+						return err
+					}
+					return plan.Fill()
+				}
+			}
+			t.Run(name, func(t *testing.T) {
+				rep, err := Run(obj, entry, opt, packets(t, 400, files...))
+				must(t, rep, err)
+			})
+		}
+	}
+}
+
+// TestLibxdp runs every XDP program of Debian's libxdp1.
+func TestLibxdp(t *testing.T) {
+	need(t)
+	objs, _ := filepath.Glob("/usr/lib/*/bpf/*.o")
+	if len(objs) == 0 {
+		t.Skip("libxdp1 is not installed")
+	}
+	files := captures(t)
+	for _, f := range objs {
+		obj, err := loader.Load(f, loader.Options{})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, p := range obj.Programs {
+			if p.Type.String() != "XDP" {
+				continue
+			}
+			t.Run(filepath.Base(f)+"/"+p.Name, func(t *testing.T) {
+				rep, err := Run(obj, p, Options{Seed: 1}, packets(t, 100, files...))
+				must(t, rep, err)
+			})
+		}
+	}
+}
