@@ -6,6 +6,9 @@
  * and openings of published services. States follow TCP (RFC 9293, 3.3.2) as
  * seen from the middle; UDP and ICMP echo live by timeouts (RFC 4787, 5).
  *
+ * A connection that was there before the program is picked up where it stands,
+ * if its opening would have been let in (Linux: nf_conntrack_tcp_loose).
+ *
  * Inside are, until the map inside4 or inside6 says otherwise, the private
  * address ranges.
  */
@@ -107,6 +110,9 @@ const volatile __u32 timeouts[STATES] = {
 	[STATE_SYN_RECV] = 60,	[STATE_ESTABLISHED] = 7440, [STATE_CLOSING] = 240,
 	[STATE_TIME_WAIT] = 60, [STATE_CLOSED] = 10,
 };
+
+/* Pick up TCP connections in the middle. */
+const volatile __u32 loose = 1;
 
 static __always_inline int count(__u32 id, int action)
 {
@@ -328,7 +334,7 @@ int conntrack(struct xdp_md *ctx)
 		return count(COUNT_KNOWN, XDP_PASS);
 	}
 
-	if (!request)
+	if (!request && !(loose && (flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK))
 		return count(COUNT_REFUSED, XDP_DROP);
 	if (!is_inside(f.src)) {
 		__u32 *open;
@@ -342,7 +348,7 @@ int conntrack(struct xdp_md *ctx)
 	fresh.last = now;
 	fresh.packets[0] = 1;
 	fresh.bytes[0] = len;
-	fresh.state = f.proto == IPPROTO_TCP ? STATE_SYN_SENT : STATE_NEW;
+	fresh.state = f.proto != IPPROTO_TCP ? STATE_NEW : request ? STATE_SYN_SENT : STATE_ESTABLISHED;
 	if (bpf_map_update_elem(&conns, &f, &fresh, BPF_ANY))
 		return count(COUNT_FULL, XDP_DROP);
 	return count(COUNT_NEW, XDP_PASS);

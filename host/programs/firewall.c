@@ -113,19 +113,24 @@ static __always_inline int is_served(__u8 proto, __be16 port)
 	return 0;
 }
 
-/* Sources that no packet on the wire may have: RFC 1122, 3.2.1.3; RFC 4291. */
+/* Sources that no packet on the wire may have: RFC 1122, 3.2.1.3; RFC 4291,
+ * 2.5.3 and 2.7. Loopback may talk to loopback, on that device. */
 static __always_inline int is_spoofed(const struct packet *p, enum parsed kind)
 {
 	if (kind == PARSED_IPV4) {
 		struct iphdr *ip = p->l3;
 		__u32 src = bpf_ntohl(ip->saddr);
 
-		return src >> 24 == 127 || src >= 0xe0000000 || ip->saddr == ip->daddr;
+		if (src >> 24 == 127)
+			return bpf_ntohl(ip->daddr) >> 24 != 127;
+		return src >= 0xe0000000 || ip->saddr == ip->daddr;
 	} else {
 		struct ipv6hdr *ip = p->l3;
-		__be32 *s = ip->saddr;
+		__be32 *s = ip->saddr, *d = ip->daddr;
 
-		return (s[0] & 0xff) == 0xff || (!s[0] && !s[1] && !s[2] && s[3] == bpf_htonl(1));
+		if (!s[0] && !s[1] && !s[2] && s[3] == bpf_htonl(1))
+			return d[0] || d[1] || d[2] || d[3] != bpf_htonl(1);
+		return (s[0] & 0xff) == 0xff;
 	}
 }
 

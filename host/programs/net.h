@@ -319,7 +319,8 @@ static __always_inline void flow_addrs(struct flow *f, const struct packet *p, e
 	}
 }
 
-/* Addresses that the public Internet does not route: RFC 1918, 4193, 4291. */
+/* Addresses that the public Internet does not route: RFC 1918, 1122 (loopback),
+ * 3927, 4193, 4291. */
 static __always_inline int is_private(const __be32 *addr)
 {
 	__u32 first = bpf_ntohl(addr[0]);
@@ -327,9 +328,10 @@ static __always_inline int is_private(const __be32 *addr)
 	if (!addr[0] && !addr[1] && addr[2] == bpf_htonl(0xffff)) {
 		__u32 v4 = bpf_ntohl(addr[3]);
 
-		return v4 >> 24 == 10 || v4 >> 20 == 0xac1 || v4 >> 16 == 0xc0a8 || v4 >> 16 == 0xa9fe;
+		return v4 >> 24 == 10 || v4 >> 24 == 127 || v4 >> 20 == 0xac1 || v4 >> 16 == 0xc0a8 || v4 >> 16 == 0xa9fe;
 	}
-	return first >> 25 == 0xfc >> 1 || first >> 22 == 0xfe80 >> 6;
+	return first >> 25 == 0xfc >> 1 || first >> 22 == 0xfe80 >> 6 ||
+	       (!addr[0] && !addr[1] && !addr[2] && addr[3] == bpf_htonl(1));
 }
 
 /* csum_fold ends a ones' complement sum (RFC 1071). */

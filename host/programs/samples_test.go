@@ -94,6 +94,9 @@ func TestFirewall(t *testing.T) {
 	k.want("no service", tcp4(t, a, 1000, b, 8080, "S"), drop)
 	k.want("null scan", tcp4(t, a, 1000, b, 80, ""), drop)
 	k.want("from loopback", tcp4(t, "127.0.0.1", 1000, b, 80, "S"), drop)
+	k.want("from loopback to itself", tcp4(t, "127.0.0.1", 1000, "127.0.0.1", 80, "S"), pass)
+	k.want("from ::1", tcp4(t, "::1", 1000, "fd00::1", 80, "S"), drop)
+	k.want("from a host to itself", tcp4(t, a, 1000, a, 80, "S"), drop)
 	k.want("ping", packet(t, eth(layers.EthernetTypeIPv4), ip(a, b, layers.IPProtocolICMPv4), echo(8, 1)), pass)
 	k.want("ICMP redirect", packet(t, eth(layers.EthernetTypeIPv4), ip(a, b, layers.IPProtocolICMPv4), echo(5, 1)), drop)
 	k.want("ARP", append(packet(t, eth(layers.EthernetTypeARP)), make([]byte, 46)...), pass)
@@ -139,7 +142,7 @@ func TestFirewall(t *testing.T) {
 }
 
 func TestConntrack(t *testing.T) {
-	k := load(t, "conntrack", nil)
+	k := load(t, "conntrack", map[string]any{"loose": uint32(0)})
 	const in, out = "10.0.0.1", "198.51.100.7"
 
 	k.want("reply without a connection", tcp4(t, out, 80, in, 1000, "SA"), drop)
@@ -191,6 +194,19 @@ func TestConntrack(t *testing.T) {
 	if got := k.counter("counters", 5); got != 1 {
 		t.Errorf("%d related packets, want 1", got)
 	}
+}
+
+// A connection from before the program is picked up, from inside only.
+func TestConntrackPicksUp(t *testing.T) {
+	k := load(t, "conntrack", nil)
+	const in, out = "10.0.0.1", "198.51.100.7"
+	k.want("segment from outside", tcp4(t, out, 80, in, 1000, "A"), drop)
+	k.want("SYN and ACK from inside", tcp4(t, in, 1000, out, 80, "SA"), drop)
+	k.want("segment from inside", tcp4(t, in, 1000, out, 80, "A"), pass)
+	k.want("segment from outside", tcp4(t, out, 80, in, 1000, "A"), pass)
+	k.want("loopback is inside", tcp4(t, "127.0.0.1", 1000, "127.0.0.1", 7000, "S"), pass)
+	k.want("and answers", tcp4(t, "127.0.0.1", 7000, "127.0.0.1", 1000, "SA"), pass)
+	k.want("so is ::1", tcp4(t, "::1", 1000, "::1", 7000, "S"), pass)
 }
 
 // A connection is forgotten after its timeout.
