@@ -113,7 +113,8 @@ func TestEveryPolicyKeepsItsWord(t *testing.T) {
 	})
 }
 
-// A policy's own loop gives what its steps give, wherever the stream is cut.
+// A policy's own loop gives what its steps give, wherever the stream is cut and
+// steps come between.
 func TestRunIsTheSteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := drawPolicy(t, Names()...)
@@ -132,8 +133,14 @@ func TestRunIsTheSteps(t *testing.T) {
 			if !slices.Equal(x, y) {
 				t.Fatalf("%s: run %x, steps %x", name, x, y)
 			}
-			if a.Len() != b.Len() {
-				t.Fatalf("%s: run leaves %d entries, steps %d", name, a.Len(), b.Len())
+			if a.Len() != b.Len() || a.Used() != b.Used() {
+				t.Fatalf("%s: run leaves %d entries of %d, steps %d of %d", name, a.Len(), a.Used(), b.Len(), b.Used())
+			}
+			if rapid.Bool().Draw(t, "remove") { // which some loops must notice
+				id := ids[0]
+				if x, y := a.Remove(id), b.Remove(id); x != y {
+					t.Fatalf("%s: Remove(%d) after run %v, after steps %v", name, id, x, y)
+				}
 			}
 			ids = ids[k:]
 		}
