@@ -47,6 +47,8 @@ func (s *State) reachOther(addr, n uint64, write bool) bool {
 	switch r.Kind {
 	case mem.KindMap:
 		return s.reachMap(r.Owner, addr, n, write)
+	case mem.KindPacket:
+		return s.reachLent(addr, n, write)
 	case mem.KindOther:
 		return s.reachScratch(addr, n, write) || s.reachPending(addr, n)
 	}

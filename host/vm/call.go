@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"fmt"
+
 	"jitnic/host/maps"
 
 	"github.com/cilium/ebpf"
@@ -263,23 +265,26 @@ func (s *State) reachScratch(addr, n uint64, write bool) bool {
 }
 
 // kfunc calls a kernel function.
-func (it *Interp) kfunc(in *op, pc, prog int, rec *Recording) (addr, val uint64, f *Fault) {
-	if it.Kfunc == nil {
-		name, ok := it.obj.Programs[prog].Unsupported[pc]
-		if !ok {
-			name = "without a name"
-		}
-		return 0, 0, &Fault{Reason: NotSupportedKfn, Helper: -1, Name: name}
-	}
+func (it *Interp) kfunc(in *op, rec *Recording) (addr, val uint64, f *Fault) {
+	r := (*[11]uint64)(it.r[:11])
 	c := -1
 	if rec != nil {
-		c = rec.call(it.S, in.raw.Imm, &it.r)
+		c = rec.call(it.S, -1, &it.r)
 	}
-	f = it.Kfunc(in.raw.Imm, (*[11]uint64)(it.r[:11]))
+	switch {
+	case in.target >= 0:
+		if f = kfuncs[in.target].fn(it.S, r); f != nil {
+			f.Name = "kfunc " + kfuncs[in.target].name
+		}
+	case it.Kfunc != nil:
+		f = it.Kfunc(in.raw.Imm, r)
+	default:
+		f = &Fault{Reason: NotSupported, Helper: -1, Name: fmt.Sprintf("kfunc %d", in.raw.Imm)}
+	}
 	if rec != nil {
-		rec.Calls[c].Ret = it.r[0]
+		rec.Calls[c].Ret = r[0]
 	}
-	return uint64(c), it.r[0], f
+	return uint64(c), r[0], f
 }
 
 // callx calls through a register: a callback, or the helper whose number it

@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"strings"
+
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
 )
@@ -32,6 +34,8 @@ const (
 	kPacket // LD_ABS, LD_IND
 	kHigh   // second slot of a lddw: a fault when jumped to
 	kBad    // not an instruction: a fault when reached
+	// What the loader couldn't link: a fault when reached.
+	kUnlinked
 
 	lastStraight = kLDDW
 )
@@ -45,7 +49,7 @@ type op struct {
 	alu    alu   // of arithmetic
 	opcode uint8
 	off    int16  // of loads and stores
-	target int32  // slot a jump or local call goes to
+	target int32  // slot a jump or local call goes to; of a kfunc its index in kfuncs, or -1
 	imm    uint64 // Imm sign-extended; of a lddw the value
 	raw    ebpf.Insn
 }
@@ -192,6 +196,15 @@ func decode(s *State, p *loader.Program, index int) []op {
 			target: int32(pc) + 1 + int32(in.Off), imm: uint64(int64(in.Imm)), raw: in,
 		}
 		o.opcode, o.off = in.Op, in.Off
+		if what, ok := p.Unsupported[pc]; ok {
+			name, isKfunc := strings.CutPrefix(what, "kfunc ")
+			o.target = kfuncIndex(name)
+			if !isKfunc || o.kind != kKfunc || o.target < 0 {
+				o.kind = kUnlinked
+			}
+		} else if o.kind == kKfunc {
+			o.target = -1
+		}
 		switch o.kind {
 		case kALUK, kALUX:
 			o.alu = aluOf(in)
@@ -211,6 +224,9 @@ func decode(s *State, p *loader.Program, index int) []op {
 				o.imm = v
 			} else {
 				o.kind = kBad
+			}
+			if _, ok := p.Unsupported[pc]; ok {
+				o.kind = kUnlinked
 			}
 			if hi.Op == 0 {
 				code[pc] = o

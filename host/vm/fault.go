@@ -14,31 +14,29 @@ type Reason uint8
 
 // The reasons of a [Fault].
 const (
-	BadAccess       Reason = iota + 1 // a load, store or helper argument outside every region it may touch
-	BadInsn                           // not an instruction of the set
-	BadPC                             // control left the program
-	BadMap                            // a helper was given something that is no map, or of the wrong type
-	BadFunc                           // a helper was given something that is no callback
-	BadArg                            // a helper argument the verifier would have refused
-	TooManySteps                      // the step limit
-	TooManyCalls                      // more than MaxFrames frames
-	NotSupportedFn                    // a helper the VM doesn't have
-	NotSupportedKfn                   // a kernel function the VM doesn't have
-	NotSupported                      // a kernel variable, an arena cast and the like
+	BadAccess      Reason = iota + 1 // a load, store or helper argument outside every region it may touch
+	BadInsn                          // not an instruction of the set
+	BadPC                            // control left the program
+	BadMap                           // a helper was given something that is no map, or of the wrong type
+	BadFunc                          // a helper was given something that is no callback
+	BadArg                           // a helper argument the verifier would have refused
+	TooManySteps                     // the step limit
+	TooManyCalls                     // more than MaxFrames frames
+	NotSupportedFn                   // a helper the VM doesn't have
+	NotSupported                     // what the loader couldn't link: a kernel function, a kernel variable
 )
 
 var reasons = [...]string{
-	BadAccess:       "invalid access",
-	BadInsn:         "unknown opcode",
-	BadPC:           "jump out of the program",
-	BadMap:          "not a map it can use",
-	BadFunc:         "not a callback",
-	BadArg:          "invalid argument",
-	TooManySteps:    "step limit reached",
-	TooManyCalls:    "call depth exceeded",
-	NotSupportedFn:  "not supported",
-	NotSupportedKfn: "not supported",
-	NotSupported:    "not supported",
+	BadAccess:      "invalid access",
+	BadInsn:        "unknown opcode",
+	BadPC:          "jump out of the program",
+	BadMap:         "not a map it can use",
+	BadFunc:        "not a callback",
+	BadArg:         "invalid argument",
+	TooManySteps:   "step limit reached",
+	TooManyCalls:   "call depth exceeded",
+	NotSupportedFn: "not supported",
+	NotSupported:   "not supported",
 }
 
 func (r Reason) String() string {
@@ -56,7 +54,7 @@ type Fault struct {
 	PC      int    // instruction slot
 	Insn    uint64 // of BadInsn: the slot as it stands in the object, little-endian
 	Helper  int32  // the helper that was running, or -1
-	Name    string // of a kernel function or variable
+	Name    string // what wasn't linked, or the kernel function that was running: "kfunc bpf_dynptr_slice"
 	Addr    uint64 // of BadAccess: what was touched
 	Size    uint64
 	Write   bool
@@ -69,6 +67,9 @@ func (f *Fault) Error() string {
 	if f.Helper >= 0 {
 		fmt.Fprintf(&b, "helper %d (%s): ", f.Helper, ebpf.HelperName(f.Helper))
 	}
+	if f.Name != "" {
+		b.WriteString(f.Name + ": ")
+	}
 	switch f.Reason {
 	case BadAccess:
 		verb := "load"
@@ -78,10 +79,6 @@ func (f *Fault) Error() string {
 		fmt.Fprintf(&b, "invalid %s of %d bytes at %#x", verb, f.Size, f.Addr)
 	case BadInsn:
 		fmt.Fprintf(&b, "unknown opcode %#02x (%016x)", uint8(f.Insn), f.Insn)
-	case NotSupportedKfn:
-		fmt.Fprintf(&b, "kfunc %s: not supported", f.Name)
-	case NotSupported:
-		fmt.Fprintf(&b, "%s: not supported", f.Name)
 	default:
 		b.WriteString(f.Reason.String())
 	}

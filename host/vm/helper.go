@@ -65,6 +65,13 @@ var helpers = [...]helper{
 	189: {fn: loadBytes},
 	190: {fn: storeBytes},
 	195: {fn: mapLookupPerCPU, key: 2},
+	197: {fn: dynptrFromMem},
+	198: {fn: ringReserveDynptr},
+	199: {fn: ringSubmitDynptr},
+	200: {fn: ringDiscardDynptr},
+	201: {fn: dynptrRead},
+	202: {fn: dynptrWrite},
+	203: {fn: dynptrData},
 	208: {fn: ktime}, // ktime_get_tai_ns
 }
 

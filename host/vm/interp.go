@@ -210,16 +210,18 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 				code = it.code[prog]
 			}
 		case kKfunc:
-			addr, val, f = it.kfunc(in, at, prog, rec)
+			addr, val, f = it.kfunc(in, rec)
 		case kCallX:
 			it.prog, it.pc = prog, pc
 			addr, val, f = it.callx(in, rec)
 			prog, pc = it.prog, it.pc
 			code = it.code[prog]
+		case kUnlinked:
+			f = &Fault{Reason: NotSupported, Helper: -1, Name: it.obj.Programs[prog].Unsupported[at]}
 		case kHigh:
 			f = fault(BadPC, "second slot of a lddw")
 		default:
-			f = it.bad(in, prog, at)
+			f = bad(in)
 		}
 		if rec != nil {
 			rec.done(addr, val)
@@ -234,14 +236,10 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 	return 0, f
 }
 
-// bad says why an instruction can't run.
-func (it *Interp) bad(in *op, prog, pc int) *Fault {
-	if name, ok := it.obj.Programs[prog].Unsupported[pc]; ok {
-		return &Fault{Reason: NotSupported, Helper: -1, Name: "kernel variable " + name}
-	}
-	raw := ebpf.Encode([]ebpf.Insn{in.raw})
+// bad says what an instruction looks like that is none.
+func bad(in *op) *Fault {
 	f := fault(BadInsn, "")
-	for i, b := range raw {
+	for i, b := range ebpf.Encode([]ebpf.Insn{in.raw}) {
 		f.Insn |= uint64(b) << (8 * i)
 	}
 	return f

@@ -77,8 +77,8 @@ func TestFaults(t *testing.T) {
 		{`program "p": insn 0: step limit reached`, []ebpf.Insn{{Op: 0x05, Off: -1}}},
 		{`program "p": insn 0: call depth exceeded`, []ebpf.Insn{{Op: ebpf.OpCall, Src: 1, Imm: -1}}},
 	} {
-		p := &loader.Program{Name: "p", Insns: tc.insns, Unsupported: map[int]string{0: "bpf_thing"}}
-		if tc.insns[0].Op != ebpf.OpCall {
+		p := &loader.Program{Name: "p", Insns: tc.insns, Unsupported: map[int]string{0: "kfunc bpf_thing"}}
+		if tc.insns[0].Op != ebpf.OpCall || tc.insns[0].Src != ebpf.CallKfunc {
 			p.Unsupported = nil
 		}
 		it := load(t, &loader.Object{Programs: []*loader.Program{p}}, Options{})

@@ -123,7 +123,7 @@ func runReal(t *testing.T, obj *loader.Object, p *loader.Program, file string, p
 		switch {
 		case errors.Is(out.Err, ErrShort), errors.Is(out.Err, ErrLong):
 			continue
-		case errors.As(out.Err, &f) && (f.Reason == NotSupported || f.Reason == NotSupportedFn || f.Reason == NotSupportedKfn):
+		case errors.As(out.Err, &f) && (f.Reason == NotSupported || f.Reason == NotSupportedFn):
 			unsupported++
 			kernel = nil
 			continue

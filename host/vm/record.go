@@ -40,7 +40,7 @@ type Step struct {
 
 // Call is one call of a helper.
 type Call struct {
-	Helper int32
+	Helper int32 // -1: a kernel function
 	Map    int32 // index of the map in register 1 or 2, or -1
 	Args   [5]uint64
 	Ret    uint64 // register 0; of a tail call the program it went to, or ^0

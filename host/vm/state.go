@@ -117,6 +117,7 @@ type State struct {
 	iter    []byte
 	collect func(key, value []byte) bool
 	pending []reservation
+	lent    []lent
 }
 
 // Input is one packet and what is latched with it.
@@ -304,7 +305,7 @@ func (s *State) load(in *Input) {
 	s.Depth, s.frame = 0, s.Stack
 	s.Writes, s.keys = s.Writes[:0], s.keys[:0]
 	clear(b[s.Stack : s.Stack+StackSize])
-	s.iter = s.iter[:0]
+	s.iter, s.lent = s.iter[:0], s.lent[:0]
 	if len(s.pending) > 0 {
 		s.dropPending()
 	}
