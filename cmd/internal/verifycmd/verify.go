@@ -1,0 +1,171 @@
+// Package verifycmd is the verb `jitnic verify`: the VM held against the
+// running kernel on a program and captures.
+package verifycmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
+	"jitnic/host/fib"
+	"jitnic/host/kernel"
+	"jitnic/host/mapfile"
+	"jitnic/host/verify"
+	"jitnic/host/vm"
+	"jitnic/pcaps"
+
+	"github.com/spf13/cobra"
+)
+
+// Report is what --json writes.
+type Report struct {
+	Program  string   `json:"program"`
+	Entry    string   `json:"entry"`
+	Captures []string `json:"captures"`
+	Seed     uint64   `json:"seed"`
+	*verify.Report
+	Partial bool `json:"partial,omitempty"`
+}
+
+// Command is `jitnic verify`.
+func Command() *cobra.Command {
+	var in session.Input
+	var jsonFile string
+	c := &cobra.Command{
+		Use:   "verify --program FILE.o --capture FILE.pcap",
+		Short: "Run captures through the running kernel and through the VM and name the first difference",
+		Long: `Verify runs every packet through BPF_PROG_TEST_RUN and through the VM, with the
+same maps, clock, random draws and CPU, and compares verdict, bytes, length and
+metadata; at the end it compares every map. It needs bpf(2): root, or
+CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			r, err := run(c.Context(), in)
+			if r == nil {
+				return err
+			}
+			if jsonFile != "" {
+				if err := report.WriteJSON(jsonFile, c.OutOrStdout(), r); err != nil {
+					return err
+				}
+			}
+			if jsonFile != "-" {
+				if err := r.Text(c.OutOrStdout()); err != nil {
+					return err
+				}
+			}
+			switch {
+			case err != nil:
+				return err
+			case r.Partial:
+				return fmt.Errorf("interrupted after %d packets", r.Packets)
+			case r.Mismatches > 0:
+				return fmt.Errorf("%s: the VM differs from the kernel: %s", in.Program, r.First)
+			}
+			return nil
+		},
+	}
+	in.Flags(c)
+	// One packet at a time runs in the kernel, on one CPU and queue.
+	_ = c.Flags().MarkHidden("queues") // the flag is there
+	c.Flags().StringVar(&jsonFile, "json", "", "write the report as JSON to `FILE` (- for stdout)")
+	return c
+}
+
+// run returns a report where packets ran, with the error that ended the run.
+func run(ctx context.Context, in session.Input) (*Report, error) {
+	switch {
+	case in.Program == "":
+		return nil, errors.New("--program: name an object file, or sample:NAME")
+	case len(in.Captures) == 0:
+		return nil, errors.New("--capture: name a capture file, or sample:NAME")
+	case in.Queues != 1:
+		return nil, fmt.Errorf("--queues %d: the kernel runs one packet at a time, on one queue", in.Queues)
+	}
+	obj, entry, mf, err := session.LoadProgram(&in)
+	if err != nil {
+		return nil, err
+	}
+	opt := verify.Options{Seed: in.Seed}
+	if in.FIB != "" {
+		if opt.FIB, err = fib.Load(in.FIB); err != nil {
+			return nil, err
+		}
+	}
+	if err := kernel.Available(); err != nil {
+		return nil, err
+	}
+	src, err := pcaps.Open(ctx, pcaps.Options{Paths: in.Captures, Limit: in.Limit, Loop: in.Loop, Filter: in.Filter})
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+
+	var pkt pcaps.Packet
+	var first uint64
+	var plan *mapfile.Plan
+	if mf != nil {
+		opt.Prepare = func(s *vm.State) (err error) {
+			if plan, err = mf.Bind(session.Machine(s, obj)); err != nil {
+				return err
+			}
+			return plan.Fill()
+		}
+		opt.Update = func(*vm.State, *vm.Input) (bool, error) {
+			if !plan.Due(pkt.Index, pkt.KTimeNS-first) {
+				return false, nil
+			}
+			n, err := plan.Apply(pkt.Index, pkt.KTimeNS-first)
+			return n > 0, err
+		}
+	}
+	r := &Report{Program: in.Program, Entry: entry.Name, Seed: in.Seed}
+	r.Report, err = verify.Run(obj, entry, opt, func(v *vm.Input) error {
+		if err := src.Next(&pkt); err != nil {
+			if errors.Is(err, context.Canceled) {
+				r.Partial = true
+				return io.EOF // maps are compared for what has run
+			}
+			return err
+		}
+		if pkt.Index == 0 {
+			first = pkt.KTimeNS
+		}
+		*v = vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
+		return nil
+	})
+	r.Captures = src.Files()
+	if err != nil && (r.Report == nil || r.Packets == 0) {
+		return nil, err
+	}
+	return r, err
+}
+
+// Text prints the report for people.
+func (r *Report) Text(w io.Writer) error {
+	f := report.NewFields(w)
+	f.Line("program", r.Program, r.Entry)
+	for _, c := range r.Captures {
+		f.Line("capture", c)
+	}
+	f.Line("seed", r.Seed)
+	f.Line("packets", report.Count(r.Packets))
+	f.Line("compared", report.Count(r.Compared), report.Share(r.Compared, r.Packets))
+	for _, why := range slices.Sorted(maps.Keys(r.Skipped)) {
+		f.Line("skipped", report.Count(r.Skipped[why]), why)
+	}
+	f.Line("maps compared", r.Maps)
+	f.Line("mismatches", report.Count(r.Mismatches))
+	if r.First != "" {
+		f.Line("first", r.First)
+	}
+	for _, n := range r.Notes {
+		f.Line("note", n)
+	}
+	return f.Flush()
+}
