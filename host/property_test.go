@@ -246,7 +246,7 @@ func randomProgram(c *progen.Case, seed uint64, spec bool, done func(r *Runtime)
 		}
 	}
 	if r.Collision > 0 {
-		return fmt.Errorf("%d conditions overlap", r.Collision)
+		return fmt.Errorf("%d conditions overlap, the first: %v\n%s", r.Collision, r.overlap, list(r, r.overlapping))
 	}
 	done(r)
 	return r.CheckAll()

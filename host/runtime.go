@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	maps0 "maps"
+	"slices"
 
 	"jitnic/cache"
 	"jitnic/host/diff"
@@ -63,13 +64,14 @@ type Runtime struct {
 	named [5]uint64 // packets by verdict
 	other map[uint32]uint64
 
-	deps      map[int][]nic.Path // version counter -> paths that depend on it
-	plain     map[int][]nic.Path // version counter -> paths made while it was barred
-	stale     []int              // counters that have changed since the last invalidation
-	deadHit   nic.Path           // number of the dead path the packet matched, or -1
-	cur       *vm.Input
-	during    bool // a packet is being processed
-	lastAbort *trace.Abort
+	deps        map[int][]nic.Path // version counter -> paths that depend on it
+	plain       map[int][]nic.Path // version counter -> paths made while it was barred
+	stale       []int              // counters that have changed since the last invalidation
+	deadHit     nic.Path           // number of the dead path the packet matched, or -1
+	cur         *vm.Input
+	during      bool // a packet is being processed
+	overlap     error
+	overlapping []pathcond.Pred
 
 	Packets   uint64
 	Checked   uint64
@@ -320,12 +322,7 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 	p := r.Comp.Compile(&r.rec, len(in.Data), out.Err)
 	for flipped := r.Comp.Flipped(); len(flipped) > 0; flipped = r.Comp.Flipped() {
 		for _, m := range flipped {
-			for _, w := range r.Comp.Versions.WatchedOf(m) {
-				r.drop(r.deps[w])
-				r.drop(r.plain[w])
-				delete(r.deps, w)
-				delete(r.plain, w)
-			}
+			r.unspecialise(m)
 		}
 		p = r.Comp.Compile(&r.rec, len(in.Data), out.Err)
 	}
@@ -333,7 +330,7 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 		id := nic.Path(len(r.info))
 		if err := r.Tree.Insert(p, id); err != nil {
 			p.Abort = &trace.Abort{Reason: trace.ReasonInternal, Program: r.Entry.Name, Detail: err.Error()}
-			r.Collision++
+			r.noteOverlap(err, p)
 			r.Aborts[trace.ReasonInternal]++
 			return nic.NoPath
 		}
@@ -357,9 +354,37 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 	r.dead[d].Packets++
 	r.bl.Fail(uint64(d), r.Packets)
 	if err := r.Tree.Insert(p, deadBase+d); err != nil {
-		r.Collision++
+		r.noteOverlap(err, p)
 	}
 	return nic.NoPath
+}
+
+// unspecialise takes out every path that a key of map m specialises.
+func (r *Runtime) unspecialise(m int) {
+	for _, w := range r.Comp.Versions.WatchedOf(m) {
+		r.drop(r.deps[w])
+		r.drop(r.plain[w])
+		delete(r.deps, w)
+		delete(r.plain, w)
+	}
+	of := func(w int) bool {
+		i, _ := r.Comp.Versions.Key(w)
+		return i == m
+	}
+	for i, d := range r.dead {
+		if d.Path != nil && (slices.ContainsFunc(d.Path.Watched, of) || slices.ContainsFunc(d.Path.Plain, of)) {
+			r.Tree.Remove(d.Path, deadBase+nic.Path(i))
+			d.Path = nil
+		}
+	}
+}
+
+// noteOverlap keeps the evidence of the first condition that overlaps another.
+func (r *Runtime) noteOverlap(err error, p *pathcond.Path) {
+	if r.Collision == 0 {
+		r.overlap, r.overlapping = err, p.Cond
+	}
+	r.Collision++
 }
 
 // Trace gives the code to install for a path, optimised the first time.

@@ -345,17 +345,15 @@ func symAdjustHead(x *exec, c *call) bv.Term {
 	if failed {
 		return x.errno(int64(maps.EINVAL))
 	}
-	if n > 0 { // the metadata moves along
-		vals := make([]bv.Term, n)
-		for i := range vals {
-			vals[i] = x.readMem(b.Bin(bv.OpAdd, x.meta, x.u64(uint64(i))), from+uint64(i), 1)
-		}
-		for i := range vals {
-			x.writeMem(b.Bin(bv.OpAdd, x.meta, x.u64(d+uint64(i))), from+d+uint64(i), 1, vals[i])
-		}
+	vals := make([]bv.Term, n) // the metadata moves along
+	for i := range vals {
+		vals[i] = x.readMem(x.u64(from+uint64(i)), from+uint64(i), 1)
 	}
 	x.meta = b.Bin(bv.OpAdd, x.meta, x.u64(d))
 	x.data = to
+	for i, v := range vals {
+		x.writeMem(x.u64(from+d+uint64(i)), from+d+uint64(i), 1, v)
+	}
 	return x.u64(0)
 }
 

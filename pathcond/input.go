@@ -29,6 +29,7 @@ const (
 	FunFib     = uint64(4) // word i of bpf_fib_lookup's answer; i 0: the return code
 	FunOpaque  = uint64(5) // a value that can't be known before the run
 	FunPresent = uint64(6) // 1 where a redirect map has the key
+	FunFresh   = uint64(8) // address of an element the path itself has made: not NULL, else unknown before the run
 	FunRoom    = uint64(7) // address a reservation of so many bytes in a ring buffer would have, or 0
 )
 

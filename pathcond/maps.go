@@ -413,7 +413,7 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 		ok := b.Bin(bv.OpEq, res, zero)
 		e := mapEvent{key: key, concrete: bytes.Clone(concrete), ok: ok, okRun: ret == 0}
 		x.opaque++
-		e.fresh = b.Fun(fun(FunOpaque, x.opaque), 64, bv.Fact{Opaque: true, Min: 1})
+		e.fresh = b.Fun(fun(FunFresh, x.opaque), 64, bv.Fact{Opaque: true, Min: 1})
 		ms.events = append(ms.events, e)
 		if ret == 0 {
 			c := x.s.Maps[i].Peek(concrete, x.s.CPU)
