@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"jitnic/host/loader"
@@ -64,4 +66,43 @@ func benchmark(b *testing.B, p *loader.Program) {
 		it.Run(in, &out)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(out.Steps), "ns/insn")
+}
+
+// BenchmarkPrograms runs our sample programs over packets of a real capture:
+// time for a packet and for an instruction, plain and recorded.
+func BenchmarkPrograms(b *testing.B) {
+	packets := capture(b, "echo-connections.pcap.gz", 2000)
+	files, _ := filepath.Glob("../programs/*.o")
+	for _, file := range files {
+		obj, err := loader.Load(file, loader.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		it := load(b, obj, Options{})
+		var rec Recording
+		for _, recorded := range []bool{false, true} {
+			name := strings.TrimSuffix(filepath.Base(file), ".o")
+			if recorded {
+				name += "/recorded"
+			}
+			b.Run(name, func(b *testing.B) {
+				b.ReportAllocs()
+				var out Output
+				in := &Input{IfIndex: 1}
+				steps, i := 0, 0
+				for b.Loop() {
+					in.Data, in.Packet, in.TimeNS = packets[i%len(packets)], uint64(i), uint64(i)*1000
+					if recorded {
+						it.RunRecorded(in, &out, &rec)
+					} else {
+						it.Run(in, &out)
+					}
+					steps += out.Steps
+					i++
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(steps), "ns/insn")
+				b.ReportMetric(float64(steps)/float64(i), "insns")
+			})
+		}
+	}
 }

@@ -138,10 +138,9 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 				break
 			}
 		} else if steps < limit && uint(pc) < uint(len(code)) && code[pc].kind <= lastStraight {
-			rec.Steps = append(rec.Steps, Step{Prog: int32(prog), PC: int32(at), Frame: int32(s.Depth)})
 			pc, _, addr, val, f = it.straight(code, pc, 1)
 			steps++
-			rec.done(addr, val)
+			rec.Steps = append(rec.Steps, Step{Prog: int32(prog), PC: int32(at), Frame: int32(s.Depth), Addr: addr, Val: val})
 			if f != nil {
 				break
 			}

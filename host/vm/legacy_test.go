@@ -59,6 +59,7 @@ func TestPacketLoads(t *testing.T) {
 // TestFaults is every reason a run can stop for, and what is said of it.
 func TestFaults(t *testing.T) {
 	exit := ebpf.Insn{Op: ebpf.OpExit}
+	reached := map[Reason]bool{}
 	for _, tc := range []struct {
 		want  string
 		insns []ebpf.Insn
@@ -87,8 +88,16 @@ func TestFaults(t *testing.T) {
 		if out.Err == nil || out.Err.Error() != tc.want {
 			t.Errorf("got %v\nwant %s", out.Err, tc.want)
 		}
+		if f, ok := out.Err.(*Fault); ok {
+			reached[f.Reason] = true
+		}
 		if out.Verdict != XDPAborted {
 			t.Errorf("%s: verdict %d", tc.want, out.Verdict)
+		}
+	}
+	for r := BadAccess; int(r) < len(reasons); r++ {
+		if !reached[r] {
+			t.Errorf("no run stopped for reason %q", r)
 		}
 	}
 }
