@@ -32,6 +32,7 @@ type val struct {
 	site  int32 // kMapVal: the lookup that made it, -1 unknown; kMap: unused
 	mapID int32 // kMap, kMapVal
 	off   int64 // pointers: constant offset (beside the variable)
+	rng   int64 // kPkt: bytes from the (variable) base that were checked against the end
 	// numbers: known bits (bits where unknown is 0 are those of known), and bounds
 	unknown, known uint64
 	min, max       uint64
@@ -97,8 +98,10 @@ func join(a, b val) val {
 			a.site = -1
 		}
 		if a.off != b.off || a.varOf != b.varOf {
+			a.rng = max(0, min(a.rng-a.off, b.rng-b.off))
 			a.varOf, a.off = -1, 0
 		}
+		a.rng = min(a.rng, max(0, b.rng))
 		return a
 	}
 	return val{kind: kAny}
@@ -657,7 +660,7 @@ func (p *Prog) alu(i int, in *Inst, op uint8, a, b val, w int, say func(string, 
 			}
 			return ptr
 		}
-		ptr.varOf, ptr.off = int32(i)+1, 0
+		ptr.varOf, ptr.off, ptr.rng = int32(i)+1, 0, 0
 		return ptr
 	}
 	if (op == ebpf.ALUDiv || op == ebpf.ALUMod) && in.Off != 0 {
@@ -707,6 +710,10 @@ func (p *Prog) access(in *Inst, base val, off int64, n int, store bool, f *facts
 			say("misaligned context access at %d, %d bytes", at, n)
 		} else if p.Kind == KindXDP && (n != 4 || at > 20) {
 			say("context field at %d can't be accessed with %d bytes", at, n)
+		}
+	case kPkt:
+		if at+int64(n) > base.rng || at < 0 && base.varOf == 0 {
+			say("packet access at %d, %d bytes, further than was checked", at, n)
 		}
 	case kMapVal:
 		if base.null {
@@ -894,6 +901,10 @@ func branch(in *Inst, f *facts, taken bool) {
 		}
 		return
 	}
+	if in.Class() == ebpf.ClassJMP && (d.kind == kPkt && s.kind == kPktEnd || d.kind == kPktEnd && s.kind == kPkt) {
+		packetCheck(in, f, taken)
+		return
+	}
 	if d.kind != kScalar || s.kind != kScalar {
 		return
 	}
@@ -984,6 +995,47 @@ func branch(in *Inst, f *facts, taken bool) {
 		}
 	}
 	*d = d.norm()
+}
+
+// packetCheck notes how far the packet surely reaches where pkt <= end or
+// pkt < end holds, in every pointer of the same base (find_good_pkt_pointers
+// in kernel/bpf/verifier.c).
+func packetCheck(in *Inst, f *facts, taken bool) {
+	op := in.JmpOp()
+	p := f.r[in.Dst]
+	if p.kind == kPktEnd {
+		p = f.r[in.Src]
+		op = swapped[op]
+	}
+	if !taken {
+		op = negated[op]
+	}
+	n := p.off
+	switch op {
+	case ebpf.JmpLE:
+	case ebpf.JmpLT:
+		n++
+	default:
+		return
+	}
+	fix := func(v *val) {
+		if v.kind == kPkt && v.varOf == p.varOf && v.varOf >= 0 {
+			v.rng = max(v.rng, n)
+		}
+	}
+	for i := range f.r {
+		fix(&f.r[i])
+	}
+	for i := range f.spill {
+		fix(&f.spill[i])
+	}
+	if p.varOf < 0 {
+		r := in.Dst
+		if f.r[r].kind == kPktEnd {
+			r = in.Src
+		}
+		f.r[r].rng = max(f.r[r].rng, n)
+	}
 }
 
 // jmpNotSet is the other side of JSET, no opcode of its own.

@@ -22,8 +22,9 @@ type optimizer struct {
 	free   bool // no loops: one instruction runs once at most
 	banned map[string]bool
 	// from is where a pass goes on after a success: what lies before was tried.
-	from int
-	bad  map[string]bool // problems the original has already
+	from      int
+	pathTried *Prog           // passPathBranch found nothing more in it
+	bad       map[string]bool // problems the original has already
 	// assume is a trace's path condition, nil for programs.
 	assume assumption
 	log    func(format string, args ...any)

@@ -12,6 +12,7 @@ type pass struct {
 var passTable = []pass{
 	{"dead-branch", passDeadBranch},
 	{"jump-thread", passJumpThread},
+	{"path-branch", passPathBranch},
 	{"dead-code", passDeadCode},
 	{"const-prop", passConstProp},
 	{"copy-prop", passCopyProp},
@@ -20,6 +21,8 @@ var passTable = []pass{
 	{"store-imm", passStoreImm},
 	{"store-merge", passStoreMerge},
 	{"copy-merge", passCopyMerge},
+	{"store-widen", passStoreWiden},
+	{"narrow", passNarrow},
 	{"delete", passDelete},
 	{"xadd", passXadd},
 	{"swap-compare", passSwapCompare},

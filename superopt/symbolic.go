@@ -91,6 +91,8 @@ type symState struct {
 	world bv.Term
 	// spilled is how many writes to the stack only say what entry facts know.
 	spilled int
+	// stale: something unknown ran, which may have moved the packet.
+	stale bool
 }
 
 func (s *symState) clone() *symState {
@@ -120,6 +122,10 @@ type machine struct {
 	acc  Accel
 	zero bv.Term
 	one  bv.Term
+	// havoc: what isn't modelled gives unknown values instead of an error.
+	havoc    bool
+	fresh    uint64
+	onBranch func(i int, pc, c bv.Term)
 }
 
 func newMachine(p *Prog, acc Accel) *machine {
@@ -425,6 +431,9 @@ func (m *machine) run(p *Prog, s, e int, start *symState) (map[int]exitState, []
 			if err != nil {
 				return nil, nil, fmt.Errorf("insn %d: %w", i, err)
 			}
+			if m.onBranch != nil {
+				m.onBranch(i, st.pc, c)
+			}
 			yes, no := st.clone(), st
 			yes.pc = m.b.AndB(st.pc, c)
 			no.pc = m.b.AndB(st.pc, m.b.Not(c))
@@ -432,12 +441,39 @@ func (m *machine) run(p *Prog, s, e int, start *symState) (map[int]exitState, []
 			flow(i+1, no)
 		default:
 			if err := m.step(p, i, ins, st, &acc); err != nil {
-				return nil, nil, fmt.Errorf("insn %d: %w", i, err)
+				if !m.havoc {
+					return nil, nil, fmt.Errorf("insn %d: %w", i, err)
+				}
+				m.forget(ins, st)
 			}
 			flow(i+1, st)
 		}
 	}
 	return out, acc, nil
+}
+
+// forget is the step of an instruction that isn't modelled: all it could
+// change is unknown after it.
+func (m *machine) forget(in *Inst, s *symState) {
+	unknown := func() bv.Term {
+		m.fresh++
+		return m.b.Input(1<<56|m.fresh, 64, bv.Fact{})
+	}
+	d := defs(in)
+	for r := range s.r {
+		if d>>r&1 != 0 {
+			s.r[r] = unknown()
+		}
+	}
+	if in.IsLoad() || in.Op == ebpf.OpLDDW || in.Class() == ebpf.ClassALU || in.Class() == ebpf.ClassALU64 {
+		return
+	}
+	s.world = unknown()
+	for i := range s.mem {
+		s.mem[i] = region{ver: unknown()}
+	}
+	s.spilled = 0
+	s.stale = true
 }
 
 // order is a topological order of the instructions of [s, e) reachable from s.
@@ -487,7 +523,7 @@ func (p *Prog) order(s, e int) ([]int, error) {
 func (m *machine) merge(a, b *symState) *symState {
 	t := m.b
 	c := a.pc
-	n := &symState{pc: t.OrB(a.pc, b.pc), mem: make([]region, len(a.mem)), world: t.Ite(c, a.world, b.world), spilled: a.spilled}
+	n := &symState{pc: t.OrB(a.pc, b.pc), mem: make([]region, len(a.mem)), world: t.Ite(c, a.world, b.world), spilled: a.spilled, stale: a.stale || b.stale}
 	for i := range n.r {
 		if a.r[i] != 0 && b.r[i] != 0 {
 			n.r[i] = m.choose(c, a.r[i], b.r[i])
@@ -776,6 +812,9 @@ func (m *machine) load(s *symState, r uint8, off int64, n int, acc *[]symAccess)
 	if rg == rgCtx {
 		if k, ok := b.IsConst(at); ok {
 			if kind, isPtr := ctxPointer(m.p.Kind, int64(k), n); isPtr && len(s.mem[rgCtx].writes) == 0 {
+				if s.stale {
+					return b.Fun(fnOther+0x100+uint64(kind), 64, addrFact, s.world), nil
+				}
 				switch kind {
 				case kPkt:
 					return m.base(rgPkt), nil
