@@ -367,9 +367,17 @@ func (r *Runtime) unspecialise(m int) {
 		delete(r.deps, w)
 		delete(r.plain, w)
 	}
-	of := func(w int) bool {
+	r.dropDead(func(w int) bool {
 		i, _ := r.Comp.Versions.Key(w)
 		return i == m
+	})
+}
+
+// dropDead takes the paths that can't be traces out of the tree where they
+// depend on such a version counter.
+func (r *Runtime) dropDead(of func(w int) bool) {
+	if !r.opt.Specialise {
+		return
 	}
 	for i, d := range r.dead {
 		if d.Path != nil && (slices.ContainsFunc(d.Path.Watched, of) || slices.ContainsFunc(d.Path.Plain, of)) {
@@ -467,6 +475,9 @@ func (r *Runtime) noteWrites() error {
 // invalidate drops the traces whose entries have changed. Their conditions can
 // never hold again, as versions only grow, so they leave the tree as well.
 func (r *Runtime) invalidate() error {
+	if len(r.stale) > 0 {
+		r.dropDead(func(w int) bool { return slices.Contains(r.stale, w) })
+	}
 	for _, w := range r.stale {
 		if len(r.deps[w]) == 0 {
 			continue
@@ -512,6 +523,7 @@ func (r *Runtime) barred(w int) bool {
 		return true
 	}
 	if ps := r.plain[w]; len(ps) > 0 {
+		r.dropDead(func(v int) bool { return v == w })
 		delete(r.plain, w)
 		if err := r.drop(ps); err != nil {
 			return true
