@@ -22,6 +22,7 @@ type Options struct {
 	Accel     *Accel   // nil: all on
 	Rules     []*Rule  // beside the built-in ones
 	Layers    string   // letters of the layers to run: p passes, r rules, e enumeration, s search; "" all
+	Workers   int      // of the search; 0: as many as there are processors
 	Progress  func(Progress)
 	Log       func(format string, args ...any)
 }
@@ -48,6 +49,7 @@ type Stats struct {
 	Passes    []*PassStats `json:"passes"`
 	Proposals int64        `json:"proposals"`
 	byName    map[string]*PassStats
+	seconds   float64 // spent in the stochastic search
 }
 
 func (s *Stats) pass(name string) *PassStats {
@@ -194,13 +196,21 @@ func (o *optimizer) layers(note func()) {
 		o.passes()
 		note()
 	}
+	if on('e') {
+		o.enumerate()
+		note()
+	}
+	if on('s') {
+		o.search()
+		note()
+	}
 }
 
 func (o *optimizer) progress() {
 	o.opt.Progress(Progress{Best: o.cost(o.p), Proposals: o.stats.Proposals, Proved: o.pr.Proved, Refuted: o.pr.Refuted, Unknown: o.pr.Unknown})
 }
 
-func (s *Stats) searchSeconds() float64 { return 0 }
+func (s *Stats) searchSeconds() float64 { return s.seconds }
 
 // wholeVerdict proves the result against the original over the whole program
 // where it can be: a second net under the proofs of windows.

@@ -1,0 +1,351 @@
+package superopt
+
+import (
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"time"
+
+	"jitnic/superopt/z3"
+)
+
+// Params is one of K2's parameter sets of the stochastic search: how an error
+// is measured, whether it is averaged over the tests, and the weights of error
+// and performance in the cost (K2, sections 3.2 and appendix F).
+type Params struct {
+	Name        string
+	Form        string // "abs" or "pop"
+	Average     bool
+	ErrorWeight float64
+	PerfWeight  float64
+}
+
+// ParamSets are the sets the chains take in turn.
+var ParamSets = []Params{
+	{"pop", "pop", false, 0.5, 5},
+	{"abs", "abs", false, 0.5, 5},
+	{"pop-avg", "pop", true, 1.5, 5},
+	{"abs-avg", "abs", true, 1.5, 1.5},
+}
+
+func (p *Params) form() errForm {
+	if p.Form == "abs" {
+		return errAbs
+	}
+	return errPop
+}
+
+// chainResult is the best code a chain has proved.
+type chainResult struct {
+	code      []Inst
+	cost      float64
+	proposals int64
+	stats     []PassStats
+	proved    int
+	refuted   int
+	unknown   int
+}
+
+// lnTable turns a random byte pair into how much worse a proposal may be:
+// accepted with probability min(1, 2^-Δ), so Δ <= -log2(u).
+var lnTable = func() (t [4096]float64) {
+	for i := range t {
+		t[i] = -math.Log2((float64(i) + 0.5) / 4096)
+	}
+	return
+}()
+
+// chain is one Metropolis-Hastings walk over a window. cost0 is the cost of
+// the whole program, for candidates the cost of the program with them in.
+func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budget int) chainResult {
+	rng := rand.New(rand.NewPCG(seed, 0xc0ffee))
+	c := &candidate{code: append([]Inst(nil), w.code...), w: w}
+	res := chainResult{cost: o.cost(o.p), stats: make([]PassStats, len(moves))}
+	for i := range moves {
+		res.stats[i].Name = "move-" + moves[i].name
+	}
+	full := o.p.Clone()
+	perf := func(code []Inst) float64 {
+		copy(full.Insts[w.s:w.e], code)
+		return o.cost(full)
+	}
+	fast := o.windowCost(w)
+	base := fast(w.code)
+	errOf := func(code []Inst, limit float64) float64 {
+		f := set.form()
+		var e float64
+		for i, t := range w.tests {
+			d := w.x.score(code, t, w, f)
+			if d > 0 {
+				if d > 1e9 {
+					d = 1e9
+				}
+				if set.Average {
+					d /= float64(len(w.tests))
+				}
+				e += set.ErrorWeight * d
+				if e > limit {
+					if i > 0 { // what failed is asked first next time
+						w.tests[0], w.tests[i] = w.tests[i], w.tests[0]
+					}
+					return e
+				}
+			}
+		}
+		return e
+	}
+	var total int
+	for i := range moves {
+		total += moves[i].weight
+	}
+	cur := set.PerfWeight * base // error 0
+	rejected := map[string]bool{}
+	lastGood := 0
+	for n := 0; n < budget; n++ {
+		if n&1023 == 0 && o.ctx.Err() != nil {
+			break
+		}
+		if n-lastGood > budget/4 { // restart from the best
+			copy(c.code, w.code)
+			if res.code != nil {
+				copy(c.code, res.code)
+			}
+			cur = set.PerfWeight * fast(c.code)
+			lastGood = n
+		}
+		k := rng.IntN(total)
+		mi := 0
+		for k >= moves[mi].weight {
+			k -= moves[mi].weight
+			mi++
+		}
+		ch := moves[mi].apply(c, rng)
+		res.proposals++
+		if ch.n == 0 {
+			continue
+		}
+		st := &res.stats[mi]
+		st.Proposed++
+		pc := set.PerfWeight * fast(c.code)
+		limit := cur + lnTable[rng.Uint32()&4095]
+		e := 0.0
+		if pc <= limit {
+			e = errOf(c.code, limit-pc)
+		}
+		if pc+e > limit {
+			c.undo(&ch)
+			continue
+		}
+		st.Accepted++
+		cur = pc + e
+		if e > 0 || fast(c.code) >= base {
+			continue
+		}
+		// All tests pass and it is cheaper: is it equal?
+		cost := perf(c.code)
+		if cost >= res.cost {
+			continue
+		}
+		key := codeKey(c.code)
+		if rejected[key] {
+			c.undo(&ch)
+			cur = limit
+			continue
+		}
+		q := full.Clone()
+		if o.unsafe(q) != "" {
+			rejected[key] = true
+			c.undo(&ch)
+			cur = set.PerfWeight * fast(c.code)
+			continue
+		}
+		v := pr.Equivalent(&task{old: o.p, new: q, s: w.s, e: w.e, pre: w.pre, out: o.liveAt, loopFree: o.free, assume: o.assumption(w.s)})
+		switch v := v.(type) {
+		case z3.Proved:
+			res.code = append([]Inst(nil), c.code...)
+			res.cost = cost
+			st.Better++
+			lastGood = n
+			continue
+		case z3.Refuted:
+			w.learn(v, seed+uint64(n))
+		}
+		rejected[key] = true
+		c.undo(&ch)
+		cur = set.PerfWeight*fast(c.code) + errOf(c.code, math.Inf(1))
+	}
+	return res
+}
+
+func codeKey(code []Inst) string {
+	b := make([]byte, 0, 16*len(code))
+	for i := range code {
+		in := &code[i]
+		b = append(b, in.Op, in.Dst, in.Src, byte(in.Off), byte(in.Off>>8), byte(in.Imm), byte(in.Imm>>8), byte(in.Imm>>16), byte(in.Imm>>24), byte(in.Hi))
+	}
+	return string(b)
+}
+
+// windowCost is the cost function on a window alone, made additive: the cost
+// of each opcode, asked once. A cost that isn't a sum is still only a guide
+// here: what is taken is decided on the whole program.
+func (o *optimizer) windowCost(w *window) func([]Inst) float64 {
+	var table [256]float64
+	one := &Prog{Insts: make([]Inst, 1), Maps: o.p.Maps, Entry: []int32{0}}
+	for op := 1; op < 256; op++ {
+		one.Insts[0] = nop()
+		one.Insts[0].Op = uint8(op)
+		table[op] = o.cost(one)
+	}
+	return func(code []Inst) float64 {
+		var s float64
+		for i := range code {
+			s += table[code[i].Op]
+		}
+		return s
+	}
+}
+
+// maxWindow is the longest window the search takes, in instructions.
+const maxWindow = 10
+
+// windows cuts the straight runs into overlapping windows.
+func (o *optimizer) windows() [][2]int {
+	o.from = 0
+	var out [][2]int
+	for _, b := range o.blocks() {
+		for s := b[0]; s < b[1]; {
+			// stop at calls and atomics: the search can't run them
+			e := s
+			for e < b[1] && e-s < maxWindow && o.searchable(&o.p.Insts[e]) {
+				e++
+			}
+			if e-s >= 2 {
+				out = append(out, [2]int{s, e})
+			}
+			if e == s {
+				s++
+			} else if e-s == maxWindow {
+				s += maxWindow / 2
+			} else {
+				s = e
+			}
+		}
+	}
+	return out
+}
+
+func (o *optimizer) searchable(in *Inst) bool {
+	return in.Op != Nop && !in.jumps() && !in.IsAtomic() && !in.Fixed && !o.p.barrier(in) && in.Class() != 5 && in.Class() != 6 && !(in.Op == 0x18 && in.Src != 0)
+}
+
+// search runs chains over every window until a round finds nothing.
+func (o *optimizer) search() {
+	budget := o.opt.Proposals
+	if budget < 0 {
+		return
+	}
+	if budget == 0 {
+		budget = 20000
+	}
+	began := time.Now()
+	defer func() { o.stats.seconds += time.Since(began).Seconds() }()
+	tried := map[string]bool{}
+	for again := true; again && o.ctx.Err() == nil; {
+		again = false
+		ws := o.windows()
+		type job struct {
+			w   *window
+			key string
+			set *Params
+			k   int
+			res chainResult
+		}
+		var jobs []*job
+		for _, x := range ws {
+			key := o.key(x[0], x[1], o.p)
+			if tried[key] {
+				continue
+			}
+			tried[key] = true
+			for k := range ParamSets[:2] {
+				if w := o.newWindow(x[0], x[1]); w != nil {
+					jobs = append(jobs, &job{w: w, key: key, set: &ParamSets[k], k: k})
+				}
+			}
+		}
+		workers := o.opt.Workers
+		if workers <= 0 {
+			workers = runtime.GOMAXPROCS(0)
+		}
+		// Each chain depends on its window and number alone, so the number of
+		// workers changes nothing.
+		for at := 0; at < len(jobs) && o.ctx.Err() == nil; {
+			n := min(len(jobs), at+max(2, 2*workers)/2*2)
+			n = min(len(jobs), at+64)
+			var wg sync.WaitGroup
+			ch := make(chan *job)
+			for k := 0; k < min(workers, n-at); k++ {
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					pr := NewProver(uint32(o.opt.Seed))
+					defer pr.Close()
+					pr.Accel, pr.RLimit = o.pr.Accel, o.pr.RLimit
+					for j := range ch {
+						before := [3]int{pr.Proved, pr.Refuted, pr.Unknown}
+						j.res = o.chain(j.w, pr, mix(o.opt.Seed^mix(uint64(j.w.s)<<32|uint64(j.k))), j.set, budget/2)
+						j.res.proved, j.res.refuted, j.res.unknown = pr.Proved-before[0], pr.Refuted-before[1], pr.Unknown-before[2]
+					}
+				}()
+			}
+			for _, j := range jobs[at:n] {
+				ch <- j
+			}
+			close(ch)
+			wg.Wait()
+			// In order: the best of each window; what overlaps a change waits for the
+			// next round.
+			end := -1
+			q := o.p.Clone()
+			for i := at; i < n; i++ {
+				j := jobs[i]
+				o.stats.Proposals += j.res.proposals
+				o.pr.Proved += j.res.proved
+				o.pr.Refuted += j.res.refuted
+				o.pr.Unknown += j.res.unknown
+				for _, s := range j.res.stats {
+					p := o.stats.pass(s.Name)
+					p.Proposed += s.Proposed
+					p.Accepted += s.Accepted
+					p.Better += s.Better
+				}
+				if j.res.code == nil {
+					continue
+				}
+				best := &j.res
+				if i+1 < n && jobs[i+1].w.s == j.w.s && jobs[i+1].res.code != nil && jobs[i+1].res.cost < best.cost {
+					continue
+				}
+				if j.w.s >= end {
+					copy(q.Insts[j.w.s:j.w.e], best.code)
+					end = j.w.e
+				}
+			}
+			if end >= 0 && o.unsafe(q) == "" && o.cost(q) < o.cost(o.p) {
+				o.p = q
+				o.refresh()
+				again = true
+				break
+			}
+			at = n
+		}
+		if again {
+			o.passes()
+		}
+		if o.opt.Progress != nil {
+			o.progress()
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package superopt
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"jitnic/host/ebpf"
+	"jitnic/superopt/z3"
+)
+
+// window is a straight run that is searched: its code, what is known before,
+// what is live after, and tests.
+type window struct {
+	s, e     int
+	code     []Inst
+	pre      *facts
+	liveRegs uint16
+	readable uint16                 // registers that can be read at its start
+	deadByte [arenaSize / 64]uint64 // stack bytes nobody reads after it
+	tests    []*test
+	x        executor
+	base     [16]uint64 // where a region begins in the arena
+	pool     pool
+}
+
+// pool is what moves draw operands from.
+type pool struct {
+	regs []uint8
+	dsts []uint8
+	imms []int32
+	addr []memRef // places the window touches
+	alus []uint8  // operations
+}
+
+type memRef struct {
+	base uint8
+	off  int16
+	n    int
+	st   bool
+	imm  bool // ST is allowed
+}
+
+const stackAt = 64 // arena address of fp-512
+
+// newWindow prepares [s, e); nil where it can't be tested (calls, regions the
+// arena has no room for).
+func (o *optimizer) newWindow(s, e int) *window {
+	w := &window{s: s, e: e, pre: &o.a.in[s]}
+	if !w.pre.ok {
+		return nil
+	}
+	w.code = append([]Inst(nil), o.p.Insts[s:e]...)
+	lv := o.liveAt(e)
+	w.liveRegs = lv.regs & 0x3ff
+	for i := 0; i < 512; i++ {
+		if lv.stack[i>>6]>>(i&63)&1 == 0 {
+			at := stackAt + i
+			w.deadByte[at>>6] |= 1 << (at & 63)
+		}
+	}
+	for r := range w.pre.r {
+		if w.pre.r[r].kind != kUninit {
+			w.readable |= 1 << r
+		}
+	}
+	for i := range w.code {
+		in := &w.code[i]
+		if in.Op == ebpf.OpCall || in.jumps() || in.IsAtomic() || in.Fixed || in.Op == ebpf.OpLDDW && in.Src != 0 || o.p.barrier(in) || in.Op == ebpf.OpExit {
+			return nil
+		}
+		if in.Class() == ebpf.ClassLD && in.Op != ebpf.OpLDDW && in.Op != Nop {
+			return nil
+		}
+	}
+	w.fillPool(o)
+	rng := rand.New(rand.NewPCG(o.opt.Seed, uint64(s)<<20|uint64(e)))
+	for k := 0; k < 16; k++ {
+		if t := w.makeTest(rng, k, nil); t != nil {
+			w.tests = append(w.tests, t)
+		}
+	}
+	if len(w.tests) < 8 {
+		return nil
+	}
+	return w
+}
+
+// fillPool collects the operands of the window and their like.
+func (w *window) fillPool(o *optimizer) {
+	var regs, dsts uint16
+	imms := map[int32]bool{0: true, 1: true}
+	alus := map[uint8]bool{ebpf.ALUMov: true, ebpf.ALUAdd: true, ebpf.ALUAnd: true, ebpf.ALUOr: true, ebpf.ALULsh: true, ebpf.ALURsh: true}
+	f := *w.pre
+	seen := map[memRef]bool{}
+	for i := range w.code {
+		in := &w.code[i]
+		regs |= reads(in)
+		if d := defReg(in); d >= 0 {
+			dsts |= 1 << d
+		}
+		switch in.Class() {
+		case ebpf.ClassALU, ebpf.ClassALU64:
+			alus[in.ALUOp()] = true
+			if in.Op&ebpf.SrcX == 0 {
+				imms[in.Imm] = true
+				if in.ALUOp() == ebpf.ALULsh || in.ALUOp() == ebpf.ALURsh {
+					imms[64-in.Imm] = true
+					imms[32-in.Imm] = true
+				}
+			}
+		case ebpf.ClassST:
+			imms[in.Imm] = true
+			fallthrough
+		case ebpf.ClassLDX, ebpf.ClassSTX:
+			b := in.Src
+			if !in.IsLoad() {
+				b = in.Dst
+			}
+			m := memRef{b, in.Off, in.Size(), !in.IsLoad(), f.r[b].kind != kCtx}
+			if !seen[m] {
+				seen[m] = true
+				w.pool.addr = append(w.pool.addr, m)
+			}
+		}
+		o.p.step(w.s+i, &f, nil)
+	}
+	regs |= dsts
+	for r := uint8(0); r < 11; r++ {
+		if regs>>r&1 != 0 && (w.readable>>r&1 != 0 || dsts>>r&1 != 0) {
+			w.pool.regs = append(w.pool.regs, r)
+		}
+		if r < 10 && dsts>>r&1 != 0 {
+			w.pool.dsts = append(w.pool.dsts, r)
+		}
+	}
+	for _, m := range append([]memRef(nil), w.pool.addr...) { // wider and narrower
+		for _, n := range [4]int{1, 2, 4, 8} {
+			c := m
+			c.n = n
+			if !seen[c] {
+				seen[c] = true
+				w.pool.addr = append(w.pool.addr, c)
+			}
+		}
+	}
+	for v := range imms {
+		w.pool.imms = append(w.pool.imms, v)
+	}
+	sortBy(w.pool.imms, func(a, b int32) bool { return a < b })
+	for v := range alus {
+		if v != ebpf.ALUNeg && v != ebpf.ALUEnd && v != ebpf.ALUDiv && v != ebpf.ALUMod {
+			w.pool.alus = append(w.pool.alus, v)
+		}
+	}
+	sortBy(w.pool.alus, func(a, b uint8) bool { return a < b })
+}
+
+// makeTest makes a state in which the facts hold. given are values of a
+// counterexample by name ("r3", "stack[-8]", "pkt[12]").
+func (w *window) makeTest(rng *rand.Rand, k int, given map[string]uint64) *test {
+	t := &test{}
+	for i := range t.mem {
+		t.mem[i] = byte(rng.Uint32())
+		if k%4 == 2 {
+			t.mem[i] = byte(boundary[rng.IntN(len(boundary))])
+		}
+	}
+	room := func(at, n int) {
+		for i := at; i < at+n; i++ {
+			t.valid[i>>6] |= 1 << (i & 63)
+		}
+	}
+	room(stackAt, 512)
+	next := stackAt + 512 + 64
+	place := map[string]uint64{}
+	region := func(key string, n int) (uint64, bool) {
+		if a, ok := place[key]; ok {
+			return a, true
+		}
+		if next+n+32 > arenaSize-16 {
+			return 0, false
+		}
+		a := uint64(next)
+		room(next, n)
+		place[key] = a
+		next += n + 64
+		return a, true
+	}
+	number := func(v *val, name string) uint64 {
+		x := rng.Uint64()
+		switch {
+		case k%4 == 1:
+			x &= 0xff
+		case k%4 == 3:
+			x = boundary[rng.IntN(len(boundary))]
+		case k%8 == 4:
+			x &= 0xffffffff
+		}
+		if g, ok := given[name]; ok {
+			x = g
+		}
+		x = x&v.unknown | v.known
+		if x < v.min || x > v.max {
+			if v.max-v.min != ^uint64(0) {
+				x = v.min + x%(v.max-v.min+1)
+			}
+			x = x&v.unknown | v.known
+			if x < v.min || x > v.max {
+				x = v.min
+			}
+		}
+		return x
+	}
+	value := func(v *val, name string, id int) (uint64, bool) {
+		at := func(base uint64, ok bool, bias int64) (uint64, bool) {
+			return base + uint64(bias) + uint64(v.off), ok
+		}
+		switch v.kind {
+		case kUninit:
+			return rng.Uint64(), true
+		case kScalar:
+			return number(v, name), true
+		case kStack:
+			if v.varOf != 0 {
+				return 0, false
+			}
+			return at(stackAt+512, true, 0)
+		case kCtx:
+			b, ok := region("ctx", 256)
+			return at(b, ok, 0)
+		case kPkt:
+			key := "pkt"
+			if v.varOf != 0 {
+				key = "pkt" + strconv.Itoa(int(v.varOf))
+				if v.varOf < 0 {
+					key = "pkt" + name
+				}
+			}
+			b, ok := region(key, 192)
+			return at(b, ok, 32)
+		case kMapVal:
+			key := "map" + strconv.Itoa(int(v.mapID)) + ":" + strconv.Itoa(int(v.site))
+			if v.site == -1 {
+				key += name
+			}
+			if v.varOf != 0 {
+				key += "v" + strconv.Itoa(int(v.varOf))
+			}
+			b, ok := region(key, 192)
+			return at(b, ok, 32)
+		}
+		return rng.Uint64() | 1<<62, true
+	}
+	for r := range w.pre.r {
+		x, ok := value(&w.pre.r[r], "r"+strconv.Itoa(r), r)
+		if !ok {
+			return nil
+		}
+		t.in[r] = x
+	}
+	for s := range w.pre.spill {
+		if w.pre.spill[s].kind != kUninit {
+			x, ok := value(&w.pre.spill[s], "s"+strconv.Itoa(s), s)
+			if !ok {
+				return nil
+			}
+			writeN(&t.mem, uint64(stackAt+8*s), 8, x)
+		}
+	}
+	for name, x := range given {
+		o := strings.IndexByte(name, '[')
+		if o < 0 {
+			continue
+		}
+		off, err := strconv.ParseInt(strings.TrimSuffix(name[o+1:], "]"), 10, 64)
+		if err != nil {
+			continue
+		}
+		var a int64 = -1
+		switch name[:o] {
+		case "stack":
+			a = stackAt + 512 + off
+		case "pkt":
+			if b, ok := place["pkt"]; ok {
+				a = int64(b) + 32 + off
+			}
+		case "ctx":
+			if b, ok := place["ctx"]; ok {
+				a = int64(b) + off
+			}
+		}
+		if a >= 0 && a < arenaSize-8 {
+			t.mem[a] = byte(x)
+		}
+	}
+	if !w.x.expect(w.code, t) {
+		return nil
+	}
+	return t
+}
+
+// learn makes a test of a counterexample and puts it first.
+func (w *window) learn(v z3.Refuted, seed uint64) bool {
+	given := map[string]uint64{}
+	for _, a := range v.Counterexample {
+		given[a.Name] = a.Value
+	}
+	t := w.makeTest(rand.New(rand.NewPCG(seed, 77)), 0, given)
+	if t == nil {
+		return false
+	}
+	w.tests = append([]*test{t}, w.tests...)
+	return true
+}
