@@ -42,7 +42,7 @@ type ngInterface struct {
 	label   Label
 	resol   uint8 // if_tsresol: bit 7 set: units of 2^-n s, else 10^-n s
 	mul     uint64
-	div     uint64 // power of ten; 0 for binary resolutions
+	div     uint64 // 0: units so small that any timestamp is 0
 	offset  int64  // if_tsoffset in nanoseconds
 }
 
@@ -321,8 +321,10 @@ func (in *ngInterface) scale() {
 	case in.resol&0x80 != 0: // time shifts by exp
 	case exp <= 9:
 		in.mul, in.div = pow10(9-exp), 1
-	default:
+	case exp <= 9+19: // 10^19 is the largest power in 64 bits
 		in.mul, in.div = 1, pow10(exp-9)
+	default:
+		in.mul, in.div = 1, 0
 	}
 }
 
@@ -340,7 +342,10 @@ func (in *ngInterface) time(ts uint64) int64 {
 		}
 	} else {
 		hi, ns = bits.Mul64(ts, in.mul)
-		if in.div > 1 {
+		switch {
+		case in.div == 0:
+			hi, ns = 0, 0
+		case in.div > 1:
 			ns /= in.div // mul is 1, hi is 0
 		}
 	}
@@ -351,9 +356,6 @@ func (in *ngInterface) time(ts uint64) int64 {
 }
 
 func pow10(n int) uint64 {
-	if n > 19 {
-		return math.MaxUint64 // of the same use: any timestamp becomes 0
-	}
 	v := uint64(1)
 	for range n {
 		v *= 10

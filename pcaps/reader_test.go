@@ -1,0 +1,887 @@
+package pcaps
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/gopacket/pcapgo"
+	"github.com/klauspost/compress/zstd"
+)
+
+// unhex drops everything but hexadecimal digits outside of # comments.
+func unhex(tb testing.TB, s string) []byte {
+	tb.Helper()
+	var sb strings.Builder
+	for line := range strings.Lines(s) {
+		line, _, _ = strings.Cut(line, "#")
+		sb.WriteString(strings.Join(strings.Fields(line), ""))
+	}
+	b, err := hex.DecodeString(sb.String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// got is a packet as tests compare it.
+type got struct {
+	Data  string
+	Len   uint32
+	Time  int64
+	Iface uint32
+	Frame uint64
+	Label Label
+}
+
+// read reads all of one capture.
+func read(b []byte, o Options) ([]got, Counters, error) {
+	src, err := NewSource(context.Background(), "test", bytes.NewReader(b), o)
+	if err != nil {
+		return nil, Counters{}, err
+	}
+	defer src.Close()
+	return drain(src)
+}
+
+func drain(src *Source) ([]got, Counters, error) {
+	var out []got
+	var p Packet
+	for {
+		err := src.Next(&p)
+		if err == io.EOF {
+			return out, src.Counters(), nil
+		}
+		if err != nil {
+			return out, src.Counters(), err
+		}
+		out = append(out, got{hex.EncodeToString(p.Data), p.Len, p.TimeNS, p.Interface, p.Frame, p.Label})
+	}
+}
+
+// order writes integers in one byte order.
+type order struct{ binary.AppendByteOrder }
+
+func (o order) u16s(b []byte, vs ...uint16) []byte {
+	for _, v := range vs {
+		b = o.AppendUint16(b, v)
+	}
+	return b
+}
+
+func (o order) u32s(b []byte, vs ...uint32) []byte {
+	for _, v := range vs {
+		b = o.AppendUint32(b, v)
+	}
+	return b
+}
+
+// pcapFile makes a classic capture.
+func (o order) pcapFile(magic, snaplen, link uint32, minor uint16) []byte {
+	b := o.u32s(nil, magic)
+	b = o.u16s(b, 2, minor)
+	return o.u32s(b, 0, 0, snaplen, link)
+}
+
+func (o order) block(typ uint32, body []byte) []byte {
+	for len(body)%4 != 0 {
+		body = append(body, 0)
+	}
+	n := uint32(len(body) + 12)
+	b := append(o.u32s(nil, typ, n), body...)
+	return o.u32s(b, n)
+}
+
+func (o order) shb() []byte {
+	b := o.u32s(nil, byteOrderMagic)
+	b = o.u16s(b, 1, 0)
+	return o.block(blockSection, o.u32s(b, ^uint32(0), ^uint32(0)))
+}
+
+func (o order) option(code uint16, v ...byte) []byte {
+	b := append(o.u16s(nil, code, uint16(len(v))), v...)
+	for len(b)%4 != 0 {
+		b = append(b, 0)
+	}
+	return b
+}
+
+func (o order) idb(link uint16, snaplen uint32, opts ...[]byte) []byte {
+	b := o.u32s(o.u16s(nil, link, 0), snaplen)
+	for _, opt := range opts {
+		b = append(b, opt...)
+	}
+	return o.block(blockInterface, b)
+}
+
+func (o order) epb(iface uint32, ts uint64, wire uint32, data ...byte) []byte {
+	b := o.u32s(nil, iface, uint32(ts>>32), uint32(ts), uint32(len(data)), wire)
+	return o.block(blockEnhancedPacket, append(b, data...))
+}
+
+var orders = map[string]order{"little": {binary.LittleEndian}, "big": {binary.BigEndian}}
+
+func TestPcapAnnotated(t *testing.T) {
+	b := unhex(t, `
+		d4c3b2a1          # magic, little endian, microseconds
+		0200 0400         # version 2.4
+		00000000 00000000 # time zone, sigfigs
+		10000000          # snaplen 16: smaller than the packet below, as some writers do
+		01000000          # Ethernet
+		01000000 02000000 # 1.000002 s
+		12000000 40000000 # 18 captured of 64
+		ffffffffffff 020000000001 0806 0001 0800 # an ARP packet's first 18 bytes
+		02000000 3f420f00 # 2.999999 s
+		02000000 01000000 # 2 captured of 1: nonsense that real files hold
+		abcd
+	`)
+	want := []got{
+		{"ffffffffffff020000000001080600010800", 64, 1_000_002_000, 0, 1, 0},
+		{"abcd", 2, 2_999_999_000, 0, 2, 0},
+	}
+	pkts, c, err := read(b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, pkts); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(Counters{Packets: 2, Bytes: 20, Truncated: 1}, c); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestPcapVariants(t *testing.T) {
+	for name, o := range orders {
+		for _, c := range []struct {
+			name  string
+			magic uint32
+			minor uint16
+			ns    int64
+			more  int  // bytes behind the 16 of a packet header
+			swap  bool // lengths the other way round
+		}{
+			{"micros", magicMicros, 4, 7000, 0, false},
+			{"nanos", magicNanos, 4, 7, 0, false},
+			{"kuznetzov", magicKuznetzov, 4, 7000, 8, false},
+			{"version 2.2", magicMicros, 2, 7000, 0, true},
+			{"version 2.3 odd", magicMicros, 3, 7000, 0, true},
+			{"version 2.3", magicMicros, 3, 7000, 0, false},
+		} {
+			t.Run(name+" "+c.name, func(t *testing.T) {
+				b := o.pcapFile(c.magic, 65535, linkEthernet|0xf4000000, c.minor)
+				lens := []uint32{3, 9}
+				if c.swap {
+					slices.Reverse(lens)
+				}
+				b = o.u32s(b, 0xfffffffe, 7, lens[0], lens[1])
+				b = append(b, make([]byte, c.more)...)
+				b = append(b, 1, 2, 3)
+				pkts, _, err := read(b, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := []got{{"010203", 9, 0xfffffffe*1e9 + c.ns, 0, 1, 0}}
+				if d := cmp.Diff(want, pkts); d != "" {
+					t.Error(d)
+				}
+			})
+		}
+	}
+}
+
+// ngSample holds several sections, interfaces, link types and resolutions.
+func ngSample() []byte {
+	le, be := orders["little"], orders["big"]
+	b := slices.Concat(
+		le.shb(),
+		le.idb(1, 0, le.option(2, []byte("legit")...)), // 0: microseconds
+		le.idb(276, 0), // 1: SLL2; its low byte is 20
+		le.idb(1, 4, le.option(9, 9), le.option(2, []byte("attack")...), le.option(0)), // 2: nanoseconds
+		le.idb(257, 0), // 3: low byte 1, but not Ethernet
+		le.idb(1, 0, le.option(9, 0x80|10), le.option(14, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)), // 4: 2^-10 s, 1 s back
+		le.idb(1, 0, le.option(9, 0)), // 5: seconds
+		le.epb(0, 5_000_001, 60, 0xa0, 0xa1, 0xa2),
+		le.epb(1, 5, 5, 1, 2, 3, 4, 5),
+		le.epb(2, 1_000_000_000_000_000_007, 2, 0xb0, 0xb1),
+		le.epb(3, 5, 1, 9),
+		le.block(0x0bad, []byte("unknown blocks are skipped")),
+		le.epb(4, 3<<10|512, 1, 0xc0),
+		le.epb(5, 77, 1, 0xd0),
+		le.block(blockPacket, append(le.u32s(le.u16s(nil, 2, 3), 0, 9, 1, 1), 0xe0)),
+		// The next section is of the other byte order and knows nothing of
+		// the interfaces before.
+		be.shb(),
+		be.idb(1, 2, be.option(9, 12)), // picoseconds
+		be.epb(0, 1_999, 100, 1, 2),
+		be.block(blockSimplePacket, append(be.u32s(nil, 5), 0xf0, 0xf1)), // cut to snaplen 2
+	)
+	return b
+}
+
+var ngWant = []got{
+	{"a0a1a2", 60, 5_000_001_000, 0, 1, Legit},
+	{"b0b1", 2, 1_000_000_000_000_000_007, 2, 3, Attack},
+	{"c0", 1, 2_500_000_000, 4, 5, 0},
+	{"d0", 1, 77_000_000_000, 5, 6, 0},
+	{"e0", 1, 9, 2, 7, Attack},
+	{"0102", 100, 1, 6, 8, 0},
+	{"f0f1", 5, 1, 6, 9, 0},
+}
+
+func TestPcapng(t *testing.T) {
+	pkts, c, err := read(ngSample(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(ngWant, pkts); d != "" {
+		t.Error(d)
+	}
+	want := Counters{Packets: 7, Bytes: 12, Truncated: 3, Skipped: map[string]uint64{"LINUX_SLL2": 1, "LINKTYPE_257": 1}}
+	if d := cmp.Diff(want, c); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestTimeResolutions(t *testing.T) {
+	for _, c := range []struct {
+		resol  uint8
+		ts     uint64
+		offset int64
+		want   int64
+	}{
+		{6, 1, 0, 1000},
+		{9, 1 << 62, 0, 1 << 62},
+		{9, 1<<64 - 1, 0, 1<<63 - 1}, // the nearest that fits
+		{0, 1 << 40, 0, 1<<63 - 1},
+		{3, 5, -7e9, 5e6 - 7e9},
+		{127, 1<<64 - 1, 0, 0},
+		{28, 1<<64 - 1, 0, 1},
+		{0x80, 3, 0, 3e9},
+		{0x80 | 63, 1 << 63, 0, 1e9},
+		{0x80 | 64, 1 << 63, 0, 5e8}, // pcapgo divides by zero
+		{0x80 | 127, 1<<64 - 1, 0, 0},
+		{0x80 | 30, 1 << 30, 1e9, 2e9},
+	} {
+		in := ngInterface{resol: c.resol, offset: c.offset}
+		in.scale()
+		if got := in.time(c.ts); got != c.want {
+			t.Errorf("resolution %#x, %d: %d ns, want %d", c.resol, c.ts, got, c.want)
+		}
+	}
+}
+
+// TestCuts cuts every format after every byte: the packets before the cut
+// come whole and in order, then an error at the right place, or EOF where a
+// packet or block ends.
+func TestCuts(t *testing.T) {
+	le := orders["little"]
+	pcap := le.pcapFile(magicNanos, 0, 1, 4)
+	clean := map[int]bool{len(pcap): true}
+	for i := range 3 {
+		pcap = le.u32s(pcap, uint32(i), 0, 5, 5)
+		pcap = append(pcap, 1, 2, 3, 4, 5)
+		clean[len(pcap)] = true
+	}
+	foreign := le.pcapFile(magicNanos, 0, 276, 4)
+	foreignClean := map[int]bool{len(foreign): true}
+	foreign = append(le.u32s(foreign, 0, 0, 3, 3), 1, 2, 3)
+	foreignClean[len(foreign)] = true
+
+	ng := ngSample()
+	ngClean := map[int]bool{}
+	for off, bo := 0, binary.ByteOrder(binary.LittleEndian); off < len(ng); {
+		if off > 0 {
+			ngClean[off] = true
+		}
+		if binary.LittleEndian.Uint32(ng[off:]) == blockSection && ng[off+8] == 0x1a {
+			bo = binary.BigEndian
+		}
+		off += int(bo.Uint32(ng[off+4:]))
+	}
+	ngClean[len(ng)] = true
+
+	for _, c := range []struct {
+		name  string
+		b     []byte
+		clean map[int]bool
+	}{{"pcap", pcap, clean}, {"pcap of SLL2", foreign, foreignClean}, {"pcapng", ng, ngClean}} {
+		all, _, err := read(c.b, Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		start := 0 // of the header or block that is cut
+		for n := range len(c.b) + 1 {
+			pkts, _, err := read(c.b[:n], Options{})
+			if c.clean[n] {
+				start = n
+				if err != nil {
+					t.Errorf("%s cut at %d: %v, want a clean end", c.name, n, err)
+				}
+			} else {
+				var ce *CaptureError
+				if !errors.As(err, &ce) {
+					t.Fatalf("%s cut at %d: error %v, want a CaptureError", c.name, n, err)
+				}
+				if ce.Offset != int64(start) || ce.Packets != uint64(len(pkts)) || ce.File != "test" {
+					t.Errorf("%s cut at %d: %v; want offset %d, %d packets", c.name, n, err, start, len(pkts))
+				}
+				if n > 0 && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("%s cut at %d: %v: want an unexpected EOF", c.name, n, err)
+				}
+			}
+			if len(pkts) > len(all) || !cmp.Equal(pkts, all[:len(pkts)]) && len(pkts) > 0 {
+				t.Errorf("%s cut at %d: other packets than in the whole file", c.name, n)
+			}
+		}
+	}
+}
+
+// TestDamage: lengths, magics and counts that can't be, each its own error.
+func TestDamage(t *testing.T) {
+	le := orders["little"]
+	head := le.pcapFile(magicMicros, 0, 1, 4)
+	ng := slices.Concat(le.shb(), le.idb(1, 0))
+	good := le.epb(0, 0, 1, 7)
+	tail := slices.Clone(good)
+	tail[len(tail)-4] ^= 4
+	lying := slices.Clone(good)
+	lying[20] = 200
+	for _, c := range []struct {
+		name string
+		b    []byte
+		off  int
+		msg  string
+	}{
+		{"empty", nil, 0, "empty file"},
+		{"no capture", []byte("not a capture"), 0, "magic number 6e6f7420: neither pcap nor pcapng"},
+		{"version", le.u32s(le.u16s(le.u32s(nil, magicMicros), 3, 0), 0, 0, 0, 1), 0, "pcap version 3.0: only 2.x is known"},
+		{"huge packet", le.u32s(slices.Clone(head), 0, 0, 0xffffffff, 0xffffffff), 24, "packet of 4294967295 bytes: more than 262144"},
+		{"huge foreign packet", le.u32s(le.pcapFile(magicMicros, 0, 276, 4), 0, 0, 0xffffffff, 0xffffffff), 24, "packet of 4294967295 bytes: more than 134217728"},
+		{"block length", append(slices.Clone(ng), le.u32s(nil, 6, 8, 0)...), len(ng), "block of type 0x6: length 8: not 12 or more in steps of 4"},
+		{"block length odd", append(slices.Clone(ng), le.u32s(nil, 6, 33, 0)...), len(ng), "block of type 0x6: length 33: not 12 or more in steps of 4"},
+		{"small packet block", append(slices.Clone(ng), le.block(6, make([]byte, 16))...), len(ng), "packet block: length 28: less than 32"},
+		{"tail", slices.Concat(ng, good, tail), len(ng) + len(good), "block of 36 bytes: ends with length 32"},
+		{"packet longer than block", slices.Concat(ng, lying), len(ng), "packet of 200 bytes: its block has room for 4"},
+		{"no interface", slices.Concat(ng, le.epb(1, 0, 1, 7)), len(ng), "packet of interface 1: the section has 1"},
+		{"section magic", append(le.u32s(nil, blockSection, 28, 0x12345678), make([]byte, 16)...), 0, "section header: byte-order magic 78563412: not 1a2b3c4d in either order"},
+		{"section length", append(le.u32s(nil, blockSection, 0xfffffff0, byteOrderMagic), make([]byte, 16)...), 0, "section header: length 4294967280: not 28 to 16777216 in steps of 4"},
+		{"section version", le.block(blockSection, le.u32s(le.u16s(le.u32s(nil, byteOrderMagic), 2, 0), 0, 0)), 0, "pcapng version 2.0: only 1.0 is known"},
+		{"option length", slices.Concat(le.shb(), le.idb(1, 0, le.u16s(nil, 2, 99))), 28, "interface description: option 2 of 99 bytes: 0 left"},
+		{"resolution length", slices.Concat(le.shb(), le.idb(1, 0, le.option(9, 1, 2))), 28, "interface description: option 9 of 2 bytes: wrong length"},
+	} {
+		_, _, err := read(c.b, Options{})
+		var ce *CaptureError
+		if !errors.As(err, &ce) {
+			t.Errorf("%s: error %v, want a CaptureError", c.name, err)
+			continue
+		}
+		if ce.Offset != int64(c.off) || ce.Err.Error() != c.msg {
+			t.Errorf("%s: offset %d: %v\nwant offset %d: %s", c.name, ce.Offset, ce.Err, c.off, c.msg)
+		}
+	}
+}
+
+func zipped(tb testing.TB, how string, b []byte) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	var z io.WriteCloser
+	switch how {
+	case "":
+		return b
+	case "gzip":
+		z = gzip.NewWriter(&out)
+	case "zstd":
+		var err error
+		if z, err = zstd.NewWriter(&out); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if _, err := z.Write(b); err != nil {
+		tb.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestCompressed(t *testing.T) {
+	for _, how := range []string{"gzip", "zstd"} {
+		b := zipped(t, how, ngSample())
+		pkts, _, err := read(b, Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", how, err)
+		}
+		if d := cmp.Diff(ngWant, pkts); d != "" {
+			t.Errorf("%s: %s", how, d)
+		}
+		for n := range b {
+			if _, _, err := read(b[:n], Options{}); err == nil {
+				t.Errorf("%s cut at %d of %d: no error", how, n, len(b))
+			}
+		}
+	}
+	// A skippable frame in front, as pzstd writes.
+	skip := append([]byte{0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4}, zipped(t, "zstd", ngSample())...)
+	if _, c, err := read(skip, Options{}); err != nil || c.Packets != 7 {
+		t.Errorf("skippable frame: %d packets, %v", c.Packets, err)
+	}
+	// gzip files one behind the other are one.
+	le := orders["little"]
+	two := append(zipped(t, "gzip", le.pcapFile(magicNanos, 0, 1, 4)), zipped(t, "gzip", append(le.u32s(nil, 0, 0, 1, 1), 9))...)
+	if _, c, err := read(two, Options{}); err != nil || c.Packets != 1 {
+		t.Errorf("two gzip members: %d packets, %v", c.Packets, err)
+	}
+}
+
+// write puts n packets of growing length into a file; times are i*step+base.
+func write(tb testing.TB, path string, n int, base, step int64) {
+	tb.Helper()
+	w, err := Create(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i := range n {
+		if err := w.Write(&Packet{Data: bytes.Repeat([]byte{byte(i)}, 14+i%50), TimeNS: base + int64(i)*step, Label: Label(i % 3)}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestWriterRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.pcap", "a.pcapng", "a.pcap.gz", "a.pcapng.zst", "a.pcap.zst", "a.pcapng.gz"} {
+		path := filepath.Join(dir, name)
+		write(t, path, 300, 1e18+3, 1001)
+		first, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, err := Open(context.Background(), Options{Paths: []string{path}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pkts, _, err := drain(src)
+		if err != nil || len(pkts) != 300 {
+			t.Fatalf("%s: %d packets, %v", name, len(pkts), err)
+		}
+		for i, p := range pkts {
+			want := got{hex.EncodeToString(bytes.Repeat([]byte{byte(i)}, 14+i%50)), uint32(14 + i%50), 1e18 + 3 + int64(i)*1001, 0, uint64(i + 1), 0}
+			if strings.Contains(name, "pcapng") {
+				want.Label, want.Iface = Label(i%3), uint32(i%3)
+			}
+			if d := cmp.Diff(want, p); d != "" {
+				t.Fatalf("%s: %s", name, d)
+			}
+		}
+		write(t, path, 300, 1e18+3, 1001)
+		if again, err := os.ReadFile(path); err != nil || !bytes.Equal(first, again) {
+			t.Errorf("%s: the same packets gave other bytes (%v)", name, err)
+		}
+	}
+}
+
+func TestWriterWholeOrNone(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.pcap")
+	w, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(&Packet{Data: make([]byte, 60), TimeNS: -1}); err == nil {
+		t.Error("a time before 1970 was written")
+	}
+	if err := w.Close(); err == nil {
+		t.Error("Close after a failed Write must fail")
+	}
+	if w, err = Create(path); err != nil {
+		t.Fatal(err)
+	}
+	w.Abort()
+	if names, _ := os.ReadDir(dir); len(names) != 0 {
+		t.Errorf("left behind: %v", names)
+	}
+	if err := w.Write(&Packet{}); err == nil {
+		t.Error("Write after Abort succeeds")
+	}
+	if _, err := Create(filepath.Join(dir, "x.txt")); err == nil {
+		t.Error("an unknown suffix was accepted")
+	}
+	// An empty pcapng is valid.
+	write(t, filepath.Join(dir, "e.pcapng"), 0, 0, 0)
+	b, _ := os.ReadFile(filepath.Join(dir, "e.pcapng"))
+	if pkts, _, err := read(b, Options{}); err != nil || len(pkts) != 0 {
+		t.Errorf("empty pcapng: %d packets, %v", len(pkts), err)
+	}
+}
+
+func TestPaths(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"b.pcap", "a.pcap", "c[1].pcap"} {
+		write(t, filepath.Join(dir, name), i+1, 0, 1)
+	}
+	ctx := context.Background()
+	var stdin bytes.Buffer
+	stdin.Write(ngSample())
+	src, err := Open(ctx, Options{Paths: []string{filepath.Join(dir, "?.pcap"), "-", filepath.Join(dir, "c[1].pcap")}, Stdin: &stdin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, f := range src.Files() {
+		files = append(files, filepath.Base(f))
+	}
+	if d := cmp.Diff([]string{"a.pcap", "b.pcap", "-", "c[1].pcap"}, files); d != "" {
+		t.Error(d)
+	}
+	count := make([]int, 4)
+	var p Packet
+	for i := uint64(0); ; i++ {
+		if err := src.Next(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if p.Index != i {
+			t.Errorf("index %d, want %d", p.Index, i)
+		}
+		count[p.File]++
+	}
+	if d := cmp.Diff([]int{2, 1, 7, 3}, count); d != "" {
+		t.Error(d)
+	}
+
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{}, "capture: none given"},
+		{Options{Paths: []string{dir}}, "is a directory, not a file"},
+		{Options{Paths: []string{dir + "/none"}}, "no such file or directory"},
+		{Options{Paths: []string{dir + "/*.none"}}, "no file matches"},
+		{Options{Paths: []string{"-", "-"}}, "standard input named twice"},
+		{Options{Paths: []string{"-"}, Loop: 2}, "can't be read more than once"},
+		{Options{Paths: []string{"sample:none"}}, `sample capture "none": not one of`},
+		{Options{Paths: []string{dir + "/a.pcap"}, Filter: "port"}, `filter "port": column 5`},
+	} {
+		if _, err := Open(ctx, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: error %v, want %q", c.o, err, c.want)
+		}
+	}
+}
+
+func TestLimitFilterLoop(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.pcap")
+	write(t, path, 10, 1000, 100)
+	open := func(o Options) []got {
+		t.Helper()
+		o.Paths = []string{path}
+		src, err := Open(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		var p Packet
+		var out []got
+		var last uint64
+		for {
+			if err := src.Next(&p); err == io.EOF {
+				return out
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if p.KTimeNS < last || uint64(p.TimeNS) != p.KTimeNS {
+				t.Errorf("packet %d: clock %d after %d, time %d", p.Index, p.KTimeNS, last, p.TimeNS)
+			}
+			last = p.KTimeNS
+			out = append(out, got{Len: p.Len, Time: p.TimeNS})
+		}
+	}
+	if n := len(open(Options{Limit: 3})); n != 3 {
+		t.Errorf("limit 3: %d packets", n)
+	}
+	loop := open(Options{Loop: 3})
+	if len(loop) != 30 {
+		t.Fatalf("3 passes: %d packets", len(loop))
+	}
+	for i, p := range loop {
+		if p.Time != 1000+int64(i)*100 { // a pass follows at the usual distance
+			t.Errorf("pass %d packet %d: time %d", i/10, i%10, p.Time)
+		}
+	}
+	if n := len(open(Options{Loop: -1, Limit: 25})); n != 25 {
+		t.Errorf("endless loop, limit 25: %d packets", n)
+	}
+	if n := len(open(Options{Loop: -1, Filter: "greater 1000"})); n != 0 {
+		t.Errorf("endless loop without a match: %d packets", n)
+	}
+	if n := len(open(Options{Loop: 2, Filter: "greater 20"})); n != 8 {
+		t.Errorf("filter: %d packets, want 8", n)
+	}
+}
+
+// TestClock: recorded clocks go back, KTimeNS does not, and is never 0.
+func TestClock(t *testing.T) {
+	le := orders["little"]
+	file := func(secs ...uint32) []byte {
+		b := le.pcapFile(magicNanos, 0, 1, 4)
+		for _, s := range secs {
+			b = append(le.u32s(b, s, 0, 1, 1), 0)
+		}
+		return b
+	}
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	if err := os.WriteFile(a, file(0, 5, 4, 6), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(b, file(1, 2), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src, err := Open(context.Background(), Options{Paths: []string{a, b}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var k []uint64
+	var p Packet
+	for src.Next(&p) == nil {
+		k = append(k, p.KTimeNS)
+	}
+	if d := cmp.Diff([]uint64{1, 5e9, 5e9, 6e9, 6e9 + 1000, 7e9 + 1000}, k); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	path := filepath.Join(t.TempDir(), "a.pcap")
+	write(t, path, 100, 0, 1)
+	src, err := Open(ctx, Options{Paths: []string{path}, Loop: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p Packet
+	if err := src.Next(&p); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	for err == nil {
+		err = src.Next(&p)
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("after cancelling: %v", err)
+	}
+	src.Close()
+	if e := src.Next(&p); e != err {
+		t.Errorf("after the end: %v, want the same error", e)
+	}
+}
+
+// TestBuffer: packets and blocks larger than the window, and none grows it
+// past what the file holds.
+func TestBuffer(t *testing.T) {
+	le := orders["little"]
+	big := bytes.Repeat([]byte{0xab}, maxPacket)
+	note := bytes.Repeat([]byte("long comment "), 40000)
+	long := le.u32s(nil, 0, 0, 0, 2, 2)
+	long = append(long, 1, 2, 0, 0)
+	long = append(long, note...)
+	b := slices.Concat(le.shb(), le.idb(1, 0), le.epb(0, 0, maxPacket, big...), le.block(blockEnhancedPacket, long), le.epb(0, 0, 1, 9))
+	pkts, _, err := read(b, Options{})
+	if err != nil || len(pkts) != 3 {
+		t.Fatalf("%d packets, %v", len(pkts), err)
+	}
+	if pkts[0].Data != hex.EncodeToString(big) || pkts[1].Data != "0102" || pkts[2].Data != "09" {
+		t.Error("packets differ")
+	}
+	w := newWindow(context.Background(), bytes.NewReader(make([]byte, 100)), nil)
+	if n := len(w.need(1 << 30)); n != 100 || len(w.buf) > 2*windowSize {
+		t.Errorf("asked for 1 GiB of 100 bytes: got %d, buffer of %d", n, len(w.buf))
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	for _, name := range []string{"a.pcap", "a.pcapng"} {
+		path := filepath.Join(t.TempDir(), name)
+		write(t, path, 20000, 0, 1)
+		src, err := Open(context.Background(), Options{Paths: []string{path}, Filter: "not port 80"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		var p Packet
+		if err := src.Next(&p); err != nil {
+			t.Fatal(err)
+		}
+		if n := testing.AllocsPerRun(10000, func() {
+			if err := src.Next(&p); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations per packet", name, n)
+		}
+	}
+}
+
+// TestAgainstOthers reads with pcapgo, and counts with tcpdump and tshark.
+func TestAgainstOthers(t *testing.T) {
+	dir := corpusDir(t)
+	path := filepath.Join(dir, "many-protocols.pcap.gz")
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := pcapgo.NewReader(bytes.NewReader(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := NewSource(context.Background(), "plain", bytes.NewReader(plain), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p Packet
+	for {
+		data, ci, err := theirs.ReadPacketData()
+		e := src.Next(&p)
+		if err == io.EOF && e == io.EOF {
+			break
+		}
+		if err != nil || e != nil {
+			t.Fatalf("pcapgo: %v, here: %v", err, e)
+		}
+		if !bytes.Equal(data, p.Data) || ci.Length != int(p.Len) || ci.Timestamp.UnixNano() != p.TimeNS {
+			t.Fatalf("packet %d differs from pcapgo's", p.Frame)
+		}
+	}
+	ng := filepath.Join(t.TempDir(), "labelled.pcapng")
+	write(t, ng, 321, 1e18, 7)
+	if tool, err := exec.LookPath("tcpdump"); err != nil {
+		t.Log("tcpdump is not installed: not compared")
+	} else if out, err := exec.Command(tool, "-r", ng, "-w", "-").Output(); err != nil {
+		t.Errorf("tcpdump: %v", err)
+	} else if pkts, _, err := read(out, Options{}); err != nil || len(pkts) != 321 {
+		t.Errorf("tcpdump: %d packets, %v; want 321", len(pkts), err)
+	}
+	for _, c := range []struct {
+		tool  string
+		args  []string
+		lines int
+	}{
+		{"tshark", []string{"-n", "-r", ng, "-Y", `frame.interface_name == "attack"`}, 107},
+	} {
+		tool, err := exec.LookPath(c.tool)
+		if err != nil {
+			t.Logf("%s is not installed: not compared", c.tool)
+			continue
+		}
+		out, err := exec.Command(tool, c.args...).Output()
+		if err != nil {
+			t.Errorf("%s: %v", c.tool, err)
+		}
+		if n := bytes.Count(out, []byte("\n")); n != c.lines {
+			t.Errorf("%s: %d packets, want %d", c.tool, n, c.lines)
+		}
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	le, be := orders["little"], orders["big"]
+	f.Add(ngSample())
+	f.Add(append(be.u32s(be.pcapFile(magicMicros, 0, 1, 4), 0, 0, 2, 2), 1, 2))
+	f.Add(append(le.u32s(le.pcapFile(magicKuznetzov, 0, 1, 4), 0, 0, 2, 2, 0, 0), 1, 2))
+	f.Add(append(le.u32s(le.pcapFile(magicNanos, 0, 276, 2), 0, 0, 2, 2), 1, 2))
+	f.Add(zipped(f, "gzip", ngSample()))
+	f.Add(zipped(f, "zstd", ngSample()))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		src, err := NewSource(context.Background(), "fuzz", bytes.NewReader(b), Options{Limit: 10000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		var p Packet
+		var n, size uint64
+		for {
+			err := src.Next(&p)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				var ce *CaptureError
+				if !errors.As(err, &ce) || ce.Packets != n || ce.Offset < 0 || strings.Contains(err.Error(), "\n") {
+					t.Fatalf("error %v after %d packets", err, n)
+				}
+				break
+			}
+			n++
+			size += uint64(len(p.Data))
+			if p.KTimeNS == 0 || int(p.Len) < len(p.Data) {
+				t.Fatalf("packet %+v", p)
+			}
+		}
+		if c := src.Counters(); c.Packets != n || c.Bytes != size {
+			t.Fatalf("counters %+v, want %d packets, %d bytes", c, n, size)
+		}
+	})
+}
+
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "pcaps")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "two.pcap.gz")
+	w, err := Create(path)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	broadcast := append(bytes.Repeat([]byte{0xff}, 6), 2, 0, 0, 0, 0, 1, 8, 6, 0, 1)
+	w.Write(&Packet{Data: broadcast, TimeNS: 1e9})
+	w.Write(&Packet{Data: broadcast, Len: 60, TimeNS: 1e9 + 5})
+	if err := w.Close(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	src, err := Open(context.Background(), Options{Paths: []string{path}, Filter: "arp"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer src.Close()
+	var pkt Packet
+	for src.Next(&pkt) == nil {
+		fmt.Printf("%d ns: %d of %d bytes\n", pkt.TimeNS, len(pkt.Data), pkt.Len)
+	}
+	fmt.Println(src.Counters().Truncated, "truncated")
+	// Output:
+	// 1000000000 ns: 16 of 16 bytes
+	// 1000000005 ns: 16 of 60 bytes
+	// 1 truncated
+}
