@@ -21,6 +21,10 @@ import (
 type Options struct {
 	// Latch answers clock and random helpers from what Maps.Latch was given.
 	Latch bool
+	// Plain loads programs for entries of devmaps and cpumaps as ordinary XDP
+	// programs: BPF_PROG_TEST_RUN refuses the others. Those that read the
+	// egress interface can't be loaded so.
+	Plain bool
 }
 
 // LoadError is a program that the kernel refused. Error is one line, the
@@ -141,6 +145,9 @@ func LoadWith(p *loader.Program, ms *Maps, opt Options) (*Prog, error) {
 	if r.Type == cilium.UnspecifiedProgram {
 		r.Type = cilium.XDP // what it runs as in the VM
 	}
+	if opt.Plain && r.Type == cilium.XDP {
+		r.AttachType = 0
+	}
 	return LoadRaw(r, ms, opt)
 }
 
@@ -170,6 +177,9 @@ func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
 	wrap := func(err error) error { return &LoadError{Program: r.Name, Err: err} }
 	for i := 0; i < len(code); i++ {
 		in := &code[i]
+		if what := r.Unsupported[i]; what != "" && in.Src != ebpf.CallKfunc {
+			return nil, wrap(fmt.Errorf("insn %d: %s can't be linked", i, what))
+		}
 		switch {
 		case in.IsWide():
 			if in.Src == ebpf.PseudoMapFD || in.Src == ebpf.PseudoMapValue {
@@ -180,7 +190,11 @@ func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
 			}
 			i++
 		case in.Op == ebpf.OpCall && in.Src == ebpf.CallKfunc:
-			id, err := kfuncID(strings.TrimPrefix(r.Unsupported[i], "kfunc "))
+			name, ok := strings.CutPrefix(r.Unsupported[i], "kfunc ")
+			if !ok {
+				return nil, wrap(fmt.Errorf("insn %d: kernel function without a name", i))
+			}
+			id, err := kfuncID(name)
 			if err != nil {
 				return nil, wrap(fmt.Errorf("insn %d: %w", i, err))
 			}

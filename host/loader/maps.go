@@ -97,6 +97,9 @@ func (l *linker) mapSpec(name string, ms *cilium.MapSpec) (*maps.Spec, error) {
 			s.Max = maxCPUs
 		}
 	}
+	if s.Max == 0 && sizedByUser[s.Type] {
+		s.Max = maxCPUs
+	}
 	if s.Key == nil && s.Value == nil {
 		s.Key, s.Value = l.annotatedTypes(name, s)
 	}
@@ -118,9 +121,18 @@ func (l *linker) mapSpec(name string, ms *cilium.MapSpec) (*maps.Spec, error) {
 	return s, nil
 }
 
-// maxCPUs is the size given to per-CPU tables that an object leaves open:
-// bigger machines than a replay will ask for, and the kernel cuts it to its own.
+// maxCPUs is the size given to tables that an object leaves open for user space
+// to set, which are nearly always tables of CPUs or interfaces: more than a
+// replay will ask for, and the kernel cuts tables of CPUs to its own.
 const maxCPUs = 64
+
+// sizedByUser are the types that can't do with no entries.
+var sizedByUser = map[cilium.MapType]bool{
+	cilium.Array: true, cilium.PerCPUArray: true, cilium.Hash: true, cilium.PerCPUHash: true, cilium.LRUHash: true,
+	cilium.LRUCPUHash: true, cilium.LPMTrie: true, cilium.ProgramArray: true, cilium.DevMap: true,
+	cilium.DevMapHash: true, cilium.XSKMap: true, cilium.ArrayOfMaps: true, cilium.HashOfMaps: true,
+	cilium.Queue: true, cilium.Stack: true,
+}
 
 // annotatedTypes finds the key and value types that BPF_ANNOTATE_KV_PAIR of
 // the first BTF compilers left behind: struct ____btf_map_NAME.

@@ -187,7 +187,7 @@ func (t *twin) program(n int) (*kernel.Prog, error) {
 	if p := t.progs[n]; p != nil {
 		return p, nil
 	}
-	p, err := kernel.LoadWith(t.obj.Programs[n], t.maps, kernel.Options{Latch: true})
+	p, err := kernel.LoadWith(t.obj.Programs[n], t.maps, kernel.Options{Latch: true, Plain: true})
 	if err == nil {
 		t.progs[n] = p
 	}

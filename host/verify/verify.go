@@ -109,7 +109,7 @@ func open(obj *loader.Object, entry *loader.Program, opt Options, cpu int, rep *
 	if r.twin, err = newTwin(obj, r.state, cpu); err != nil {
 		return nil, err
 	}
-	if r.prog, err = kernel.LoadWith(entry, r.twin.maps, kernel.Options{Latch: true}); err != nil {
+	if r.prog, err = kernel.LoadWith(entry, r.twin.maps, kernel.Options{Latch: true, Plain: true}); err != nil {
 		return nil, err
 	}
 	r.record = opt.FIB != nil
