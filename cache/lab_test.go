@@ -259,6 +259,7 @@ func TestComparisonIsReplay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		cfg.Keys = s.Keys // drawn streams are Foreign
 		c, err := NewTraceCache(cfg)
 		if err != nil {
 			t.Fatal(err)

@@ -73,6 +73,9 @@ func (l *lab) straight(cfg Config, info policy.Info) bool {
 
 func (l *lab) simulate(ctx context.Context, cfg Config, done func(int)) (Point, error) {
 	cfg.IDs = l.n
+	if l.s.Foreign {
+		cfg.Keys = l.s.Keys
+	}
 	info, err := policy.Lookup(cfg.Policy)
 	if err != nil {
 		return Point{}, err

@@ -26,9 +26,10 @@ type Config struct {
 	// clock given to At; an install is done when both delays are over.
 	InstallTime int64
 
-	Seed   uint64 // for policies and admissions that draw
-	IDs    int    // how many ids to expect; a hint
-	Events bool   // keep what Events returns
+	Seed   uint64   // for policies and admissions that draw
+	IDs    int      // how many ids to expect; a hint
+	Events bool     // keep what Events returns
+	Keys   []uint64 // see policy.Config.Keys
 }
 
 // EventKind says what happened to an id.
@@ -100,7 +101,7 @@ const (
 // NewTraceCache makes an empty one. It errs on names that are not known and on
 // a budget that is not exactly one of entries and slots.
 func NewTraceCache(cfg Config) (*TraceCache, error) {
-	pc := policy.Config{Seed: cfg.Seed, IDs: cfg.IDs}
+	pc := policy.Config{Seed: cfg.Seed, IDs: cfg.IDs, Keys: cfg.Keys}
 	switch {
 	case cfg.Entries > 0 && cfg.Slots > 0:
 		return nil, fmt.Errorf("cache: budget of %d entries and of %d slots: only one can hold", cfg.Entries, cfg.Slots)

@@ -40,7 +40,7 @@ func corpus(t testing.TB) string {
 var goldenNames = map[string]string{
 	"lru": "lru", "fifo": "fifo", "clock": "clock", "sieve": "sieve", "lfu": "lfu", "lfucpp": "lfu",
 	"lfuda": "lfuda", "arc": "arc-libcachesim", "s3fifo": "s3-fifo-v0", "s3fifo-new": "s3-fifo",
-	"twoq": "2q-libcachesim", "slru": "slru", "lirs": "lirs", "gdsf": "gdsf", "qdlp": "qd-lp", "belady": "belady",
+	"twoq": "2q-libcachesim", "slru": "slru", "lirs": "lirs", "gdsf": "gdsf", "wtinylfu": "w-tinylfu-libcachesim", "belady": "belady",
 }
 
 // run plays the whole stream and counts misses, and their slots.
@@ -56,6 +56,7 @@ func run(t testing.TB, name string, c Config, s *stream.Stream) (misses, slots u
 		Belady(r, c.Capacity, miss)
 		return count(miss, s)
 	}
+	c.Keys = s.Keys
 	p, err := New(name, c)
 	if err != nil {
 		t.Fatal(err)
@@ -100,10 +101,10 @@ func TestZipfGoldens(t *testing.T) {
 		if !ok {
 			continue
 		}
-		if _, err := Lookup(name); err != nil {
-			continue
-		}
 		capacity, _ := strconv.ParseUint(l[3], 10, 64)
+		if name == "w-tinylfu-libcachesim" && l[1] == "1" {
+			continue // libCacheSim's slip: it refuses what is larger than its window
+		}
 		if !heavy && (l[1] == "1" || capacity != 10_000) {
 			continue
 		}
@@ -156,13 +157,8 @@ func TestCloudPhysicsGoldens(t *testing.T) {
 		// Not in the corpus's README, but in the same test suite.
 		"lfuda": {92637, 88601, 82001, 80240, 73214, 71386, 70415, 71128},
 		"mru":   {100738, 95058, 89580, 85544, 81725, 77038, 71070, 66919},
-		"qd-lp": {88746, 80630, 76450, 71638, 67380, 65680, 66125, 64417},
 		"lfu":   {91699, 86720, 78578, 76707, 69945, 66221, 64445, 64376},
 	} {
-		if _, err := Lookup(name); err != nil {
-			t.Logf("%s: %v", name, err)
-			continue
-		}
 		for i, w := range want {
 			if g, _ := run(t, name, Config{Capacity: uint64(i+1) << 27, Sized: true}, s); g != w {
 				t.Errorf("%s at %d MiB: %d misses, want %d", name, 128*(i+1), g, w)

@@ -48,6 +48,10 @@ type Config struct {
 	Sized    bool   // entries have sizes; otherwise every size is 1
 	Seed     uint64 // for the policies that draw
 	IDs      int    // how many ids to expect; a hint, tables grow
+	// Keys are the ids' names where the stream came from, nil: the ids
+	// themselves. They matter only to w-tinylfu-libcachesim, which hashes them;
+	// ids not in Keys must not occur.
+	Keys []uint64
 }
 
 // base holds what all policies count.

@@ -86,7 +86,9 @@ var registry = []Info{
 		make: func(c Config, _ int) Policy { return newS3FIFO(c, false) }, aliases: []string{"s3fifo"}},
 	{Name: "sieve", Is: "fifo in which a hand spares what was used", Source: "Zhang and others, NSDI 2024", Sizes: sizesEvict, make: plain(newSieve)},
 	{Name: "w-tinylfu", Is: "lru window before an slru that admits by a sketch of recent uses; as Caffeine", Source: "Einziger, Friedman, Manes, TOS 2017", Sizes: sizesQueues,
-		make: plain(newWTinyLFU), aliases: []string{"wtinylfu"}},
+		make: plain(newWTinyLFU)},
+	{Name: "w-tinylfu-libcachesim", Is: "lru window before an slru that admits by a counting Bloom filter; libCacheSim's WTinyLFU at unit size", Source: "Einziger, Friedman, Manes, TOS 2017", Sizes: sizesQueues,
+		make: plain(newWTinyLFULCS), aliases: []string{"wtinylfu"}},
 	{Name: "lecar", Is: "lru or lfu, drawn by weights learnt from regret", Source: "Vietri and others, HotStorage 2018", Sizes: sizesEvict, make: plain(newLeCaR)},
 	{Name: "gdsf", Is: "evicts the least uses × cost / size, aged", Source: "Cherkasova, HP 1998", Sizes: sizesAware, make: plain(newGDSF)},
 	{Name: "hyperbolic", Is: "evicts the least uses × cost / (size × age) of 64 drawn", Source: "Blankstein, Sen, Freedman, USENIX ATC 2017", Sizes: sizesAware, make: plain(newHyperbolic)},
@@ -165,11 +167,19 @@ func New(text string, c Config) (Policy, error) {
 	if c.Capacity == 0 {
 		return nil, fmt.Errorf("policy %q: capacity 0: at least 1 is needed", text)
 	}
-	if c.Capacity > MaxCapacity && r.Kind != Bound {
-		return nil, fmt.Errorf("policy %q: capacity %d: at most %d", text, c.Capacity, uint64(MaxCapacity))
+	most := uint64(MaxCapacity)
+	if r.Kind == Hardware {
+		most = MaxPlaces
+	}
+	if c.Capacity > most && r.Kind != Bound {
+		return nil, fmt.Errorf("policy %q: capacity %d: at most %d", text, c.Capacity, most)
 	}
 	return r.make(c, r.Param.Default), nil
 }
 
-// MaxCapacity bounds budgets: tables by place must fit into memory.
-const MaxCapacity = 1 << 40
+// Budgets are bounded: those of hardware caches, whose tables are by place and
+// not by id, more tightly.
+const (
+	MaxCapacity = 1 << 40
+	MaxPlaces   = 1 << 28
+)

@@ -19,7 +19,7 @@ type sketch struct {
 
 // newSketch makes one for a cache of that many entries.
 func newSketch(entries, seed uint64) sketch {
-	entries = min(max(entries, 8), 1<<27)
+	entries = min(max(entries, 8), 1<<24)
 	words := uint64(1) << bits.Len64(entries-1)
 	return sketch{word: make([]uint64, words), blocks: words / 8, seed: mix(seed ^ 0x736b6574), sample: 10 * entries}
 }

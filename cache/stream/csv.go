@@ -22,7 +22,7 @@ func ReadCSV(in io.Reader) (*Stream, error) {
 	r.ReuseRecord = true
 	r.FieldsPerRecord = -1
 	r.Comment = '#'
-	s := &Stream{}
+	s := &Stream{Foreign: true}
 	dense := map[string]uint32{}
 	labels := map[string]uint8{}
 	numeric := true
@@ -137,7 +137,7 @@ func ReadCSV(in io.Reader) (*Stream, error) {
 		s.IDs = append(s.IDs, id)
 	}
 	if !numeric {
-		s.Keys = nil
+		s.Keys, s.Foreign = nil, false
 	}
 	s.ids = len(dense)
 	return s, nil

@@ -7,7 +7,7 @@
 // varints (as encoding/binary writes them) unless said otherwise:
 //
 //	"jitnic requests 1\n"
-//	flags          1: requests have bytes, 2: times, 4: labels
+//	flags          1: requests have bytes, 2: times, 4: labels; 8: foreign
 //	records        head = number<<2 | kind
 //	  kind 0       request of id number: bytes, time less the last time, label, as flagged
 //	  kind 1       id number is invalidated here

@@ -15,6 +15,7 @@ const (
 	flagBytes = 1 << iota
 	flagTime
 	flagLabels
+	flagForeign
 )
 
 const (
@@ -30,8 +31,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Fields says which per-request fields a stream has.
-type Fields struct{ Bytes, Time, Labels bool }
+// Fields says which per-request fields a stream has, and whether it is foreign.
+type Fields struct{ Bytes, Time, Labels, Foreign bool }
 
 // A Writer writes a stream while it comes into being. Errors stick and are
 // returned by Close.
@@ -56,6 +57,9 @@ func NewWriter(w io.Writer, f Fields, labels ...string) *Writer {
 	}
 	if f.Labels {
 		e.flags |= flagLabels
+	}
+	if f.Foreign {
+		e.flags |= flagForeign
 	}
 	e.buf = binary.AppendUvarint(append(e.buf, magic...), e.flags)
 	for _, l := range labels {
@@ -130,7 +134,7 @@ func (e *Writer) Close() error {
 
 // Write writes a whole stream.
 func Write(w io.Writer, s *Stream) error {
-	e := NewWriter(w, Fields{s.Bytes != nil, s.Time != nil, s.Labels != nil}, s.LabelNames...)
+	e := NewWriter(w, Fields{s.Bytes != nil, s.Time != nil, s.Labels != nil, s.Foreign}, s.LabelNames...)
 	if s.Keys != nil || s.Sizes != nil || s.Costs != nil {
 		for id := range uint32(s.NumIDs()) {
 			e.Define(id, s.Key(id), s.Size(id), s.Cost(id))
@@ -211,9 +215,10 @@ func Read(in io.Reader) (*Stream, error) {
 	if err != nil {
 		return fail("%v", err)
 	}
-	if flags > flagBytes|flagTime|flagLabels {
+	if flags > flagBytes|flagTime|flagLabels|flagForeign {
 		return fail("flags %d are not known", flags)
 	}
+	s.Foreign = flags&flagForeign != 0
 	if flags&flagBytes != 0 {
 		s.Bytes = []uint32{}
 	}

@@ -22,7 +22,7 @@ const oracleRecord = 24
 // the last one holds. The next requests are not needed and not checked.
 func ReadOracle(in io.Reader) (*Stream, error) {
 	r := bufio.NewReaderSize(in, 1<<16)
-	s := &Stream{}
+	s := &Stream{Foreign: true}
 	dense := map[uint64]uint32{}
 	var b [oracleRecord]byte
 	falls := false

@@ -28,7 +28,7 @@ func NewRecorder(f Fields, limit int, dir string, labels ...string) *Recorder {
 	if limit == 0 {
 		limit = 64 << 20
 	}
-	return &Recorder{mem: Stream{LabelNames: labels}, fields: f, limit: limit, dir: dir, defs: map[uint32]def{}}
+	return &Recorder{mem: Stream{LabelNames: labels, Foreign: f.Foreign}, fields: f, limit: limit, dir: dir, defs: map[uint32]def{}}
 }
 
 // Request notes a request of id, or of an uncacheable packet (None).
@@ -103,7 +103,7 @@ func (r *Recorder) spill() error {
 		w.Invalidate(r.mem.Invalidations[v].ID)
 	}
 	r.w = w
-	r.mem = Stream{LabelNames: r.mem.LabelNames}
+	r.mem = Stream{LabelNames: r.mem.LabelNames, Foreign: r.fields.Foreign}
 	return w.err
 }
 

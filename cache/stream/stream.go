@@ -24,6 +24,10 @@ type Stream struct {
 	Costs []uint32 // of a miss; nil: 1 each
 	Keys  []uint64 // the id's name where the stream came from; nil: the id
 
+	// Foreign: the stream was made for other caches, so where a policy is said
+	// to hash ids as another simulator does, it hashes Keys and not ids.
+	Foreign bool
+
 	// Invalidations, in order of At.
 	Invalidations []Invalidation
 
@@ -95,7 +99,7 @@ func FromKeys32(keys []uint32) *Stream {
 	for _, k := range keys {
 		top = max(top, k)
 	}
-	s := &Stream{IDs: make([]uint32, len(keys))}
+	s := &Stream{IDs: make([]uint32, len(keys)), Foreign: true}
 	dense := make([]uint32, int(top)+1) // id + 1
 	for i, k := range keys {
 		if dense[k] == 0 {

@@ -18,6 +18,7 @@ func draw(t *rapid.T) *Stream {
 	n := rapid.IntRange(0, 60).Draw(t, "requests")
 	s := &Stream{IDs: make([]uint32, 0, n)}
 	times, labels, sizes := rapid.Bool().Draw(t, "times"), rapid.Bool().Draw(t, "labels"), rapid.Bool().Draw(t, "sizes")
+	s.Foreign = rapid.Bool().Draw(t, "foreign")
 	if labels {
 		s.LabelNames = []string{"legitimate", "attack"}
 	}
@@ -84,7 +85,7 @@ func TestOwnFormatRoundTrips(t *testing.T) {
 func TestSpillChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := draw(t)
-		f := Fields{s.Bytes != nil, s.Time != nil, s.Labels != nil}
+		f := Fields{s.Bytes != nil, s.Time != nil, s.Labels != nil, s.Foreign}
 		r := NewRecorder(f, rapid.IntRange(1, 80).Draw(t, "limit"), os.TempDir(), s.LabelNames...)
 		for id := range s.Sizes {
 			r.Define(uint32(id), s.Keys[id], s.Sizes[id], s.Costs[id])
