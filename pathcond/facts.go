@@ -14,7 +14,11 @@ type facts struct {
 	truth map[bv.Term]bool
 	iv    map[bv.Term]interval
 	gap   map[pair]gap
+	bits  map[bv.Term]fixedBits
 }
+
+// fixedBits says that the bits of mask have the value val.
+type fixedBits struct{ mask, val uint64 }
 
 // pair names two terms whose difference is bounded: low < high as numbers.
 type pair struct{ low, high bv.Term }
@@ -25,7 +29,7 @@ type gap struct{ least, below int64 }
 type interval struct{ min, max uint64 }
 
 func newFacts(b *bv.Builder) *facts {
-	return &facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}, gap: map[pair]gap{}}
+	return &facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}, gap: map[pair]gap{}, bits: map[bv.Term]fixedBits{}}
 }
 
 // bounds are the term's unsigned bounds on this path.
@@ -52,6 +56,9 @@ func (f *facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
 		l1, h1 := f.boundsDepth(args[1], depth-1)
 		if s, c := bits.Add64(h0, h1, 0); c == 0 && s <= m {
 			l, h = l0+l1, s
+		} else if l0 == h0 && l1 == h1 {
+			l = (l0 + l1) & m
+			h = l
 		}
 	case bv.OpSub:
 		l0, h0 := f.boundsDepth(args[0], depth-1)
@@ -83,9 +90,12 @@ func (f *facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
 			h = l
 		}
 	case bv.OpAnd:
-		_, h0 := f.boundsDepth(args[0], depth-1)
-		_, h1 := f.boundsDepth(args[1], depth-1)
+		l0, h0 := f.boundsDepth(args[0], depth-1)
+		l1, h1 := f.boundsDepth(args[1], depth-1)
 		h = min(h0, h1)
+		if l0 == h0 && l1 == h1 {
+			l, h = l0&l1, l0&l1
+		}
 	case bv.OpIte:
 		if v, ok := f.known(args[0]); ok {
 			if v {
@@ -171,6 +181,15 @@ func (f *facts) known(p bv.Term) (val, ok bool) {
 		if xl == xh && yl == yh && xl == yl {
 			return true, true
 		}
+		if x, c, ok := f.masked(args[0]); ok && yl == yh && len(f.bits) > 0 {
+			g := f.bits[x]
+			if g.mask&c&(g.val^yl) != 0 {
+				return false, true
+			}
+			if c&^g.mask == 0 {
+				return true, true
+			}
+		}
 	case bv.OpSLt:
 		sign := uint64(1) << (b.Width(args[0]) - 1)
 		xl, xh := f.bounds(args[0])
@@ -188,6 +207,16 @@ func (f *facts) known(p bv.Term) (val, ok bool) {
 	return false, false
 }
 
+// masked takes a term as x & c.
+func (f *facts) masked(t bv.Term) (x bv.Term, c uint64, ok bool) {
+	if f.b.Op(t) != bv.OpAnd {
+		return 0, 0, false
+	}
+	args := f.b.Args(t)
+	c, ok = f.b.IsConst(args[1])
+	return args[0], c, ok
+}
+
 // learn notes that p has value val on this path.
 func (f *facts) learn(p bv.Term, val bool) {
 	b := f.b
@@ -195,6 +224,7 @@ func (f *facts) learn(p bv.Term, val bool) {
 		return
 	}
 	f.truth[p] = val
+	f.iv[p] = interval{b2u(val), b2u(val)}
 	args := b.Args(p)
 	switch b.Op(p) {
 	case bv.OpNot:
@@ -233,6 +263,10 @@ func (f *facts) learn(p bv.Term, val bool) {
 	case bv.OpEq:
 		xl, xh := f.bounds(args[0])
 		yl, yh := f.bounds(args[1])
+		if x, c, ok := f.masked(args[0]); ok && val && yl == yh {
+			g := f.bits[x]
+			f.bits[x] = fixedBits{g.mask | c, g.val&^c | yl}
+		}
 		if val {
 			f.narrow(args[0], yl, yh)
 			f.narrow(args[1], xl, xh)

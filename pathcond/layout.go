@@ -58,7 +58,7 @@ var headers = []*header{
 		{"next", 0, 1, 0, kindNumber}, {"off", 2, 2, 0, kindHex}, {"id", 4, 4, 0, kindHex}}},
 	{"tcp", 20, []headerField{ // RFC 9293
 		{"sport", 0, 2, 0, kindNumber}, {"dport", 2, 2, 0, kindNumber}, {"seq", 4, 4, 0, kindNumber},
-		{"ack", 8, 4, 0, kindNumber}, {"doff", 12, 1, 0xf0, kindNumber}, {"flags", 13, 1, 0, kindHex},
+		{"ack", 8, 4, 0, kindNumber}, {"doff", 12, 1, 0xf0, kindNumber}, {"offset", 12, 1, 0, kindHex}, {"flags", 13, 1, 0, kindHex},
 		{"window", 14, 2, 0, kindNumber}, {"csum", 16, 2, 0, kindHex}, {"urg", 18, 2, 0, kindNumber}}},
 	{"udp", 8, []headerField{ // RFC 768
 		{"sport", 0, 2, 0, kindNumber}, {"dport", 2, 2, 0, kindNumber}, {"len", 4, 2, 0, kindNumber},

@@ -693,11 +693,10 @@ func (p *printer) pred(t bv.Term, want bool) string {
 		case bv.OpNot:
 			return p.pred(args[0], !want)
 		case bv.OpAnd:
-			s := p.operand(args[0]) + " && " + p.operand(args[1])
 			if want {
-				return s
+				return p.operand(args[0], true, bv.OpAnd) + " && " + p.operand(args[1], true, bv.OpAnd)
 			}
-			return "!(" + s + ")"
+			return p.operand(args[0], false, bv.OpOr) + " || " + p.operand(args[1], false, bv.OpOr)
 		case bv.OpEq:
 			return p.equal(args[0], args[1], want)
 		case bv.OpULt:
@@ -735,12 +734,27 @@ func pick(c bool, x, y string) string {
 	return y
 }
 
-// operand prints one side of a conjunction.
-func (p *printer) operand(t bv.Term) string {
-	if p.b.Op(t) == bv.OpAnd || p.b.Op(t) == bv.OpIte {
-		return "(" + p.pred(t, true) + ")"
+// operand prints one side of a conjunction or (op OpOr) disjunction, to be true
+// or false.
+func (p *printer) operand(t bv.Term, want bool, op bv.Op) string {
+	s := p.pred(t, want)
+	b := p.b
+	if _, named := p.names[t]; named {
+		return s
 	}
-	return p.pred(t, true)
+	for b.Op(t) == bv.OpNot {
+		t, want = b.Args(t)[0], !want
+	}
+	switch b.Op(t) {
+	case bv.OpAnd:
+		if want && op == bv.OpAnd || !want && op == bv.OpOr {
+			return s
+		}
+		return "(" + s + ")"
+	case bv.OpIte, bv.OpOr, bv.OpXor:
+		return "(" + s + ")"
+	}
+	return s
 }
 
 // compare prints x sym y, with a width that is plain.

@@ -3,7 +3,6 @@ package pathcond
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -38,7 +37,13 @@ func newSession(t testing.TB, file string, object []byte, entry string, opt vm.O
 	if err != nil {
 		t.Fatal(err)
 	}
+	return openSession(t, obj, p, opt)
+}
+
+func openSession(t testing.TB, obj *loader.Object, p *loader.Program, opt vm.Options) *session {
+	t.Helper()
 	r := &session{obj: obj}
+	var err error
 	if r.s, err = vm.NewState(obj, opt); err != nil {
 		t.Fatal(err)
 	}
@@ -101,9 +106,9 @@ func TestTextOnCorpus(t *testing.T) {
 					if p == nil {
 						continue
 					}
-					min := r.c.Minimal(p.Cond)
-					preds, dropped = preds+len(p.Cond), dropped+len(p.Cond)-len(min)
-					for _, cond := range [][]Pred{p.Cond, min} {
+					least := r.c.Minimal(p.Cond)
+					preds, dropped = preds+len(p.Cond), dropped+len(p.Cond)-len(least)
+					for _, cond := range [][]Pred{p.Cond, least} {
 						text := r.c.Format(cond)
 						back, err := r.c.Parse(text)
 						if err != nil {
@@ -119,13 +124,13 @@ func TestTextOnCorpus(t *testing.T) {
 						in := vm.Input{Data: data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
 						if r.s.Begin(&in) == nil && r.s.Frags == 0 {
 							compared++
-							if whole, less := r.tree.Holds(p.Cond), r.tree.Holds(min); whole != less {
-								t.Fatalf("the condition is %v and its minimum %v of packet %x:\n%s\n%s", whole, less, data, r.c.Format(p.Cond), r.c.Format(min))
+							if whole, less := r.tree.Holds(p.Cond), r.tree.Holds(least); whole != less {
+								t.Fatalf("the condition is %v and its minimum %v of packet %x:\n%s\n%s", whole, less, data, r.c.Format(p.Cond), r.c.Format(least))
 							}
 						}
 						data = append(data[:0], pkt.Data...)
 						for range 1 + rng.IntN(3) {
-							data[rng.IntN(min2(len(data), 64))] = byte(rng.Uint32())
+							data[rng.IntN(min(len(data), 64))] = byte(rng.Uint32())
 						}
 						if rng.IntN(4) == 0 {
 							data = data[:rng.IntN(len(data)+1)]
@@ -142,8 +147,6 @@ func TestTextOnCorpus(t *testing.T) {
 		})
 	}
 }
-
-func min2(a, b int) int { return min(a, b) }
 
 func sameTerms(t testing.TB, c *Compiler, want, got []Pred, text string) {
 	t.Helper()
@@ -164,5 +167,3 @@ func clip(s string) string {
 	}
 	return s
 }
-
-var _ = io.EOF

@@ -455,15 +455,17 @@ func (b *Builder) compare(op Op, x, y Term) Term {
 				pe, qe := b.Bin(OpEq, p, y), b.Bin(OpEq, q, y)
 				pv, pok := b.IsConst(pe)
 				qv, qok := b.IsConst(qe)
-				if pok && qok {
-					switch {
-					case pv == qv:
-						return pe
-					case pv == 1:
-						return c
-					default:
-						return b.Not(c)
-					}
+				switch {
+				case pok && qok && pv == qv:
+					return pe
+				case pok && pv == 1:
+					return b.OrB(c, qe)
+				case pok:
+					return b.AndB(b.Not(c), qe)
+				case qok && qv == 1:
+					return b.OrB(b.Not(c), pe)
+				case qok:
+					return b.AndB(c, pe)
 				}
 			case OpShl:
 				if c, ok := b.IsConst(b.arg(x, 1)); ok {
