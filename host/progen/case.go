@@ -121,6 +121,13 @@ func (sh *shared) newMaps() {
 	add(3, &maps.Spec{Name: "queue", Type: []cebpf.MapType{cebpf.Queue, cebpf.Stack}[n(2)], ValueSize: 8, Max: uint32(1 + n(3))})
 	add(4, &maps.Spec{Name: "ring", Type: cebpf.RingBuf, Max: 4096})
 	add(3, &maps.Spec{Name: "ports", Type: []cebpf.MapType{cebpf.DevMap, cebpf.DevMapHash}[n(2)], KeySize: 4, ValueSize: 4, Max: 4})
+	if n(3) == 0 {
+		in := &maps.Spec{Name: "inner0", Type: []cebpf.MapType{cebpf.Array, cebpf.Hash}[n(2)], KeySize: 4, ValueSize: 16, Max: 4}
+		twin := *in
+		twin.Name = "inner1"
+		sh.maps = append(sh.maps, in, &twin,
+			&maps.Spec{Name: "outer", Type: []cebpf.MapType{cebpf.ArrayOfMaps, cebpf.HashOfMaps}[n(2)], KeySize: 4, ValueSize: 4, Max: 4, Inner: in})
+	}
 	if !sh.opt.NoCalls {
 		add(2, &maps.Spec{Name: "jumps", Type: cebpf.ProgramArray, KeySize: 4, ValueSize: 4, Max: 3})
 	}
@@ -136,6 +143,13 @@ func (sh *shared) contents(c *Case) {
 			if n(4) > 0 {
 				m.Contents = []maps.Entry{{Key: le32(uint32(n(3))), Name: "second"}}
 			}
+		case cebpf.ArrayOfMaps, cebpf.HashOfMaps:
+			for i := range m.Max {
+				pool = append(pool, le32(i))
+			}
+			m.Contents = []maps.Entry{{Key: le32(uint32(n(2))), Name: "inner0"}, {Key: le32(uint32(2 + n(2))), Name: "inner1"}}
+			c.pool = append(c.pool, pool)
+			continue
 		case cebpf.DevMap, cebpf.DevMapHash:
 			m.Contents = []maps.Entry{{Key: le32(uint32(n(3))), Value: le32(1)}} // the loopback device
 		case cebpf.Array, cebpf.PerCPUArray:

@@ -31,7 +31,8 @@ const (
 	ctx
 	pkt    // data + off; base says which variable part is in it
 	pktEnd // data_end
-	value  // into the value of a map
+	value  // into the value of a map, or into a caller's stack
+	inner  // a map out of a map of maps, like map m
 )
 
 // reg is the abstract value of a register.
@@ -39,7 +40,7 @@ type reg struct {
 	k    kind
 	base int // of a pkt: state.room[base] bytes from its base are checked; negative: it has a variable part
 	off  int // of a pkt or value: constant part
-	m    int // of a value: map index
+	m    int // of a value or inner: map index; of a value -1: a caller's stack
 	from field
 }
 
@@ -143,6 +144,17 @@ func (s *state) dropTemps() {
 	s.r[r0] = reg{k: scalar}
 }
 
+// callerBytes is how much of its stack a function hands to a callback.
+const callerBytes = 16
+
+// valueSize is the number of bytes that r, a value, points into.
+func (g *gen) valueSize(r reg) int {
+	if r.m < 0 {
+		return callerBytes
+	}
+	return int(g.maps[r.m].ValueSize)
+}
+
 // label is a place jumps go to.
 type label struct{ refs []int }
 
@@ -160,6 +172,7 @@ type gen struct {
 	calls []callSite // of subprograms, to be linked
 	left  int        // statements that may still be made
 	moved bool       // has made a call that moves the packet
+	back  bool       // is a callback
 }
 
 type callSite struct{ pc, sub int }
@@ -182,6 +195,7 @@ type shared struct {
 type sub struct {
 	args  int  // scalars, in r1…, or r2… behind the context
 	ctx   bool // r1 is the context
+	back  bool // a callback: called by a helper, returns 0 or 1
 	moved bool // moves the packet
 	code  []ebpf.Insn
 	calls []callSite

@@ -3,217 +3,69 @@ package progen
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
-	"os"
-	"runtime"
 	"strings"
 	"testing"
-	"unsafe"
 
+	"jitnic/host/diff"
 	"jitnic/host/ebpf"
-	"jitnic/host/loader"
+	"jitnic/host/kernel"
+	"jitnic/host/vm"
 
 	cebpf "github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/rlimit"
-	"golang.org/x/sys/unix"
 )
 
-// loaded is a case in the running kernel.
-type loaded struct {
-	maps  []*cebpf.Map
-	progs []*cebpf.Program
+var cases = flag.Int("cases", 100, "programs to load, and to compare with the kernel")
+
+// shapes are the kinds of program the tests go through.
+var shapes = []struct {
+	name string
+	opt  Options
+}{
+	{"small", Options{Statements: 8, V4: true, Latched: true}},
+	{"normal", Options{V4: true, Latched: true}},
+	{"large", Options{Statements: 60, V4: true, Latched: true}},
+	{"plain", Options{NoMaps: true, NoCalls: true, NoAdjust: true, NoLoops: true}},
 }
 
-func (l *loaded) Close() {
-	for _, m := range l.maps {
-		m.Close()
-	}
-	for _, p := range l.progs {
-		p.Close()
-	}
-}
-
-// rejected is the verifier's no.
-type rejected struct {
-	prog string
-	log  string
-}
-
-func (r *rejected) Error() string { return "program " + r.prog + ": rejected\n" + r.log }
-
-var errNoBPF = errors.New("bpf(2) isn't allowed here")
-
-// loadKernel makes the maps and loads the programs, fills the maps.
-func loadKernel(c *Case) (*loaded, error) {
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return nil, errNoBPF
-	}
-	l := &loaded{}
-	for _, m := range c.Object.Maps {
-		spec := &cebpf.MapSpec{Name: m.Name, Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.Max, Flags: m.Flags}
-		km, err := cebpf.NewMap(spec)
-		if errors.Is(err, os.ErrPermission) {
-			l.Close()
-			return nil, errNoBPF
-		}
-		if err != nil {
-			l.Close()
-			return nil, fmt.Errorf("map %s: %w", m.Name, err)
-		}
-		l.maps = append(l.maps, km)
-	}
-	byName := map[string]*cebpf.Program{}
-	for _, p := range c.Object.Programs {
-		fd, log, err := progLoad(p, l.maps)
-		if err != nil {
-			l.Close()
-			if errors.Is(err, unix.EPERM) && log == "" {
-				return nil, errNoBPF
-			}
-			return nil, &rejected{p.Name, fmt.Sprintf("%v\n%s", err, log)}
-		}
-		kp, err := cebpf.NewProgramFromFD(fd)
-		if err != nil {
-			l.Close()
-			return nil, err
-		}
-		l.progs = append(l.progs, kp)
-		byName[p.Name] = kp
-	}
-	cpus := cebpf.MustPossibleCPU()
-	for i, m := range c.Object.Maps {
-		for _, e := range m.Contents {
-			var err error
-			switch {
-			case e.Name != "":
-				err = l.maps[i].Put(e.Key, byName[e.Name])
-			case m.Type == cebpf.PerCPUArray || m.Type == cebpf.PerCPUHash:
-				vs := make([][]byte, cpus)
-				for j := range vs {
-					vs[j] = e.Value
-				}
-				err = l.maps[i].Put(e.Key, vs)
-			default:
-				err = l.maps[i].Put(e.Key, e.Value)
-			}
-			if err != nil {
-				l.Close()
-				return nil, fmt.Errorf("map %s: key %x: %w", m.Name, e.Key, err)
-			}
-		}
-	}
-	return l, nil
-}
-
-// progLoad is BPF_PROG_LOAD of the slots as they are.
-func progLoad(p *loader.Program, ms []*cebpf.Map) (int, string, error) {
-	insns := append([]ebpf.Insn(nil), p.Insns...)
-	for i := 0; i < len(insns); i++ {
-		if insns[i].IsWide() {
-			if s := insns[i].Src; s == ebpf.PseudoMapFD || s == ebpf.PseudoMapValue {
-				insns[i].Imm = int32(ms[insns[i].Imm].FD())
-			}
-			i++
-		}
-	}
-	code := ebpf.Encode(insns)
-	license := append([]byte(p.License), 0)
-	var log []byte
-	for {
-		attr := struct {
-			typ, count               uint32
-			insns, license           uint64
-			logLevel, logSize        uint32
-			log                      uint64
-			version, flags           uint32
-			name                     [16]byte
-			ifindex, expected        uint32
-			btf, infoSize            uint32
-			info                     uint64
-			infoCount, lineSize      uint32
-			line                     uint64
-			lineCount, attachBTF, fd uint32
-		}{typ: 6, count: uint32(len(insns)), insns: addr(code), license: addr(license)}
-		if log != nil {
-			attr.logLevel, attr.logSize, attr.log = 1, uint32(len(log)), addr(log)
-		}
-		fd, _, errno := unix.Syscall(unix.SYS_BPF, 5, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
-		runtime.KeepAlive(code)
-		runtime.KeepAlive(license)
-		runtime.KeepAlive(log)
-		switch {
-		case errno == 0:
-			return int(fd), "", nil
-		case errno == unix.EINTR || errno == unix.EAGAIN:
-			continue
-		case log == nil && errno != unix.EPERM:
-			log = make([]byte, 16<<20)
-			continue
-		}
-		return -1, string(log[:bytes.IndexByte(append(log, 0), 0)]), errno
-	}
-}
-
-func addr(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
-
-// run is one packet through the entry program: verdict, metadata and bytes.
-func (l *loaded) run(pkt []byte) (uint32, []byte, error) {
-	opts := &cebpf.RunOptions{Data: pkt, DataOut: make([]byte, len(pkt)+512)}
-	for {
-		v, err := l.progs[0].Run(opts)
-		if errors.Is(err, unix.EINTR) { // Go's preemption signal
-			continue
-		}
-		return v, opts.DataOut, err
+func needKernel(t *testing.T) {
+	t.Helper()
+	if err := kernel.Available(); err != nil {
+		t.Skip(err)
 	}
 }
 
 // TestVerifierAccepts measures how many programs the kernel's verifier takes.
 func TestVerifierAccepts(t *testing.T) {
-	n := uint64(400)
-	if testing.Short() {
-		n = 60
-	}
-	for _, o := range []struct {
-		name string
-		opt  Options
-	}{
-		{"small", Options{Statements: 8, V4: true}},
-		{"normal", Options{V4: true, Latched: true}},
-		{"large", Options{Statements: 60, V4: true}},
-	} {
-		t.Run(o.name, func(t *testing.T) {
+	needKernel(t)
+	for _, s := range shapes {
+		t.Run(s.name, func(t *testing.T) {
 			took, slots := 0, 0
-			why := map[string]int{}
-			var first string
-			for seed := range n {
-				c := Generate(seed, o.opt)
+			why, first := map[string]int{}, ""
+			for seed := range uint64(*cases) {
+				c := Generate(seed, s.opt)
 				slots += c.Size()
-				l, err := loadKernel(c)
-				if errors.Is(err, errNoBPF) {
-					t.Skip(err)
-				}
-				var r *rejected
-				if errors.As(err, &r) {
-					lines := strings.Split(strings.TrimSpace(r.log), "\n")
-					if len(lines) > 1 && strings.HasPrefix(lines[len(lines)-1], "processed") {
-						lines = lines[:len(lines)-1]
-					}
-					why[lines[len(lines)-1]]++
+				p, err := kernel.Load(c.Object, c.Entry, kernel.Options{})
+				var refused *kernel.LoadError
+				if errors.As(err, &refused) {
+					why[refused.Error()]++
 					if first == "" {
-						first = fmt.Sprintf("seed %d, program %s: %s", seed, r.prog, strings.Join(lines[max(0, len(lines)-40):], "\n"))
+						log := strings.Split(strings.TrimSpace(fmt.Sprintf("%+v", refused)), "\n")
+						first = fmt.Sprintf("seed %d, program %s: %s", seed, refused.Program, strings.Join(log[max(0, len(log)-40):], "\n"))
 					}
 					continue
 				}
 				if err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
-				l.Close()
+				p.Close()
+				p.Maps.Close()
 				took++
 			}
-			t.Logf("%d of %d accepted, %d slots on average", took, n, slots/int(n))
-			if uint64(took)*10 < n*9 {
-				t.Errorf("fewer than 90 in 100")
+			t.Logf("%d of %d accepted, %d slots on average", took, *cases, slots / *cases)
+			if took*100 < *cases*97 {
+				t.Errorf("fewer than 97 in 100")
 			}
 			for w, k := range why {
 				t.Logf("%4d %s", k, w)
@@ -223,4 +75,144 @@ func TestVerifierAccepts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// That the verifier is asked at all: a program it must refuse.
+func TestVerifierRefuses(t *testing.T) {
+	needKernel(t)
+	c := Generate(1, Options{NoMaps: true})
+	c.Entry.Insns = []ebpf.Insn{{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX, Dst: 0, Src: 3}, {Op: ebpf.OpExit}}
+	c.Entry.Funcs = c.Entry.Funcs[:1]
+	c.Entry.Funcs[0].End = 2
+	_, err := kernel.Load(c.Object, c.Entry, kernel.Options{})
+	var refused *kernel.LoadError
+	if !errors.As(err, &refused) || !strings.Contains(fmt.Sprintf("%+v", refused), "!read_ok") {
+		t.Errorf("a read of r3, which is not initialised: %v", err)
+	}
+}
+
+// The interpreter does what the kernel does: verdict, bytes, metadata, and at
+// the end every map.
+func TestKernelAgrees(t *testing.T) {
+	needKernel(t)
+	cpu, err := kernel.CPU()
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, s := range shapes {
+		t.Run(s.name, func(t *testing.T) {
+			compared, bad := 0, 0
+			err := kernel.Isolated(cpu, func() error {
+				for seed := range uint64(*cases) {
+					c := Generate(seed, s.opt)
+					n, err := compareKernel(c, cpu)
+					compared += n
+					if err != nil {
+						if bad++; bad > 3 {
+							return errors.New("and so on")
+						}
+						t.Errorf("seed %d: %v", seed, err)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			t.Logf("%d packets compared", compared)
+		})
+	}
+}
+
+func compareKernel(c *Case, cpu int) (int, error) {
+	p, err := kernel.Load(c.Object, c.Entry, kernel.Options{Latch: true})
+	var refused *kernel.LoadError
+	if errors.As(err, &refused) {
+		return 0, nil // TestVerifierAccepts counts them
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer p.Maps.Close()
+	defer p.Close()
+	st, err := vm.NewState(c.Object, vm.Options{CPUs: cebpf.MustPossibleCPU(), Seed: c.Seed})
+	if err != nil {
+		return 0, err
+	}
+	defer st.Close()
+	it, err := vm.NewInterp(st, c.Object, c.Entry)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for i, pkt := range c.Packets(30, c.Seed) {
+		in := vm.Input{Data: pkt, IfIndex: 1, Packet: uint64(i), CPU: cpu, TimeNS: uint64(1+i) * 1_234_567}
+		if err := p.Maps.Latch(kernel.Inputs{
+			TimeNS: in.TimeNS, CoarseNS: vm.Coarse(in.TimeNS), Jiffies: vm.Jiffies(in.TimeNS),
+			Draw: func(n uint64) uint32 { return vm.Random(c.Seed, in.Packet, n) },
+		}); err != nil {
+			return n, err
+		}
+		want, err := p.Run(pkt, kernel.Context{})
+		if err != nil {
+			return n, fmt.Errorf("packet %d: %w", i, err)
+		}
+		var got vm.Output
+		it.Run(&in, &got)
+		if got.Err != nil {
+			return n, fmt.Errorf("packet %d %x: %w\n%s", i, pkt, got.Err, c)
+		}
+		// The kernel doesn't tell where a packet goes.
+		if d := diff.Outputs(&vm.Output{Verdict: want.Verdict, Data: want.Data, Meta: want.Meta, Redirect: got.Redirect}, &got); d != nil {
+			return n, fmt.Errorf("packet %d %x: interpreter against kernel: %w\n%s", i, pkt, d, c)
+		}
+		n++
+	}
+	for i, m := range c.Object.Maps {
+		if !kernel.Comparable(m) {
+			continue
+		}
+		if err := compareMap(p.Maps.Map(i), st, i); err != nil {
+			return n, fmt.Errorf("map %s: %w\n%s", m.Name, err, c)
+		}
+	}
+	return n, nil
+}
+
+// compareMap compares the map's entries; of a queue or stack in popping order.
+func compareMap(km *kernel.Map, st *vm.State, i int) error {
+	want, err := km.Entries()
+	if err != nil {
+		return err
+	}
+	m := st.Maps[i]
+	if t := m.Spec().Type; t == cebpf.Queue || t == cebpf.Stack {
+		var buf []byte
+		n := 0
+		m.Range(func(_, v []byte) bool {
+			n++
+			buf = append(buf, v...)
+			return true
+		})
+		if n != len(want) {
+			return fmt.Errorf("kernel has %d entries, interpreter %d", len(want), n)
+		}
+		return nil
+	}
+	have := map[string][]byte{}
+	m.Range(func(k, v []byte) bool { have[string(k)] = bytes.Clone(v); return true })
+	for _, e := range want {
+		v, ok := have[string(e.Key)]
+		if !ok {
+			return fmt.Errorf("key %x: in the kernel only", e.Key)
+		}
+		if !bytes.Equal(v, e.Value) {
+			return fmt.Errorf("key %x: kernel has %x, interpreter %x", e.Key, e.Value, v)
+		}
+		delete(have, string(e.Key))
+	}
+	for k := range have {
+		return fmt.Errorf("key %x: in the interpreter only", k)
+	}
+	return nil
 }

@@ -35,6 +35,7 @@ func init() {
 		{"fill", 2, (*gen).fill, false, always},
 		{"stack atomic", 2, (*gen).atomicStack, true, always},
 		{"lookup", 12, (*gen).lookup, true, hasMaps},
+		{"inner map", 4, (*gen).lookupInner, false, hasMaps},
 		{"value address", 3, (*gen).address, true, hasMaps},
 		{"value load", 8, (*gen).loadValue, true, hasMaps},
 		{"value store", 8, (*gen).storeValue, true, hasMaps},
@@ -49,6 +50,7 @@ func init() {
 		{"latched", 3, (*gen).latched, true, func(o *Options) bool { return o.Latched }},
 		{"cpu", 1, (*gen).cpu, true, always},
 		{"call", 4, (*gen).call, true, func(o *Options) bool { return !o.NoCalls }},
+		{"callback", 2, (*gen).callback, false, func(o *Options) bool { return !o.NoCalls && !o.NoLoops }},
 		{"loop", 3, (*gen).bounded, false, func(o *Options) bool { return !o.NoLoops }},
 		{"tail call", 2, (*gen).tailCall, false, func(o *Options) bool { return !o.NoCalls && !o.NoMaps }},
 		{"redirect", 1, (*gen).redirect, false, always},
@@ -258,6 +260,17 @@ func (g *gen) branch() bool {
 // finish ends the function here.
 func (g *gen) finish() {
 	switch {
+	case g.back: // the verifier wants 0 or 1 of it
+		if g.chance(0.5) {
+			s := g.aScalar()
+			if s != r0 {
+				g.mov(r0, s)
+			}
+			g.aluImm(ebpf.ALUAnd, r0, 1)
+		} else {
+			g.movImm(r0, 0)
+		}
+		g.emit(ebpf.Insn{Op: ebpf.OpExit})
 	case g.chance(0.3) && g.loop == 0:
 		g.goTo(&g.out)
 	case g.chance(0.5):

@@ -1,6 +1,10 @@
 package progen
 
-import "jitnic/host/ebpf"
+import (
+	"jitnic/host/ebpf"
+
+	cebpf "github.com/cilium/ebpf"
+)
 
 // latched asks for the time or a random number.
 func (g *gen) latched() bool {
@@ -20,7 +24,7 @@ const maxSubs = 3
 func (g *gen) call() bool {
 	var can []int
 	for i := g.fn + 1; i < len(g.subs); i++ {
-		if g.subs[i].code != nil { // not the one being made
+		if g.subs[i].code != nil && !g.subs[i].back { // nor the one being made
 			can = append(can, i)
 		}
 	}
@@ -66,6 +70,58 @@ func (g *gen) call() bool {
 	return true
 }
 
+// callback has a helper call a function for a number of rounds (bpf_loop), or
+// for each value of an array (bpf_for_each_map_elem).
+func (g *gen) callback() bool {
+	if len(g.subs) >= maxSubs || g.fn >= 0 || g.left < 2 {
+		return false
+	}
+	n := len(g.subs)
+	s := &sub{back: true}
+	g.subs = append(g.subs, s)
+	f := &gen{shared: g.shared, st: &state{room: map[int]int{}, lost: true}, stack: 64, fn: n, left: 1 + g.n(5), back: true}
+
+	// What it is given besides: some bytes of our stack.
+	data := r2
+	over := g.mapOf(cebpf.Array, cebpf.PerCPUArray)
+	if over >= 0 && g.chance(0.4) {
+		f.st.r[r3] = reg{k: value, m: over}
+		data = r4
+	} else {
+		over = -1
+		f.st.r[r1] = reg{k: scalar}
+	}
+	off := g.room(callerBytes)
+	g.fillData(off, callerBytes)
+	f.mov(r7, data)
+	f.st.r[r7] = reg{k: value, m: -1}
+	opt := g.shared.opt
+	g.shared.opt.NoAdjust, g.shared.opt.NoCalls, g.shared.opt.NoLoops = true, true, true
+	f.body()
+	g.shared.opt = opt
+	s.code, s.calls = f.code, f.calls
+
+	if over >= 0 {
+		g.loadMap(r1, over)
+	} else if rs := g.regs(scalar, false); len(rs) > 0 && g.chance(0.5) {
+		g.mov(r1, rs[g.n(len(rs))])
+		g.aluImm(ebpf.ALUAnd, r1, 7)
+	} else {
+		g.movImm(r1, int32(g.n(6)))
+	}
+	g.calls = append(g.calls, callSite{g.emit(ebpf.Insn{Op: ebpf.OpLDDW, Dst: r2, Src: ebpf.PseudoFunc}), n})
+	g.emit(ebpf.Insn{})
+	g.mov(r3, r10)
+	g.aluImm(ebpf.ALUAdd, r3, int32(-off))
+	g.movImm(r4, 0)
+	if over >= 0 {
+		g.helper(164)
+	} else {
+		g.helper(181)
+	}
+	return true
+}
+
 // newSub makes a subprogram and returns its number.
 func (g *gen) newSub() int {
 	n := len(g.subs)
@@ -100,7 +156,7 @@ func (g *gen) body() {
 	}
 	if len(g.out.refs) > 0 {
 		g.place(&g.out)
-		g.emit(ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: r0, Imm: int32(g.n(4))})
+		g.emit(ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: r0, Imm: g.verdict()})
 		g.emit(ebpf.Insn{Op: ebpf.OpExit})
 	}
 }

@@ -121,6 +121,62 @@ func (g *gen) lookup() bool {
 		g.helper(1)
 	}
 	g.st.r[r0] = reg{}
+	g.found(m)
+	return true
+}
+
+// lookupInner looks a map up in a map of maps, and a key in that.
+func (g *gen) lookupInner() bool {
+	m := g.mapOf(cebpf.ArrayOfMaps, cebpf.HashOfMaps)
+	if m < 0 || g.left < 2 || g.st.r[r6].k != ctx {
+		return false
+	}
+	g.key(m)
+	g.loadMap(r1, m)
+	g.helper(1)
+	g.st.r[r0] = reg{}
+	g.jump(ebpf.Insn{Op: ebpf.ClassJMP | ebpf.JmpEQ, Dst: r0}, &g.out)
+	keep := pick(g, r7, r8, r9)
+	g.mov(keep, r0)
+	like := g.mapNamed(g.maps[m].Inner.Name)
+	g.set(keep, reg{k: inner, m: like})
+	g.key(like)
+	if g.st.r[keep].k != inner { // used up for the key
+		return true
+	}
+	g.mov(r1, keep)
+	switch g.n(4) {
+	case 0:
+		off := g.room(int(g.maps[like].ValueSize))
+		for i := 0; i < int(g.maps[like].ValueSize); i += 8 {
+			if !g.isData(off-i, 8) {
+				g.st8(8, r10, -(off - i), g.imm())
+				g.mark(off-i, 8)
+			}
+		}
+		g.mov(r3, r10)
+		g.aluImm(ebpf.ALUAdd, r3, int32(-off))
+		g.movImm(r4, int32(g.n(3)))
+		g.helper(2)
+	default:
+		g.helper(1)
+		g.st.r[r0] = reg{}
+		g.found(like)
+	}
+	return true
+}
+
+func (g *gen) mapNamed(name string) int {
+	for i, m := range g.maps {
+		if m.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// found goes on after a lookup in map m: r0 is the value or null.
+func (g *gen) found(m int) {
 	found := reg{k: value, m: m}
 	isNull := ebpf.Insn{Op: ebpf.ClassJMP | ebpf.JmpEQ, Dst: r0}
 	switch g.n(3) {
@@ -140,7 +196,7 @@ func (g *gen) lookup() bool {
 		if then != nil {
 			g.st.join(then)
 		}
-		return true
+		return
 	default: // if it's there, else
 		var no, end label
 		g.jump(isNull, &no)
@@ -163,13 +219,12 @@ func (g *gen) lookup() bool {
 		} else if then != nil {
 			g.st.join(then)
 		}
-		return true
+		return
 	}
 	if g.chance(0.7) {
 		g.mov(g.ptrDst(), r0)
 	}
 	g.useValue()
-	return true
 }
 
 // address takes the address of a value without a lookup, as global variables
@@ -213,7 +268,7 @@ func (g *gen) valuePtr(size int) (p, off int) {
 	}
 	p = rs[g.n(len(rs))]
 	r := g.st.r[p]
-	n := int(g.maps[r.m].ValueSize)
+	n := g.valueSize(r)
 	if n -= r.off; n < size {
 		return -1, 0
 	}
@@ -226,8 +281,8 @@ func (g *gen) loadValue() bool {
 	if p < 0 {
 		return false
 	}
-	n := int(g.maps[g.st.r[p].m].ValueSize) - g.st.r[p].off
-	if rs := g.regs(scalar, false); len(rs) > 0 && n >= 16 && g.chance(0.25) {
+	n := g.valueSize(g.st.r[p]) - g.st.r[p].off
+	if rs := g.regs(scalar, false); len(rs) > 0 && n >= 16 && g.st.r[p].m >= 0 && g.chance(0.25) {
 		// At an offset that is only known to be small.
 		x := g.temp(p)
 		g.mov(x, rs[g.n(len(rs))])

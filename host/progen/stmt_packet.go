@@ -76,8 +76,16 @@ func (g *gen) leave() {
 		g.goTo(&g.out)
 		return
 	}
-	g.emit(ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: r0, Imm: int32(g.n(4))})
+	g.emit(ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: r0, Imm: g.verdict()})
 	g.emit(ebpf.Insn{Op: ebpf.OpExit})
+}
+
+// verdict is a constant to end with.
+func (g *gen) verdict() int32 {
+	if g.back {
+		return int32(g.n(2))
+	}
+	return int32(g.n(5))
 }
 
 // at picks an offset for size bytes behind p, within what was checked.
