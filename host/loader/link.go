@@ -95,6 +95,11 @@ func (l *linker) linkProgram(name string, ps *cilium.ProgramSpec) (*Program, err
 				}
 			case ins.IsLoadFromMap() && ref != "":
 				m, ok := l.mapIndex[ref]
+				if typ, no := l.foreign[ref]; no {
+					raw[0].Src, raw[0].Imm, raw[1].Imm = 0, 0, 0
+					unsupported(slot, fmt.Sprintf("map %s of type %s", ref, typ))
+					break
+				}
 				if !ok {
 					return nil, fail(slot, "map %q is not in the object", ref)
 				}

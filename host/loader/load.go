@@ -85,6 +85,7 @@ type linker struct {
 	obj      *Object
 	mapIndex map[string]int
 	elfID    map[uint32]int // iproute2's map ids: to map index
+	foreign  map[string]cilium.MapType
 	funcs    map[string]funcAt
 	core     *coreTargets
 }

@@ -156,6 +156,48 @@ func TestOldMaps(t *testing.T) {
 	}
 }
 
+// TestLeftToUserSpace changes definitions to what only user space could
+// complete, or only other programs use.
+func TestLeftToUserSpace(t *testing.T) {
+	im, err := openImage(read(t, "testdata/old.o"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for j, name := range im.symName {
+		s := im.syms[j]
+		if int(s.Shndx) >= len(im.secs) || !im.isMaps(int(s.Shndx)) || name == "" {
+			continue
+		}
+		d, err := im.data(int(s.Shndx))
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch def := d[s.Value:]; name {
+		case "prefixes":
+			le.PutUint32(def, uint32(cilium.ReusePortSockArray))
+		case "outer":
+			le.PutUint32(def[28:], 0) // inner_id
+			le.PutUint32(def[12:], 0) // max_elem
+		}
+	}
+	o, err := LoadBytes("changed", im.bytes(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Maps) != 3 || o.Maps[2].Inner == nil || o.Maps[2].Max == 0 || len(o.Maps[2].Contents) != 0 {
+		t.Errorf("maps are %+v", o.Maps)
+	}
+	p := o.Named("entry")
+	if len(p.Unsupported) != 1 {
+		t.Errorf("unsupported is %v", p.Unsupported)
+	}
+	for slot, what := range p.Unsupported {
+		if p.Insns[slot].Op != ebpf.OpLDDW || what != "map prefixes of type ReusePortSockArray" {
+			t.Errorf("slot %d: %s", slot, what)
+		}
+	}
+}
+
 func TestShortDefinitionsAndText(t *testing.T) {
 	o, err := Load("testdata/short.o", Options{})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -18,9 +19,12 @@ import (
 // linkMaps turns the map definitions of the object into specs, in the order
 // of the file, data sections and kernel configuration last.
 func (l *linker) linkMaps() error {
+	l.foreign = l.foreignMaps()
 	names := make([]string, 0, len(l.spec.Maps))
 	for n := range l.spec.Maps {
-		names = append(names, n)
+		if _, no := l.foreign[n]; !no {
+			names = append(names, n)
+		}
 	}
 	pos := l.mapPlaces()
 	sort.Slice(names, func(a, b int) bool {
@@ -53,7 +57,35 @@ func (l *linker) linkMaps() error {
 		}
 	}
 	l.linkOldInner(names, pos, tails)
+	for _, s := range l.obj.Maps {
+		// Which maps come into such an outer map only user space knows. Here
+		// it stays empty, and then any blueprint will do.
+		if (s.Type == cilium.ArrayOfMaps || s.Type == cilium.HashOfMaps) && s.Inner == nil {
+			s.Inner = &maps.Spec{Name: s.Name + ".inner", Type: cilium.Array, KeySize: 4, ValueSize: 8, Max: 1}
+		}
+	}
 	return l.linkKconfig()
+}
+
+// foreignMaps are those of types that no XDP program can use here (sockets,
+// cgroups, stack traces), in an object that has XDP programs: they are there
+// for its other programs, and must not keep the XDP ones from running. Of an
+// object without, all maps are kept.
+func (l *linker) foreignMaps() map[string]cilium.MapType {
+	xdp := false
+	for _, p := range l.spec.Programs {
+		xdp = xdp || p.Type == cilium.XDP || p.Type == cilium.UnspecifiedProgram
+	}
+	if !xdp {
+		return nil
+	}
+	out := map[string]cilium.MapType{}
+	for n, m := range l.spec.Maps {
+		if !slices.Contains(maps.Types(), m.Type) {
+			out[n] = m.Type
+		}
+	}
+	return out
 }
 
 // mapPlaces says where each map stands in the file.
