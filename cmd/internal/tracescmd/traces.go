@@ -1,0 +1,255 @@
+package tracescmd
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
+	"jitnic/host"
+	"jitnic/pathcond"
+	"jitnic/trace"
+
+	"github.com/spf13/cobra"
+)
+
+// Report is what --json writes.
+type Report struct {
+	Program  string   `json:"program"`
+	Entry    string   `json:"entry"`
+	Captures []string `json:"captures"`
+	Seed     uint64   `json:"seed"`
+	Mode     string   `json:"mode"` // generic or specialised
+	Packets  uint64   `json:"packets"`
+	Paths    int      `json:"paths"` // all of them, whatever --limit-traces says
+	Traces   []Trace  `json:"traces"`
+	Dead     []Dead   `json:"dead"`
+	Partial  bool     `json:"partial,omitempty"`
+}
+
+// Trace is one path that has a trace. Lengths are in instructions.
+type Trace struct {
+	Number    int      `json:"number"`
+	Hits      uint64   `json:"hits"`
+	Packets   uint64   `json:"packets"` // of the path, misses included
+	Share     float64  `json:"share"`   // of all packets
+	First     uint64   `json:"first"`   // packet that showed the path
+	Raw       int      `json:"raw"`     // instructions the path executed
+	Straight  int      `json:"straight"`
+	Length    int      `json:"length"`    // after dead-code elimination
+	Optimised int      `json:"optimised"` // as installed
+	Whole     int      `json:"predicates"`
+	Condition []string `json:"condition"`
+	Code      []string `json:"code"`
+}
+
+// Dead is one path that can't be a trace; the condition goes as far as the
+// path could be followed.
+type Dead struct {
+	Number    int      `json:"number"`
+	Packets   uint64   `json:"packets"`
+	Share     float64  `json:"share"`
+	Reason    string   `json:"reason"`
+	Program   string   `json:"program"`
+	Insn      int      `json:"insn"`
+	Detail    string   `json:"detail,omitempty"`
+	Error     string   `json:"error"`
+	Condition []string `json:"condition"`
+}
+
+// Command is `jitnic traces`.
+func Command() *cobra.Command {
+	var in session.Input
+	var ca session.Cache
+	var jsonFile, dotFile string
+	var limit int
+	var whole bool
+	c := &cobra.Command{
+		Use:   "traces --program FILE.o --capture FILE.pcap",
+		Short: "Print the traces of a replay: hits, condition in header-field words, code, lengths",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return fmt.Errorf("--limit-traces %d: want 0 or more", limit)
+			}
+			s, err := session.Open(c.Context(), in, ca, nil)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			if err := s.Run(c.Context(), c.ErrOrStderr(), nil); err != nil {
+				return err
+			}
+			r := Summarise(s, ca.Specialise, whole, limit)
+			if dotFile != "" {
+				err := report.WriteFile(dotFile, c.OutOrStdout(), func(w io.Writer) error { return dot(w, s.Runtime) })
+				if err != nil {
+					return err
+				}
+			}
+			if jsonFile != "" {
+				if err := report.WriteJSON(jsonFile, c.OutOrStdout(), r); err != nil {
+					return err
+				}
+			}
+			if jsonFile != "-" && dotFile != "-" {
+				if err := r.Text(c.OutOrStdout()); err != nil {
+					return err
+				}
+			}
+			if s.Partial {
+				return fmt.Errorf("interrupted after %d packets", r.Packets)
+			}
+			return nil
+		},
+	}
+	in.Flags(c)
+	ca.Flags(c)
+	c.Flags().StringVar(&jsonFile, "json", "", "write the traces as JSON to `FILE` (- for stdout)")
+	c.Flags().StringVar(&dotFile, "dot", "", "write the guard tree for graphviz to `FILE` (- for stdout)")
+	c.Flags().IntVar(&limit, "limit-traces", 0, "only the `N` traces with the most hits, and as many dead paths; 0: all")
+	c.Flags().BoolVar(&whole, "whole", false, "conditions as recorded, with the predicates that follow from others")
+	return c
+}
+
+// Summarise makes the report of a session that has run: the limit traces with
+// the most hits (0: all). whole keeps predicates that follow from others.
+func Summarise(s *session.Session, specialised, whole bool, limit int) *Report {
+	rt := s.Runtime
+	r := &Report{
+		Program: s.In.Program, Entry: s.Entry.Name, Captures: s.Source.Files(), Seed: s.In.Seed, Mode: "generic",
+		Packets: rt.Packets, Paths: len(rt.Paths()) + len(rt.Dead()), Traces: []Trace{}, Dead: []Dead{}, Partial: s.Partial,
+	}
+	if specialised {
+		r.Mode = "specialised"
+	}
+	hits := func(i int) uint64 {
+		if i < len(rt.NIC.Hits) {
+			return rt.NIC.Hits[i]
+		}
+		return 0
+	}
+	paths, dead := rt.Paths(), rt.Dead()
+	order := ranked(len(paths), limit, func(i, j int) bool {
+		if a, b := hits(i), hits(j); a != b {
+			return a > b
+		}
+		return paths[i].Packets > paths[j].Packets
+	})
+	mapName := func(i int) string {
+		if i < 0 || i >= len(rt.S.Maps) {
+			return ""
+		}
+		return rt.S.Maps[i].Spec().Name
+	}
+	condition := func(cond []pathcond.Pred) []string {
+		if !whole {
+			cond = rt.Comp.Minimal(cond)
+		}
+		if len(cond) == 0 {
+			return []string{}
+		}
+		return lines(rt.Comp.Format(cond))
+	}
+	for _, i := range order {
+		p := paths[i]
+		r.Traces = append(r.Traces, Trace{
+			Number: i, Hits: hits(i), Packets: p.Packets, Share: share(p.Packets, rt.Packets), First: p.First,
+			Raw: p.Path.Trace.Raw, Straight: p.Path.Trace.Straight, Length: p.Path.Trace.Len(), Optimised: p.Trace.Len(),
+			Whole: len(p.Path.Cond), Condition: condition(p.Path.Cond), Code: lines(trace.Format(p.Trace, mapName))[1:],
+		})
+	}
+	for _, i := range ranked(len(dead), limit, func(i, j int) bool { return dead[i].Packets > dead[j].Packets }) {
+		d := dead[i]
+		r.Dead = append(r.Dead, Dead{
+			Number: i, Packets: d.Packets, Share: share(d.Packets, rt.Packets), Reason: d.Abort.Reason.String(),
+			Program: d.Abort.Program, Insn: d.Abort.Insn, Detail: d.Abort.Detail, Error: d.Abort.Error(),
+			Condition: condition(d.Path.Cond),
+		})
+	}
+	return r
+}
+
+// ranked lists the first limit (0: all) of n things, the smaller number first
+// among equals.
+func ranked(n, limit int, before func(i, j int) bool) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	sort.SliceStable(out, func(a, b int) bool { return before(out[a], out[b]) })
+	if limit > 0 && limit < n {
+		out = out[:limit]
+	}
+	return out
+}
+
+func lines(s string) []string { return strings.Split(strings.TrimRight(s, "\n"), "\n") }
+
+func share(n, all uint64) float64 {
+	if all == 0 {
+		return 0
+	}
+	return float64(n) / float64(all)
+}
+
+// Text writes the report for people.
+func (r *Report) Text(w io.Writer) error {
+	f := report.NewFields(w)
+	f.Line("program", r.Program, r.Entry)
+	f.Line("captures", strings.Join(r.Captures, " "))
+	f.Line("packets", report.Count(r.Packets))
+	f.Line("paths", report.Count(uint64(r.Paths)), r.Mode)
+	f.Line("seed", r.Seed)
+	if err := f.Flush(); err != nil {
+		return err
+	}
+	var b strings.Builder
+	block := func(title string, ls []string) {
+		fmt.Fprintf(&b, "  %s\n", title)
+		for _, l := range ls {
+			fmt.Fprintf(&b, "    %s\n", l)
+		}
+	}
+	for _, t := range r.Traces {
+		fmt.Fprintf(&b, "\ntrace %d: %s hits, %s packets (%s), first seen in packet %d\n", t.Number, report.Count(t.Hits),
+			report.Count(t.Packets), report.Share(t.Packets, r.Packets), t.First)
+		fmt.Fprintf(&b, "  length: %d executed, %d straight, %d without dead code", t.Raw, t.Straight, t.Length)
+		if t.Optimised != t.Length {
+			fmt.Fprintf(&b, ", %d optimised", t.Optimised)
+		}
+		b.WriteByte('\n')
+		if len(t.Condition) == 0 {
+			block("condition: none, every packet takes this path", nil)
+		} else {
+			block("condition:", t.Condition)
+		}
+		block("code:", t.Code)
+	}
+	for _, d := range r.Dead {
+		fmt.Fprintf(&b, "\ndead path %d: %s packets (%s): %s\n  %s\n", d.Number, report.Count(d.Packets), report.Share(d.Packets, r.Packets), d.Reason, d.Error)
+		if len(d.Condition) > 0 {
+			block("condition up to there:", d.Condition)
+		}
+	}
+	if n := r.Paths - len(r.Traces) - len(r.Dead); n > 0 {
+		fmt.Fprintf(&b, "\n%s more paths not shown (--limit-traces)\n", report.Count(uint64(n)))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// dot writes the guard tree; leaves tell number, packets and length.
+func dot(w io.Writer, rt *host.Runtime) error {
+	return rt.Tree.Dot(w, rt.Comp, func(id int32) string {
+		n, dead := host.Leaf(id)
+		if dead {
+			d := rt.Dead()[n]
+			return fmt.Sprintf("dead path %d\n%d packets\n%s", n, d.Packets, d.Abort.Reason)
+		}
+		p := rt.Paths()[n]
+		return fmt.Sprintf("trace %d\n%d packets\n%d instructions", n, p.Packets, p.Trace.Len())
+	})
+}

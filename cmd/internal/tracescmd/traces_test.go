@@ -1,0 +1,172 @@
+package tracescmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
+)
+
+// packets of the test capture: three times IPv6 TCP to 443, one IPv4.
+var packets = []string{
+	"020000000001020000000002 86dd 60000000 0014 06 40 20010db8000000000000000000000001 20010db8000000000000000000000002 c000 01bb 00000001 00000000 5002 ffff 0000 0000",
+	"020000000001020000000002 86dd 60000000 0014 06 40 20010db8000000000000000000000003 20010db8000000000000000000000002 c001 01bb 00000001 00000000 5002 ffff 0000 0000",
+	"020000000001020000000002 0800 4500 0014 0000 0000 40 11 0000 0a000001 0a000002",
+	"020000000001020000000002 86dd 60000000 0014 06 40 20010db8000000000000000000000004 20010db8000000000000000000000002 c002 01bb 00000001 00000000 5002 ffff 0000 0000",
+}
+
+func capture(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "four.pcap")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := pcapgo.NewWriter(f)
+	if err := w.WriteFileHeader(65535, layers.LinkTypeEthernet); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range packets {
+		data, err := hex.DecodeString(strings.ReplaceAll(p, " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ci := gopacket.CaptureInfo{Timestamp: time.Unix(int64(i), 0), CaptureLength: len(data), Length: len(data)}
+		if err := w.WritePacket(ci, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return name
+}
+
+func run(args ...string) (stdout string, err error) {
+	c := Command()
+	var out, errs bytes.Buffer
+	c.SetOut(&out)
+	c.SetErr(&errs)
+	c.SetArgs(args)
+	c.SilenceUsage, c.SilenceErrors = true, true
+	err = c.ExecuteContext(context.Background())
+	return out.String(), err
+}
+
+func TestText(t *testing.T) {
+	file := capture(t)
+	out, err := run("--program", "sample:ipv6filter", "--capture", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `trace 0: 2 hits, 3 packets (75.00 %), first seen in packet 0
+  length: 60 executed, 40 straight, 2 without dead code
+  condition:
+    layout ip6@14 tcp@54
+    eth.type == 0x86dd
+`
+	if !strings.Contains(out, want) {
+		t.Errorf("%s\nis not in\n%s", want, out)
+	}
+	if strings.Contains(out, "eth.type != 0x8100\n    eth.type == 0x86dd") {
+		t.Error("a predicate that follows from another is printed")
+	}
+	if i, j := strings.Index(out, "trace 0:"), strings.Index(out, "trace 1:"); i < 0 || j < i {
+		t.Errorf("traces are not in the order of hits:\n%s", out)
+	}
+	out, err = run("--program", "sample:ipv6filter", "--capture", file, "--whole", "--limit-traces", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out, "eth.type != 0x8100\n    eth.type == 0x86dd") || !strings.HasSuffix(out, "\n1 more paths not shown (--limit-traces)\n") {
+		t.Error(out)
+	}
+}
+
+func TestJSONAndDot(t *testing.T) {
+	file := capture(t)
+	dir := t.TempDir()
+	jsonFile, dotFile := filepath.Join(dir, "t.json"), filepath.Join(dir, "t.dot")
+	if _, err := run("--program", "sample:ipv6filter", "--capture", file, "--json", jsonFile, "--dot", dotFile); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(jsonFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Report
+	if err := json.Unmarshal(raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Packets != 4 || r.Paths != 2 || len(r.Traces) != 2 || len(r.Dead) != 0 || r.Traces[0].Hits != 2 || r.Traces[0].Length != 2 {
+		t.Errorf("%+v", r)
+	}
+	for _, tr := range r.Traces {
+		if tr.Hits >= tr.Packets || tr.Raw < tr.Straight || tr.Straight < tr.Length || len(tr.Code) != tr.Length || len(tr.Condition) == 0 {
+			t.Errorf("%+v", tr)
+		}
+	}
+	dot, err := os.ReadFile(dotFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"digraph guards {", `[label="eth.type == 0x86dd"]`, `label="trace 0\l3 packets\l2 instructions"`, "style=dashed"} {
+		if !strings.Contains(string(dot), want) {
+			t.Errorf("%s is not in\n%s", want, dot)
+		}
+	}
+	// The same inputs give the same bytes.
+	if _, err := run("--program", "sample:ipv6filter", "--capture", file, "--json", jsonFile+"2"); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := os.ReadFile(jsonFile + "2"); !bytes.Equal(raw, again) {
+		t.Error("two runs, two reports")
+	}
+	if out, err := run("--program", "sample:ipv6filter", "--capture", file, "--json", "-"); err != nil || out != string(raw) {
+		t.Errorf("%v: %s", err, out)
+	}
+	if _, err := run("--program", "sample:ipv6filter", "--capture", file, "--json", filepath.Join(dir, "no", "t.json")); err == nil {
+		t.Error("wrote into a folder that isn't there")
+	}
+}
+
+func TestDeadPaths(t *testing.T) {
+	files, _ := filepath.Glob("../../../../shared/corpus/captures/defrag*.pcap.gz")
+	if len(files) == 0 {
+		t.Skip("no captures in ../shared/corpus/captures")
+	}
+	seen := false
+	for _, p := range []string{"sample:nat", "sample:conntrack", "sample:telemetry", "sample:router"} {
+		out, err := run("--program", p, "--capture", files[0], "--limit", "3000")
+		if err != nil {
+			t.Fatalf("%s: %v", p, err)
+		}
+		seen = seen || strings.Contains(out, "\ndead path 0: ")
+		for _, l := range strings.Split(out, "\n") {
+			if strings.Contains(l, "raw(") {
+				t.Errorf("%s: printed as it stands: %s", p, l)
+			}
+		}
+	}
+	if !seen {
+		t.Skip("none of the samples has a dead path here")
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for want, args := range map[string][]string{
+		"--program: name an object file, or sample:NAME": {"--capture", "x.pcap"},
+		"--limit-traces -1: want 0 or more":              {"--program", "sample:nat", "--capture", "x.pcap", "--limit-traces", "-1"},
+	} {
+		if _, err := run(args...); err == nil || err.Error() != want {
+			t.Errorf("%v: %v, want %s", args, err, want)
+		}
+	}
+}
