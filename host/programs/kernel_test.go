@@ -30,8 +30,8 @@ const (
 	redirect = 4
 )
 
-// kernel is a sample loaded into the running kernel.
-type kernel struct {
+// sample is one of the programs loaded into the running kernel.
+type sample struct {
 	*ebpf.Collection
 	t     testing.TB
 	entry *ebpf.Program
@@ -39,7 +39,7 @@ type kernel struct {
 
 // load puts the sample into the kernel, with some of its constants changed.
 // Without the right to do that the test is skipped.
-func load(t testing.TB, name string, constants map[string]any) *kernel {
+func load(t testing.TB, name string, constants map[string]any) *sample {
 	t.Helper()
 	s, err := Get(name)
 	if err != nil {
@@ -65,11 +65,11 @@ func load(t testing.TB, name string, constants map[string]any) *kernel {
 		t.Fatalf("%s: %+v", name, err)
 	}
 	t.Cleanup(c.Close)
-	return &kernel{c, t, c.Programs[s.Entry]}
+	return &sample{c, t, c.Programs[s.Entry]}
 }
 
 // run gives the verdict and the bytes after the program.
-func (k *kernel) run(pkt []byte) (uint32, []byte) {
+func (k *sample) run(pkt []byte) (uint32, []byte) {
 	k.t.Helper()
 	opts := &ebpf.RunOptions{Data: pkt, DataOut: make([]byte, len(pkt)+256)}
 	for {
@@ -86,7 +86,7 @@ func (k *kernel) run(pkt []byte) (uint32, []byte) {
 
 // want runs the packet and checks the verdict, and that the bytes stay the
 // same unless changed says otherwise.
-func (k *kernel) want(what string, pkt []byte, verdict uint32) {
+func (k *sample) want(what string, pkt []byte, verdict uint32) {
 	k.t.Helper()
 	v, out := k.run(pkt)
 	if v != verdict {
@@ -98,7 +98,7 @@ func (k *kernel) want(what string, pkt []byte, verdict uint32) {
 }
 
 // put updates a map of the sample.
-func (k *kernel) put(name string, key, value any) {
+func (k *sample) put(name string, key, value any) {
 	k.t.Helper()
 	if err := k.Maps[name].Put(key, value); err != nil {
 		k.t.Fatalf("%s: %v", name, err)
@@ -106,7 +106,7 @@ func (k *kernel) put(name string, key, value any) {
 }
 
 // counter sums slot i of a per-CPU array of u64.
-func (k *kernel) counter(name string, i uint32) uint64 {
+func (k *sample) counter(name string, i uint32) uint64 {
 	k.t.Helper()
 	var per []uint64
 	if err := k.Maps[name].Lookup(i, &per); err != nil {

@@ -71,7 +71,7 @@ type rule struct{ Action, ID uint32 }
 
 type counter struct{ Packets, Bytes uint64 }
 
-func (k *kernel) counters(name string, i uint32) (sum counter) {
+func (k *sample) counters(name string, i uint32) (sum counter) {
 	k.t.Helper()
 	var per []counter
 	if err := k.Maps[name].Lookup(i, &per); err != nil {
