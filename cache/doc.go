@@ -18,6 +18,21 @@
 // Each request has exactly one Outcome, so the counts add up to the packets
 // offered.
 //
+// # A study
+//
+// Simulate is one cache on one stream. A Grid is every policy with every
+// admission at every size, run in parallel, with the same result on any number
+// of cores; lru at all sizes is one pass. Its Study ranks the caches at each
+// size against the bound, and says by bootstrap over windows of time whether a
+// lead would survive another capture. A Siege mixes attacks into the stream and
+// recommends the cache that loses least. Describe tells what the stream itself
+// is like.
+//
+// The bounds: belady takes in every miss and is the optimum of caches that do;
+// belady-bypass binds every cache and admission at unit size; pfoo-l binds with
+// sizes too; infinite and preinstalled bind whatever the budget. All treat an
+// id that was invalidated as another id from then on.
+//
 // # Where things are
 //
 // The policies are in cache/policy, one a file; request streams, their files

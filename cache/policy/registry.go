@@ -18,7 +18,7 @@ type Info struct {
 	Refuses bool
 	Param   Param // what the number after "name/" means; no name: takes none
 
-	make    func(c Config, n int) Policy
+	make    func(c Config, n int) Policy // nil: needs the whole stream
 	aliases []string
 }
 
@@ -26,12 +26,15 @@ type Info struct {
 type Kind uint8
 
 const (
-	Software Kind = iota // fully associative orders
-	Hardware             // sets, ways and places
-	Bound                // no cache could be better, or no cache at all
+	Software  Kind = iota // fully associative orders
+	Hardware              // sets, ways and places
+	Bound                 // no cache could be better, or no cache at all
+	Reference             // another's code, which a policy of ours counts the same as
 )
 
-func (k Kind) String() string { return [...]string{"software", "hardware", "bound"}[k] }
+var kinds = [...]string{"software", "hardware", "bound", "reference"}
+
+func (k Kind) String() string { return kinds[k] }
 
 // Param is the number that may follow a policy's name: "slru/5".
 type Param struct {
@@ -93,9 +96,9 @@ var registry = []Info{
 	{Name: "gdsf", Is: "evicts the least uses × cost / size, aged", Source: "Cherkasova, HP 1998", Sizes: sizesAware, make: plain(newGDSF)},
 	{Name: "hyperbolic", Is: "evicts the least uses × cost / (size × age) of 64 drawn", Source: "Blankstein, Sen, Freedman, USENIX ATC 2017", Sizes: sizesAware, make: plain(newHyperbolic)},
 	{Name: "flush-all", Is: "evicts everything when full, as LuaJIT its traces", Sizes: sizesEvict, make: plain(newFlushAll)},
-	{Name: "golang-lru", Is: "hashicorp/golang-lru's LRU itself", Sizes: "counts entries: each takes one slot", make: plain(newGolangLRU)},
-	{Name: "golang-2q", Is: "hashicorp/golang-lru's 2Q itself", Sizes: "counts entries: each takes one slot", make: plain(newGolang2Q)},
-	{Name: "golang-arc", Is: "hashicorp/golang-lru's ARC itself", Sizes: "counts entries: each takes one slot", make: plain(newGolangARC)},
+	{Name: "golang-lru", Kind: Reference, Is: "hashicorp/golang-lru's LRU itself", Sizes: "counts entries: each takes one slot", make: plain(newGolangLRU)},
+	{Name: "golang-2q", Kind: Reference, Is: "hashicorp/golang-lru's 2Q itself", Sizes: "counts entries: each takes one slot", make: plain(newGolang2Q)},
+	{Name: "golang-arc", Kind: Reference, Is: "hashicorp/golang-lru's ARC itself", Sizes: "counts entries: each takes one slot", make: plain(newGolangARC)},
 
 	{Name: "direct-mapped", Is: "one place an id, the new entry takes it", Sizes: "a place has 512 slots; refuses what needs more", Kind: Hardware,
 		make: func(c Config, _ int) Policy { return newSetAssoc(c, 1, setLRU) }},
@@ -183,3 +186,33 @@ const (
 	MaxCapacity = 1 << 40
 	MaxPlaces   = 1 << 28
 )
+
+// Parse reads a list of policies, joined by commas: names as Lookup takes them,
+// and groups: software, hardware, bound, reference, or all, which is everything
+// but reference, the bounds last. Repeats are dropped.
+func Parse(list string) ([]string, error) {
+	var out []string
+	add := func(name string) {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	every := append(All(), offline...)
+	for text := range strings.SplitSeq(list, ",") {
+		text = strings.TrimSpace(text)
+		if text == "all" || slices.Contains(kinds[:], text) {
+			for _, i := range every {
+				if i.Kind.String() == text || text == "all" && i.Kind != Reference {
+					add(i.Name)
+				}
+			}
+			continue
+		}
+		info, err := Lookup(text)
+		if err != nil {
+			return nil, err
+		}
+		add(info.Name)
+	}
+	return out, nil
+}

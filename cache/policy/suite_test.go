@@ -308,3 +308,35 @@ func TestStepsDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+func TestParse(t *testing.T) {
+	for list, want := range map[string][]string{
+		"lru, sieve,lru":  {"lru", "sieve"},
+		"bound,slru/5":    {"infinite", "preinstalled", "belady", "belady-bypass", "pfoo-l", "slru/5"},
+		"reference":       {"golang-lru", "golang-2q", "golang-arc"},
+		"twoq,s3fifo-new": {"2q-libcachesim", "s3-fifo"},
+	} {
+		got, err := Parse(list)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %v, %v, want %v", list, got, err, want)
+		}
+	}
+	all, err := Parse("all")
+	if err != nil || len(all) != len(registry)+len(offline)-3 {
+		t.Errorf("all is %d policies, %v", len(all), err)
+	}
+	if _, err := Parse("lru,"); err == nil {
+		t.Error("an empty name is taken")
+	}
+}
+
+// Each policy says who it is.
+func TestRegistryIsComplete(t *testing.T) {
+	seen := map[string]bool{}
+	for _, i := range append(All(), Offline()...) {
+		if i.Is == "" || i.Sizes == "" || seen[i.Name] {
+			t.Errorf("%+v", i)
+		}
+		seen[i.Name] = true
+	}
+}

@@ -319,3 +319,15 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func FuzzReadCSV(f *testing.F) {
+	f.Add([]byte("id,size\na,1\n,\n\"b\",3\n"))
+	f.Add([]byte("1,2\n3,4\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, err := ReadCSV(bytes.NewReader(data)); err == nil {
+			if err := s.Check(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
