@@ -55,6 +55,14 @@ type Packet struct {
 	Label     Label
 }
 
+// Reader is what packets come from: a Source, or a generator of package
+// jitnic/pcaps/gen. Next ends with io.EOF.
+type Reader interface {
+	Next(*Packet) error
+}
+
+var _ Reader = (*Source)(nil)
+
 // Options choose captures and packets.
 type Options struct {
 	// Paths are files, globs, "-" for standard input or "sample:NAME", read

@@ -40,6 +40,8 @@ type Generator struct {
 	tagShare [2]float64
 }
 
+var _ pcaps.Reader = (*Generator)(nil)
+
 // New checks the spec and returns its generator.
 func New(s Spec) (*Generator, error) {
 	s, err := s.filled()

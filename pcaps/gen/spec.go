@@ -27,10 +27,10 @@ type Spec struct {
 
 	// Size of frames on the wire without tags, frame check sequence included
 	// as RFC 2544 section 9.1 counts it: 64 to 1518. Captures hold 4 bytes
-	// less. 0 is IMIX, the simple mix of 64, 594 and 1518 bytes as 7:4:1 (IP
-	// packets of up to 46, 576 and 1500 bytes: Spirent, "Test Methodology
-	// Journal: IMIX", 2006; RFC 6985 names such mixes). Headers that
-	// don't fit make a frame longer. [0]
+	// less. 0 is the "simple IMIX" of test equipment: frames of 64, 594 and
+	// 1518 bytes as 7:4:1 (IP packets of up to 46, 576 and 1500 bytes). No
+	// standard fixes it; RFC 6985 gives the notation for such mixes. Headers
+	// that don't fit make a frame longer. [0]
 	Size int `json:"size"`
 
 	IPv6  float64 `json:"ipv6"`  // share of flows [0]
