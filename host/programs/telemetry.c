@@ -137,31 +137,23 @@ static __noinline __u32 log2_of(__u32 v)
 /* walk_options reads the first OPTIONS of RFC 791's options from pos up to last. */
 static __always_inline int walk_options(void *pos, void *last, void *end)
 {
-	int bad = 0;
-
 	for (int i = 0; i < OPTIONS; i++) {
 		__u8 *opt = pos, len;
 
 		if (pos >= last)
 			break;
-		if ((void *)(opt + 1) > end)
-			return -1;
+		if ((void *)(opt + 2) > end)
+			break; /* one byte before the packet's end: nothing but padding */
 		if (*opt == 0) /* end of list */
 			break;
-		if (*opt == 1) { /* no operation */
-			pos += 1;
-			continue;
-		}
-		if ((void *)(opt + 2) > end)
-			return -1;
-		len = opt[1];
-		if (len < 2 || len > 40)
+		len = *opt == 1 ? 1 : opt[1]; /* no operation stands alone */
+		if (len == 0 || len > 40)
 			return -1;
 		if (*opt == 0x83 || *opt == 0x89) /* loose, strict source route */
-			bad = 1;
+			event(EVENT_SOURCE_ROUTE);
 		pos += len;
 	}
-	return bad;
+	return 0;
 }
 
 static __always_inline int walk_ipv4(void *pos, void *end, struct found *f)
@@ -181,13 +173,8 @@ static __always_inline int walk_ipv4(void *pos, void *end, struct found *f)
 		f->later = (ip->frag_off & bpf_htons(IP_OFFSET)) != 0;
 	}
 	if (hlen > sizeof(*ip)) {
-		int r = walk_options(ip + 1, pos + hlen, end);
-
 		event(EVENT_OPTIONS);
-		if (r < 0)
-			return -1;
-		if (r)
-			event(EVENT_SOURCE_ROUTE);
+		return walk_options(ip + 1, pos + hlen, end);
 	}
 	return 0;
 }
@@ -195,7 +182,7 @@ static __always_inline int walk_ipv4(void *pos, void *end, struct found *f)
 static __always_inline int walk_ipv6(void *pos, void *end, struct found *f)
 {
 	struct ipv6hdr *ip = pos;
-	__u32 next, skip, walked = 0;
+	__u32 next, skip;
 
 	if ((void *)(ip + 1) > end)
 		return -1;
@@ -210,7 +197,8 @@ static __always_inline int walk_ipv6(void *pos, void *end, struct found *f)
 			goto out;
 		if ((void *)(opt + 1) > end)
 			return -1;
-		walked = 1;
+		if (!i)
+			event(EVENT_EXTHDRS);
 		skip = next == IPPROTO_FRAGMENT ? 8 : next == IPPROTO_AH ? (opt->hdrlen + 2) * 4 : (opt->hdrlen + 1) * 8;
 		if (next == IPPROTO_FRAGMENT) {
 			event(EVENT_FRAGMENTS);
@@ -228,8 +216,6 @@ static __always_inline int walk_ipv6(void *pos, void *end, struct found *f)
 	event(EVENT_DEEP_EXTHDRS);
 	f->later = 1;
 out:
-	if (walked)
-		event(EVENT_EXTHDRS);
 	f->proto = next;
 	return 0;
 }
