@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -177,6 +178,12 @@ func (m *Map) Freeze() error { return m.m.Freeze() }
 // Keys returns all keys there are.
 func (m *Map) Keys() ([][]byte, error) {
 	var keys [][]byte
+	if m.Spec.Type == cilium.Array || m.Spec.Type == cilium.PerCPUArray { // all there are
+		for i := range m.Spec.Max {
+			keys = append(keys, binary.LittleEndian.AppendUint32(nil, i))
+		}
+		return keys, nil
+	}
 	var last []byte
 	for {
 		next := make([]byte, m.Spec.KeySize)

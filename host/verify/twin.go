@@ -55,7 +55,8 @@ func (t *twin) note(format string, args ...any) {
 // push brings the kernel's maps to what the VM's hold, making those that are
 // new. Programs need the maps they use filled, so their arrays come last.
 func (t *twin) push() error {
-	for i := t.maps.Len(); i < len(t.state.Maps); i++ {
+	fresh := t.maps.Len()
+	for i := fresh; i < len(t.state.Maps); i++ {
 		if _, err := t.maps.Add(t.state.Maps[i].Spec()); err != nil {
 			return err
 		}
@@ -65,7 +66,7 @@ func (t *twin) push() error {
 			if _, ok := m.(maps.Programs); ok != programs {
 				continue
 			}
-			if err := t.pushMap(i, m); err != nil {
+			if err := t.pushMap(i, m, i >= fresh); err != nil {
 				return err
 			}
 		}
@@ -73,7 +74,8 @@ func (t *twin) push() error {
 	return nil
 }
 
-func (t *twin) pushMap(i int, m maps.Map) error {
+// pushMap brings one map up to date; a fresh one holds nothing but zeros.
+func (t *twin) pushMap(i int, m maps.Map, fresh bool) error {
 	k, spec := t.maps.Map(i), m.Spec()
 	if t.frozen[i] {
 		return nil
@@ -85,7 +87,7 @@ func (t *twin) pushMap(i int, m maps.Map) error {
 		}
 		return t.put(k, m, func(_, v []byte) ([]byte, bool, error) { return v, true, nil })
 	case cilium.BloomFilter:
-		if b, ok := m.(maps.Bits); ok && bytes.ContainsFunc(b.Bits(), func(r rune) bool { return r != 0 }) {
+		if b, ok := m.(maps.Bits); ok && !zero(b.Bits()) {
 			t.note("map %q: what a bloom filter holds can't be put into the kernel's", spec.Name)
 		}
 		return nil
@@ -93,7 +95,7 @@ func (t *twin) pushMap(i int, m maps.Map) error {
 		return nil
 	}
 	// Keys that are gone first, so that a full map has room.
-	if spec.Type != cilium.Array && spec.Type != cilium.PerCPUArray && spec.Type != cilium.XSKMap {
+	if !fresh && !array(spec) && spec.Type != cilium.XSKMap {
 		keys, err := k.Keys()
 		if err != nil {
 			return err
@@ -132,6 +134,9 @@ func (t *twin) pushMap(i int, m maps.Map) error {
 		err = t.put(k, m, func(key, v []byte) ([]byte, bool, error) { return t.target(spec, m, key) })
 	default:
 		err = t.put(k, m, func(key, v []byte) ([]byte, bool, error) {
+			if fresh && array(spec) {
+				return v, !zero(v), nil
+			}
 			old, err := k.Lookup(key)
 			return v, err != nil || !bytes.Equal(old, v), nil
 		})
@@ -142,6 +147,10 @@ func (t *twin) pushMap(i int, m maps.Map) error {
 	}
 	return err
 }
+
+func array(s *maps.Spec) bool { return s.Type == cilium.Array || s.Type == cilium.PerCPUArray }
+
+func zero(b []byte) bool { return !slices.ContainsFunc(b, func(x byte) bool { return x != 0 }) }
 
 // put updates the kernel's map with what value makes of each entry of the VM's.
 func (t *twin) put(k *kernel.Map, m maps.Map, value func(key, v []byte) ([]byte, bool, error)) (err error) {
