@@ -283,6 +283,7 @@ func (x *exec) fix(t bv.Term, concrete uint64, why Why) bv.Term {
 	}
 	c := x.b.Const(concrete, x.b.Width(t))
 	x.decide(x.b.Bin(bv.OpEq, t, c), true, why)
+	x.f.iv[t] = interval{concrete, concrete}
 	return c
 }
 

@@ -338,7 +338,11 @@ func (f *facts) fixed(t bv.Term) bv.Term {
 	if b.Op(t) == bv.OpAdd {
 		args := b.Args(t)
 		a0, a1 := args[0], args[1]
-		return b.Bin(bv.OpAdd, f.fixed(a0), f.fixed(a1))
+		sum := b.Bin(bv.OpAdd, f.fixed(a0), f.fixed(a1))
+		if lo, hi := f.bounds(sum); lo == hi {
+			return b.Const(lo, b.Width(t))
+		}
+		return sum
 	}
 	return t
 }

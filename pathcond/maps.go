@@ -207,7 +207,7 @@ func (x *exec) readMap(i int, addr bv.Term, concrete uint64, n int) bv.Term {
 		x.decide(x.b.Bin(bv.OpEq, base, x.b.Const(0, 64)), false, WhyBounds)
 	}
 	return x.loadLog(&ms.log, addr, concrete, n,
-		func(s *store, base bv.Term, off, concrete uint64, n int) bool {
+		func(s *store, base bv.Term, off, concrete uint64, n int) aliasing {
 			return x.aliasMap(i, s, base, off, concrete, n)
 		},
 		func(base bv.Term, off uint64, m int) bv.Term {
@@ -245,16 +245,16 @@ func (x *exec) stale(ms *mapState) bool {
 
 // aliasMap settles whether a store through one value pointer meets a load
 // through another of the same map: whether they point into the same value.
-func (x *exec) aliasMap(i int, s *store, base bv.Term, off, concrete uint64, n int) (same bool) {
+func (x *exec) aliasMap(i int, s *store, base bv.Term, off, concrete uint64, n int) aliasing {
 	if x.b.Opaque(x.address(s.base, s.off)) || x.b.Opaque(x.address(base, off)) {
 		// A fresh element is no element that was there before, and the stale
-		// ones are settled by ms.reused.
-		return false
+		// ones are settled by stale.
+		return aliasApart
 	}
 	slo, shi := x.addressBounds(s.base, s.off)
 	lo, hi := x.addressBounds(base, off)
 	if shi < ^uint64(0)-8 && shi+uint64(s.n) <= lo || hi < ^uint64(0)-8 && hi+uint64(n) <= slo {
-		return false
+		return aliasApart
 	}
 	o, ok := x.s.Maps[i].(maps.Owner)
 	if !ok {
@@ -269,11 +269,14 @@ func (x *exec) aliasMap(i int, s *store, base bv.Term, off, concrete uint64, n i
 		if base != 0 {
 			x.fix(base, concrete-off, WhyOffset)
 		}
-		return false
+		return aliasFixed
 	}
 	// Both bases are results of look-ups: equal, or of disjoint values.
 	x.decide(x.b.Bin(bv.OpEq, s.base, base), v1 == v2, WhyAlias)
-	return v1 == v2
+	if v1 == v2 {
+		return aliasSame
+	}
+	return aliasApart
 }
 
 // valueBase says whether the term is the address of a whole value.

@@ -21,6 +21,15 @@ type store struct {
 	concrete uint64  // the address in the recorded run
 }
 
+// aliasing is how a store lies to a load whose address has another base.
+type aliasing uint8
+
+const (
+	aliasApart aliasing = iota // they can't meet
+	aliasSame                  // both are in one value: as far apart as in the recorded run
+	aliasFixed                 // both addresses are constants now
+)
+
 // split takes an address as base + offset, with what the path fixes folded in.
 func (x *exec) split(addr bv.Term) (base bv.Term, off uint64) {
 	return x.b.SplitAdd(x.f.fixed(addr))
@@ -59,7 +68,7 @@ func (x *exec) joinBytes(bytes []byteRef) bv.Term {
 // were before the run, at base + off. alias settles whether a store at another
 // base meets the load.
 func (x *exec) loadLog(l *memLog, addr bv.Term, concrete uint64, n int,
-	alias func(s *store, base bv.Term, off, concrete uint64, n int) (same bool),
+	alias func(s *store, base bv.Term, off, concrete uint64, n int) aliasing,
 	initial func(base bv.Term, off uint64, m int) bv.Term) bv.Term {
 	base, off := x.split(addr)
 	var got [8]byteRef
@@ -72,11 +81,14 @@ func (x *exec) loadLog(l *memLog, addr bv.Term, concrete uint64, n int,
 			s.base, s.off = nb, no
 		}
 		if s.base != base {
-			same := alias(s, base, off, concrete, n)
+			verdict := alias(s, base, off, concrete, n)
 			// Settling it may have made a base constant: look anew.
 			base, off = x.split(x.address(base, off))
 			s.base, s.off = x.split(x.address(s.base, s.off))
-			if s.base != base && !same {
+			if verdict == aliasFixed && s.base != base {
+				x.abort(trace.ReasonInternal, "offsets were fixed and are not constant")
+			}
+			if verdict == aliasApart {
 				continue
 			}
 		}
@@ -127,11 +139,11 @@ func (x *exec) initialBytes(base bv.Term, off uint64, m int) bv.Term {
 
 // aliasPacket settles stores and loads at different packet offsets: by bounds
 // where they can't meet, else by fixing the variable offsets.
-func (x *exec) aliasPacket(s *store, base bv.Term, off, concrete uint64, n int) (same bool) {
+func (x *exec) aliasPacket(s *store, base bv.Term, off, concrete uint64, n int) aliasing {
 	slo, shi := x.addressBounds(s.base, s.off)
 	lo, hi := x.addressBounds(base, off)
 	if shi < ^uint64(0)-8 && shi+uint64(s.n) <= lo || hi < ^uint64(0)-8 && hi+uint64(n) <= slo {
-		return false
+		return aliasApart
 	}
 	if x.b.Opaque(x.address(s.base, s.off)) || x.b.Opaque(x.address(base, off)) {
 		x.abort(trace.ReasonOpaqueAddress, "")
@@ -142,7 +154,7 @@ func (x *exec) aliasPacket(s *store, base bv.Term, off, concrete uint64, n int) 
 	if base != 0 {
 		x.fix(base, concrete-off, WhyOffset)
 	}
-	return false
+	return aliasFixed
 }
 
 func (x *exec) addressBounds(base bv.Term, off uint64) (lo, hi uint64) {
@@ -178,9 +190,9 @@ func (x *exec) readMem(addr bv.Term, concrete uint64, n int) bv.Term {
 	case trace.MemMap:
 		return x.readMap(owner, addr, concrete, n)
 	case trace.MemOther:
-		return x.loadLog(&x.other, addr, concrete, n, func(s *store, base bv.Term, off, c uint64, n int) bool {
+		return x.loadLog(&x.other, addr, concrete, n, func(s *store, base bv.Term, off, c uint64, n int) aliasing {
 			x.abort(trace.ReasonOpaqueAddress, "")
-			return false
+			return aliasApart
 		}, func(base bv.Term, off uint64, m int) bv.Term { return x.unknown(8 * m) })
 	}
 	x.abort(trace.ReasonOpaqueAddress, fmt.Sprintf("address %#x", concrete))
