@@ -168,7 +168,7 @@ func mutations(t *testing.T, obj *loader.Object, e *loader.Program, seed uint64,
 // for them: sound (hits equal the interpreter), weakest and disjoint (the tree
 // and a fresh symbolic execution agree), no disagreement inside.
 func TestConditionsOfRandomPrograms(t *testing.T) {
-	first, n := uint64(1), 3000
+	first, n := uint64(1), 400
 	if os.Getenv("JITNIC_HEAVY") != "" {
 		n = 20_000
 	}
