@@ -694,9 +694,9 @@ func (p *printer) pred(t bv.Term, want bool) string {
 			return p.pred(args[0], !want)
 		case bv.OpAnd:
 			if want {
-				return p.operand(args[0], true, bv.OpAnd) + " && " + p.operand(args[1], true, bv.OpAnd)
+				return p.operand(args[0], true, bv.OpAnd) + " && " + p.operand(args[1], true, bv.OpInvalid)
 			}
-			return p.operand(args[0], false, bv.OpOr) + " || " + p.operand(args[1], false, bv.OpOr)
+			return p.operand(args[0], false, bv.OpOr) + " || " + p.operand(args[1], false, bv.OpInvalid)
 		case bv.OpEq:
 			return p.equal(args[0], args[1], want)
 		case bv.OpULt:
@@ -734,8 +734,8 @@ func pick(c bool, x, y string) string {
 	return y
 }
 
-// operand prints one side of a conjunction or (op OpOr) disjunction, to be true
-// or false.
+// operand prints one side of a conjunction or disjunction, to be true or false.
+// op says which it may itself be without parentheses: that on its left.
 func (p *printer) operand(t bv.Term, want bool, op bv.Op) string {
 	s := p.pred(t, want)
 	b := p.b
