@@ -21,7 +21,10 @@
 // Everything follows from the seed: a failing case is named by one number, and
 // Case.String prints it whole.
 //
-// What isn't made: bpf_loop and other callbacks, spin locks and kernel
-// functions, which need BTF in the kernel; maps of maps; FIB lookups, whose
-// answers depend on the machine.
+// A case that makes a test fail is mostly far longer than it need be: Shrink
+// takes instructions and map contents away as long as the test still fails.
+//
+// What isn't made: spin locks and kernel functions, which need more BTF than a
+// random program has; FIB lookups, whose answers depend on the machine; LRU
+// eviction, which depends on the number of CPUs; loops by may_goto.
 package progen
