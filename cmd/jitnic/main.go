@@ -12,9 +12,12 @@ import (
 	"syscall"
 
 	"jitnic/cmd/internal/conformancecmd"
+	"jitnic/cmd/internal/gencmd"
 	"jitnic/cmd/internal/pathscmd"
 	"jitnic/cmd/internal/replaycmd"
 	"jitnic/cmd/internal/samplescmd"
+	"jitnic/cmd/internal/tracescmd"
+	"jitnic/cmd/internal/verifycmd"
 
 	"github.com/spf13/cobra"
 )
@@ -57,6 +60,9 @@ func verbs() []*cobra.Command {
 		pathscmd.Command(),
 		replaycmd.Command(),
 		samplescmd.Command(),
+		tracescmd.Command(),
+		gencmd.Command(),
+		verifycmd.Command(),
 		conformancecmd.Command(),
 	}
 }

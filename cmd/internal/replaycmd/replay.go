@@ -293,9 +293,6 @@ func explain(w io.Writer, s *session.Session, m *host.Mismatch) {
 		return
 	}
 	p := s.Runtime.Paths()[m.Path]
-	fmt.Fprintf(w, "condition of path %d:\n", m.Path)
-	for _, c := range p.Path.Cond {
-		fmt.Fprintf(w, "  %s\n", fmt.Sprintf("%v: %s", c.Want, s.Runtime.Comp.B.String(c.Term)))
-	}
-	fmt.Fprintf(w, "trace of path %d (%d instructions):\n", m.Path, p.Trace.Len())
+	fmt.Fprintf(w, "condition of path %d:\n%s", m.Path, s.Runtime.Comp.Format(p.Path.Cond))
+	fmt.Fprintf(w, "trace of path %d:\n%s", m.Path, trace.Format(p.Trace, func(i int) string { return s.Obj.Maps[i].Name }))
 }

@@ -11,11 +11,13 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host"
+	"jitnic/host/fib"
 	"jitnic/host/loader"
 	"jitnic/host/mapfile"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/pcaps"
+	"jitnic/pcaps/rss"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -110,6 +112,13 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *host.Options))
 	}
 	if in.FIB != "" {
 	}
+	if in.FIB != "" {
+		t, err := fib.Load(in.FIB)
+		if err != nil {
+			return nil, err
+		}
+		o.VM.FIB = t
+	}
 	o.Prepare = func(st *vm.State) error {
 		if mf == nil {
 			return nil
@@ -187,7 +196,7 @@ func (s *Session) Run(ctx context.Context, stderr io.Writer, each func(p *Packet
 		}
 		in = vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
 		if s.In.Queues > 1 {
-			in.CPU = 0 // RSS
+			in.CPU = rss.Queue(pkt.Data, s.In.Queues)
 			in.RxQueue = uint32(in.CPU)
 		}
 		o, err := s.Runtime.Process(&in, &out)

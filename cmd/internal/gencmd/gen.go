@@ -1,0 +1,143 @@
+// Package gencmd is the verb `jitnic gen`: seeded synthetic traffic.
+package gencmd
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/pcaps"
+	"jitnic/pcaps/gen"
+
+	"github.com/spf13/cobra"
+)
+
+// Command is `jitnic gen`.
+func Command() *cobra.Command {
+	var out, preset, spec, attack string
+	var s gen.Spec
+	var share float64
+	var paths uint64
+	c := &cobra.Command{
+		Use:   "gen --out FILE.pcapng",
+		Short: "Generate seeded synthetic traffic: flows, mixes, churn, attacks",
+		Long:  "Generate seeded synthetic traffic. A preset or a JSON spec gives the start, flags change it.\n\nPresets:\n" + presets() + "\nAttacks (--attack):\n" + kinds(),
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if out == "" {
+				return fmt.Errorf("--out: name the capture to write (.pcap or .pcapng, .gz and .zst too)")
+			}
+			base, err := start(preset, spec)
+			if err != nil {
+				return err
+			}
+			f := c.Flags()
+			for name, set := range map[string]func(){
+				"seed": func() { base.Seed = s.Seed }, "packets": func() { base.Packets = s.Packets },
+				"rate": func() { base.RatePPS = s.RatePPS }, "flows": func() { base.Flows = s.Flows },
+				"uniform": func() { base.Uniform = s.Uniform }, "alpha": func() { base.Alpha = s.Alpha },
+				"churn": func() { base.Churn = s.Churn }, "size": func() { base.Size = s.Size },
+				"ipv6": func() { base.IPv6 = s.IPv6 }, "vlan": func() { base.VLAN = s.VLAN }, "qinq": func() { base.QinQ = s.QinQ },
+				"udp": func() { base.UDP = s.UDP }, "icmp": func() { base.ICMP = s.ICMP }, "replies": func() { base.Replies = s.Replies },
+				"poisson": func() { base.Poisson = s.Poisson },
+				"attack":  func() { base.Attack = &gen.Attack{Kind: attack} },
+			} {
+				if f.Changed(name) {
+					set()
+				}
+			}
+			if f.Changed("share") || f.Changed("paths") {
+				if base.Attack == nil {
+					return fmt.Errorf("--share and --paths: there is no attack (--attack KIND)")
+				}
+				if f.Changed("share") {
+					base.Attack.Share = share
+				}
+				if f.Changed("paths") {
+					base.Attack.Paths = paths
+				}
+			}
+			g, err := gen.New(base)
+			if err != nil {
+				return err
+			}
+			w, err := pcaps.Create(out)
+			if err != nil {
+				return err
+			}
+			if err := g.Write(c.Context(), w); err != nil {
+				w.Abort()
+				return err
+			}
+			if err := w.Close(); err != nil {
+				return err
+			}
+			l := report.NewFields(c.OutOrStdout())
+			l.Line("packets", report.Count(g.Spec().Packets))
+			l.Line("seed", g.Spec().Seed)
+			l.Line("written", out)
+			return l.Flush()
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&out, "out", "o", "", "capture `FILE` to write; .pcapng keeps the labels legit and attack")
+	f.StringVar(&preset, "preset", "zipf", "`NAME` of the traffic to start from")
+	f.StringVar(&spec, "spec", "", "JSON spec to start from instead: `FILE`")
+	f.Uint64Var(&s.Seed, "seed", 1, "seed")
+	f.Uint64Var(&s.Packets, "packets", 1_000_000, "packets to make")
+	f.Float64Var(&s.RatePPS, "rate", 1e6, "packets per second of the timestamps")
+	f.BoolVar(&s.Poisson, "poisson", false, "exponential gaps between packets instead of equal ones")
+	f.IntVar(&s.Flows, "flows", 1000, "live flows")
+	f.BoolVar(&s.Uniform, "uniform", false, "equally popular flows instead of Zipf")
+	f.Float64Var(&s.Alpha, "alpha", 1, "Zipf exponent")
+	f.Float64Var(&s.Churn, "churn", 0, "new flows per second")
+	f.IntVar(&s.Size, "size", 0, "frame size in bytes, FCS included; 0: simple IMIX")
+	f.Float64Var(&s.IPv6, "ipv6", 0, "share of flows over IPv6")
+	f.Float64Var(&s.VLAN, "vlan", 0, "share of flows with one VLAN tag")
+	f.Float64Var(&s.QinQ, "qinq", 0, "share of flows with two VLAN tags")
+	f.Float64Var(&s.UDP, "udp", 0, "share of UDP flows")
+	f.Float64Var(&s.ICMP, "icmp", 0, "share of ICMP flows")
+	f.Float64Var(&s.Replies, "replies", 0, "share of packets from server to client")
+	f.StringVar(&attack, "attack", "", "mix in an attack of `KIND`")
+	f.Float64Var(&share, "share", 0.5, "share of attack packets")
+	f.Uint64Var(&paths, "paths", 4096, "thrash: header shapes in a cycle")
+	return c
+}
+
+// start is the spec that flags change.
+func start(preset, file string) (gen.Spec, error) {
+	if file == "" {
+		s, err := gen.Preset(preset)
+		if s.Seed == 0 {
+			s.Seed = 1
+		}
+		return s, err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return gen.Spec{}, err
+	}
+	defer f.Close()
+	s, err := gen.ReadSpec(f)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", file, err)
+	}
+	return s, nil
+}
+
+func presets() string {
+	var b strings.Builder
+	for _, p := range gen.Presets {
+		fmt.Fprintf(&b, "  %-10s %s\n", p.Name, p.Does)
+	}
+	return b.String()
+}
+
+func kinds() string {
+	var b strings.Builder
+	for _, k := range gen.Kinds {
+		fmt.Fprintf(&b, "  %-10s %s\n", k.Name, k.Does)
+	}
+	return b.String()
+}
