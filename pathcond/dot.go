@@ -41,12 +41,12 @@ func (t *Tree) Dot(w io.Writer, c *Compiler, leaf func(id int32) string) error {
 		}
 		term := t.from[r].term
 		p := Pred{Term: term, Want: true}
-		var words string
-		if len(t.nodes) <= dotContext {
-			words = c.FormatPred(context, p)
-		} else {
-			words = c.FormatPred(nil, p)
+		if len(t.nodes) > dotContext {
+			context = nil
 		}
+		// The predicate first, then what its names stand for: the cut takes those.
+		ls := c.lines(c.layoutOf(context), []Pred{p}, false)
+		words := strings.Join(append(ls[len(ls)-1:], ls[:len(ls)-1]...), "; ")
 		if cut := []rune(words); len(cut) > dotLabel {
 			words = string(cut[:dotLabel]) + "…"
 		}

@@ -30,7 +30,7 @@ func (c *Compiler) FormatPred(context []Pred, p Pred) string {
 
 // lines prints the statements of a condition.
 func (c *Compiler) lines(l layout, cond []Pred, withLayout bool) []string {
-	p := &printer{c: c, b: c.B, names: map[bv.Term]string{}, sc: newScope(c), count: map[string]int{}}
+	p := &printer{c: c, b: c.B, names: map[bv.Term]string{}, sc: newScope(c), count: map[string]int{}, memo: map[memoKey]text{}}
 	var out []string
 	var words []string
 	for _, h := range l[1:] { // eth is always there
@@ -49,6 +49,7 @@ func (c *Compiler) lines(l layout, cond []Pred, withLayout bool) []string {
 			return p.reparse("let "+name+" = "+s, name)
 		})))
 		p.names[t] = name
+		clear(p.memo)
 	}
 	for _, pr := range cond {
 		want := pr
@@ -75,6 +76,16 @@ type printer struct {
 	count map[string]int     // of names given
 	exact bool               // every operation as it stands
 	form  fieldKind          // how the next constant is written
+	memo  map[memoKey]text   // what was printed since the last name was given
+}
+
+// memoKey is a term and all that decides how it is printed. Widths are found by
+// trying without and with force, at every level: without a memory that is
+// exponential in the depth of casts.
+type memoKey struct {
+	t            bv.Term
+	force, exact bool
+	form         fieldKind
 }
 
 // certain prints with text and checks with read that want comes back.
@@ -106,6 +117,7 @@ func (p *printer) place(h placed) (string, bool) {
 		off := p.c.at(h.base, h.at-p.c.data())
 		s = h.name + "@(" + p.expr(off, false).s + ")"
 	}
+	clear(p.memo) // what is a field changes
 	n := len(p.sc.l)
 	if _, _, err := p.sc.statement("layout " + s); err != nil || len(p.sc.l) != n+1 {
 		p.sc.l = p.sc.l[:n]
@@ -134,6 +146,7 @@ func (p *printer) fresh(t bv.Term) string {
 // which any term does, in levels.
 const (
 	nameSize   = 6
+	nameLarge  = 40
 	nameHeight = 60
 )
 
@@ -180,8 +193,9 @@ func (p *printer) shared(cond []Pred) []bv.Term {
 			name = name || refs[t] > 1 && id == FunLookup
 		}
 		switch op {
-		case bv.OpConcat, bv.OpZExt, bv.OpConst, bv.OpEq, bv.OpULt, bv.OpSLt:
-			name = false
+		case bv.OpConcat, bv.OpZExt, bv.OpEq, bv.OpULt, bv.OpSLt:
+			// Plainer where they stand, unless that grows without bound.
+			name = refs[t] > 1 && n >= nameLarge
 		}
 		if name || h >= nameHeight && op != bv.OpConcat && op != bv.OpZExt {
 			out = append(out, t)
@@ -250,6 +264,16 @@ func (p *printer) top(t bv.Term) string {
 // expr prints a term for a place of its width. With force every widening is
 // spelt out.
 func (p *printer) expr(t bv.Term, force bool) text {
+	k := memoKey{t, force, p.exact, p.form}
+	r, ok := p.memo[k]
+	if !ok {
+		r = p.print(t, force)
+		p.memo[k] = r
+	}
+	return r
+}
+
+func (p *printer) print(t bv.Term, force bool) text {
 	b := p.b
 	w := b.Width(t)
 	if n, ok := p.names[t]; ok {

@@ -333,3 +333,42 @@ func TestParseErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestTextOfDeepTerms prints terms whose tree has 2^200 nodes, and one 5,000
+// operations deep.
+func TestTextOfDeepTerms(t *testing.T) {
+	c := textCompiler(t)
+	b := c.B
+	field := func(i int) bv.Term { return b.Fun(FunLoad, 16, bv.Fact{}, b.Const(c.data()+uint64(i%60), 64)) }
+	wide := b.ZExt(field(0), 32)
+	for i := range 200 { // casts within casts, each part twice
+		wide = b.Bin(bv.OpAdd, b.Bin(bv.OpXor, wide, b.ZExt(field(i), 32)), b.Bin(bv.OpMul, wide, wide))
+		wide = b.ZExt(b.Extract(b.Bin(bv.OpLShr, wide, b.Const(3, 32)), 0, 20), 32)
+	}
+	casts := b.ZExt(field(1), 64)
+	for i := range 50 {
+		casts = b.SExt(b.Extract(b.Bin(bv.OpAdd, casts, b.ZExt(field(i), 64)), 0, 40), 64)
+	}
+	deep := b.ZExt(field(2), 64)
+	for i := range 5000 {
+		deep = b.Bin([]bv.Op{bv.OpSub, bv.OpXor, bv.OpMul}[i%3], b.ZExt(field(i), 64), deep)
+	}
+	both := b.Bin(bv.OpEq, field(3), field(4))
+	for i := range 100 {
+		both = b.Bin(bv.OpEq, b.ZExt(both, 16), b.Bin(bv.OpXor, b.ZExt(both, 16), field(i)))
+	}
+	var cond []Pred
+	for _, x := range []bv.Term{wide, casts, deep} {
+		cond = append(cond, Pred{Term: b.Bin(bv.OpULt, x, b.Const(7, b.Width(x))), Want: true})
+	}
+	cond = append(cond, Pred{Term: both})
+	text := c.Format(cond)
+	back, err := c.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameTerms(t, c, cond, back, "")
+	if len(text) > 500_000 {
+		t.Errorf("%d bytes of text", len(text))
+	}
+}
