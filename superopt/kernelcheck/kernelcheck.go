@@ -1,0 +1,324 @@
+// Package kernelcheck asks the running kernel about a rewrite: does it load,
+// and does it do what the original does, by BPF_PROG_TEST_RUN over many
+// packets with equal maps.
+//
+// Without permission for bpf(2) the answer is a [superopt.Kernel] that says
+// so; nothing is an error that the optimiser could do something about.
+package kernelcheck
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sort"
+
+	cebpf "github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/rlimit"
+
+	"jitnic/host/ebpf"
+	"jitnic/superopt"
+)
+
+// Allowed says why bpf(2) can't be used here, or nil.
+func Allowed() error {
+	if os.Geteuid() != 0 {
+		return errors.New("not root: bpf(2) is not allowed")
+	}
+	return rlimit.RemoveMemlock()
+}
+
+var progType = map[superopt.Kind]cebpf.ProgramType{superopt.KindXDP: cebpf.XDP, superopt.KindSKB: cebpf.SchedCLS,
+	superopt.KindTracing: cebpf.RawTracepoint, superopt.KindCgroup: cebpf.CGroupSKB, superopt.KindOther: cebpf.SocketFilter, superopt.KindConst: cebpf.SocketFilter}
+
+// load makes maps and program of p; the caller closes both.
+func load(p *superopt.Prog) (*cebpf.Program, []*cebpf.Map, error) {
+	var ms []*cebpf.Map
+	fail := func(err error) (*cebpf.Program, []*cebpf.Map, error) {
+		for _, m := range ms {
+			m.Close()
+		}
+		return nil, nil, err
+	}
+	for _, s := range p.Maps {
+		m, err := cebpf.NewMap(&cebpf.MapSpec{Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: max(1, s.Max), Flags: s.Flags})
+		if err != nil {
+			return fail(fmt.Errorf("map %q: %w", s.Name, err))
+		}
+		ms = append(ms, m)
+	}
+	slots, err := p.ToSlots()
+	if err != nil {
+		return fail(err)
+	}
+	for i := range slots {
+		if slots[i].Op == ebpf.OpLDDW && slots[i].Src == ebpf.PseudoMapFD {
+			if int(slots[i].Imm) >= len(ms) {
+				return fail(fmt.Errorf("insn %d: map %d of %d", i, slots[i].Imm, len(ms)))
+			}
+			slots[i].Imm = int32(ms[slots[i].Imm].FD())
+		}
+	}
+	insns, err := asm.AppendInstructions(nil, bytes.NewReader(ebpf.Encode(slots)), nativeOrder, "linux")
+	if err != nil {
+		return fail(err)
+	}
+	prog, err := cebpf.NewProgram(&cebpf.ProgramSpec{Name: "superopt", Type: progType[p.Kind], Instructions: insns, License: "GPL"})
+	if err != nil {
+		return fail(err)
+	}
+	return prog, ms, nil
+}
+
+// Compare loads both programs and runs them side by side on n packets.
+func Compare(old, new *superopt.Prog, n int, seed uint64) *superopt.Kernel {
+	k := &superopt.Kernel{}
+	if err := Allowed(); err != nil {
+		k.Reason = err.Error()
+		return k
+	}
+	a, ma, err := load(old)
+	if err != nil {
+		k.Reason = "the original is not loaded: " + err.Error()
+		return k
+	}
+	defer a.Close()
+	defer closeAll(ma)
+	b, mb, err := load(new)
+	if err != nil {
+		k.Reason = "not loaded: " + err.Error()
+		k.Differences = 1
+		return k
+	}
+	defer b.Close()
+	defer closeAll(mb)
+	k.Loaded = true
+	rng := rand.New(rand.NewPCG(seed, 9))
+	fill(rng, ma, mb)
+	runBoth(k, a, b, ma, mb, n, rng)
+	return k
+}
+
+func closeAll(ms []*cebpf.Map) {
+	for _, m := range ms {
+		m.Close()
+	}
+}
+
+// fill puts the same entries into both sets of maps.
+func fill(rng *rand.Rand, ma, mb []*cebpf.Map) {
+	for i := range ma {
+		switch ma[i].Type() {
+		case cebpf.Hash, cebpf.Array, cebpf.LRUHash:
+		default:
+			continue
+		}
+		for n := 0; n < 8; n++ {
+			key, val := make([]byte, ma[i].KeySize()), make([]byte, ma[i].ValueSize())
+			if len(key) > 0 {
+				key[0] = byte(n)
+			}
+			for k := range val {
+				val[k] = byte(rng.Uint32())
+			}
+			if ma[i].Put(key, val) == nil {
+				mb[i].Put(key, val)
+			}
+		}
+	}
+}
+
+func runBoth(k *superopt.Kernel, a, b *cebpf.Program, ma, mb []*cebpf.Map, n int, rng *rand.Rand) {
+	for i := 0; i < n; i++ {
+		pkt := packet(rng)
+		x, y := append([]byte(nil), pkt...), append([]byte(nil), pkt...)
+		ox, oy := make([]byte, 2048), make([]byte, 2048)
+		rx := &cebpf.RunOptions{Data: x, DataOut: ox}
+		ry := &cebpf.RunOptions{Data: y, DataOut: oy}
+		va, err := a.Run(rx)
+		if err != nil {
+			if k.Runs == 0 {
+				k.Reason = "loaded, but not run: " + err.Error()
+				return
+			}
+			continue
+		}
+		vb, err := b.Run(ry)
+		if err != nil {
+			k.Differences++
+			continue
+		}
+		k.Runs++
+		if va != vb || !bytes.Equal(rx.DataOut, ry.DataOut) {
+			k.Differences++
+		}
+	}
+	if usesLatched(a) {
+		k.Reason = "reads the time, random numbers or the CPU: maps not compared"
+		return
+	}
+	for i := range ma {
+		if i < len(mb) && contents(ma[i]) != contents(mb[i]) {
+			k.Differences++
+			k.Reason = fmt.Sprintf("map %d differs after the runs", i)
+		}
+	}
+}
+
+// maxEntries of a map are compared; walking one costs a system call each.
+const maxEntries = 1024
+
+// contents prints a map's entries in order; per-CPU values are added up over
+// the CPUs, as two runs may have been on different ones.
+func contents(m *cebpf.Map) string {
+	var out []string
+	switch m.Type() {
+	case cebpf.Hash, cebpf.Array, cebpf.LRUHash, cebpf.LPMTrie:
+		var key, val []byte
+		it := m.Iterate()
+		for len(out) < maxEntries && it.Next(&key, &val) {
+			out = append(out, fmt.Sprintf("%x=%x", key, val))
+		}
+	case cebpf.PerCPUHash, cebpf.PerCPUArray, cebpf.LRUCPUHash:
+		var key []byte
+		var val [][]byte
+		it := m.Iterate()
+		for len(out) < maxEntries && it.Next(&key, &val) {
+			sum := make([]uint64, (len(val[0])+7)/8)
+			for _, v := range val {
+				for i := range v {
+					sum[i/8] += uint64(v[i]) << (8 * (i % 8))
+				}
+			}
+			out = append(out, fmt.Sprintf("%x=%x", key, sum))
+		}
+	}
+	sort.Strings(out)
+	return fmt.Sprint(out)
+}
+
+// usesLatched: two runs of one program may differ.
+func usesLatched(p *cebpf.Program) bool {
+	info, err := p.Info()
+	if err != nil {
+		return true
+	}
+	insns, err := info.Instructions()
+	if err != nil {
+		return true
+	}
+	for _, in := range insns {
+		if in.IsBuiltinCall() {
+			switch in.Constant {
+			case 5, 7, 8, 14, 35, 42, 125, 160:
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// packet draws an Ethernet frame that gets past the usual checks: IPv4 or
+// IPv6, TCP, UDP or ICMP, sometimes VLAN tags, sometimes cut short.
+func packet(rng *rand.Rand) []byte {
+	b := make([]byte, 14+rng.IntN(200))
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+		if rng.IntN(3) == 0 {
+			b[i] = byte(rng.IntN(4))
+		}
+	}
+	put16 := func(at int, v uint16) {
+		if at+1 < len(b) {
+			b[at], b[at+1] = byte(v>>8), byte(v)
+		}
+	}
+	at := 12
+	for k := rng.IntN(4); k > 1; k-- {
+		put16(at, 0x8100+0x7a8*uint16(rng.IntN(2)))
+		at += 4
+	}
+	proto := []byte{6, 17, 1, 58, 4}[rng.IntN(5)]
+	set := func(i int, v byte) {
+		if i < len(b) {
+			b[i] = v
+		}
+	}
+	switch rng.IntN(4) {
+	case 0, 1:
+		put16(at, 0x0800)
+		set(at+2, 0x45)
+		set(at+11, proto)
+		set(at+10, 64)
+		put16(at+8, 0)
+	case 2:
+		put16(at, 0x86dd)
+		set(at+2, 0x60)
+		set(at+8, proto)
+		set(at+9, 64)
+	}
+	return b
+}
+
+// CompareObjects loads two object files and runs their programs pairwise.
+func CompareObjects(old, new []byte, n int, seed uint64) map[string]*superopt.Kernel {
+	out := map[string]*superopt.Kernel{}
+	all := func(k *superopt.Kernel) map[string]*superopt.Kernel { out[""] = k; return out }
+	if err := Allowed(); err != nil {
+		return all(&superopt.Kernel{Reason: err.Error()})
+	}
+	ca, err := collection(old)
+	if err != nil {
+		return all(&superopt.Kernel{Reason: "the original is not loaded: " + err.Error()})
+	}
+	defer ca.Close()
+	cb, err := collection(new)
+	if err != nil {
+		return all(&superopt.Kernel{Reason: "not loaded: " + err.Error(), Differences: 1})
+	}
+	defer cb.Close()
+	var names, maps []string
+	for n := range ca.Programs {
+		names = append(names, n)
+	}
+	for n := range ca.Maps {
+		maps = append(maps, n)
+	}
+	sort.Strings(names)
+	sort.Strings(maps)
+	var ma, mb []*cebpf.Map
+	for _, n := range maps {
+		if cb.Maps[n] != nil {
+			ma, mb = append(ma, ca.Maps[n]), append(mb, cb.Maps[n])
+		}
+	}
+	rng := rand.New(rand.NewPCG(seed, 9))
+	fill(rng, ma, mb)
+	for _, name := range names {
+		k := &superopt.Kernel{}
+		out[name] = k
+		if cb.Programs[name] == nil {
+			k.Reason, k.Differences = "gone", 1
+			continue
+		}
+		k.Loaded = true
+		runBoth(k, ca.Programs[name], cb.Programs[name], ma, mb, n, rng)
+	}
+	return out
+}
+
+func collection(raw []byte) (*cebpf.Collection, error) {
+	spec, err := cebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range spec.Maps {
+		m.Pinning = cebpf.PinNone
+		if m.MaxEntries == 0 && m.Type != cebpf.RingBuf && m.Type != cebpf.PerfEventArray {
+			m.MaxEntries = 16 // set by the loader in use, not in the file
+		}
+	}
+	return cebpf.NewCollection(spec)
+}

@@ -1,0 +1,128 @@
+package superopt
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+
+	"jitnic/host/ebpf"
+)
+
+// k2prog makes a program of (op, src, dst, off, imm) rows.
+func rows(t testing.TB, kind Kind, rows ...[5]int) *Prog {
+	t.Helper()
+	var in []ebpf.Insn
+	for _, r := range rows {
+		in = append(in, ebpf.Insn{Op: uint8(r[0]), Src: uint8(r[1]), Dst: uint8(r[2]), Off: int16(r[3]), Imm: int32(r[4])})
+	}
+	p, err := FromSlots(t.Name(), kind, in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// bytesIntoWord is a straight window on the stack that only the search's moves
+// are asked about.
+func bytesIntoWord(t testing.TB) *Prog {
+	return rows(t, KindConst,
+		[5]int{0x7b, 1, 10, -8, 0}, [5]int{0x71, 10, 3, -8, 0}, [5]int{0x71, 10, 4, -7, 0}, [5]int{0x67, 0, 4, 0, 8}, [5]int{0x4f, 3, 4, 0, 0},
+		[5]int{0xbf, 4, 0, 0, 0}, [5]int{0x57, 0, 0, 0, 65535}, [5]int{0x95, 0, 0, 0, 0})
+}
+
+func testOptimizer(t testing.TB, p *Prog) *optimizer {
+	o := &optimizer{ctx: context.Background(), p: p.Clone(), cost: CountCost, opt: &Options{}, banned: map[string]bool{}, bad: map[string]bool{}, stats: &Stats{}}
+	o.pr = NewProver(1)
+	t.Cleanup(o.pr.Close)
+	o.refresh()
+	return o
+}
+
+// Every move, undone, leaves the code as it was.
+func TestMovesUndo(t *testing.T) {
+	o := testOptimizer(t, bytesIntoWord(t))
+	w := o.newWindow(0, 7)
+	if w == nil {
+		t.Fatal("no window")
+	}
+	for _, m := range moves {
+		rng := rand.New(rand.NewPCG(1, 2))
+		c := &candidate{code: append([]Inst(nil), w.code...), w: w}
+		changed := 0
+		for i := 0; i < 10000; i++ {
+			before := append([]Inst(nil), c.code...)
+			ch := m.apply(c, rng)
+			if ch.n > 0 {
+				changed++
+			}
+			c.undo(&ch)
+			for k := range before {
+				if before[k] != c.code[k] {
+					t.Fatalf("%s: step %d: place %d not restored", m.name, i, k)
+				}
+			}
+			if i%3 == 0 { // walk on
+				m.apply(c, rng)
+			}
+		}
+		if changed == 0 {
+			t.Errorf("%s never changed anything", m.name)
+		}
+	}
+}
+
+func TestSearchFinds(t *testing.T) {
+	needZ3(t)
+	p := bytesIntoWord(t)
+	r, err := Optimize(context.Background(), p, &Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.After >= r.Before {
+		t.Fatalf("%d -> %d\n%s", r.Before, r.After, r.Prog)
+	}
+	// the same with more workers
+	s, err := Optimize(context.Background(), p, &Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Prog.String() != s.Prog.String() || r.Proposals != s.Proposals {
+		t.Fatalf("one worker:\n%sthree:\n%s%d and %d proposals", r.Prog, s.Prog, r.Proposals, s.Proposals)
+	}
+}
+
+func TestSearchAllocatesNothing(t *testing.T) {
+	o := testOptimizer(t, bytesIntoWord(t))
+	w := o.newWindow(0, 7)
+	c := &candidate{code: append([]Inst(nil), w.code...), w: w}
+	rng := rand.New(rand.NewPCG(1, 2))
+	if n := testing.AllocsPerRun(1000, func() {
+		for _, m := range moves {
+			ch := m.apply(c, rng)
+			w.x.score(c.code, w.tests[0], w, errPop)
+			c.undo(&ch)
+		}
+	}); n != 0 {
+		t.Fatalf("%v allocations for a proposal", n)
+	}
+}
+
+func needZ3(t testing.TB) {
+	t.Helper()
+	p := NewProver(0)
+	defer p.Close()
+	if p.err != nil {
+		t.Skipf("skipped: %v", p.err)
+	}
+}
+
+// BenchmarkProposals: proposals on one core where the tests decide.
+func BenchmarkProposals(b *testing.B) {
+	o := testOptimizer(b, bytesIntoWord(b))
+	w := o.newWindow(0, 7)
+	pr := NewProver(1)
+	defer pr.Close()
+	b.ResetTimer()
+	o.chain(w, pr, 1, &ParamSets[0], b.N)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "proposals/s")
+}
