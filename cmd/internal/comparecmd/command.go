@@ -1,0 +1,126 @@
+package comparecmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"jitnic/cache"
+	"jitnic/cache/stream"
+	"jitnic/cmd/internal/report"
+
+	"github.com/spf13/cobra"
+)
+
+// Command is `jitnic compare`.
+func Command() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:   "compare --program FILE.o --capture FILE.pcap --policies all --entries 1..4096",
+		Short: "Compare eviction policies, admissions and sizes on one run of a program, with the optimal bound",
+		Long: `Runs the program once over the captures (or reads --requests in place of both)
+and every policy × admission × size over the stream of path numbers that came
+out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
+1..4096+64 (every 64th); joined by commas. A share of misses is of all packets.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), c.Flags().Changed("admissions"))
+		},
+	}
+	o.in.Flags(c)
+	f := c.Flags()
+	f.BoolVar(&o.specialise, "specialise", false, "specialised traces, with their invalidations")
+	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` in place of a program and captures: jitnic paths, oracleGeneral or CSV of ids with optional sizes")
+	f.StringVar(&o.format, "format", "", "`FORMAT` of --requests: "+strings.Join(stream.Formats(), ", ")+"; default: by the file")
+	f.StringVar(&o.policies, "policies", "all", "`LIST` of policies, or of all, software, hardware, bounds")
+	f.StringVar(&o.admissions, "admissions", "always", "`LIST` of admissions, or all: "+strings.Join(cache.AdmissionNames(), ", "))
+	f.StringVar(&o.entries, "entries", "", "sizes in traces: `LIST`; default 1..4096 where no --slots are given")
+	f.StringVar(&o.slots, "slots", "", "sizes in instruction slots: `LIST`")
+	f.Uint32Var(&o.hot, "hot", 1, "install a path when it misses for the `N`th time")
+	f.Uint64Var(&o.delay, "install-delay", 0, "an install takes `N` packets; packets of its path miss meanwhile")
+	f.Float64Var(&o.shards, "shards", 0, "estimate lru's curve from this `SHARE` of the paths (SHARDS) beside the exact rows; 0: count it")
+	f.StringVar(&o.attack, "attack", "", "what attacks cost the legitimate packets: `KIND`, all, or a list of "+strings.Join(stream.Attacks(), ", "))
+	f.Float64Var(&o.share, "attack-share", 0.5, "`SHARE` of all requests that are the attack's")
+	f.IntVar(&o.workers, "workers", 0, "caches run side by side: `N`; default one a CPU. Changes no result")
+	f.StringVarP(&o.out, "out", "o", "", "`FOLDER` for report.html, rows.csv, study.json and the plots")
+	f.StringVar(&o.json, "json", "", "write the study as JSON to `FILE` (- for stdout)")
+	f.StringVar(&o.csv, "csv", "", "write the rows as CSV to `FILE` (- for stdout)")
+	return c
+}
+
+func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsGiven bool) error {
+	// What can't be is said before anything is run.
+	g, err := o.grid()
+	if err != nil {
+		return err
+	}
+	siege, err := o.siege(g, admissionsGiven)
+	if err != nil {
+		return err
+	}
+	if o.json == "-" && o.csv == "-" {
+		return fmt.Errorf("--json -, --csv -: only one of them can go to stdout")
+	}
+	if o.out != "" {
+		if err := report.CheckDir(o.out); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
+	src, err := o.open(ctx, stderr)
+	if err != nil {
+		return err
+	}
+	if src.stream.Len() == 0 && !src.partial {
+		return fmt.Errorf("%s: no packets", src.capture)
+	}
+	g.Windows = windows
+	step, done := progress(stderr, "comparing")
+	g.Progress = step
+	study, err := g.Run(ctx, src.stream)
+	done()
+	if err != nil {
+		return err
+	}
+	r := newReport(o, src, g, study, cache.Describe(src.stream, windows, o.shards, o.in.Seed))
+	if siege != nil {
+		siege.Progress, done = progress(stderr, "attacking")
+		r.Attack, err = siege.Run(ctx, src.stream)
+		done()
+		if err != nil {
+			return err
+		}
+		r.Partial = r.Partial || r.Attack.Partial
+	}
+	if o.json != "" {
+		if err := report.WriteJSON(o.json, stdout, r); err != nil {
+			return err
+		}
+	}
+	if o.csv != "" {
+		if err := report.WriteFile(o.csv, stdout, r.CSV); err != nil {
+			return err
+		}
+	}
+	if o.json != "-" && o.csv != "-" {
+		if err := r.Text(stdout); err != nil {
+			return err
+		}
+	}
+	if o.out != "" {
+		files, err := r.files()
+		if err != nil {
+			return err
+		}
+		if err := report.WriteDir(o.out, files); err != nil {
+			return err
+		}
+		if o.json != "-" && o.csv != "-" {
+			fmt.Fprintf(stdout, "\nwritten to %s: report.html, rows.csv, study.json and the plots as SVG and PNG\n", o.out)
+		}
+	}
+	if r.Partial {
+		return fmt.Errorf("interrupted: %d of %d points are whole, marked as partial", len(study.Points), study.Planned)
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+package comparecmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"jitnic/cache"
+	"jitnic/cache/policy"
+	"jitnic/cache/stream"
+	"jitnic/cmd/internal/session"
+)
+
+// options are the flags as they were given.
+type options struct {
+	in         session.Input
+	specialise bool
+	requests   string
+	format     string
+
+	policies   string
+	admissions string
+	entries    string
+	slots      string
+	hot        uint32
+	delay      uint64
+	shards     float64
+	attack     string
+	share      float64
+	workers    int
+
+	out, json, csv string
+}
+
+// grid reads the flags that say what is run. Bounds are added where none was
+// asked for, so that there is a distance to tell.
+func (o *options) grid() (*cache.Grid, error) {
+	g := &cache.Grid{HotThreshold: o.hot, InstallDelay: o.delay, Seed: o.in.Seed, Workers: o.workers}
+	var err error
+	entries := o.entries
+	if entries == "" && o.slots == "" {
+		entries = "1..4096"
+	}
+	if entries != "" {
+		if g.Entries, err = cache.ParseSizes(entries); err != nil {
+			return nil, fmt.Errorf("--entries: %w", err)
+		}
+	}
+	if o.slots != "" {
+		if g.Slots, err = cache.ParseSizes(o.slots); err != nil {
+			return nil, fmt.Errorf("--slots: %w", err)
+		}
+	}
+	if g.Policies, err = policies(o.policies); err != nil {
+		return nil, err
+	}
+	bounded := slices.ContainsFunc(g.Policies, func(p string) bool {
+		i, _ := policy.Lookup(p)
+		return i.Kind == policy.Bound && p != "preinstalled"
+	})
+	if !bounded {
+		if len(g.Entries) > 0 {
+			g.Policies = append(g.Policies, "belady-bypass")
+		}
+		if len(g.Slots) > 0 {
+			g.Policies = append(g.Policies, "pfoo-l")
+		}
+	}
+	if g.Admissions, err = admissions(o.admissions); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.hot < 1:
+		return nil, fmt.Errorf("--hot 0: want 1 or more")
+	case !(o.shards >= 0 && o.shards <= 1):
+		return nil, fmt.Errorf("--shards %v: want a share of the paths above 0 and up to 1", o.shards)
+	case o.workers < 0:
+		return nil, fmt.Errorf("--workers %d: want 1 or more, or 0 for one a CPU", o.workers)
+	case !(o.share > 0 && o.share < 1):
+		return nil, fmt.Errorf("--attack-share %v: want a share of the requests between 0 and 1", o.share)
+	}
+	return g, nil
+}
+
+// policies reads --policies: names, and the groups all, software, hardware and
+// bounds, joined by commas; each policy once.
+func policies(text string) ([]string, error) {
+	var out []string
+	add := func(name string) {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	for name := range strings.SplitSeq(text, ",") {
+		name = strings.TrimSpace(name)
+		var group func(i policy.Info) bool
+		switch name {
+		case "":
+			continue
+		case "all":
+			group = func(policy.Info) bool { return true }
+		case "software":
+			group = func(i policy.Info) bool { return i.Kind == policy.Software }
+		case "hardware":
+			group = func(i policy.Info) bool { return i.Kind == policy.Hardware }
+		case "bounds":
+			group = func(i policy.Info) bool { return i.Kind == policy.Bound }
+		}
+		if group == nil {
+			if _, err := policy.Lookup(name); err != nil {
+				return nil, fmt.Errorf("--policies: %w", err)
+			}
+			add(name)
+			continue
+		}
+		for _, i := range append(policy.All(), policy.Offline()...) {
+			if group(i) {
+				add(i.Name)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("--policies: name at least one, or all")
+	}
+	return out, nil
+}
+
+// admissions reads --admissions: names joined by commas, or all.
+func admissions(text string) ([]string, error) {
+	if text == "all" {
+		return cache.AdmissionNames(), nil
+	}
+	var out []string
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name == "" || slices.Contains(out, name) {
+			continue
+		}
+		if _, err := cache.NewAdmission(name, 1, 1); err != nil {
+			return nil, fmt.Errorf("--admissions: %w", err)
+		}
+		out = append(out, name)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("--admissions: name at least one, or all")
+	}
+	return out, nil
+}
+
+// siege reads --attack; nil: none was asked for.
+func (o *options) siege(g *cache.Grid, admissionsGiven bool) (*cache.Siege, error) {
+	if o.attack == "" {
+		return nil, nil
+	}
+	s := &cache.Siege{Entries: g.Entries, Share: o.share, HotThreshold: o.hot, InstallDelay: o.delay, Seed: o.in.Seed, Workers: o.workers}
+	if len(g.Entries) == 0 {
+		return nil, fmt.Errorf("--attack: needs --entries; attacks are made to measure in entries")
+	}
+	for _, p := range g.Policies {
+		if i, err := policy.Lookup(p); err == nil && i.Kind != policy.Bound {
+			s.Policies = append(s.Policies, p)
+		}
+	}
+	if len(s.Policies) == 0 {
+		return nil, fmt.Errorf("--attack: bounds can't be attacked: name a policy")
+	}
+	if admissionsGiven {
+		s.Admissions = g.Admissions
+	}
+	if o.attack != "all" {
+		for kind := range strings.SplitSeq(o.attack, ",") {
+			if !slices.Contains(stream.Attacks(), kind) {
+				return nil, fmt.Errorf("--attack: kind %q: not known; there are all, %s", kind, strings.Join(stream.Attacks(), ", "))
+			}
+			s.Attacks = append(s.Attacks, kind)
+		}
+	}
+	return s, nil
+}
+
+// source is where a stream is from.
+type source struct {
+	stream   *stream.Stream
+	program  string
+	entry    string
+	capture  string
+	captures []string
+	partial  bool
+	tree     []Node
+	paths    []PathRow
+}
+
+// open reads the file of requests, or runs the program over the captures.
+func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
+	if o.requests != "" {
+		if o.in.Program != "" || len(o.in.Captures) > 0 {
+			return nil, fmt.Errorf("--requests: stands in place of --program and --capture: give one or the other")
+		}
+		st, err := stream.Open(o.requests, o.format)
+		if err != nil {
+			return nil, err
+		}
+		return &source{stream: st, capture: o.requests, captures: []string{o.requests}}, nil
+	}
+	if o.in.Program == "" && len(o.in.Captures) == 0 {
+		return nil, fmt.Errorf("--program and --capture, or --requests: name what to compare on")
+	}
+	if o.format != "" {
+		return nil, fmt.Errorf("--format: is that of --requests, which was not given")
+	}
+	st, s, err := session.Paths(ctx, o.in, o.specialise, stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	src := &source{
+		stream: st, program: o.in.Program, entry: s.Entry.Name, captures: s.Source.Files(),
+		capture: strings.Join(o.in.Captures, ","), partial: s.Partial,
+	}
+	src.paths, src.tree = conditions(s.Runtime)
+	return src, nil
+}

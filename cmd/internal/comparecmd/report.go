@@ -1,0 +1,381 @@
+package comparecmd
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"jitnic/cache"
+	"jitnic/cache/curve"
+	"jitnic/cache/policy"
+	"jitnic/pcaps"
+)
+
+// Report is what --json writes.
+type Report struct {
+	Program       string   `json:"program"` // "" with --requests
+	Entry         string   `json:"entry,omitempty"`
+	Capture       string   `json:"capture"` // or the file of requests
+	Captures      []string `json:"captures"`
+	Mode          string   `json:"mode,omitempty"` // generic or specialised
+	Seed          uint64   `json:"seed"`
+	HotThreshold  uint32   `json:"hot_threshold"`
+	InstallDelay  uint64   `json:"install_delay"`
+	Partial       bool     `json:"partial"`        // it was interrupted: rows are missing, those here are whole
+	PartialInput  bool     `json:"partial_input"`  // the captures were not read to the end
+	PlannedPoints int      `json:"planned_points"` // rows there are without an interrupt
+
+	Rows     []Row             `json:"rows"`
+	Profile  Profile           `json:"profile"`
+	Rankings []Ranking         `json:"rankings"`
+	Winners  []Winner          `json:"winners"`
+	Reaches  []Reach           `json:"reaches"`
+	Policies []PolicyNote      `json:"policies"`
+	Attack   *cache.SiegeStudy `json:"attack,omitempty"`
+	Paths    []PathRow         `json:"paths,omitempty"` // the most popular ones with their conditions
+	Tree     []Node            `json:"tree,omitempty"`  // the same as the tree they form
+
+	points []cache.Point
+}
+
+// A Row is one point: one cache on one stream.
+type Row struct {
+	Program string `json:"program"`
+	Capture string `json:"capture"`
+	cache.Point
+	// Distance is the miss ratio above that of the tightest bound that was run
+	// at the same budget, as a share of requests; absent without a bound.
+	Distance *float64 `json:"distance_to_bound,omitempty"`
+	Estimate bool     `json:"estimate,omitempty"` // by sampling (--shards), not counted
+}
+
+// A Profile is what the stream is like, whatever the cache.
+type Profile struct {
+	Requests      int                `json:"requests"`
+	Paths         int                `json:"paths"`
+	Uncacheable   int                `json:"uncacheable"`
+	Invalidations int                `json:"invalidations"`
+	Bytes         uint64             `json:"bytes"`
+	Seconds       float64            `json:"seconds"` // 0: the stream has no times
+	OneHit        int                `json:"one_hit_paths"`
+	ZipfAlpha     float64            `json:"zipf_alpha"`
+	ZipfR2        float64            `json:"zipf_r2"`
+	Smallest      map[string]*uint64 `json:"smallest_lru"` // entries of lru that hit 0.90, 0.95, 0.99; null: none do
+	SmallestIs    string             `json:"smallest_lru_is"`
+	LRU           []CurvePoint       `json:"lru_curve"`
+	LRUEstimate   bool               `json:"lru_curve_estimate"` // by SHARDS
+	LRURate       float64            `json:"lru_curve_rate"`     // share of the paths it is from
+	Popularity    []RankPoint        `json:"popularity"`         // every rank up to 100, then ever fewer
+	ReuseStack    []Bucket           `json:"reuse_stack_distance"`
+	ReuseTime     []Bucket           `json:"reuse_requests"`
+	First         uint64             `json:"first_requests"`
+	WorkingSet    []Span             `json:"working_set"`
+	Slots         *Slots             `json:"slots,omitempty"`
+	Labels        []LabelShare       `json:"labels,omitempty"` // where the generator labelled packets
+}
+
+// CurvePoint is the miss ratio of lru at a number of entries.
+type CurvePoint struct {
+	Entries   uint64  `json:"entries"`
+	MissRatio float64 `json:"miss_ratio"`
+}
+
+// RankPoint is how often the path of a rank was requested.
+type RankPoint struct {
+	Rank     int    `json:"rank"`
+	Path     uint32 `json:"path"`
+	Requests uint64 `json:"requests"`
+}
+
+// Bucket counts requests whose reuse distance is in From..To.
+type Bucket struct {
+	From     uint32 `json:"from"`
+	To       uint32 `json:"to"`
+	Requests uint64 `json:"requests"`
+}
+
+// Span is a stretch of the stream.
+type Span struct {
+	From   int `json:"from"`
+	To     int `json:"to"`
+	Unique int `json:"unique"` // paths requested in it: the working set
+	New    int `json:"new"`    // of these, for the first time
+	Known  int `json:"known"`  // paths requested up to its end
+}
+
+// Slots is how large the paths' traces are, in instruction slots.
+type Slots struct {
+	Min, Max uint32
+	Mean     float64
+	Total    uint64
+}
+
+// LabelShare is how many requests have a label.
+type LabelShare struct {
+	Label    string `json:"label"`
+	Requests uint64 `json:"requests"`
+}
+
+// A Ranking is one budget: who misses least, and by how much.
+type Ranking struct {
+	Entries     uint64   `json:"entries"`
+	Slots       uint64   `json:"slots"`
+	Bound       string   `json:"bound,omitempty"`
+	BoundMiss   *float64 `json:"bound_miss_ratio,omitempty"`
+	Best        []Ranked `json:"best"` // all caches, fewest misses first
+	Lead        float64  `json:"lead"` // miss ratio of the second less that of the first
+	LeadLow     float64  `json:"lead_low"`
+	LeadHigh    float64  `json:"lead_high"` // 95 % of bootstraps over windows of time
+	Significant bool     `json:"lead_significant"`
+}
+
+// Ranked is a cache in a Ranking, with what it misses more than the first.
+type Ranked struct {
+	Policy      string  `json:"policy"`
+	Admission   string  `json:"admission"`
+	MissRatio   float64 `json:"miss_ratio"`
+	Behind      float64 `json:"behind"` // miss ratio less that of the first
+	BehindLow   float64 `json:"behind_low"`
+	BehindHigh  float64 `json:"behind_high"`
+	Significant bool    `json:"significant"` // another capture would hardly make it otherwise
+	point       *cache.Point
+}
+
+// A Winner is a cache that is first somewhere.
+type Winner struct {
+	Policy      string   `json:"policy"`
+	Admission   string   `json:"admission"`
+	Entries     []uint64 `json:"entries,omitempty"` // budgets where it is first
+	Slots       []uint64 `json:"slots,omitempty"`
+	Significant int      `json:"significant"` // of these, how many by more than chance
+	MostLead    float64  `json:"most_lead"`   // over the second
+}
+
+// A Reach is the smallest budget run at which a cache hits so much.
+type Reach struct {
+	Policy    string  `json:"policy"`
+	Admission string  `json:"admission"`
+	HitRatio  float64 `json:"hit_ratio"`
+	Entries   uint64  `json:"entries"` // both 0: at no budget that was run
+	Slots     uint64  `json:"slots"`
+}
+
+// A PolicyNote says what a policy is.
+type PolicyNote struct {
+	Policy string `json:"policy"`
+	Kind   string `json:"kind"`
+	Is     string `json:"is"`
+	Source string `json:"source,omitempty"`
+	Sizes  string `json:"on_slot_budgets"`
+}
+
+const windows = 100 // of time: for the bootstrap and the plots over time
+
+// newReport puts together what a study found.
+func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *cache.Profile) *Report {
+	r := &Report{
+		Program: src.program, Entry: src.entry, Capture: src.capture, Captures: src.captures,
+		Seed: o.in.Seed, HotThreshold: o.hot, InstallDelay: o.delay,
+		Partial: study.Partial || src.partial, PartialInput: src.partial, PlannedPoints: study.Planned,
+		Paths: src.paths, Tree: src.tree, points: study.Points,
+	}
+	if r.Program != "" {
+		r.Mode = "generic"
+		if o.specialise {
+			r.Mode = "specialised"
+		}
+	}
+	r.Profile = newProfile(src, p)
+	if r.Profile.Labels == nil {
+		for i := range study.Points {
+			study.Points[i].Labels = nil
+		}
+	}
+	r.rank(study, o.in.Seed)
+	bounds := map[[2]uint64]*float64{}
+	for i := range r.Rankings {
+		k := &r.Rankings[i]
+		bounds[[2]uint64{k.Entries, k.Slots}] = k.BoundMiss
+	}
+	for _, pt := range study.Points {
+		row := Row{Program: r.Program, Capture: r.Capture, Point: pt}
+		if b := bounds[[2]uint64{pt.Entries, pt.Slots}]; b != nil {
+			d := pt.MissRatio - *b
+			row.Distance = &d
+		}
+		r.Rows = append(r.Rows, row)
+	}
+	if p.LRU.Estimate {
+		r.Rows = append(r.Rows, estimates(r, g, p)...)
+	}
+	for _, x := range study.Reaches(cache.HitTargets...) {
+		r.Reaches = append(r.Reaches, Reach{x.Policy, x.Admission, x.HitRatio, x.Entries, x.Slots})
+	}
+	for _, name := range g.Policies {
+		if i, err := policy.Lookup(name); err == nil {
+			r.Policies = append(r.Policies, PolicyNote{name, i.Kind.String(), i.Is, i.Source, i.Sizes})
+		}
+	}
+	return r
+}
+
+// estimates are lru's rows as SHARDS has them.
+func estimates(r *Report, g *cache.Grid, p *cache.Profile) []Row {
+	var out []Row
+	for _, n := range g.Entries {
+		row := Row{Program: r.Program, Capture: r.Capture, Estimate: true}
+		row.Policy, row.Admission, row.Entries, row.HotThreshold = "lru-shards", "always", n, 1
+		row.Requests = uint64(p.Requests)
+		row.Uncacheable = uint64(p.Uncacheable)
+		cacheable := float64(p.Requests - p.Uncacheable)
+		row.Misses = uint64(math.Round(p.LRU.MissRatio(n)*cacheable)) + row.Uncacheable
+		row.Hits = row.Requests - row.Misses
+		if row.Requests > 0 {
+			row.MissRatio = float64(row.Misses) / float64(row.Requests)
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// rank orders the caches of each budget and finds who wins where.
+func (r *Report) rank(study *cache.Study, seed uint64) {
+	type key struct{ policy, admission string }
+	at := map[key]int{}
+	for _, k := range study.Rankings(seed) {
+		n := Ranking{Entries: k.Entries, Slots: k.Slots, Lead: k.Lead.Mean, LeadLow: k.Lead.Low, LeadHigh: k.Lead.High, Significant: k.Lead.Significant}
+		if k.Bound != nil {
+			n.Bound, n.BoundMiss = k.Bound.Policy, &k.Bound.MissRatio
+		}
+		for i, p := range k.Points {
+			x := Ranked{Policy: p.Policy, Admission: p.Admission, MissRatio: p.MissRatio, point: p}
+			if i > 0 {
+				d := cache.Compare(p, k.Points[0], seed)
+				x.Behind, x.BehindLow, x.BehindHigh, x.Significant = d.Mean, d.Low, d.High, d.Significant
+			}
+			n.Best = append(n.Best, x)
+		}
+		r.Rankings = append(r.Rankings, n)
+		for i := range n.Best { // all that share the first place
+			x := &n.Best[i]
+			if x.point.Misses != n.Best[0].point.Misses || len(n.Best) < 2 {
+				break
+			}
+			id := key{x.Policy, x.Admission}
+			w, ok := at[id]
+			if !ok {
+				w = len(r.Winners)
+				at[id] = w
+				r.Winners = append(r.Winners, Winner{Policy: x.Policy, Admission: x.Admission})
+			}
+			win := &r.Winners[w]
+			if n.Entries > 0 {
+				win.Entries = append(win.Entries, n.Entries)
+			} else {
+				win.Slots = append(win.Slots, n.Slots)
+			}
+			if n.Significant {
+				win.Significant++
+			}
+			win.MostLead = max(win.MostLead, n.Lead)
+		}
+	}
+	slices.SortStableFunc(r.Winners, func(a, b Winner) int {
+		if a.Significant != b.Significant {
+			return b.Significant - a.Significant
+		}
+		return len(b.Entries) + len(b.Slots) - len(a.Entries) - len(a.Slots)
+	})
+}
+
+func newProfile(src *source, p *cache.Profile) Profile {
+	out := Profile{
+		Requests: p.Requests, Paths: p.IDs, Uncacheable: p.Uncacheable, Invalidations: p.Invalidated,
+		Bytes: p.Bytes, Seconds: p.Seconds, OneHit: p.Popularity.OneHit, ZipfAlpha: finite(p.Popularity.Alpha), ZipfR2: finite(p.Popularity.R2),
+		Smallest: map[string]*uint64{}, LRUEstimate: p.LRU.Estimate, LRURate: p.LRU.Rate, First: p.Reuse.First,
+		SmallestIs: "entries of lru, every number of them, that hit this share of the cacheable requests; without thresholds, delays and invalidations",
+	}
+	for _, h := range cache.HitTargets {
+		name := fmt.Sprintf("%.2f", h)
+		out.Smallest[name] = nil
+		if k, ok := p.Smallest[h]; ok {
+			out.Smallest[name] = &k
+		}
+	}
+	last := uint64(0)
+	for x := 1.0; ; x *= math.Pow(2, 0.125) {
+		k := uint64(math.Round(x))
+		if k == last {
+			continue
+		}
+		last = k
+		out.LRU = append(out.LRU, CurvePoint{k, p.LRU.MissRatio(k)})
+		if k >= uint64(max(p.IDs, 1)) {
+			break
+		}
+	}
+	next := 0
+	for i, x := range p.Popularity.Rank {
+		if i < next && i != len(p.Popularity.Rank)-1 {
+			continue
+		}
+		next = max(i+1, i+i/40)
+		out.Popularity = append(out.Popularity, RankPoint{i + 1, x.ID, x.Count})
+	}
+	buckets := func(in []curve.Bucket) (out []Bucket) {
+		for _, b := range in {
+			out = append(out, Bucket{b.From, b.To, b.Requests})
+		}
+		return out
+	}
+	out.ReuseStack, out.ReuseTime = buckets(p.Reuse.Stack), buckets(p.Reuse.Time)
+	for _, s := range p.WorkingSet {
+		out.WorkingSet = append(out.WorkingSet, Span{s.From, s.To, s.Unique, s.New, s.Known})
+	}
+	st := src.stream
+	if st.Sizes != nil && st.NumIDs() > 0 {
+		z := &Slots{Min: math.MaxUint32}
+		for _, n := range st.Sizes[:st.NumIDs()] {
+			z.Min, z.Max, z.Total = min(z.Min, n), max(z.Max, n), z.Total+uint64(n)
+		}
+		z.Mean = float64(z.Total) / float64(st.NumIDs())
+		out.Slots = z
+	}
+	if st.Labels != nil {
+		n := make([]uint64, len(st.LabelNames))
+		for _, l := range st.Labels {
+			if int(l) < len(n) {
+				n[l]++
+			}
+		}
+		kinds, labelled := 0, false
+		for l, k := range n {
+			if k > 0 {
+				kinds++
+				labelled = labelled || src.program == "" || l != int(pcaps.Unlabelled)
+			}
+		}
+		for l, k := range n {
+			if labelled && kinds > 0 && k > 0 {
+				out.Labels = append(out.Labels, LabelShare{st.LabelNames[l], k})
+			}
+		}
+	}
+	return out
+}
+
+// finite is x, or 0 where a fit has no value.
+func finite(x float64) float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return 0
+	}
+	return x
+}
+
+// name is what a cache is called in tables and legends.
+func name(policy, admission string) string {
+	if admission == "" || admission == "always" {
+		return policy
+	}
+	return policy + " + " + admission
+}

@@ -1,0 +1,189 @@
+package report
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/palette/moreland"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// A Series is one line of a Chart.
+type Series struct {
+	Name   string
+	X, Y   []float64 // as many of each
+	Bound  bool      // drawn black and dashed
+	Dots   bool      // drawn as points
+	Dashed bool
+}
+
+// A Chart is a plot for papers: lines over a size or a time.
+type Chart struct {
+	Title, X, Y string
+	LogX        int // base of a logarithmic axis: 2 or 10; 0: linear
+	LogY        int
+	FromZero    bool // the y axis begins at 0
+	Series      []Series
+}
+
+// Okabe and Ito's colours, which the colour-blind tell apart, and two more.
+var colours = []color.RGBA{
+	{0x00, 0x72, 0xb2, 255}, {0xd5, 0x5e, 0x00, 255}, {0x00, 0x9e, 0x73, 255}, {0xcc, 0x79, 0xa7, 255},
+	{0xe6, 0x9f, 0x00, 255}, {0x56, 0xb4, 0xe9, 255}, {0x7a, 0x51, 0x95, 255}, {0x8c, 0x56, 0x4b, 255},
+}
+
+var dashes = [][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(1.5), vg.Points(2)}, {vg.Points(6), vg.Points(2), vg.Points(1.5), vg.Points(2)}}
+
+// Plot makes gonum's plot of it.
+func (c *Chart) Plot() (*plot.Plot, error) {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
+	p.Legend.Top = true
+	p.Legend.TextStyle.Font.Size = font.Points(8)
+	p.Add(plotter.NewGrid())
+	if c.LogX > 0 {
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, logTicks(c.LogX)
+	}
+	if c.LogY > 0 {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, logTicks(c.LogY)
+	}
+	k := 0
+	for _, s := range c.Series {
+		pts := make(plotter.XYs, len(s.X))
+		for i := range s.X {
+			pts[i] = plotter.XY{X: s.X[i], Y: s.Y[i]}
+		}
+		if len(pts) == 0 {
+			continue
+		}
+		col := colours[k%len(colours)]
+		if s.Dots {
+			d, err := plotter.NewScatter(pts)
+			if err != nil {
+				return nil, fmt.Errorf("plot %q: %w", c.Title, err)
+			}
+			d.GlyphStyle = draw.GlyphStyle{Color: col, Radius: vg.Points(1.2), Shape: draw.CircleGlyph{}}
+			p.Add(d)
+			p.Legend.Add(s.Name, d)
+			k++
+			continue
+		}
+		l, err := plotter.NewLine(pts)
+		if err != nil {
+			return nil, fmt.Errorf("plot %q: %w", c.Title, err)
+		}
+		l.Width = vg.Points(1.3)
+		switch {
+		case s.Bound:
+			l.Color, l.Dashes = color.Black, dashes[1]
+		default:
+			l.Color, l.Dashes = col, dashes[k/len(colours)%len(dashes)]
+			if s.Dashed {
+				l.Dashes = dashes[1]
+			}
+			k++
+		}
+		p.Add(l)
+		p.Legend.Add(s.Name, l)
+	}
+	if c.FromZero {
+		p.Y.Min = 0
+	}
+	if p.X.Max == p.X.Min && c.LogX > 0 {
+		p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
+	}
+	return p, nil
+}
+
+// logTicks are the powers of a base; in bases above 2 the multiples between
+// have a mark without a number.
+type logTicks int
+
+func (b logTicks) Ticks(lo, hi float64) []plot.Tick {
+	var t []plot.Tick
+	if !(lo > 0) || math.IsInf(hi, 0) {
+		return nil
+	}
+	base := float64(b)
+	from := math.Floor(math.Log(lo)/math.Log(base) + 1e-9)
+	to := math.Ceil(math.Log(hi)/math.Log(base) - 1e-9)
+	every := max(1, math.Ceil((to-from)/14))
+	for e := from; e <= to; e++ {
+		x := math.Pow(base, e)
+		text := ""
+		if math.Mod(e-from, every) == 0 {
+			text = strconv.FormatFloat(x, 'g', 6, 64)
+		}
+		t = append(t, plot.Tick{Value: x, Label: text})
+		for m := 2.0; m < base; m++ {
+			t = append(t, plot.Tick{Value: x * m})
+		}
+	}
+	return t
+}
+
+// A Heat is a table of numbers from 0 to 1 as colours.
+type Heat struct {
+	Title, X string
+	Cols     []string
+	Rows     []string    // top row first
+	Z        [][]float64 // by row, then column; NaN: none
+}
+
+// heatGrid is a Heat as gonum wants it: rows from the bottom.
+type heatGrid struct{ *Heat }
+
+func (g heatGrid) Dims() (c, r int)   { return len(g.Cols), len(g.Rows) }
+func (g heatGrid) X(c int) float64    { return float64(c) }
+func (g heatGrid) Y(r int) float64    { return float64(r) }
+func (g heatGrid) Z(c, r int) float64 { return g.Heat.Z[len(g.Rows)-1-r][c] }
+
+// Plot makes gonum's plot of it.
+func (h *Heat) Plot() *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text = h.Title, h.X
+	cm := moreland.SmoothBlueRed()
+	cm.SetMin(0)
+	cm.SetMax(1)
+	m := plotter.NewHeatMap(heatGrid{h}, cm.Palette(255))
+	m.Min, m.Max = 0, 1
+	m.NaN = color.White
+	p.Add(m)
+	ticks := func(names []string, turn bool) plot.ConstantTicks {
+		t := make(plot.ConstantTicks, len(names))
+		for i, n := range names {
+			k := i
+			if turn {
+				k = len(names) - 1 - i
+			}
+			t[i] = plot.Tick{Value: float64(k), Label: n}
+		}
+		return t
+	}
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks(h.Cols, false), ticks(h.Rows, true)
+	p.X.Tick.Label.Font.Size, p.Y.Tick.Label.Font.Size = font.Points(7), font.Points(7)
+	return p
+}
+
+// PlotFiles are a plot as SVG and as PNG, w × h inches.
+func PlotFiles(name string, p *plot.Plot, w, h float64) []File {
+	var out []File
+	for _, format := range []string{"svg", "png"} {
+		out = append(out, File{name + "." + format, func(out io.Writer) error {
+			c, err := p.WriterTo(vg.Length(w)*vg.Inch, vg.Length(h)*vg.Inch, format)
+			if err != nil {
+				return err
+			}
+			_, err = c.WriteTo(out)
+			return err
+		}})
+	}
+	return out
+}
