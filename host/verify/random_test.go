@@ -1,0 +1,48 @@
+package verify
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"testing"
+
+	"jitnic/host/kernel"
+	"jitnic/host/progen"
+	"jitnic/host/vm"
+)
+
+var seeds = flag.Int("seeds", 40, "random programs to run in the kernel and the VM")
+
+// TestRandom runs random programs on packets made for them. A failure is named
+// by its seed.
+func TestRandom(t *testing.T) {
+	need(t)
+	ran := 0
+	for seed := range uint64(*seeds) {
+		c := progen.Generate(seed, progen.Options{V4: true, Latched: true, Statements: 12 + int(seed%40)})
+		ps := c.Packets(60, seed)
+		i := 0
+		rep, err := Run(c.Object, c.Entry, Options{Seed: seed}, func(in *vm.Input) error {
+			if i == len(ps) {
+				return io.EOF
+			}
+			*in = vm.Input{Data: ps[i], TimeNS: 1e9 + uint64(i)*12345, IfIndex: 1, Packet: uint64(i)}
+			i++
+			return nil
+		})
+		var refused *kernel.LoadError
+		if errors.As(err, &refused) {
+			continue // now and then; package progen counts them
+		}
+		if err != nil || rep.Mismatches != 0 {
+			t.Errorf("seed %d: %+v, %v\n%s", seed, rep, err, c)
+			if t.Failed() && seed > 20 {
+				return
+			}
+		}
+		ran++
+	}
+	if ran < *seeds*9/10 {
+		t.Errorf("only %d of %d programs ran", ran, *seeds)
+	}
+}
