@@ -112,7 +112,7 @@ func (sc *scope) statement(s string) (p Pred, ok bool, err *ebpf.SyntaxError) {
 var reserved = map[string]bool{"pkt": true, "map": true, "prog": true, "fib": true, "time": true, "boot": true,
 	"jiffies": true, "cpu": true, "ifindex": true, "rxq": true, "egress": true, "rand": true, "le": true, "bswap": true,
 	"bits": true, "cat": true, "mem": true, "opaque": true, "raw": true, "true": true, "false": true, "hex": true,
-	"layout": true, "let": true, "s": true}
+	"layout": true, "let": true, "s": true, "in": true, "not": true}
 
 // isCast gives the width of a cast's name, as in u32.
 func isCast(name string) int {
@@ -412,7 +412,42 @@ func (r *reader) comparison() *expr {
 		}
 		return r.leaf(t, x.col)
 	}
+	if r.isWord("in") {
+		return r.leaf(r.within(x), x.col)
+	}
+	if r.peekWord() == "not" {
+		r.isWord("not")
+		if !r.isWord("in") {
+			r.fail("in expected")
+		}
+		return r.leaf(r.b.Not(r.within(x)), x.col)
+	}
 	return x
+}
+
+// within reads a..b, the numbers that x is among: as x - a < b - a + 1.
+func (r *reader) within(x *expr) bv.Term {
+	w := x.width
+	if w == 0 {
+		w = 64
+	}
+	var lim [2]uint64
+	r.space()
+	at := r.at
+	for i := range lim {
+		if i == 1 {
+			r.need("..")
+			r.space()
+		}
+		if r.at >= len(r.s) || r.s[r.at] < '0' || r.s[r.at] > '9' {
+			r.fail("number expected")
+		}
+		lim[i], _ = r.b.IsConst(r.elab(r.number(), w))
+	}
+	if lim[0] > lim[1] || lim[1]-lim[0] == bv.Mask(w) {
+		r.failAt(at, "range from %d to %d: empty, or of all numbers", lim[0], lim[1])
+	}
+	return r.b.Bin(bv.OpULt, r.b.Bin(bv.OpSub, r.elab(x, w), r.b.Const(lim[0], w)), r.b.Const(lim[1]-lim[0]+1, w))
 }
 
 func (r *reader) compare(op bv.Op, x, y *expr, swap bool) bv.Term {
@@ -520,7 +555,7 @@ func (r *reader) unary() *expr {
 func (r *reader) number() *expr {
 	col := r.at
 	v := r.uint()
-	if r.at < len(r.s) && r.s[r.at] == '.' {
+	if strings.HasPrefix(r.s[r.at:], ".") && !strings.HasPrefix(r.s[r.at:], "..") {
 		for range 3 {
 			if v > 0xffffffff>>8 || !strings.HasPrefix(r.s[r.at:], ".") {
 				r.failAt(col, "address of four bytes expected")
@@ -686,6 +721,12 @@ func (c *Compiler) inputTerm(id uint64) bv.Term {
 	return c.B.Input(id, 64, bv.Fact{})
 }
 
+// headerLength is the length of an IPv4 header in bytes, in 32 bits, as
+// compilers make it of the first byte: ip.hlen.
+func headerLength(b *bv.Builder, vihl bv.Term) bv.Term {
+	return b.Bin(bv.OpAnd, b.Bin(bv.OpShl, b.ZExt(vihl, 32), b.Const(2, 32)), b.Const(60, 32))
+}
+
 // load is n bytes at an address, as the machine reads them; swapped for
 // network order.
 func (r *reader) load(addr bv.Term, n int, swapped bool) bv.Term {
@@ -737,6 +778,9 @@ func (r *reader) headerExpr(p *placed, col int) *expr {
 	}
 	at := r.at
 	name := r.ident()
+	if name == "hlen" && p.h.name == "ip" {
+		return r.leaf(headerLength(r.b, r.load(c.at(p.base, p.at), 1, false)), col)
+	}
 	if name == "start" {
 		return r.leaf(c.at(p.base, p.at-c.data()), col)
 	}

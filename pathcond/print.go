@@ -206,10 +206,27 @@ func (p *printer) shared(cond []Pred) []bv.Term {
 	return out
 }
 
+// lengthOf is the IPv4 header that the term is the length of, or nil.
+func (p *printer) lengthOf(t bv.Term) *placed {
+	b := p.b
+	if b.Op(t) != bv.OpAnd || b.Width(t) != 32 {
+		return nil
+	}
+	for i := range p.sc.l {
+		h := &p.sc.l[i]
+		if h.h.name == "ip" && headerLength(b, b.Fun(FunLoad, 8, bv.Fact{}, p.c.at(h.base, h.at))) == t {
+			return h
+		}
+	}
+	return nil
+}
+
 // isLeaf says whether a term is printed as a name: a field of the packet.
 func (p *printer) isLeaf(t bv.Term) bool {
 	b := p.b
 	switch b.Op(t) {
+	case bv.OpAnd:
+		return p.lengthOf(t) != nil
 	case bv.OpConst, bv.OpInput:
 		return true
 	case bv.OpBSwap:
@@ -310,6 +327,9 @@ func (p *printer) print(t bv.Term, force bool) text {
 	case bv.OpAnd:
 		if w == 1 {
 			return leafText("("+p.pred(t, true)+")", 1)
+		}
+		if h := p.lengthOf(t); h != nil {
+			return leafText(h.name+".hlen", w)
 		}
 		return p.binary("&", t, force)
 	case bv.OpAdd:
@@ -727,6 +747,9 @@ func (p *printer) pred(t bv.Term, want bool) string {
 			if _, k := b.IsConst(args[0]); k {
 				return p.compare(args[1], args[0], pick(want, ">", "<="))
 			}
+			if s, ok := p.within(args[0], args[1], want); ok {
+				return s
+			}
 			return p.compare(args[0], args[1], pick(want, "<", ">="))
 		case bv.OpSLt:
 			if _, k := b.IsConst(args[0]); k {
@@ -796,6 +819,29 @@ func (p *printer) compare(x, y bv.Term, sym string) string {
 	return xs.s + " " + sym + " " + ys.s
 }
 
+// within prints x - a < n as a range.
+func (p *printer) within(x, y bv.Term, want bool) (string, bool) {
+	b := p.b
+	n, ok := b.IsConst(y)
+	base, c := b.SplitAdd(x)
+	_, named := p.names[x]
+	w := b.Width(x)
+	lo := -c & bv.Mask(w)
+	if !ok || n == 0 || named || base == 0 || c == 0 || lo >= bv.Mask(w)/2 && lo > c || lo+n-1 < lo || lo+n-1 > bv.Mask(w) {
+		return "", false
+	}
+	p.form = p.formOf(base)
+	defer func() { p.form = kindNumber }()
+	r := p.side(base, false)
+	if r.nat != w {
+		r = leafText(fmt.Sprintf("u%d(%s)", w, p.top(base)), w)
+		if b.Op(base) == bv.OpZExt {
+			r = leafText(fmt.Sprintf("u%d(%s)", w, p.top(b.Args(base)[0])), w)
+		}
+	}
+	return fmt.Sprintf("%s %s %s..%s", r.s, pick(want, "in", "not in"), p.constant(lo, w).s, p.constant(lo+n-1, w).s), true
+}
+
 func (p *printer) side(t bv.Term, force bool) text {
 	r := p.expr(t, force)
 	if p.b.Op(t) == bv.OpIte {
@@ -811,7 +857,7 @@ func (p *printer) formOf(t bv.Term) fieldKind {
 	case bv.OpZExt, bv.OpBSwap:
 		return p.formOf(b.Args(t)[0])
 	case bv.OpAnd:
-		if _, named := p.names[t]; !named {
+		if _, named := p.names[t]; !named && p.lengthOf(t) == nil {
 			return kindHex
 		}
 	}

@@ -380,15 +380,17 @@ func (b *Builder) compare(op Op, x, y Term) Term {
 			return b.Bool(false)
 		}
 	}
+	// One form of comparisons with a constant: k < y is not y < k+1.
+	if xk && op == OpULt { // k is below y's maximum
+		return b.Not(b.compare(op, y, b.Const(cx+1, w)))
+	}
+	if xk && op == OpSLt && cx != Mask(w)>>1 {
+		return b.Not(b.compare(op, y, b.Const(cx+1, w)))
+	}
 	// The low part of what has nothing above it is the whole.
 	if yk && b.Op(x) == OpExtract && b.K(x) == 0 && op != OpSLt {
 		if in := b.arg(x, 0); b.nodes[in].max <= Mask(w) {
 			return b.compare(op, in, b.Const(cy, b.Width(in)))
-		}
-	}
-	if xk && b.Op(y) == OpExtract && b.K(y) == 0 && op != OpSLt {
-		if in := b.arg(y, 0); b.nodes[in].max <= Mask(w) {
-			return b.compare(op, b.Const(cx, b.Width(in)), in)
 		}
 	}
 	xb, xc := b.SplitAdd(x)
@@ -524,16 +526,9 @@ func (b *Builder) compare(op Op, x, y Term) Term {
 	if op == OpULt && (yk && cy == 1) { // x < 1
 		return b.Bin(OpEq, x, b.Const(0, w))
 	}
-	if op == OpULt && (xk && cx == 0) { // 0 < y
-		return b.Not(b.Bin(OpEq, y, b.Const(0, w)))
-	}
 	if yk && b.Op(x) == OpZExt { // bounds say cy fits
 		in := b.arg(x, 0)
 		return b.compare(op, in, b.Const(cy, b.Width(in)))
-	}
-	if xk && b.Op(y) == OpZExt {
-		in := b.arg(y, 0)
-		return b.compare(op, b.Const(cx, b.Width(in)), in)
 	}
 	if b.Op(x) == OpZExt && b.Op(y) == OpZExt {
 		xi, yi := b.arg(x, 0), b.arg(y, 0)
