@@ -137,6 +137,9 @@ func (t *twin) pushMap(i int, m maps.Map, fresh bool) error {
 			if fresh && array(spec) {
 				return v, !zero(v), nil
 			}
+			if spec.Type == cilium.LPMTrie {
+				return v, true, nil // a lookup may find a shorter prefix
+			}
 			old, err := k.Lookup(key)
 			return v, err != nil || !bytes.Equal(old, v), nil
 		})
