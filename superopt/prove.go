@@ -125,11 +125,18 @@ func (p *Prover) decide(m *machine, diff bv.Term) z3.Verdict {
 		p.ByCache++
 		return v
 	}
+	if len(text) > maxText {
+		return z3.Unknown{Reason: fmt.Sprintf("query of %d bytes", len(text))}
+	}
 	v := p.solve(m, text, inputs, uf)
 	p.cache.Add(text, v)
 	p.ByZ3++
 	return v
 }
+
+// maxText is the longest query handed to the solver, in bytes: its parser
+// alone would take longer than any budget allows.
+const maxText = 1 << 20
 
 func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.Verdict {
 	if p.z == nil {

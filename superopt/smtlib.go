@@ -7,8 +7,9 @@ import (
 	"jitnic/pathcond/bv"
 )
 
-// smtText prints the assertion "t is 1" as SMT-LIB 2: declarations, one
-// define-fun for each shared node, one assert. The same terms give the same
+// smtText prints the assertion "t is 1" as SMT-LIB 2: a constant and an
+// equation for each node, one assert. (define-fun would say the same, but
+// libz3 4.8.12 takes seconds to expand what it parses in milliseconds so.) The same terms give the same
 // text, so the text is the verdict cache's key. inputs lists what a model has
 // to be asked for.
 func smtText(b *bv.Builder, t bv.Term) (text string, inputs []smtInput, uf bool) {
@@ -172,7 +173,7 @@ func smtText(b *bv.Builder, t bv.Term) (text string, inputs []smtInput, uf bool)
 		case bv.OpIte:
 			body = fmt.Sprintf("(ite (= %s #b1) %s %s)", ref(args[0]), ref(args[1]), ref(args[2]))
 		}
-		fmt.Fprintf(&w, "(define-fun %s () (_ BitVec %d) %s)\n", name(t), width, body)
+		fmt.Fprintf(&w, "(declare-const %s (_ BitVec %d))\n(assert (= %s %s))\n", name(t), width, name(t), body)
 	}
 	fmt.Fprintf(&w, "(assert (= %s #b1))\n", ref(t))
 	return w.String(), inputs, uf
