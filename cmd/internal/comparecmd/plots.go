@@ -251,7 +251,7 @@ func (r *Report) heat(slots bool, unit string) *report.Heat {
 	if len(sizes) == 0 {
 		return nil
 	}
-	h := &report.Heat{Title: "Miss ratio, blue 0 to red 1: " + r.title(), X: "cache size (" + unit + ")"}
+	h := &report.Heat{X: "cache size (" + unit + ")"}
 	for _, n := range sizes {
 		h.Cols = append(h.Cols, strconv.FormatUint(n, 10))
 	}
@@ -268,5 +268,7 @@ func (r *Report) heat(slots bool, unit string) *report.Heat {
 			h.Rows, h.Z = append(h.Rows, name(c[0], c[1])), append(h.Z, row)
 		}
 	}
+	lo, hi := h.Range()
+	h.Title = "Misses, blue " + pct(lo) + " % to red " + pct(hi) + " %: " + r.title()
 	return h
 }

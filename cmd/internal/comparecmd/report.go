@@ -1,9 +1,11 @@
 package comparecmd
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"jitnic/cache"
 	"jitnic/cache/curve"
@@ -122,8 +124,10 @@ type Ranking struct {
 	Slots       uint64   `json:"slots"`
 	Bound       string   `json:"bound,omitempty"`
 	BoundMiss   *float64 `json:"bound_miss_ratio,omitempty"`
-	Best        []Ranked `json:"best"` // all caches, fewest misses first
-	Lead        float64  `json:"lead"` // miss ratio of the second less that of the first
+	Best        []Ranked `json:"best"`           // all caches, fewest misses first
+	Ties        int      `json:"ties"`           // how many share the first place
+	Next        string   `json:"next,omitempty"` // the first that misses more
+	Lead        float64  `json:"lead"`           // miss ratio of Next less that of the first
 	LeadLow     float64  `json:"lead_low"`
 	LeadHigh    float64  `json:"lead_high"` // 95 % of bootstraps over windows of time
 	Significant bool     `json:"lead_significant"`
@@ -241,13 +245,31 @@ func estimates(r *Report, g *cache.Grid, p *cache.Profile) []Row {
 // rank orders the caches of each budget and finds who wins where.
 func (r *Report) rank(study *cache.Study, seed uint64) {
 	type key struct{ policy, admission string }
-	at := map[key]int{}
+	at, order := map[key]int{}, map[key]int{}
+	for i, p := range study.Points {
+		k := key{p.Policy, p.Admission}
+		if _, ok := order[k]; !ok {
+			order[k] = i
+		}
+	}
 	for _, k := range study.Rankings(seed) {
-		n := Ranking{Entries: k.Entries, Slots: k.Slots, Lead: k.Lead.Mean, LeadLow: k.Lead.Low, LeadHigh: k.Lead.High, Significant: k.Lead.Significant}
+		n := Ranking{Entries: k.Entries, Slots: k.Slots}
 		if k.Bound != nil {
 			n.Bound, n.BoundMiss = k.Bound.Policy, &k.Bound.MissRatio
 		}
+		// Points that miss as often stand in the order they were asked for.
+		slices.SortStableFunc(k.Points, func(a, b *cache.Point) int {
+			return cmp.Or(cmp.Compare(a.Misses, b.Misses), cmp.Compare(order[key{a.Policy, a.Admission}], order[key{b.Policy, b.Admission}]))
+		})
 		for i, p := range k.Points {
+			if p.Misses == k.Points[0].Misses {
+				if !r.twin(p.Policy) {
+					n.Ties++
+				}
+			} else if n.Next == "" {
+				d := cache.Compare(p, k.Points[0], seed)
+				n.Next, n.Lead, n.LeadLow, n.LeadHigh, n.Significant = name(p.Policy, p.Admission), d.Mean, d.Low, d.High, d.Significant
+			}
 			x := Ranked{Policy: p.Policy, Admission: p.Admission, MissRatio: p.MissRatio, point: p}
 			if i > 0 {
 				d := cache.Compare(p, k.Points[0], seed)
@@ -260,6 +282,9 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 			x := &n.Best[i]
 			if x.point.Misses != n.Best[0].point.Misses || len(n.Best) < 2 {
 				break
+			}
+			if r.twin(x.Policy) {
+				continue
 			}
 			id := key{x.Policy, x.Admission}
 			w, ok := at[id]
@@ -286,6 +311,13 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 		}
 		return len(b.Entries) + len(b.Slots) - len(a.Entries) - len(a.Slots)
 	})
+}
+
+// twin reports whether p is golang-lru's own code for a cache that was run in
+// its dense form too: the same cache, which need not win twice.
+func (r *Report) twin(p string) bool {
+	other, ok := strings.CutPrefix(p, "golang-")
+	return ok && slices.ContainsFunc(r.points, func(x cache.Point) bool { return x.Policy == other })
 }
 
 func newProfile(src *source, p *cache.Profile) Profile {

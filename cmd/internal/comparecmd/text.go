@@ -36,7 +36,9 @@ func (r *Report) Text(w io.Writer) error {
 // summary is what the stream is like, in pairs of name and value.
 func (r *Report) summary() [][2]string {
 	var out [][2]string
-	line := func(name, format string, args ...any) { out = append(out, [2]string{name, fmt.Sprintf(format, args...)}) }
+	line := func(name, format string, args ...any) {
+		out = append(out, [2]string{name, fmt.Sprintf(format, args...)})
+	}
 	p := &r.Profile
 	if r.Program != "" {
 		line("program", "%s (%s), %s traces", r.Program, r.Entry, r.Mode)
@@ -195,8 +197,8 @@ func (r *Report) tables(cols int) []Table {
 func (r *Report) bestTable() *Table {
 	t := &Table{
 		ID: "best", Title: "The best cache at each size (misses in % of packets; pp: percentage points)", Left: 0,
-		Head: []string{"size", "best", "miss %", "bytes %", "bound %", "above bound pp", "installs/s", "lru %", "second", "behind pp", "95 % of resamples", "beyond chance"},
-		Note: "beyond chance: 0 is outside the middle 95 % of 2,000 bootstrap samples of windows of time.",
+		Head: []string{"size", "best", "miss %", "bytes %", "bound %", "above bound pp", "installs/s", "lru %", "next", "behind pp", "95 % of resamples", "beyond chance"},
+		Note: "next: the first that misses more. beyond chance: 0 is outside the middle 95 % of 2,000 bootstrap samples of windows of time.",
 	}
 	for i := range r.Rankings {
 		k := &r.Rankings[i]
@@ -209,35 +211,24 @@ func (r *Report) bestTable() *Table {
 			row[4], row[5] = pct(*k.BoundMiss), pct(b.MissRatio-*k.BoundMiss)
 		}
 		if b.InstallsPerSecond > 0 {
-			row[6] = fmt.Sprintf("%.1f", b.InstallsPerSecond)
+			row[6] = fmt.Sprintf("%.3g", b.InstallsPerSecond)
 		}
 		for j := range k.Best {
 			if k.Best[j].Policy == "lru" && k.Best[j].Admission == "always" {
 				row[7] = pct(k.Best[j].MissRatio)
 			}
 		}
-		if ties := r.ties(k); ties > 1 {
-			row[1] += fmt.Sprintf(" and %d more", ties-1)
+		if k.Ties > 1 {
+			row[1] += fmt.Sprintf(" and %d more", k.Ties-1)
 		}
-		if len(k.Best) > 1 {
-			s := k.Best[1]
-			row[8], row[9] = name(s.Policy, s.Admission), pct(k.Lead)
+		if k.Next != "" {
+			row[8], row[9] = k.Next, pct(k.Lead)
 			row[10] = fmt.Sprintf("%s to %s", pct(k.LeadLow), pct(k.LeadHigh))
 			row[11] = yes(k.Significant)
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	return t
-}
-
-func (r *Report) ties(k *Ranking) int {
-	n := 0
-	for i := range k.Best {
-		if k.Best[i].point.Misses == k.Best[0].point.Misses {
-			n++
-		}
-	}
-	return n
 }
 
 func yes(b bool) string {
@@ -366,14 +357,14 @@ func (r *Report) ratioTable(slots, bytes bool, cols int) *Table {
 }
 
 // telling is the size at which the caches differ most, where their classes are
-// worth a look.
+// worth a look. The worst quarter doesn't count: mru and its like would decide.
 func (r *Report) telling() *Ranking {
 	var best *Ranking
 	most := -1.0
 	for i := range r.Rankings {
 		k := &r.Rankings[i]
 		if n := len(k.Best); n > 0 {
-			if d := k.Best[n-1].MissRatio - k.Best[0].MissRatio; d > most {
+			if d := k.Best[n*3/4].MissRatio - k.Best[0].MissRatio; d > most {
 				best, most = k, d
 			}
 		}
@@ -401,7 +392,7 @@ func (r *Report) classTable() *Table {
 		}
 		rate := "-"
 		if p.InstallsPerSecond > 0 {
-			rate = fmt.Sprintf("%.1f", p.InstallsPerSecond)
+			rate = fmt.Sprintf("%.3g", p.InstallsPerSecond)
 		}
 		behind, sure := "best", "-"
 		if i > 0 {

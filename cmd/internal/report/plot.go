@@ -129,7 +129,7 @@ func (b logTicks) Ticks(lo, hi float64) []plot.Tick {
 	return t
 }
 
-// A Heat is a table of numbers from 0 to 1 as colours.
+// A Heat is a table of numbers as colours.
 type Heat struct {
 	Title, X string
 	Cols     []string
@@ -145,15 +145,29 @@ func (g heatGrid) X(c int) float64    { return float64(c) }
 func (g heatGrid) Y(r int) float64    { return float64(r) }
 func (g heatGrid) Z(c, r int) float64 { return g.Heat.Z[len(g.Rows)-1-r][c] }
 
+// Range is the least and the greatest number of it.
+func (h *Heat) Range() (lo, hi float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, row := range h.Z {
+		for _, x := range row {
+			if !math.IsNaN(x) {
+				lo, hi = min(lo, x), max(hi, x)
+			}
+		}
+	}
+	return lo, hi
+}
+
 // Plot makes gonum's plot of it.
 func (h *Heat) Plot() *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text = h.Title, h.X
+	lo, hi := h.Range()
 	cm := moreland.SmoothBlueRed()
 	cm.SetMin(0)
 	cm.SetMax(1)
 	m := plotter.NewHeatMap(heatGrid{h}, cm.Palette(255))
-	m.Min, m.Max = 0, 1
+	m.Min, m.Max = lo, max(hi, lo+1e-9)
 	m.NaN = color.White
 	p.Add(m)
 	ticks := func(names []string, turn bool) plot.ConstantTicks {
