@@ -55,6 +55,9 @@ func LoadBytes(name string, data []byte, opt Options) (obj *Object, err error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	spec, err := cilium.LoadCollectionSpecFromReader(bytes.NewReader(im.bytes()))
+	if err != nil && strings.Contains(err.Error(), "unrecognized field numa_node") && im.renameNUMA() {
+		spec, err = cilium.LoadCollectionSpecFromReader(bytes.NewReader(im.bytes()))
+	}
 	if err != nil && (strings.Contains(err.Error(), "BTF") || strings.Contains(err.Error(), "datasec")) && im.dropBTF() {
 		// Type information is a help, not a need: go on without.
 		if plain, err2 := cilium.LoadCollectionSpecFromReader(bytes.NewReader(im.bytes())); err2 == nil {

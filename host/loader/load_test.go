@@ -151,7 +151,7 @@ func TestOldMaps(t *testing.T) {
 	if lpm.Flags != 1 {
 		t.Errorf("LPM trie has flags %d, want BPF_F_NO_PREALLOC", lpm.Flags)
 	}
-	if p, err := o.Entry("prog"); err != nil || p.License != "" {
+	if p, err := o.Entry(""); err != nil || p.License != "" {
 		t.Errorf("entry: %v, %v", p, err)
 	}
 }

@@ -111,6 +111,9 @@ func (l *linker) mapSpec(name string, ms *cilium.MapSpec) (*maps.Spec, error) {
 		Name: name, Type: ms.Type, KeySize: ms.KeySize, ValueSize: ms.ValueSize, Max: ms.MaxEntries,
 		Flags: ms.Flags, Extra: ms.MapExtra, Key: ms.Key, Value: ms.Value,
 	}
+	if ms.Type != cilium.BloomFilter && ms.Type != cilium.Arena {
+		s.Extra = 0 // a NUMA node (see renameNUMA)
+	}
 	if _, void := ms.Key.(*btf.Void); void {
 		s.Key = nil // of a data section
 	}

@@ -1,5 +1,7 @@
 package loader
 
+import "bytes"
+
 // BTF kinds that mendKsyms must tell apart, with the bytes that follow the
 // three-word header of a type (Documentation/bpf/btf.rst).
 const (
@@ -67,4 +69,24 @@ func voidKsyms(types, strs []byte) {
 		}
 		types = types[size:]
 	}
+}
+
+// renameNUMA makes numa_node of BTF map definitions, which libbpf takes and
+// cilium/ebpf doesn't know, a field it knows and that means nothing to the map
+// types that have a NUMA node.
+func (im *image) renameNUMA() bool {
+	for i, n := range im.name {
+		if n != ".BTF" {
+			continue
+		}
+		d, err := im.data(i)
+		if err != nil {
+			return false
+		}
+		if k := bytes.Index(d, []byte("\x00numa_node\x00")); k >= 0 {
+			copy(d[k+1:], "map_extra")
+			return true
+		}
+	}
+	return false
 }

@@ -88,8 +88,9 @@ func (o *Object) Named(name string) *Program {
 
 // Entry returns the program called name, by its symbol or else by its section.
 // Without a name it is the only XDP program of the object; where there are
-// several the error lists them. Programs for a devmap's or cpumap's entries,
-// and functions that can't take a context, are no candidates but can be named.
+// several the error lists them. Programs for a devmap's or cpumap's entries, and
+// those whose section "ID/KEY" says that they are tail-called, are candidates
+// only when there are no others.
 // In an object without any XDP program, the only program of unknown type will
 // do (old objects put it in a section "prog" or the like).
 func (o *Object) Entry(name string) (*Program, error) {
@@ -113,7 +114,10 @@ func (o *Object) Entry(name string) (*Program, error) {
 	}
 	var xdp, hooked, unknown []*Program
 	for _, p := range o.Programs {
+		_, _, tail := tailSection(p.Section)
 		switch {
+		case tail && (p.Type == cilium.XDP || p.Type == cilium.UnspecifiedProgram):
+			hooked = append(hooked, p)
 		case p.Type == cilium.XDP && p.AttachType != cilium.AttachXDPDevMap && p.AttachType != cilium.AttachXDPCPUMap:
 			xdp = append(xdp, p)
 		case p.Type == cilium.XDP:
@@ -122,7 +126,7 @@ func (o *Object) Entry(name string) (*Program, error) {
 			unknown = append(unknown, p)
 		}
 	}
-	for _, set := range [][]*Program{xdp, hooked, unknown} {
+	for _, set := range [][]*Program{xdp, unknown, hooked} {
 		switch len(set) {
 		case 1:
 			return set[0], nil

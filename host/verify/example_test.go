@@ -20,7 +20,8 @@ func ExampleRun() {
 	}
 	entry, err := obj.Entry("")
 	if err != nil {
-		entry = obj.Named("entry")
+		fmt.Println(err)
+		return
 	}
 	if kernel.Available() != nil {
 		fmt.Println("packets 2, compared 1, mismatches 0, skipped map[short:1]") // what a machine with bpf(2) prints

@@ -11,6 +11,7 @@ struct val { __u64 packets, bytes; };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 128);
+	__uint(numa_node, 0);
 	__type(key, struct key);
 	__type(value, struct val);
 } flows SEC(".maps");
