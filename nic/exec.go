@@ -50,6 +50,14 @@ func (e *Executor) Run(x *Executable) (r0 uint64, err error) {
 			r[d] += r[sr]
 		case opSubX:
 			r[d] -= r[sr]
+		case opMulK:
+			r[d] *= o.imm
+		case opMulX:
+			r[d] *= r[sr]
+		case opLshX:
+			r[d] <<= r[sr] & 63
+		case opRshX:
+			r[d] >>= r[sr] & 63
 		case opAndK:
 			r[d] &= o.imm
 		case opAndX:

@@ -21,6 +21,10 @@ const (
 	opAddK
 	opAddX
 	opSubX
+	opMulK
+	opMulX
+	opLshX
+	opRshX
 	opAndK
 	opAndX
 	opOrK
@@ -256,11 +260,12 @@ var aluOps = map[uint8][2]opcode{
 	ebpf.ClassALU64 | ebpf.ALUMov:  {opMovK, opMovX},
 	ebpf.ClassALU64 | ebpf.ALUAdd:  {opAddK, opAddX},
 	ebpf.ClassALU64 | ebpf.ALUSub:  {opALU, opSubX},
+	ebpf.ClassALU64 | ebpf.ALUMul:  {opMulK, opMulX},
 	ebpf.ClassALU64 | ebpf.ALUAnd:  {opAndK, opAndX},
 	ebpf.ClassALU64 | ebpf.ALUOr:   {opOrK, opOrX},
 	ebpf.ClassALU64 | ebpf.ALUXor:  {opXorK, opXorX},
-	ebpf.ClassALU64 | ebpf.ALULsh:  {opLshK, opALU},
-	ebpf.ClassALU64 | ebpf.ALURsh:  {opRshK, opALU},
+	ebpf.ClassALU64 | ebpf.ALULsh:  {opLshK, opLshX},
+	ebpf.ClassALU64 | ebpf.ALURsh:  {opRshK, opRshX},
 	ebpf.ClassALU64 | ebpf.ALUArsh: {opArshK, opALU},
 	ebpf.ClassALU | ebpf.ALUMov:    {opMovK, opMov32X},
 	ebpf.ClassALU | ebpf.ALUAdd:    {opAdd32K, opAdd32X},

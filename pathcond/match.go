@@ -265,6 +265,8 @@ func (l *lowering) slot(x bv.Term) uint16 {
 				in.op, in.k = mEqK, k
 			case bv.OpShl:
 				in.op, in.k = mShlK, k
+			case bv.OpMul:
+				in.op, in.k = mMulK, k
 			}
 			if in.op != mConst {
 				in.a = l.slot(args[0])
@@ -282,6 +284,8 @@ func (l *lowering) slot(x bv.Term) uint16 {
 			in.op = mAnd
 		case bv.OpOr:
 			in.op = mOr
+		case bv.OpXor:
+			in.op = mXor
 		case bv.OpEq:
 			in.op = mEq
 		case bv.OpULt:
@@ -324,6 +328,10 @@ func (t *Tree) compute(code []minsn) {
 			v = val[in.a] & val[in.b]
 		case mOr:
 			v = val[in.a] | val[in.b]
+		case mXor:
+			v = val[in.a] ^ val[in.b]
+		case mMulK:
+			v = val[in.a] * in.k & in.mask
 		case mShlK:
 			v = val[in.a] << in.k & in.mask
 		case mShift:
