@@ -97,7 +97,9 @@ func (c *Compiler) Before() {
 
 // NewCompiler prepares a compiler for paths recorded on s.
 func NewCompiler(s *vm.State, obj *loader.Object) *Compiler {
-	return &Compiler{B: bv.NewBuilder(), S: s, Obj: obj, MaxTrace: DefaultMaxTrace, MaxGuards: DefaultMaxGuards,
+	b := bv.NewBuilder()
+	b.Join = joinLoads(b)
+	return &Compiler{B: b, S: s, Obj: obj, MaxTrace: DefaultMaxTrace, MaxGuards: DefaultMaxGuards,
 		Versions: NewVersions()}
 }
 

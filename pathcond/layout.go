@@ -299,24 +299,27 @@ func (w *layoutWalk) ipv6(base bv.Term, at uint64) {
 	next, ok := w.field(base, at+6, 1)
 	at += 40
 	for range 8 {
-		if !ok {
-			return
-		}
-		switch next {
-		case 0, 43, 60, 135:
-			w.l.add(headerNamed("ext"), base, at)
-			next, ok = w.field(base, at, 1)
-			v, found := w.stride(base, at+1)
-			if !found {
-				return
-			}
-			base, at = v, at+8
-		case 44:
+		v, variable := w.stride(base, at+1)
+		switch {
+		case ok && next == 44:
 			w.l.add(headerNamed("frag"), base, at)
 			next, ok = w.field(base, at, 1)
 			at += 8
-		default:
+		case variable && (!ok || next == 0 || next == 43 || next == 60 || next == 135):
+			// Which one it is may not be fixed: they begin alike.
+			w.l.add(headerNamed("ext"), base, at)
+			next, ok = w.field(base, at, 1)
+			if lo, _ := w.f.bounds(v); lo < 8 { // the first 8 bytes aren't counted in
+				at += 8
+			}
+			base = v
+		case ok && (next == 0 || next == 43 || next == 60 || next == 135):
+			w.l.add(headerNamed("ext"), base, at)
+			return
+		case ok:
 			w.transport(next, base, at)
+			return
+		default:
 			return
 		}
 	}

@@ -634,6 +634,9 @@ func (p *printer) parts(t bv.Term, out []part) []part {
 // order.
 func (p *printer) load(t bv.Term) (s string, swapped bool) {
 	b, c := p.b, p.c
+	form := p.form
+	p.form = kindNumber
+	defer func() { p.form = form }()
 	addr := b.Args(t)[0]
 	n := uint64(b.Width(t) / 8)
 	base, k := b.SplitAdd(addr)

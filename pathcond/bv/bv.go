@@ -92,6 +92,10 @@ type Builder struct {
 	wide  map[string]Term // nodes of more than three arguments
 	cuts  map[key]Term    // what Extract gave of terms it cuts through
 	buf   []byte
+
+	// Join, where set, may know one term for two that are concatenated:
+	// neighbouring loads, which a Builder knows nothing of.
+	Join func(hi, lo Term) (Term, bool)
 }
 
 type key struct {

@@ -387,10 +387,12 @@ func (b *Builder) compare(op Op, x, y Term) Term {
 	if xk && op == OpSLt && cx != Mask(w)>>1 {
 		return b.Not(b.compare(op, y, b.Const(cx+1, w)))
 	}
-	// The low part of what has nothing above it is the whole.
-	if yk && b.Op(x) == OpExtract && b.K(x) == 0 && op != OpSLt {
-		if in := b.arg(x, 0); b.nodes[in].max <= Mask(w) {
-			return b.compare(op, in, b.Const(cy, b.Width(in)))
+	// The low part of what has nothing above it is the whole; and x >> k < c is
+	// x < c << k.
+	if yk && b.Op(x) == OpExtract && (op == OpULt || op == OpEq && b.K(x) == 0) {
+		in, k := b.arg(x, 0), b.K(x)
+		if wi := b.Width(in); b.nodes[in].max>>k <= Mask(w) && cy <= Mask(wi)>>k {
+			return b.compare(op, in, b.Const(cy<<k, wi))
 		}
 	}
 	xb, xc := b.SplitAdd(x)
@@ -618,6 +620,16 @@ func (b *Builder) Concat(hi, lo Term) Term {
 	}
 	if b.Op(lo) == OpConcat {
 		return b.Concat(b.Concat(hi, b.arg(lo, 0)), b.arg(lo, 1))
+	}
+	if b.Join != nil {
+		if t, ok := b.Join(hi, lo); ok {
+			return t
+		}
+		if b.Op(hi) == OpConcat {
+			if t, ok := b.Join(b.arg(hi, 1), lo); ok {
+				return b.Concat(b.arg(hi, 0), t)
+			}
+		}
 	}
 	return b.raw(OpConcat, wh+wl, 0, hi, lo)
 }
