@@ -18,32 +18,32 @@ import (
 type mop uint8
 
 const (
-	mConst mop = iota // dst = k
-	mField            // dst = (load8(addr k) >> sh) & mask, at a constant address
-	mLoad             // dst = load8(slot a) & mask
-	mInput            // dst = input k & mask
-	mLen              // dst = packet length
-	mBin              // dst = fold(sub, width, a, b)
-	mAddK             // dst = (a + k) & mask
-	mAdd              // dst = (a + b) & mask
-	mSub              // dst = (a - b) & mask
-	mAndK             // dst = a & k
-	mAnd              // dst = a & b
-	mOr               // dst = a | b
-	mXor
-	mMulK
-	mShlK   // dst = a << k & mask
-	mShift  // dst = (a >> sh) & mask: extracts
-	mNot    // dst = ^a & mask
-	mBSwap  // dst = bytes of a reversed, >> sh
-	mConcat // dst = a << sh | b
-	mSExt   // dst = sign extension of a, from sh bits
-	mIte    // dst = a ? b : c
-	mEq     // dst = a == b
-	mEqK    // dst = a == k
-	mLT     // dst = a < b
-	mLookup // dst = address of the value of a key in a map; k: index into calls
-	mCall   // dst = any other function; k: index into calls
+	mConst  mop = iota // dst = k
+	mField             // dst = (load8(addr k) >> sh) & mask, at a constant address
+	mLoad              // dst = load8(slot a) & mask
+	mInput             // dst = input k & mask
+	mLen               // dst = packet length
+	mBin               // dst = fold(sub, width, a, b)
+	mAddK              // dst = (a + k) & mask
+	mAdd               // dst = (a + b) & mask
+	mSub               // dst = (a - b) & mask
+	mAndK              // dst = a & k
+	mAnd               // dst = a & b
+	mOr                // dst = a | b
+	mXor               // dst = a ^ b
+	mMulK              // dst = (a * k) & mask
+	mShlK              // dst = a << k & mask
+	mShift             // dst = (a >> sh) & mask: extracts
+	mNot               // dst = ^a & mask
+	mBSwap             // dst = bytes of a reversed, >> sh
+	mConcat            // dst = a << sh | b
+	mSExt              // dst = sign extension of a, from sh bits
+	mIte               // dst = a ? b : c
+	mEq                // dst = a == b
+	mEqK               // dst = a == k
+	mLT                // dst = a < b
+	mLookup            // dst = address of the value of a key in a map; k: index into calls
+	mCall              // dst = any other function; k: index into calls
 )
 
 // minsn is one instruction: 32 bytes.
