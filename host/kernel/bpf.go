@@ -68,7 +68,7 @@ var available = sync.OnceValue(func() error {
 		return fmt.Errorf("kernel: bpf(2) doesn't load an XDP program here: %w", err)
 	}
 	defer p.Close()
-	r, err := (&Prog{prog: p}).Run(make([]byte, 64), Context{})
+	r, err := (&Prog{prog: p, xdp: true}).Run(make([]byte, 64), Context{})
 	if err != nil {
 		return err
 	}

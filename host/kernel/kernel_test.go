@@ -134,6 +134,23 @@ func TestContext(t *testing.T) {
 	}
 }
 
+// TestSocketFilter runs a program of another type.
+func TestSocketFilter(t *testing.T) {
+	need(t)
+	code, err := ebpf.Parser{}.Code("r0 = *(u32 *)(r1 +0); exit") // skb->len
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := LoadRaw(Raw{Name: "filter", Insns: code, Type: cilium.SchedCLS}, &Maps{}, Options{})
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	defer p.Close()
+	if r, err := p.Run(make([]byte, 77), Context{}); err != nil || r.Verdict != 77 || len(r.Data) != 77 {
+		t.Errorf("%d, %d bytes, %v; want 77 of both", r.Verdict, len(r.Data), err)
+	}
+}
+
 // TestLatch asks each latched helper.
 func TestLatch(t *testing.T) {
 	need(t)

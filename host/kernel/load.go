@@ -168,7 +168,7 @@ type Raw struct {
 
 // LoadRaw loads code as it stands.
 func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
-	p := &Prog{Name: r.Name, Maps: ms}
+	p := &Prog{Name: r.Name, Maps: ms, xdp: r.Type == cilium.XDP}
 	code := append([]ebpf.Insn(nil), r.Insns...)
 	funcs := append([]loader.Func(nil), r.Funcs...)
 	if len(funcs) == 0 {

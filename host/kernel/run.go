@@ -17,6 +17,7 @@ type Prog struct {
 	Maps *Maps
 
 	prog *cilium.Program
+	xdp  bool
 	out  []byte
 	ctx  [2]xdpMD // in, out
 }
@@ -48,7 +49,8 @@ var (
 // maxOut is more than any packet that BPF_PROG_TEST_RUN takes can become.
 const maxOut = 4096 * 19
 
-// Run runs an XDP program on one packet.
+// Run runs the program on one packet. Programs of other types than XDP (socket
+// filters, classifiers) get no context: their packet comes back whole.
 func (p *Prog) Run(data []byte, c Context) (Result, error) {
 	in := data
 	if len(c.Meta) > 0 {
@@ -67,6 +69,10 @@ func (p *Prog) Run(data []byte, c Context) (Result, error) {
 		ctxSizeIn: uint32(unsafe.Sizeof(p.ctx[0])), ctxSizeOut: uint32(unsafe.Sizeof(p.ctx[1])),
 		ctxIn:  unsafe.Pointer(&p.ctx[0]),
 		ctxOut: unsafe.Pointer(&p.ctx[1]),
+	}
+	if !p.xdp {
+		a.ctxIn, a.ctxOut, a.ctxSizeIn, a.ctxSizeOut = nil, nil, 0, 0
+		p.ctx[1] = xdpMD{}
 	}
 	// With one repetition the kernel never stops half-way for a signal, so
 	// trying again can't run the packet twice.
