@@ -44,6 +44,7 @@ type Report struct {
 	Faults   uint64            `json:"faults"`
 	Refused  uint64            `json:"refused"`
 	Partial  bool              `json:"partial,omitempty"`
+	Modes    []Mode            `json:"modes,omitempty"`
 }
 
 // Traces counts what became of traces.
@@ -82,14 +83,15 @@ type Capture struct {
 func Command() *cobra.Command {
 	var in session.Input
 	var ca session.Cache
-	var check bool
+	var check, modes bool
 	var jsonFile, dump string
 	c := &cobra.Command{
 		Use:   "replay --program FILE.o --capture FILE.pcap",
 		Short: "Replay captures through a program and its simulated NIC trace cache",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := session.Open(c.Context(), in, ca, func(o *host.Options) { o.Check = check })
+			change := func(o *host.Options) { o.Check = check }
+			s, err := session.Open(c.Context(), in, ca, change)
 			if err != nil {
 				return err
 			}
@@ -98,12 +100,26 @@ func Command() *cobra.Command {
 			var m *host.Mismatch
 			if errors.As(err, &m) {
 				explain(c.ErrOrStderr(), s, m)
+				if jsonFile != "" {
+					r := Summarise(s, &ca)
+					r.Check.Mismatches = 1 // the run ends at the first
+					if err := report.WriteJSON(jsonFile, c.OutOrStdout(), r); err != nil {
+						return err
+					}
+				}
 				return err
 			}
 			if err != nil {
 				return err
 			}
 			r := Summarise(s, &ca)
+			if modes && !s.Partial {
+				o, err := otherMode(c.Context(), c.ErrOrStderr(), in, ca, change)
+				if err != nil {
+					return err
+				}
+				r.Modes = []Mode{modeOf(r, s), o}
+			}
 			if dump != "" {
 				if err := s.DumpMaps(dump); err != nil {
 					return err
@@ -118,6 +134,11 @@ func Command() *cobra.Command {
 				if err := r.Text(c.OutOrStdout()); err != nil {
 					return err
 				}
+				if len(r.Modes) > 0 {
+					if err := modesText(c.OutOrStdout(), r.Modes); err != nil {
+						return err
+					}
+				}
 			}
 			if s.Partial {
 				return fmt.Errorf("interrupted after %d packets", r.Packets)
@@ -128,6 +149,7 @@ func Command() *cobra.Command {
 	in.Flags(c)
 	ca.Flags(c)
 	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
+	c.Flags().BoolVar(&modes, "modes", false, "replay with generic and with specialised traces and compare the two")
 	c.Flags().StringVar(&jsonFile, "json", "", "write the report as JSON to `FILE` (- for stdout)")
 	c.Flags().StringVar(&dump, "dump-maps", "", "write the maps after the replay as JSON to `FILE`")
 	return c

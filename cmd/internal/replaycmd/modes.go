@@ -1,0 +1,69 @@
+package replaycmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
+	"jitnic/host"
+)
+
+// Mode is one of the two ways to make traces, side by side with the other.
+type Mode struct {
+	Mode        string  `json:"mode"`
+	Hits        uint64  `json:"hits"`
+	HitRatio    float64 `json:"hit_ratio"`
+	Paths       int     `json:"paths"`
+	Installed   uint64  `json:"installed"`
+	Evicted     uint64  `json:"evicted"`
+	Invalidated uint64  `json:"invalidated"`
+	Length      float64 `json:"length"`    // mean instructions of a trace, by path
+	Condition   float64 `json:"condition"` // mean predicates
+	Executed    float64 `json:"executed"`  // mean instructions a hit ran, by packet
+}
+
+func modeOf(r *Report, s *session.Session) Mode {
+	m := Mode{Mode: r.Mode, Hits: r.Hits, HitRatio: r.HitRatio, Paths: r.Paths, Installed: r.Traces.Installed,
+		Evicted: r.Traces.Evicted, Invalidated: r.Traces.Invalidated, Length: r.Traces.Length.Optimised, Condition: r.Traces.Length.Condition}
+	var n, sum float64
+	for i, p := range s.Runtime.Paths() {
+		if i >= len(s.Runtime.NIC.Hits) {
+			break
+		}
+		h := float64(s.Runtime.NIC.Hits[i])
+		n += h
+		sum += h * float64(p.Trace.Len())
+	}
+	if n > 0 {
+		m.Executed = sum / n
+	}
+	return m
+}
+
+// otherMode replays once more with the other kind of traces.
+func otherMode(ctx context.Context, stderr io.Writer, in session.Input, ca session.Cache, change func(o *host.Options)) (Mode, error) {
+	ca.Specialise = !ca.Specialise
+	s, err := session.Open(ctx, in, ca, change)
+	if err != nil {
+		return Mode{}, err
+	}
+	defer s.Close()
+	if err := s.Run(ctx, stderr, nil); err != nil {
+		return Mode{}, err
+	}
+	return modeOf(Summarise(s, &ca), s), nil
+}
+
+// modesText prints the two modes as columns of one table.
+func modesText(w io.Writer, modes []Mode) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "\nmode\thit ratio\tpaths\tinstalled\tevicted\tinvalidated\tmean trace\tmean condition\tinsns per hit")
+	for _, m := range modes {
+		fmt.Fprintf(t, "%s\t%.4f\t%s\t%s\t%s\t%s\t%.1f\t%.1f\t%.1f\n", m.Mode, m.HitRatio, report.Count(uint64(m.Paths)),
+			report.Count(m.Installed), report.Count(m.Evicted), report.Count(m.Invalidated), m.Length, m.Condition, m.Executed)
+	}
+	return t.Flush()
+}
