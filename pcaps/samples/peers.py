@@ -7,8 +7,10 @@
     peers.py modbus SRC DST N    one connection, N reads of holding registers
     peers.py noise SRC4 DEV      mDNS and SSDP questions over IPv4 and IPv6,
                                  group joins included (IGMP, MLD)
-    peers.py scan SRC DST        null, FIN+SYN, Xmas and RST+SYN segments, as
-                                 port scanners send them
+    peers.py natport ADDR PORT   prints the first public port that the sample
+                                 program nat tries for an inside endpoint
+    peers.py scan SRC DST        SYN, null, FIN+SYN, Xmas and RST+SYN segments,
+                                 as port scanners send them
     peers.py exthdrs SRC DST N   UDP behind hop-by-hop and destination options
 """
 import socket
@@ -118,11 +120,19 @@ def scan(src, dst):
     s.bind((src, 0))
     ends = socket.inet_pton(family(src), src) + socket.inet_pton(family(src), dst)
     for port in [21, 22, 23, 80, 443, 445, 3389, 8080]:
-        for flags in [0x00, 0x03, 0x29, 0x06]:
+        for flags in [0x02, 0x00, 0x03, 0x29, 0x06]:
             tcp = struct.pack("!HHIIBBHHH", 40000 + port, port, 1, 0, 5 << 4, flags, 1024, 0, 0)
             check = checksum(ends + struct.pack("!BBH", 0, 6, len(tcp)) + tcp)
             s.sendto(tcp[:16] + struct.pack("!H", check) + tcp[18:], (dst, 0))
         time.sleep(0.05)
+
+
+def natport(addr, port):
+    # allocate in host/programs/nat.c; the program reads both as little endian
+    a, = struct.unpack("<I", socket.inet_aton(addr))
+    p, = struct.unpack("<H", struct.pack("!H", int(port)))
+    h = (a ^ p * 0x9E3779B1) * 0x85EBCA6B & 0xFFFFFFFF
+    print(20000 + (h ^ h >> 15) % 40000)
 
 
 def exthdrs(src, dst, n):
@@ -137,6 +147,6 @@ def exthdrs(src, dst, n):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in ("serve", "ntp", "modbus", "noise", "scan", "exthdrs"):
+    if len(sys.argv) < 2 or sys.argv[1] not in ("serve", "ntp", "modbus", "noise", "scan", "natport", "exthdrs"):
         sys.exit(__doc__)
     globals()[sys.argv[1]](*sys.argv[2:])

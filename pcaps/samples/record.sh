@@ -26,7 +26,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "${1:-$here}" && pwd)
 [ "$(id -u)" = 0 ] || { echo "record.sh: needs root" >&2; exit 1; }
-for tool in nginx curl dnsmasq dig iperf3 ping ssh ssh-keygen openssl tcpdump dumpcap mergecap ethtool ip tc clang python3 gzip zstd; do
+for tool in nginx curl dnsmasq dig iperf3 ping ssh ssh-keygen openssl tcpdump mergecap reordercap capinfos ethtool ip tc clang python3 gzip zstd; do
 	command -v "$tool" >/dev/null || [ -x "/usr/sbin/$tool" ] || { echo "record.sh: $tool is missing" >&2; exit 1; }
 done
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
@@ -39,16 +39,13 @@ made_run_sshd=
 cleanup() {
 	local s
 	for s in $spaces; do
-		if ip netns list | grep -qw "jl-$s"; then
-			ip netns pids "jl-$s" | xargs -r kill 2>/dev/null || true
-		fi
+		[ ! -e "/run/netns/jl-$s" ] || ip netns pids "jl-$s" | xargs -r kill 2>/dev/null || true
 	done
 	sleep 0.2
 	for s in $spaces; do
-		if ip netns list | grep -qw "jl-$s"; then
-			ip netns pids "jl-$s" | xargs -r kill -9 2>/dev/null || true
-			ip netns del "jl-$s"
-		fi
+		[ -e "/run/netns/jl-$s" ] || continue
+		ip netns pids "jl-$s" | xargs -r kill -9 2>/dev/null || true
+		ip netns del "jl-$s" || true
 	done
 }
 finish() {
@@ -130,7 +127,7 @@ ip -n jl-vlans link set eth0 mtu 1504 # two tags on a full packet
 ip -n jl-router link set trunk mtu 1504
 
 addr router lan 10.0.0.1/8 192.168.1.1/24 fd00:0:0:1::1/64
-addr lan eth0 10.0.0.80/8 10.1.{0,1,2}.{11,12,13,14}/8 10.66.0.9/8 10.66.6.9/8 10.99.0.7/8 10.99.0.8/8 \
+addr lan eth0 10.0.0.80/8 10.1.{0,1,2}.{11,12,13,14}/8 10.66.0.9/8 10.66.6.9/8 10.99.0.7/8 10.99.0.8/8 10.255.0.9/8 \
 	192.168.1.50/24 fd00:0:0:1::{11,12,13,14}/64
 route lan default via 10.0.0.1
 route lan default via fd00:0:0:1::1
@@ -211,31 +208,34 @@ web() { # SPACE
 		}
 	END
 	mkdir "$tmp/up-$1"
-	in_ "$1" nginx -e /dev/null -c "$tmp/nginx-$1.conf" -g 'daemon off;' &
+	in_ "$1" nginx -e /dev/null -c "$tmp/nginx-$1.conf" -g 'daemon off;' 2>>"$tmp/servers.log" &
 }
 web dmz
 web lan
 web net
 
 txt=$(printf 'x%.0s' $(seq 200))
-cat >"$tmp/dnsmasq.conf" <<-END
-	no-resolv
-	no-hosts
-	local=/lab.test/
-	bind-interfaces
-	listen-address=192.0.2.53,192.0.2.20,fd00::53
-	user=root
-	pid-file=$tmp/dnsmasq.pid
-	log-facility=-
-	auth-ttl=60
-	txt-record=spf.lab.test,"v=spf1 ip4:192.0.2.0/24 -all"
-	$(for i in $(seq 12); do echo "txt-record=big.lab.test,\"$i$txt\""; done | sed '2,$s/^/\t/')
-	mx-host=lab.test,mail.lab.test,10
-	cname=www.lab.test,host1.lab.test
-	$(for i in $(seq 40); do echo "host-record=host$i.lab.test,192.0.2.$i,fd00::$i"; done | sed '2,$s/^/\t/')
-END
-sed -i 's/^\t//' "$tmp/dnsmasq.conf"
-in_ dmz dnsmasq -k -C "$tmp/dnsmasq.conf" 2>/dev/null &
+names_server() { # SPACE ADDRESSES
+	cat >"$tmp/dnsmasq-$1.conf" <<-END
+		no-resolv
+		no-hosts
+		local=/lab.test/
+		bind-interfaces
+		listen-address=$2
+		edns-packet-max=4096
+		user=root
+		pid-file=$tmp/dnsmasq-$1.pid
+		log-facility=-
+		txt-record=spf.lab.test,"v=spf1 ip4:192.0.2.0/24 -all"
+		mx-host=lab.test,mail.lab.test,10
+		cname=www.lab.test,host1.lab.test
+	END
+	for i in $(seq 12); do echo "txt-record=big.lab.test,\"$i$txt\""; done >>"$tmp/dnsmasq-$1.conf"
+	for i in $(seq 40); do echo "host-record=host$i.lab.test,192.0.2.$i,fd00::$i"; done >>"$tmp/dnsmasq-$1.conf"
+	in_ "$1" dnsmasq -k -C "$tmp/dnsmasq-$1.conf" 2>>"$tmp/servers.log" &
+}
+names_server dmz 192.0.2.53,192.0.2.20,fd00::53
+names_server net 203.0.113.80,3fff:0:1::80
 
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/host_key"
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/user_key" -C lab
@@ -243,10 +243,10 @@ cp "$tmp/user_key.pub" "$tmp/authorized"
 [ -d /run/sshd ] || { mkdir -m 755 /run/sshd; made_run_sshd=1; }
 in_ dmz "$sshd" -D -f /dev/null -h "$tmp/host_key" -o PidFile=none -o UsePAM=no -o StrictModes=no \
 	-o PermitRootLogin=prohibit-password -o PasswordAuthentication=no -o "AuthorizedKeysFile=$tmp/authorized" \
-	-o UseDNS=no -o LogLevel=QUIET &
+	-o UseDNS=no -o LogLevel=QUIET 2>>"$tmp/servers.log" &
 
-for a in 192.0.2.52 fd00::52; do in_ dmz iperf3 -s -B "$a" >/dev/null 2>&1 & done
-in_ dmz python3 "$here/peers.py" serve &
+for a in 192.0.2.52 fd00::52; do in_ dmz iperf3 -s -B "$a" >/dev/null 2>>"$tmp/servers.log" & done
+in_ dmz python3 "$here/peers.py" serve 2>>"$tmp/servers.log" &
 
 for try in $(seq 50); do
 	if in_ lan curl -s -m 1 -o /dev/null http://192.0.2.10/100 && in_ lan curl -s -m 1 -o /dev/null http://203.0.113.80/100 &&
@@ -256,7 +256,7 @@ for try in $(seq 50); do
 		in_ lan python3 "$here/peers.py" ntp 10.1.0.11 192.0.2.53 1 2>/dev/null; then
 		break
 	fi
-	[ "$try" != 50 ] || { echo "record.sh: the lab's servers don't answer" >&2; exit 1; }
+	[ "$try" != 50 ] || { cat "$tmp/servers.log" >&2; echo "record.sh: the lab's servers don't answer" >&2; exit 1; }
 	sleep 0.1
 done
 
@@ -296,6 +296,7 @@ ask() { # SPACE SRC SERVER N [ARGS...]
 	names "$n" >"$tmp/names.$n"
 	in_ "$s" dig -b "$src" "@$server" -f "$tmp/names.$n" +tries=1 +time=1 "$@" >/dev/null || true
 }
+ask_huge() { in_ "$1" dig -b "$2" "@$3" big.lab.test TXT +bufsize=4096 +tries=1 +time=1 >/dev/null || true; } # comes in fragments
 ask_big() { in_ "$1" dig -b "$2" "@$3" big.lab.test TXT +bufsize=512 +tries=1 +time=1 >/dev/null || true; } # cut short, then by TCP
 echo_() { # SPACE SRC DST N SIZE [ARGS...]
 	local s=$1 src=$2 dst=$3 n=$4 size=$5
@@ -331,7 +332,7 @@ untap() {
 	sleep 0.5
 	for t in "${taps[@]}"; do
 		kill "${t%%:*}"
-		wait "${t%%:*}" || true
+		wait "${t%%:*}" 2>/dev/null || true
 		grep -q '^0 packets dropped by kernel' "$tmp/${t#*:}.log" || { cat "$tmp/${t#*:}.log" >&2; exit 1; }
 	done
 	taps=()
@@ -368,6 +369,7 @@ lab_office() { # inside clients and our servers
 	head_ lan 10.1.0.13 192.0.2.10 10
 	short lan 10.66.6.9 192.0.2.10 10
 	keep lan 192.168.1.50 192.0.2.10 4
+	keep lan 10.255.0.9 192.0.2.10 3
 }
 lab_office6() {
 	local c
@@ -396,6 +398,8 @@ lab_names() {
 	ask lan 10.66.0.9 192.0.2.53 6
 	ask lan 10.99.0.7 192.0.2.53 6
 	ask lan 10.1.0.11 192.0.2.53 4 +tcp
+	ask_huge lan 10.1.0.12 192.0.2.53
+	ask_huge lan fd00:0:0:1::12 fd00::53
 }
 lab_out() { # inside clients and the world
 	local c
@@ -409,6 +413,17 @@ lab_out() { # inside clients and the world
 	echo_ lan 10.1.0.12 203.0.113.80 25 120
 	echo_ lan fd00:0:0:1::12 3fff:0:1::80 25 120
 	echo_ lan 10.1.0.12 203.0.113.80 4 2500
+	# What the outside sees of a translated host: the program nat gives
+	# 10.1.0.11's ports 30001 and 30002 those of 203.0.113.1 that peers.py
+	# names, and finds the way back for what comes to them.
+	local web dns
+	web=$(peer lan natport 10.1.0.11 30001)
+	dns=$(peer lan natport 10.1.0.11 30002)
+	fetch lan 10.1.0.11 --local-port 30001 'http://203.0.113.80/{100,1000}'
+	fetch dmz 203.0.113.1 --local-port "$web" 'http://203.0.113.80/{100,1000,8000}?[1-8]'
+	ask_huge lan '10.1.0.11#30002' 203.0.113.80
+	ask_huge dmz "203.0.113.1#$dns" 203.0.113.80
+	echo_ net 203.0.113.6 203.0.113.1 3 3000
 }
 lab_world() { # the world and our servers
 	short net 203.0.113.5 192.0.2.10 30
@@ -556,18 +571,12 @@ six_else() {
 	shell lan fd00:0:0:1::14 fd00::22 200
 }
 record_ipv6() {
-	local pid
+	local port
 	forget
-	ip netns exec jl-router dumpcap -q -B 64 -w "$tmp/ipv6.pcapng" -i lan -f 'inbound and ip6' -i dmz -f 'inbound and ip6' \
-		-i wan -f 'inbound and ip6' 2>"$tmp/ipv6.log" &
-	pid=$!
-	until grep -q '^File:' "$tmp/ipv6.log" 2>/dev/null; do sleep 0.05; done
-	sleep 0.3
+	for port in lan dmz wan; do tap "ipv6-$port" router "$port" -Q in ip6; done
 	together six_web six_out six_in six_else
-	sleep 1
-	kill "$pid"
-	wait "$pid" || true
-	[ "$(grep -c 'received/dropped on interface.*/0 ' "$tmp/ipv6.log")" = 3 ] || { cat "$tmp/ipv6.log" >&2; exit 1; }
+	untap
+	mergecap -I none -F pcapng -w "$tmp/ipv6.pcapng" "$tmp"/ipv6-{lan,dmz,wan}.pcap
 }
 
 # bulk: few flows, many packets; the server's network card, both directions.
@@ -589,8 +598,15 @@ record_vlan
 record_ipv6
 record_bulk
 
-for name in lab web dns vlan bulk; do
-	gzip -n -9 -c "$tmp/$name.pcap" >"$out/$name.pcap.gz"
+# Two processors that take packets from one interface swap some by a microsecond.
+for file in {lab,web,dns,vlan,bulk}.pcap ipv6.pcapng; do
+	reordercap "$tmp/$file" "$tmp/ordered" >/dev/null
+	case $file in
+	*.pcap) gzip -n -9 -c "$tmp/ordered" >"$out/$file.gz" ;;
+	*) zstd -q -19 -f "$tmp/ordered" -o "$out/$file.zst" ;;
+	esac
+	chmod 644 "$out/$file".*
+	# What List in samples.go has to say.
+	echo "$file: $(capinfos -Mrc "$tmp/ordered" | awk '/Number of packets/ { print $NF }') packets"
 done
-zstd -q -19 -f "$tmp/ipv6.pcapng" -o "$out/ipv6.pcapng.zst"
-ls -l "$out"/*.gz "$out"/*.zst
+du -bc "$out"/*.pcap.gz "$out"/*.pcapng.zst | tail -1

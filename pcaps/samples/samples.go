@@ -23,12 +23,12 @@ type Sample struct {
 // List holds all samples, the most general one first.
 var List = []Sample{
 	{
-		Name: "lab", File: "lab.pcap.gz", Packets: 17276,
+		Name: "lab", File: "lab.pcap.gz", Packets: 17516,
 		Description: "everything at once: web, DNS, ssh, iperf3, Modbus, NTP, ping, scans, guests, VLANs, IPv4 and IPv6",
 		Recorded:    "what arrived at the router's four ports (tcpdump -Q in), merged by time",
 	},
 	{
-		Name: "web", File: "web.pcap.gz", Packets: 4175,
+		Name: "web", File: "web.pcap.gz", Packets: 4147,
 		Description: "curl and nginx: short and kept connections, uploads, TLS with HTTP/2, IPv4 and IPv6",
 		Recorded:    "the server's interface, both directions",
 	},
@@ -38,17 +38,17 @@ var List = []Sample{
 		Recorded:    "the server's interface, both directions",
 	},
 	{
-		Name: "vlan", File: "vlan.pcap.gz", Packets: 1743,
+		Name: "vlan", File: "vlan.pcap.gz", Packets: 1756,
 		Description: "VLAN 10, VLAN 20 with priority 5, VLAN 30 in an 802.1ad tag 100 (QinQ); web, DNS, ssh, ping, fragments",
 		Recorded:    "the router's trunk port, both directions",
 	},
 	{
-		Name: "ipv6", File: "ipv6.pcapng.zst", Packets: 1121,
-		Description: "IPv6 alone: web, DNS, iperf3, ssh, neighbour discovery, extension headers, fragments, scans",
-		Recorded:    "what arrived at three of the router's ports (dumpcap), pcapng with an interface for each",
+		Name: "ipv6", File: "ipv6.pcapng.zst", Packets: 1561,
+		Description: "IPv6 alone: web, DNS, NTP, iperf3, ssh, neighbour discovery, extension headers, fragments, scans",
+		Recorded:    "what arrived at three of the router's ports, as pcapng with an interface for each",
 	},
 	{
-		Name: "bulk", File: "bulk.pcap.gz", Packets: 5560,
+		Name: "bulk", File: "bulk.pcap.gz", Packets: 5440,
 		Description: "iperf3: few flows with many full packets, TCP both ways and UDP, IPv4 and IPv6",
 		Recorded:    "the server's interface, both directions",
 	},
