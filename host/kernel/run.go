@@ -59,9 +59,6 @@ func (p *Prog) Run(data []byte, c Context) (Result, error) {
 	if p.out == nil {
 		p.out = make([]byte, maxOut)
 	}
-	if len(data) < 14 {
-		return Result{}, ErrShort
-	}
 	p.ctx[0] = xdpMD{data: uint32(len(c.Meta)), dataEnd: uint32(len(in)), ingress: c.IfIndex, queue: c.RxQueue}
 	a := runAttr{
 		progFD: uint32(p.prog.FD()), dataSizeIn: uint32(len(in)), dataSizeOut: maxOut,
@@ -81,6 +78,8 @@ func (p *Prog) Run(data []byte, c Context) (Result, error) {
 		e = bpf(cmdTestRun, unsafe.Pointer(&a), sizeofRunAttr)
 	}
 	switch {
+	case e == unix.EINVAL && len(data) < 14:
+		return Result{}, ErrShort
 	case e == unix.ENOMEM && len(in) > 4096:
 		return Result{}, ErrLong
 	case e != 0:

@@ -164,8 +164,18 @@ func (r *run) packet(in *vm.Input, out *vm.Output) error {
 	} else {
 		r.it.Run(in, out)
 	}
+	ctx := kernel.Context{IfIndex: in.IfIndex, RxQueue: in.RxQueue}
+	if in.IfIndex == 1 {
+		ctx.IfIndex = 0 // the loopback device is what comes without being asked for
+	}
 	if why := r.skip(out); why != "" {
 		r.rep.Skipped[why]++
+		if why == SkipShort || why == SkipLong {
+			if _, err := r.prog.Run(in.Data, ctx); !errors.Is(err, kernel.ErrShort) && !errors.Is(err, kernel.ErrLong) {
+				r.differ(fmt.Sprintf("packet %d: %d bytes: the VM refuses them, the kernel says %v", in.Packet, len(in.Data), err))
+			}
+			return nil
+		}
 		if len(r.state.Writes) > 0 {
 			return r.twin.push()
 		}
@@ -177,10 +187,6 @@ func (r *run) packet(in *vm.Input, out *vm.Output) error {
 	})
 	if err != nil {
 		return err
-	}
-	ctx := kernel.Context{IfIndex: in.IfIndex, RxQueue: in.RxQueue}
-	if in.IfIndex == 1 {
-		ctx.IfIndex = 0 // the loopback device is what comes without being asked for
 	}
 	res, err := r.prog.Run(in.Data, ctx)
 	want := vm.Output{Verdict: res.Verdict, Data: res.Data, Meta: res.Meta, Redirect: out.Redirect}
