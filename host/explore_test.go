@@ -1,0 +1,37 @@
+package host
+
+import "testing"
+
+// From one packet the search reaches many paths of the firewall, and finds the
+// same packets again.
+func TestExplore(t *testing.T) {
+	obj, e := sample(t, "firewall")
+	seed := make([]byte, 64)
+	copy(seed[12:], []byte{0x08, 0x00, 0x45, 0, 0, 50})
+	seed[23] = 6
+	var first [][]byte
+	for round := range 2 {
+		r, err := New(obj, e, ExploreOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := Explore(r, [][]byte{seed}, 60, 200_000, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d paths after %d packets", len(found), r.Packets)
+		if len(found) < 60 {
+			t.Errorf("%d paths, want 60", len(found))
+		}
+		r.Close()
+		if round == 0 {
+			first = found
+			continue
+		}
+		for i := range found {
+			if string(found[i]) != string(first[i]) {
+				t.Fatalf("packet %d differs in the second search", i)
+			}
+		}
+	}
+}
