@@ -19,6 +19,7 @@ func Command() *cobra.Command {
 	var s gen.Spec
 	var share float64
 	var paths uint64
+	var search searched
 	c := &cobra.Command{
 		Use:   "gen --out FILE.pcapng",
 		Short: "Generate seeded synthetic traffic: flows, mixes, churn, attacks",
@@ -58,6 +59,16 @@ func Command() *cobra.Command {
 					base.Attack.Paths = paths
 				}
 			}
+			var found [][]byte
+			if attack == "search" {
+				if search.program == "" {
+					return fmt.Errorf("--attack search: --program names the program to attack")
+				}
+				base.Attack, search.paths, search.share = nil, paths, share
+				if found, err = search.packets(c.Context(), base); err != nil {
+					return err
+				}
+			}
 			g, err := gen.New(base)
 			if err != nil {
 				return err
@@ -66,7 +77,12 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := g.Write(c.Context(), w); err != nil {
+			if attack == "search" {
+				err = search.write(c.Context(), g, found, w)
+			} else {
+				err = g.Write(c.Context(), w)
+			}
+			if err != nil {
 				w.Abort()
 				return err
 			}
@@ -76,6 +92,9 @@ func Command() *cobra.Command {
 			l := report.NewFields(c.OutOrStdout())
 			l.Line("packets", report.Count(g.Spec().Packets))
 			l.Line("seed", g.Spec().Seed)
+			if attack == "search" {
+				l.Line("distinct paths found", report.Count(uint64(len(found))))
+			}
 			l.Line("written", out)
 			return l.Flush()
 		},
@@ -101,7 +120,11 @@ func Command() *cobra.Command {
 	f.Float64Var(&s.Replies, "replies", 0, "share of packets from server to client")
 	f.StringVar(&attack, "attack", "", "mix in an attack of `KIND`")
 	f.Float64Var(&share, "share", 0.5, "share of attack packets")
-	f.Uint64Var(&paths, "paths", 4096, "thrash: header shapes in a cycle")
+	f.Uint64Var(&paths, "paths", 4096, "thrash: header shapes in a cycle; search: distinct paths to look for")
+	f.StringVarP(&search.program, "program", "p", "", "search: the program to attack, `FILE` or sample:NAME")
+	f.StringVar(&search.entry, "entry", "", "search: `NAME` of the program in the object")
+	f.StringArrayVarP(&search.captures, "capture", "c", nil, "search: start from packets of `FILE` (default: of the traffic itself)")
+	f.IntVar(&search.budget, "budget", 1_000_000, "search: packets to try at most")
 	return c
 }
 
@@ -136,6 +159,7 @@ func presets() string {
 
 func kinds() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "  %-10s %s\n", "search", "packets found to take distinct paths of --program, one after the other")
 	for _, k := range gen.Kinds {
 		fmt.Fprintf(&b, "  %-10s %s\n", k.Name, k.Does)
 	}
