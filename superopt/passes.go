@@ -23,6 +23,7 @@ var passTable = []pass{
 	{"copy-merge", passCopyMerge},
 	{"store-widen", passStoreWiden},
 	{"narrow", passNarrow},
+	{"rules", passRules},
 	{"delete", passDelete},
 	{"xadd", passXadd},
 	{"swap-compare", passSwapCompare},

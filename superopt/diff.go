@@ -1,0 +1,96 @@
+package superopt
+
+import (
+	"fmt"
+	"strings"
+
+	"jitnic/host/ebpf"
+)
+
+// Diff prints what became of each instruction: "-" gone, "+" new or changed,
+// with the slot it stood at. Instructions that only moved have "~".
+func Diff(old, new *Prog) string {
+	var b strings.Builder
+	byslot := map[int32]int{}
+	for i := range new.Insts {
+		if s := new.Insts[i].Slot; s >= 0 {
+			byslot[s] = i
+		}
+	}
+	text := func(p *Prog, i int) string {
+		in := p.Insts[i]
+		if in.jumps() {
+			in.Off = 0
+			return strings.SplitN(in.String(), "@", 2)[0] + fmt.Sprintf("@%d", p.Insts[i].To)
+		}
+		return in.String()
+	}
+	same := func(i, j int) bool {
+		x, y := old.Insts[i], new.Insts[j]
+		if x.jumps() && y.jumps() { // a target that moved is no change
+			x.Off, y.Off = 0, 0
+		}
+		return x.Insn == y.Insn && x.Hi == y.Hi
+	}
+	next := 0
+	added := func(upto int) {
+		for ; next < upto; next++ {
+			if s := new.Insts[next].Slot; s < 0 {
+				fmt.Fprintf(&b, "  +      %s\n", text(new, next))
+			}
+		}
+	}
+	for i := range old.Insts {
+		j, ok := byslot[old.Insts[i].Slot]
+		switch {
+		case !ok:
+			fmt.Fprintf(&b, "  - %4d %s\n", old.Insts[i].Slot, text(old, i))
+		case same(i, j):
+			if j >= next {
+				added(j)
+				next = j + 1
+			}
+		default:
+			if j >= next {
+				added(j)
+				next = j + 1
+			}
+			fmt.Fprintf(&b, "  - %4d %s\n  + %4d %s\n", old.Insts[i].Slot, text(old, i), old.Insts[i].Slot, text(new, j))
+		}
+	}
+	added(len(new.Insts))
+	return b.String()
+}
+
+// Pad brings the program to n slots with jumps to the next instruction, put
+// before the last one.
+func (p *Prog) Pad(n int) {
+	for p.Slots() < n {
+		last := len(p.Insts) - 1
+		p.Insts = append(p.Insts, p.Insts[last])
+		p.Insts[last] = Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: int32(last + 1), Slot: -1}
+	}
+}
+
+// SlotsFrom gives the program in kernel slots, and for each the slot of the
+// input it stands for, -1 an invented one.
+func (p *Prog) SlotsFrom() ([]ebpf.Insn, []int, error) {
+	slots, at, err := p.slots()
+	if err != nil {
+		return nil, nil, err
+	}
+	from := make([]int, len(slots))
+	seen := map[int32]bool{}
+	for i := range p.Insts {
+		for k := at[i]; k < at[i+1]; k++ {
+			from[k] = -1
+			if s := p.Insts[i].Slot; s >= 0 && !seen[s] {
+				from[k] = int(s + k - at[i])
+			}
+		}
+		if at[i+1] > at[i] && p.Insts[i].Slot >= 0 {
+			seen[p.Insts[i].Slot] = true
+		}
+	}
+	return slots, from, nil
+}

@@ -1,0 +1,25 @@
+// Package superopt makes eBPF programs and traces smaller or faster, and
+// proves every change.
+//
+// It does what the K2 compiler does (Xu et al., SIGCOMM 2021), with sound
+// proofs and cheap layers before dear ones: dataflow passes, rewrite rules
+// kept as data, enumeration of short windows with counterexamples, and a
+// stochastic search. What a layer proposes is taken only if it costs less, the
+// verifier would take it, and the solver proves it equal.
+//
+//	p, _ := superopt.FromSlots("double", superopt.KindConst, slots, maps)
+//	r, err := superopt.Optimize(ctx, p, nil)
+//	fmt.Println(r.Before, "->", r.After, r.Whole)
+//
+// The pieces, one idea a file: a program is a list of [Inst] with jumps by
+// index (prog.go). Dataflow says what is known before an instruction and what
+// is live after it (analysis.go, liveness.go). A proof follows two fragments
+// symbolically (symbolic.go), compares what leaves them (prove.go), and asks
+// normal forms, then concrete tests, then the cache of verdicts, then Z3.
+// Passes stand in a table (passes.go), moves in another (move.go), rules in
+// rules.txt. Package format has K2's text forms, package object the .o files.
+//
+// At the end the result is proved once more against the input over the whole
+// program, where it has no loops and nothing outside the model: a second net.
+// If that proof finds a difference, the input is returned.
+package superopt
