@@ -60,6 +60,7 @@ type pageUnit struct {
 	Packets [][]*float64 `json:"packets"`
 	Bytes   [][]*float64 `json:"bytes"`
 	Best    []int        `json:"best"`
+	Bound   *int         `json:"bound"` // the one that distances are from
 }
 
 // pageWindows is the hit ratio over time: by size, cache, then window.
@@ -95,8 +96,11 @@ func (r *Report) pageData() *pageData {
 		u := &pageUnit{Sizes: sizes, Packets: make([][]*float64, len(all)), Bytes: make([][]*float64, len(all)), Best: []int{}}
 		caches, bounds := r.leaders(slots, mostLines)
 		for i, c := range all {
-			if slices.Contains(caches, c) || slices.Contains(bounds, c) && (c[0] == "belady-bypass" || c[0] == "pfoo-l" && slots || len(bounds) == 1) {
+			if slices.Contains(caches, c) || slices.Contains(bounds, c) && c[0] == r.bound(slots) {
 				u.Best = append(u.Best, i)
+			}
+			if c[0] == r.bound(slots) && c[1] == "always" {
+				u.Bound = &i
 			}
 			u.Packets[i], u.Bytes[i] = make([]*float64, len(sizes)), make([]*float64, len(sizes))
 			for k, n := range sizes {
@@ -166,6 +170,16 @@ func (r *Report) pageData() *pageData {
 	}
 	d.reuse(&r.Profile)
 	return d
+}
+
+// bound is the bound that distances are from.
+func (r *Report) bound(slots bool) string {
+	for i := range r.Rankings {
+		if slots == (r.Rankings[i].Slots > 0) && r.Rankings[i].Bound != "" {
+			return r.Rankings[i].Bound
+		}
+	}
+	return ""
 }
 
 // reuse merges both kinds of distance on one axis.

@@ -89,6 +89,7 @@ func (r *Report) leaders(slots bool, most int) (caches, bounds [][2]string) {
 			continue
 		}
 		switch {
+		case r.twin(c[0]):
 		case bound[c]:
 			if c[0] != "preinstalled" {
 				bounds = append(bounds, c)
@@ -112,7 +113,7 @@ func (r *Report) curves(slots bool, unit string, bytes bool) *report.Chart {
 	caches, bounds := r.leaders(slots, mostLines)
 	for i, k := range append(slices.Clone(caches), bounds...) {
 		s := report.Series{Name: name(k[0], k[1]), Bound: i >= len(caches)}
-		if s.Bound && k[0] != "belady-bypass" && k[0] != "pfoo-l" && len(bounds) > 1 && i > len(caches) {
+		if s.Bound && k[0] != r.bound(slots) {
 			continue // one line of a bound is enough on paper
 		}
 		for _, n := range r.budgets(slots, 0) {

@@ -81,17 +81,25 @@ const option = (sel, value, text) => { const o = document.createElement("option"
 for (const n of Object.keys(data.units)) option(unit, n, n);
 option(metric, "packets", "packets");
 if (data.bytes) option(metric, "bytes", "bytes");
+for (const u of Object.values(data.units)) if (u.bound != null && ![...metric.options].some(o => o.value === "above")) option(metric, "above", "packets, above the bound");
 const of = () => data.units[unit.value];
-const curves = () => [of().sizes].concat(names.map((c, i) => (of()[metric.value][i] || of().sizes.map(() => null))));
+const curves = () => {
+  const u = of();
+  if (metric.value !== "above") return [u.sizes].concat(u[metric.value]);
+  const b = u.bound == null ? [] : u.packets[u.bound];
+  return [u.sizes].concat(u.packets.map(row => row.map((v, k) => v == null || b[k] == null ? null : v - b[k])));
+};
+const what = () => metric.value === "above" ? "misses above " + (of().bound == null ? "the bound" : names[of().bound].name) + " (pp)" : "misses (% of " + metric.value + ")";
+const sizeLabel = () => "cache size (" + unit.value + ", log₂)";
 const cacheSeries = o => names.map((c, i) => line(c.name, c.colour, Object.assign({dash: c.dash, css: c.css, width: c.bound ? 1.6 : 1.9, show: shown.has(i)}, o)));
 const xs = {
   log: base => axis("", {splits: powers(base), values: (u, v) => thin(u, v, short, 40)}),
   lin: label => axis(label, {values: (u, v) => thin(u, v, short, 52)}),
 };
 const top = chart("chart-curves", {
-  tall: 440, sort: -1, text: percent,
-  scales: {x: log(2), y: {range: (u, lo, hi) => [0, hi > 0 ? Math.min(100, hi * 1.05) : 1]}},
-  axes: [Object.assign(xs.log(2), {label: () => "cache size (" + unit.value + ", log₂)"}), axis("misses (%)", {size: 50})].map(a => (typeof a.label === "function" ? Object.assign(a, {label: a.label()}) : a)),
+  tall: 440, sort: -1, text: v => v.toFixed(2) + (metric.value === "above" ? " pp" : " %"),
+  scales: {x: log(2), y: {range: (u, lo, hi) => [Math.min(0, lo || 0), hi > 0 ? Math.min(100, hi * 1.05) : 1]}},
+  axes: [Object.assign(xs.log(2), {label: sizeLabel()}), axis(what(), {size: 50})],
   series: [{}].concat(cacheSeries({points: {show: true, size: 4}})),
 }, curves(), x => group(x) + " " + unit.value);
 const keys = $("keys");
@@ -109,6 +117,12 @@ const boxes = names.map((c, i) => {
   keys.append(l);
   return b;
 });
+
+function redraw() {
+  top.axes[0].label = sizeLabel();
+  top.axes[1].label = what();
+  top.setData(curves());
+}
 
 // Hit ratio over time.
 const over = data.windows;
@@ -145,8 +159,8 @@ function pick(which) {
   sync();
 }
 for (const b of document.querySelectorAll("[data-pick]")) b.addEventListener("click", () => pick(b.dataset.pick));
-unit.addEventListener("change", () => { top.axes[0].label = "cache size (" + unit.value + ", log₂)"; top.setData(curves()); sizes(); hitChart.setData(hits()); });
-metric.addEventListener("change", () => top.setData(curves()));
+unit.addEventListener("change", () => { redraw(); sizes(); hitChart.setData(hits()); });
+metric.addEventListener("change", redraw);
 size.addEventListener("change", () => hitChart.setData(hits()));
 sync();
 
