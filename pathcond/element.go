@@ -85,6 +85,30 @@ func (c *Compiler) elementOf(addr bv.Term) (m int, elem bv.Term, key []bv.Term, 
 	return m, elem, []bv.Term{idx}, off, true
 }
 
+// insideOf takes an address base + k apart as a variable offset in a value: of
+// an array's constant element, or of an entry that was looked up.
+func (c *Compiler) insideOf(base bv.Term, k uint64) (m int, elem bv.Term, key []bv.Term, off bv.Term, ok bool) {
+	b := c.B
+	if base == 0 {
+		return 0, 0, nil, 0, false
+	}
+	if b.Op(base) == bv.OpAdd {
+		for i, a := range b.Args(base) {
+			if b.Op(a) != bv.OpFun {
+				continue
+			}
+			if id, arg := funParts(b.K(a)); id == FunLookup && arg < len(c.S.Maps) && k <= uint64(c.S.Maps[arg].Spec().ValueSize) {
+				return arg, a, b.Args(a), c.at(b.Args(base)[1-i], k), true
+			}
+		}
+	}
+	m, elem, key, at, ok := c.elementOf(b.Const(k, 64))
+	if !ok {
+		return 0, 0, nil, 0, false
+	}
+	return m, elem, key, c.at(base, at), true
+}
+
 // at2 is the address off bytes behind another.
 func (c *Compiler) at2(addr bv.Term, off uint64) bv.Term {
 	return c.B.Bin(bv.OpAdd, addr, c.B.Const(off, 64))

@@ -479,7 +479,7 @@ func (p *printer) constant(k uint64, w int) text {
 		s = fmt.Sprintf("%d.%d.%d.%d", byte(k>>24), byte(k>>16), byte(k>>8), byte(k))
 	case p.form == kindHex && w == 16 && k > 9:
 		s = fmt.Sprintf("0x%04x", k)
-	case p.form == kindHex && k > 9, k >= 1<<20:
+	case p.form == kindHex && k > 9, k >= 1<<20 && k%1000 != 0:
 		s = fmt.Sprintf("%#x", k)
 	}
 	return text{s: s, atom: true}
@@ -678,6 +678,13 @@ func (p *printer) load(t bv.Term) (s string, swapped bool) {
 		if off+n <= uint64(spec.ValueSize) {
 			return fmt.Sprintf("%s[%d:%d]", name, off, off+n), false
 		}
+	}
+	if m, elem, key, off, ok := c.insideOf(base, k); ok {
+		name, named := p.names[elem]
+		if !named {
+			name = p.entry(m, key)
+		}
+		return fmt.Sprintf("%s[%s +: %d]", name, p.expr(off, false).s, n), false
 	}
 	if k-data <= vm.MaxLinear && base != 0 {
 		return fmt.Sprintf("pkt[%s +: %d]", p.expr(c.at(base, k-data), false).s, n), true
