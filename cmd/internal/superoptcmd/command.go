@@ -1,0 +1,335 @@
+package superoptcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/superopt"
+
+	"github.com/spf13/cobra"
+)
+
+// flags are what the verb and its two sub-verbs share.
+type flags struct {
+	cost      string
+	seed      uint64
+	proposals int
+	rlimit    uint32
+	layers    string
+	rules     string
+	workers   int
+	json      string
+}
+
+func (f *flags) add(c *cobra.Command) {
+	fs := c.Flags()
+	fs.StringVar(&f.cost, "cost", "count", "what to make small: count (slots), count-no-atomics, latency (nanoseconds)")
+	fs.Uint64Var(&f.seed, "seed", 1, "seed of the stochastic search and the tests")
+	fs.IntVar(&f.proposals, "proposals", 0, "proposals of the stochastic search for each window; 0: the default, below 0: none")
+	fs.Uint32Var(&f.rlimit, "rlimit", 0, "solver resources for one proof; 0: the default")
+	fs.StringVar(&f.layers, "layers", "", "letters of the layers to run: p dataflow passes, r rules, e enumeration, s stochastic search; empty: all")
+	fs.StringVar(&f.rules, "rules", "", "a `FILE` of rewrite rules beside the built-in ones")
+	fs.IntVar(&f.workers, "workers", 0, "chains that run at once; 0: as many as there are processors (the result is the same)")
+	fs.StringVar(&f.json, "json", "", "write the report as JSON to `FILE` (- for stdout)")
+}
+
+func (f *flags) options() (*superopt.Options, error) {
+	if superopt.Costs[f.cost] == nil {
+		var names []string
+		for n := range superopt.Costs {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		return nil, fmt.Errorf("--cost %s: not one of %s", f.cost, strings.Join(names, ", "))
+	}
+	for _, l := range f.layers {
+		if !strings.ContainsRune("pres", l) {
+			return nil, fmt.Errorf("--layers %s: %q is not one of p, r, e, s", f.layers, l)
+		}
+	}
+	if f.workers < 0 {
+		return nil, fmt.Errorf("--workers %d: want 0 or more", f.workers)
+	}
+	o := &superopt.Options{Cost: f.cost, Seed: f.seed, Proposals: f.proposals, RLimit: f.rlimit, Layers: f.layers, Workers: f.workers}
+	return o, loadRules(o, f.rules)
+}
+
+// Report is what --json writes: sums over the programs of the file, then each
+// program. Counts are slots, a wide load two.
+type Report struct {
+	File        string           `json:"file"`
+	Out         string           `json:"out,omitempty"`
+	Cost        string           `json:"cost"`
+	Seed        uint64           `json:"seed"`
+	Before      int              `json:"before"`
+	After       int              `json:"after"`
+	CostBefore  float64          `json:"cost_before"`
+	CostAfter   float64          `json:"cost_after"`
+	LatBefore   float64          `json:"latency_before_ns"`
+	LatAfter    float64          `json:"latency_after_ns"`
+	Proposals   int64            `json:"proposals"`
+	PerSecond   float64          `json:"proposals_per_s"`
+	Seconds     float64          `json:"seconds"`
+	Proved      int              `json:"proved"`
+	Refuted     int              `json:"refuted"`
+	Unknown     int              `json:"unknown"`
+	Kernel      *superopt.Kernel `json:"kernel"`
+	Bytes       Bytes            `json:"bytes"`
+	Interrupted bool             `json:"interrupted,omitempty"`
+	Programs    []*Program       `json:"programs"`
+}
+
+// Bytes are the sizes of the two files.
+type Bytes struct {
+	Before int `json:"before"`
+	After  int `json:"after"`
+}
+
+// Program is one function's result.
+type Program struct {
+	*superopt.Result
+	Name    string   `json:"name"`
+	Section string   `json:"section,omitempty"`
+	Skipped string   `json:"skipped,omitempty"` // why it was left as it is
+	Steps   []string `json:"steps,omitempty"`   // rewrites taken, in order
+	Code    []string `json:"code,omitempty"`    // the result, an instruction a line
+}
+
+// kernelRuns is how many packets the kernel compares the result on.
+const kernelRuns = 2000
+
+// Command is `jitnic superopt`.
+func Command() *cobra.Command {
+	var f flags
+	var out, entry, windows string
+	var pad, kernel bool
+	c := &cobra.Command{
+		Use:   "superopt FILE [-o OUT]",
+		Short: "Make a program smaller or faster, each rewrite proved: .o, .k2, .bpf or .insns in, the same out",
+		Long: `Superopt optimises every function of an eBPF object (.o), or the one program of a
+.k2, .bpf or .insns file (with .maps and .desc beside it), and writes it back in
+the format it came in. Each rewrite is proved equal by Z3 (Debian: libz3-4) or
+by normal forms, and nothing the kernel's verifier would newly refuse is taken.
+
+An interrupt keeps the best proved so far, writes it, and exits with 130.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opt, err := f.options()
+			if err != nil {
+				return err
+			}
+			if opt.Windows, err = parseWindows(windows); err != nil {
+				return err
+			}
+			if out == "-" && f.json == "-" {
+				return errors.New("-o - and --json -: only one of them can have stdout")
+			}
+			in, err := open(args[0])
+			if err != nil {
+				return err
+			}
+			if err := in.only(entry, len(opt.Windows) > 0); err != nil {
+				return err
+			}
+			r, progs, err := run(c.Context(), in, opt, entry, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			r.Cost = f.cost
+			data, err := in.write(progs, pad)
+			if err != nil {
+				return pathError(in.path, err)
+			}
+			r.Out, r.Bytes.After = out, len(data)
+			if kernel {
+				r.judge(in.kernel(data, progs, kernelRuns, f.seed))
+			} else {
+				r.Kernel = &superopt.Kernel{Reason: "not asked (--kernel)"}
+			}
+			refused := r.Kernel.Differences > 0
+			if out != "" && !refused {
+				if err := report.WriteFile(out, c.OutOrStdout(), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+					return err
+				}
+			}
+			if f.json != "" {
+				if err := report.WriteJSON(f.json, c.OutOrStdout(), r); err != nil {
+					return err
+				}
+			}
+			text := c.OutOrStdout()
+			if out == "-" {
+				text = c.ErrOrStderr()
+			}
+			if f.json != "-" {
+				if err := r.Text(text); err != nil {
+					return err
+				}
+			}
+			switch {
+			case refused:
+				return fmt.Errorf("%s: the kernel refuses the result or differs on it (%s): nothing is written", in.path, firstLine(r.Kernel.Reason))
+			case r.Interrupted:
+				return fmt.Errorf("%s: interrupted; the best proved so far: %d -> %d", in.path, r.Before, r.After)
+			}
+			return nil
+		},
+	}
+	f.add(c)
+	fs := c.Flags()
+	fs.StringVarP(&out, "out", "o", "", "write the optimised program to `FILE` (- for stdout)")
+	fs.StringVar(&entry, "entry", "", "only this function of an object, by `NAME` or section")
+	fs.StringVar(&windows, "windows", "", "slots to optimise, as `s:e,…` with e the last one, as K2's; empty: found automatically")
+	fs.BoolVar(&pad, "pad", false, "keep every function's size, with goto +0")
+	fs.BoolVar(&kernel, "kernel", false, fmt.Sprintf("load original and result into the running kernel and compare them on %d packets", kernelRuns))
+	c.AddCommand(ladderCommand(), benchCommand())
+	return c
+}
+
+// parseWindows reads s:e,…; K2's e is the last slot of the window.
+func parseWindows(s string) ([][2]int, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var ws [][2]int
+	for _, w := range strings.Split(s, ",") {
+		a, b, ok := strings.Cut(strings.TrimSpace(w), ":")
+		from, err1 := strconv.Atoi(a)
+		to, err2 := strconv.Atoi(b)
+		if !ok || err1 != nil || err2 != nil || from < 0 || to < from {
+			return nil, fmt.Errorf("--windows %q: want s:e, two slots with 0 <= s <= e", w)
+		}
+		ws = append(ws, [2]int{from, to + 1})
+	}
+	return ws, nil
+}
+
+// only checks --entry; windows are of one function.
+func (in *input) only(entry string, windows bool) error {
+	n := 0
+	var names []string
+	for _, u := range in.units {
+		if u.is(entry) {
+			n++
+		}
+		names = append(names, u.name)
+	}
+	switch {
+	case n == 0:
+		return fmt.Errorf("%s: no function %q; there are: %s", in.path, entry, strings.Join(names, ", "))
+	case windows && n > 1:
+		return fmt.Errorf("%s: --windows is of one function: name it with --entry; there are: %s", in.path, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// is says whether --entry asks for the unit; "" asks for all.
+func (u *unit) is(entry string) bool {
+	return entry == "" || u.name == entry || u.section == entry
+}
+
+// run optimises the units that entry names, in order.
+func run(ctx context.Context, in *input, opt *superopt.Options, entry string, stderr io.Writer) (*Report, []*superopt.Prog, error) {
+	r := &Report{File: in.path, Seed: opt.Seed}
+	if st, err := os.Stat(in.path); err == nil {
+		r.Bytes.Before = int(st.Size())
+	}
+	progs := make([]*superopt.Prog, len(in.units))
+	began := time.Now()
+	var search float64
+	for i, u := range in.units {
+		p := &Program{Name: u.name, Section: u.section}
+		r.Programs = append(r.Programs, p)
+		if !u.is(entry) {
+			p.Skipped = "not asked for"
+			continue
+		}
+		if u.err != nil {
+			p.Skipped = u.err.Error()
+			continue
+		}
+		if ctx.Err() != nil {
+			p.Skipped, r.Interrupted = "interrupted", true
+			continue
+		}
+		for _, w := range opt.Windows {
+			if w[1] > u.prog.Slots() {
+				return nil, nil, fmt.Errorf("%s: --windows %d:%d: %s has %d slots", in.path, w[0], w[1]-1, u.name, u.prog.Slots())
+			}
+		}
+		o := *opt
+		news, done := progress(stderr, u.name)
+		o.Progress, o.Log = news, p.step
+		res, err := superopt.Optimize(ctx, u.prog, &o)
+		done()
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %s: %w", in.path, u.name, err)
+		}
+		p.Result, progs[i] = res, res.Prog
+		for k := range res.Prog.Insts {
+			p.Code = append(p.Code, res.Prog.Insts[k].String())
+		}
+		r.Before += res.Before
+		r.After += res.After
+		r.CostBefore += res.CostBefore
+		r.CostAfter += res.CostAfter
+		r.LatBefore += res.LatBefore
+		r.LatAfter += res.LatAfter
+		r.Proposals += res.Proposals
+		r.Proved += res.Proved
+		r.Refuted += res.Refuted
+		r.Unknown += res.Unknown
+		r.Interrupted = r.Interrupted || res.Interrupted
+		if res.PerSecond > 0 {
+			search += float64(res.Proposals) / res.PerSecond
+		}
+	}
+	r.Seconds = time.Since(began).Seconds()
+	if search > 0 {
+		r.PerSecond = float64(r.Proposals) / search
+	}
+	return r, progs, nil
+}
+
+// step keeps the log's lines of rewrites that were taken.
+func (p *Program) step(format string, args ...any) {
+	if strings.Contains(format, "accepted") {
+		p.Steps = append(p.Steps, fmt.Sprintf(format, args...))
+	}
+}
+
+// judge takes the kernel's answers in: each program's, and their sum.
+func (r *Report) judge(by map[string]*superopt.Kernel) {
+	sum := &superopt.Kernel{Loaded: len(by) > 0}
+	var names []string
+	for n := range by {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		k := by[n]
+		sum.Loaded = sum.Loaded && k.Loaded
+		sum.Runs += k.Runs
+		sum.Differences += k.Differences
+		if k.Reason != "" && (sum.Reason == "" || k.Differences > 0) {
+			sum.Reason = k.Reason
+			if n != "" {
+				sum.Reason = n + ": " + k.Reason
+			}
+		}
+		for _, p := range r.Programs {
+			if p.Name == n && p.Result != nil {
+				p.Result.Kernel = k
+			}
+		}
+	}
+	r.Kernel = sum
+}
