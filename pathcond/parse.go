@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/maps"
 	"jitnic/host/vm"
 	"jitnic/pathcond/bv"
 )
@@ -850,11 +851,16 @@ func (r *reader) mapExpr(col int) *expr {
 	if r.isWord("version") {
 		return r.leaf(r.version(m, key, at), col)
 	}
-	if r.isWord("occupied") {
-		return r.leaf(r.b.Fun(fun(FunPresent, m), 1, bv.Fact{}, r.b.Extract(key[0], 0, min(32, r.b.Width(key[0])))), col)
-	}
-	if r.isWord("vacant") {
-		return r.leaf(r.b.Not(r.b.Fun(fun(FunPresent, m), 1, bv.Fact{}, r.b.Extract(key[0], 0, min(32, r.b.Width(key[0]))))), col)
+	if w := r.peekWord(); w == "occupied" || w == "vacant" {
+		if _, ok := c.S.Maps[m].(maps.Redirects); !ok || !isIndexed(spec) {
+			r.failAt(at, "map %q holds no targets of redirects", name)
+		}
+		r.isWord(w)
+		t := r.b.Fun(fun(FunPresent, m), 1, bv.Fact{}, key[0])
+		if w == "vacant" {
+			t = r.b.Not(t)
+		}
+		return r.leaf(t, col)
 	}
 	return r.leaf(r.postfix(m, c.element(m, key), key), col)
 }
