@@ -181,6 +181,9 @@ func (f *facts) known(p bv.Term) (val, ok bool) {
 		if xl == xh && yl == yh && xl == yl {
 			return true, true
 		}
+		if f.apart(args[0], args[1]) || f.apart(args[1], args[0]) {
+			return false, true
+		}
 		if x, c, ok := f.masked(args[0]); ok && yl == yh && len(f.bits) > 0 {
 			g := f.bits[x]
 			if g.mask&c&(g.val^yl) != 0 {
@@ -205,6 +208,19 @@ func (f *facts) known(p bv.Term) (val, ok bool) {
 		}
 	}
 	return false, false
+}
+
+// apart says whether x - y is known not to be 0: the simplifier writes
+// "x - y == 0" as "x == y", and "x - y == 7" as it stands.
+func (f *facts) apart(x, y bv.Term) bool {
+	if _, ok := f.b.IsConst(x); ok {
+		return false
+	}
+	if _, ok := f.b.IsConst(y); ok {
+		return false
+	}
+	lo, _ := f.bounds(f.b.Bin(bv.OpSub, x, y))
+	return lo > 0
 }
 
 // masked takes a term as x & c.
@@ -270,6 +286,10 @@ func (f *facts) learn(p bv.Term, val bool) {
 		if val {
 			f.narrow(args[0], yl, yh)
 			f.narrow(args[1], xl, xh)
+			if xl != xh && yl != yh { // see apart
+				f.narrow(b.Bin(bv.OpSub, args[0], args[1]), 0, 0)
+				f.narrow(b.Bin(bv.OpSub, args[1], args[0]), 0, 0)
+			}
 		} else if yl == yh {
 			if xl == yl {
 				f.narrow(args[0], xl+1, ^uint64(0))

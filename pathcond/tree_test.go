@@ -129,3 +129,20 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+// The simplifier writes x - y == 0 as x == y. A path that has it and one with
+// x - y == 7 are disjoint, whichever comes first.
+func TestDifferencesAreDisjoint(t *testing.T) {
+	for _, order := range [][2]uint64{{0, 7}, {7, 0}} {
+		s := emptyState(t, 64)
+		b := bv.NewBuilder()
+		tree := NewTree(b, &Env{S: s})
+		x, y := field(b, s, 12, 2), field(b, s, 36, 2)
+		for id, c := range order {
+			eq := b.Bin(bv.OpEq, b.Bin(bv.OpSub, x, y), b.Const(c, 16))
+			if err := tree.Insert(&Path{Cond: []Pred{{Term: eq, Want: true}}}, int32(id)); err != nil {
+				t.Errorf("differences %v: %v", order, err)
+			}
+		}
+	}
+}
