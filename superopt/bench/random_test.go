@@ -1,0 +1,171 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"jitnic/host/diff"
+	"jitnic/host/ebpf"
+	"jitnic/host/kernel"
+	"jitnic/host/loader"
+	"jitnic/host/progen"
+	"jitnic/host/vm"
+	"jitnic/superopt"
+)
+
+var (
+	cases  = flag.Int("cases", 12, "random programs to optimise and compare")
+	from   = flag.Uint64("from", 0, "seed of the first")
+	layers = flag.String("layers", "", "layers of the optimiser to run on them")
+	props  = flag.Int("proposals", 2000, "proposals for each window")
+	shrink = flag.Bool("shrink", false, "make a failing program small")
+)
+
+// optimised gives the case's object with an optimised entry program.
+func optimised(c *progen.Case, opt superopt.Options) (*loader.Object, *superopt.Result, error) {
+	p, err := superopt.FromSlots("random", superopt.KindXDP, c.Entry.Insns, c.Object.Maps)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := superopt.Optimize(context.Background(), p, &opt)
+	if err != nil {
+		return nil, nil, err
+	}
+	slots, err := r.Prog.ToSlots()
+	if err != nil {
+		return nil, nil, err
+	}
+	obj, err := loader.FromCode("random", slots, c.Object.Maps)
+	if err != nil {
+		return nil, r, fmt.Errorf("the result is no program: %w", err)
+	}
+	obj.License = c.Object.License
+	e := *c.Entry
+	e.Insns, e.Funcs = obj.Programs[0].Insns, obj.Programs[0].Funcs
+	obj.Programs = append([]*loader.Program{&e}, c.Object.Programs[1:]...)
+	return obj, r, nil
+}
+
+// compare runs both over packets, side by side on maps of their own.
+func compare(c *progen.Case, obj *loader.Object, packets int) error {
+	var st [2]*vm.State
+	var it [2]*vm.Interp
+	for i, o := range []*loader.Object{c.Object, obj} {
+		var err error
+		if st[i], err = vm.NewState(o, vm.Options{Seed: c.Seed}); err != nil {
+			return err
+		}
+		defer st[i].Close()
+		if it[i], err = vm.NewInterp(st[i], o, o.Programs[0]); err != nil {
+			return err
+		}
+	}
+	ck := diff.NewChecker(st[0], st[1], 0)
+	rng := rand.New(rand.NewPCG(c.Seed, 2))
+	pkts := c.Packets(packets, c.Seed)
+	var out [2]vm.Output
+	for i := range 3 * len(pkts) {
+		p := pkts[rng.IntN(len(pkts))]
+		if rng.IntN(2) == 0 {
+			p = c.Mutate(rng, p)
+		}
+		for k := range it {
+			it[k].Run(&vm.Input{Data: p, TimeNS: uint64(1000 + i), IfIndex: 1, Packet: uint64(i)}, &out[k])
+		}
+		if d := ck.Packet(&out[0], &out[1]); d != nil {
+			return fmt.Errorf("packet %d %x: %w", i, p, d)
+		}
+	}
+	if d := ck.All(); d != nil {
+		return d
+	}
+	return nil
+}
+
+// Random programs, optimised, do what they did; and the kernel takes them.
+func TestRandom(t *testing.T) {
+	bpf := kernel.Available()
+	if bpf != nil {
+		t.Logf("not loaded into the kernel: %v", bpf)
+	}
+	shorter, slots, loaded, refused := 0, 0, 0, 0
+	began := time.Now()
+	for seed := *from; seed < *from+uint64(*cases); seed++ {
+		if d, ok := t.Deadline(); ok && time.Until(d) < 5*time.Second || *cases == 12 && time.Since(began) > 20*time.Second {
+			t.Logf("stopped before seed %d: no time left", seed)
+			break
+		}
+		popt := progen.Options{Statements: 8 + int(seed%24), V4: seed%2 == 0, Latched: seed%3 == 0, NoCalls: seed%2 == 1, NoLoops: seed%4 != 0}
+		c := progen.Generate(seed, popt)
+		opt := superopt.Options{Seed: seed, Layers: *layers, Proposals: *props, Workers: 1, Cost: []string{"count", "latency"}[seed/2%2]}
+		obj, r, err := optimised(c, opt)
+		if err == nil {
+			err = compare(c, obj, 60)
+		}
+		if err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+			if *shrink {
+				c = c.Shrink(func(c *progen.Case) bool {
+					if ebpf.Validate(c.Entry.Insns) != nil {
+						return false
+					}
+					if p, err := kernel.Load(c.Object, c.Entry, kernel.Options{}); err != nil {
+						return false
+					} else {
+						p.Close()
+						p.Maps.Close()
+					}
+					o, _, err := optimised(c, opt)
+					return err == nil && compare(c, o, 60) != nil
+				})
+				o, _, _ := optimised(c, opt)
+				t.Logf("%v\n%s\nbecame\n%s", compare(c, o, 60), c, ebpf.Printer{}.Code(o.Programs[0].Insns))
+			}
+			continue
+		}
+		if r.After < r.Before {
+			shorter++
+			slots += r.Before - r.After
+		}
+		if bpf != nil {
+			continue
+		}
+		ld := func(o *loader.Object) error {
+			p, err := kernel.Load(o, o.Programs[0], kernel.Options{})
+			if err == nil {
+				p.Close()
+				p.Maps.Close()
+			}
+			return err
+		}
+		if ld(c.Object) != nil {
+			continue
+		}
+		loaded++
+		var le *kernel.LoadError
+		if err := ld(obj); errors.As(err, &le) {
+			refused++
+			t.Errorf("seed %d: the kernel takes the original and not the result: %v", seed, le)
+			if *shrink {
+				c = c.Shrink(func(c *progen.Case) bool {
+					if ebpf.Validate(c.Entry.Insns) != nil || ld(c.Object) != nil {
+						return false
+					}
+					o, _, err := optimised(c, opt)
+					return err == nil && ld(o) != nil
+				})
+				o, _, _ := optimised(c, opt)
+				t.Logf("%+v\n%s\nbecame\n%s", ld(o), c, ebpf.Printer{}.Code(o.Programs[0].Insns))
+			}
+		}
+	}
+	t.Logf("%d programs shorter, by %d slots; %d loaded into the kernel, %d refused", shorter, slots, loaded, refused)
+	if shorter == 0 {
+		t.Error("nothing was made shorter")
+	}
+}
