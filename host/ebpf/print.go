@@ -72,6 +72,8 @@ func (p Printer) Code(code []Insn) string {
 			hi = code[i+1]
 			b.WriteString(p.Insn(in, hi))
 			i++
+		} else if in.IsWide() { // cut off behind its first slot
+			b.WriteString(rawInsn(in))
 		} else {
 			b.WriteString(p.Insn(in, hi))
 		}
@@ -91,7 +93,7 @@ func (p Printer) Insn(in, hi Insn) string {
 			return s
 		}
 	}
-	if in.IsWide() && hi != (Insn{}) {
+	if in.IsWide() {
 		return rawInsn(in) + "; " + rawInsn(hi)
 	}
 	return rawInsn(in)
