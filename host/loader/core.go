@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf/asm"
@@ -16,7 +17,26 @@ import (
 // read when the first is met: programs without any need no kernel types.
 type coreTargets struct {
 	specs []*btf.Spec
+	cache *btf.Cache // of the running kernel, as long as its modules aren't among specs
 	local btf.Builder
+}
+
+// poisoned says whether a relocation has no answer.
+func poisoned(f btf.COREFixup) bool { return strings.HasSuffix(f.String(), "=poison") }
+
+// addModules adds the types of the running kernel's modules.
+func (c *coreTargets) addModules() {
+	cache := c.cache
+	c.cache = nil
+	modules, err := cache.Modules()
+	if err != nil {
+		return // a kernel without module types
+	}
+	for _, m := range modules {
+		if s, err := cache.Module(m); err == nil {
+			c.specs = append(c.specs, s)
+		}
+	}
 }
 
 // relocateCORE resolves the CO-RE relocations of a function in place.
@@ -33,13 +53,18 @@ func (l *linker) relocateCORE(insns asm.Instructions) error {
 		return nil
 	}
 	if l.core == nil {
-		specs, err := l.kernelTypes()
+		core, err := l.kernelTypes()
 		if err != nil {
 			return fmt.Errorf("CO-RE relocation (%s): %w", relos[0], err)
 		}
-		l.core = &coreTargets{specs: specs}
+		l.core = core
 	}
 	fixups, err := btf.CORERelocate(relos, l.core.specs, binary.LittleEndian, l.core.local.Add)
+	if err == nil && l.core.cache != nil && slices.ContainsFunc(fixups, poisoned) {
+		// Reading the types of all modules takes long; few programs need any.
+		l.core.addModules()
+		fixups, err = btf.CORERelocate(relos, l.core.specs, binary.LittleEndian, l.core.local.Add)
+	}
 	if err != nil {
 		return fmt.Errorf("CO-RE: %s", oneLine(err.Error()))
 	}
@@ -51,9 +76,8 @@ func (l *linker) relocateCORE(insns asm.Instructions) error {
 	return nil
 }
 
-// kernelTypes reads the types named by --btf, or the running kernel's with
-// those of its modules.
-func (l *linker) kernelTypes() ([]*btf.Spec, error) {
+// kernelTypes reads the types named by --btf, or the running kernel's.
+func (l *linker) kernelTypes() (*coreTargets, error) {
 	if l.opt.BTF != "" {
 		data, err := os.ReadFile(l.opt.BTF)
 		if err != nil {
@@ -63,7 +87,7 @@ func (l *linker) kernelTypes() ([]*btf.Spec, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--btf %s: %s", l.opt.BTF, oneLine(err.Error()))
 		}
-		return []*btf.Spec{spec}, nil
+		return &coreTargets{specs: []*btf.Spec{spec}}, nil
 	}
 	cache := btf.NewCache()
 	kernel, err := cache.Kernel()
@@ -73,17 +97,7 @@ func (l *linker) kernelTypes() ([]*btf.Spec, error) {
 		}
 		return nil, fmt.Errorf("BTF of the running kernel: %s", oneLine(err.Error()))
 	}
-	specs := []*btf.Spec{kernel}
-	modules, err := cache.Modules()
-	if err != nil {
-		return specs, nil // a kernel without module types
-	}
-	for _, m := range modules {
-		if s, err := cache.Module(m); err == nil {
-			specs = append(specs, s)
-		}
-	}
-	return specs, nil
+	return &coreTargets{specs: []*btf.Spec{kernel}, cache: cache}, nil
 }
 
 // isPoisoned says whether cilium/ebpf replaced an instruction whose relocation

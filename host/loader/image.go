@@ -108,6 +108,11 @@ func openImage(data []byte) (*image, error) {
 		if s := &im.secs[i]; elf.SectionType(s.Type) == elf.SHT_NOBITS && s.Size > maxBSS {
 			return nil, fmt.Errorf("section %q: %d bytes of zeroes are more than any program has (%d)", im.name[i], s.Size, maxBSS)
 		}
+		if elf.SectionType(im.secs[i].Type) != elf.SHT_NULL {
+			if _, err := im.data(i); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if err := im.readSymbols(); err != nil {
 		return nil, err
