@@ -23,6 +23,9 @@ func (o *optimizer) valueNumber(s, e int) bool {
 	}
 	m := newMachine(o.p, AllAccel)
 	st := m.entry(&o.a.in[s], o.free)
+	if f := o.assumption(s); f != nil {
+		f(m, st)
+	}
 	var acc []symAccess
 	for i := s; i < e; i++ {
 		in := o.p.Insts[i]
@@ -42,6 +45,14 @@ func (o *optimizer) valueNumber(s, e int) bool {
 			if o.try("value-number", i, i+1, false, func(q *Prog) { q.Insts[i] = nop() }) ||
 				o.try("value-number", s, i+1, false, func(q *Prog) { q.Insts[i] = nop() }) {
 				return true
+			}
+		}
+		if k, ok := m.b.IsConst(t); ok && !(in.Class() == ebpf.ClassALU64 && in.ALUOp() == ebpf.ALUMov) && in.Op != ebpf.OpLDDW {
+			if mv, ok := movConst(uint8(d), k); ok && mv.Insn != in.Insn {
+				mv.Slot = in.Slot
+				if o.try("value-number", s, i+1, true, func(q *Prog) { q.Insts[i] = mv }) {
+					return true
+				}
 			}
 		}
 		if isMovReg(&in) {

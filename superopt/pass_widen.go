@@ -33,6 +33,9 @@ func (o *optimizer) storeWiden(s, e int) bool {
 	m := newMachine(o.p, AllAccel)
 	b := m.b
 	st := m.entry(&o.a.in[s], o.free)
+	if f := o.assumption(s); f != nil {
+		f(m, st)
+	}
 	var acc []symAccess
 	var stores []symStore
 	for i := s; i < e; i++ {

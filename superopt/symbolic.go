@@ -89,10 +89,18 @@ type symState struct {
 	r     [11]bv.Term // 0: unreadable
 	mem   []region
 	world bv.Term
-	// spilled is how many writes to the stack only say what entry facts know.
-	spilled int
+	// known is how many writes of each region only say what was there at entry.
+	known []int
 	// stale: something unknown ran, which may have moved the packet.
 	stale bool
+}
+
+// noteKnown takes the writes so far as knowledge, not as stores.
+func (s *symState) noteKnown() {
+	s.known = make([]int, len(s.mem))
+	for i := range s.mem {
+		s.known[i] = len(s.mem[i].writes)
+	}
 }
 
 func (s *symState) clone() *symState {
@@ -151,7 +159,7 @@ func (m *machine) entry(f *facts, loopFree bool) *symState {
 			m.put(s, rgStack, m.hide(m.b.Const(uint64(int64(i*8-512)), 64)), t, 8)
 		}
 	}
-	s.spilled = len(s.mem[rgStack].writes)
+	s.noteKnown()
 	return s
 }
 
@@ -472,7 +480,7 @@ func (m *machine) forget(in *Inst, s *symState) {
 	for i := range s.mem {
 		s.mem[i] = region{ver: unknown()}
 	}
-	s.spilled = 0
+	s.noteKnown()
 	s.stale = true
 }
 
@@ -523,7 +531,7 @@ func (p *Prog) order(s, e int) ([]int, error) {
 func (m *machine) merge(a, b *symState) *symState {
 	t := m.b
 	c := a.pc
-	n := &symState{pc: t.OrB(a.pc, b.pc), mem: make([]region, len(a.mem)), world: t.Ite(c, a.world, b.world), spilled: a.spilled, stale: a.stale || b.stale}
+	n := &symState{pc: t.OrB(a.pc, b.pc), mem: make([]region, len(a.mem)), world: t.Ite(c, a.world, b.world), known: a.known, stale: a.stale || b.stale}
 	for i := range n.r {
 		if a.r[i] != 0 && b.r[i] != 0 {
 			n.r[i] = m.choose(c, a.r[i], b.r[i])
@@ -794,10 +802,7 @@ func (m *machine) load(s *symState, r uint8, off int64, n int, acc *[]symAccess)
 		// Some kernel object: what it holds can't have been written here, unless
 		// anything was.
 		for i := range s.mem {
-			if i == rgStack && len(s.mem[i].writes) == s.spilled {
-				continue
-			}
-			if len(s.mem[i].writes) != 0 {
+			if len(s.mem[i].writes) != s.known[i] {
 				return 0, fmt.Errorf("load through a pointer of no known region after a store")
 			}
 		}
@@ -811,7 +816,7 @@ func (m *machine) load(s *symState, r uint8, off int64, n int, acc *[]symAccess)
 	*acc = append(*acc, symAccess{guard: s.pc, rg: rg, off: at, n: n})
 	if rg == rgCtx {
 		if k, ok := b.IsConst(at); ok {
-			if kind, isPtr := ctxPointer(m.p.Kind, int64(k), n); isPtr && len(s.mem[rgCtx].writes) == 0 {
+			if kind, isPtr := ctxPointer(m.p.Kind, int64(k), n); isPtr && len(s.mem[rgCtx].writes) == s.known[rgCtx] {
 				if s.stale {
 					return b.Fun(fnOther+0x100+uint64(kind), 64, addrFact, s.world), nil
 				}
