@@ -83,7 +83,6 @@ func (r *Report) pageData() *pageData {
 		d.Caches = append(d.Caches, pageCache{name(c[0], c[1]), i.Is, i.Kind == policy.Bound})
 	}
 	d.Windows.Units = map[string]*pageWindows{}
-	telling := r.telling()
 	for _, slots := range []bool{false, true} {
 		unit := "entries"
 		if slots {
@@ -121,7 +120,7 @@ func (r *Report) pageData() *pageData {
 			d.First = u.Best
 		}
 		w := &pageWindows{Sizes: r.budgets(slots, mostWindowSizes)}
-		if telling != nil && slots == (telling.Slots > 0) {
+		if telling := r.tellingOf(slots); telling != nil {
 			w.First = telling.Entries + telling.Slots
 			if !slices.Contains(w.Sizes, w.First) {
 				w.Sizes = append(w.Sizes, w.First)

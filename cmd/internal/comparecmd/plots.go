@@ -3,10 +3,13 @@ package comparecmd
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"jitnic/cmd/internal/report"
 )
@@ -134,11 +137,20 @@ func (r *Report) curves(slots bool, unit string, bytes bool) *report.Chart {
 	return c
 }
 
+// title names the study: the program and the captures, without folders.
 func (r *Report) title() string {
-	if r.Program == "" {
-		return r.Capture
+	names := make([]string, len(r.Captures))
+	for i, c := range r.Captures {
+		names[i] = filepath.Base(c)
 	}
-	return r.Entry + " on " + r.Capture
+	on := strings.Join(names, " + ")
+	if len(names) > 3 {
+		on = fmt.Sprintf("%s and %d more", names[0], len(names)-1)
+	}
+	if r.Program == "" {
+		return on
+	}
+	return r.Entry + " on " + on
 }
 
 func (r *Report) workingSet() *report.Chart {

@@ -254,6 +254,9 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 	}
 	for _, k := range study.Rankings(seed) {
 		n := Ranking{Entries: k.Entries, Slots: k.Slots}
+		if k.Slots > 0 { // golang-lru's caches count entries: they don't keep to a budget in slots
+			k.Points = slices.DeleteFunc(slices.Clone(k.Points), func(p *cache.Point) bool { return strings.HasPrefix(p.Policy, "golang-") })
+		}
 		if k.Bound != nil {
 			n.Bound, n.BoundMiss = k.Bound.Policy, &k.Bound.MissRatio
 		}

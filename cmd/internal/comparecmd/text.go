@@ -187,6 +187,7 @@ func (r *Report) tables(cols int) []Table {
 	}
 	add(r.classTable())
 	add(r.reachTable())
+	add(r.slotsTable())
 	add(r.labelTable())
 	add(r.defenceTable())
 	add(r.lossTable())
@@ -357,13 +358,21 @@ func (r *Report) ratioTable(slots, bytes bool, cols int) *Table {
 }
 
 // telling is the size at which the caches differ most, where their classes are
-// worth a look. The worst quarter doesn't count: mru and its like would decide.
+// worth a look; in entries where there are such. The worst quarter doesn't
+// count: mru and its like would decide.
 func (r *Report) telling() *Ranking {
+	if k := r.tellingOf(false); k != nil {
+		return k
+	}
+	return r.tellingOf(true)
+}
+
+func (r *Report) tellingOf(slots bool) *Ranking {
 	var best *Ranking
 	most := -1.0
 	for i := range r.Rankings {
 		k := &r.Rankings[i]
-		if n := len(k.Best); n > 0 {
+		if n := len(k.Best); n > 0 && slots == (k.Slots > 0) {
 			if d := k.Best[n*3/4].MissRatio - k.Best[0].MissRatio; d > most {
 				best, most = k, d
 			}
@@ -399,6 +408,21 @@ func (r *Report) classTable() *Table {
 			behind, sure = pct(b.Behind), yes(b.Significant)
 		}
 		t.Rows = append(t.Rows, append(row, rate, behind, sure))
+	}
+	return t
+}
+
+// slotsTable is what each policy does on a budget in slots.
+func (r *Report) slotsTable() *Table {
+	if len(r.budgets(true, 0)) == 0 {
+		return nil
+	}
+	t := &Table{ID: "sizes", Title: "What the policies do on a budget in slots", Left: 3, Head: []string{"policy", "kind", "on slots"}}
+	for _, p := range r.Policies {
+		t.Rows = append(t.Rows, []string{p.Policy, p.Kind, p.Sizes})
+	}
+	if slices.ContainsFunc(r.Policies, func(p PolicyNote) bool { return strings.HasPrefix(p.Policy, "golang-") }) {
+		t.Note = "golang-lru's own caches count entries, so in slots they hold more than the budget: they are in the rows, but not ranked there."
 	}
 	return t
 }

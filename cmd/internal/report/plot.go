@@ -45,8 +45,10 @@ var dashes = [][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(1.5), v
 func (c *Chart) Plot() (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.XOffs, p.Legend.YOffs = true, -vg.Points(6), -vg.Points(4)
+	p.Title.Padding = vg.Points(6)
 	p.Legend.TextStyle.Font.Size = font.Points(8)
+	p.Title.TextStyle.Font.Size = font.Points(11)
 	p.Add(plotter.NewGrid())
 	if c.LogX > 0 {
 		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, logTicks(c.LogX)
@@ -162,6 +164,7 @@ func (h *Heat) Range() (lo, hi float64) {
 func (h *Heat) Plot() *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text = h.Title, h.X
+	p.Title.Padding, p.Title.TextStyle.Font.Size = vg.Points(6), font.Points(10)
 	lo, hi := h.Range()
 	cm := moreland.SmoothBlueRed()
 	cm.SetMin(0)

@@ -1,0 +1,173 @@
+package comparecmd_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"jitnic/cache"
+	"jitnic/cmd/internal/session"
+	"jitnic/host/programs"
+)
+
+// corpus is a capture of ../shared/corpus, or skips.
+func corpus(t *testing.T, name string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above")
+		}
+	}
+	path := filepath.Join(dir, "..", "shared", "corpus", "captures", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no corpus: %v", err)
+	}
+	return path
+}
+
+// updated writes a sample's maps with timed updates of one of them: what stands
+// in it changes, goes and comes back while packets pass.
+func updated(t *testing.T, sample, table string, change func(value map[string]any)) string {
+	t.Helper()
+	s, err := programs.Get(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f map[string]any
+	if err := json.Unmarshal(s.Maps, &f); err != nil {
+		t.Fatal(err)
+	}
+	var updates []any
+	entries := f["maps"].(map[string]any)[table].([]any)
+	for i, e := range entries {
+		entry := e.(map[string]any)
+		at := 150 + 170*i
+		value := map[string]any{}
+		for k, v := range entry["value"].(map[string]any) {
+			value[k] = v
+		}
+		change(value)
+		updates = append(updates,
+			map[string]any{"at": at, "map": table, "key": entry["key"], "value": value},
+			map[string]any{"at": at + 900, "map": table, "key": entry["key"], "delete": true},
+			map[string]any{"at": at + 1300, "map": table, "key": entry["key"], "value": entry["value"]},
+		)
+	}
+	at := func(i int) int { return updates[i].(map[string]any)["at"].(int) }
+	for i := range updates { // by time
+		for j := i; j > 0 && at(j) < at(j-1); j-- {
+			updates[j], updates[j-1] = updates[j-1], updates[j]
+		}
+	}
+	f["updates"] = updates
+	b, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), sample+".maps.json")
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestReplay holds that compare and replay agree: for programs with and without
+// state, in both modes, with thresholds, delays and timed updates, every miss
+// class that the laboratory counts on the stream of paths is the one that the
+// runtime counts packet by packet.
+func TestReplay(t *testing.T) {
+	type cfg struct {
+		hot   uint32
+		delay uint64
+	}
+	cfgs := []cfg{{1, 0}, {2, 0}, {1, 5}, {2, 5}}
+	action := func(v map[string]any) { v["action"] = 3 - int(v["action"].(float64)) }
+	for _, c := range []struct {
+		program, capture string
+		limit            uint64
+		specialise       bool
+		table            string
+		change           func(map[string]any)
+		invalidated      bool // the updates must invalidate something
+	}{
+		{program: "firewall", capture: "zoo.pcap.gz", limit: 5000},
+		{program: "conntrack", capture: "many-protocols.pcap.gz", limit: 3000},
+		{program: "loadbalancer", capture: "tls2-v4v6.pcap.gz", limit: 3000},
+		{program: "telemetry", capture: "zoo.pcap.gz", limit: 3000},
+		{program: "firewall", capture: "tls2-v4v6.pcap.gz", limit: 4000, specialise: true, table: "services", change: action, invalidated: true},
+		{program: "conntrack", capture: "many-protocols.pcap.gz", limit: 3000, specialise: true},
+		{program: "nat", capture: "many-protocols.pcap.gz", limit: 3000, specialise: true},
+	} {
+		mode := "generic"
+		if c.specialise {
+			mode = "specialised"
+		}
+		t.Run(fmt.Sprintf("%s-%s-%s", c.program, strings.TrimSuffix(c.capture, ".pcap.gz"), mode), func(t *testing.T) {
+			in := session.Input{Program: "sample:" + c.program, Captures: []string{corpus(t, c.capture)}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
+			if c.table != "" {
+				in.Maps = updated(t, c.program, c.table, c.change)
+			}
+			st, s, err := session.Paths(t.Context(), in, c.specialise, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+			var sum cache.Counts
+			for i, policy := range []string{"lru", "fifo", "clock", "arc", "2q", "s3-fifo"} {
+				for k, x := range cfgs {
+					if testing.Short() && (i+k)%4 != 0 {
+						continue
+					}
+					size := []uint64{4, 16}[(i+k)%2]
+					ca := session.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Specialise: c.specialise}
+					r, err := session.Open(t.Context(), in, ca, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					err = r.Run(t.Context(), io.Discard, nil)
+					want := r.Runtime.NIC.Cache.Stats()
+					r.Close()
+					if err != nil {
+						t.Fatal(err)
+					}
+					g := cache.Grid{Policies: []string{policy}, Entries: []uint64{size}, HotThreshold: x.hot, InstallDelay: x.delay, Seed: in.Seed, Workers: 1}
+					study, err := g.Run(t.Context(), st)
+					if err != nil {
+						t.Fatal(err)
+					}
+					p := &study.Points[0]
+					if p.Counts() != want.Outcome || p.Installs != want.Installed || p.Evictions != want.Evicted {
+						t.Errorf("%s of %d, hot %d, delay %d: compare counts %v, %d installs, %d evictions; replay %v, %d, %d",
+							policy, size, x.hot, x.delay, p.Counts(), p.Installs, p.Evictions, want.Outcome, want.Installed, want.Evicted)
+					}
+					for o, n := range want.Outcome {
+						sum[o] += n
+					}
+				}
+			}
+			// The test would be idle where nothing of this happens.
+			for _, o := range []cache.Outcome{cache.Hit, cache.Cold, cache.Capacity, cache.NotHot, cache.InFlight} {
+				if sum[o] == 0 {
+					t.Errorf("no packet was %v in any of the runs", o)
+				}
+			}
+			// (A path that was invalidated never comes back under its number: its
+			// packets are cold on another path. So that class stays empty.)
+			if c.invalidated && len(st.Invalidations) == 0 {
+				t.Error("nothing was invalidated by the updates")
+			}
+			t.Logf("%d packets, %d paths, %d invalidations; all runs: %v", st.Len(), st.NumIDs(), len(st.Invalidations), sum)
+		})
+	}
+}
