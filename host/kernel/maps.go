@@ -80,6 +80,10 @@ func NewMap(s *maps.Spec) (*Map, error) {
 	}
 	ms := mapSpec(s)
 	m, err := cilium.NewMap(ms)
+	if errors.Is(err, unix.EPERM) && ms.Flags&maps.FlagZeroSeed != 0 { // takes CAP_SYS_ADMIN
+		ms.Flags &^= maps.FlagZeroSeed
+		m, err = cilium.NewMap(ms)
+	}
 	if err != nil && (ms.Key != nil || ms.Value != nil) {
 		// A kernel that doesn't know the types takes the map without, unless
 		// there is a lock in it.
@@ -102,6 +106,12 @@ func mapSpec(s *maps.Spec) *cilium.MapSpec {
 	}
 	if s.Inner != nil {
 		ms.InnerMap = mapSpec(s.Inner)
+	}
+	switch s.Type {
+	case cilium.Hash, cilium.PerCPUHash, cilium.LRUHash, cilium.LRUCPUHash, cilium.BloomFilter:
+		// Hashes without a random seed: runs can be repeated, false positives of
+		// a bloom filter included.
+		ms.Flags |= maps.FlagZeroSeed
 	}
 	return ms
 }

@@ -173,3 +173,21 @@ func TestLibxdp(t *testing.T) {
 		}
 	}
 }
+
+// TestMixed runs a program that uses every kind of map.
+func TestMixed(t *testing.T) {
+	need(t)
+	obj, err := loader.Load("testdata/mixed.o", loader.Options{BTF: loader.LocalBTF})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := obj.Entry("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := Run(obj, entry, Options{Seed: 5}, packets(t, 3000, captures(t)...))
+	must(t, rep, err)
+	if rep.Maps != 6 {
+		t.Errorf("%d maps were compared, want 6", rep.Maps)
+	}
+}
