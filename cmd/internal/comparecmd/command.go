@@ -33,7 +33,7 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 	f.BoolVar(&o.specialise, "specialise", false, "specialised traces, with their invalidations")
 	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` in place of a program and captures: jitnic paths, oracleGeneral or CSV of ids with optional sizes")
 	f.StringVar(&o.format, "format", "", "`FORMAT` of --requests: "+strings.Join(stream.Formats(), ", ")+"; default: by the file")
-	f.StringVar(&o.policies, "policies", "all", "`LIST` of policies, or of all, software, hardware, bounds")
+	f.StringVar(&o.policies, "policies", "all", "`LIST` of policies, or of all (but reference), software, hardware, bound, reference")
 	f.StringVar(&o.admissions, "admissions", "always", "`LIST` of admissions, or all: "+strings.Join(cache.AdmissionNames(), ", "))
 	f.StringVar(&o.entries, "entries", "", "sizes in traces: `LIST`; default 1..4096 where no --slots are given")
 	f.StringVar(&o.slots, "slots", "", "sizes in instruction slots: `LIST`")

@@ -53,8 +53,8 @@ func (o *options) grid() (*cache.Grid, error) {
 			return nil, fmt.Errorf("--slots: %w", err)
 		}
 	}
-	if g.Policies, err = policies(o.policies); err != nil {
-		return nil, err
+	if g.Policies, err = policy.Parse(o.policies); err != nil {
+		return nil, fmt.Errorf("--policies: %w", err)
 	}
 	bounded := slices.ContainsFunc(g.Policies, func(p string) bool {
 		i, _ := policy.Lookup(p)
@@ -82,49 +82,6 @@ func (o *options) grid() (*cache.Grid, error) {
 		return nil, fmt.Errorf("--attack-share %v: want a share of the requests between 0 and 1", o.share)
 	}
 	return g, nil
-}
-
-// policies reads --policies: names, and the groups all, software, hardware and
-// bounds, joined by commas; each policy once.
-func policies(text string) ([]string, error) {
-	var out []string
-	add := func(name string) {
-		if !slices.Contains(out, name) {
-			out = append(out, name)
-		}
-	}
-	for name := range strings.SplitSeq(text, ",") {
-		name = strings.TrimSpace(name)
-		var group func(i policy.Info) bool
-		switch name {
-		case "":
-			continue
-		case "all":
-			group = func(policy.Info) bool { return true }
-		case "software":
-			group = func(i policy.Info) bool { return i.Kind == policy.Software }
-		case "hardware":
-			group = func(i policy.Info) bool { return i.Kind == policy.Hardware }
-		case "bounds":
-			group = func(i policy.Info) bool { return i.Kind == policy.Bound }
-		}
-		if group == nil {
-			if _, err := policy.Lookup(name); err != nil {
-				return nil, fmt.Errorf("--policies: %w", err)
-			}
-			add(name)
-			continue
-		}
-		for _, i := range append(policy.All(), policy.Offline()...) {
-			if group(i) {
-				add(i.Name)
-			}
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("--policies: name at least one, or all")
-	}
-	return out, nil
 }
 
 // admissions reads --admissions: names joined by commas, or all.

@@ -293,6 +293,7 @@ func (r *Report) pageHeats() []pageHeat {
 // pageNode is a Node as the page shows it.
 type pageNode struct {
 	Share, Text, Class string
+	First              string // predicate, with how many follow
 	Width              float64
 	Open               bool
 	Predicates         []string
@@ -306,7 +307,10 @@ func (r *Report) pageTree(nodes []Node, depth int) []pageNode {
 		share := float64(n.Packets) / float64(max(r.Profile.Requests, 1))
 		p := pageNode{
 			Share: fmt.Sprintf("%.2f %%", 100*share), Width: math.Round(1000*share) / 10, Text: n.title(),
-			Open: depth < 3 && share > 0.02, Predicates: n.Predicates, Children: r.pageTree(n.Children, depth+1),
+			Open: depth < 3 && share > 0.02, Children: r.pageTree(n.Children, depth+1),
+		}
+		if len(n.Predicates) > 0 {
+			p.First, p.Predicates = n.Predicates[0], n.Predicates[1:]
 		}
 		if n.Path != nil {
 			p.Class, p.Open = "leaf", false

@@ -389,7 +389,8 @@ func (r *Report) classTable() *Table {
 	}
 	t := &Table{
 		ID: "classes", Title: fmt.Sprintf("Miss classes in %% of packets at size %s, where the policies differ most", budget(k.Entries, k.Slots)), Left: 1,
-		Head: []string{"cache", "hits", "cold", "not hot", "capacity", "invalidated", "in flight", "uncacheable", "installs/s", "behind pp", "beyond chance"},
+		Note: "installs/1k: of 1,000 packets, how many end in an install; installs/s: by the capture's clock.",
+		Head: []string{"cache", "hits", "cold", "not hot", "capacity", "invalidated", "in flight", "uncacheable", "installs/1k", "installs/s", "behind pp", "beyond chance"},
 	}
 	for i := range k.Best {
 		b := &k.Best[i]
@@ -407,7 +408,7 @@ func (r *Report) classTable() *Table {
 		if i > 0 {
 			behind, sure = pct(b.Behind), yes(b.Significant)
 		}
-		t.Rows = append(t.Rows, append(row, rate, behind, sure))
+		t.Rows = append(t.Rows, append(row, fmt.Sprintf("%.2f", 1000*float64(p.Installs)/float64(max(p.Requests, 1))), rate, behind, sure))
 	}
 	return t
 }

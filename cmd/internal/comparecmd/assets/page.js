@@ -93,8 +93,8 @@ const what = () => metric.value === "above" ? "misses above " + (of().bound == n
 const sizeLabel = () => "cache size (" + unit.value + ", log₂)";
 const cacheSeries = o => names.map((c, i) => line(c.name, c.colour, Object.assign({dash: c.dash, css: c.css, width: c.bound ? 1.6 : 1.9, show: shown.has(i)}, o)));
 const xs = {
-  log: base => axis("", {splits: powers(base), values: (u, v) => thin(u, v, short, 40)}),
-  lin: label => axis(label, {values: (u, v) => thin(u, v, short, 52)}),
+  log: base => axis("", {size: 34, splits: powers(base), values: (u, v) => thin(u, v, short, 40)}),
+  lin: label => axis(label, {size: 34, values: (u, v) => thin(u, v, short, 52)}),
 };
 const top = chart("chart-curves", {
   tall: 440, sort: -1, text: v => v.toFixed(2) + (metric.value === "above" ? " pp" : " %"),
@@ -181,5 +181,12 @@ chart("chart-reuse", {
   axes: [Object.assign(xs.log(2), {label: "distance (log₂)"}), axis("repeats within it (%)", {size: 50})],
   series: [{}, line("different paths since", colours[0]), line("packets since", colours[1], {dash: [9, 4], css: "dashed"})],
 }, [data.reuse.to, data.reuse.stack, data.reuse.time], x => "within " + group(x));
+for (const el of document.querySelectorAll("[data-keys]")) for (const s of charts[el.dataset.keys].series.slice(1)) {
+  const k = document.createElement("span"), i = document.createElement("i");
+  k.className = "key still";
+  i.style.borderTop = "3px " + (s.css || "solid") + " " + s.colour;
+  k.append(i, s.label);
+  el.append(k);
+}
 window.jitnic = {charts, names, shown};
 })();
