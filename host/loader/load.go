@@ -72,6 +72,13 @@ func LoadBytes(name string, data []byte, opt Options) (obj *Object, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	// An object without CO-RE needs no kernel types; a user who names a file
+	// of them still wants to hear that it isn't one.
+	if opt.BTF != "" && opt.BTF != LocalBTF && l.core == nil {
+		if _, err := l.kernelTypes(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	return obj, nil
 }
 

@@ -48,6 +48,18 @@ func Command() *cobra.Command {
 					set()
 				}
 			}
+			// The generator takes 0 for "the default"; a user who says 0 means it.
+			switch {
+			case f.Changed("packets") && s.Packets == 0:
+				return fmt.Errorf("--packets 0: want 1 or more")
+			case f.Changed("flows") && s.Flows == 0:
+				return fmt.Errorf("--flows 0: want 1 or more")
+			case f.Changed("rate") && s.RatePPS == 0:
+				return fmt.Errorf("--rate 0: want more than 0")
+			}
+			if f.Changed("spec") && f.Changed("preset") {
+				return fmt.Errorf("--preset and --spec: give one of them")
+			}
 			if f.Changed("share") || f.Changed("paths") {
 				if base.Attack == nil {
 					return fmt.Errorf("--share and --paths: there is no attack (--attack KIND)")

@@ -4,6 +4,8 @@ package pathscmd
 
 import (
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"jitnic/cache/stream"
@@ -24,13 +26,26 @@ func Command() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if out == "" {
-				return fmt.Errorf("--out: name the file to write")
+				return fmt.Errorf("--out: name the file to write (- for stdout)")
+			}
+			if err := session.CheckOutputs(session.Output{Flag: "--out", Path: out}); err != nil {
+				return err
+			}
+			if format != "" && !slices.Contains(stream.Formats(), format) {
+				return fmt.Errorf("--format %q: not known; there are %s", format, strings.Join(stream.Formats(), ", "))
 			}
 			st, s, err := session.Paths(c.Context(), in, specialise, c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			defer s.Close()
+			if out == "-" {
+				err = report.WriteFile(out, c.OutOrStdout(), func(w io.Writer) error { return write(w, format, st) })
+				if err == nil && s.Partial {
+					err = fmt.Errorf("interrupted after %d packets", st.Len())
+				}
+				return err
+			}
 			dropped, err := stream.Save(out, format, st)
 			if err != nil {
 				return err
@@ -53,8 +68,22 @@ func Command() *cobra.Command {
 		},
 	}
 	in.Flags(c)
-	c.Flags().StringVarP(&out, "out", "o", "", "`FILE` to write")
+	c.Flags().StringVarP(&out, "out", "o", "", "`FILE` to write (- for stdout)")
 	c.Flags().StringVar(&format, "format", "", "`FORMAT`: "+strings.Join(stream.Formats(), ", ")+"; default: by the file's name")
 	c.Flags().BoolVar(&specialise, "specialise", false, "paths of specialised traces, with their invalidations")
 	return c
+}
+
+// write gives the stream to stdout in the format, jitnic's own when not named.
+func write(w io.Writer, format string, st *stream.Stream) error {
+	var err error
+	switch format {
+	case "csv":
+		_, err = stream.WriteCSV(w, st)
+	case "oracle":
+		_, err = stream.WriteOracle(w, st)
+	default:
+		err = stream.Write(w, st)
+	}
+	return err
 }

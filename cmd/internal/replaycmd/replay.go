@@ -16,6 +16,7 @@ import (
 	"jitnic/host"
 	"jitnic/host/diff"
 	"jitnic/nic"
+	"jitnic/pcaps"
 	"jitnic/trace"
 
 	"github.com/spf13/cobra"
@@ -42,9 +43,11 @@ type Report struct {
 	Check    *Check            `json:"check,omitempty"`
 	Capture  Capture           `json:"capture"`
 	Faults   uint64            `json:"faults"`
-	Refused  uint64            `json:"refused"`
-	Partial  bool              `json:"partial,omitempty"`
-	Modes    []Mode            `json:"modes,omitempty"`
+	// FirstFault is the first one: program, instruction, cause.
+	FirstFault string `json:"first_fault,omitempty"`
+	Refused    uint64 `json:"refused"`
+	Partial    bool   `json:"partial,omitempty"`
+	Modes      []Mode `json:"modes,omitempty"`
 }
 
 // Traces counts what became of traces.
@@ -90,30 +93,37 @@ func Command() *cobra.Command {
 		Short: "Replay captures through a program and its simulated NIC trace cache",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			err := session.CheckOutputs(session.Output{Flag: "--json", Path: jsonFile}, session.Output{Flag: "--dump-maps", Path: dump})
+			if err != nil {
+				return err
+			}
 			change := func(o *host.Options) { o.Check = check }
 			s, err := session.Open(c.Context(), in, ca, change)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			err = s.Run(c.Context(), c.ErrOrStderr(), nil)
+			// A difference from the oracle and a damaged capture end the run,
+			// and the report says what was seen until then.
+			ended := s.Run(c.Context(), c.ErrOrStderr(), nil)
 			var m *host.Mismatch
-			if errors.As(err, &m) {
+			var damaged *pcaps.CaptureError
+			switch {
+			case errors.As(ended, &m):
 				explain(c.ErrOrStderr(), s, m)
-				if jsonFile != "" {
-					r := Summarise(s, &ca)
-					r.Check.Mismatches = 1 // the run ends at the first
-					if err := report.WriteJSON(jsonFile, c.OutOrStdout(), r); err != nil {
-						return err
-					}
-				}
-				return err
-			}
-			if err != nil {
-				return err
+			case errors.As(ended, &damaged) && s.Runtime.Packets > 0:
+			case ended != nil:
+				return ended
 			}
 			r := Summarise(s, &ca)
-			if modes && !s.Partial {
+			if check {
+				r.Check = &Check{Packets: s.Runtime.Checked}
+				if m != nil {
+					r.Check.Mismatches = 1 // the run ends at the first
+				}
+			}
+			r.Partial = r.Partial || ended != nil
+			if modes && !r.Partial {
 				o, err := otherMode(c.Context(), c.ErrOrStderr(), in, ca, change)
 				if err != nil {
 					return err
@@ -139,6 +149,9 @@ func Command() *cobra.Command {
 						return err
 					}
 				}
+			}
+			if ended != nil {
+				return ended
 			}
 			if s.Partial {
 				return fmt.Errorf("interrupted after %d packets", r.Packets)
@@ -192,6 +205,12 @@ func Summarise(s *session.Session, ca *session.Cache) *Report {
 	if rt.Checked > 0 {
 		r.Check = &Check{Packets: rt.Checked}
 	}
+	for _, d := range rt.Dead() {
+		if d.Abort.Reason == trace.ReasonFault {
+			r.FirstFault = d.Abort.Detail
+			break
+		}
+	}
 	k := s.Source.Counters()
 	r.Capture = Capture{Truncated: k.Truncated, Filtered: k.Filtered, Skipped: k.Skipped}
 	l := &r.Traces.Length
@@ -220,7 +239,7 @@ func (r *Report) Text(w io.Writer) error {
 	f.Line("cache", fmt.Sprintf("%s, %s, %s traces, seed %d", r.Policy, size, r.Mode, r.Seed))
 	note := ""
 	if r.Partial {
-		note = "  (partial: interrupted)"
+		note = "  (partial: the run ended early)"
 	}
 	f.Line("packets", report.Count(r.Packets)+note)
 	f.Line("hits", report.Count(r.Hits), report.Share(r.Hits, r.Packets))
@@ -264,6 +283,9 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	if r.Faults > 0 {
 		f.Line("faults", report.Count(r.Faults), report.Share(r.Faults, r.Packets), "the program faulted; counted as XDP_ABORTED")
+		if r.FirstFault != "" {
+			f.Line("  first", r.FirstFault)
+		}
 	}
 	if r.Capture.Truncated > 0 {
 		f.Line("truncated", report.Count(r.Capture.Truncated), "", "captured shorter than they were on the wire")

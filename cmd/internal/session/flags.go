@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Input says which program is fed which packets.
@@ -30,6 +31,8 @@ type Cache struct {
 	HotThreshold uint32
 	InstallDelay uint64
 	Specialise   bool
+
+	flags *pflag.FlagSet // nil where the verb doesn't offer them
 }
 
 // Flags adds the flags of Input to a command.
@@ -52,7 +55,8 @@ func (in *Input) Flags(c *cobra.Command) {
 func (ca *Cache) Flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&ca.Policy, "policy", "lru", "eviction policy `NAME`")
-	f.StringVar(&ca.Admission, "admission", "always", "admission `NAME`: always, prob:N, threshold:N, …")
+	f.StringVar(&ca.Admission, "admission", "always", "admission `NAME`: always, threshold/N, probabilistic/N, doorkeeper, cost-aware/N")
+	ca.flags = f
 	f.Uint64Var(&ca.Entries, "entries", 0, "size of the trace cache in traces; default 64")
 	f.Uint64Var(&ca.Slots, "slots", 0, "size of the trace cache in instruction slots instead")
 	f.Uint32Var(&ca.HotThreshold, "hot", 1, "install a path when it misses for the `N`th time")
@@ -76,8 +80,19 @@ func (in *Input) check() error {
 }
 
 func (ca *Cache) check() error {
+	if ca.HotThreshold < 1 {
+		return fmt.Errorf("--hot 0: want 1 or more")
+	}
 	if ca.Entries > 0 && ca.Slots > 0 {
 		return fmt.Errorf("--entries and --slots: give one of them")
+	}
+	if ca.flags != nil {
+		switch {
+		case ca.Entries == 0 && ca.flags.Changed("entries"):
+			return fmt.Errorf("--entries 0: want 1 or more")
+		case ca.Slots == 0 && ca.flags.Changed("slots"):
+			return fmt.Errorf("--slots 0: want 1 or more")
+		}
 	}
 	if ca.Entries == 0 && ca.Slots == 0 {
 		ca.Entries = 64

@@ -34,7 +34,7 @@ type Session struct {
 	plans   []*mapfile.Plan
 	started bool
 	first   uint64
-	// Partial is set when the run was interrupted.
+	// Partial is set when the run was interrupted, or a capture was damaged.
 	Partial bool
 	Elapsed time.Duration
 }
@@ -111,8 +111,6 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *host.Options))
 		Specialise: ca.Specialise,
 	}
 	if in.FIB != "" {
-	}
-	if in.FIB != "" {
 		t, err := fib.Load(in.FIB)
 		if err != nil {
 			return nil, err
@@ -179,6 +177,8 @@ func (s *Session) Run(ctx context.Context, stderr io.Writer, each func(p *Packet
 				s.Partial = true
 				return nil
 			}
+			// A damaged capture: what was read before it stands.
+			s.Partial = s.started
 			return err
 		}
 		if !s.started {
