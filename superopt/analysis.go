@@ -155,6 +155,22 @@ func widen(old, new facts) facts {
 	return new
 }
 
+// losePacket: the packet may have moved; what pointed into it points nowhere
+// that is known.
+func (f *facts) losePacket() {
+	lose := func(v *val) {
+		if v.kind == kPkt || v.kind == kPktEnd {
+			*v = val{kind: kAny}
+		}
+	}
+	for i := range f.r {
+		lose(&f.r[i])
+	}
+	for i := range f.spill {
+		lose(&f.spill[i])
+	}
+}
+
 func stackBytes(off int64, n int) (lo int, ok bool) {
 	if off < -512 || off+int64(n) > 0 {
 		return 0, false
@@ -421,6 +437,7 @@ func (p *Prog) step(i int, f *facts, complain func(string, ...any)) {
 				}
 			}
 			f.r[0] = val{kind: kAny}
+			f.losePacket()
 			return
 		}
 		if d := defReg(in); d >= 0 {
@@ -574,6 +591,7 @@ func (p *Prog) step(i int, f *facts, complain func(string, ...any)) {
 			for r := 0; r <= 5; r++ {
 				f.r[r] = val{}
 			}
+			f.losePacket()
 			f.r[0] = val{kind: kAny}
 		}
 	}
@@ -752,6 +770,9 @@ func (p *Prog) call(i int, in *Inst, f *facts, say func(string, ...any)) {
 	}
 	f.r[0] = val{kind: kAny}
 	h := helperOf(in.Imm)
+	if in.Src != ebpf.CallHelper || !keepsPacket(in.Imm) {
+		f.losePacket()
+	}
 	if in.Src != ebpf.CallHelper || h == nil {
 		// Whoever is called may write where an argument points to.
 		for r := 1; r <= 5; r++ {

@@ -60,3 +60,14 @@ var helpers = map[int32]*helper{
 }
 
 func helperOf(n int32) *helper { return helpers[n] }
+
+// keepsPacket: after this helper the packet is where it was. Those that move
+// it, or may, end every packet pointer (bpf_helper_changes_pkt_data in
+// net/core/filter.c); so does what isn't known.
+func keepsPacket(n int32) bool {
+	switch n {
+	case 9, 10, 11, 13, 18, 19, 31, 38, 39, 43, 44, 50, 54, 57, 65, 73, 74, 75, 76, 90, 91:
+		return false
+	}
+	return n > 0 && n <= 211 && n != 143
+}
