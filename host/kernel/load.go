@@ -175,6 +175,7 @@ func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
 		funcs = findFuncs(code)
 	}
 	wrap := func(err error) error { return &LoadError{Program: r.Name, Err: err} }
+	var missing error
 	for i := 0; i < len(code); i++ {
 		in := &code[i]
 		if what := r.Unsupported[i]; what != "" && in.Src != ebpf.CallKfunc {
@@ -196,7 +197,13 @@ func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
 			}
 			id, err := kfuncID(name)
 			if err != nil {
-				return nil, wrap(fmt.Errorf("insn %d: %w", i, err))
+				// It matters only if the verifier gets there: weak ones stand
+				// behind a test for their existence.
+				if missing == nil {
+					missing = fmt.Errorf("insn %d: %w", i, err)
+				}
+				*in = ebpf.Insn{Op: ebpf.OpCall, Imm: noHelper}
+				continue
 			}
 			in.Imm = id
 		}
@@ -220,11 +227,16 @@ func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
 		spec.License = "Dual BSD/GPL"
 	}
 	p.prog, err = cilium.NewProgram(spec)
-	if err != nil {
+	if err != nil && missing != nil {
+		return nil, wrap(missing)
+	} else if err != nil {
 		return nil, wrap(err)
 	}
 	return p, nil
 }
+
+// noHelper is a helper number that no kernel has.
+const noHelper = 0xdedc0de
 
 // findFuncs cuts code at what is called.
 func findFuncs(code []ebpf.Insn) []loader.Func {
