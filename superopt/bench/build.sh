@@ -31,6 +31,11 @@ typedef __s32 s32; typedef __s64 s64;
 #define unlikely(x) (x)
 #define AF_INET 2
 #define AF_INET6 10
+typedef _Bool bool;
+#define true 1
+#define false 0
+#define __stringify_1(x...) #x
+#define __stringify(x...) __stringify_1(x)
 #ifndef OWN_VLAN_HDR
 struct vlan_hdr { __be16 h_vlan_TCI, h_vlan_encapsulated_proto; };
 #endif
