@@ -164,6 +164,31 @@ func TestPage(t *testing.T) {
 	if fetched := eval[[]string](t, ctx, `performance.getEntriesByType("resource").map(e => e.name).filter(n => !n.startsWith("data:"))`); len(fetched) > 0 {
 		t.Errorf("the page fetched %q", fetched)
 	}
+	// What is nearly nothing can be opened too: one path at one size, nothing
+	// but uncacheable packets, and a study interrupted before its first point.
+	for i, text := range []string{"id\n7\n", "id\n\"\"\n\"\"\n", "id\n1\n2\n1\n"} {
+		file := filepath.Join(t.TempDir(), "<\\script><b>x&.csv")
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		runCtx, stop := context.WithCancel(t.Context())
+		if i == 2 {
+			stop()
+		}
+		out := filepath.Join(t.TempDir(), "small")
+		if _, err := try(runCtx, "--requests", file, "--policies", "lru,infinite", "--entries", "4", "--out", out); (err != nil) != (i == 2) {
+			t.Fatal(err)
+		}
+		stop()
+		do("open", chromedp.Navigate("file://"+filepath.Join(out, "report.html")), chromedp.WaitVisible(chromedp.CSS("#chart-curves canvas")))
+		settle()
+		if !eval[bool](t, ctx, `!!window.jitnic`) {
+			t.Errorf("small page %d: the script did not run to its end", i)
+		}
+	}
 	// The listener works: what is said now is heard, and nothing before it.
 	do("say", chromedp.Evaluate[chromedp.Void](`console.error("the end")`))
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {

@@ -76,7 +76,11 @@ func round(x float64) float64 { return math.Round(x*1e6) / 1e4 }
 const mostWindowSizes = 8 // whose hit ratio over time the page holds
 
 func (r *Report) pageData() *pageData {
-	d := &pageData{Units: map[string]*pageUnit{}, Bytes: r.bytesDiffer()}
+	d := &pageData{Caches: []pageCache{}, First: []int{}, Units: map[string]*pageUnit{}, Bytes: r.bytesDiffer()}
+	d.Windows.X = []float64{}
+	d.WS.X, d.WS.From, d.WS.To, d.WS.Unique, d.WS.Fresh = []float64{}, []int{}, []int{}, []int{}, []int{}
+	d.Pop.Rank, d.Pop.Requests, d.Pop.Fit = []float64{}, []uint64{}, []*float64{}
+	d.Reuse.To, d.Reuse.Stack, d.Reuse.Time = []float64{}, []*float64{}, []*float64{}
 	all := r.caches()
 	for _, c := range all {
 		i, _ := policy.Lookup(c[0])
@@ -116,7 +120,7 @@ func (r *Report) pageData() *pageData {
 			}
 		}
 		d.Units[unit] = u
-		if d.First == nil {
+		if len(d.First) == 0 {
 			d.First = u.Best
 		}
 		w := &pageWindows{Sizes: r.budgets(slots, mostWindowSizes)}

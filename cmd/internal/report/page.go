@@ -37,8 +37,6 @@ var pageTemplate = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 {{.Body}}
 <script type="application/json" id="data">{{.Data}}</script>
 <script>
-/*! uPlot, MIT licence:
-{{.Licence}}*/
 {{.Lib}}
 </script>
 <script>
@@ -62,13 +60,13 @@ func (p *Page) Write(w io.Writer) error {
 		return string(b)
 	}
 	v := struct {
-		Title                  string
-		CSS                    template.CSS
-		Body                   template.HTML
-		Data, Licence, Lib, JS template.JS
+		Title         string
+		CSS           template.CSS
+		Body          template.HTML
+		Data, Lib, JS template.JS
 	}{
 		p.Title, template.CSS(asset("uPlot.min.css") + p.CSS), p.Body,
-		template.JS(data), template.JS(asset("uPlot.LICENSE")), template.JS(asset("uPlot.iife.min.js")), template.JS(p.JS),
+		template.JS(data), template.JS("/* uPlot\n" + asset("uPlot.LICENSE") + "*/\n" + asset("uPlot.iife.min.js")), template.JS(p.JS),
 	}
 	if err != nil {
 		return err

@@ -98,10 +98,17 @@ func (c *Chart) Plot() (*plot.Plot, error) {
 	if c.FromZero {
 		p.Y.Min = 0
 	}
-	if p.X.Max == p.X.Min && c.LogX > 0 {
-		p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
-	}
+	widen(&p.X, c.LogX)
+	widen(&p.Y, c.LogY)
 	return p, nil
+}
+
+// widen gives a logarithmic axis of a single value room around it: gonum's own
+// way would take it to 0 and beyond.
+func widen(a *plot.Axis, log int) {
+	if log > 0 && a.Min == a.Max {
+		a.Min, a.Max = a.Min/float64(log), a.Max*float64(log)
+	}
 }
 
 // logTicks are the powers of a base; in bases above 2 the multiples between

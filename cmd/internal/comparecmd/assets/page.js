@@ -6,6 +6,7 @@ const $ = id => document.getElementById(id);
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b07d00", "#4aa3d8", "#7a5195", "#8c564b"];
 const dashes = [[], [9, 4], [2, 3], [9, 3, 2, 3], [16, 4], [4, 4]];
 const names = data.caches;
+if (!Object.keys(data.units).length) data.units.entries = {sizes: [], packets: [], bytes: [], best: [], bound: null}; // interrupted before the first point
 let k = 0;
 for (const c of names) {
   if (c.bound) { c.colour = "#111"; c.dash = [[7, 4], [2, 3], [10, 3, 2, 3], [14, 5], [4, 2]][(names.filter(x => x.bound).indexOf(c)) % 5]; c.css = "dashed"; }

@@ -1,0 +1,152 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"jitnic/cmd/internal/report"
+)
+
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, s)
+		return err
+	}
+}
+
+// TestWriteDir: a folder appears whole or not at all.
+func TestWriteDir(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "a", "out")
+	broken := []report.File{{Name: "one", Write: text("1")}, {Name: "two", Write: func(io.Writer) error { return errors.New("no more") }}}
+	err := report.WriteDir(dir, broken)
+	if err == nil || !strings.Contains(err.Error(), "two: no more") {
+		t.Errorf("error %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(top, "a")); len(left) > 0 {
+		t.Errorf("a folder that failed left %v", left)
+	}
+	if err := report.WriteDir(dir, []report.File{{Name: "one", Write: text("1")}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.WriteDir(dir, broken); err == nil {
+		t.Error("no error")
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "one")); err != nil || string(b) != "1" {
+		t.Errorf("what was there before a failure: %q, %v", b, err)
+	}
+	file := filepath.Join(top, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.WriteDir(file, nil); err == nil || !strings.HasPrefix(err.Error(), file+": ") {
+		t.Errorf("onto a file: %v", err)
+	}
+}
+
+// TestPage: data can't end its element, and the page asks for nothing outside.
+func TestPage(t *testing.T) {
+	p := report.Page{Title: "a < b", Data: map[string]string{"name": "</script><script>alert(1)"}, Body: "<p>x</p>", JS: "/* end */"}
+	var b bytes.Buffer
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	s := b.String()
+	if strings.Contains(s, "</script><script>alert") || !strings.Contains(s, `\u003c/script\u003e`) {
+		t.Error("data is not escaped")
+	}
+	if !strings.Contains(s, "a &lt; b") || !strings.Contains(s, "var uPlot=") || !strings.Contains(s, "Leon Sorokin") {
+		t.Error("title, library or its licence is not in the page")
+	}
+	for _, tag := range []string{"<link rel=\"stylesheet", " src=", "@import", "url("} {
+		if strings.Contains(s, tag) {
+			t.Errorf("%q is in the page: it may ask for something outside", tag)
+		}
+	}
+}
+
+// TestPlots: both formats are what they say, and the same each time.
+func TestPlots(t *testing.T) {
+	c := report.Chart{Title: "t", X: "x", Y: "y", LogX: 2, FromZero: true, Series: []report.Series{
+		{Name: "a", X: []float64{1, 2, 4}, Y: []float64{90, 50, 10}}, {Name: "bound", X: []float64{1, 2, 4}, Y: []float64{80, 40, 5}, Bound: true},
+		{Name: "dots", X: []float64{1, 4}, Y: []float64{1, 2}, Dots: true}, {Name: "empty"},
+	}}
+	h := report.Heat{Title: "h", Cols: []string{"1", "2"}, Rows: []string{"lru", "fifo"}, Z: [][]float64{{0.5, 0.1}, {0.6, math.NaN()}}}
+	if lo, hi := h.Range(); lo != 0.1 || hi != 0.6 {
+		t.Errorf("range %v to %v", lo, hi)
+	}
+	draw := func() map[string]string {
+		p, err := c.Plot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for _, f := range append(report.PlotFiles("chart", p, 4, 3), report.PlotFiles("heat", h.Plot(), 4, 3)...) {
+			var b bytes.Buffer
+			if err := f.Write(&b); err != nil {
+				t.Fatal(err)
+			}
+			out[f.Name] = b.String()
+		}
+		return out
+	}
+	first, again := draw(), draw()
+	if len(first) != 4 {
+		t.Fatalf("%d files", len(first))
+	}
+	for name, s := range first {
+		if again[name] != s {
+			t.Errorf("%s: differs the second time", name)
+		}
+		if strings.HasSuffix(name, ".png") {
+			if _, err := png.Decode(strings.NewReader(s)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		d := xml.NewDecoder(strings.NewReader(s))
+		for {
+			if _, err := d.Token(); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Errorf("%s: %v", name, err)
+				break
+			}
+		}
+	}
+	if !strings.Contains(first["chart.svg"], "stroke-dasharray") {
+		t.Error("the bound is not dashed")
+	}
+}
+
+// TestSinglePoint: axes of one value are drawn, logarithmic ones too.
+func TestSinglePoint(t *testing.T) {
+	for _, c := range []report.Chart{
+		{LogX: 2, Series: []report.Series{{Name: "a", X: []float64{1}, Y: []float64{0}}}},
+		{LogX: 10, LogY: 10, Series: []report.Series{{Name: "a", X: []float64{1, 1}, Y: []float64{1, 1}, Dots: true}}},
+	} {
+		p, err := c.Plot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range report.PlotFiles("x", p, 4, 3) {
+			if err := f.Write(io.Discard); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func ExampleCount() {
+	fmt.Println(report.Count(82582), report.Share(1, 3), report.Share(0, 0))
+	// Output: 82 582 33.33 % -
+}
