@@ -25,7 +25,7 @@ type Program struct {
 // to be compared where the count before is the same.
 var K2 = []Program{
 	{"socket-0", 29, 27, 0, 0.06, "sockex3_kern.o", "main_prog"},
-	{"socket-1", 32, 30, 0, 0.15, "sockex3_kern.o", "bpf_func_2"},
+	{"socket-1", 32, 30, 0, 0.15, "sockex3_kern.o", "bpf_func_PARSE_VLAN"},
 	{"sys_enter_open", 24, 20, 0, 28, "syscall_tp_kern.o", "trace_enter_open"},
 	{"xdp1", 61, 57, 56, 16, "xdp1_kern.o", "xdp_prog1"},
 	{"xdp_cpumap_enqueue", 26, 22, 21, 7, "xdp_sample.bpf.o", "tp_xdp_cpumap_enqueue"},

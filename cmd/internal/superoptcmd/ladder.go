@@ -1,6 +1,218 @@
 package superoptcmd
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
 
-func ladderCommand() *cobra.Command { return &cobra.Command{Use: "ladder"} }
-func benchCommand() *cobra.Command  { return &cobra.Command{Use: "bench"} }
+	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
+	"jitnic/host/programs"
+	"jitnic/superopt"
+	"jitnic/superopt/ladder"
+
+	"github.com/spf13/cobra"
+)
+
+// Ladder is what ladder --json writes.
+type Ladder struct {
+	Cost    string        `json:"cost"`
+	Seed    uint64        `json:"seed"`
+	Rungs   []*ladder.Row `json:"rungs"`
+	Traces  []*TraceRow   `json:"traces,omitempty"`
+	Partial bool          `json:"partial,omitempty"`
+}
+
+// TraceRow is one trace of a sample program. Lengths are in slots.
+type TraceRow struct {
+	Program string `json:"program"`
+	Path    int    `json:"path"`
+	Packets uint64 `json:"packets"`
+	Raw     int    `json:"raw"` // instructions the path executed
+	Before  int    `json:"before"`
+	// After: with the path condition as a precondition, and without it.
+	After   int     `json:"after"`
+	Without int     `json:"without_condition"`
+	LatFrom float64 `json:"latency_before_ns"`
+	LatTo   float64 `json:"latency_after_ns"`
+	Seconds float64 `json:"seconds"` // of both
+	Proved  int     `json:"proved"`
+	Refuted int     `json:"refuted"`
+	Unknown int     `json:"unknown"`
+	Whole   string  `json:"whole_program"`
+	Err     string  `json:"error,omitempty"`
+}
+
+func ladderCommand() *cobra.Command {
+	var f flags
+	var captures []string
+	var samples string
+	var traces int
+	c := &cobra.Command{
+		Use:   "ladder",
+		Short: "Climb the benchmark ladder: from 3 -> 2 to whole traces of the sample programs",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			opt, err := f.options()
+			if err != nil {
+				return err
+			}
+			if traces < 0 {
+				return fmt.Errorf("--traces %d: want 0 or more", traces)
+			}
+			rungs, err := ladder.Rungs()
+			if err != nil {
+				return err
+			}
+			r := &Ladder{Cost: f.cost, Seed: f.seed}
+			news := status(c.ErrOrStderr())
+			r.Rungs, err = ladder.Run(c.Context(), rungs, opt, func(row *ladder.Row) { news(row.Name) })
+			if err == nil && traces > 0 {
+				var names []string
+				if names, err = sampleNames(samples); err != nil {
+					return err
+				}
+				for _, n := range names {
+					if err = r.traces(c.Context(), n, captures, traces, opt, c.ErrOrStderr(), news); err != nil {
+						break
+					}
+				}
+			}
+			news("")
+			if err != nil && !errors.Is(err, context.Canceled) {
+				return err
+			}
+			r.Partial = err != nil
+			if f.json != "" {
+				if err := report.WriteJSON(f.json, c.OutOrStdout(), r); err != nil {
+					return err
+				}
+			}
+			if f.json != "-" {
+				if err := r.Text(c.OutOrStdout()); err != nil {
+					return err
+				}
+			}
+			if r.Partial {
+				return fmt.Errorf("interrupted after %d rungs and %d traces", len(r.Rungs), len(r.Traces))
+			}
+			return nil
+		},
+	}
+	f.add(c)
+	c.Flags().IntVar(&traces, "traces", 3, "traces of each sample program, those of the most packets; 0: none")
+	c.Flags().StringVar(&samples, "samples", "", "sample programs, as `NAME,…`; empty: all")
+	c.Flags().StringSliceVarP(&captures, "capture", "c", []string{"sample:web", "sample:dns"}, "captures that show the paths")
+	return c
+}
+
+func sampleNames(list string) ([]string, error) {
+	var all []string
+	for _, s := range programs.All() {
+		all = append(all, s.Name)
+	}
+	if list == "" {
+		return all, nil
+	}
+	names := strings.Split(list, ",")
+	for _, n := range names {
+		if !slices.Contains(all, n) {
+			return nil, fmt.Errorf("--samples %s: not one of %s", n, strings.Join(all, ", "))
+		}
+	}
+	return names, nil
+}
+
+// traces replays the captures through a sample and optimises the traces of the
+// limit paths that most packets took.
+func (r *Ladder) traces(ctx context.Context, name string, captures []string, limit int, opt *superopt.Options, stderr io.Writer, news func(string)) error {
+	in := session.Input{Program: "sample:" + name, Captures: captures, Queues: 1, Loop: 1, Seed: opt.Seed}
+	s, err := session.Open(ctx, in, session.Cache{Policy: "lru", Entries: 64}, nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.Run(ctx, io.Discard, nil); err != nil {
+		return err
+	}
+	paths := s.Runtime.Paths()
+	order := make([]int, len(paths))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return int(paths[b].Packets) - int(paths[a].Packets) })
+	for _, i := range order[:min(limit, len(order))] {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p := paths[i]
+		news(fmt.Sprintf("%s, path %d", name, i))
+		row := &TraceRow{Program: name, Path: i, Packets: p.Packets, Raw: p.Path.Trace.Raw}
+		r.Traces = append(r.Traces, row)
+		o := *opt
+		if r.Cost != "latency" {
+			o.Cost = "" // what OptimizeTrace takes for traces: no atomics
+		}
+		_, res, err := superopt.OptimizeTrace(ctx, p.Path, s.Runtime.Comp, &o, false)
+		if err != nil {
+			row.Err = err.Error()
+			continue
+		}
+		o = *opt
+		if r.Cost != "latency" {
+			o.Cost = ""
+		}
+		_, bare, err := superopt.OptimizeTrace(ctx, p.Path, s.Runtime.Comp, &o, true)
+		if err != nil {
+			row.Err = err.Error()
+			continue
+		}
+		row.Before, row.After, row.Without = res.Before, res.After, bare.After
+		row.LatFrom, row.LatTo, row.Seconds = res.LatBefore, res.LatAfter, res.Seconds+bare.Seconds
+		row.Proved, row.Refuted, row.Unknown, row.Whole = res.Proved, res.Refuted, res.Unknown, res.Whole
+	}
+	return nil
+}
+
+// Text prints two tables: the rungs, and the traces.
+func (r *Ladder) Text(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "rung\tbefore\tafter\twant\tns before\tafter\tseconds\tproved\trefuted\tunknown\twhole program\n")
+	for _, g := range r.Rungs {
+		want := "-"
+		if g.Want > 0 {
+			want = fmt.Sprint(g.Want)
+			if !g.Reached() {
+				want += " (missed)"
+			}
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%.1f\t%.1f\t%.2f\t%d\t%d\t%d\t%s\n", g.Name, g.Before, g.After, want, g.LatBefore, g.LatAfter, g.Seconds, g.Proved, g.Refuted, g.Unknown, brief(g.Whole))
+	}
+	if err := t.Flush(); err != nil || len(r.Traces) == 0 {
+		return err
+	}
+	fmt.Fprintln(w)
+	t = tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "trace of\tpath\tpackets\texecuted\tbefore\tafter\twithout condition\tns before\tafter\tseconds\tproved\trefuted\tunknown\twhole trace\n")
+	var before, after, without int
+	for _, x := range r.Traces {
+		if x.Err != "" {
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\n", x.Program, x.Path, x.Packets, x.Raw, x.Err)
+			continue
+		}
+		before, after, without = before+x.Before, after+x.After, without+x.Without
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t%.2f\t%d\t%d\t%d\t%s\n", x.Program, x.Path, x.Packets, x.Raw, x.Before, x.After, x.Without, x.LatFrom, x.LatTo, x.Seconds, x.Proved, x.Refuted, x.Unknown, brief(x.Whole))
+	}
+	fmt.Fprintf(t, "all\t\t\t\t%d\t%d\t%d\n", before, after, without)
+	return t.Flush()
+}
+
+// brief is a verdict's first word.
+func brief(verdict string) string {
+	word, _, _ := strings.Cut(verdict, ":")
+	return word
+}

@@ -28,3 +28,21 @@ func progress(w io.Writer, name string) (news func(superopt.Progress), done func
 		bar.Add(1)
 	}, func() { bar.Finish() }
 }
+
+// status is a line on a terminal that says what is being worked on; "" takes
+// it away.
+func status(w io.Writer) func(what string) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return func(string) {}
+	}
+	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionClearOnFinish())
+	return func(what string) {
+		if what == "" {
+			bar.Finish()
+			return
+		}
+		bar.Describe(what)
+		bar.Add(1)
+	}
+}
