@@ -110,7 +110,7 @@ func (o *optimizer) synthesise(w *window) bool {
 		}
 		q := o.p.Clone()
 		copy(q.Insts[w.s:w.e], code)
-		if o.cost(q) >= o.cost(o.p) {
+		if o.cost(q) >= o.cost(o.p) || !o.inWindows(q) {
 			return false
 		}
 		v := o.pr.Equivalent(&task{old: o.p, new: q, s: w.s, e: w.e, pre: w.pre, out: o.liveAt, loopFree: o.free, assume: o.assumption(w.s)})

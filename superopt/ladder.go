@@ -57,5 +57,5 @@ MOV64XC 0 1
 EXIT
 MOV64XC 0 2
 EXIT
-`, Desc: "{ pgm_input_type = 2, }\n", Want: 9},
+`, Desc: "{ pgm_input_type = 2, }\n", Want: 10},
 }

@@ -71,6 +71,16 @@ func (o *optimizer) consider(pass string, s, e int, enable bool, q *Prog) bool {
 	if after > before || after == before && !enable {
 		return false
 	}
+	if !o.inWindows(q) {
+		return false
+	}
+	if o.assume != nil || !o.pr.Accel.Windows && o.p.modelled() {
+		// A trace is proved from its beginning, where its condition holds; without
+		// modular windows every proof is one of the whole program.
+		if o.p.modelled() {
+			s, e = 0, len(o.p.Insts)
+		}
+	}
 	k := o.key(s, e, q)
 	if o.banned[k] { // the same question, answered before
 		return false
@@ -104,6 +114,27 @@ func (o *optimizer) consider(pass string, s, e int, enable bool, q *Prog) bool {
 	o.refresh()
 	if o.opt.Progress != nil {
 		o.progress()
+	}
+	return true
+}
+
+// inWindows says whether what q changes lies in the windows asked for.
+func (o *optimizer) inWindows(q *Prog) bool {
+	if len(o.opt.Windows) == 0 {
+		return true
+	}
+	for i := range q.Insts {
+		a, b := o.p.Insts[i], q.Insts[i]
+		if a == b || a.Slot < 0 {
+			continue
+		}
+		ok := false
+		for _, w := range o.opt.Windows {
+			ok = ok || int(a.Slot) >= w[0] && int(a.Slot) < w[1]
+		}
+		if !ok {
+			return false
+		}
 	}
 	return true
 }

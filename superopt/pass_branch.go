@@ -105,7 +105,7 @@ func (o *optimizer) structural(pass string, enable bool, f edit) bool {
 	st := o.stats.pass(pass)
 	st.Proposed++
 	b, a := o.cost(o.p), o.cost(q)
-	if a > b || a == b && !enable || o.unsafe(q) != "" {
+	if a > b || a == b && !enable || !o.inWindows(q) || o.unsafe(q) != "" {
 		return false
 	}
 	st.Accepted++
@@ -160,10 +160,20 @@ func passTailMerge(o *optimizer) bool {
 			for i-k >= 0 && j-k > i && !p.Insts[i-k].ends() && same(&p.Insts[i-k], &p.Insts[j-k]) && !targetedWithin(p, i-k+1, i-k+2) {
 				k++
 			}
+			first := i - k + 1
+			if j-k == i { // the second run follows the first: fall into it
+				if o.structural("tail-merge", false, func(q *Prog) {
+					for n := first; n <= i; n++ {
+						q.Insts[n] = nop()
+					}
+				}) {
+					return true
+				}
+				continue
+			}
 			if k < 2 {
 				continue
 			}
-			first := i - k + 1
 			if o.structural("tail-merge", false, func(q *Prog) {
 				for n := first; n <= i; n++ {
 					q.Insts[n] = nop()

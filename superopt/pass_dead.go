@@ -25,7 +25,7 @@ func passDeadBranch(o *optimizer) bool {
 			for k := i; k < j; k++ {
 				q.Insts[k] = nop()
 			}
-			if o.unsafe(q) == "" && !endsOpen(q) {
+			if o.inWindows(q) && o.unsafe(q) == "" && !endsOpen(q) {
 				o.p = q
 				o.stats.pass("dead-branch").Accepted++
 				o.refresh()

@@ -54,7 +54,7 @@ func passPathBranch(o *optimizer) bool {
 			} else {
 				g.Insts[f.at] = Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: in.To, Slot: in.Slot}
 			}
-			if o.unsafe(g) != "" { // the verifier doesn't see what the solver sees
+			if !o.inWindows(g) || o.unsafe(g) != "" { // the verifier doesn't see what the solver sees
 				continue
 			}
 			s := o.stats.pass("path-branch")

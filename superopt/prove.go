@@ -396,10 +396,21 @@ func (m *machine) implies(x, g bv.Term) bool {
 }
 
 // ctxAllowed lists context accesses of a width the original need not have
-// used: the control block of an skb may be written by double words
-// (bpf_skb_is_valid_access, net/core/filter.c).
+// used, over bytes that it did: the control block of an skb may be written by
+// double words (bpf_skb_is_valid_access, net/core/filter.c), and the flat
+// contexts of tracing programs are read in any aligned width
+// (tp_prog_is_valid_access and others, kernel/trace/bpf_trace.c).
 func (m *machine) ctxAllowed(x *symAccess, c uint64, base bv.Term) bool {
-	return m.p.Kind == KindSKB && base == 0 && x.n == 8 && c >= 48 && c+8 <= 68 && c%8 == 0
+	if x.rg != rgCtx || base != 0 {
+		return false
+	}
+	switch m.p.Kind {
+	case KindSKB:
+		return x.n == 8 && c >= 48 && c+8 <= 68 && c%8 == 0
+	case KindTracing:
+		return c%uint64(x.n) == 0 && !x.store
+	}
+	return false
 }
 
 // differ is the predicate "the two sets of exits disagree on what matters".

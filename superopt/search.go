@@ -333,7 +333,7 @@ func (o *optimizer) search() {
 					end = j.w.e
 				}
 			}
-			if end >= 0 && o.unsafe(q) == "" && o.cost(q) < o.cost(o.p) {
+			if end >= 0 && o.inWindows(q) && o.unsafe(q) == "" && o.cost(q) < o.cost(o.p) {
 				o.p = q
 				o.refresh()
 				again = true

@@ -335,7 +335,7 @@ func macroLine(in, hi ebpf.Insn) (string, error) {
 		if in.Class() == ebpf.ClassALU {
 			w = "32"
 		}
-		if !plain || in.ALUOp() == ebpf.ALUNeg || in.ALUOp() == ebpf.ALUEnd && w == "64" {
+		if !plain || aluName[in.ALUOp()] == "" || in.ALUOp() == ebpf.ALUNeg || in.ALUOp() == ebpf.ALUEnd && w == "64" {
 			return raw, nil
 		}
 		if in.ALUOp() == ebpf.ALUEnd {
@@ -359,10 +359,16 @@ func macroLine(in, hi ebpf.Insn) (string, error) {
 			return fmt.Sprintf("BPF_LDX_MEM(%s, %s, %s, %d)", sizeName[in.Op&0x18], r(in.Dst), r(in.Src), in.Off), nil
 		}
 	case ebpf.ClassST:
+		if in.Mode() != ebpf.ModeMEM {
+			return raw, nil
+		}
 		return fmt.Sprintf("BPF_ST_MEM(%s, %s, %d, %d)", sizeName[in.Op&0x18], r(in.Dst), in.Off, in.Imm), nil
 	case ebpf.ClassSTX:
 		if in.Mode() == ebpf.ModeMEM {
 			return fmt.Sprintf("BPF_STX_MEM(%s, %s, %s, %d)", sizeName[in.Op&0x18], r(in.Dst), r(in.Src), in.Off), nil
+		}
+		if in.Mode() != ebpf.ModeATOMIC {
+			return raw, nil
 		}
 		if in.Imm == 0 {
 			return fmt.Sprintf("BPF_STX_XADD(%s, %s, %s, %d)", sizeName[in.Op&0x18], r(in.Dst), r(in.Src), in.Off), nil

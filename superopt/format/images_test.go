@@ -9,8 +9,13 @@ import (
 	"jitnic/superopt"
 )
 
-func TestTmpBench(t *testing.T) {
-	fs, _ := filepath.Glob("/tmp/k2b/*.insns")
+// TestImages optimises the .insns images of a folder, named by the environment
+// variable K2_IMAGES: K2's own benchmarks where somebody has them.
+func TestImages(t *testing.T) {
+	fs, _ := filepath.Glob(filepath.Join(os.Getenv("K2_IMAGES"), "*.insns"))
+	if os.Getenv("K2_IMAGES") == "" || len(fs) == 0 {
+		t.Skip("skipped: K2_IMAGES names no folder of .insns images")
+	}
 	for _, p := range fs {
 		if o := os.Getenv("ONLY"); o != "" && filepath.Base(p) != o+".insns" {
 			continue
