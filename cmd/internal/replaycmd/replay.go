@@ -48,6 +48,8 @@ type Report struct {
 	Refused    uint64 `json:"refused"`
 	Partial    bool   `json:"partial,omitempty"`
 	Modes      []Mode `json:"modes,omitempty"`
+
+	Superopt *session.Optimised `json:"superopt,omitempty"`
 }
 
 // Traces counts what became of traces.
@@ -86,6 +88,7 @@ type Capture struct {
 func Command() *cobra.Command {
 	var in session.Input
 	var ca session.Cache
+	var op session.Optimiser
 	var check, modes bool
 	var jsonFile, dump string
 	c := &cobra.Command{
@@ -97,7 +100,11 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			change := func(o *host.Options) { o.Check = check }
+			var sum *session.Optimised
+			change := func(o *host.Options) {
+				o.Check = check
+				sum = op.Install(c.Context(), o, in.Seed)
+			}
 			s, err := session.Open(c.Context(), in, ca, change)
 			if err != nil {
 				return err
@@ -116,6 +123,7 @@ func Command() *cobra.Command {
 				return ended
 			}
 			r := Summarise(s, &ca)
+			r.Superopt = sum
 			if check {
 				r.Check = &Check{Packets: s.Runtime.Checked}
 				if m != nil {
@@ -161,6 +169,7 @@ func Command() *cobra.Command {
 	}
 	in.Flags(c)
 	ca.Flags(c)
+	op.Flags(c)
 	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
 	c.Flags().BoolVar(&modes, "modes", false, "replay with generic and with specialised traces and compare the two")
 	c.Flags().StringVar(&jsonFile, "json", "", "write the report as JSON to `FILE` (- for stdout)")
@@ -206,7 +215,7 @@ func Summarise(s *session.Session, ca *session.Cache) *Report {
 		r.Check = &Check{Packets: rt.Checked}
 	}
 	for _, d := range rt.Dead() {
-		if d.Abort.Reason == trace.ReasonFault {
+		if d.Abort.Reason == trace.ReasonFault || d.Abort.Reason == trace.ReasonUnlinked {
 			r.FirstFault = d.Abort.Detail
 			break
 		}
@@ -257,6 +266,10 @@ func (r *Report) Text(w io.Writer) error {
 	l := r.Traces.Length
 	f.Line("  mean length", fmt.Sprintf("%.1f executed, %.1f without jumps, %.1f after dead-code elimination, %.1f installed", l.Path, l.Straight, l.Trace, l.Optimised))
 	f.Line("  mean condition", fmt.Sprintf("%.1f predicates; %d in all fix a variable offset", l.Condition, r.Traces.Concretised))
+	if o := r.Superopt; o != nil {
+		f.Line("superopt", fmt.Sprintf("%d traces, %d made shorter: %d instructions before, %d after", o.Traces, o.Shorter, o.Before, o.After))
+		f.Line("  proofs", fmt.Sprintf("%d proved, %d refuted, %d unknown, %s proposals", o.Proved, o.Refuted, o.Unknown, report.Count(uint64(o.Proposals))))
+	}
 	f.Line("aborts")
 	names := make([]string, 0, len(r.Aborts))
 	for n := range r.Aborts {

@@ -64,6 +64,23 @@ func (ca *Cache) Flags(c *cobra.Command) {
 	f.BoolVar(&ca.Specialise, "specialise", false, "specialised traces: fold what is read from maps no program writes, under version guards")
 }
 
+// Optimiser says how traces are superoptimized before they are installed.
+type Optimiser struct {
+	On        bool
+	Layers    string
+	Proposals int
+	Cost      string
+}
+
+// Flags adds the flags of Optimiser to a command.
+func (o *Optimiser) Flags(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&o.On, "superopt", false, "superoptimize each trace under its path condition, proved by Z3, before it is first installed")
+	f.StringVar(&o.Layers, "layers", "", "superopt: `LETTERS` of the layers to run: p passes, r rules, e enumeration, s search; default all")
+	f.IntVar(&o.Proposals, "proposals", 0, "superopt: budget of the stochastic search for each window; 0: the default")
+	f.StringVar(&o.Cost, "cost", "", "superopt: `NAME` of the cost: count, count-no-atomics, latency")
+}
+
 // check refuses impossible flags before anything is opened.
 func (in *Input) check() error {
 	switch {
