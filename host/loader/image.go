@@ -266,8 +266,39 @@ func (im *image) bytes() []byte {
 	}
 	var tab bytes.Buffer
 	_ = binary.Write(&tab, le, im.secs)
-	copy(im.b[le.Uint64(im.b[40:]):], tab.Bytes()) // e_shoff
+	if shnum := int(le.Uint16(im.b[60:])); len(im.secs) > shnum {
+		for len(im.b)%8 != 0 {
+			im.b = append(im.b, 0)
+		}
+		le.PutUint64(im.b[40:], uint64(len(im.b))) // e_shoff
+		le.PutUint16(im.b[60:], uint16(len(im.secs)))
+		im.b = append(im.b, tab.Bytes()...)
+	} else {
+		copy(im.b[le.Uint64(im.b[40:]):], tab.Bytes())
+	}
 	return im.b
+}
+
+// addSection appends an empty section of zeroes.
+func (im *image) addSection(name string) int {
+	strndx := int(le.Uint16(im.b[62:])) // e_shstrndx
+	names, err := im.data(strndx)
+	if err != nil {
+		return 0
+	}
+	at := uint32(len(names))
+	if strndx == int(im.secs[im.symtab].Link) { // one table for both names
+		at = uint32(len(im.strtab))
+		im.strtab = append(append(im.strtab, name...), 0)
+		im.grown = true
+	} else {
+		im.setData(strndx, append(append(bytes.Clone(names), name...), 0))
+	}
+	im.secs = append(im.secs, elf.Section64{
+		Name: at, Type: uint32(elf.SHT_NOBITS), Flags: uint64(elf.SHF_ALLOC | elf.SHF_WRITE), Addralign: 8,
+	})
+	im.name = append(im.name, name)
+	return len(im.secs) - 1
 }
 
 // setData gives section i new contents at the end of the file.

@@ -198,6 +198,30 @@ func TestLeftToUserSpace(t *testing.T) {
 	}
 }
 
+func TestCommon(t *testing.T) {
+	data := read(t, "testdata/common.o")
+	if _, err := cilium.LoadCollectionSpecFromReader(bytes.NewReader(data)); err == nil {
+		t.Error("no test: cilium/ebpf alone loads it")
+	}
+	o, err := LoadBytes("common", data, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Maps) != 1 || o.Maps[0].Name != ".bss" || o.Maps[0].ValueSize < 21 {
+		t.Fatalf("maps are %+v", o.Maps)
+	}
+	offsets := map[int32]bool{}
+	insns := o.Programs[0].Insns
+	for i, in := range insns {
+		if in.Op == ebpf.OpLDDW && in.Src == ebpf.PseudoMapValue {
+			offsets[insns[i+1].Imm] = true
+		}
+	}
+	if len(offsets) != 3 {
+		t.Errorf("variables stand at %v, want three places", offsets)
+	}
+}
+
 func TestShortDefinitionsAndText(t *testing.T) {
 	o, err := Load("testdata/short.o", Options{})
 	if err != nil {

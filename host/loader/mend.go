@@ -12,6 +12,9 @@ import (
 // is changed in what a current clang writes, but static maps and .text-only
 // objects.
 func (im *image) mend() error {
+	if err := im.placeCommon(); err != nil {
+		return err
+	}
 	for i := range im.secs {
 		var err error
 		switch {
@@ -33,6 +36,41 @@ func (im *image) mend() error {
 	im.renameText()
 	im.hideStructOps()
 	im.mendKsyms()
+	return nil
+}
+
+// placeCommon puts the global variables that old compilers left to the linker
+// (-fcommon: size and alignment, but no section) into .bss.
+func (im *image) placeCommon() error {
+	bss := 0
+	for j := range im.syms {
+		s := &im.syms[j]
+		if elf.SectionIndex(s.Shndx) != elf.SHN_COMMON || im.symName[j] == "" {
+			continue
+		}
+		if bss == 0 {
+			for i, n := range im.name {
+				if n == ".bss" && elf.SectionType(im.secs[i].Type) == elf.SHT_NOBITS {
+					bss = i
+				}
+			}
+			if bss == 0 {
+				if bss = im.addSection(".bss"); bss == 0 {
+					return fmt.Errorf("symbol %q: no section for it", im.symName[j])
+				}
+			}
+		}
+		sec := &im.secs[bss]
+		align := max(s.Value, 1)
+		if align > 4096 || s.Size > maxBSS || sec.Size > maxBSS {
+			return fmt.Errorf("symbol %q: %d bytes of common data are more than any program has", im.symName[j], s.Size)
+		}
+		s.Value = (sec.Size + align - 1) / align * align
+		s.Shndx = uint16(bss)
+		s.Info = elf.ST_INFO(elf.ST_BIND(s.Info), elf.STT_OBJECT)
+		sec.Size = s.Value + s.Size
+		im.grown = true
+	}
 	return nil
 }
 
