@@ -74,7 +74,8 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	if src.stream.Len() == 0 && !src.partial {
 		return fmt.Errorf("%s: no packets", src.capture)
 	}
-	g.Windows = windows
+	points := len(g.Policies) * len(g.Admissions) * (len(g.Entries) + len(g.Slots))
+	g.Windows = windows(points)
 	step, done := progress(stderr, "comparing")
 	g.Progress = step
 	study, err := g.Run(ctx, src.stream)
@@ -82,7 +83,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	if err != nil {
 		return err
 	}
-	r := newReport(o, src, g, study, cache.Describe(src.stream, windows, o.shards, o.in.Seed))
+	r := newReport(o, src, g, study, cache.Describe(src.stream, windows(0), o.shards, o.in.Seed))
 	if siege != nil {
 		siege.Progress, done = progress(stderr, "attacking")
 		r.Attack, err = siege.Run(ctx, src.stream)

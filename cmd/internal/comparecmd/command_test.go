@@ -153,6 +153,45 @@ func TestAttack(t *testing.T) {
 	}
 }
 
+// TestLabels: where packets are labelled, legitimate and attack packets are told
+// apart, in the rows and in the tables, and add up.
+func TestLabels(t *testing.T) {
+	legit := stream.Zipf(500, 10_000, 3)
+	attack, err := stream.Attack("cycle", 64, 10_000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "labelled.jps")
+	if _, err := stream.Save(file, "jitnic", stream.Mix(legit, attack, 0.5)); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--requests", file, "--policies", "lru,lfu", "--entries", "64"}
+	var s struct {
+		Rows []struct {
+			Policy string
+			Misses uint64
+			Labels []struct {
+				Label            string
+				Requests, Misses uint64
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(run(t, append(args, "--json", "-")...)), &s); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range s.Rows {
+		if len(r.Labels) != 2 || r.Labels[0].Requests+r.Labels[1].Requests != 19_999 || r.Labels[0].Misses+r.Labels[1].Misses != r.Misses {
+			t.Errorf("%+v: labels don't add up", r)
+		}
+	}
+	text := run(t, args...)
+	for _, w := range []string{"Recommended defence against the attack in the capture", "legitimate %", "Misses in % of the packets of each label at size 64"} {
+		if !strings.Contains(text, w) {
+			t.Errorf("%q is not in\n%s", w, text)
+		}
+	}
+}
+
 func TestFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "study")
 	args := []string{"--requests", zipfFile(t), "--policies", "lru,fifo,belady", "--entries", "1..256", "--slots", "512..2048", "--out", dir + "/"}

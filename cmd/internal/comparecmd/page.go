@@ -352,8 +352,8 @@ func (r *Report) Page(w io.Writer) error {
 	if r.Profile.Paths > 1 {
 		v.Zipf = fmt.Sprintf("The fit is rank^−α with α = %.2f by maximum likelihood; R² = %.2f of the straight line.", r.Profile.ZipfAlpha, r.Profile.ZipfR2)
 	}
-	for _, t := range r.tables(0) {
-		open := t.ID == "best" || t.ID == "winners" || t.ID == "defence"
+	for _, t := range r.tables(32, 200) {
+		open := t.ID == "best" || t.ID == "winners" || t.ID == "defence" || t.ID == "shield"
 		v.Tables = append(v.Tables, openTable{t, open})
 	}
 	var body bytes.Buffer

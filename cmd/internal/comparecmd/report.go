@@ -38,6 +38,13 @@ type Report struct {
 	Tree     []Node            `json:"tree,omitempty"`  // the same as the tree they form
 
 	points []cache.Point
+	index  map[pointKey]*cache.Point
+}
+
+// pointKey is what a point is of.
+type pointKey struct {
+	policy, admission string
+	entries, slots    uint64
 }
 
 // A Row is one point: one cache on one stream.
@@ -135,10 +142,12 @@ type Ranking struct {
 
 // Ranked is a cache in a Ranking, with what it misses more than the first.
 type Ranked struct {
-	Policy      string  `json:"policy"`
-	Admission   string  `json:"admission"`
-	MissRatio   float64 `json:"miss_ratio"`
-	Behind      float64 `json:"behind"` // miss ratio less that of the first
+	Policy    string  `json:"policy"`
+	Admission string  `json:"admission"`
+	MissRatio float64 `json:"miss_ratio"`
+	Behind    float64 `json:"behind"` // miss ratio less that of the first
+	// In a study of more than 5,000 points only the second of each size is
+	// resampled: beyond it low and high are the mean.
 	BehindLow   float64 `json:"behind_low"`
 	BehindHigh  float64 `json:"behind_high"`
 	Significant bool    `json:"significant"` // another capture would hardly make it otherwise
@@ -173,7 +182,21 @@ type PolicyNote struct {
 	Sizes  string `json:"on_slot_budgets"`
 }
 
-const windows = 100 // of time: for the bootstrap and the plots over time
+// windows of time are for the bootstrap and the plots over time. A study of very
+// many points gets fewer, which all have to be kept.
+func windows(points int) int {
+	if points > manyPoints {
+		return 25
+	}
+	return 100
+}
+
+// manyPoints is from where on only the first few caches of each size are
+// resampled.
+const (
+	manyPoints = 5000
+	fewRanks   = 2
+)
 
 // newReport puts together what a study found.
 func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *cache.Profile) *Report {
@@ -189,10 +212,20 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *ca
 			r.Mode = "specialised"
 		}
 	}
+	r.index = make(map[pointKey]*cache.Point, len(r.points))
+	for i := range r.points {
+		p := &r.points[i]
+		r.index[pointKey{p.Policy, p.Admission, p.Entries, p.Slots}] = p
+	}
 	r.Profile = newProfile(src, p)
 	if r.Profile.Labels == nil {
 		for i := range study.Points {
 			study.Points[i].Labels = nil
+		}
+	}
+	for _, name := range g.Policies {
+		if i, err := policy.Lookup(name); err == nil {
+			r.Policies = append(r.Policies, PolicyNote{name, i.Kind.String(), i.Is, i.Source, i.Sizes})
 		}
 	}
 	r.rank(study, o.in.Seed)
@@ -214,11 +247,6 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *ca
 	}
 	for _, x := range study.Reaches(cache.HitTargets...) {
 		r.Reaches = append(r.Reaches, Reach{x.Policy, x.Admission, x.HitRatio, x.Entries, x.Slots})
-	}
-	for _, name := range g.Policies {
-		if i, err := policy.Lookup(name); err == nil {
-			r.Policies = append(r.Policies, PolicyNote{name, i.Kind.String(), i.Is, i.Source, i.Sizes})
-		}
 	}
 	return r
 }
@@ -274,7 +302,9 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 				n.Next, n.Lead, n.LeadLow, n.LeadHigh, n.Significant = name(p.Policy, p.Admission), d.Mean, d.Low, d.High, d.Significant
 			}
 			x := Ranked{Policy: p.Policy, Admission: p.Admission, MissRatio: p.MissRatio, point: p}
-			if i > 0 {
+			x.Behind = p.MissRatio - k.Points[0].MissRatio
+			x.BehindLow, x.BehindHigh = x.Behind, x.Behind
+			if i > 0 && (i < fewRanks || len(study.Points) <= manyPoints) {
 				d := cache.Compare(p, k.Points[0], seed)
 				x.Behind, x.BehindLow, x.BehindHigh, x.Significant = d.Mean, d.Low, d.High, d.Significant
 			}
@@ -320,7 +350,7 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 // its dense form too: the same cache, which need not win twice.
 func (r *Report) twin(p string) bool {
 	other, ok := strings.CutPrefix(p, "golang-")
-	return ok && slices.ContainsFunc(r.points, func(x cache.Point) bool { return x.Policy == other })
+	return ok && slices.ContainsFunc(r.Policies, func(x PolicyNote) bool { return x.Policy == other })
 }
 
 func newProfile(src *source, p *cache.Profile) Profile {

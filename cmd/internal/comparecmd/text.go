@@ -1,8 +1,10 @@
 package comparecmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -22,7 +24,7 @@ func (r *Report) Text(w io.Writer) error {
 	if err := f.Flush(); err != nil {
 		return err
 	}
-	for _, t := range r.tables(8) {
+	for _, t := range r.tables(8, 26) {
 		if _, err := fmt.Fprintf(w, "\n%s\n%s\n", t.Title, t.text()); err != nil {
 			return err
 		}
@@ -159,6 +161,26 @@ func (t *Table) text() string {
 	return strings.Join(lines, "\n")
 }
 
+// thin leaves at most so many rows, the first ones closest together: they are
+// of the small sizes, where most happens.
+func (t *Table) thin(rows int) *Table {
+	if t == nil || len(t.Rows) <= rows {
+		return t
+	}
+	out := *t
+	out.Rows = nil
+	last := -1
+	for i := range rows {
+		k := int(math.Round(math.Pow(float64(len(t.Rows)), float64(i)/float64(rows-1)))) - 1
+		if k > last {
+			out.Rows = append(out.Rows, t.Rows[k])
+			last = k
+		}
+	}
+	out.Note = strings.TrimSpace(out.Note + fmt.Sprintf(" %d of %d sizes; all are in the CSV and the JSON.", len(out.Rows), len(t.Rows)))
+	return &out
+}
+
 func pct(x float64) string { return fmt.Sprintf("%.2f", 100*x) }
 
 // budget names a budget.
@@ -169,15 +191,16 @@ func budget(entries, slots uint64) string {
 	return report.Count(entries)
 }
 
-// tables are all there are, with at most cols sizes side by side; 0: all.
-func (r *Report) tables(cols int) []Table {
+// tables are all there are, with at most cols sizes side by side and rows of
+// them below each other.
+func (r *Report) tables(cols, rows int) []Table {
 	var out []Table
 	add := func(t *Table) {
 		if t != nil && len(t.Rows) > 0 {
 			out = append(out, *t)
 		}
 	}
-	add(r.bestTable())
+	add(r.bestTable().thin(rows))
 	add(r.winnerTable())
 	for _, slots := range []bool{false, true} {
 		add(r.ratioTable(slots, false, cols))
@@ -188,8 +211,9 @@ func (r *Report) tables(cols int) []Table {
 	add(r.classTable())
 	add(r.reachTable())
 	add(r.slotsTable())
+	add(r.shieldTable().thin(rows))
 	add(r.labelTable())
-	add(r.defenceTable())
+	add(r.defenceTable().thin(rows))
 	add(r.lossTable())
 	return out
 }
@@ -211,9 +235,7 @@ func (r *Report) bestTable() *Table {
 		if k.BoundMiss != nil {
 			row[4], row[5] = pct(*k.BoundMiss), pct(b.MissRatio-*k.BoundMiss)
 		}
-		if b.InstallsPerSecond > 0 {
-			row[6] = fmt.Sprintf("%.3g", b.InstallsPerSecond)
-		}
+		row[6] = rate(b.InstallsPerSecond)
 		for j := range k.Best {
 			if k.Best[j].Policy == "lru" && k.Best[j].Admission == "always" {
 				row[7] = pct(k.Best[j].MissRatio)
@@ -230,6 +252,17 @@ func (r *Report) bestTable() *Table {
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// rate is a number per second; "-" where the stream has no times.
+func rate(x float64) string {
+	switch {
+	case x <= 0:
+		return "-"
+	case x >= 100:
+		return report.Count(uint64(x + 0.5))
+	}
+	return fmt.Sprintf("%.3g", x)
 }
 
 func yes(b bool) string {
@@ -262,7 +295,7 @@ func (r *Report) winnerTable() *Table {
 	return t
 }
 
-// budgets are the sizes that were run, and at most n of them, evenly.
+// budgets are the sizes that were run, at most n of them; 0: all.
 func (r *Report) budgets(slots bool, n int) []uint64 {
 	var all []uint64
 	for _, p := range r.points {
@@ -279,11 +312,20 @@ func (r *Report) budgets(slots bool, n int) []uint64 {
 	if n <= 0 || len(all) <= n {
 		return all
 	}
-	out := make([]uint64, n)
-	for i := range out {
-		out[i] = all[i*(len(all)-1)/(n-1)]
+	// As even as can be on a logarithmic axis, where sizes are read.
+	out := make([]uint64, 0, n)
+	lo, hi := math.Log(float64(all[0])), math.Log(float64(all[len(all)-1]))
+	for i := range n {
+		want := lo + (hi-lo)*float64(i)/float64(n-1)
+		best := all[0]
+		for _, x := range all {
+			if math.Abs(math.Log(float64(x))-want) < math.Abs(math.Log(float64(best))-want) {
+				best = x
+			}
+		}
+		out = append(out, best)
 	}
-	return out
+	return slices.Compact(out)
 }
 
 // caches are the policies with their admissions, in the order they were run.
@@ -301,13 +343,11 @@ func (r *Report) caches() [][2]string {
 }
 
 func (r *Report) find(c [2]string, size uint64, slots bool) *cache.Point {
-	for i := range r.points {
-		p := &r.points[i]
-		if p.Policy == c[0] && p.Admission == c[1] && (slots && p.Slots == size || !slots && p.Entries == size) {
-			return p
-		}
+	k := pointKey{policy: c[0], admission: c[1], entries: size}
+	if slots {
+		k.entries, k.slots = 0, size
 	}
-	return nil
+	return r.index[k]
 }
 
 func (r *Report) bytesDiffer() bool {
@@ -400,15 +440,11 @@ func (r *Report) classTable() *Table {
 		for o := range c {
 			row = append(row, pct(float64(c[o])/float64(max(p.Requests, 1))))
 		}
-		rate := "-"
-		if p.InstallsPerSecond > 0 {
-			rate = fmt.Sprintf("%.3g", p.InstallsPerSecond)
-		}
 		behind, sure := "best", "-"
 		if i > 0 {
 			behind, sure = pct(b.Behind), yes(b.Significant)
 		}
-		t.Rows = append(t.Rows, append(row, fmt.Sprintf("%.2f", 1000*float64(p.Installs)/float64(max(p.Requests, 1))), rate, behind, sure))
+		t.Rows = append(t.Rows, append(row, fmt.Sprintf("%.2f", 1000*float64(p.Installs)/float64(max(p.Requests, 1))), rate(p.InstallsPerSecond), behind, sure))
 	}
 	return t
 }
@@ -453,28 +489,99 @@ func (r *Report) reachTable() *Table {
 	return t
 }
 
-// labelTable tells legitimate and attack packets apart where they are labelled.
-func (r *Report) labelTable() *Table {
-	if len(r.Profile.Labels) == 0 {
+// legitimate is the label of the packets to be defended, "" where packets are
+// not labelled as an attack and others.
+func (r *Report) legitimate() string {
+	label, attack := "", false
+	for _, l := range r.Profile.Labels {
+		switch {
+		case l.Label == "attack":
+			attack = true
+		case label == "" || l.Label == "legit":
+			label = l.Label
+		}
+	}
+	if !attack {
+		return ""
+	}
+	return label
+}
+
+// missed is the share of a label's packets that p misses.
+func missed(p *cache.Point, label string) (float64, bool) {
+	for _, n := range p.Labels {
+		if n.Label == label && n.Requests > 0 {
+			return float64(n.Misses) / float64(n.Requests), true
+		}
+	}
+	return 0, false
+}
+
+// shieldTable is which cache keeps most of the legitimate packets' hits at each
+// size, where the capture holds an attack.
+func (r *Report) shieldTable() *Table {
+	legit := r.legitimate()
+	if legit == "" {
 		return nil
 	}
+	t := &Table{
+		ID: "shield", Title: "Recommended defence against the attack in the capture: the fewest misses of the " + legit + " packets",
+		Head: []string{"size", "cache", legit + " %", "attack %", "all %", "installs/s", "lru " + legit + " %", "saves pp"},
+	}
+	for i := range r.Rankings {
+		k := &r.Rankings[i]
+		var best, lru *cache.Point
+		least := 2.0
+		for j := range k.Best {
+			p := k.Best[j].point
+			x, ok := missed(p, legit)
+			if ok && x < least {
+				best, least = p, x
+			}
+			if p.Policy == "lru" && p.Admission == "always" {
+				lru = p
+			}
+		}
+		if best == nil {
+			continue
+		}
+		hostile, _ := missed(best, "attack")
+		row := []string{budget(k.Entries, k.Slots), name(best.Policy, best.Admission), pct(least), pct(hostile), pct(best.MissRatio), rate(best.InstallsPerSecond), "-", "-"}
+		if lru != nil {
+			x, _ := missed(lru, legit)
+			row[6], row[7] = pct(x), pct(x-least)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// labelTable tells packets apart by label where the generator labelled them,
+// the best for the legitimate ones first.
+func (r *Report) labelTable() *Table {
 	k := r.telling()
-	if k == nil {
+	if len(r.Profile.Labels) == 0 || k == nil {
 		return nil
 	}
 	t := &Table{ID: "labels", Title: fmt.Sprintf("Misses in %% of the packets of each label at size %s", budget(k.Entries, k.Slots)), Left: 1, Head: []string{"cache"}}
 	for _, l := range r.Profile.Labels {
 		t.Head = append(t.Head, l.Label)
 	}
-	for i := range k.Best {
-		p := k.Best[i].point
+	best := slices.Clone(k.Best)
+	if legit := r.legitimate(); legit != "" {
+		slices.SortStableFunc(best, func(a, b Ranked) int {
+			x, _ := missed(a.point, legit)
+			y, _ := missed(b.point, legit)
+			return cmp.Compare(x, y)
+		})
+	}
+	for i := range best {
+		p := best[i].point
 		row := []string{name(p.Policy, p.Admission)}
 		for _, l := range r.Profile.Labels {
 			s := "-"
-			for _, n := range p.Labels {
-				if n.Label == l.Label && n.Requests > 0 {
-					s = pct(float64(n.Misses) / float64(n.Requests))
-				}
+			if x, ok := missed(p, l.Label); ok {
+				s = pct(x)
 			}
 			row = append(row, s)
 		}
