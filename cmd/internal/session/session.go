@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"jitnic/host/vm"
 	"jitnic/pcaps"
 	"jitnic/pcaps/rss"
+	"jitnic/superopt/format"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -62,6 +64,14 @@ func LoadProgram(in *Input) (*loader.Object, *loader.Program, *mapfile.File, err
 				return nil, nil, nil, err
 			}
 		}
+	} else if isText(in.Program) {
+		f, err := format.Read(in.Program)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if obj, err = loader.FromCode(in.Program, f.Slots, f.Maps); err != nil {
+			return nil, nil, nil, err
+		}
 	} else {
 		var err error
 		if obj, err = loader.Load(in.Program, opt); err != nil {
@@ -76,6 +86,15 @@ func LoadProgram(in *Input) (*loader.Object, *loader.Program, *mapfile.File, err
 	}
 	e, err := obj.Entry(entry)
 	return obj, e, mf, err
+}
+
+// isText says whether the name is that of a program in one of K2's forms.
+func isText(name string) bool {
+	switch filepath.Ext(name) {
+	case ".k2", ".bpf", ".insns":
+		return true
+	}
+	return false
 }
 
 // Machine is what a map file is bound to: a state and the object's names.
