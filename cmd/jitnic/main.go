@@ -11,11 +11,13 @@ import (
 	"os/signal"
 	"syscall"
 
+	"jitnic/cmd/internal/comparecmd"
 	"jitnic/cmd/internal/conformancecmd"
 	"jitnic/cmd/internal/gencmd"
 	"jitnic/cmd/internal/pathscmd"
 	"jitnic/cmd/internal/replaycmd"
 	"jitnic/cmd/internal/samplescmd"
+	"jitnic/cmd/internal/superoptcmd"
 	"jitnic/cmd/internal/tracescmd"
 	"jitnic/cmd/internal/verifycmd"
 
@@ -61,7 +63,9 @@ func verbs() []*cobra.Command {
 		pathscmd.Command(),
 		replaycmd.Command(),
 		samplescmd.Command(),
+		comparecmd.Command(),
 		tracescmd.Command(),
+		superoptcmd.Command(),
 		gencmd.Command(),
 		verifycmd.Command(),
 		conformancecmd.Command(),
