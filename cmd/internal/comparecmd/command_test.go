@@ -48,24 +48,23 @@ func zipfFile(t *testing.T) string {
 	return path
 }
 
+// study is what the tests read of the JSON.
 type study struct {
 	Partial bool `json:"partial"`
 	Planned int  `json:"planned_points"`
 	Rows    []struct {
-		Policy, Admission  string
-		Entries, Slots     uint64
-		Requests, Misses   uint64
-		MissRatio          float64 `json:"miss_ratio"`
-		Bound, Estimate    bool
-		Distance           *float64 `json:"distance_to_bound"`
-		Hits, Cold         uint64
-		NotHot             uint64 `json:"not_hot"`
-		Capacity           uint64
-		Invalidated        uint64
-		InFlight           uint64 `json:"in_flight"`
-		Uncacheable        uint64
-		HotThreshold       uint32 `json:"hot_threshold"`
-		InstallsPerSeconds float64
+		Policy, Admission string
+		Entries, Slots    uint64
+		Requests, Misses  uint64
+		MissRatio         float64 `json:"miss_ratio"`
+		Bound, Estimate   bool
+		Distance          *float64 `json:"distance_to_bound"`
+		Hits, Cold        uint64
+		NotHot            uint64 `json:"not_hot"`
+		Capacity          uint64
+		Invalidated       uint64
+		InFlight          uint64 `json:"in_flight"`
+		Uncacheable       uint64
 	}
 	Attack *struct {
 		Losses   []struct{ Policy, Attack string }
@@ -239,6 +238,9 @@ func TestInterrupt(t *testing.T) {
 	}
 	if s := read(t, string(b)); !s.Partial || len(s.Rows) >= s.Planned {
 		t.Errorf("partial %v with %d rows of %d", s.Partial, len(s.Rows), s.Planned)
+	}
+	if bytes.Contains(b, []byte(`"rows": null`)) {
+		t.Error("rows are null: want an empty list")
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "out", "report.html"))
 	if err != nil || !bytes.Contains(page, []byte("Partial: it was interrupted")) {

@@ -205,6 +205,8 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *ca
 		Seed: o.in.Seed, HotThreshold: o.hot, InstallDelay: o.delay,
 		Partial: study.Partial || src.partial, PartialInput: src.partial, PlannedPoints: study.Planned,
 		Paths: src.paths, Tree: src.tree, points: study.Points,
+		// Lists of nothing are [] in JSON and not null.
+		Rows: []Row{}, Rankings: []Ranking{}, Winners: []Winner{}, Reaches: []Reach{}, Policies: []PolicyNote{},
 	}
 	if r.Program != "" {
 		r.Mode = "generic"
@@ -358,6 +360,7 @@ func newProfile(src *source, p *cache.Profile) Profile {
 		Requests: p.Requests, Paths: p.IDs, Uncacheable: p.Uncacheable, Invalidations: p.Invalidated,
 		Bytes: p.Bytes, Seconds: p.Seconds, OneHit: p.Popularity.OneHit, ZipfAlpha: finite(p.Popularity.Alpha), ZipfR2: finite(p.Popularity.R2),
 		Smallest: map[string]*uint64{}, LRUEstimate: p.LRU.Estimate, LRURate: p.LRU.Rate, First: p.Reuse.First,
+		LRU: []CurvePoint{}, Popularity: []RankPoint{}, ReuseStack: []Bucket{}, ReuseTime: []Bucket{}, WorkingSet: []Span{},
 		SmallestIs: "entries of lru, every number of them, that hit this share of the cacheable requests; without thresholds, delays and invalidations",
 	}
 	for _, h := range cache.HitTargets {
@@ -387,7 +390,8 @@ func newProfile(src *source, p *cache.Profile) Profile {
 		next = max(i+1, i+i/40)
 		out.Popularity = append(out.Popularity, RankPoint{i + 1, x.ID, x.Count})
 	}
-	buckets := func(in []curve.Bucket) (out []Bucket) {
+	buckets := func(in []curve.Bucket) []Bucket {
+		out := []Bucket{}
 		for _, b := range in {
 			out = append(out, Bucket{b.From, b.To, b.Requests})
 		}
