@@ -840,6 +840,10 @@ func (p *Prog) call(i int, in *Inst, f *facts, say func(string, ...any)) {
 			} else if v.kind == kScalar && !(v.isConst() && v.known == 0) {
 				say("r%d is a number where %s wants memory", k+1, h.name)
 			}
+			switch v.kind {
+			case kCtx, kPktEnd, kMap: // even where no byte of it is used
+				say("r%d is %s where %s wants memory", k+1, kindNames[v.kind], h.name)
+			}
 			if v.null {
 				say("r%d may be null at the call of %s", k+1, h.name)
 			}

@@ -2,6 +2,7 @@ package superopt
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 
 	"jitnic/host/ebpf"
@@ -142,10 +143,65 @@ func (o *optimizer) inWindows(q *Prog) bool {
 // unsafe says what the verifier would refuse in q that it did not in the
 // program so far.
 func (o *optimizer) unsafe(q *Prog) string {
+	if why := o.malformed(q); why != "" {
+		return why
+	}
 	a := analyse(q)
 	for _, p := range a.problems {
 		if !o.bad[problemText(p)] {
 			return p
+		}
+	}
+	return ""
+}
+
+// malformed says what the verifier would refuse before it follows any path
+// (check_subprogs, resolve_pseudo_ldimm64 and the field checks): an encoding
+// that isn't one, and control that leaves its function.
+func (o *optimizer) malformed(q *Prog) string {
+	for i := range q.Insts {
+		in := &q.Insts[i]
+		if in.Op == Nop || in.Fixed || i < len(o.p.Insts) && *in == o.p.Insts[i] {
+			continue
+		}
+		var hi *ebpf.Insn
+		if in.IsWide() {
+			hi = &ebpf.Insn{Imm: in.Hi}
+		}
+		if err := in.Insn.Check(hi); err != nil {
+			return fmt.Sprintf("insn %d: %v", i, err)
+		}
+	}
+	if len(q.Entry) < 2 || o.p.leavesFunction() != "" {
+		return ""
+	}
+	return q.leavesFunction()
+}
+
+// leavesFunction names a jump, or the end of a function, that leads into
+// another one; "" where there is none.
+func (p *Prog) leavesFunction() string {
+	c := p.Clone()
+	c.Compact()
+	start := make([]bool, len(c.Insts)+1)
+	for _, e := range c.Entry {
+		start[e] = true
+	}
+	fn := make([]int, len(c.Insts)+1)
+	for i := range c.Insts {
+		if i > 0 {
+			fn[i] = fn[i-1]
+		}
+		if start[i] && i > 0 {
+			fn[i]++
+			if !c.Insts[i-1].ends() {
+				return fmt.Sprintf("insn %d: falls into another function", i-1)
+			}
+		}
+	}
+	for i := range c.Insts {
+		if in := &c.Insts[i]; in.jumps() && (int(in.To) >= len(c.Insts) || fn[in.To] != fn[i]) {
+			return fmt.Sprintf("insn %d: jumps into another function", i)
 		}
 	}
 	return ""
