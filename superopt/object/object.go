@@ -105,6 +105,9 @@ func Parse(path string, raw []byte) (o *Object, err error) {
 			}
 			s.data = raw[s.off : s.off+s.size]
 		}
+		if s.align > 1<<16 {
+			return fail("section %s aligned to %d bytes", s.name, s.align)
+		}
 		s.code = s.typ == uint32(elf.SHT_PROGBITS) && s.flags&uint64(elf.SHF_EXECINSTR) != 0 && s.size > 0
 		o.secs = append(o.secs, s)
 	}
