@@ -162,8 +162,6 @@ func TestReplay(t *testing.T) {
 					t.Errorf("no packet was %v in any of the runs", o)
 				}
 			}
-			// (A path that was invalidated never comes back under its number: its
-			// packets are cold on another path. So that class stays empty.)
 			if c.invalidated && len(st.Invalidations) == 0 {
 				t.Error("nothing was invalidated by the updates")
 			}
