@@ -64,10 +64,11 @@ type Runtime struct {
 	named [5]uint64 // packets by verdict
 	other map[uint32]uint64
 
-	deps        map[int][]nic.Path // version counter -> paths that depend on it
-	plain       map[int][]nic.Path // version counter -> paths made while it was barred
-	stale       []int              // counters that have changed since the last invalidation
-	deadHit     nic.Path           // number of the dead path the packet matched, or -1
+	deps        map[int][]nic.Path    // version counter -> paths that depend on it
+	heirs       map[uint64][]nic.Path // way to a changed entry (pathcond.Path.Ways) -> numbers of the paths it ended
+	plain       map[int][]nic.Path    // version counter -> paths made while it was barred
+	stale       []int                 // counters that have changed since the last invalidation
+	deadHit     nic.Path              // number of the dead path the packet matched, or -1
 	cur         *vm.Input
 	during      bool // a packet is being processed
 	overlap     error
@@ -118,7 +119,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		opt.Cache.Entries = 64
 	}
 	r := &Runtime{Obj: obj, Entry: entry, opt: opt, other: map[uint32]uint64{}, Aborts: map[trace.Reason]uint64{},
-		deps: map[int][]nic.Path{}, plain: map[int][]nic.Path{}}
+		deps: map[int][]nic.Path{}, heirs: map[uint64][]nic.Path{}, plain: map[int][]nic.Path{}}
 	var err error
 	if r.S, r.it, err = r.machine(); err != nil {
 		return nil, err
@@ -327,15 +328,20 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 		p = r.Comp.Compile(&r.rec, len(in.Data), out.Err)
 	}
 	if p.Abort == nil {
-		id := nic.Path(len(r.info))
+		id, way := r.number(p)
 		if err := r.Tree.Insert(p, id); err != nil {
 			p.Abort = &trace.Abort{Reason: trace.ReasonInternal, Program: r.Entry.Name, Detail: err.Error()}
 			r.noteOverlap(err, p)
 			r.Aborts[trace.ReasonInternal]++
 			return nic.NoPath
 		}
-		r.info = append(r.info, &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet,
-			slots: uint32(p.Trace.Len() + len(p.Cond))})
+		info := &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet,
+			slots: uint32(p.Trace.Len() + len(p.Cond))}
+		if int(id) == len(r.info) {
+			r.info = append(r.info, info)
+		} else {
+			r.inherit(id, way, info)
+		}
 		for _, w := range p.Watched {
 			r.deps[w] = append(r.deps[w], id)
 		}
@@ -357,6 +363,35 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 		r.noteOverlap(err, p)
 	}
 	return nic.NoPath
+}
+
+// number is a new path's number. A path that takes the way of one that a
+// changed map entry ended takes its number too, so that the device sees one
+// path whose trace was invalidated, not an old and a new one.
+func (r *Runtime) number(p *pathcond.Path) (id nic.Path, way uint64) {
+	for _, way := range p.Ways {
+		if ids := r.heirs[way]; len(ids) > 0 {
+			return ids[0], way
+		}
+	}
+	return nic.Path(len(r.info)), 0
+}
+
+// inherit puts a path in the place of the one that had its number before.
+func (r *Runtime) inherit(id nic.Path, way uint64, info *PathInfo) {
+	old := r.info[id]
+	info.Packets, info.Misses, info.First = old.Packets, old.Misses, old.First
+	is := func(p nic.Path) bool { return p == id }
+	for _, w := range old.Path.Watched {
+		r.deps[w] = slices.DeleteFunc(r.deps[w], is)
+	}
+	for _, w := range old.Path.Plain {
+		r.plain[w] = slices.DeleteFunc(r.plain[w], is)
+	}
+	r.info[id] = info
+	if r.heirs[way] = r.heirs[way][1:]; len(r.heirs[way]) == 0 {
+		delete(r.heirs, way)
+	}
 }
 
 // unspecialise takes out every path that a key of map m specialises.
@@ -483,6 +518,12 @@ func (r *Runtime) invalidate() error {
 			continue
 		}
 		r.bl.Fail(versionKey(w), r.Packets)
+		for _, p := range r.deps[w] {
+			if i := r.info[p]; !i.gone {
+				way := i.Path.Ways[slices.Index(i.Path.Watched, w)]
+				r.heirs[way] = append(r.heirs[way], p)
+			}
+		}
 		if err := r.drop(r.deps[w]); err != nil {
 			return err
 		}

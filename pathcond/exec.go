@@ -57,6 +57,10 @@ type Path struct {
 	// Watched are the keys whose version a specialised trace depends on, as
 	// indexes into Compiler.Versions.
 	Watched []int
+	// Ways tell, for each of Watched, which way led to the look-up: a hash of
+	// the key's counter and of the predicates before it, versions left out.
+	// Two paths that part only because the entry has changed share it.
+	Ways []uint64
 	// Plain are watched keys that were looked up as in a generic trace, as
 	// their entries change too often.
 	Plain []int

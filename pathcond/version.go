@@ -93,6 +93,7 @@ func (x *exec) versionedLookup(i int, key []bv.Term, concrete []byte, ret uint64
 	}
 	x.decide(x.b.Bin(bv.OpEq, x.input(InVersion+uint64(w), 64, bv.Fact{}), x.b.Const(v.Counter[w], 64)), true, WhyVersion)
 	x.path.Watched = append(x.path.Watched, w)
+	x.path.Ways = append(x.path.Ways, x.way(w))
 	if x.entries == nil {
 		x.entries = map[uint64]bool{}
 	}
@@ -100,6 +101,20 @@ func (x *exec) versionedLookup(i int, key []bv.Term, concrete []byte, ret uint64
 		x.entries[ret] = true
 	}
 	return x.b.Const(ret, 64)
+}
+
+// way hashes (FNV-1a over words) how the path came to look up the key of
+// counter w.
+func (x *exec) way(w int) uint64 {
+	h := uint64(14695981039346656037)
+	add := func(v uint64) { h = (h ^ v) * 1099511628211 }
+	add(uint64(w))
+	for _, p := range x.path.Cond {
+		if p.Why != WhyVersion {
+			add(uint64(p.Term)<<1 | b2u(p.Want))
+		}
+	}
+	return h
 }
 
 // fixParts fixes a key field by field where its term shows fields: each is

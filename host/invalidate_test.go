@@ -1,0 +1,102 @@
+package host
+
+import (
+	"strings"
+	"testing"
+
+	"jitnic/cache"
+	"jitnic/host/mapfile"
+	"jitnic/host/programs"
+	"jitnic/host/vm"
+)
+
+// withMaps is a runtime of a sample with its own map contents, or with the
+// map file given. The plans are those of the runtime's state and the oracle's.
+func withMaps(t testing.TB, name, file string, opt Options) (*Runtime, []*mapfile.Plan) {
+	t.Helper()
+	obj, e := sample(t, name)
+	s, err := programs.Get(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file == "" {
+		file = string(s.Maps)
+	}
+	var plans []*mapfile.Plan
+	if file != "" {
+		mf, err := mapfile.Read(name+" maps", strings.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt.Prepare = func(st *vm.State) error {
+			names := make([]string, len(obj.Programs))
+			for i, p := range obj.Programs {
+				names[i] = p.Name
+			}
+			m := mapfile.Of(st.Set, names)
+			m.Add = st.AddMap
+			p, err := mf.Bind(m)
+			if err != nil {
+				return err
+			}
+			plans = append(plans, p)
+			return p.Fill()
+		}
+	}
+	r, err := New(obj, e, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r, plans
+}
+
+// The control plane changes an entry three times: the specialised traces
+// that folded it go, and no others; the packets that miss for it are counted as
+// such; and the oracle agrees all along. With generic traces nothing goes.
+func TestTimedUpdatesInvalidate(t *testing.T) {
+	const contents = `{"maps": {"services": [
+		{"key": {"port": {"be16": 53}, "proto": 17}, "value": {"action": 2, "id": 19}},
+		{"key": {"port": {"be16": 53}, "proto": 6}, "value": {"action": 2, "id": 20}}]},
+	"updates": [
+		{"at": 400, "map": "services", "key": {"port": {"be16": 53}, "proto": 17}, "value": {"action": 1, "id": 19}},
+		{"at": 800, "map": "services", "key": {"port": {"be16": 53}, "proto": 17}, "delete": true},
+		{"at": 1200, "map": "services", "key": {"port": {"be16": 53}, "proto": 17}, "value": {"action": 2, "id": 19}}]}`
+	pkts, times := held(t, "sample:dns", 1000)
+	for _, spec := range []bool{false, true} {
+		r, plans := withMaps(t, "firewall", contents, Options{Check: true, Specialise: spec, Cache: cache.Config{Policy: "lru", Entries: 1 << 14}})
+		var out vm.Output
+		// Twice, so that the paths of the second time are known when the
+		// entry changes.
+		for i := range 2 * len(pkts) {
+			k := i % len(pkts)
+			for _, p := range plans {
+				if _, err := p.Apply(uint64(i), 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.ControlPlane(); err != nil {
+				t.Fatal(err)
+			}
+			in := vm.Input{Data: pkts[k], TimeNS: times[k], IfIndex: 1, Packet: uint64(i)}
+			if _, err := r.Process(&in, &out); err != nil {
+				t.Fatalf("specialise %v: packet %d: %v", spec, i, err)
+			}
+		}
+		if err := r.CheckAll(); err != nil {
+			t.Fatal(err)
+		}
+		st := r.NIC.Cache.Stats()
+		t.Logf("specialise %v: %d hits, %d cold, %d invalidated; %d traces invalidated", spec,
+			st.Outcome[cache.Hit], st.Outcome[cache.Cold], st.Outcome[cache.Invalidated], st.Invalidated)
+		if spec != (st.Invalidated > 0) || spec != (st.Outcome[cache.Invalidated] > 0) {
+			t.Errorf("specialise %v: %d traces invalidated, %d packets missed for it", spec, st.Invalidated, st.Outcome[cache.Invalidated])
+		}
+		if left := uint64(len(r.info)); spec && st.Invalidated >= left*3 {
+			t.Errorf("%d traces of %d paths invalidated by 3 changes of one key", st.Invalidated, left)
+		}
+		if r.Collision > 0 {
+			t.Errorf("%d conditions overlap", r.Collision)
+		}
+	}
+}
