@@ -29,11 +29,14 @@ func Command() *cobra.Command {
 			if out == "" {
 				return fmt.Errorf("--out: name the capture to write (.pcap or .pcapng, .gz and .zst too)")
 			}
+			f := c.Flags()
+			if f.Changed("spec") && f.Changed("preset") {
+				return fmt.Errorf("--preset and --spec: give one of them")
+			}
 			base, err := start(preset, spec)
 			if err != nil {
 				return err
 			}
-			f := c.Flags()
 			for name, set := range map[string]func(){
 				"seed": func() { base.Seed = s.Seed }, "packets": func() { base.Packets = s.Packets },
 				"rate": func() { base.RatePPS = s.RatePPS }, "flows": func() { base.Flows = s.Flows },
@@ -56,9 +59,6 @@ func Command() *cobra.Command {
 				return fmt.Errorf("--flows 0: want 1 or more")
 			case f.Changed("rate") && s.RatePPS == 0:
 				return fmt.Errorf("--rate 0: want more than 0")
-			}
-			if f.Changed("spec") && f.Changed("preset") {
-				return fmt.Errorf("--preset and --spec: give one of them")
 			}
 			if f.Changed("share") || f.Changed("paths") {
 				if base.Attack == nil {

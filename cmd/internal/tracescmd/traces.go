@@ -74,6 +74,10 @@ func Command() *cobra.Command {
 			if limit < 0 {
 				return fmt.Errorf("--limit-traces %d: want 0 or more", limit)
 			}
+			err := session.CheckOutputs(session.Output{Flag: "--json", Path: jsonFile}, session.Output{Flag: "--dot", Path: dotFile})
+			if err != nil {
+				return err
+			}
 			s, err := session.Open(c.Context(), in, ca, nil)
 			if err != nil {
 				return err
