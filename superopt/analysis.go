@@ -841,8 +841,12 @@ func (p *Prog) call(i int, in *Inst, f *facts, say func(string, ...any)) {
 				say("r%d is a number where %s wants memory", k+1, h.name)
 			}
 			switch v.kind {
-			case kCtx, kPktEnd, kMap: // even where no byte of it is used
+			case kCtx, kPktEnd, kMap, kAny: // even where no byte of it is used
 				say("r%d is %s where %s wants memory", k+1, kindNames[v.kind], h.name)
+			case kPkt:
+				if n > 0 && v.off+int64(n) > v.rng {
+					say("%s wants %d bytes of the packet at %d, further than was checked", h.name, n, v.off)
+				}
 			}
 			if v.null {
 				say("r%d may be null at the call of %s", k+1, h.name)
