@@ -69,8 +69,7 @@ type Runtime struct {
 	plain       map[int][]nic.Path    // version counter -> paths made while it was barred
 	stale       []int                 // counters that have changed since the last invalidation
 	deadHit     nic.Path              // number of the dead path the packet matched, or -1
-	cur         *vm.Input
-	during      bool // a packet is being processed
+	during      bool                  // what a packet wrote is being taken in
 	overlap     error
 	overlapping []pathcond.Pred
 
@@ -198,8 +197,6 @@ func (m *Mismatch) Error() string {
 // Process takes one packet. With Check, a difference from the oracle is
 // returned as a *Mismatch.
 func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
-	r.cur, r.during = in, true
-	defer r.after()
 	outcome, err := r.NIC.Process(in, out)
 	if err != nil {
 		return outcome, err
@@ -222,7 +219,10 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
 		r.verdict(out.Verdict)
 	}
 	if r.opt.Specialise {
-		if err := r.noteWrites(); err != nil { // the packet's own changes
+		r.during = true
+		err := r.noteWrites() // the packet's own changes
+		r.during = false
+		if err != nil {
 			return outcome, err
 		}
 	}
@@ -255,8 +255,6 @@ func (r *Runtime) Verdicts() map[uint32]uint64 {
 	}
 	return out
 }
-
-func (r *Runtime) after() { r.during = false }
 
 // CheckAll compares all maps with the oracle's.
 func (r *Runtime) CheckAll() error {

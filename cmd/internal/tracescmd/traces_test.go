@@ -142,7 +142,7 @@ func TestJSONAndDot(t *testing.T) {
 
 func TestDeadPaths(t *testing.T) {
 	in := session.Input{Program: "sample:ipv6filter", Captures: []string{capture(t)}, Loop: 1, Queues: 1}
-	s, err := session.Open(context.Background(), in, session.Cache{Policy: "lru"}, func(o *host.Options) { o.MaxGuards = 5 })
+	s, err := session.Open(context.Background(), in, session.Cache{Policy: "lru", HotThreshold: 1}, func(o *host.Options) { o.MaxGuards = 5 })
 	if err != nil {
 		t.Fatal(err)
 	}
