@@ -154,9 +154,10 @@ func (r *Bench) Text(w io.Writer) error {
 	fmt.Fprintf(t, "program\tbefore\tafter\tseconds\tto best\tK2 before\tK2 after\tK2 seconds\t\tns before\tafter\tproposals/s\tproved\trefuted\tunknown\twhole\tkernel\tsource\n")
 	var seconds float64
 	same, reached := 0, 0
+	var skipped []string
 	for _, x := range r.Rows {
 		if x.Skipped != "" {
-			fmt.Fprintf(t, "%s\t-\t-\t-\t-\t%s\t%s\t%s\tskipped: %s\n", x.Name, num(x.K2Before), num(x.K2After), num(int(x.K2Second)), x.Skipped)
+			skipped = append(skipped, x.Name)
 			continue
 		}
 		g := x.Result
@@ -193,6 +194,9 @@ func (r *Bench) Text(w io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if len(skipped) > 0 {
+		fmt.Fprintf(w, "skipped, as no source of them is here (--dir): %s\n", strings.Join(skipped, ", "))
 	}
 	_, err := fmt.Fprintf(w, "%d of %d comparable programs at K2's count or below; %.1f seconds in all\n", reached, same, seconds)
 	return err

@@ -130,8 +130,13 @@ func sampleNames(list string) ([]string, error) {
 // traces replays the captures through a sample and optimises the traces of the
 // limit paths that most packets took.
 func (r *Ladder) traces(ctx context.Context, name string, captures []string, limit int, opt *superopt.Options, stderr io.Writer, news func(string)) error {
-	in := session.Input{Program: "sample:" + name, Captures: captures, Queues: 1, Loop: 1, Seed: opt.Seed}
-	s, err := session.Open(ctx, in, session.Cache{Policy: "lru", Entries: 64}, nil)
+	var in session.Input
+	var ca session.Cache
+	defaults := &cobra.Command{} // what `jitnic replay` takes where nothing is said
+	in.Flags(defaults)
+	ca.Flags(defaults)
+	in.Program, in.Captures, in.Seed = "sample:"+name, captures, opt.Seed
+	s, err := session.Open(ctx, in, ca, nil)
 	if err != nil {
 		return err
 	}
