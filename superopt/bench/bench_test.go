@@ -1,0 +1,93 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"jitnic/superopt"
+	"jitnic/superopt/kernelcheck"
+	"jitnic/superopt/z3"
+)
+
+// The kernel's samples compile, each is found, and what K2 published for those
+// that are still what they were is reached. The kernel sees no difference.
+func TestSamples(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: compiles the kernel's samples, which takes 15 seconds")
+	}
+	if err := z3.Open(); err != nil {
+		t.Skipf("skipped: %v", err)
+	}
+	dir := t.TempDir()
+	if err := Build(t.Context(), dir); errors.Is(err, ErrMissing) {
+		t.Skipf("skipped: %v", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	o := &Options{Dirs: []string{dir}, Opt: superopt.Options{Seed: 1, Proposals: 2000, Layers: "pre"}}
+	if kernelcheck.Allowed() == nil {
+		o.Kernel = 500
+	}
+	rows, err := Run(t.Context(), K2, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran, same := 0, 0
+	for i, r := range rows {
+		if r.Skipped != "" {
+			if K2[i].Object != "" {
+				t.Logf("%s: %s", r.Name, r.Skipped) // bpftool or a newer kernel's sources
+			}
+			continue
+		}
+		ran++
+		g := r.Result
+		t.Logf("%-20s %4d -> %4d  %.2f s, whole: %s, kernel: %+v", r.Name, g.Before, g.After, g.Seconds, g.Whole, g.Kernel)
+		if g.After > g.Before || g.Kernel != nil && g.Kernel.Differences > 0 {
+			t.Errorf("%s: %d -> %d, kernel %+v", r.Name, g.Before, g.After, g.Kernel)
+		}
+		if r.Comparable {
+			if same++; g.After > r.K2After {
+				t.Errorf("%s: %d -> %d, K2 has %d", r.Name, g.Before, g.After, r.K2After)
+			}
+		}
+	}
+	if ran < 8 || same < 2 {
+		t.Errorf("%d programs, %d as K2 had them", ran, same)
+	}
+}
+
+// Inputs of a folder come before what is built, in any of the formats.
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "xdp1.k2"), []byte("MOV64XC 0 1\nADD64XY 0 0\nEXIT\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	list := []Program{{Name: "xdp1", Before: 3, Artifact: 2}, {Name: "xdp2"}}
+	for _, a := range []struct {
+		rows func() int
+		want int
+	}{
+		{func() int {
+			rows, err := Run(context.Background(), list, &Options{Dirs: []string{dir}, Opt: superopt.Options{Layers: "p"}})
+			if err != nil || rows[0].Result.After != 2 || !rows[0].Comparable || rows[1].Skipped == "" {
+				t.Errorf("%v, %+v", err, rows)
+			}
+			return len(rows)
+		}, 2},
+		{func() int {
+			rows, err := Ablate(context.Background(), list, &Options{Dirs: []string{dir}, Opt: superopt.Options{Layers: "p"}})
+			if err != nil {
+				t.Error(err)
+			}
+			return len(rows)
+		}, len(Ablations) + 1},
+	} {
+		if n := a.rows(); n != a.want {
+			t.Errorf("%d rows, want %d", n, a.want)
+		}
+	}
+}
