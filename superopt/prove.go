@@ -28,7 +28,14 @@ type Prover struct {
 	ufs   *z3.Solver
 	cache *lru.Cache[string, z3.Verdict]
 	trace func(string)
+	// models are the solver's last counterexamples: what refuted one rewrite
+	// often refutes the next, and under a narrow precondition random inputs
+	// seldom hold at all.
+	models []map[uint64]uint64
 }
+
+// maxModels are kept.
+const maxModels = 24
 
 // NewProver makes a prover; without libz3 it still proves what normal forms
 // and refutes what tests decide, and says what to install for the rest.
@@ -44,6 +51,19 @@ func (p *Prover) Close() {
 	if p.z != nil {
 		p.z.Close()
 		p.z = nil
+	}
+}
+
+// forget drops what earlier questions left behind, so that the next answers
+// depend on nothing but themselves.
+func (p *Prover) forget() {
+	p.models = nil
+	p.cache.Purge()
+	for _, s := range []**z3.Solver{&p.bvs, &p.ufs} {
+		if *s != nil {
+			(*s).Close()
+			*s = nil
+		}
 	}
 }
 
@@ -170,15 +190,31 @@ func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.V
 	}
 	defer mod.Close()
 	v := z3.Refuted{By: "z3"}
+	found := map[uint64]uint64{}
 	for _, in := range inputs {
 		x, err := mod.Uint64(p.z.Const(in.name, p.z.BV(in.width)))
 		if err != nil {
 			return z3.Unknown{Reason: "satisfiable, but " + err.Error()}
 		}
 		v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(in.term), Value: x, Width: in.width})
+		if m.b.Op(in.term) == bv.OpInput {
+			found[inputKey(m.b.K(in.term))] = x
+		} else {
+			h := mix(m.b.K(in.term) + 0x1234567)
+			for _, a := range m.b.Args(in.term) {
+				k, _ := m.b.IsConst(a)
+				h = mix(h ^ mix(k+0x51ed27))
+			}
+			found[h] = x
+		}
+	}
+	if p.models = append(p.models, found); len(p.models) > maxModels {
+		p.models = p.models[1:]
 	}
 	return v
 }
+
+func inputKey(id uint64) uint64 { return mix(id) ^ 0xabcdef }
 
 // inputName says what an input of a proof is, for counterexamples.
 func (m *machine) inputName(t bv.Term) string {
@@ -221,6 +257,7 @@ type testEnv struct {
 	b    *bv.Builder
 	seed uint64
 	ids  map[uint64]bv.Term
+	know map[uint64]uint64 // of a model, by key
 }
 
 var boundary = [...]uint64{0, 1, ^uint64(0), 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
@@ -246,6 +283,9 @@ func (e *testEnv) raw(h uint64) uint64 {
 }
 
 func (e *testEnv) Input(id uint64) uint64 {
+	if v, ok := e.know[inputKey(id)]; ok {
+		return v
+	}
 	v := e.raw(mix(id))
 	t := e.ids[id]
 	lo, hi := e.b.Bounds(t)
@@ -269,6 +309,9 @@ func (e *testEnv) Apply(id uint64, args []uint64) uint64 {
 	for _, a := range args {
 		h = mix(h ^ mix(a+0x51ed27))
 	}
+	if v, ok := e.know[h]; ok {
+		return v
+	}
 	return e.raw(h)
 }
 
@@ -277,8 +320,13 @@ func (p *Prover) test(b *bv.Builder, diff bv.Term) (z3.Verdict, bool) {
 	env := &testEnv{b: b, ids: map[uint64]bv.Term{}}
 	collectInputs(b, diff, env.ids)
 	ev := bv.NewEvaluator(b, env)
-	for k := uint64(0); k < 48; k++ {
+	n := uint64(len(p.models))
+	for k := uint64(0); k < 48+n; k++ {
 		env.seed = k + uint64(p.Seed)<<8
+		env.know = nil
+		if k < n {
+			env.know = p.models[n-1-k]
+		}
 		ev.Reset()
 		if ev.Eval(diff) == 0 {
 			continue

@@ -282,8 +282,7 @@ func (o *optimizer) search() {
 		// Each chain depends on its window and number alone, so the number of
 		// workers changes nothing.
 		for at := 0; at < len(jobs) && o.ctx.Err() == nil; {
-			n := min(len(jobs), at+max(2, 2*workers)/2*2)
-			n = min(len(jobs), at+64)
+			n := min(len(jobs), at+64)
 			var wg sync.WaitGroup
 			ch := make(chan *job)
 			for k := 0; k < min(workers, n-at); k++ {
@@ -294,6 +293,7 @@ func (o *optimizer) search() {
 					defer pr.Close()
 					pr.Accel, pr.RLimit = o.pr.Accel, o.pr.RLimit
 					for j := range ch {
+						pr.forget()
 						before := [3]int{pr.Proved, pr.Refuted, pr.Unknown}
 						j.res = o.chain(j.w, pr, mix(o.opt.Seed^mix(uint64(j.w.s)<<32|uint64(j.k))), j.set, budget/2)
 						j.res.proved, j.res.refuted, j.res.unknown = pr.Proved-before[0], pr.Refuted-before[1], pr.Unknown-before[2]
