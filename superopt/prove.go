@@ -509,7 +509,7 @@ func (m *machine) differ(a, b map[int]exitState, out func(int) *live) (bv.Term, 
 			if q == 0 {
 				return 0, fmt.Sprintf("leaves r%d unreadable", r)
 			}
-			if l == -1 && r == 0 && !m.p.Sub && len(m.p.Entry) == 1 { // a verdict has 32 bits (bpf_prog_run)
+			if l == -1 && r == 0 && !m.p.Sub && len(m.p.Entry) == 1 && m.p.Kind != KindConst { // a verdict has 32 bits (bpf_prog_run)
 				p, q = t.Extract(p, 0, 32), t.Extract(q, 0, 32)
 			}
 			ne(p, q)

@@ -56,4 +56,9 @@ done
 for c in $btf; do
 	$cc -c "$tmp/samples/bpf/$c.c" -o "$out/$c.o" 2>"$out/$c.log" || rm -f "$out/$c.o"
 done
+# Linked with the common part, as the kernel's Makefile does: maps get their definitions.
+for c in $btf; do
+	[ "$c" = xdp_sample.bpf ] || [ ! -f "$out/$c.o" ] || [ ! -f "$out/xdp_sample.bpf.o" ] ||
+		{ bpftool gen object "$tmp/linked.o" "$out/$c.o" "$out/xdp_sample.bpf.o" 2>"$out/$c.log" && mv "$tmp/linked.o" "$out/$c.o"; }
+done
 find "$out" -name '*.log' -empty -delete

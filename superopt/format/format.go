@@ -27,6 +27,7 @@ type File struct {
 	lines     []line // text forms: one for each line of the file
 	// plainMap[slot]: the file loads this map with source 0, as K2's images do.
 	plainMap map[int]bool
+	byIndex  bool // map loads name the map's place in .maps, not its fd
 	crlf     bool
 	noEOL    bool
 }
@@ -226,13 +227,16 @@ func (f *File) linkMaps(known bool) error {
 					idx = k
 				}
 			}
+			if idx < 0 && strings.HasPrefix(f.form, "k2") && known && in.Imm >= 0 && int(in.Imm) < len(f.FDs) {
+				idx, f.byIndex = int(in.Imm), true // LDMAPID counts maps
+			}
 			if idx < 0 {
 				if known {
 					return fmt.Errorf("insn %d: map fd %d: not in the .maps file", i, in.Imm)
 				}
 				// Nothing is known of the map: lookups of it keep their order, keys are 8 bytes at most on the stack.
 				idx = len(f.Maps)
-				f.Maps = append(f.Maps, &maps.Spec{Name: fmt.Sprintf("map%d", in.Imm), Type: cebpf.LRUHash, KeySize: guessKey(f.Slots, i), ValueSize: 512, Max: 1})
+				f.Maps = append(f.Maps, &maps.Spec{Name: fmt.Sprintf("map%d", in.Imm), Type: cebpf.LRUHash, KeySize: guessKey(f.Slots), ValueSize: 512, Max: 1})
 				f.FDs = append(f.FDs, int(in.Imm))
 			}
 			in.Src, in.Imm = ebpf.PseudoMapFD, int32(idx)
@@ -242,20 +246,19 @@ func (f *File) linkMaps(known bool) error {
 	return nil
 }
 
-// guessKey: without a .maps file the whole frame from the key pointer up may
-// be the key.
-func guessKey(in []ebpf.Insn, at int) uint32 {
-	for i := at; i < len(in) && i < at+12; i++ {
-		if in[i].Op == ebpf.ClassALU64|ebpf.ALUAdd && in[i].Dst == 2 && in[i].Imm < 0 && in[i].Imm >= -512 {
-			return uint32(-in[i].Imm)
+// guessKey: without a .maps file a key may reach from where r2 points up to
+// the top of the frame; the farthest such place in the program bounds them all.
+func guessKey(in []ebpf.Insn) uint32 {
+	most := int32(0)
+	for _, i := range in {
+		if i.Op == ebpf.ClassALU64|ebpf.ALUAdd && (i.Dst == 2 || i.Dst == 3) && i.Imm < 0 && i.Imm >= -512 {
+			most = max(most, -i.Imm)
 		}
 	}
-	for i := at; i >= 0 && i > at-12; i-- {
-		if in[i].Op == ebpf.ClassALU64|ebpf.ALUAdd && in[i].Dst == 2 && in[i].Imm < 0 && in[i].Imm >= -512 {
-			return uint32(-in[i].Imm)
-		}
+	if most == 0 {
+		return 512
 	}
-	return 4
+	return uint32(most)
 }
 
 func feedsMap(in []ebpf.Insn, at int) bool {
@@ -288,7 +291,9 @@ func feedsMap(in []ebpf.Insn, at int) bool {
 // raw undoes linkMaps for one slot.
 func (f *File) raw(in ebpf.Insn, from int) ebpf.Insn {
 	if in.Op == ebpf.OpLDDW && in.Src == ebpf.PseudoMapFD {
-		in.Imm = int32(f.FDs[in.Imm])
+		if !f.byIndex {
+			in.Imm = int32(f.FDs[in.Imm])
+		}
 		if f.plainMap[from] {
 			in.Src = 0
 		}

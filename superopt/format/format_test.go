@@ -175,3 +175,20 @@ func ExampleFile_Write() {
 	// MOV64XC 0 2
 	// EXIT
 }
+
+// K2's LDMAPID counts maps; macros name file descriptors. Either is written
+// back as it came.
+func TestMapNumbers(t *testing.T) {
+	maps := "a { type = 2, key_size = 4, value_size = 8, max_entries = 1, fd = 7 }\nb { type = 1, key_size = 4, value_size = 8, max_entries = 1, fd = 9 }\n"
+	text := "LDMAPID 1 1\nEXIT\n"
+	f, err := Parse("x.k2", []byte(text), []byte(maps), nil)
+	if err != nil || f.Slots[0].Imm != 1 {
+		t.Fatalf("%v %+v", err, f)
+	}
+	if out, err := f.Write(f.Original()); err != nil || string(out) != text {
+		t.Fatalf("%q %v", out, err)
+	}
+	if _, err := Parse("x.k2", []byte("LDMAPID 1 2\nEXIT\n"), []byte(maps), nil); err == nil {
+		t.Fatal("a third map of two")
+	}
+}
