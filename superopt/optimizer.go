@@ -33,6 +33,7 @@ type optimizer struct {
 
 func (o *optimizer) refresh() {
 	o.p.Compact()
+	o.p.dropUncalled()
 	o.a = analyse(o.p)
 	o.a.liveness()
 	o.free = o.p.loopFree()
@@ -176,6 +177,49 @@ func (o *optimizer) malformed(q *Prog) string {
 		return ""
 	}
 	return q.leavesFunction()
+}
+
+// dropUncalled takes out functions that nothing calls any more: the verifier
+// refuses code it can't reach.
+func (p *Prog) dropUncalled() {
+	if len(p.Entry) < 2 {
+		return
+	}
+	end := func(e int32) int32 {
+		n := int32(len(p.Insts))
+		for _, x := range p.Entry {
+			if x > e && x < n {
+				n = x
+			}
+		}
+		return n
+	}
+	called := map[int32]bool{p.Entry[0]: true}
+	for work := []int32{p.Entry[0]}; len(work) > 0; {
+		e := work[len(work)-1]
+		work = work[:len(work)-1]
+		for i := e; i < end(e); i++ {
+			in := &p.Insts[i]
+			if (in.Op == ebpf.OpCall || in.Op == ebpf.OpLDDW) && in.To >= 0 && !called[in.To] {
+				called[in.To] = true
+				work = append(work, in.To)
+			}
+		}
+	}
+	var keep []int32
+	for _, e := range p.Entry {
+		if called[e] {
+			keep = append(keep, e)
+			continue
+		}
+		for i := e; i < end(e); i++ {
+			p.Insts[i] = nop()
+		}
+	}
+	if len(keep) < len(p.Entry) {
+		p.Entry = keep
+		p.Compact()
+	}
 }
 
 // leavesFunction names a jump, or the end of a function, that leads into
