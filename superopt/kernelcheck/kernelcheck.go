@@ -255,12 +255,16 @@ func CompareObjects(old, new []byte, n int, seed uint64) map[string]*superopt.Ke
 	if err := Allowed(); err != nil {
 		return all(&superopt.Kernel{Reason: err.Error()})
 	}
-	ca, err := collection(old)
+	ca, err := collection(old, false)
+	tracing := err == nil
+	if err != nil { // where its trace points aren't there, the rest may be
+		ca, err = collection(old, true)
+	}
 	if err != nil {
 		return all(&superopt.Kernel{Reason: "the original is not loaded: " + err.Error()})
 	}
 	defer ca.Close()
-	cb, err := collection(new)
+	cb, err := collection(new, !tracing)
 	if err != nil {
 		return all(&superopt.Kernel{Reason: "not loaded: " + err.Error(), Differences: 1})
 	}
@@ -313,10 +317,15 @@ func usesLatched(raw []byte) bool {
 	return false
 }
 
-func collection(raw []byte) (*cebpf.Collection, error) {
+func collection(raw []byte, noTracing bool) (*cebpf.Collection, error) {
 	spec, err := cebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
 	if err != nil {
 		return nil, err
+	}
+	for n, p := range spec.Programs {
+		if noTracing && p.Type == cebpf.Tracing {
+			delete(spec.Programs, n)
+		}
 	}
 	for _, m := range spec.Maps {
 		m.Pinning = cebpf.PinNone

@@ -5,6 +5,8 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+
+	"github.com/cilium/ebpf/btf"
 )
 
 // .BTF.ext (Documentation/bpf/btf.rst): a header, then for functions, lines
@@ -96,6 +98,12 @@ func (o *Object) walkPart(d []byte, hdr int, p extPart, f func(name string, name
 	return size, nil
 }
 
+// stableABI are types whose fields never move: contexts and arguments of the
+// user API (uapi/linux/bpf.h) and the headers on the wire. A CO-RE relocation
+// of them puts in what stands there already.
+var stableABI = map[string]bool{"xdp_md": true, "__sk_buff": true, "bpf_fib_lookup": true, "ethhdr": true, "vlan_hdr": true, "iphdr": true,
+	"ipv6hdr": true, "tcphdr": true, "udphdr": true, "icmphdr": true, "icmp6hdr": true, "arphdr": true}
+
 // coreSlots are the instructions CO-RE relocations will change, by section.
 func (o *Object) coreSlots() map[int]map[int]bool {
 	out := map[int]map[int]bool{}
@@ -108,6 +116,7 @@ func (o *Object) coreSlots() map[int]map[int]bool {
 	if err != nil || len(parts) < 3 {
 		return out
 	}
+	types, _ := btf.LoadSpecFromReader(bytes.NewReader(o.raw))
 	o.walkPart(d, hdr, parts[2], func(name string, at, n, size int) error {
 		s := o.section(name)
 		if s < 0 {
@@ -117,6 +126,12 @@ func (o *Object) coreSlots() map[int]map[int]bool {
 			out[s] = map[int]bool{}
 		}
 		for k := 0; k < n; k++ {
+			rec := d[at+8+k*size:]
+			if size >= 16 && types != nil && le.Uint32(rec[12:]) == 0 { // a field's offset
+				if t, err := types.TypeByID(btf.TypeID(le.Uint32(rec[4:]))); err == nil && stableABI[t.TypeName()] {
+					continue
+				}
+			}
 			out[s][int(le.Uint32(d[at+8+k*size:])/8)] = true
 		}
 		return nil
@@ -162,7 +177,7 @@ func (o *Object) rewriteBTFExt(data [][]byte, changed map[int]*layout) error {
 				for r := 0; r < n; r++ {
 					old := at + 8 + r*size
 					slot := int(le.Uint32(d[old:]) / 8)
-					if slot >= len(l.to) || k == 2 && !l.kept[slot] {
+					if slot >= len(l.to) || k == 2 && !l.same[slot] {
 						continue
 					}
 					emit(old, uint32(8*l.to[slot]))

@@ -17,6 +17,8 @@ type layout struct {
 	to []int
 	// kept[old slot]: the instruction is still there.
 	kept []bool
+	// same[old slot]: kept, and but for its registers as it was.
+	same []bool
 	// from[new slot] is the old slot an instruction stands for, -1 invented.
 	from []int
 	rels []newRel
@@ -100,7 +102,7 @@ func (o *Object) relay(sec int, pad bool) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &layout{to: make([]int, len(old)+1), kept: make([]bool, len(old)+1)}
+	l := &layout{to: make([]int, len(old)+1), kept: make([]bool, len(old)+1), same: make([]bool, len(old)+1)}
 	var out []ebpf.Insn
 	type fix struct{ at, old int }
 	var calls []fix
@@ -115,7 +117,7 @@ func (o *Object) relay(sec int, pad bool) (*layout, error) {
 		}
 		if f.New == nil {
 			for k := f.start; k < f.end; k++ {
-				l.to[k], l.kept[k] = len(out), true
+				l.to[k], l.kept[k], l.same[k] = len(out), true, true
 				if r, ok := s.rel[k]; ok {
 					l.rels = append(l.rels, newRel{len(out), r})
 				}
@@ -160,6 +162,7 @@ func (o *Object) relay(sec int, pad bool) (*layout, error) {
 			}
 			if l.to[from] < 0 {
 				l.to[from], l.kept[from] = n, true
+				l.same[from] = out[n].Op == old[from].Op && out[n].Off == old[from].Off && out[n].Imm == old[from].Imm
 			}
 			if r, ok := s.rel[from]; ok && restore {
 				l.rels = append(l.rels, newRel{n, r})
