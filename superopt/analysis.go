@@ -538,6 +538,14 @@ func (p *Prog) step(i int, f *facts, complain func(string, ...any)) {
 			say("r10 is read-only")
 		}
 	case ebpf.ClassST, ebpf.ClassSTX:
+		if in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq { // a load in a store's clothes
+			p.access(in, read(in.Src), int64(in.Off), in.Size(), false, f, say)
+			f.r[in.Dst] = top()
+			if in.Size() == 8 {
+				f.r[in.Dst] = val{kind: kAny}
+			}
+			return
+		}
 		base := read(in.Dst)
 		v := constant(uint64(int64(in.Imm)))
 		if in.Class() == ebpf.ClassSTX {

@@ -89,6 +89,9 @@ func (o *optimizer) consider(pass string, s, e int, enable bool, q *Prog) bool {
 	}
 	st.Proposed++
 	v := o.pr.Equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free, assume: o.assumption(s)})
+	if _, ok := v.(z3.Unknown); ok && o.assumption(s) != nil { // too dear with the condition: perhaps not without it
+		v = o.pr.Equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free})
+	}
 	if _, ok := v.(z3.Proved); !ok {
 		o.banned[k] = true
 		if o.log != nil {
@@ -318,6 +321,9 @@ func defReg(in *Inst) int {
 			return int(in.Dst)
 		}
 	case ebpf.ClassSTX:
+		if in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq {
+			return int(in.Dst)
+		}
 		if in.IsAtomic() && in.Imm&ebpf.AtomicFetch != 0 {
 			if in.Imm == ebpf.AtomicCmpXchg {
 				return 0

@@ -312,6 +312,7 @@ func (o *optimizer) search() {
 			for i := at; i < n; i++ {
 				j := jobs[i]
 				o.stats.Proposals += j.res.proposals
+				o.stats.searched += j.res.proposals
 				o.pr.Proved += j.res.proved
 				o.pr.Refuted += j.res.refuted
 				o.pr.Unknown += j.res.unknown

@@ -50,6 +50,7 @@ type Stats struct {
 	Proposals int64        `json:"proposals"`
 	byName    map[string]*PassStats
 	seconds   float64 // spent in the stochastic search
+	searched  int64   // proposals of it
 }
 
 func (s *Stats) pass(name string) *PassStats {
@@ -75,31 +76,30 @@ type Kernel struct {
 
 // Result of one program's optimisation.
 type Result struct {
-	Name         string  `json:"name"`
-	Before       int     `json:"before"` // slots
-	After        int     `json:"after"`
-	CostBefore   float64 `json:"cost_before"`
-	CostAfter    float64 `json:"cost_after"`
-	LatBefore    float64 `json:"latency_before_ns"`
-	LatAfter     float64 `json:"latency_after_ns"`
-	Proposals    int64   `json:"proposals"`
-	PerSecond    float64 `json:"proposals_per_s"`
-	Seconds      float64 `json:"seconds"`
-	SecondsBest  float64 `json:"seconds_to_best"`
-	Proved       int     `json:"proved"`
-	Refuted      int     `json:"refuted"`
-	Unknown      int     `json:"unknown"`
-	ByTerms      int     `json:"decided_by_terms"`
-	ByTests      int     `json:"decided_by_tests"`
-	ByCache      int     `json:"decided_by_cache"`
-	ByZ3         int     `json:"decided_by_z3"`
-	Whole        string  `json:"whole_program"` // the verdict over the whole program
-	Interrupted  bool    `json:"interrupted,omitempty"`
-	Kernel       *Kernel `json:"kernel,omitempty"`
-	Stats        Stats   `json:"stats"`
-	Prog         *Prog   `json:"-"`
-	Original     *Prog   `json:"-"`
-	searchSecond float64
+	Name        string  `json:"name"`
+	Before      int     `json:"before"` // slots
+	After       int     `json:"after"`
+	CostBefore  float64 `json:"cost_before"`
+	CostAfter   float64 `json:"cost_after"`
+	LatBefore   float64 `json:"latency_before_ns"`
+	LatAfter    float64 `json:"latency_after_ns"`
+	Proposals   int64   `json:"proposals"`
+	PerSecond   float64 `json:"proposals_per_s"`
+	Seconds     float64 `json:"seconds"`
+	SecondsBest float64 `json:"seconds_to_best"`
+	Proved      int     `json:"proved"`
+	Refuted     int     `json:"refuted"`
+	Unknown     int     `json:"unknown"`
+	ByTerms     int     `json:"decided_by_terms"`
+	ByTests     int     `json:"decided_by_tests"`
+	ByCache     int     `json:"decided_by_cache"`
+	ByZ3        int     `json:"decided_by_z3"`
+	Whole       string  `json:"whole_program"` // the verdict over the whole program
+	Interrupted bool    `json:"interrupted,omitempty"`
+	Kernel      *Kernel `json:"kernel,omitempty"`
+	Stats       Stats   `json:"stats"`
+	Prog        *Prog   `json:"-"`
+	Original    *Prog   `json:"-"`
 }
 
 type assumption func(m *machine, st *symState) bv.Term
@@ -170,7 +170,7 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	res.Seconds = time.Since(began).Seconds()
 	res.Proposals = res.Stats.Proposals
 	if o.stats.searchSeconds() > 0 {
-		res.PerSecond = float64(res.Proposals) / o.stats.searchSeconds()
+		res.PerSecond = float64(o.stats.searched) / o.stats.searchSeconds()
 	}
 	pr := o.pr
 	res.Proved, res.Refuted, res.Unknown = pr.Proved, pr.Refuted, pr.Unknown
