@@ -581,6 +581,9 @@ func (p *Prog) step(i int, f *facts, complain func(string, ...any)) {
 			if v.isPtr() {
 				say("atomic with a pointer operand")
 			}
+			if base.kind == kMapVal && base.varOf == 0 && (base.off+int64(in.Off))%int64(in.Size()) != 0 {
+				say("misaligned atomic at %d, %d bytes", base.off+int64(in.Off), in.Size())
+			}
 			if in.Imm == ebpf.AtomicCmpXchg {
 				f.r[0] = top()
 			} else if in.Imm&ebpf.AtomicFetch != 0 {

@@ -126,7 +126,7 @@ func runBoth(t *testing.T, obj *loader.Object, a, b *trace.Trace, packets [][]by
 // Random programs, optimised whole, do what they did: verdict and packet, on
 // random packets, in the interpreter.
 func TestRandomPrograms(t *testing.T) {
-	first, seeds := uint64(1), 12
+	first, seeds := uint64(1), 8
 	if n, err := strconv.Atoi(os.Getenv("SUPEROPT_SEEDS")); err == nil { // a longer run: seeds 1000 to 1000+n
 		first, seeds = 1000, n
 	}
