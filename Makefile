@@ -47,6 +47,9 @@ demo: build
 	@echo
 	@echo "== the load balancer on the recorded captures"
 	bin/jitnic replay --program sample:loadbalancer --capture sample:lab --policy lru --entries 64 --check
+	@echo
+	@echo "== the firewall again, each trace superoptimized and proved before it is installed"
+	bin/jitnic replay --program sample:firewall --capture sample:lab --policy lru --entries 64 --check --superopt
 
 test:
 	$(GO) test $(PKGS)
