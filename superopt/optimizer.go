@@ -89,9 +89,6 @@ func (o *optimizer) consider(pass string, s, e int, enable bool, q *Prog) bool {
 	}
 	st.Proposed++
 	v := o.pr.Equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free, assume: o.assumption(s)})
-	if _, ok := v.(z3.Unknown); ok && o.assumption(s) != nil { // too dear with the condition: perhaps not without it
-		v = o.pr.Equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free})
-	}
 	if _, ok := v.(z3.Proved); !ok {
 		o.banned[k] = true
 		if o.log != nil {
