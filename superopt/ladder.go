@@ -11,7 +11,7 @@ const oneMap = "m { type = 2, key_size = 4, value_size = 8, max_entries = 4, fd 
 // Ladder goes from three instructions to programs like the kernel's samples.
 var Ladder = []Step{
 	{Name: "01-double", Code: "MOV64XC 0 1\nADD64XY 0 0\nEXIT\n", Want: 2},
-	{Name: "02-times-16", Code: "MOV64XY 0 1\nADD64XY 0 0\nADD64XY 0 0\nADD64XY 0 0\nADD64XY 0 0\nEXIT\n", Want: 3},
+	{Name: "02-times-16", Code: "MOV64XY 0 1\nADD64XY 0 0\nADD64XY 0 0\nADD64XY 0 0\nADD64XY 0 0\nEXIT\n", Desc: "{ pgm_input_type = 0, }\n", Want: 3},
 	{Name: "03-low-half", Code: "MOV32XY 0 1\nLSH64XC 0 32\nRSH64XC 0 32\nEXIT\n", Want: 2},
 	{Name: "04-dead-stores", Code: "MOV64XY 0 1\nSTXB 10 -1 1\nSTXB 10 -2 1\nEXIT\n", Want: 2},
 	{Name: "05-bytes-to-half", Code: "LDXB 3 1 0\nLDXB 4 1 1\nLSH64XC 4 8\nOR64XY 4 3\nMOV64XY 0 4\nEXIT\n", Desc: "{ pgm_input_type = 1, }\n", Want: 2},
