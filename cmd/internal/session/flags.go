@@ -97,9 +97,6 @@ func (in *Input) check() error {
 }
 
 func (ca *Cache) check() error {
-	if ca.HotThreshold < 1 {
-		return fmt.Errorf("--hot 0: want 1 or more")
-	}
 	if ca.Entries > 0 && ca.Slots > 0 {
 		return fmt.Errorf("--entries and --slots: give one of them")
 	}
@@ -107,6 +104,8 @@ func (ca *Cache) check() error {
 		switch {
 		case ca.Entries == 0 && ca.flags.Changed("entries"):
 			return fmt.Errorf("--entries 0: want 1 or more")
+		case ca.HotThreshold == 0:
+			return fmt.Errorf("--hot 0: want 1 or more")
 		case ca.Slots == 0 && ca.flags.Changed("slots"):
 			return fmt.Errorf("--slots 0: want 1 or more")
 		}

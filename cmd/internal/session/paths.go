@@ -23,7 +23,7 @@ func Paths(ctx context.Context, in Input, specialise bool, stderr io.Writer) (*s
 	rec := stream.NewRecorder(stream.Fields{Bytes: true, Time: true, Labels: true}, 0, "", Labels...)
 	defer rec.Close()
 	var pending []uint32
-	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, HotThreshold: 1, Specialise: specialise}, func(o *host.Options) {
+	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, func(o *host.Options) {
 		o.Invalidated = func(p nic.Path, during bool) {
 			if during { // it takes effect after this packet's own request
 				pending = append(pending, uint32(p))
