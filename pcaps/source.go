@@ -143,6 +143,7 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 	if stdin == nil {
 		stdin = os.Stdin
 	}
+	stdin = newWaiting(ctx, stdin)
 	inputs, err := expand(o.Paths, stdin)
 	if err != nil {
 		return nil, err

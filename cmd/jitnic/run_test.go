@@ -119,10 +119,14 @@ func TestInterrupt(t *testing.T) {
 	if _, err := in.Write(data); err != nil {
 		t.Fatal(err)
 	}
+	// All of it, after a while: then it waits for more.
+	time.Sleep(300 * time.Millisecond)
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
+	stuck := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
 	err = cmd.Wait()
+	stuck.Stop()
 	in.Close()
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
 		t.Fatalf("exit code %d (%v): %s", code, err, stderr.String())
