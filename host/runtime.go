@@ -210,12 +210,12 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
 		}
 	}
 	switch {
+	case out.Err == nil:
+		r.verdict(out.Verdict)
 	case errors.Is(out.Err, vm.ErrShort) || errors.Is(out.Err, vm.ErrLong):
 		r.Short++
-	case out.Err != nil:
-		r.Faults++
-		r.verdict(out.Verdict)
 	default:
+		r.Faults++
 		r.verdict(out.Verdict)
 	}
 	if r.opt.Specialise {

@@ -113,6 +113,14 @@ func (e *Executor) Run(x *Executable) (r0 uint64, err error) {
 			r[d], _ = s.CtxLoad(s.Ctx+o.imm, 4)
 		case opAtomic:
 			e.atomic(x, o)
+		case opMovAddK:
+			r[d] = r[sr] + o.imm
+		case opMovAndK:
+			r[d] = r[sr] & o.imm
+		case opMovLshK:
+			r[d] = r[sr] << (o.imm & 63)
+		case opMovRshK:
+			r[d] = r[sr] >> (o.imm & 63)
 		case opLookup:
 			l := &x.maps[o.aux]
 			k := r[2]

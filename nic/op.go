@@ -61,7 +61,17 @@ const (
 	opAtomic
 	opCall
 	opLookup // bpf_map_lookup_elem in a map that a constant names
+
+	// A register moved and changed by a constant, as compilers write
+	// three-operand arithmetic: dst = src op imm.
+	opMovAddK
+	opMovAndK
+	opMovLshK
+	opMovRshK
 )
+
+// fused is what a mov and the operation on its result become together.
+var fused = map[opcode]opcode{opAddK: opMovAddK, opAndK: opMovAndK, opLshK: opMovLshK, opRshK: opMovRshK}
 
 // op is one operation of an executable trace, 24 bytes.
 type op struct {
@@ -186,6 +196,12 @@ func Bind(t *trace.Trace, s *vm.State) (*Executable, error) {
 		}
 		if !in.IsWide() && in.Dst == 1 && in.Class() != ebpf.ClassST && in.Class() != ebpf.ClassSTX {
 			r1 = 0
+		}
+		if n := len(x.ops); n > 0 {
+			if f, ok := fused[o.code]; ok && x.ops[n-1].code == opMovX && x.ops[n-1].dst == o.dst {
+				x.ops[n-1].code, x.ops[n-1].imm = f, o.imm
+				continue
+			}
 		}
 		x.ops = append(x.ops, o)
 	}
