@@ -224,13 +224,16 @@ func Summarise(s *session.Session, ca *session.Cache) *Report {
 	r.Capture = Capture{Truncated: k.Truncated, Filtered: k.Filtered, Skipped: k.Skipped}
 	l := &r.Traces.Length
 	if n := float64(len(rt.Paths())); n > 0 {
-		for _, p := range rt.Paths() {
+		for _, p := range rt.Paths() { // whole numbers, so the sums are exact
 			r.Traces.Concretised += p.Path.Concretised
-			l.Path += float64(p.Path.Trace.Raw) / n
-			l.Straight += float64(p.Path.Trace.Straight) / n
-			l.Trace += float64(p.Before) / n
-			l.Optimised += float64(p.Trace.Len()) / n
-			l.Condition += float64(len(p.Path.Cond)) / n
+			l.Path += float64(p.Path.Trace.Raw)
+			l.Straight += float64(p.Path.Trace.Straight)
+			l.Trace += float64(p.Before)
+			l.Optimised += float64(p.Trace.Len())
+			l.Condition += float64(len(p.Path.Cond))
+		}
+		for _, f := range []*float64{&l.Path, &l.Straight, &l.Trace, &l.Optimised, &l.Condition} {
+			*f /= n
 		}
 	}
 	return r
