@@ -147,14 +147,3 @@ func (n *NIC) Invalidate(p Path) error {
 	}
 	return nil
 }
-
-// Installed says whether the path's trace would be hit now.
-func (n *NIC) Installed(p Path) bool { return n.Cache.Installed(uint32(p)) }
-
-// Code is the executable of an installed path, or nil.
-func (n *NIC) Code(p Path) *Executable {
-	if p < 0 || int(p) >= len(n.code) {
-		return nil
-	}
-	return n.code[p]
-}

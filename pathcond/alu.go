@@ -125,10 +125,10 @@ func Branch(b *bv.Builder, in ebpf.Insn, dst, src bv.Term) (cond bv.Term, ok boo
 	return 0, false
 }
 
-// atomicOp is the value an atomic leaves in memory, from the old one and src,
+// Atomic is the value an atomic leaves in memory, from the old one and src,
 // both of the access's width; ok is false for exchange forms, which the caller
 // handles.
-func atomicOp(b *bv.Builder, imm int32, old, src bv.Term) (bv.Term, bool) {
+func Atomic(b *bv.Builder, imm int32, old, src bv.Term) (bv.Term, bool) {
 	switch imm &^ ebpf.AtomicFetch {
 	case ebpf.AtomicAdd:
 		return b.Bin(bv.OpAdd, old, src), true

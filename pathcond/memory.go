@@ -303,7 +303,7 @@ func (x *exec) atomic(in ebpf.Insn) {
 		x.writeMem(addr, st.Addr, n, b.Ite(eq, src, old))
 		x.r[0] = b.ZExt(old, 64)
 	default:
-		v, ok := atomicOp(b, in.Imm, old, src)
+		v, ok := Atomic(b, in.Imm, old, src)
 		if !ok {
 			x.abort(trace.ReasonUnencodable, "unknown atomic")
 		}

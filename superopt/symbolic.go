@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"jitnic/host/ebpf"
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 )
 
@@ -591,104 +592,33 @@ func (m *machine) cond(in *Inst, s *symState) (bv.Term, error) {
 			return 0, err
 		}
 	}
-	if in.Class() == ebpf.ClassJMP32 {
-		x, y = b.Extract(x, 0, 32), b.Extract(y, 0, 32)
+	c, ok := pathcond.Branch(b, in.Insn, x, y)
+	if !ok {
+		return 0, fmt.Errorf("jump %#02x not modelled", in.Op)
 	}
-	switch in.JmpOp() {
-	case ebpf.JmpEQ:
-		return b.Bin(bv.OpEq, x, y), nil
-	case ebpf.JmpNE:
-		return b.Not(b.Bin(bv.OpEq, x, y)), nil
-	case ebpf.JmpSET:
-		return b.Not(b.Bin(bv.OpEq, b.Bin(bv.OpAnd, x, y), b.Const(0, b.Width(x)))), nil
-	case ebpf.JmpGT:
-		return b.Bin(bv.OpULt, y, x), nil
-	case ebpf.JmpGE:
-		return b.Bin(bv.OpULe, y, x), nil
-	case ebpf.JmpLT:
-		return b.Bin(bv.OpULt, x, y), nil
-	case ebpf.JmpLE:
-		return b.Bin(bv.OpULe, x, y), nil
-	case ebpf.JmpSGT:
-		return b.Bin(bv.OpSLt, y, x), nil
-	case ebpf.JmpSGE:
-		return b.Bin(bv.OpSLe, y, x), nil
-	case ebpf.JmpSLT:
-		return b.Bin(bv.OpSLt, x, y), nil
-	case ebpf.JmpSLE:
-		return b.Bin(bv.OpSLe, x, y), nil
-	}
-	return 0, fmt.Errorf("jump %#02x not modelled", in.Op)
+	return c, nil
 }
 
-// aluTerm is the result of an ALU instruction; sx are the operands, 64 bits.
+// aluTerm is the result of an ALU instruction, whose meaning is pathcond's; x
+// and y are the operands, 64 bits, and 0 where it has no such operand.
 func (m *machine) aluTerm(in *Inst, x, y bv.Term) (bv.Term, error) {
-	b := m.b
-	w := 64
-	if in.Class() == ebpf.ClassALU {
-		w = 32
-	}
-	op := in.ALUOp()
-	if op == ebpf.ALUEnd {
-		v := b.Extract(x, 0, int(in.Imm))
-		if in.Class() == ebpf.ClassALU64 || in.Op&ebpf.SrcX != 0 {
-			v = b.BSwap(v)
-		}
-		return b.ZExt(v, 64), nil
-	}
-	if op == ebpf.ALUMov && in.Off != 0 {
-		return b.ZExt(b.SExt(b.Extract(y, 0, int(in.Off)), w), 64), nil
-	}
-	if w == 32 {
-		if x != 0 {
-			x = b.Extract(x, 0, 32)
-		}
-		if y != 0 {
-			y = b.Extract(y, 0, 32)
-		}
-	}
-	sh := func(o bv.Op) bv.Term { return b.Bin(o, x, b.Bin(bv.OpAnd, y, b.Const(uint64(w-1), w))) }
-	var t bv.Term
-	switch op {
-	case ebpf.ALUMov:
-		t = y
-	case ebpf.ALUAdd:
-		t = b.Bin(bv.OpAdd, x, y)
-	case ebpf.ALUSub:
-		t = b.Bin(bv.OpSub, x, y)
-	case ebpf.ALUMul:
-		t = b.Bin(bv.OpMul, x, y)
-	case ebpf.ALUOr:
-		t = b.Bin(bv.OpOr, x, y)
-	case ebpf.ALUAnd:
-		t = b.Bin(bv.OpAnd, x, y)
-	case ebpf.ALUXor:
-		t = b.Bin(bv.OpXor, x, y)
-	case ebpf.ALULsh:
-		t = sh(bv.OpShl)
-	case ebpf.ALURsh:
-		t = sh(bv.OpLShr)
-	case ebpf.ALUArsh:
-		t = sh(bv.OpAShr)
-	case ebpf.ALUNeg:
-		t = b.Neg(x)
-	case ebpf.ALUDiv, ebpf.ALUMod: // by zero: 0, or the dividend (RFC 9669 section 4.1)
-		d, r := bv.OpUDiv, bv.OpURem
-		if in.Off == 1 {
-			d, r = bv.OpSDiv, bv.OpSRem
-		} else if in.Off != 0 {
+	switch in.ALUOp() {
+	case ebpf.ALUDiv, ebpf.ALUMod:
+		if in.Off != 0 && in.Off != 1 {
 			return 0, fmt.Errorf("opcode %#02x with offset %d", in.Op, in.Off)
 		}
-		z := b.Bin(bv.OpEq, y, b.Const(0, w))
-		if op == ebpf.ALUDiv {
-			t = b.Ite(z, b.Const(0, w), b.Bin(d, x, y))
-		} else {
-			t = b.Ite(z, x, b.Bin(r, x, y))
-		}
-	default:
+	}
+	if x == 0 {
+		x = y
+	}
+	if y == 0 {
+		y = x
+	}
+	t, ok := pathcond.ALU(m.b, in.Insn, x, y)
+	if !ok {
 		return 0, fmt.Errorf("opcode %#02x not modelled", in.Op)
 	}
-	return b.ZExt(t, 64), nil
+	return t, nil
 }
 
 func (m *machine) step(p *Prog, i int, in *Inst, s *symState, acc *[]symAccess) error {
@@ -850,17 +780,8 @@ func (m *machine) atomic(s *symState, in *Inst, acc *[]symAccess) error {
 	*acc = append(*acc, symAccess{guard: s.pc, rg: rg, off: off, n: n, store: true})
 	old := m.get(s, rg, off, n)
 	v := b.Extract(y, 0, 8*n)
-	var nv bv.Term
-	switch in.Imm &^ ebpf.AtomicFetch {
-	case ebpf.AtomicAdd:
-		nv = b.Bin(bv.OpAdd, old, v)
-	case ebpf.AtomicOr:
-		nv = b.Bin(bv.OpOr, old, v)
-	case ebpf.AtomicAnd:
-		nv = b.Bin(bv.OpAnd, old, v)
-	case ebpf.AtomicXor:
-		nv = b.Bin(bv.OpXor, old, v)
-	default:
+	nv, ok := pathcond.Atomic(b, in.Imm, old, v)
+	if !ok {
 		return fmt.Errorf("atomic %#x not modelled", in.Imm)
 	}
 	m.put(s, rg, off, b.ZExt(nv, 64), n)
