@@ -1,0 +1,60 @@
+package device
+
+import "jitnic/cache/stream"
+
+// Input is what a device is offered, in numbers only: nic/price makes it from a
+// workload and a profile. Device times are in cycles of the device's clock,
+// the others in picoseconds (a cycle of 156.25 MHz is 6,400 ps exactly).
+type Input struct {
+	Packets  []Packet
+	Accesses []Access // Packet.First begins a packet's own
+	Paths    []Path   // by path number
+	Entries  int      // Access.Entry is below it
+
+	// Invalidations take a path out just before the packet of that number.
+	Invalidations []stream.Invalidation
+}
+
+// Packet is one packet in order of arrival; its time of arrival is in the Load.
+type Packet struct {
+	Path   int32  // -1: can't be offloaded
+	Flow   uint32 // dense number
+	First  uint32 // Accesses[First : First+N]
+	N      uint16
+	Queue  uint16 // receive queue by RSS; the host core is Queue mod cores
+	Len    uint16 // bytes in
+	OutLen uint16 // bytes out
+	Fate   Fate
+	Host   uint32 // ps of a host core if the packet is run there, local map accesses included
+	Miss   uint32 // cycles of the matcher where no installed condition holds for it
+}
+
+// Fate is where a packet goes after its verdict.
+type Fate uint8
+
+// The fates.
+const (
+	Drop Fate = iota
+	Wire      // out of the device's port
+	Up        // to the host's stack
+)
+
+// Access is one use of a map entry.
+type Access struct {
+	Entry uint32
+	Write bool
+}
+
+// Path is one path's price on this device.
+type Path struct {
+	Match   uint32 // cycles of the matcher on a hit
+	Exec    uint32 // cycles of an executor unit, accesses to maps on the NIC included
+	Reads   uint16 // look-ups and loads that cross PCIe where the maps are on the host; each stalls the unit
+	Writes  uint16 // updates, stores and atomics that cross PCIe then; posted
+	Slots   uint32 // of its entry in the cache
+	Cost    uint32 // of a miss, for policies that weigh it
+	Compile uint64 // ps of a compiler
+	Install uint64 // ps of the install channel
+	Bytes   uint32 // over PCIe for the install
+	Refused bool   // does not fit the device: never installed, its packets count as uncacheable
+}

@@ -1,0 +1,145 @@
+package workload
+
+import (
+	"jitnic/cache/stream"
+	"jitnic/pathcond"
+	"jitnic/trace"
+)
+
+// A Workload is a program's run over a capture, without times: what each packet
+// did, whatever device it will be offered to. It is made once (by host.Observe)
+// and shared by all device models, which only add times.
+type Workload struct {
+	Program string // for reports
+	Capture string
+
+	Packets  []Packet
+	Time     []int64  // of the capture, ns since its first packet; not falling
+	Accesses []Access // of all packets; Packet.First begins a packet's own
+	Paths    []Path   // by path number
+	Aborts   []Abort  // why packets with Path None can't be offloaded; Packet.Abort indexes it
+	Shapes   []Shape  // the runs' operations, shared by packets that did the same
+	Maps     []Map
+	Entries  int // distinct map entries touched: Access.Entry is below it
+
+	// Invalidations of specialised paths, as in a request stream.
+	Invalidations []stream.Invalidation
+
+	// Keys are the packet's header fields that flow caches use, by packet.
+	Keys []FlowKey
+
+	// Compiler, where set, prints conditions; the terms of Path.Cond are its.
+	Compiler *pathcond.Compiler
+}
+
+// None is the path of a packet that can't be offloaded, and the Abort of one
+// that can.
+const None = int32(-1)
+
+// Packet is one packet. 40 bytes.
+type Packet struct {
+	Path   int32
+	Abort  int32  // index into Aborts where Path is None, else None
+	Shape  uint32 // index into Shapes
+	Flow   uint32 // dense number of its 5-tuple (both directions apart), else of its addresses
+	First  uint32 // its accesses are Accesses[First : First+N]
+	N      uint16
+	Len    uint16 // bytes, in and
+	OutLen uint16 // out
+	Queue  uint16 // receive queue by RSS over the workload's queues
+	Fate   Fate
+}
+
+// Fate is where a packet goes after the verdict.
+type Fate uint8
+
+// The fates. An abort or fault is a drop.
+const (
+	Drop     Fate = iota
+	Tx            // back out of the port
+	Redirect      // out of a port, or to another core or socket
+	Pass          // to the host's stack
+)
+
+var fateNames = [...]string{"drop", "tx", "redirect", "pass"}
+
+func (f Fate) String() string { return fateNames[f] }
+
+// Access is one use of a map entry. A look-up that found nothing is an access
+// of the key all the same.
+type Access struct {
+	Entry uint32 // dense over all maps
+	Write bool   // store, atomic, update or delete
+}
+
+// Path is one path that can be a trace.
+type Path struct {
+	Raw       *trace.Trace    // before optimisation
+	Trace     *trace.Trace    // what is installed
+	Cond      []pathcond.Pred // its weakest condition
+	Depth     int             // nodes of the guard tree from the root to its leaf
+	Slots     uint32          // of its entry: trace and condition
+	Packets   uint64
+	First     uint64 // packet that discovered it
+	Optimised bool
+}
+
+// Abort is a way not to be offloaded.
+type Abort struct {
+	Reason  trace.Reason
+	Program string // where, for reports
+	Insn    int
+	Detail  string // helper, map or instruction
+	Packets uint64
+}
+
+// Op is a class of operation a run makes.
+type Op uint8
+
+// The operations. Instructions are counted beside them.
+const (
+	OpArray    Op = iota // array look-up that is a helper call
+	OpPerCPU             // per-CPU array look-up
+	OpHash               // hash or per-CPU hash look-up
+	OpLRU                // LRU hash look-up
+	OpLPM                // trie look-up
+	OpUpdate             // update or delete
+	OpRedirect           // bpf_redirect, bpf_redirect_map
+	OpAtomic             // atomic instruction on a map value
+	OpTail               // tail call
+	OpCall               // bpf-to-bpf call
+	OpHelper             // any other helper
+	Ops        = int(iota)
+)
+
+var opNames = [...]string{"array look-up", "per-CPU array look-up", "hash look-up", "LRU look-up", "trie look-up", "update", "redirect", "atomic", "tail call", "local call", "helper"}
+
+func (o Op) String() string { return opNames[o] }
+
+// Shape is what one run executed.
+type Shape struct {
+	Insns uint32
+	Ops   [Ops]uint32
+}
+
+// Map is one map of the program.
+type Map struct {
+	Name       string
+	Type       string // the kernel's name without BPF_MAP_TYPE_, lower case
+	Key, Value uint32 // bytes
+	Max        uint32 // max_entries
+	Used       uint32 // entries there were at the end
+	Touched    uint32 // distinct entries touched by packets
+}
+
+// FlowKey is what an exact-match flow cache looks at: addresses, ports and
+// protocol as they stand in the first headers, zero where there are none.
+type FlowKey struct {
+	Src, Dst     [16]byte // IPv4 in the first 4
+	Sport, Dport uint16
+	EtherType    uint16
+	VLAN         uint16 // outermost tag, 0: none
+	Proto        uint8
+	TCPFlags     uint8
+	Fragment     bool // not the first fragment: no ports
+}
