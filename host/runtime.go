@@ -35,6 +35,11 @@ type Options struct {
 	// hold again because a map entry changed: during is true where a packet
 	// being processed changed it, false where the control plane did.
 	Invalidated func(p nic.Path, during bool)
+	// Observe makes a workload of the packets (Runtime.Observer): every run is
+	// recorded and nothing is ever installed.
+	Observe bool
+	// Queues is how many receive queues a workload's flows are spread over.
+	Queues int
 	// MaxTrace and MaxGuards bound a trace (0: the defaults of pathcond).
 	MaxTrace, MaxGuards int
 }
@@ -52,6 +57,7 @@ type Runtime struct {
 	opt  Options
 	it   *vm.Interp
 	rec  vm.Recording
+	obs  *Observer // nil without Options.Observe
 	info []*PathInfo // by path number
 	dead []*DeadPath // paths that can't be traces, by number
 	bl   trace.Blacklist
@@ -68,6 +74,7 @@ type Runtime struct {
 	heirs       map[uint64][]nic.Path // way to a changed entry (pathcond.Path.Ways) -> numbers of the paths it ended
 	plain       map[int][]nic.Path    // version counter -> paths made while it was barred
 	stale       []int                 // counters that have changed since the last invalidation
+	abort       *trace.Abort          // why the packet last processed without a path has none
 	deadHit     nic.Path              // number of the dead path the packet matched, or -1
 	during      bool                  // what a packet wrote is being taken in
 	overlap     error
@@ -117,6 +124,9 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	if opt.Cache.Entries == 0 && opt.Cache.Slots == 0 {
 		opt.Cache.Entries = 64
 	}
+	if opt.Observe {
+		opt.Cache.HotThreshold = ^uint32(0) // a hit would leave no recording
+	}
 	r := &Runtime{Obj: obj, Entry: entry, opt: opt, other: map[uint32]uint64{}, Aborts: map[trace.Reason]uint64{},
 		deps: map[int][]nic.Path{}, heirs: map[uint64][]nic.Path{}, plain: map[int][]nic.Path{}}
 	var err error
@@ -144,6 +154,9 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	}
 	if opt.Specialise {
 		r.watch()
+	}
+	if opt.Observe {
+		r.obs = newObserver(r, opt.Queues)
 	}
 	return r, nil
 }
@@ -217,6 +230,9 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
 	default:
 		r.Faults++
 		r.verdict(out.Verdict)
+	}
+	if r.obs != nil {
+		r.obs.packet(in, out)
 	}
 	if r.opt.Specialise {
 		r.during = true
@@ -292,19 +308,19 @@ type slowPath Runtime
 func (h *slowPath) Run(in *vm.Input, out *vm.Output, path nic.Path) nic.Path {
 	r := (*Runtime)(h)
 	if path != nic.NoPath {
-		r.it.Run(in, out)
+		r.run(in, out)
 		return path
 	}
 	if r.S.Frags > 0 {
-		r.it.Run(in, out)
-		r.Aborts[trace.ReasonFragments]++
+		r.run(in, out)
+		r.aborted(&trace.Abort{Reason: trace.ReasonFragments, Program: r.Entry.Name})
 		return nic.NoPath
 	}
 	if d := r.deadHit; d >= 0 {
 		if r.bl.Barred(uint64(d), r.Packets) {
-			r.it.Run(in, out)
+			r.run(in, out)
 			r.dead[d].Packets++
-			r.Aborts[r.dead[d].Abort.Reason]++
+			r.aborted(r.dead[d].Abort)
 			return nic.NoPath
 		}
 		// The penalty is over: try it again as if it were new.
@@ -314,6 +330,21 @@ func (h *slowPath) Run(in *vm.Input, out *vm.Output, path nic.Path) nic.Path {
 	r.it.RunRecorded(in, out, &r.rec)
 	r.Recorded++
 	return r.learn(in, out)
+}
+
+// run interprets a packet whose path is known; recorded where each is.
+func (r *Runtime) run(in *vm.Input, out *vm.Output) {
+	if r.obs != nil {
+		r.it.RunRecorded(in, out, &r.rec)
+		return
+	}
+	r.it.Run(in, out)
+}
+
+// aborted counts a packet whose path can't be a trace.
+func (r *Runtime) aborted(a *trace.Abort) {
+	r.Aborts[a.Reason]++
+	r.abort = a
 }
 
 // learn makes a path of the run just recorded.
@@ -330,7 +361,7 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 		if err := r.Tree.Insert(p, id); err != nil {
 			p.Abort = &trace.Abort{Reason: trace.ReasonInternal, Program: r.Entry.Name, Detail: err.Error()}
 			r.noteOverlap(err, p)
-			r.Aborts[trace.ReasonInternal]++
+			r.aborted(p.Abort)
 			return nic.NoPath
 		}
 		info := &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet,
@@ -348,7 +379,7 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output) nic.Path {
 		}
 		return id
 	}
-	r.Aborts[p.Abort.Reason]++
+	r.aborted(p.Abort)
 	d := r.deadHit
 	if d < 0 {
 		d = nic.Path(len(r.dead))
@@ -540,6 +571,9 @@ func (r *Runtime) drop(paths []nic.Path) error {
 			continue
 		}
 		i.gone = true
+		if r.obs != nil {
+			r.obs.invalidated(p, r.during)
+		}
 		if r.opt.Invalidated != nil {
 			r.opt.Invalidated(p, r.during)
 		}

@@ -27,6 +27,10 @@ type Workload struct {
 
 	// Keys are the packet's header fields that flow caches use, by packet.
 	Keys []FlowKey
+	// Mega is by packet a hash of its path's number and of the values of all
+	// packet bytes that the path consults (Path.Mask): what a megaflow would be
+	// keyed by.
+	Mega []uint64
 
 	// Compiler, where set, prints conditions; the terms of Path.Cond are its.
 	Compiler *pathcond.Compiler
@@ -78,6 +82,9 @@ type Path struct {
 	Trace     *trace.Trace    // what is installed
 	Cond      []pathcond.Pred // its weakest condition
 	Depth     int             // nodes of the guard tree from the root to its leaf
+	Lookups   int             // map look-ups on that walk
+	Mask      []uint16        // offsets of the packet bytes the path consults, ascending
+	Shape     uint32          // what its runs execute on the host
 	Slots     uint32          // of its entry: trace and condition
 	Packets   uint64
 	First     uint64 // packet that discovered it

@@ -1,0 +1,367 @@
+package host
+
+import (
+	"hash/maphash"
+
+	"jitnic/cache/stream"
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+	"jitnic/host/mem"
+	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/nic/workload"
+	"jitnic/pcaps/rss"
+	"jitnic/trace"
+
+	cebpf "github.com/cilium/ebpf"
+)
+
+// An Observer makes a workload of the packets that a Runtime processes: every
+// run is recorded, so no packet may hit. Options.Observe has it made.
+type Observer struct {
+	W *workload.Workload
+	// NewShape, where set, is shown the recording of the first run of each
+	// shape: what it executed, instruction by instruction.
+	NewShape func(shape uint32, rec *vm.Recording)
+
+	r       *Runtime
+	queues  int
+	shapes  map[shapeKey]uint32
+	aborts  map[trace.Abort]int32
+	entries map[string]uint32
+	touched []uint32 // by map
+	flows   *flowTable
+	byPath  []pathShape
+	key     []byte
+	found   []foundValue
+	seed    maphash.Seed
+	first   int64
+}
+
+// pathShape is the shape of a path's runs, known after the first.
+type pathShape struct {
+	info  *PathInfo
+	shape uint32
+}
+
+// shapeKey tells shapes apart: the operations, and the way through the program.
+type shapeKey struct {
+	workload.Shape
+	way uint64
+}
+
+// foundValue is a value that a look-up of the packet at hand has found.
+type foundValue struct {
+	addr  uint64
+	entry uint32
+}
+
+func newObserver(r *Runtime, queues int) *Observer {
+	o := &Observer{r: r, queues: max(queues, 1), W: &workload.Workload{Program: r.Entry.Name, Compiler: r.Comp},
+		shapes: map[shapeKey]uint32{}, aborts: map[trace.Abort]int32{}, entries: map[string]uint32{},
+		touched: make([]uint32, len(r.S.Maps)), flows: newFlowTable(), seed: maphash.MakeSeed()}
+	return o
+}
+
+// Observer is what makes the workload, nil without Options.Observe.
+func (r *Runtime) Observer() *Observer { return r.obs }
+
+// invalidated notes that a path's condition can never hold again.
+func (o *Observer) invalidated(p nic.Path, during bool) {
+	at := uint64(len(o.W.Packets))
+	if during { // it takes effect after this packet's own request
+		at++
+	}
+	o.W.Invalidations = append(o.W.Invalidations, stream.Invalidation{At: at, ID: uint32(p)})
+}
+
+// packet adds the packet that has just been processed.
+func (o *Observer) packet(in *vm.Input, out *vm.Output) {
+	w, r := o.W, o.r
+	if len(w.Packets) == 0 {
+		o.first = int64(in.TimeNS)
+	}
+	t := int64(in.TimeNS) - o.first
+	if n := len(w.Time); n > 0 {
+		t = max(t, w.Time[n-1]) // captures of several ports may step back
+	}
+	p := workload.Packet{Path: int32(r.NIC.LastPath), Abort: workload.None, First: uint32(len(w.Accesses)),
+		Len: clip(len(in.Data)), OutLen: clip(len(out.Data)), Fate: fate(out)}
+	if o.queues > 1 {
+		p.Queue = uint16(rss.Queue(in.Data, o.queues))
+	}
+	var key workload.FlowKey
+	p.Flow, key = o.flows.of(in.Data)
+	rec := &r.rec
+	if out.Err == vm.ErrShort || out.Err == vm.ErrLong {
+		rec.Reset() // it never ran
+	}
+	o.accesses(rec)
+	p.N = clip(len(w.Accesses) - int(p.First))
+	if p.Path == workload.None {
+		p.Shape = o.shape(rec)
+		p.Abort = o.abort(out)
+		w.Aborts[p.Abort].Packets++
+	} else {
+		p.Shape = o.shapeOf(p.Path, rec)
+	}
+	w.Packets = append(w.Packets, p)
+	w.Time = append(w.Time, t)
+	w.Keys = append(w.Keys, key)
+	w.Mega = append(w.Mega, o.mega(p.Path, in.Data))
+}
+
+// clip puts a length into 16 bits.
+func clip(n int) uint16 { return uint16(min(n, 1<<16-1)) }
+
+// fate is where the packet goes after its verdict.
+func fate(out *vm.Output) workload.Fate {
+	if out.Err != nil {
+		return workload.Drop
+	}
+	switch out.Verdict {
+	case 2:
+		return workload.Pass
+	case 3:
+		return workload.Tx
+	case 4:
+		return workload.Redirect
+	}
+	return workload.Drop
+}
+
+// shapeOf is the shape of a path's run: all runs of a path execute the same.
+func (o *Observer) shapeOf(path int32, rec *vm.Recording) uint32 {
+	for int(path) >= len(o.byPath) {
+		o.byPath = append(o.byPath, pathShape{})
+	}
+	ps := &o.byPath[path]
+	if info := o.r.info[path]; ps.info != info { // also where a changed entry gave the number to another path
+		ps.info, ps.shape = info, o.shape(rec)
+	}
+	return ps.shape
+}
+
+func (o *Observer) shape(rec *vm.Recording) uint32 {
+	var k shapeKey
+	var h maphash.Hash
+	h.SetSeed(o.seed)
+	var buf [8]byte
+	for i := range rec.Steps {
+		s := &rec.Steps[i]
+		k.Insns++
+		buf[0], buf[1], buf[2], buf[3], buf[4], buf[5] = byte(s.Prog), byte(s.Prog>>8), byte(s.PC), byte(s.PC>>8), byte(s.PC>>16), byte(s.Frame)
+		h.Write(buf[:6])
+		in := o.r.Obj.Programs[s.Prog].Insns[s.PC]
+		switch in.Class() {
+		case ebpf.ClassSTX:
+			if in.IsAtomic() {
+				if reg := o.r.S.Mem.Find(s.Addr, 1); reg != nil && reg.Kind == mem.KindMap {
+					k.Ops[workload.OpAtomic]++
+				}
+			}
+		case ebpf.ClassJMP:
+			if in.Op == ebpf.OpCall {
+				if in.Src == ebpf.CallLocal {
+					k.Ops[workload.OpCall]++
+				} else if in.Src == 0 {
+					k.Ops[o.op(&rec.Calls[s.Addr])]++
+				} else {
+					k.Ops[workload.OpHelper]++
+				}
+			}
+		}
+	}
+	k.way = h.Sum64()
+	id, ok := o.shapes[k]
+	if !ok {
+		id = uint32(len(o.W.Shapes))
+		o.shapes[k] = id
+		o.W.Shapes = append(o.W.Shapes, k.Shape)
+		if o.NewShape != nil {
+			o.NewShape(id, rec)
+		}
+	}
+	return id
+}
+
+// op is the class of a helper call.
+func (o *Observer) op(c *vm.Call) workload.Op {
+	switch c.Helper {
+	case 1, 195: // map_lookup_elem, map_lookup_percpu_elem
+		if c.Map < 0 {
+			return workload.OpHelper
+		}
+		switch o.r.S.Maps[c.Map].Spec().Type {
+		case cebpf.Array, cebpf.ArrayOfMaps, cebpf.DevMap, cebpf.CPUMap, cebpf.XSKMap:
+			return workload.OpArray
+		case cebpf.PerCPUArray:
+			return workload.OpPerCPU
+		case cebpf.LRUHash, cebpf.LRUCPUHash:
+			return workload.OpLRU
+		case cebpf.LPMTrie:
+			return workload.OpLPM
+		}
+		return workload.OpHash
+	case 2, 3: // map_update_elem, map_delete_elem
+		return workload.OpUpdate
+	case 12:
+		return workload.OpTail
+	case 23, 51: // redirect, redirect_map
+		return workload.OpRedirect
+	}
+	return workload.OpHelper
+}
+
+// accesses notes the map entries the run used, each read once and each write.
+func (o *Observer) accesses(rec *vm.Recording) {
+	w := o.W
+	begin := len(w.Accesses)
+	o.found = o.found[:0]
+	add := func(e uint32, write bool) {
+		if !write {
+			for _, a := range w.Accesses[begin:] {
+				if a.Entry == e {
+					return // a look-up brings the value with it
+				}
+			}
+		}
+		w.Accesses = append(w.Accesses, workload.Access{Entry: e, Write: write})
+	}
+	for i := range rec.Steps {
+		s := &rec.Steps[i]
+		in := o.r.Obj.Programs[s.Prog].Insns[s.PC]
+		switch in.Class() {
+		case ebpf.ClassLDX, ebpf.ClassST, ebpf.ClassSTX:
+			reg := o.r.S.Mem.Find(s.Addr, 1)
+			if reg == nil || reg.Kind != mem.KindMap {
+				continue
+			}
+			m := o.r.S.Maps[reg.Owner]
+			if m.Spec().ReadOnly {
+				continue // constants
+			}
+			own, ok := m.(maps.Owner)
+			if !ok {
+				continue
+			}
+			base := own.ValueOf(s.Addr)
+			e, ok := o.seen(base)
+			if !ok {
+				k := own.KeyOf(s.Addr)
+				if k == nil {
+					continue
+				}
+				e = o.entry(reg.Owner, k)
+				o.found = append(o.found, foundValue{base, e})
+			}
+			add(e, in.Class() != ebpf.ClassLDX)
+		case ebpf.ClassJMP:
+			if in.Op != ebpf.OpCall || in.Src != 0 {
+				continue
+			}
+			c := &rec.Calls[s.Addr]
+			if c.Map < 0 || c.KeyLen == 0 {
+				continue
+			}
+			e := o.entry(int(c.Map), rec.Key(c))
+			switch c.Helper {
+			case 2, 3:
+				add(e, true)
+			default:
+				add(e, false)
+				if own, ok := o.r.S.Maps[c.Map].(maps.Owner); ok && c.Helper == 1 && c.Ret != 0 {
+					o.found = append(o.found, foundValue{own.ValueOf(c.Ret), e})
+				}
+			}
+		}
+	}
+}
+
+func (o *Observer) seen(base uint64) (uint32, bool) {
+	for i := len(o.found) - 1; i >= 0; i-- {
+		if o.found[i].addr == base {
+			return o.found[i].entry, true
+		}
+	}
+	return 0, false
+}
+
+// entry is the dense number of a map's key.
+func (o *Observer) entry(m int, key []byte) uint32 {
+	o.key = append(o.key[:0], byte(m), byte(m>>8))
+	o.key = append(o.key, key...)
+	e, ok := o.entries[string(o.key)]
+	if !ok {
+		e = uint32(len(o.entries))
+		o.entries[string(o.key)] = e
+		for m >= len(o.touched) { // a map made for a map of maps
+			o.touched = append(o.touched, 0)
+		}
+		o.touched[m]++
+	}
+	return e
+}
+
+// abort is the number of the reason why the packet at hand has no path.
+func (o *Observer) abort(out *vm.Output) int32 {
+	a := trace.Abort{Detail: "a packet the kernel refuses: too short or too long"}
+	if out.Err != vm.ErrShort && out.Err != vm.ErrLong {
+		a = *o.r.abort
+	}
+	i, ok := o.aborts[a]
+	if !ok {
+		i = int32(len(o.W.Aborts))
+		o.aborts[a] = i
+		o.W.Aborts = append(o.W.Aborts, workload.Abort{Reason: a.Reason, Program: a.Program, Insn: a.Insn, Detail: a.Detail})
+	}
+	return i
+}
+
+// mega is the hash of the packet bytes that the path consults, and of its number.
+// mask are the offsets of the packet bytes that a path consults.
+func (o *Observer) mask(path int32) []uint16 { return nil }
+
+func (o *Observer) mega(path int32, data []byte) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a
+	h := uint64(offset)
+	if path == workload.None {
+		return h
+	}
+	h = (h ^ uint64(uint32(path))) * prime
+	for _, off := range o.mask(path) {
+		b := byte(0)
+		if int(off) < len(data) {
+			b = data[off]
+		}
+		h = (h ^ uint64(b)) * prime
+	}
+	return h
+}
+
+// Finish completes the workload: paths and maps. With an optimiser
+// (Options.Optimise) every path's trace is optimised here.
+func (o *Observer) Finish() (*workload.Workload, error) {
+	w, r := o.W, o.r
+	w.Entries = len(o.entries)
+	w.Paths = make([]workload.Path, len(r.info))
+	for i, info := range r.info {
+		t, err := (*slowPath)(r).Trace(nic.Path(i))
+		if err != nil {
+			return nil, err
+		}
+		nodes, lookups := 0, 0
+		w.Paths[i] = workload.Path{Raw: info.Path.Trace, Trace: t, Cond: info.Path.Cond, Depth: nodes, Lookups: lookups,
+			Slots: uint32(t.Len() + len(info.Path.Cond)), Packets: info.Packets, First: info.First, Mask: o.mask(int32(i)),
+			Optimised: r.opt.Optimise != nil}
+		if i < len(o.byPath) {
+			w.Paths[i].Shape = o.byPath[i].shape
+		}
+	}
+	for i, m := range r.S.Maps {
+		s := m.Spec()
+		w.Maps = append(w.Maps, workload.Map{Name: s.Name, Type: maps.TypeName(s.Type), Key: s.KeySize, Value: s.ValueSize,
+			Max: s.Max, Used: uint32(m.Len()), Touched: o.touched[i]})
+	}
+	return w, nil
+}

@@ -1,0 +1,101 @@
+package host
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"jitnic/cache/stream"
+	"jitnic/host/loader"
+	"jitnic/host/programs"
+	"jitnic/host/vm"
+	"jitnic/nic/workload"
+	"jitnic/pcaps"
+)
+
+// A workload's paths, invalidations and counts of instructions are those of a
+// run that is not observed.
+func TestObserve(t *testing.T) {
+	for _, name := range []string{"firewall", "conntrack", "ratelimiter", "nat"} {
+		for _, specialise := range []bool{false, true} {
+			s, err := programs.Get(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			obj, err := loader.LoadBytes(name, s.Object, loader.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			entry, err := obj.Entry(s.Entry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var gone [2][]stream.Invalidation
+			var n int
+			opt := Options{Specialise: specialise, VM: vm.Options{Seed: 1}}
+			plain, err := New(obj, entry, Options{Specialise: specialise, VM: opt.VM, Invalidated: func(p int32, during bool) {
+				at := uint64(n)
+				if during {
+					at++
+				}
+				gone[0] = append(gone[0], stream.Invalidation{At: at, ID: uint32(p)})
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt.Observe = true
+			seen, err := New(obj, entry, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{"sample:lab"}, Limit: 6000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var pkt pcaps.Packet
+			var out vm.Output
+			w := seen.Observer().W
+			for ; ; n++ {
+				if err := src.Next(&pkt); err == io.EOF {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				in := vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
+				if _, err := plain.Process(&in, &out); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := seen.Process(&in, &out); err != nil {
+					t.Fatal(err)
+				}
+				p := w.Packets[n]
+				if p.Path != plain.NIC.LastPath {
+					t.Fatalf("%s packet %d: path %d observed, %d not", name, n, p.Path, plain.NIC.LastPath)
+				}
+				if got := int(w.Shapes[p.Shape].Insns); got != out.Steps && out.Err == nil {
+					t.Fatalf("%s packet %d: %d instructions in the shape, %d executed", name, n, got, out.Steps)
+				}
+				if (p.Path == workload.None) != (p.Abort != workload.None) {
+					t.Fatalf("%s packet %d: path %d, abort %d", name, n, p.Path, p.Abort)
+				}
+			}
+			src.Close()
+			gone[1] = w.Invalidations
+			if len(gone[0]) != len(gone[1]) {
+				t.Fatalf("%s: %d invalidations observed, %d not", name, len(gone[1]), len(gone[0]))
+			}
+			for i := range gone[0] {
+				if gone[0][i] != gone[1][i] {
+					t.Fatalf("%s: invalidation %d is %v observed, %v not", name, i, gone[1][i], gone[0][i])
+				}
+			}
+			if _, err := seen.Observer().Finish(); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s specialised %v: %d packets, %d paths, %d shapes, %d entries, %d accesses, %d invalidations", name, specialise,
+				len(w.Packets), len(w.Paths), len(w.Shapes), w.Entries, len(w.Accesses), len(w.Invalidations))
+			seen.Close()
+			plain.Close()
+		}
+	}
+}
