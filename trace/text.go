@@ -19,9 +19,6 @@ import (
 func Format(t *Trace, mapName func(i int) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# trace: raw %d, straight %d, length %d", t.Raw, t.Straight, t.Len())
-	if t.ZeroStack {
-		b.WriteString(", zero stack")
-	}
 	b.WriteByte('\n')
 	b.WriteString(ebpf.Printer{MapName: mapName}.Code(t.Code))
 	return b.String()
@@ -47,10 +44,6 @@ func Parse(text string, mapIndex func(name string) (int, bool)) (*Trace, error) 
 		return t, nil
 	}
 	var raw, str, n int
-	if i := strings.LastIndex(rest, ", zero stack"); i >= 0 && i+len(", zero stack") == len(rest) {
-		t.ZeroStack = true
-		rest = rest[:i]
-	}
 	want := "raw N, straight N, length N"
 	if _, err := fmt.Sscanf(rest, " raw %d, straight %d, length %d", &raw, &str, &n); err != nil ||
 		fmt.Sprintf(" raw %d, straight %d, length %d", raw, str, n) != rest {

@@ -37,16 +37,16 @@ func ExampleFormat() {
 
 func TestParseTrace(t *testing.T) {
 	for text, want := range map[string]string{
-		"r0 = 1\n":                                               "trace: does not end in exit",
-		"r0 = 1\nexit\nexit\n":                                   "trace: insn 1: exit before the end",
-		"goto +0\nexit\n":                                        "trace: insn 0: a jump in a trace",
-		"r1 = 5\nif r1 == 5 goto +0\nexit":                       "trace: insn 1: a jump in a trace",
-		"insn 0x18 0 0 0 0\n":                                    "trace: insn 0: half a wide instruction",
-		"r0 = \nexit":                                            "trace: line 1: column 6: number of 64 bits expected",
-		"# trace: raw 5, straight 4, length 3\nexit":             "trace: line 1: length 3: the code has 1 instructions",
-		"# trace: raw x\nexit":                                   `trace: line 1: column 9: "raw N, straight N, length N" expected`,
-		"# trace: raw 5, straight 4, length 1\nexit":             "",
-		"# trace: raw 5, straight 4, length 1, zero stack\nexit": "",
+		"r0 = 1\n":                                         "trace: does not end in exit",
+		"r0 = 1\nexit\nexit\n":                             "trace: insn 1: exit before the end",
+		"goto +0\nexit\n":                                  "trace: insn 0: a jump in a trace",
+		"r1 = 5\nif r1 == 5 goto +0\nexit":                 "trace: insn 1: a jump in a trace",
+		"insn 0x18 0 0 0 0\n":                              "trace: insn 0: half a wide instruction",
+		"r0 = \nexit":                                      "trace: line 1: column 6: number of 64 bits expected",
+		"# trace: raw 5, straight 4, length 3\nexit":       "trace: line 1: length 3: the code has 1 instructions",
+		"# trace: raw x\nexit":                             `trace: line 1: column 9: "raw N, straight N, length N" expected`,
+		"# trace: raw 5, straight 4, length 1\nexit":       "",
+		"# trace: raw 5, straight 4, length 1, more\nexit": `trace: line 1: column 9: "raw N, straight N, length N" expected`,
 	} {
 		tr, err := Parse(text, nil)
 		got := ""
@@ -65,7 +65,7 @@ func TestParseTrace(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add("# trace: raw 5, straight 4, length 1, zero stack\nexit")
+	f.Add("# trace: raw 5, straight 4, length 1\nexit")
 	f.Add("r1 = map[hits]\ncall map_lookup_elem\nexit")
 	f.Fuzz(func(t *testing.T, text string) {
 		tr, err := Parse(text, index)

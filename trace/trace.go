@@ -19,8 +19,6 @@ type Trace struct {
 	// Meta says per slot of Code where it came from; nil after a rewrite that
 	// doesn't keep it.
 	Meta []Meta
-	// ZeroStack is set where the path reads stack bytes it never wrote.
-	ZeroStack bool
 }
 
 // Stack layout of a trace, in bytes from r10 (the top of frame 0), the
