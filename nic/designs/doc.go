@@ -1,0 +1,3 @@
+// Package designs compares ways to split a packet program between a NIC and its
+// host.
+package designs
