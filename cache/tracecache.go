@@ -25,6 +25,10 @@ type Config struct {
 	// InstallTime is how long an install takes at least, in nanoseconds of the
 	// clock given to At; an install is done when both delays are over.
 	InstallTime int64
+	// External: an install that began is in flight until Finish or Abandon is
+	// called for its id, or an invalidation stops it; InstallDelay and
+	// InstallTime must then be 0. So a model of the device decides when it ends.
+	External bool
 
 	Seed   uint64   // for policies and admissions that draw
 	IDs    int      // how many ids to expect; a hint
@@ -36,15 +40,16 @@ type Config struct {
 type EventKind uint8
 
 const (
-	Began    EventKind = iota // its install began (compiling, proving, installing)
-	Put                       // it is in: it hits from the next packet on
-	Refused                   // the policy did not take it
-	Evicted                   // it is out, room was needed
-	Dropped                   // it is out, it was invalidated
-	Canceled                  // its install was stopped, it was invalidated
+	Began     EventKind = iota // its install began (compiling, proving, installing)
+	Put                        // it is in: it hits from the next packet on
+	Refused                    // the policy did not take it
+	Evicted                    // it is out, room was needed
+	Dropped                    // it is out, it was invalidated
+	Canceled                   // its install was stopped, it was invalidated
+	Abandoned                  // its install was given up; a later request may begin it again
 )
 
-var eventNames = [...]string{"began", "put", "refused", "evicted", "dropped", "canceled"}
+var eventNames = [...]string{"began", "put", "refused", "evicted", "dropped", "canceled", "abandoned"}
 
 func (k EventKind) String() string { return eventNames[k] }
 
@@ -65,6 +70,7 @@ type Stats struct {
 	Invalidated uint64 // entries that left because they were invalidated
 	Canceled    uint64 // installs stopped because of an invalidation
 	NotAdmitted uint64 // hot requests that the admission turned away
+	Abandoned   uint64 // installs given up (Config.External)
 }
 
 // TraceCache is the state machine between requests and an eviction policy.
@@ -79,11 +85,15 @@ type TraceCache struct {
 
 	id     []idState
 	flight flight
+	price  []price // of installs in flight, by id, where External
 	now    int64
 	stats  Stats
 	events []Event
 	buf    []uint32
 }
+
+// price is what the call that began an install gave.
+type price struct{ size, cost uint32 }
 
 // idState is what is known of an id beside the policy: 8 bytes.
 type idState struct {
@@ -111,6 +121,9 @@ func NewTraceCache(cfg Config) (*TraceCache, error) {
 		pc.Capacity, pc.Sized = cfg.Slots, true
 	default:
 		return nil, fmt.Errorf("cache: no budget: entries or slots are needed")
+	}
+	if cfg.External && (cfg.InstallDelay != 0 || cfg.InstallTime != 0) {
+		return nil, fmt.Errorf("cache: installs that end by call can't have a delay or a time of their own")
 	}
 	if cfg.HotThreshold == 0 {
 		cfg.HotThreshold = 1
@@ -187,6 +200,14 @@ func (c *TraceCache) Request(id, size, cost uint32) Outcome {
 	}
 	c.stats.Began++
 	c.event(Began, id)
+	if c.cfg.External {
+		s.state |= stInFlight
+		if int(id) >= len(c.price) {
+			c.price = append(c.price, make([]price, len(c.id)-len(c.price))...)
+		}
+		c.price[id] = price{size, cost}
+		return out
+	}
 	if c.cfg.InstallDelay == 0 && c.cfg.InstallTime == 0 {
 		c.install(id, size, cost)
 		return out
@@ -221,6 +242,31 @@ func (c *TraceCache) begin() {
 		c.install(p.id, p.size, p.cost)
 	}
 	c.stats.Packets++
+}
+
+// Finish ends the install of id, which began and was neither stopped nor ended:
+// the policy takes it in, or not. It reports whether there was such an install;
+// it is for Config.External only.
+func (c *TraceCache) Finish(id uint32) bool {
+	if !c.cfg.External || !c.InFlight(id) {
+		return false
+	}
+	c.id[id].state &^= stInFlight
+	c.install(id, c.price[id].size, c.price[id].cost)
+	return true
+}
+
+// Abandon gives the install of id up: it is as if it had never begun, and the
+// next request may begin it again. It reports whether there was one; it is for
+// Config.External only.
+func (c *TraceCache) Abandon(id uint32) bool {
+	if !c.cfg.External || !c.InFlight(id) {
+		return false
+	}
+	c.id[id].state &^= stInFlight
+	c.stats.Abandoned++
+	c.event(Abandoned, id)
+	return true
 }
 
 func (c *TraceCache) install(id, size, cost uint32) {

@@ -37,3 +37,69 @@ func TestTraceCacheGivesThePolicysMisses(t *testing.T) {
 		}
 	}
 }
+
+// Installs that end by call: Finish right after Began is an install of no
+// delay; between them the id is in flight; Abandon leaves nothing behind.
+func TestInstallsEndByCall(t *testing.T) {
+	if _, err := NewTraceCache(Config{Policy: "lru", Entries: 1, External: true, InstallDelay: 1}); err == nil {
+		t.Error("external installs with a delay: no error")
+	}
+	s := stream.Zipf(200, 20_000, 7)
+	for i := range s.IDs {
+		if i%97 == 0 {
+			s.Invalidations = append(s.Invalidations, stream.Invalidation{At: uint64(i), ID: s.IDs[i]})
+		}
+	}
+	for _, name := range []string{"lru", "sieve", "arc", "w-tinylfu"} {
+		cfg := Config{Policy: name, Slots: 40, HotThreshold: 2, Seed: 1}
+		plain, err := NewTraceCache(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		Replay(s, plain, nil)
+		cfg.External = true
+		c, err := NewTraceCache(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		Replay(s, c, func(i int, o Outcome) { c.Finish(s.IDs[i]) })
+		if c.Stats() != plain.Stats() {
+			t.Errorf("%s: %+v, want %+v", name, c.Stats(), plain.Stats())
+		}
+	}
+
+	c, err := NewTraceCache(Config{Policy: "lru", Entries: 1, External: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(id uint32, want Outcome) {
+		t.Helper()
+		if o := c.Request(id, 1, 1); o != want {
+			t.Errorf("request %d: %v, want %v", id, o, want)
+		}
+	}
+	truth := func(what string, got, want bool) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	truth("finish of nothing", c.Finish(3), false)
+	expect(3, Cold)
+	expect(3, InFlight)
+	truth("abandon", c.Abandon(3), true)
+	truth("abandon again", c.Abandon(3), false)
+	expect(3, NotHot) // begins again
+	expect(3, InFlight)
+	truth("finish", c.Finish(3), true)
+	expect(3, Hit)
+	expect(0, Cold)
+	truth("invalidate in flight", c.Invalidate(0), true)
+	truth("finish of what was stopped", c.Finish(0), false)
+	expect(0, Invalidated)
+	truth("finish", c.Finish(0), true)
+	expect(3, Capacity)
+	if st := c.Stats(); st.Began != 5 || st.Installed != 2 || st.Abandoned != 1 || st.Canceled != 1 || st.Evicted != 1 {
+		t.Errorf("%+v", st)
+	}
+}
