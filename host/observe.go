@@ -9,6 +9,7 @@ import (
 	"jitnic/host/mem"
 	"jitnic/host/vm"
 	"jitnic/nic"
+	"jitnic/nic/designs"
 	"jitnic/nic/workload"
 	"jitnic/pcaps/rss"
 	"jitnic/trace"
@@ -31,6 +32,7 @@ type Observer struct {
 	entries map[string]uint32
 	touched []uint32 // by map
 	flows   *flowTable
+	masker  *designs.Masker
 	byPath  []pathShape
 	key     []byte
 	found   []foundValue
@@ -42,6 +44,7 @@ type Observer struct {
 type pathShape struct {
 	info  *PathInfo
 	shape uint32
+	mask  []uint16
 }
 
 // shapeKey tells shapes apart: the operations, and the way through the program.
@@ -59,7 +62,7 @@ type foundValue struct {
 func newObserver(r *Runtime, queues int) *Observer {
 	o := &Observer{r: r, queues: max(queues, 1), W: &workload.Workload{Program: r.Entry.Name, Compiler: r.Comp},
 		shapes: map[shapeKey]uint32{}, aborts: map[trace.Abort]int32{}, entries: map[string]uint32{},
-		touched: make([]uint32, len(r.S.Maps)), flows: newFlowTable(), seed: maphash.MakeSeed()}
+		touched: make([]uint32, len(r.S.Maps)), flows: newFlowTable(), masker: designs.NewMasker(r.Comp), seed: maphash.MakeSeed()}
 	return o
 }
 
@@ -108,7 +111,7 @@ func (o *Observer) packet(in *vm.Input, out *vm.Output) {
 	w.Packets = append(w.Packets, p)
 	w.Time = append(w.Time, t)
 	w.Keys = append(w.Keys, key)
-	w.Mega = append(w.Mega, o.mega(p.Path, in.Data))
+	w.Mega = append(w.Mega, o.masker.Hash(p.Path, in.Data))
 }
 
 // clip puts a length into 16 bits.
@@ -138,6 +141,7 @@ func (o *Observer) shapeOf(path int32, rec *vm.Recording) uint32 {
 	ps := &o.byPath[path]
 	if info := o.r.info[path]; ps.info != info { // also where a changed entry gave the number to another path
 		ps.info, ps.shape = info, o.shape(rec)
+		ps.mask = o.masker.Add(path, info.Path.Cond, info.Path.Trace)
 	}
 	return ps.shape
 }
@@ -318,27 +322,6 @@ func (o *Observer) abort(out *vm.Output) int32 {
 	return i
 }
 
-// mega is the hash of the packet bytes that the path consults, and of its number.
-// mask are the offsets of the packet bytes that a path consults.
-func (o *Observer) mask(path int32) []uint16 { return nil }
-
-func (o *Observer) mega(path int32, data []byte) uint64 {
-	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a
-	h := uint64(offset)
-	if path == workload.None {
-		return h
-	}
-	h = (h ^ uint64(uint32(path))) * prime
-	for _, off := range o.mask(path) {
-		b := byte(0)
-		if int(off) < len(data) {
-			b = data[off]
-		}
-		h = (h ^ uint64(b)) * prime
-	}
-	return h
-}
-
 // Finish completes the workload: paths and maps. With an optimiser
 // (Options.Optimise) every path's trace is optimised here.
 func (o *Observer) Finish() (*workload.Workload, error) {
@@ -352,10 +335,10 @@ func (o *Observer) Finish() (*workload.Workload, error) {
 		}
 		nodes, lookups := 0, 0
 		w.Paths[i] = workload.Path{Raw: info.Path.Trace, Trace: t, Cond: info.Path.Cond, Depth: nodes, Lookups: lookups,
-			Slots: uint32(t.Len() + len(info.Path.Cond)), Packets: info.Packets, First: info.First, Mask: o.mask(int32(i)),
+			Slots: uint32(t.Len() + len(info.Path.Cond)), Packets: info.Packets, First: info.First,
 			Optimised: r.opt.Optimise != nil}
 		if i < len(o.byPath) {
-			w.Paths[i].Shape = o.byPath[i].shape
+			w.Paths[i].Shape, w.Paths[i].Mask = o.byPath[i].shape, o.byPath[i].mask
 		}
 	}
 	for i, m := range r.S.Maps {

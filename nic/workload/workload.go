@@ -27,9 +27,8 @@ type Workload struct {
 
 	// Keys are the packet's header fields that flow caches use, by packet.
 	Keys []FlowKey
-	// Mega is by packet a hash of its path's number and of the values of all
-	// packet bytes that the path consults (Path.Mask): what a megaflow would be
-	// keyed by.
+	// Mega is by packet a hash of which packet bytes its path consults
+	// (Path.Mask) and of their values: what a megaflow would be keyed by.
 	Mega []uint64
 
 	// Compiler, where set, prints conditions; the terms of Path.Cond are its.
