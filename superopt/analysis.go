@@ -30,7 +30,7 @@ type val struct {
 	null  bool  // kMapVal: may still be 0
 	varOf int32 // pointers: 0, or the instruction (+1) that added a variable
 	site  int32 // kMapVal: the lookup that made it, -1 unknown; kMap: unused
-	mapID int32 // kMap, kMapVal
+	mapID int32 // kMap; kMapVal: -1 where it may be a value of several
 	off   int64 // pointers: constant offset (beside the variable)
 	rng   int64 // kPkt: bytes from the (variable) base that were checked against the end
 	// numbers: known bits (bits where unknown is 0 are those of known), and bounds
@@ -103,6 +103,9 @@ func join(a, b val) val {
 		}
 		a.rng = min(a.rng, max(0, b.rng))
 		return a
+	}
+	if a.kind == kMapVal && b.kind == kMapVal { // of some map
+		return val{kind: kMapVal, null: a.null || b.null, mapID: -1, site: -1, varOf: -1}
 	}
 	return val{kind: kAny}
 }
@@ -748,7 +751,7 @@ func (p *Prog) access(in *Inst, base val, off int64, n int, store bool, f *facts
 		if base.null {
 			say("value pointer may be null")
 		}
-		if base.varOf == 0 && int(base.mapID) < len(p.Maps) {
+		if base.varOf == 0 && base.mapID >= 0 && int(base.mapID) < len(p.Maps) {
 			if at < 0 || at+int64(n) > int64(p.Maps[base.mapID].ValueSize) && !isGlobal(p, base) {
 				say("value of %d bytes accessed at %d, %d bytes", p.Maps[base.mapID].ValueSize, at, n)
 			}

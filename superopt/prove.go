@@ -409,7 +409,7 @@ func (m *machine) newAccess(a, b []symAccess) string {
 		base, c := bt.SplitAdd(x.off)
 		e := *x
 		e.guard = 0
-		if (x.rg == rgCtx || x.rg < 0) && !exact[e] && !m.ctxAllowed(x, c, base) {
+		if (x.rg == rgCtx || x.rg == -1) && !exact[e] && !m.ctxAllowed(x, c, base) {
 			return fmt.Sprintf("accesses %d bytes of the context at %d, which the original does not", x.n, int64(c))
 		}
 		got := cover[key{x.rg, base, x.store}]

@@ -56,18 +56,20 @@ const (
 	inFresh  = 0x50000
 	inHide   = 0x60000
 	inUser   = 0x1000000 // a trace's own inputs
+	inSome   = 1 << 55   // + register: a value of one map or another
 )
 
 // function numbers: kind in the high half
 const (
-	fnMem     = 1 << 32 // + region: byte at (offset, version)
-	fnOther   = 2 << 32 // + size: load through a pointer of no known region
-	fnLookup  = 3 << 32 // + map: value address of (key…, version)
-	fnRet     = 4 << 32 // + helper: r0 of (world, args…)
-	fnWorld   = 5 << 32 // + helper: world after (world, args…)
-	fnVersion = 6 << 32 // + region: version after a call
-	fnOut     = 7 << 32 // + index: byte written by a helper
-	fnDigest  = 8 << 32 // + region: what a helper sees of a region
+	fnMem     = 1 << 32  // + region: byte at (offset, version)
+	fnOther   = 2 << 32  // + size: load through a pointer of no known region
+	fnLookup  = 3 << 32  // + map: value address of (key…, version)
+	fnRet     = 4 << 32  // + helper: r0 of (world, args…)
+	fnWorld   = 5 << 32  // + helper: world after (world, args…)
+	fnVersion = 6 << 32  // + region: version after a call
+	fnOut     = 7 << 32  // + index: byte written by a helper
+	fnDigest  = 8 << 32  // + region: what a helper sees of a region
+	fnSome    = 10 << 32 // byte of (address, world) in a value of one map or another
 )
 
 // addrFact: no pointer is near 0 or the top of the address space, in the
@@ -218,13 +220,16 @@ func (m *machine) value(v *val, id uint64, loopFree bool) bv.Term {
 		if v.site == -2 {
 			return plus(b.Input(inGlobal+uint64(v.mapID), 64, addrFact))
 		}
-		site := freshID(v.mapID, id) // may be any value of the map
-		if v.site >= 0 && loopFree {
-			site = siteID(v.mapID, v.site)
-		}
 		f := addrFact
 		if v.null {
 			f = bv.Fact{}
+		}
+		if v.mapID < 0 {
+			return plus(b.Input(inSome+id, 64, f))
+		}
+		site := freshID(v.mapID, id) // may be any value of the map
+		if v.site >= 0 && loopFree {
+			site = siteID(v.mapID, v.site)
 		}
 		return plus(b.Input(site, 64, f))
 	}
@@ -253,7 +258,7 @@ func siteMap(id uint64) (int, bool) {
 func (m *machine) locate(addr bv.Term) (int, bv.Term, error) {
 	b := m.b
 	var rest bv.Term = b.Const(0, 64)
-	rg := -1
+	rg, some := -1, false
 	var walk func(t bv.Term) bool
 	walk = func(t bv.Term) bool {
 		switch b.Op(t) {
@@ -273,6 +278,7 @@ func (m *machine) locate(addr bv.Term) (int, bv.Term, error) {
 				if mp, ok := siteMap(id); ok {
 					r = rgMap + mp
 				}
+				some = some || id >= inSome && id < inSome+0x100000
 			}
 			if r >= 0 {
 				if rg >= 0 {
@@ -301,6 +307,9 @@ func (m *machine) locate(addr bv.Term) (int, bv.Term, error) {
 	if rg >= 0 {
 		return rg, rest, nil
 	}
+	if some {
+		return 0, 0, errSomeMap
+	}
 	// A choice between two places of one region.
 	if b.Op(rest) == bv.OpIte || b.Op(rest) == bv.OpAdd {
 		base, c := b.SplitAdd(rest)
@@ -316,7 +325,10 @@ func (m *machine) locate(addr bv.Term) (int, bv.Term, error) {
 	return 0, 0, errNoRegion
 }
 
-var errNoRegion = errors.New("an address of no known region")
+var (
+	errNoRegion = errors.New("an address of no known region")
+	errSomeMap  = errors.New("an address in one map or another")
+)
 
 // get reads n bytes as a term of 8n bits.
 func (m *machine) get(s *symState, rg int, off bv.Term, n int) bv.Term {
@@ -381,9 +393,14 @@ func (m *machine) initial(rg int, off, ver bv.Term) bv.Term {
 
 // put writes the low n bytes of t.
 func (m *machine) put(s *symState, rg int, off, t bv.Term, n int) {
+	m.putIf(s, rg, off, t, n, m.one)
+}
+
+// putIf is put where guard holds.
+func (m *machine) putIf(s *symState, rg int, off, t bv.Term, n int, guard bv.Term) {
 	b := m.b
 	for i := 0; i < n; i++ {
-		s.mem[rg].writes = append(s.mem[rg].writes, memWrite{m.one, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)), b.Extract(t, 8*i, 8)})
+		s.mem[rg].writes = append(s.mem[rg].writes, memWrite{guard, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)), b.Extract(t, 8*i, 8)})
 	}
 }
 
@@ -690,13 +707,11 @@ func (m *machine) step(p *Prog, i int, in *Inst, s *symState, acc *[]symAccess) 
 				return err
 			}
 		}
-		rg, off, err := m.address(s, in.Dst, int64(in.Off))
+		a, err := m.reg(s, in.Dst)
 		if err != nil {
 			return err
 		}
-		*acc = append(*acc, symAccess{guard: s.pc, rg: rg, off: off, n: in.Size(), store: true})
-		m.put(s, rg, off, v, in.Size())
-		return nil
+		return m.storeAt(s, b.Bin(bv.OpAdd, a, b.Const(uint64(int64(in.Off)), 64)), v, in.Size(), m.one, acc, 0)
 	}
 	if in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper {
 		return m.call(p, in, s)
@@ -726,24 +741,86 @@ func (m *machine) hide(off bv.Term) bv.Term {
 }
 
 func (m *machine) load(s *symState, r uint8, off int64, n int, acc *[]symAccess) (bv.Term, error) {
-	b := m.b
-	rg, at, err := m.address(s, r, off)
-	if err == errNoRegion {
-		// Some kernel object: what it holds can't have been written here, unless
-		// anything was.
-		for i := range s.mem {
-			if len(s.mem[i].writes) != s.known[i] {
-				return 0, fmt.Errorf("load through a pointer of no known region after a store")
-			}
-		}
-		a := b.Bin(bv.OpAdd, s.r[r], b.Const(uint64(off), 64))
-		*acc = append(*acc, symAccess{guard: s.pc, rg: -1, off: a, n: n})
-		return b.Fun(fnOther+uint64(n), 8*n, bv.Fact{}, a, s.world), nil
-	}
+	a, err := m.reg(s, r)
 	if err != nil {
 		return 0, err
 	}
-	*acc = append(*acc, symAccess{guard: s.pc, rg: rg, off: at, n: n})
+	return m.loadAt(s, m.b.Bin(bv.OpAdd, a, m.b.Const(uint64(off), 64)), n, s.pc, acc, 0)
+}
+
+// maxChoices is how deep a choice of addresses is followed.
+const maxChoices = 4
+
+// alternatives splits an address that is a choice between two.
+func (m *machine) alternatives(a bv.Term) (c, x, y bv.Term, ok bool) {
+	b := m.b
+	base, k := b.SplitAdd(a)
+	if base == 0 || b.Op(base) != bv.OpIte {
+		return 0, 0, 0, false
+	}
+	args := b.Args(base)
+	return args[0], b.Bin(bv.OpAdd, args[1], b.Const(k, 64)), b.Bin(bv.OpAdd, args[2], b.Const(k, 64)), true
+}
+
+// stored says whether anything was written to a region from rg on.
+func (s *symState) stored(rg int) bool {
+	for i := rg; i < len(s.mem); i++ {
+		if len(s.mem[i].writes) != s.known[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// loadAt reads n bytes at address a, where guard holds.
+func (m *machine) loadAt(s *symState, a bv.Term, n int, guard bv.Term, acc *[]symAccess, depth int) (bv.Term, error) {
+	b := m.b
+	rg, at, err := m.locate(a)
+	if err == errNoRegion && depth < maxChoices {
+		if c, x, y, ok := m.alternatives(a); ok {
+			tx, err := m.loadAt(s, x, n, b.AndB(guard, c), acc, depth+1)
+			if err != nil {
+				return 0, err
+			}
+			ty, err := m.loadAt(s, y, n, b.AndB(guard, b.Not(c)), acc, depth+1)
+			if err != nil {
+				return 0, err
+			}
+			return b.Ite(c, tx, ty), nil
+		}
+	}
+	switch err {
+	case nil:
+		if rg != rgCtx {
+			at = m.hide(at)
+		}
+	case errNoRegion:
+		// Some kernel object: what it holds can't have been written here, unless
+		// anything was.
+		if s.stored(0) {
+			return 0, fmt.Errorf("load through a pointer of no known region after a store")
+		}
+		*acc = append(*acc, symAccess{guard: guard, rg: -1, off: a, n: n})
+		return b.Fun(fnOther+uint64(n), 8*n, bv.Fact{}, a, s.world), nil
+	case errSomeMap:
+		if s.stored(rgMap) {
+			return 0, fmt.Errorf("load from one map or another after a store to one")
+		}
+		*acc = append(*acc, symAccess{guard: guard, rg: -2, off: a, n: n})
+		var t bv.Term
+		for i := 0; i < n; i++ {
+			x := b.Fun(fnSome, 8, bv.Fact{}, b.Bin(bv.OpAdd, a, b.Const(uint64(i), 64)), s.world)
+			if i == 0 {
+				t = x
+			} else {
+				t = b.Concat(x, t)
+			}
+		}
+		return t, nil
+	default:
+		return 0, err
+	}
+	*acc = append(*acc, symAccess{guard: guard, rg: rg, off: at, n: n})
 	if rg == rgCtx {
 		if k, ok := b.IsConst(at); ok {
 			if kind, isPtr := ctxPointer(m.p.Kind, int64(k), n); isPtr && len(s.mem[rgCtx].writes) == s.known[rgCtx] {
@@ -761,6 +838,30 @@ func (m *machine) load(s *symState, r uint8, off int64, n int, acc *[]symAccess)
 		}
 	}
 	return m.get(s, rg, at, n), nil
+}
+
+// storeAt writes the low n bytes of v at address a, where guard holds beside
+// the path's own condition.
+func (m *machine) storeAt(s *symState, a, v bv.Term, n int, guard bv.Term, acc *[]symAccess, depth int) error {
+	b := m.b
+	rg, off, err := m.locate(a)
+	if err == errNoRegion && depth < maxChoices {
+		if c, x, y, ok := m.alternatives(a); ok {
+			if err := m.storeAt(s, x, v, n, b.AndB(guard, c), acc, depth+1); err != nil {
+				return err
+			}
+			return m.storeAt(s, y, v, n, b.AndB(guard, b.Not(c)), acc, depth+1)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if rg != rgCtx {
+		off = m.hide(off)
+	}
+	*acc = append(*acc, symAccess{guard: b.AndB(s.pc, guard), rg: rg, off: off, n: n, store: true})
+	m.putIf(s, rg, off, v, n, guard)
+	return nil
 }
 
 func (m *machine) atomic(s *symState, in *Inst, acc *[]symAccess) error {

@@ -92,6 +92,9 @@ func Parse(path string, raw, mapText, descText []byte) (*File, error) {
 	if descText == nil {
 		f.Kind = guessKind(f.Slots)
 	}
+	if f.Kind == superopt.KindTracing && ofSocketBuffer(f.Slots) {
+		f.Kind = superopt.KindSKB
+	}
 	return f, nil
 }
 
@@ -107,6 +110,60 @@ func guessKind(in []ebpf.Insn) superopt.Kind {
 		}
 	}
 	return superopt.KindConst
+}
+
+// ofSocketBuffer says whether a program whose context is said to be flat (K2
+// has no other word for it) surely is one over a socket buffer: it loads from
+// the packet with LD_ABS or LD_IND, or writes the control block and otherwise
+// only what such a program may (bpf_skb_is_valid_access and
+// tc_cls_act_is_valid_access, net/core/filter.c). The verifier lets it write
+// the control block in wider pieces.
+func ofSocketBuffer(in []ebpf.Insn) bool {
+	ctx := uint16(1 << 1) // registers with the context, in the order of the text
+	block := false
+	for i := 0; i < len(in); i++ {
+		x := in[i]
+		if x.Class() == ebpf.ClassLD && !x.IsWide() {
+			return true
+		}
+		base := x.Src
+		if !x.IsLoad() {
+			base = x.Dst
+		}
+		switch x.Class() {
+		case ebpf.ClassLDX:
+			if ctx>>base&1 != 0 && (x.Off < 0 || x.Off >= 192 || x.Size() == 8) {
+				return false
+			}
+			ctx &^= 1 << x.Dst
+		case ebpf.ClassST, ebpf.ClassSTX:
+			if ctx>>base&1 == 0 {
+				break
+			}
+			switch {
+			case x.Off >= 48 && int(x.Off)+x.Size() <= 68 && x.Size() >= 4:
+				block = true
+			case x.Size() == 4 && (x.Off == 8 || x.Off == 32 || x.Off == 44 || x.Off == 72):
+			default:
+				return false
+			}
+		case ebpf.ClassALU, ebpf.ClassALU64:
+			if x.Op == ebpf.ClassALU64|ebpf.ALUMov|ebpf.SrcX && ctx>>x.Src&1 != 0 && x.Off == 0 {
+				ctx |= 1 << x.Dst
+			} else {
+				ctx &^= 1 << x.Dst
+			}
+		case ebpf.ClassJMP:
+			if x.Op == ebpf.OpCall {
+				ctx &^= 0x3f
+			}
+		}
+		if x.IsWide() {
+			ctx &^= 1 << x.Dst
+			i++
+		}
+	}
+	return block
 }
 
 // Prog turns the file into the optimiser's form.
@@ -179,8 +236,13 @@ func (f *File) parseDesc(text []byte) error {
 	return nil
 }
 
+// braces reads "name { attribute = number, … }". Many of K2's own .maps files
+// lack the closing brace.
 func braces(l string) (string, map[string]int64, error) {
 	o, c := strings.IndexByte(l, '{'), strings.LastIndexByte(l, '}')
+	if c < 0 {
+		c = len(l)
+	}
 	if o < 0 || c < o {
 		return "", nil, fmt.Errorf("%q: no { … }", l)
 	}

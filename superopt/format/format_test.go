@@ -44,6 +44,43 @@ func TestMacrosRoundTrip(t *testing.T) {
 	}
 }
 
+// K2's own .maps files lack the closing brace here and there, and its .desc
+// files the last end of line.
+func TestSideFiles(t *testing.T) {
+	f, err := Parse("x.k2", []byte("LDMAPID 1 1\nEXIT\n"), []byte("a { type = 1, key_size = 4, value_size = 32, max_entries = 50, fd = 0\nb { type = 11, key_size = 8, value_size = 32, max_entries = 50, fd = 1\n"),
+		[]byte("{ pgm_input_type = 2, }\n{ max_pkt_sz = 64, }"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Maps) != 2 || f.Maps[1].KeySize != 8 || f.FDs[1] != 1 || f.Kind != superopt.KindXDP || f.MaxPacket != 64 {
+		t.Errorf("%+v", f)
+	}
+}
+
+// K2 calls every context flat that has no packet pointers; those of socket
+// buffers are told by what their programs do.
+func TestFlatContexts(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       superopt.Kind
+	}{
+		{"control block", "MOV64XY 6 1\nMOV64XC 1 0\nSTXW 6 48 1\nSTXW 6 64 1\nEXIT", superopt.KindSKB},
+		{"packet load", "MOV64XY 6 1\nLDABSH 12\nEXIT", superopt.KindSKB},
+		{"only read", "LDXW 0 1 28\nEXIT", superopt.KindTracing},
+		{"a socket's address written", "MOV64XC 2 0\nSTXW 1 4 2\nSTXW 1 48 2\nEXIT", superopt.KindTracing},
+		{"read wide", "LDXDW 2 1 8\nSTXW 1 48 2\nEXIT", superopt.KindTracing},
+		{"not the context any more", "MOV64XY 1 10\nSTXW 1 48 2\nEXIT", superopt.KindTracing},
+	} {
+		f, err := Parse("x.k2", []byte(c.text), nil, []byte("{ pgm_input_type = 1, }"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Kind != c.want {
+			t.Errorf("%s: %v, want %v", c.name, f.Kind, c.want)
+		}
+	}
+}
+
 // Every instruction has a name in both text forms, or is refused; what is
 // printed reads back as itself.
 func TestEveryInstructionRoundTrips(t *testing.T) {

@@ -8,6 +8,7 @@ package kernelcheck
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -17,6 +18,7 @@ import (
 	cebpf "github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 
 	"jitnic/host/ebpf"
 	"jitnic/superopt"
@@ -30,11 +32,42 @@ func Allowed() error {
 	return rlimit.RemoveMemlock()
 }
 
-var progType = map[superopt.Kind]cebpf.ProgramType{superopt.KindXDP: cebpf.XDP, superopt.KindSKB: cebpf.SchedCLS,
-	superopt.KindTracing: cebpf.RawTracepoint, superopt.KindCgroup: cebpf.CGroupSKB, superopt.KindOther: cebpf.SocketFilter, superopt.KindConst: cebpf.SocketFilter}
+// as is a way to load a program.
+type as struct {
+	typ    cebpf.ProgramType
+	attach cebpf.AttachType
+}
+
+// candidates are the ways to load a program of a kind, the ones that can be
+// run first. A flat context may be anything: a tracing program's, read only,
+// or one of a cgroup's socket hooks.
+var candidates = map[superopt.Kind][]as{
+	superopt.KindXDP: {{typ: cebpf.XDP}},
+	superopt.KindSKB: {{typ: cebpf.SchedCLS}, {typ: cebpf.SocketFilter}},
+	superopt.KindTracing: {{typ: cebpf.RawTracepoint}, {typ: cebpf.TracePoint}, {cebpf.CGroupSockAddr, cebpf.AttachCGroupUDP4Recvmsg},
+		{cebpf.CGroupSockAddr, cebpf.AttachCGroupInet4Connect}, {cebpf.CGroupSockAddr, cebpf.AttachCGroupUDP6Recvmsg}, {cebpf.CGroupSockAddr, cebpf.AttachCGroupInet6Connect}},
+	superopt.KindCgroup: {{typ: cebpf.CGroupSKB}, {cebpf.CGroupSockAddr, cebpf.AttachCGroupInet4Connect}, {typ: cebpf.CGroupSock}},
+	superopt.KindOther:  {{typ: cebpf.SocketFilter}},
+	superopt.KindConst:  {{typ: cebpf.SocketFilter}},
+}
+
+// loadAny loads p in the first way the kernel accepts.
+func loadAny(p *superopt.Prog) (*cebpf.Program, []*cebpf.Map, as, error) {
+	var first error
+	for _, c := range candidates[p.Kind] {
+		prog, ms, err := load(p, c)
+		if err == nil {
+			return prog, ms, c, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, nil, as{}, first
+}
 
 // load makes maps and program of p; the caller closes both.
-func load(p *superopt.Prog) (*cebpf.Program, []*cebpf.Map, error) {
+func load(p *superopt.Prog, c as) (*cebpf.Program, []*cebpf.Map, error) {
 	var ms []*cebpf.Map
 	fail := func(err error) (*cebpf.Program, []*cebpf.Map, error) {
 		for _, m := range ms {
@@ -43,7 +76,11 @@ func load(p *superopt.Prog) (*cebpf.Program, []*cebpf.Map, error) {
 		return nil, nil, err
 	}
 	for _, s := range p.Maps {
-		m, err := cebpf.NewMap(&cebpf.MapSpec{Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: max(1, s.Max), Flags: s.Flags})
+		flags := s.Flags
+		if s.Type == cebpf.LPMTrie {
+			flags |= unix.BPF_F_NO_PREALLOC // the kernel makes no other; K2's files name no flags
+		}
+		m, err := cebpf.NewMap(&cebpf.MapSpec{Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: max(1, s.Max), Flags: flags})
 		if err != nil {
 			return fail(fmt.Errorf("map %q: %w", s.Name, err))
 		}
@@ -65,7 +102,7 @@ func load(p *superopt.Prog) (*cebpf.Program, []*cebpf.Map, error) {
 	if err != nil {
 		return fail(err)
 	}
-	prog, err := cebpf.NewProgram(&cebpf.ProgramSpec{Name: "superopt", Type: progType[p.Kind], Instructions: insns, License: "GPL"})
+	prog, err := cebpf.NewProgram(&cebpf.ProgramSpec{Name: "superopt", Type: c.typ, AttachType: c.attach, Instructions: insns, License: "GPL"})
 	if err != nil {
 		return fail(err)
 	}
@@ -79,14 +116,14 @@ func Compare(old, new *superopt.Prog, n int, seed uint64) *superopt.Kernel {
 		k.Reason = err.Error()
 		return k
 	}
-	a, ma, err := load(old)
+	a, ma, how, err := loadAny(old)
 	if err != nil {
 		k.Reason = "the original is not loaded: " + err.Error()
 		return k
 	}
 	defer a.Close()
 	defer closeAll(ma)
-	b, mb, err := load(new)
+	b, mb, err := load(new, how)
 	if err != nil {
 		k.Reason = "not loaded: " + err.Error()
 		k.Differences = 1
@@ -105,6 +142,10 @@ func Compare(old, new *superopt.Prog, n int, seed uint64) *superopt.Kernel {
 	return k
 }
 
+// runnable are the types BPF_PROG_TEST_RUN takes, of those loaded here.
+var runnable = map[cebpf.ProgramType]bool{cebpf.XDP: true, cebpf.SchedCLS: true, cebpf.SchedACT: true, cebpf.SocketFilter: true,
+	cebpf.CGroupSKB: true, cebpf.RawTracepoint: true, cebpf.LWTIn: true, cebpf.LWTOut: true, cebpf.LWTXmit: true}
+
 func closeAll(ms []*cebpf.Map) {
 	for _, m := range ms {
 		m.Close()
@@ -115,7 +156,7 @@ func closeAll(ms []*cebpf.Map) {
 func fill(rng *rand.Rand, ma, mb []*cebpf.Map) {
 	for i := range ma {
 		switch ma[i].Type() {
-		case cebpf.Hash, cebpf.Array, cebpf.LRUHash:
+		case cebpf.Hash, cebpf.Array, cebpf.LRUHash, cebpf.LPMTrie:
 		default:
 			continue
 		}
@@ -124,8 +165,20 @@ func fill(rng *rand.Rand, ma, mb []*cebpf.Map) {
 			if len(key) > 0 {
 				key[0] = byte(n)
 			}
+			if ma[i].Type() == cebpf.LPMTrie { // prefixes of 0 to 7 bits
+				for k := 4; k < len(key); k++ {
+					key[k] = byte(rng.Uint32())
+				}
+			}
+			small := rng.IntN(2) == 0 // words that are keys of other maps
 			for k := range val {
 				val[k] = byte(rng.Uint32())
+				if small {
+					val[k] &= 7
+					if k%4 != 0 {
+						val[k] = 0
+					}
+				}
 			}
 			if ma[i].Put(key, val) == nil {
 				mb[i].Put(key, val)
@@ -134,17 +187,46 @@ func fill(rng *rand.Rand, ma, mb []*cebpf.Map) {
 	}
 }
 
+// tracingArgs is the size of a raw tracepoint's context: 12 numbers
+// (MAX_BPF_FUNC_ARGS, include/linux/bpf.h).
+const tracingArgs = 96
+
+// inputOf draws a packet, or a tracing program's context: such programs run on
+// nothing else (bpf_prog_test_run_raw_tp, net/bpf/test_run.c).
+func inputOf(t cebpf.ProgramType, rng *rand.Rand) *cebpf.RunOptions {
+	if t != cebpf.RawTracepoint {
+		return &cebpf.RunOptions{Data: packet(rng), DataOut: make([]byte, 2048)}
+	}
+	c := make([]byte, tracingArgs)
+	for i := 0; i < len(c); i += 4 {
+		v := rng.Uint32()
+		switch rng.IntN(4) {
+		case 0:
+			v &= 7
+		case 1:
+			v &= 63
+		case 2:
+			v = -v & 7
+		}
+		binary.NativeEndian.PutUint32(c[i:], v)
+	}
+	return &cebpf.RunOptions{Context: c}
+}
+
 func runBoth(k *superopt.Kernel, a, b *cebpf.Program, ma, mb []*cebpf.Map, n int, rng *rand.Rand, free bool) {
 	for i := 0; i < n; i++ {
-		pkt := packet(rng)
-		x, y := append([]byte(nil), pkt...), append([]byte(nil), pkt...)
-		ox, oy := make([]byte, 2048), make([]byte, 2048)
-		rx := &cebpf.RunOptions{Data: x, DataOut: ox}
-		ry := &cebpf.RunOptions{Data: y, DataOut: oy}
+		rx := inputOf(a.Type(), rng)
+		ry := &cebpf.RunOptions{Data: bytes.Clone(rx.Data), Context: rx.Context}
+		if rx.DataOut != nil {
+			ry.DataOut = make([]byte, len(rx.DataOut))
+		}
 		va, err := a.Run(rx)
 		if err != nil {
 			if k.Runs == 0 {
 				k.Reason = "loaded, but not run: " + err.Error()
+				if !runnable[a.Type()] {
+					k.Reason = fmt.Sprintf("loaded, but not run: the kernel has no test run for %v programs", a.Type())
+				}
 				return
 			}
 			continue
@@ -295,10 +377,41 @@ func CompareObjects(old, new []byte, n int, seed uint64) map[string]*superopt.Ke
 			continue
 		}
 		k.Loaded = true
-		free := shared
-		runBoth(k, ca.Programs[name], cb.Programs[name], ma, mb, n, rng, free)
+		a, b := ca.Programs[name], cb.Programs[name]
+		if x, y := asRaw(old, name, ca.Maps), asRaw(new, name, cb.Maps); flatContext[a.Type()] && x != nil && y != nil {
+			a, b = x, y
+			defer x.Close()
+			defer y.Close()
+		}
+		runBoth(k, a, b, ma, mb, n, rng, shared)
 	}
 	return out
+}
+
+// flatContext are types the kernel does not run on request, but which often
+// load as raw tracepoint programs too, which it does run.
+var flatContext = map[cebpf.ProgramType]bool{cebpf.TracePoint: true, cebpf.Kprobe: true, cebpf.PerfEvent: true}
+
+// asRaw loads one program of an object as a raw tracepoint program over the
+// given maps; nil where the kernel does not take it so.
+func asRaw(raw []byte, name string, ms map[string]*cebpf.Map) *cebpf.Program {
+	spec, err := cebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
+	if err != nil || spec.Programs[name] == nil || !flatContext[spec.Programs[name].Type] {
+		return nil
+	}
+	p := spec.Programs[name]
+	p.Type, p.AttachTo = cebpf.RawTracepoint, ""
+	spec.Programs = map[string]*cebpf.ProgramSpec{name: p}
+	for _, m := range spec.Maps {
+		m.Pinning = cebpf.PinNone
+	}
+	c, err := cebpf.NewCollectionWithOptions(spec, cebpf.CollectionOptions{MapReplacements: ms})
+	if err != nil {
+		return nil
+	}
+	q := c.DetachProgram(name)
+	c.Close()
+	return q
 }
 
 // usesLatched: some program of the object reads what two runs don't share.
