@@ -328,13 +328,13 @@ func (o *Observer) Finish() (*workload.Workload, error) {
 	w, r := o.W, o.r
 	w.Entries = len(o.entries)
 	w.Paths = make([]workload.Path, len(r.info))
+	walks := r.Tree.Walks()
 	for i, info := range r.info {
 		t, err := (*slowPath)(r).Trace(nic.Path(i))
 		if err != nil {
 			return nil, err
 		}
-		nodes, lookups := 0, 0
-		w.Paths[i] = workload.Path{Raw: info.Path.Trace, Trace: t, Cond: info.Path.Cond, Depth: nodes, Lookups: lookups,
+		w.Paths[i] = workload.Path{Raw: info.Path.Trace, Trace: t, Cond: info.Path.Cond, Depth: walks[int32(i)].Nodes, Lookups: walks[int32(i)].Lookups,
 			Slots: uint32(t.Len() + len(info.Path.Cond)), Packets: info.Packets, First: info.First,
 			Optimised: r.opt.Optimise != nil}
 		if i < len(o.byPath) {
