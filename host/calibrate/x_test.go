@@ -1,15 +1,24 @@
 package calibrate
-import ("testing";"time";"fmt"
- "jitnic/host/ebpf";"jitnic/host/kernel"
- cilium "github.com/cilium/ebpf")
-func TestX(t *testing.T){
- for _, typ := range []cilium.ProgramType{cilium.XDP, cilium.SchedCLS} {
- insns := []ebpf.Insn{{Op: 0xb7, Dst: 0, Imm: 1},{Op: ebpf.OpExit}}
- p, err := kernel.LoadRaw(kernel.Raw{Name:"x",Insns:insns,Type:typ}, &kernel.Maps{}, kernel.Options{})
- if err!=nil{t.Fatal(err)}
- for _, n := range []uint32{1,1000,100000,100000,1000000} {
-  t0:=time.Now(); d, err := p.Bench(make([]byte,64), n)
-  fmt.Println(typ, n, d, err, time.Since(t0))
- }
- }
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestX(t *testing.T) {
+	o := Quick()
+	o.Realtime = true
+	o.Rounds = 21
+	o.Round = time.Millisecond
+	o.Progress = func(d, a int, w string) { fmt.Println(d, a, w) }
+	s, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("%+v\n", s.Machine)
+	for _, f := range s.Figures {
+		fmt.Printf("%-8s %-24s %-14s %6d %-8s %5d %9.3f med %9.3f iqr %8.3f  %s\n", f.Group, f.Name, f.Map, f.Entries, f.Keys, f.Bytes, f.Value, f.Median, f.IQR(), f.Note)
+	}
+	fmt.Println(s.Seconds)
 }

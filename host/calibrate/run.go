@@ -1,0 +1,148 @@
+package calibrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"jitnic/host/kernel"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options say what is measured, and for how long.
+type Options struct {
+	Rounds int           // of each series; 0: 31
+	Round  time.Duration // of one program; 0: 1 ms
+	Sizes  []int         // of maps, in entries; nil: 100, 1 K, 10 K, 100 K
+	// Steps are the names of those to run; nil: all.
+	Steps []string
+	// Realtime asks for SCHED_FIFO while kernel code is timed, so that nothing
+	// else runs on that CPU meanwhile.
+	Realtime bool
+	CPU      int // to pin to; -1: the first allowed one
+	// Progress is called before each step, and within long ones.
+	Progress func(done, all int, what string)
+	// Seed is of the keys.
+	Seed uint64
+}
+
+// Quick are options that take seconds.
+func Quick() Options {
+	return Options{Rounds: 9, Round: 300 * time.Microsecond, Sizes: []int{100, 100_000}, CPU: -1}
+}
+
+// A step measures one group of figures.
+type step struct {
+	name string
+	does string
+	run  func(b *bench) error
+}
+
+// steps in the order they are run and told.
+var steps = []step{
+	{"floor", "empty programs", floor},
+	{"insn", "instructions", insns},
+	{"packet", "packet sizes", packets},
+	{"call", "tail calls, calls and helpers", calls},
+	{"atomic", "atomics", atomics},
+	{"map", "map accesses", mapAccess},
+	{"change", "inserts and deletes", mapChange},
+	{"output", "queues and ring buffers", outputs},
+	{"xdp", "helpers of XDP", xdpHelpers},
+	{"user", "maps through bpf(2)", userSpace},
+}
+
+// Steps are the names of the steps.
+func Steps() []string {
+	var names []string
+	for _, s := range steps {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// Run measures. Where ctx ends early, the study holds what was measured until
+// then, and Partial is set.
+func Run(ctx context.Context, opt Options) (*Study, error) {
+	if err := kernel.Available(); err != nil {
+		return nil, err
+	}
+	if opt.Rounds == 0 {
+		opt.Rounds = 31
+	}
+	if opt.Round == 0 {
+		opt.Round = time.Millisecond
+	}
+	if opt.Sizes == nil {
+		opt.Sizes = []int{100, 1_000, 10_000, 100_000}
+	}
+	if opt.CPU < 0 {
+		var err error
+		if opt.CPU, err = kernel.CPU(); err != nil {
+			return nil, err
+		}
+	}
+	todo, err := choose(opt.Steps)
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{meter: meter{ctx: ctx, rounds: opt.Rounds, round: opt.Round, packet: make([]byte, 64)}, opt: opt, study: &Study{Machine: machine(opt.CPU)}}
+	s := b.study
+	s.Rounds, s.RoundMS = opt.Rounds, float64(opt.Round)/1e6
+	began := time.Now()
+	defer func() { s.Seconds = time.Since(began).Seconds() }()
+	err = kernel.Isolated(opt.CPU, func() error {
+		if opt.Realtime {
+			// The thread ends with this function: nothing to undo.
+			s.Realtime = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0) == nil
+		}
+		for i, t := range todo {
+			b.progress = func(what string) {
+				if opt.Progress != nil {
+					opt.Progress(i, len(todo), what)
+				}
+			}
+			b.progress(t.does)
+			err := t.run(b)
+			b.close()
+			if err != nil && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				return fmt.Errorf("calibrate %s: %w", t.name, err)
+			}
+			s.Steps = append(s.Steps, t.name)
+		}
+		return nil
+	})
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		s.Partial = true
+		return s, nil
+	}
+	return s, err
+}
+
+func choose(names []string) ([]step, error) {
+	if names == nil {
+		return steps, nil
+	}
+	want := map[string]bool{}
+	for _, n := range names {
+		want[n] = true
+	}
+	var out []step
+	for _, s := range steps {
+		if want[s.name] {
+			out = append(out, s)
+			delete(want, s.name)
+		}
+	}
+	for _, n := range names {
+		if want[n] {
+			return nil, fmt.Errorf("step %q: not one of %v", n, Steps())
+		}
+	}
+	return out, nil
+}
