@@ -123,6 +123,7 @@ func (o *optimizer) synthesise(w *window) bool {
 			}
 			st.Accepted++
 			st.Better++
+			o.learn(w.s, code)
 			o.p = q
 			o.refresh()
 			return true

@@ -29,6 +29,9 @@ type optimizer struct {
 	// assume is a trace's path condition, nil for programs.
 	assume assumption
 	log    func(format string, args ...any)
+	// ruleIndex is of the store's version ruleVersion.
+	ruleIndex   *ruleIndex
+	ruleVersion int
 }
 
 func (o *optimizer) refresh() {

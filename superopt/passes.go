@@ -48,6 +48,13 @@ func (o *optimizer) passes() {
 	for {
 		done := true
 		for _, p := range passTable {
+			layer := byte('p')
+			if p.name == "rules" {
+				layer = 'r'
+			}
+			if !o.on(layer) {
+				continue
+			}
 			o.from = 0
 			for o.ctx.Err() == nil && p.run(o) {
 				done = false

@@ -309,6 +309,7 @@ func (o *optimizer) search() {
 			// next round.
 			end := -1
 			q := o.p.Clone()
+			var taken []*job
 			for i := at; i < n; i++ {
 				j := jobs[i]
 				o.stats.Proposals += j.res.proposals
@@ -332,9 +333,13 @@ func (o *optimizer) search() {
 				if j.w.s >= end {
 					copy(q.Insts[j.w.s:j.w.e], best.code)
 					end = j.w.e
+					taken = append(taken, j)
 				}
 			}
 			if end >= 0 && o.inWindows(q) && o.unsafe(q) == "" && o.cost(q) < o.cost(o.p) {
+				for _, j := range taken {
+					o.learn(j.w.s, j.res.code)
+				}
 				o.p = q
 				o.refresh()
 				again = true

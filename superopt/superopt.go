@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type Options struct {
 	RLimit    uint32   // solver resources for one proof; 0: 2,000,000
 	Accel     *Accel   // nil: all on
 	Rules     []*Rule  // beside the built-in ones
+	Store     *Store   // rules that are used too, and where what is found goes; nil: nothing is kept
 	Layers    string   // letters of the layers to run: p passes, r rules, e enumeration, s search; "" all
 	Workers   int      // of the search; 0: as many as there are processors
 	Progress  func(Progress)
@@ -66,6 +68,12 @@ func (s *Stats) pass(name string) *PassStats {
 	return p
 }
 
+// RuleHit says how often a rule fired.
+type RuleHit struct {
+	Rule string `json:"rule"`
+	Hits int    `json:"hits"`
+}
+
 // Kernel is what the running kernel said of the result.
 type Kernel struct {
 	Loaded      bool   `json:"loaded"`
@@ -76,30 +84,32 @@ type Kernel struct {
 
 // Result of one program's optimisation.
 type Result struct {
-	Name        string  `json:"name"`
-	Before      int     `json:"before"` // slots
-	After       int     `json:"after"`
-	CostBefore  float64 `json:"cost_before"`
-	CostAfter   float64 `json:"cost_after"`
-	LatBefore   float64 `json:"latency_before_ns"`
-	LatAfter    float64 `json:"latency_after_ns"`
-	Proposals   int64   `json:"proposals"`
-	PerSecond   float64 `json:"proposals_per_s"`
-	Seconds     float64 `json:"seconds"`
-	SecondsBest float64 `json:"seconds_to_best"`
-	Proved      int     `json:"proved"`
-	Refuted     int     `json:"refuted"`
-	Unknown     int     `json:"unknown"`
-	ByTerms     int     `json:"decided_by_terms"`
-	ByTests     int     `json:"decided_by_tests"`
-	ByCache     int     `json:"decided_by_cache"`
-	ByZ3        int     `json:"decided_by_z3"`
-	Whole       string  `json:"whole_program"` // the verdict over the whole program
-	Interrupted bool    `json:"interrupted,omitempty"`
-	Kernel      *Kernel `json:"kernel,omitempty"`
-	Stats       Stats   `json:"stats"`
-	Prog        *Prog   `json:"-"`
-	Original    *Prog   `json:"-"`
+	Name        string    `json:"name"`
+	Before      int       `json:"before"` // slots
+	After       int       `json:"after"`
+	CostBefore  float64   `json:"cost_before"`
+	CostAfter   float64   `json:"cost_after"`
+	LatBefore   float64   `json:"latency_before_ns"`
+	LatAfter    float64   `json:"latency_after_ns"`
+	Proposals   int64     `json:"proposals"`
+	PerSecond   float64   `json:"proposals_per_s"`
+	Seconds     float64   `json:"seconds"`
+	SecondsBest float64   `json:"seconds_to_best"`
+	Proved      int       `json:"proved"`
+	Refuted     int       `json:"refuted"`
+	Unknown     int       `json:"unknown"`
+	ByTerms     int       `json:"decided_by_terms"`
+	ByTests     int       `json:"decided_by_tests"`
+	ByCache     int       `json:"decided_by_cache"`
+	ByZ3        int       `json:"decided_by_z3"`
+	Whole       string    `json:"whole_program"` // the verdict over the whole program
+	RuleHits    []RuleHit `json:"rule_hits"`
+	RulesFound  []string  `json:"rules_found,omitempty"` // added to the store
+	Interrupted bool      `json:"interrupted,omitempty"`
+	Kernel      *Kernel   `json:"kernel,omitempty"`
+	Stats       Stats     `json:"stats"`
+	Prog        *Prog     `json:"-"`
+	Original    *Prog     `json:"-"`
 }
 
 type assumption func(m *machine, st *symState) bv.Term
@@ -146,6 +156,10 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	defer stop()
 	res := &Result{Name: p.Name, Before: p.Slots(), CostBefore: cost(p), LatBefore: DefaultLatency.Cost(p), Original: p}
 	o.stats = &res.Stats
+	known := 0
+	if opt.Store != nil {
+		known = len(opt.Store.log)
+	}
 	o.refresh()
 	for _, b := range o.a.problems {
 		o.bad[problemText(b)] = true
@@ -176,34 +190,39 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	res.Proved, res.Refuted, res.Unknown = pr.Proved, pr.Refuted, pr.Unknown
 	res.ByTerms, res.ByTests, res.ByCache, res.ByZ3 = pr.ByTerms, pr.ByTests, pr.ByCache, pr.ByZ3
 	res.Interrupted = ctx.Err() != nil
+	for _, s := range res.Stats.Passes {
+		if name, ok := strings.CutPrefix(s.Name, "rule-"); ok && s.Accepted > 0 {
+			res.RuleHits = append(res.RuleHits, RuleHit{name, s.Accepted})
+		}
+	}
+	sortBy(res.RuleHits, func(a, b RuleHit) bool { return a.Rule < b.Rule })
+	if opt.Store != nil {
+		for _, r := range opt.Store.log[known:] {
+			if slices.Contains(opt.Store.found, r) {
+				res.RulesFound = append(res.RulesFound, r.Line)
+			}
+		}
+	}
 	return res, nil
 }
 
 // layers runs the cheap ones to a fixed point before each dear one.
 func (o *optimizer) layers(note func()) {
-	on := func(c byte) bool {
-		if o.opt.Layers == "" {
-			return true
-		}
-		for i := range o.opt.Layers {
-			if o.opt.Layers[i] == c {
-				return true
-			}
-		}
-		return false
-	}
-	if on('p') {
-		o.passes()
-		note()
-	}
-	if on('e') {
+	o.passes()
+	note()
+	if o.on('e') {
 		o.enumerate()
 		note()
 	}
-	if on('s') {
+	if o.on('s') {
 		o.search()
 		note()
 	}
+}
+
+// on says whether the layer of that letter is to run.
+func (o *optimizer) on(layer byte) bool {
+	return o.opt.Layers == "" || strings.IndexByte(o.opt.Layers, layer) >= 0
 }
 
 func (o *optimizer) progress() {

@@ -101,6 +101,9 @@ those K2 compiled: rows are compared only where the count before is the same.
 				return err
 			}
 			r.Partial = err != nil
+			if err := keep(opt); err != nil {
+				return pathError(f.rules, err)
+			}
 			if f.json != "" {
 				if err := report.WriteJSON(f.json, c.OutOrStdout(), r); err != nil {
 					return err

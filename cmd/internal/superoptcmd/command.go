@@ -36,7 +36,7 @@ func (f *flags) add(c *cobra.Command) {
 	fs.IntVar(&f.proposals, "proposals", 0, "proposals of the stochastic search for each window; 0: the default, below 0: none")
 	fs.Uint32Var(&f.rlimit, "rlimit", 0, "solver resources for one proof; 0: the default")
 	fs.StringVar(&f.layers, "layers", "", "letters of the layers to run: p dataflow passes, r rules, e enumeration, s stochastic search; empty: all")
-	fs.StringVar(&f.rules, "rules", "", "a `FILE` of rewrite rules beside the built-in ones")
+	fs.StringVar(&f.rules, "rules", "", "a store of rewrite rules beside the built-in ones: used where `FILE` is there, and what is found goes to its end")
 	fs.IntVar(&f.workers, "workers", 0, "chains that run at once; 0: as many as there are processors (the result is the same)")
 	fs.StringVar(&f.json, "json", "", "write the report as JSON to `FILE` (- for stdout)")
 }
@@ -59,7 +59,9 @@ func (f *flags) options() (*superopt.Options, error) {
 		return nil, fmt.Errorf("--workers %d: want 0 or more", f.workers)
 	}
 	o := &superopt.Options{Cost: f.cost, Seed: f.seed, Proposals: f.proposals, RLimit: f.rlimit, Layers: f.layers, Workers: f.workers}
-	return o, loadRules(o, f.rules)
+	var err error
+	o.Store, err = openStore(f.rules)
+	return o, err
 }
 
 // Report is what --json writes: sums over the programs of the file, then each
@@ -81,6 +83,9 @@ type Report struct {
 	Proved      int              `json:"proved"`
 	Refuted     int              `json:"refuted"`
 	Unknown     int              `json:"unknown"`
+	Rules       string           `json:"rules,omitempty"` // --rules
+	RuleHits    int              `json:"rule_hits"`       // rewrites that rules made
+	RulesFound  int              `json:"rules_found"`     // added to --rules
 	Kernel      *superopt.Kernel `json:"kernel"`
 	Bytes       Bytes            `json:"bytes"`
 	Interrupted bool             `json:"interrupted,omitempty"`
@@ -143,7 +148,10 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			if err != nil {
 				return err
 			}
-			r.Cost = f.cost
+			r.Cost, r.Rules = f.cost, f.rules
+			if err := keep(opt); err != nil {
+				return pathError(f.rules, err)
+			}
 			data, err := in.write(progs, pad)
 			if err != nil {
 				return pathError(in.path, err)
@@ -190,7 +198,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 	fs.StringVar(&windows, "windows", "", "slots to optimise, as `s:e,…` with e the last one, as K2's; empty: found automatically")
 	fs.BoolVar(&pad, "pad", false, "keep every function's size, with goto +0")
 	fs.BoolVar(&kernel, "kernel", false, fmt.Sprintf("load original and result into the running kernel and compare them on %d packets", kernelRuns))
-	c.AddCommand(ladderCommand(), benchCommand())
+	c.AddCommand(ladderCommand(), benchCommand(), rulesCommand())
 	return c
 }
 
@@ -287,6 +295,10 @@ func run(ctx context.Context, in *input, opt *superopt.Options, entry string, st
 		r.Proved += res.Proved
 		r.Refuted += res.Refuted
 		r.Unknown += res.Unknown
+		for _, h := range res.RuleHits {
+			r.RuleHits += h.Hits
+		}
+		r.RulesFound += len(res.RulesFound)
 		r.Interrupted = r.Interrupted || res.Interrupted
 		if res.PerSecond > 0 {
 			search += float64(res.Proposals) / res.PerSecond

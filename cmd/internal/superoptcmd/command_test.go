@@ -190,7 +190,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"testdata/double.k2", "--windows", "2:1"}, `--windows "2:1"`},
 		{[]string{"testdata/double.k2", "--windows", "0:9"}, "double has 3 slots"},
 		{[]string{"testdata/double.k2", "--entry", "main"}, `no function "main"`},
-		{[]string{"testdata/double.k2", "--rules", put("r.rules", "half a rule\n")}, "r.rules: line 1"},
+		{[]string{"testdata/double.k2", "--rules", put("r.rules", "half a rule\n")}, "r.rules:1: "},
 		{[]string{"testdata/double.k2", "--workers", "-1"}, "--workers -1"},
 		{[]string{"testdata/double.k2", "--json", "-", "-o", "-"}, "only one of them"},
 		{[]string{"bench", "--only", "nothing"}, "--only nothing"},

@@ -87,6 +87,9 @@ func ladderCommand() *cobra.Command {
 				return err
 			}
 			r.Partial = err != nil
+			if err := keep(opt); err != nil {
+				return pathError(f.rules, err)
+			}
 			if f.json != "" {
 				if err := report.WriteJSON(f.json, c.OutOrStdout(), r); err != nil {
 					return err

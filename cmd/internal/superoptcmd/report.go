@@ -33,6 +33,11 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	f.Line("proofs", fmt.Sprintf("%d proved, %d refuted, %d unknown", r.Proved, r.Refuted, r.Unknown))
 	f.Line("search", fmt.Sprintf("%s proposals, %s per second", report.Count(uint64(r.Proposals)), report.Count(uint64(r.PerSecond))))
+	rules := fmt.Sprintf("%d hits", r.RuleHits)
+	if r.Rules != "" {
+		rules += fmt.Sprintf("; %d found, kept in %s", r.RulesFound, r.Rules)
+	}
+	f.Line("rules", rules)
 	f.Line("seconds", fmt.Sprintf("%.2f", r.Seconds))
 	f.Line("kernel", kernelText(r.Kernel))
 	return f.Flush()
@@ -88,6 +93,16 @@ func (p *Program) text(w io.Writer, cost string) error {
 		if err := t.Flush(); err != nil {
 			return err
 		}
+	}
+	if len(p.RuleHits) > 0 {
+		fmt.Fprint(w, "rule hits:")
+		for _, h := range p.RuleHits {
+			fmt.Fprintf(w, " %s %d", h.Rule, h.Hits)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, l := range p.RulesFound {
+		fmt.Fprintf(w, "rule found: %s\n", l)
 	}
 	_, err := fmt.Fprintln(w)
 	return err

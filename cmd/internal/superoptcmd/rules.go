@@ -2,23 +2,127 @@ package superoptcmd
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"text/tabwriter"
 
+	"jitnic/cmd/internal/report"
 	"jitnic/superopt"
+	"jitnic/superopt/z3"
+
+	"github.com/spf13/cobra"
 )
 
-// loadRules adds the rules of a store to the built-in ones. A rule is proved
-// where it fires, so a wrong one costs time and does no harm.
-func loadRules(opt *superopt.Options, path string) error {
+// openStore opens --rules FILE for a run; "" is none.
+func openStore(path string) (*superopt.Store, error) {
 	if path == "" {
+		return nil, nil
+	}
+	s, err := superopt.OpenStore(path)
+	if pe, ok := err.(*os.PathError); ok {
+		return nil, pathError(path, pe)
+	}
+	return s, err
+}
+
+// keep saves what a run found into --rules FILE.
+func keep(opt *superopt.Options) error {
+	if opt.Store == nil {
 		return nil
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return pathError(path, err)
+	defer opt.Store.Close()
+	return opt.Store.Save()
+}
+
+// RuleRow is one rule as `superopt rules --json` lists it.
+type RuleRow struct {
+	Name   string `json:"name"`
+	From   string `json:"from"` // "built in", or FILE:LINE
+	Before int    `json:"before"`
+	After  int    `json:"after"` // slots
+	Rule   string `json:"rule"`
+	Proof  string `json:"proof"`
+}
+
+func rulesCommand() *cobra.Command {
+	var path, json string
+	var prove bool
+	c := &cobra.Command{
+		Use:   "rules [--rules FILE]",
+		Short: "List the rewrite rules: those that ship and those of a store",
+		Long: `Rules lists the rewrite rules, the built-in ones and then those of a store that
+superopt --rules FILE has grown. A store's rules are proved when it is opened;
+--prove proves the built-in ones too, which a test does otherwise.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var rows []*RuleRow
+			var pr *superopt.Prover
+			if prove {
+				if err := z3.Open(); err != nil {
+					return err
+				}
+				pr = superopt.NewProver(1)
+				defer pr.Close()
+			}
+			failed := 0
+			for _, r := range superopt.Builtin {
+				row := newRuleRow(r, "built in")
+				if prove {
+					v := r.Prove(pr)
+					if row.Proof = "proved"; !superopt.IsProved(v) {
+						row.Proof = fmt.Sprintf("%T %+v", v, v)
+						failed++
+					}
+				}
+				rows = append(rows, row)
+			}
+			if path != "" {
+				if _, err := os.Stat(path); err != nil {
+					return pathError(path, err)
+				}
+				s, err := openStore(path)
+				if err != nil {
+					return err
+				}
+				defer s.Close()
+				for _, r := range s.Rules() {
+					row := newRuleRow(r, fmt.Sprintf("%s:%d", path, r.At))
+					row.Proof = "proved"
+					rows = append(rows, row)
+				}
+			}
+			if json != "" {
+				if err := report.WriteJSON(json, c.OutOrStdout(), rows); err != nil {
+					return err
+				}
+			}
+			if json != "-" {
+				if err := listRules(c.OutOrStdout(), rows); err != nil {
+					return err
+				}
+			}
+			if failed > 0 {
+				return fmt.Errorf("%d of %d built-in rules are not proved", failed, len(superopt.Builtin))
+			}
+			return nil
+		},
 	}
-	if opt.Rules, err = superopt.ParseRules(string(text)); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	c.Flags().StringVar(&path, "rules", "", "a store of rules to list beside the built-in ones, `FILE`")
+	c.Flags().BoolVar(&prove, "prove", false, "prove the built-in rules again")
+	c.Flags().StringVar(&json, "json", "", "write the list as JSON to `FILE` (- for stdout)")
+	return c
+}
+
+func newRuleRow(r *superopt.Rule, from string) *RuleRow {
+	b, a := r.Slots()
+	return &RuleRow{Name: r.Name, From: from, Before: b, After: a, Rule: r.Body(), Proof: "by a test"}
+}
+
+func listRules(w io.Writer, rows []*RuleRow) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "rule\tslots\tfrom\tproof\trewrite\n")
+	for _, r := range rows {
+		fmt.Fprintf(t, "%s\t%d -> %d\t%s\t%s\t%s\n", r.Name, r.Before, r.After, r.From, r.Proof, r.Rule)
 	}
-	return nil
+	return t.Flush()
 }
