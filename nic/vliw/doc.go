@@ -1,0 +1,3 @@
+// Package vliw lays straight-line traces out for a very long instruction word
+// core.
+package vliw

@@ -1,0 +1,233 @@
+package vliw
+
+import "jitnic/host/ebpf"
+
+// fuser joins two instructions of eBPF to one of the core, where the machine
+// has such (hXDP, OSDI 2020, section 3.2: "three-operand", "6B load/store",
+// "parametrized exit"). It works on ops in program order, before they are
+// scheduled, and needs to know only what is read after them.
+type fuser struct {
+	flow flow
+	gone []bool
+}
+
+// run fuses what it can and returns the ops that are left, in place. live are
+// the registers read after the last op.
+func (f *fuser) run(m *Machine, ops []Op, live ebpf.Regs) []Op {
+	if !m.ThreeOperand && !m.SixBytes && !m.ExitImm {
+		return ops
+	}
+	f.gone = f.gone[:0]
+	for range ops {
+		f.gone = append(f.gone, false)
+	}
+	if m.SixBytes {
+		f.six(ops, live)
+	}
+	if m.ThreeOperand {
+		f.three(ops)
+	}
+	if m.ExitImm {
+		f.exit(ops)
+	}
+	n := 0
+	for i := range ops {
+		if !f.gone[i] {
+			ops[n] = ops[i]
+			n++
+		}
+	}
+	return ops[:n]
+}
+
+// isMove says whether in copies a register, whole or its low half.
+func isMove(in ebpf.Insn) (wide, ok bool) {
+	c := in.Class()
+	if (c == ebpf.ClassALU64 || c == ebpf.ClassALU) && in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX != 0 && in.Off == 0 {
+		return c == ebpf.ClassALU64, true
+	}
+	return false, false
+}
+
+// three joins a move and the first use of its result, where that is an
+// operation on it:
+//
+//	r3 = r2
+//	r3 += 14    ->    r3 = r2 + 14
+//
+// The move goes down to the operation, so what it reads must stay until then.
+func (f *fuser) three(ops []Op) {
+	for i := range ops {
+		wide, ok := isMove(ops[i].In)
+		if !ok || f.gone[i] || ops[i].Form != Plain {
+			continue
+		}
+		d, s := ops[i].In.Dst, ops[i].In.Src
+		if d == s {
+			continue
+		}
+		for j := i + 1; j < len(ops); j++ {
+			o := &ops[j]
+			if f.gone[j] {
+				continue
+			}
+			if o.isBranch() {
+				break // the copy may be read where it goes
+			}
+			if (o.reads() | o.writes()).Has(d) {
+				c := o.In.Class()
+				if o.Form == Plain && (c == ebpf.ClassALU64 && wide || c == ebpf.ClassALU) && o.In.Dst == d && o.In.ALUOp() != ebpf.ALUMov &&
+					!(o.In.Op&ebpf.SrcX != 0 && o.In.ALUOp() != ebpf.ALUEnd && o.In.Src == d) && (wide || o.In.ALUOp() != ebpf.ALUEnd) {
+					o.Form, o.Left, o.With = Three, s, ops[i].Slot
+					f.gone[i] = true
+				}
+				break
+			}
+			if o.writes().Has(s) {
+				break
+			}
+		}
+	}
+}
+
+// exit joins the verdict and the exit.
+func (f *fuser) exit(ops []Op) {
+	last := len(ops) - 1
+	if last < 0 || !ops[last].isExit() {
+		return
+	}
+	for i := last - 1; i >= 0; i-- {
+		o := &ops[i]
+		if f.gone[i] {
+			continue
+		}
+		if o.isBranch() || o.reads().Has(0) {
+			return
+		}
+		if !o.writes().Has(0) {
+			continue
+		}
+		c := o.In.Class()
+		if (c == ebpf.ClassALU64 || c == ebpf.ClassALU) && o.Form == Plain && o.In.ALUOp() == ebpf.ALUMov && o.In.Op&ebpf.SrcX == 0 {
+			ops[last].Form, ops[last].In.Imm, ops[last].With = ExitImm, o.In.Imm, o.Slot
+			f.gone[i] = true
+		}
+		return
+	}
+}
+
+// six joins the two copies a MAC address is moved with:
+//
+//	r1 = *(u32 *)(r6 +0)      r1 = *(u48 *)(r6 +0)
+//	r2 = *(u16 *)(r6 +4)  ->  *(u48 *)(r7 +6) = r1
+//	*(u32 *)(r7 +6) = r1
+//	*(u16 *)(r7 +10) = r2
+//
+// in any order in which both loads stand before both stores, nothing else uses
+// the two registers, and no other store, call or branch stands among them.
+func (f *fuser) six(ops []Op, live ebpf.Regs) {
+	for i := range ops {
+		if f.gone[i] || !isLoad(&ops[i], 4) && !isLoad(&ops[i], 2) {
+			continue
+		}
+		f.sixAt(ops, i, live)
+	}
+}
+
+func isLoad(o *Op, n int) bool {
+	return o.Form == Plain && o.In.IsLoad() && o.In.Mode() == ebpf.ModeMEM && o.In.Size() == n
+}
+
+func isStore(o *Op, n int) bool {
+	return o.Form == Plain && o.In.Class() == ebpf.ClassSTX && o.In.Mode() == ebpf.ModeMEM && o.In.Size() == n
+}
+
+// sixAt tries the pattern that begins with the load at i.
+func (f *fuser) sixAt(ops []Op, i int, live ebpf.Regs) {
+	at := [4]int{-1, -1, -1, -1} // word load, half load, word store, half store
+	put := func(k, j int) { at[k] = j }
+	if isLoad(&ops[i], 4) {
+		put(0, i)
+	} else {
+		put(1, i)
+	}
+	var words, halves ebpf.Regs // the two registers
+	var bases ebpf.Regs
+	end := -1
+scan:
+	for j := i; j < len(ops) && j < i+16; j++ {
+		o := &ops[j]
+		if f.gone[j] {
+			continue
+		}
+		if j > i {
+			switch {
+			case isLoad(o, 4) && at[0] < 0 && o.In.Src == ops[at[1]].In.Src && int(o.In.Off)+4 == int(ops[at[1]].In.Off) && o.In.Dst != ops[at[1]].In.Dst:
+				put(0, j)
+			case isLoad(o, 2) && at[1] < 0 && o.In.Src == ops[at[0]].In.Src && int(o.In.Off) == int(ops[at[0]].In.Off)+4 && o.In.Dst != ops[at[0]].In.Dst:
+				put(1, j)
+			case at[0] >= 0 && at[1] >= 0 && at[2] < 0 && isStore(o, 4) && o.In.Src == ops[at[0]].In.Dst && o.In.Dst != o.In.Src &&
+				(at[3] < 0 || o.In.Dst == ops[at[3]].In.Dst && int(o.In.Off)+4 == int(ops[at[3]].In.Off)):
+				put(2, j)
+			case at[0] >= 0 && at[1] >= 0 && at[3] < 0 && isStore(o, 2) && o.In.Src == ops[at[1]].In.Dst && o.In.Dst != o.In.Src &&
+				(at[2] < 0 || o.In.Dst == ops[at[2]].In.Dst && int(o.In.Off) == int(ops[at[2]].In.Off)+4):
+				put(3, j)
+			default:
+				if o.In.IsStore() || o.isCall() || o.isBranch() {
+					return
+				}
+				if (o.reads()|o.writes())&(words|halves) != 0 || o.writes()&bases != 0 {
+					return
+				}
+			}
+		}
+		for k := range at {
+			if at[k] != j {
+				continue
+			}
+			switch k {
+			case 0:
+				words, bases = 1<<o.In.Dst, bases|1<<o.In.Src
+			case 1:
+				halves, bases = 1<<o.In.Dst, bases|1<<o.In.Src
+			default:
+				bases |= 1 << o.In.Dst
+			}
+		}
+		if at[0] >= 0 && at[1] >= 0 && (words|halves)&bases != 0 {
+			return
+		}
+		if at[2] >= 0 && at[3] >= 0 {
+			end = j
+			break scan
+		}
+	}
+	if end < 0 || !f.dead(ops, end+1, words|halves, live) {
+		return
+	}
+	first, last := min(at[0], at[1]), max(at[2], at[3])
+	w, h := ops[at[0]], ops[at[1]]
+	ws, hs := ops[at[2]], ops[at[3]]
+	for _, k := range at {
+		f.gone[k] = true
+	}
+	w.Form, w.With = Load6, h.Slot
+	ws.Form, ws.With = Store6, hs.Slot
+	ops[first], ops[last] = w, ws
+	f.gone[first], f.gone[last] = false, false
+}
+
+// dead says whether no op from i on, and nobody after them, reads regs before
+// they are written again.
+func (f *fuser) dead(ops []Op, i int, regs, live ebpf.Regs) bool {
+	for ; i < len(ops) && regs != 0; i++ {
+		if f.gone[i] {
+			continue
+		}
+		if ops[i].reads()&regs != 0 || ops[i].isBranch() && !ops[i].isExit() {
+			return false
+		}
+		regs &^= ops[i].writes()
+	}
+	return regs&live == 0
+}

@@ -1,0 +1,316 @@
+package vliw
+
+import (
+	"jitnic/host/ebpf"
+	"jitnic/trace"
+)
+
+// node is an op in the dependence graph.
+type node struct {
+	lat      int32 // of its result
+	height   int32 // cycles from its issue to the end, at least
+	early    int32 // first cycle its predecessors allow
+	preds    int32 // not yet issued
+	edge     int32 // first of its edges, -1: none
+	issue    int32
+	use, def ebpf.Regs
+	res      resource
+}
+
+// edge makes node to wait until lat cycles after the node it belongs to.
+type edge struct {
+	to, lat int32
+	next    int32
+}
+
+// reader is one use of a register since it was last written.
+type reader struct{ op, next int32 }
+
+// graph is the dependence graph of straight-line ops. Two ops may change
+// places, or share a bundle, unless one writes what the other reads or writes
+// (Bernstein's conditions; IEEE Trans. Electronic Computers EC-15, 1966):
+//
+//	true    write, then read    the read waits for the writer's latency
+//	anti    read, then write    same bundle at the earliest: a bundle reads first
+//	output  write, then write   the second lands after the first
+//
+// Edges go forward in program order, so that order is topological.
+type graph struct {
+	m     *Machine
+	flow  flow
+	nodes []node
+	edges []edge
+	last  [11]int32 // last writer of each register, -1: none
+	reads [11]int32 // list of its readers since then
+	list  []reader
+	// acc of the flow sorted as noted: by op.
+}
+
+func (g *graph) add(from, to, lat int32) {
+	n := &g.nodes[from]
+	g.edges = append(g.edges, edge{to: to, lat: lat, next: n.edge})
+	n.edge = int32(len(g.edges) - 1)
+	g.nodes[to].preds++
+}
+
+// build makes the graph of ops. The flow must be in the state before them.
+// meta, where there is one, is indexed by slot. leave says how many cycles the
+// block's branches must wait for an op before them; nil is for traces.
+func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
+	g.m = m
+	g.nodes, g.edges, g.list = g.nodes[:0], g.edges[:0], g.list[:0]
+	for r := range g.last {
+		g.last[r], g.reads[r] = -1, -1
+	}
+	branch := int32(-1) // the branch before, all in all
+	for i := range ops {
+		o := &ops[i]
+		var mt *trace.Meta
+		if int(o.Slot) < len(meta) {
+			mt = &meta[o.Slot]
+		}
+		first := len(g.flow.acc)
+		g.nodes = append(g.nodes, node{edge: -1, issue: -1, use: o.reads(), def: o.writes()})
+		n := &g.nodes[i]
+		g.price(o, n)
+		g.flow.step(int32(i), o, mt)
+		g.ports(o, n, g.flow.acc[first:])
+		g.registers(int32(i))
+		g.memories(first)
+		if o.isBranch() {
+			g.branch(ops, int32(i), blk)
+			branch = int32(i)
+		} else if branch >= 0 {
+			g.below(ops, int32(i), blk)
+		}
+	}
+}
+
+// price gives a node its latency.
+func (g *graph) price(o *Op, n *node) {
+	m := g.m
+	lat := m.ALU
+	switch in := o.In; in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		switch in.ALUOp() {
+		case ebpf.ALUMul:
+			lat = m.Mul
+		case ebpf.ALUDiv, ebpf.ALUMod:
+			lat = m.Div
+		}
+	case ebpf.ClassLDX:
+		lat, n.res = m.Load, resMem
+	case ebpf.ClassST, ebpf.ClassSTX:
+		lat, n.res = m.Store, resMem
+		if in.IsAtomic() {
+			lat = m.Atomic
+		}
+	case ebpf.ClassJMP, ebpf.ClassJMP32:
+		lat = 1
+		n.res = resBranch
+		if o.isCall() {
+			n.res = resCall
+			lat = g.callLatency(in)
+		}
+	}
+	n.lat = int32(max(lat, 1))
+}
+
+// callLatency is asked before the call is stepped over, as r1 names the map.
+func (g *graph) callLatency(in ebpf.Insn) int {
+	if in.Op != ebpf.OpCall || in.Src != ebpf.CallHelper {
+		return g.m.Helper
+	}
+	m := int32(-1)
+	if v := &g.flow.r[1]; v.kind == kMap {
+		m = v.m
+	}
+	switch {
+	case isLookup(in):
+		return g.m.lookup(m)
+	case isUpdate(in):
+		return max(g.m.lookup(m), 1) + g.m.Update
+	}
+	return g.m.Helper
+}
+
+// ports corrects what a load or store needs, now that its region is known.
+func (g *graph) ports(o *Op, n *node, acc []access) {
+	if n.res != resMem || len(acc) == 0 {
+		return
+	}
+	switch acc[0].region {
+	case rValue:
+		n.res = resMap
+		if o.In.IsLoad() {
+			n.lat = int32(max(g.m.MapLoad, 1))
+		}
+	case rSet: // context
+		n.res = resNone
+	}
+}
+
+// clobber is what a call overwrites beside its result.
+const clobber = ebpf.Regs(0x3e)
+
+// after is how much later b must be issued for its result to land after a's.
+func after(a, b int32) int32 { return max(1, a-b+1) }
+
+// lands is the latency with which a node writes register r.
+func (g *graph) lands(i int32, r int) int32 {
+	n := &g.nodes[i]
+	if n.res == resCall && r > 0 {
+		return 1 // r1 to r5 are gone at once
+	}
+	return n.lat
+}
+
+func (g *graph) registers(i int32) {
+	n := &g.nodes[i]
+	use, def := n.use, n.def
+	for r := 0; r < 11; r++ {
+		if use>>r&1 != 0 {
+			if w := g.last[r]; w >= 0 {
+				g.add(w, i, g.lands(w, r))
+			}
+			g.list = append(g.list, reader{i, g.reads[r]})
+			g.reads[r] = int32(len(g.list) - 1)
+		}
+	}
+	for r := 0; r < 11; r++ {
+		if def>>r&1 == 0 {
+			continue
+		}
+		if w := g.last[r]; w >= 0 {
+			g.add(w, i, after(g.lands(w, r), g.lands(i, r)))
+		}
+		for l := g.reads[r]; l >= 0; l = g.list[l].next {
+			if g.list[l].op != i {
+				g.add(g.list[l].op, i, 0)
+			}
+		}
+		g.last[r], g.reads[r] = i, -1
+	}
+}
+
+// memories orders the accesses noted last with those before.
+func (g *graph) memories(first int) {
+	acc := g.flow.acc
+	for k := first; k < len(acc); k++ {
+		b := &acc[k]
+		for j := range acc[:first] {
+			a := &acc[j]
+			if !conflict(a, b) {
+				continue
+			}
+			switch {
+			case !a.write:
+				g.add(a.op, b.op, 0)
+			case !b.write:
+				g.add(a.op, b.op, g.nodes[a.op].lat)
+			default:
+				g.add(a.op, b.op, after(g.nodes[a.op].lat, g.nodes[b.op].lat))
+			}
+		}
+	}
+}
+
+// branch orders a branch, exit among them: what stands before it is issued by
+// then, and what is needed where it goes is done by the next cycle.
+func (g *graph) branch(ops []Op, i int32, blk *block) {
+	for j := int32(0); j < i; j++ {
+		n := &g.nodes[j]
+		if ops[j].isBranch() {
+			g.add(j, i, 0)
+			continue
+		}
+		lat := n.lat - 1
+		if blk != nil && !ops[i].isExit() && n.def != 0 && n.res != resCall && n.def&blk.liveAt(ops[i].Slot) == 0 {
+			lat = 0
+		}
+		g.add(j, i, lat)
+	}
+}
+
+// below orders an op with the branches above it: only what nobody misses where
+// a branch goes may move above it.
+func (g *graph) below(ops []Op, i int32, blk *block) {
+	n := &g.nodes[i]
+	for j := i - 1; j >= 0; j-- {
+		if !ops[j].isBranch() {
+			continue
+		}
+		if blk != nil && g.m.Speculate && g.harmless(&ops[i], n) && n.def&blk.liveAt(ops[j].Slot) == 0 {
+			continue
+		}
+		g.add(j, i, 1)
+	}
+}
+
+// harmless says whether an op may run where the program wouldn't have run it:
+// arithmetic, and loads that can't fault.
+func (g *graph) harmless(o *Op, n *node) bool {
+	switch o.In.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		return true
+	case ebpf.ClassLD:
+		return o.In.IsWide()
+	case ebpf.ClassLDX:
+		a := &g.flow.acc[len(g.flow.acc)-1]
+		return a.region == rSet || a.region == rStack && a.base == baseStack
+	}
+	return false
+}
+
+// heights fills in the longest way from each node to the end.
+func (g *graph) heights() {
+	for i := len(g.nodes) - 1; i >= 0; i-- {
+		n := &g.nodes[i]
+		n.height = 1 // its own cycle
+		for e := n.edge; e >= 0; e = g.edges[e].next {
+			n.height = max(n.height, g.edges[e].lat+g.nodes[g.edges[e].to].height)
+		}
+	}
+}
+
+// bound is what no schedule can beat: the longest way through the graph, and
+// the instructions and port uses there are over those a cycle allows.
+func (g *graph) bound() (critical, lower int32) {
+	lanes, per := g.m.limits()
+	type need struct{ n, early, tail int32 }
+	var all need
+	var by [resources]need
+	all.early, all.tail = 1<<30, 1<<30
+	for r := range by {
+		by[r] = all
+	}
+	for i := range g.nodes {
+		g.nodes[i].early = 0
+	}
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		for e := n.edge; e >= 0; e = g.edges[e].next {
+			to := &g.nodes[g.edges[e].to]
+			to.early = max(to.early, n.early+g.edges[e].lat)
+		}
+		critical = max(critical, n.early+n.height)
+		for _, x := range []*need{&all, &by[n.res]} {
+			x.n++
+			x.early, x.tail = min(x.early, n.early), min(x.tail, n.height)
+		}
+	}
+	lower = critical
+	take := func(x *need, per int) {
+		if x.n > 0 {
+			lower = max(lower, x.early+(x.n+int32(per)-1)/int32(per)-1+x.tail)
+		}
+	}
+	take(&all, lanes)
+	for r := 1; r < int(resources); r++ {
+		take(&by[r], per[r])
+	}
+	for i := range g.nodes {
+		g.nodes[i].early = 0
+	}
+	return critical, lower
+}

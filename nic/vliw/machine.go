@@ -1,0 +1,143 @@
+package vliw
+
+import (
+	"jitnic/host/maps"
+	"jitnic/nic/profile"
+
+	cebpf "github.com/cilium/ebpf"
+)
+
+// Machine is the shape of an in-order VLIW core: how many instructions of each
+// kind start in a cycle, and after how many cycles a result can be read. Counts
+// of 0 mean as many as there are lanes; latencies of 0 mean 1.
+//
+// A core is exact: no interlocks. Code that reads a result too early reads the
+// old value, so the scheduler, not the core, keeps the order.
+type Machine struct {
+	Name string
+
+	Lanes    int // instructions per cycle
+	Helpers  int // helper calls begun per cycle
+	MemPorts int // loads and stores of packet and stack per cycle
+	MapPorts int // loads, stores and atomics of map values per cycle
+	Branches int // branches per cycle; the first taken in program order wins
+
+	// Latencies in cycles, from issue to the first cycle that can use the
+	// result. A store's is that of a later load of the same bytes.
+	ALU, Mul, Div int // Div also of mod
+	Load          int // of packet, context and stack
+	MapLoad       int // of a map value already found
+	Store, Atomic int
+	Array         int // look-ups by type of map
+	Hash          int // also of maps whose type isn't known
+	LRU, LPM      int
+	Update        int // of update and delete, beside the look-up
+	Helper        int // any other
+
+	// What the instruction set has beyond eBPF, and what the hardware makes
+	// superfluous (hXDP, OSDI 2020, section 3). All off in the zero value.
+	ThreeOperand bool // a mov and the operation on its result are one instruction
+	SixBytes     bool // loads and stores of 6 bytes: a MAC address at once
+	ExitImm      bool // exit takes its verdict as a constant
+	NoBounds     bool // whole programs: the packet memory checks bounds, branches that do so go
+	NoZeroing    bool // whole programs: the stack is zero at the start, stores of zero there go
+
+	Rename    bool // rename registers in straight-line code before it is scheduled
+	Speculate bool // whole programs: harmless instructions may go above the branch before them
+
+	maps []*maps.Spec
+}
+
+// MachineOf is the core that a profile describes.
+func MachineOf(n *profile.NIC) *Machine {
+	return &Machine{
+		Name: n.Name, Lanes: int(n.Lanes), Helpers: int(n.Helpers), MemPorts: int(n.MemPorts), MapPorts: int(n.MapPorts), Branches: 1,
+		ALU: int(n.LatALU), Mul: int(n.LatMul), Div: int(n.LatDiv), Load: int(n.LatPacket), MapLoad: int(n.LatMapMem),
+		Store: int(n.LatStore), Atomic: int(n.LatAtomic), Array: int(n.LatArray), Hash: int(n.LatHash), LRU: int(n.LatLRU),
+		LPM: int(n.LatLPM), Update: int(n.LatUpdate), Helper: int(n.LatHelper),
+	}
+}
+
+// HXDP is Sephirot, hXDP's core, as far as static scheduling sees it: 4 lanes,
+// every instruction one cycle, one helper call a cycle, branches in parallel by
+// priority, the extended instruction set, bounds and zeroing done by hardware
+// (Brunella et al., "hXDP: Efficient Software Packet Processing on FPGA NICs",
+// OSDI 2020, sections 3 and 4). That each lane has its own memory port is
+// assumed; so is a branch a lane.
+func HXDP() *Machine {
+	return &Machine{
+		Name: "hxdp", Lanes: 4, Helpers: 1, Branches: 4,
+		ThreeOperand: true, SixBytes: true, ExitImm: true, NoBounds: true, NoZeroing: true, Rename: true, Speculate: true,
+	}
+}
+
+// Plain is the machine with nothing beyond eBPF: no fusions, nothing left out,
+// no renaming and no speculation.
+func (m *Machine) Plain() *Machine {
+	c := *m
+	c.ThreeOperand, c.SixBytes, c.ExitImm, c.NoBounds, c.NoZeroing, c.Rename, c.Speculate = false, false, false, false, false, false, false
+	return &c
+}
+
+// For is the machine for code whose maps these are, by index: their types give
+// the latency of look-ups, their sizes what a call reads.
+func (m *Machine) For(specs []*maps.Spec) *Machine {
+	c := *m
+	c.maps = specs
+	return &c
+}
+
+func (m *Machine) spec(i int32) *maps.Spec {
+	if i < 0 || int(i) >= len(m.maps) {
+		return nil
+	}
+	return m.maps[i]
+}
+
+// lookup is the latency of finding a key in map i.
+func (m *Machine) lookup(i int32) int {
+	s := m.spec(i)
+	if s == nil {
+		return m.Hash
+	}
+	switch s.Type {
+	case cebpf.Array, cebpf.PerCPUArray, cebpf.ArrayOfMaps, cebpf.ProgramArray:
+		return m.Array
+	case cebpf.LRUHash, cebpf.LRUCPUHash:
+		return m.LRU
+	case cebpf.LPMTrie:
+		return m.LPM
+	}
+	return m.Hash
+}
+
+// orders says whether look-ups in map i change it: an LRU map notes them. A map
+// that isn't known is taken to be one.
+func (m *Machine) orders(i int32) bool {
+	s := m.spec(i)
+	return s == nil || s.Type == cebpf.LRUHash || s.Type == cebpf.LRUCPUHash
+}
+
+// limits are the counts with 0 replaced.
+func (m *Machine) limits() (lanes int, per [resources]int) {
+	lanes = max(m.Lanes, 1)
+	for r, n := range [resources]int{resNone: lanes, resMem: m.MemPorts, resMap: m.MapPorts, resCall: m.Helpers, resBranch: m.Branches} {
+		if n <= 0 {
+			n = lanes
+		}
+		per[r] = n
+	}
+	return lanes, per
+}
+
+// resource is what an instruction needs beside a lane.
+type resource uint8
+
+const (
+	resNone resource = iota
+	resMem
+	resMap
+	resCall
+	resBranch
+	resources
+)

@@ -1,0 +1,104 @@
+package vliw
+
+import (
+	"fmt"
+
+	"jitnic/host/ebpf"
+)
+
+// Op is one instruction of the core: one of eBPF, or two that were fused.
+type Op struct {
+	In, Hi ebpf.Insn // Hi: the second slot of a lddw
+	Slot   int32     // of In in the code
+	With   int32     // the slot fused with it, or -1
+	Form   Form
+	Left   uint8 // of Three: the register the operation starts from
+}
+
+// Form says what an Op is.
+type Form uint8
+
+// The forms.
+const (
+	Plain   Form = iota // eBPF's instruction
+	Three               // In.Dst = Left op operand
+	Load6               // In.Dst = the 6 bytes at In.Src+In.Off
+	Store6              // the 6 bytes at In.Dst+In.Off = In.Src
+	ExitImm             // exit with verdict In.Imm
+)
+
+// size is the bytes a load or store moves.
+func (o *Op) size() int {
+	if o.Form == Load6 || o.Form == Store6 {
+		return 6
+	}
+	return o.In.Size()
+}
+
+func (o *Op) isCall() bool { return o.In.Op == ebpf.OpCall || o.In.Op == ebpf.OpCallX }
+func (o *Op) isExit() bool { return o.In.Op == ebpf.OpExit }
+
+// isBranch says whether control may leave here, exit included.
+func (o *Op) isBranch() bool {
+	c := o.In.Class()
+	return (c == ebpf.ClassJMP || c == ebpf.ClassJMP32) && !o.isCall()
+}
+
+// reads and writes are the registers used and changed. Calls read just the
+// arguments their helper takes.
+func (o *Op) reads() ebpf.Regs {
+	switch o.Form {
+	case Three:
+		s := ebpf.Regs(1) << o.Left
+		if o.In.Op&ebpf.SrcX != 0 && o.In.ALUOp() != ebpf.ALUEnd {
+			s |= 1 << o.In.Src
+		}
+		return s
+	case ExitImm:
+		return 0
+	}
+	if o.In.Op == ebpf.OpCall && o.In.Src == ebpf.CallHelper {
+		return ebpf.Regs(1)<<(effectOf(o.In.Imm).args+1) - 2
+	}
+	return o.In.Reads()
+}
+
+func (o *Op) writes() ebpf.Regs { return o.In.Writes() }
+
+// opsOf cuts code into instructions, into a buffer that is reused.
+func opsOf(code []ebpf.Insn, ops []Op) ([]Op, error) {
+	ops = ops[:0]
+	for i := 0; i < len(code); i++ {
+		in := code[i]
+		o := Op{In: in, Slot: int32(i), With: -1}
+		if in.Dst > 10 || in.Src > 10 {
+			return nil, fmt.Errorf("vliw: insn %d: register out of range", i)
+		}
+		if in.IsWide() {
+			if i+1 == len(code) {
+				return nil, fmt.Errorf("vliw: insn %d: half a wide instruction", i)
+			}
+			i++
+			o.Hi = code[i]
+		}
+		ops = append(ops, o)
+	}
+	return ops, nil
+}
+
+// straight refuses what isn't the code of a trace.
+func straight(ops []Op) error {
+	for i := range ops {
+		o := &ops[i]
+		switch last := i == len(ops)-1; {
+		case o.isExit() && !last:
+			return fmt.Errorf("vliw: insn %d: exit before the end", o.Slot)
+		case o.isBranch() && !o.isExit():
+			return fmt.Errorf("vliw: insn %d: a jump in a trace", o.Slot)
+		}
+	}
+	if len(ops) == 0 || !ops[len(ops)-1].isExit() {
+		return fmt.Errorf("vliw: the trace does not end in exit")
+	}
+	return nil
+}

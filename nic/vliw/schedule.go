@@ -1,0 +1,153 @@
+package vliw
+
+import (
+	"jitnic/host/ebpf"
+	"jitnic/trace"
+)
+
+// Schedule is straight-line code laid out for a Machine.
+type Schedule struct {
+	Machine *Machine
+	Ops     []Op
+	// Bundles holds indexes into Ops, cycle by cycle in program order; a cycle
+	// in which nothing can start is an empty bundle.
+	Bundles [][]int32
+	// Latency of each op's result, in cycles.
+	Latency []int32
+
+	Source   int // instructions of eBPF
+	Insns    int // instructions of the core: less than Source where some were fused
+	Cycles   int
+	Critical int // cycles of the longest chain of dependences
+	Bound    int // cycles no schedule can beat: Critical, or what lanes and ports need
+	Renamed  int // values that got another register
+}
+
+// IPC is the static number of instructions per cycle: instructions of the core
+// over bundles, empty ones included.
+func (s *Schedule) IPC() float64 { return float64(s.Insns) / float64(s.Cycles) }
+
+// Scheduler keeps the buffers of scheduling, so that [Scheduler.Cost]
+// allocates nothing once they have grown. Not safe for concurrent use.
+type Scheduler struct {
+	m    *Machine
+	ops  []Op
+	g    graph
+	list lister
+	fu   fuser
+	ren  renamer
+}
+
+// NewScheduler schedules for m.
+func NewScheduler(m *Machine) *Scheduler { return &Scheduler{m: m} }
+
+// New schedules a trace for m. What memory its accesses touch is worked out
+// from the code, and from Meta where the trace has it.
+func New(t *trace.Trace, m *Machine) (*Schedule, error) {
+	return NewScheduler(m).Schedule(t)
+}
+
+// Schedule is [New] with the buffers of s.
+func (s *Scheduler) Schedule(t *trace.Trace) (*Schedule, error) {
+	ops, err := opsOf(t.Code, s.ops)
+	if err != nil {
+		return nil, err
+	}
+	s.ops = ops
+	if err := straight(ops); err != nil {
+		return nil, err
+	}
+	meta := t.Meta
+	if len(meta) != len(t.Code) {
+		meta = nil
+	}
+	out := &Schedule{Machine: s.m, Source: len(ops)}
+	cycles := s.plan(meta, true)
+	out.Renamed = s.ren.renamed
+	out.Ops = append([]Op(nil), s.ops...)
+	out.Insns, out.Cycles = len(s.ops), int(cycles)
+	critical, lower := s.g.bound()
+	out.Critical, out.Bound = int(critical), int(lower)
+	out.Bundles = bundles(&s.g, cycles)
+	out.Latency = make([]int32, len(s.g.nodes))
+	for i := range s.g.nodes {
+		out.Latency[i] = s.g.nodes[i].lat
+	}
+	return out, nil
+}
+
+// plan fuses, renames and schedules s.ops and returns the cycles.
+func (s *Scheduler) plan(meta []trace.Meta, straight bool) int32 {
+	s.ren.renamed = 0
+	if straight {
+		s.ops = s.fu.run(s.m, s.ops, 0)
+		if s.m.Rename {
+			s.ren.run(s.ops)
+		}
+	}
+	s.g.flow.enter(s.m)
+	s.g.build(s.m, s.ops, meta, nil)
+	s.g.heights()
+	return s.list.run(&s.g)
+}
+
+// Cost is the cycles of a piece of code without jumps. Code with jumps is
+// priced as if it ran from its first slot to its last, a branch ending a
+// bundle. Code that isn't eBPF costs its length. It allocates nothing once its
+// buffers have grown.
+func (s *Scheduler) Cost(code []ebpf.Insn) int {
+	ops, err := opsOf(code, s.ops)
+	if err != nil {
+		return len(code)
+	}
+	s.ops = ops
+	branches := 0
+	for i := range ops {
+		if ops[i].isBranch() {
+			branches++
+		}
+	}
+	straight := branches == 0 || branches == 1 && ops[len(ops)-1].isExit()
+	return int(s.plan(nil, straight))
+}
+
+// Cost is [Scheduler.Cost] as a function of its own, for a single caller.
+func Cost(m *Machine) func(code []ebpf.Insn) int { return NewScheduler(m).Cost }
+
+// Cycles is how long a trace takes on m, from the first bundle to the exit; 0
+// for what isn't a trace.
+func Cycles(t *trace.Trace, m *Machine) uint32 {
+	s, err := New(t, m)
+	if err != nil {
+		return 0
+	}
+	return uint32(s.Cycles)
+}
+
+// ScalarCycles is how long a trace takes on a core that starts one instruction
+// a cycle in program order and waits for operands: the VLIW of one lane without
+// a scheduler.
+func ScalarCycles(t *trace.Trace, m *Machine) uint32 {
+	s := NewScheduler(m)
+	ops, err := opsOf(t.Code, nil)
+	if err != nil || straight(ops) != nil {
+		return 0
+	}
+	meta := t.Meta
+	if len(meta) != len(t.Code) {
+		meta = nil
+	}
+	s.ops = ops
+	s.g.flow.enter(m)
+	s.g.build(m, s.ops, meta, nil)
+	cycle := int32(-1)
+	for i := range s.g.nodes {
+		n := &s.g.nodes[i]
+		cycle = max(cycle+1, n.early)
+		for e := n.edge; e >= 0; e = s.g.edges[e].next {
+			to := &s.g.nodes[s.g.edges[e].to]
+			to.early = max(to.early, cycle+s.g.edges[e].lat)
+		}
+	}
+	return uint32(cycle + 1)
+}
