@@ -84,6 +84,14 @@ func lookup(k kind) code {
 	return c
 }
 
+// count finds a value and adds to it, atomically. It adds 0, which takes as
+// long as any number, so that all values stay what lookup expects.
+func count(k kind) code {
+	c := k.pointKey(toMap())
+	c.add(helper(helperLookup), jump(ebpf.JmpNE, 0, 0, 2), alu(ebpf.ALUAdd, 9, 1), ja(2), mov(1, 0), atomic(ebpf.AtomicAdd, 0, 0, 1))
+	return c
+}
+
 // put writes the 8 zero bytes at r10-16.
 func put(k kind, flags int32) code {
 	c := k.pointKey(toMap())
@@ -155,6 +163,77 @@ func (k kind) prefix(passes []pass) int32 {
 // entries, so that all are asked for.
 const keysDrawn = 1 << 17
 
+// tableEntries is the size of the maps that are compared by type: small enough
+// that where they lie doesn't matter.
+const tableEntries = 1000
+
+// mapTypes compares the types with each other, all in the same rounds.
+func mapTypes(b *bench) error {
+	var jobs []job
+	type what struct {
+		kind string
+		name string
+		note string
+		base int // index of the job without the operation
+	}
+	whats := []what{}
+	for _, k := range kinds {
+		spec := k.spec(tableEntries, k.room(tableEntries))
+		ms, err := b.filled(spec, tableEntries)
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
+		}
+		table, err := b.drawn(ms, spec, "uniform", tableEntries)
+		if err != nil {
+			return err
+		}
+		base := len(jobs)
+		for _, o := range accesses {
+			p, err := b.checked("type_"+o.name, cilium.SchedCLS, k.body(table, keysDrawn, o.pass), ms, xdpDrop)
+			if err != nil {
+				return fmt.Errorf("%s: %w", k.name, err)
+			}
+			jobs = append(jobs, job{prog: p})
+			whats = append(whats, what{k.name, o.name, o.note, base})
+		}
+	}
+	times, err := b.series(jobs...)
+	if err != nil {
+		return err
+	}
+	for i, w := range whats {
+		if i == w.base {
+			continue
+		}
+		f := difference(times[i], times[w.base], perRun)
+		f.Group, f.Name, f.Map, f.Entries, f.Keys, f.Note = "type", w.name, w.kind, tableEntries, "uniform", w.note
+		b.note(f)
+	}
+	return nil
+}
+
+// accesses are what is done with keys that are there; the first is nothing.
+var accesses = []struct {
+	name string
+	pass pass
+	note string
+}{
+	{"", pass{}, ""},
+	{"access", pass{lookup, true, true}, "look-up, test for NULL and load of the value; each waits for the one before"},
+	{"lookup", pass{lookup, false, true}, "the same, none waiting: what the CPU can overlap it overlaps"},
+	{"count", pass{count, false, true}, "look-up, test for NULL and atomic add to the value"},
+	{"update", pass{overwrite, false, false}, "bpf_map_update_elem of a key that is there"},
+}
+
+// drawn makes a table of keys that are there.
+func (b *bench) drawn(ms *kernel.Maps, spec *maps.Spec, dist string, size int) (int32, error) {
+	keys := draws(dist, size, keysDrawn, b.opt.Seed)
+	for i := range keys {
+		keys[i] = keyOf(spec, keys[i])
+	}
+	return b.table(ms, keys)
+}
+
 // mapAccess times look-ups and updates of keys that are there, by type and
 // size of the map and by how keys are drawn.
 func mapAccess(b *bench) error {
@@ -177,31 +256,21 @@ func (b *bench) mapSize(k kind, size int) error {
 	}
 	for _, dist := range []string{"uniform", "zipf"} {
 		b.progress(fmt.Sprintf("map accesses: %s, %d entries, %s", k.name, size, dist))
-		keys := draws(dist, size, keysDrawn, b.opt.Seed)
-		for i := range keys {
-			keys[i] = keyOf(spec, keys[i])
-		}
-		table, err := b.table(ms, keys)
+		table, err := b.drawn(ms, spec, dist, size)
 		if err != nil {
 			return err
 		}
-		ops := []struct {
-			name string
-			pass pass
-			note string
-		}{
-			{"", pass{}, ""},
-			{"access", pass{lookup, true, true}, "look-up, test for NULL and load of the value; each waits for the one before"},
-			{"lookup", pass{lookup, false, true}, "the same, none waiting: what the CPU can overlap it overlaps"},
-			{"update", pass{overwrite, false, false}, "bpf_map_update_elem of a key that is there"},
-		}
 		var jobs []job
-		for _, o := range ops {
-			p, err := b.checked("map_"+o.name, cilium.SchedCLS, k.body(table, len(keys), o.pass), ms, xdpDrop)
+		for _, o := range accesses {
+			p, err := b.checked("map_"+o.name, cilium.SchedCLS, k.body(table, keysDrawn, o.pass), ms, xdpDrop)
 			if err != nil {
 				return err
 			}
 			jobs = append(jobs, job{prog: p})
+		}
+		// All keys once: what fits into a cache is there.
+		if _, err := jobs[1].prog.Bench(b.packet, keysDrawn/perRun); err != nil {
+			return err
 		}
 		times, err := b.series(jobs...)
 		if err != nil {
@@ -210,7 +279,7 @@ func (b *bench) mapSize(k kind, size int) error {
 		if n, err := failed(ms.Map(int(table))); err != nil || n > 0 {
 			return fmt.Errorf("%d operations on keys that are there failed, %v", n, err)
 		}
-		for i, o := range ops[1:] {
+		for i, o := range accesses[1:] {
 			f := difference(times[i+1], times[0], perRun)
 			f.Group, f.Name, f.Map, f.Entries, f.Keys, f.Note = "map", o.name, k.name, size, dist, o.note
 			b.note(f)

@@ -24,8 +24,11 @@ type Options struct {
 	CPU      int // to pin to; -1: the first allowed one
 	// Progress is called before each step, and within long ones.
 	Progress func(done, all int, what string)
-	// Seed is of the keys.
-	Seed uint64
+	Seed     uint64 // of the keys
+	// Optimise, where set, is timed on up to OptimisePaths paths of each
+	// sample program (0: 4).
+	Optimise      Optimiser
+	OptimisePaths int
 }
 
 // Quick are options that take seconds.
@@ -38,20 +41,24 @@ type step struct {
 	name string
 	does string
 	run  func(b *bench) error
+	own  bool // times our own code, not the kernel's: as it runs anywhere, without SCHED_FIFO
 }
 
 // steps in the order they are run and told.
 var steps = []step{
-	{"floor", "empty programs", floor},
-	{"insn", "instructions", insns},
-	{"packet", "packet sizes", packets},
-	{"call", "tail calls, calls and helpers", calls},
-	{"atomic", "atomics", atomics},
-	{"map", "map accesses", mapAccess},
-	{"change", "inserts and deletes", mapChange},
-	{"output", "queues and ring buffers", outputs},
-	{"xdp", "helpers of XDP", xdpHelpers},
-	{"user", "maps through bpf(2)", userSpace},
+	{"floor", "empty programs", floor, false},
+	{"insn", "instructions", insns, false},
+	{"packet", "packet sizes", packets, false},
+	{"call", "tail calls, calls and helpers", calls, false},
+	{"atomic", "atomics", atomics, false},
+	{"type", "types of maps side by side", mapTypes, false},
+	{"map", "map accesses", mapAccess, false},
+	{"change", "inserts and deletes", mapChange, false},
+	{"output", "queues and ring buffers", outputs, false},
+	{"xdp", "helpers of XDP", xdpHelpers, false},
+	{"user", "maps through bpf(2)", userSpace, false},
+	{"compile", "recording and compiling", compiles, true},
+	{"optimise", "superoptimizing", optimises, true},
 }
 
 // Steps are the names of the steps.
@@ -94,10 +101,6 @@ func Run(ctx context.Context, opt Options) (*Study, error) {
 	began := time.Now()
 	defer func() { s.Seconds = time.Since(began).Seconds() }()
 	err = kernel.Isolated(opt.CPU, func() error {
-		if opt.Realtime {
-			// The thread ends with this function: nothing to undo.
-			s.Realtime = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0) == nil
-		}
 		for i, t := range todo {
 			b.progress = func(what string) {
 				if opt.Progress != nil {
@@ -105,6 +108,9 @@ func Run(ctx context.Context, opt Options) (*Study, error) {
 				}
 			}
 			b.progress(t.does)
+			if opt.Realtime { // the thread ends with this function: nothing to undo
+				s.Realtime = realtime(!t.own) || s.Realtime
+			}
 			err := t.run(b)
 			b.close()
 			if err != nil && ctx.Err() != nil {
@@ -145,4 +151,14 @@ func choose(names []string) ([]step, error) {
 		}
 	}
 	return out, nil
+}
+
+// realtime gives the calling thread a real-time policy, or the ordinary one,
+// and says whether it has the former.
+func realtime(on bool) bool {
+	a := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}
+	if on {
+		a.Policy, a.Priority = unix.SCHED_FIFO, 1
+	}
+	return unix.SchedSetAttr(0, &a, 0) == nil && on
 }
