@@ -1,0 +1,174 @@
+package device
+
+import (
+	"jitnic/cache"
+	"jitnic/nic/profile"
+)
+
+const memHost = profile.MemHost
+
+// look asks the trace cache for a packet, and notes in its slot what follows.
+func (m *model) look(s uint32, p *Packet) cache.Outcome {
+	if p.Path < 0 || m.in.Paths[p.Path].Refused {
+		return m.trace.Uncacheable()
+	}
+	path := &m.in.Paths[p.Path]
+	out := m.trace.Request(uint32(p.Path), path.Slots, path.Cost)
+	sl := &m.slots[s]
+	if out == cache.Hit {
+		sl.onNIC = true
+		return out
+	}
+	if out != cache.InFlight && m.trace.InFlight(uint32(p.Path)) { // it began
+		m.sum.comp.Begun++
+		m.gen[p.Path]++
+		sl.job = m.gen[p.Path]
+	}
+	return out
+}
+
+// invalidate takes out what packet seq must not find, and reports whether a
+// message had to be sent for it. What is still being compiled needs none.
+func (m *model) invalidate(t int64, seq uint64) (sent bool) {
+	all := m.in.Invalidations
+	for {
+		if m.invalid == len(all) {
+			if seq < m.invalidBase+uint64(len(m.in.Packets)) {
+				return sent
+			}
+			m.invalid = 0
+			m.invalidBase += uint64(len(m.in.Packets))
+		}
+		v := all[m.invalid]
+		if v.At+m.invalidBase > seq {
+			return sent
+		}
+		m.invalid++
+		if m.takeOut(t, v.ID) {
+			sent = true
+		}
+	}
+}
+
+// takeOut invalidates one path.
+func (m *model) takeOut(t int64, path uint32) (sent bool) {
+	inside := m.trace.Installed(path)
+	if !m.trace.Invalidate(path) {
+		return false
+	}
+	if !inside {
+		m.sum.comp.Stopped++
+		m.gen[path]++ // its job is stale
+		return false
+	}
+	m.sum.comp.Dropped++
+	m.book(down, t, m.message, 1, Invalidations)
+	m.disturb(t)
+	return true
+}
+
+func (m *model) stale(j job) bool { return m.gen[j.path] != j.gen }
+
+// recorded is a path that the host has run for the first time: it may compile.
+func (m *model) recorded(t int64, j job) {
+	switch {
+	case m.stale(j):
+	case len(m.compilers) < int(m.host.Compilers):
+		m.compile(t, j, t)
+	case uint64(m.compileQ.n) < m.host.CompileQueue:
+		m.compileQ.push(j)
+		m.compileSince.push(t)
+		m.g[gCompileQ].inc(t)
+	default:
+		m.sum.comp.NoWorker++
+		m.trace.Abandon(j.path)
+	}
+}
+
+func (m *model) compile(t int64, j job, since int64) {
+	m.wait[gCompileQ].add(t - since)
+	m.served[gCompileQ]++
+	m.g[gCompilers].inc(t)
+	id := uint32(len(m.jobs))
+	if n := len(m.freeJobs); n > 0 {
+		id = m.freeJobs[n-1]
+		m.freeJobs = m.freeJobs[:n-1]
+		m.jobs[id] = j
+	} else {
+		m.jobs = append(m.jobs, j)
+	}
+	m.jobSeq++
+	m.compilers.push(timer{t + int64(m.in.Paths[j.path].Compile), m.jobSeq, id})
+	m.next[evCompiled] = m.compilers.next()
+}
+
+// compiled is a trace made; it goes to the install channel.
+func (m *model) compiled(t int64) {
+	id := m.compilers.pop().id
+	j := m.jobs[id]
+	m.freeJobs = append(m.freeJobs, id)
+	m.g[gCompilers].dec(t)
+	for m.compileQ.n > 0 && len(m.compilers) < int(m.host.Compilers) {
+		w, since := m.compileQ.pop(), m.compileSince.pop()
+		m.g[gCompileQ].dec(t)
+		if !m.stale(w) {
+			m.compile(t, w, since)
+		}
+	}
+	m.next[evCompiled] = m.compilers.next()
+	switch {
+	case m.stale(j):
+	case !m.installing:
+		m.begins(t, j, t)
+	case uint64(m.installQ.n) < m.nic.InstallQueue:
+		m.installQ.push(j)
+		m.installSince.push(t)
+		m.g[gInstallQ].inc(t)
+	default:
+		m.sum.comp.NoChannel++
+		m.trace.Abandon(j.path)
+	}
+}
+
+// begins sends a trace over the install channel, not sooner after the one
+// before than the channel's rate allows. It takes the path's time, or longer
+// where PCIe, which carries its bytes from t on, has not brought them by then.
+func (m *model) begins(t int64, j job, since int64) {
+	m.wait[gInstallQ].add(t - since)
+	m.served[gInstallQ]++
+	m.g[gInstall].inc(t)
+	start := max(t, m.lastInstall+m.installGap)
+	m.lastInstall = start
+	x := m.install[j.path]
+	m.sum.pcie[down][Installs] += x.bytes
+	_, through := m.line[down].book(t, x.ser)
+	m.installing = true
+	m.installJob = j
+	m.next[evInstalled] = max(through, start+int64(m.in.Paths[j.path].Install))
+}
+
+// installed is a trace going in, unless it has become stale under way or the
+// policy does not take it.
+func (m *model) installed(t int64) {
+	j := m.installJob
+	m.installing = false
+	m.g[gInstall].dec(t)
+	m.next[evInstalled] = never
+	if !m.stale(j) {
+		m.trace.Finish(j.path)
+		if m.trace.Installed(j.path) {
+			m.sum.comp.Installed++
+			m.disturb(t)
+			m.planTake(t)
+		} else {
+			m.sum.comp.Refused++
+		}
+	}
+	for m.installQ.n > 0 && !m.installing {
+		w, since := m.installQ.pop(), m.installSince.pop()
+		m.g[gInstallQ].dec(t)
+		if !m.stale(w) {
+			m.begins(t, w, since)
+		}
+	}
+}

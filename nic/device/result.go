@@ -1,0 +1,186 @@
+package device
+
+import "jitnic/cache"
+
+// Mode is who works.
+type Mode uint8
+
+// The modes.
+const (
+	Both     Mode = iota // NIC and host: hits run on the NIC, misses on the host
+	HostOnly             // a plain NIC: every packet goes to the host
+	NICOnly              // every path is installed and stays; what can't be offloaded is lost
+)
+
+var modeNames = [...]string{"nic+host", "host", "nic"}
+
+func (m Mode) String() string { return modeNames[m] }
+
+// Options are what a run is beside device, host and load.
+type Options struct {
+	Mode Mode
+	// Cache is policy, admission, budget, threshold and seed of the trace cache
+	// in mode Both. Policy "" is lru; without a budget the device's is taken:
+	// limit.slots, else limit.entries, else room for all paths. Its delays must
+	// be 0, since the model has its own.
+	Cache cache.Config
+	// Ordered lets the packets of a flow leave in the order they arrived in.
+	Ordered bool
+	// Warm is how many packets come before those that are counted.
+	Warm int
+	// Remote: the host's memory is on the other socket, pcie.numa is added to
+	// each crossing.
+	Remote bool
+}
+
+// Latency is of packets, from fully received to the verdict's end, in ps: the
+// last bit on the wire, a dropped packet's verdict, or a core's end of work on
+// a packet for the host's stack. Quantiles are by nearest rank with a relative
+// error below 2^-10; the others are exact.
+type Latency struct {
+	Packets                  uint64
+	Mean                     float64
+	Min, P50, P99, P999, Max int64
+}
+
+// Drops counts packets lost, by where. (A packet that the program drops is
+// finished and not lost.)
+type Drops struct {
+	Ingress   uint64 // the matcher's queue was full: never looked up
+	Host      uint64 // the core's receive ring was full
+	Egress    uint64 // the port's queue was full
+	NeedsHost uint64 // can't be offloaded, and there is no host (NICOnly)
+}
+
+// Total is all of them.
+func (d Drops) Total() uint64 { return d.Ingress + d.Host + d.Egress + d.NeedsHost }
+
+// Finished counts packets by their fate.
+type Finished struct {
+	Drop uint64
+	Wire uint64
+	Up   uint64
+}
+
+// Total is all of them.
+func (f Finished) Total() uint64 { return f.Drop + f.Wire + f.Up }
+
+// Cause is why bytes cross PCIe.
+type Cause uint8
+
+// The causes.
+const (
+	PacketsUp     Cause = iota // to the host, with descriptors
+	PacketsBack                // from the host, with descriptors
+	Installs                   // traces and conditions
+	MapReads                   // and what they ask with
+	MapWrites                  //
+	Invalidations              // of traces, and of copies of map entries
+	Causes        = int(iota)
+)
+
+var causeNames = [Causes]string{"packets up", "packets back", "installs", "map reads", "map writes", "invalidations"}
+
+func (c Cause) String() string { return causeNames[c] }
+
+// Traffic is bytes on one direction of PCIe, by cause, with what TLPs add.
+type Traffic [Causes]uint64
+
+// Total is all of them.
+func (t Traffic) Total() (n uint64) {
+	for _, v := range t {
+		n += v
+	}
+	return n
+}
+
+// Side is what one side did with map entries.
+type Side struct {
+	Reads, Writes uint64 // accesses
+	Stalls        uint64 // reads that waited for PCIe
+	Stall         int64  // ps waited by units or cores
+	Messages      uint64 // sent to take the other side's copy out (replicated)
+}
+
+// Memory is what accesses to map entries cost.
+type Memory struct{ NIC, Host Side }
+
+// Station is a place where packets, or traces, wait and are served.
+type Station struct {
+	Name        string
+	Servers     uint64
+	Served      uint64  // that began service
+	Utilisation float64 // of all servers, 0 to 1
+	MeanQueue   float64 // waiting, over time
+	MaxQueue    int64
+	MeanWait    float64 // ps, of those served
+}
+
+// Compile is what became of traces to be. Begun is all others together, once
+// all work is done.
+type Compile struct {
+	Begun     uint64 // a miss was hot enough
+	Installed uint64
+	Refused   uint64 // compiled, but the policy didn't take it
+	Lost      uint64 // the packet that was to be recorded was lost at the host's ring
+	NoWorker  uint64 // the compile queue was full
+	NoChannel uint64 // the install queue was full
+	Stopped   uint64 // by invalidation
+	Evicted   uint64
+	Dropped   uint64 // installed ones taken out by invalidation
+	Stall     int64  // ps in which the matcher took no packet because of installs and invalidations
+}
+
+// Order is how far packets of a flow left in another order than they came, by
+// RFC 4737 at the port and at the host's stack each, and what keeping it cost.
+type Order struct {
+	Reordered uint64 // section 3.3: left behind a packet that came later
+	Extent    uint64 // section 4.2.1: the largest reordering extent, in packets
+	Held      uint64 // packets that had to wait for an earlier one
+	HoldTime  int64  // ps, of all that were held
+	PeakHeld  int64  // at once
+}
+
+// Result is what a run gave. Counts are of the packets after the warm-up;
+// rates, queues and utilisations are of the window from the first such
+// packet's arrival to the last arrival, or to the end of all work where that
+// is no time. Times are in ps.
+type Result struct {
+	Mode     Mode
+	Packets  uint64 // offered
+	Bytes    uint64
+	Finished Finished
+	Drops    Drops
+	Outcome  cache.Counts // of the packets looked up; all 0 in mode HostOnly
+	Cache    cache.Stats  // of the whole run, warm-up included
+
+	Latency     Latency // of packets finished
+	HitLatency  Latency // run on the NIC
+	MissLatency Latency // run on the host
+
+	Window     int64   // ps
+	Offered    float64 // packets/s
+	Throughput float64 // packets/s that finished
+	OfferedBit float64 // bit/s, without the link's overhead
+	Bit        float64 // bit/s out of the port and up, likewise
+
+	Stations []Station
+	HostBusy int64   // ps of all cores together, stalls included, in the window
+	Cores    float64 // cores busy, on average over the window
+
+	Memory   Memory
+	PCIeUp   Traffic // NIC to host
+	PCIeDown Traffic // host to NIC
+	Compile  Compile
+	Order    Order
+}
+
+// Station by its name.
+func (r *Result) Station(name string) (Station, bool) {
+	for _, s := range r.Stations {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Station{}, false
+}
