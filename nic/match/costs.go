@@ -1,0 +1,291 @@
+package match
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+
+	"jitnic/nic/profile"
+	"jitnic/nic/workload"
+	"jitnic/pathcond"
+)
+
+// Analysis is a workload's conditions, judged. It is made once and priced for
+// many devices.
+type Analysis struct {
+	W     *workload.Workload
+	Conds []*Judged // by path
+
+	a   *Analyser
+	tss *TSS
+}
+
+// Analyse judges the conditions of all paths.
+func Analyse(w *workload.Workload, opt Options) (*Analysis, error) {
+	if w.Compiler == nil {
+		return nil, fmt.Errorf("match: workload of %s: no compiler: its conditions can't be read", w.Program)
+	}
+	x := &Analysis{W: w, a: NewAnalyser(w.Compiler, opt)}
+	for _, c := range Conditions(w) {
+		x.Conds = append(x.Conds, x.a.Judge(c))
+	}
+	return x, nil
+}
+
+// PathCost is what a path costs in a matcher.
+type PathCost struct {
+	Match   uint32 // cycles where its condition is installed and holds
+	Miss    uint32 // cycles for a packet of it where it is not installed
+	Steps   int    // that Match counts
+	Lookups int    // that both count
+	Entries uint64 // of the matcher: see profile.NIC.MatcherCapacity
+	Bits    uint64 // of the matcher's memory
+	Refused string // why the matcher can't hold it; empty if it can
+}
+
+// Costs are the prices of a program's paths in a device's matcher.
+type Costs struct {
+	Kind  profile.MatcherKind
+	Paths []PathCost // by path
+	// Miss is the mean for packets of no path: that of the paths' misses,
+	// weighted with their packets.
+	Miss uint32
+	// Installed is the number of conditions held at once that rounds are
+	// counted for: all that are not refused, or what the device holds.
+	Installed int
+	Entries   uint64 // of all paths not refused; a device with less has to choose
+	Bits      uint64 // memory of these
+	Width     int    // of the key in bits; 0 where there is none
+}
+
+// Price analyses a workload and prices it for one device. t, where not nil, is
+// the guard tree of the same conditions by the same numbers; without it the
+// walks are as long as the workload says.
+func Price(w *workload.Workload, t *pathcond.Tree, n *profile.NIC) (*Costs, error) {
+	x, err := Analyse(w, Options{})
+	if err != nil {
+		return nil, err
+	}
+	return x.Costs(t, n)
+}
+
+// Costs prices the paths for a device's matcher:
+//
+//	base + steps × step + look-ups × look-up cycles
+//
+// A step of the linear matcher is a round of lanes over the installed conditions
+// in the order of their discovery: a hit ends at its own round, a miss after the
+// last. When more are discovered than fit, a path's place is its number modulo
+// what fits. A step of the tree is a node, and a miss walks as far as its own
+// path would have. A step of tuple-space search is a round of lanes over masks,
+// and another for each round of lanes over a key's candidates where anything is
+// left to check; a miss tries all masks. A TCAM takes one step, hit or miss, and
+// no look-ups.
+func (x *Analysis) Costs(t *pathcond.Tree, n *profile.NIC) (*Costs, error) {
+	c := &Costs{Kind: n.Matcher, Paths: make([]PathCost, len(x.Conds))}
+	switch n.Matcher {
+	case profile.MatchLinear:
+		x.linear(c, n)
+	case profile.MatchTree:
+		x.tree(c, t, n)
+	case profile.MatchTSS:
+		x.tuples(c, n)
+	case profile.MatchTCAM:
+		x.ternary(c, n)
+	default:
+		return nil, fmt.Errorf("match: nic %s: matcher %q: not linear, tree, tss or tcam", n.Name, n.Matcher)
+	}
+	var sum, packets uint64
+	for i, p := range c.Paths {
+		k := x.Conds[i].Packets
+		packets += k
+		sum += uint64(p.Miss) * k
+		if p.Refused == "" {
+			c.Entries += p.Entries
+			c.Bits += p.Bits
+		}
+	}
+	c.Miss = cycles(n, 0, 0)
+	if packets > 0 {
+		c.Miss = uint32((sum + packets/2) / packets)
+	}
+	return c, nil
+}
+
+// cycles is the time of a match.
+func cycles(n *profile.NIC, steps, lookups int) uint32 {
+	sum := n.MatcherBase
+	for _, f := range [...][2]uint64{{uint64(steps), n.MatcherStep}, {uint64(lookups), n.MatcherLookup}} {
+		hi, lo := bits.Mul64(f[0], f[1])
+		var carry uint64
+		if sum, carry = bits.Add64(sum, lo, 0); hi+carry > 0 {
+			return math.MaxUint32
+		}
+	}
+	return uint32(min(sum, math.MaxUint32))
+}
+
+func lanes(n *profile.NIC) int { return int(min(max(n.MatcherLanes, 1), 1<<30)) }
+
+// rounds is the number of times lanes go over so many.
+func rounds(n *profile.NIC, of int) int { return (of + lanes(n) - 1) / lanes(n) }
+
+// fits is the lesser of want and what a limit allows; 0 is no limit.
+func fits(want int, limits ...uint64) int {
+	for _, l := range limits {
+		if l > 0 && l < uint64(want) {
+			want = int(l)
+		}
+	}
+	return want
+}
+
+// price fills in the times.
+func (p *PathCost) price(n *profile.NIC, steps, missSteps, lookups int) {
+	p.Steps, p.Lookups = steps, lookups
+	p.Match = cycles(n, steps, lookups)
+	p.Miss = cycles(n, missSteps, lookups)
+}
+
+func (x *Analysis) linear(c *Costs, n *profile.NIC) {
+	c.Installed = fits(len(x.Conds), n.MatcherCapacity, n.Entries)
+	rank := make([]int, len(x.Conds))
+	for i := range rank {
+		rank[i] = i
+	}
+	slices.SortStableFunc(rank, func(i, k int) int { return cmp.Compare(x.W.Paths[i].First, x.W.Paths[k].First) })
+	all := rounds(n, c.Installed)
+	for k, i := range rank {
+		p := &c.Paths[i]
+		p.price(n, k%c.Installed/lanes(n)+1, all, x.Conds[i].Lookups)
+		p.Entries, p.Bits = 1, x.Conds[i].bits
+	}
+}
+
+func (x *Analysis) tree(c *Costs, t *pathcond.Tree, n *profile.NIC) {
+	c.Installed = fits(len(x.Conds), n.Entries)
+	walks := map[int32]pathcond.Walk{}
+	nodes := 0
+	if t != nil {
+		walks = t.Walks()
+		nodes = t.Nodes()
+	}
+	link := uint64(2 * bits.Len(uint(nodes+len(x.Conds))))
+	for i, j := range x.Conds {
+		w, ok := walks[j.Path]
+		if !ok { // no tree, or the path has left it
+			w = pathcond.Walk{Nodes: x.W.Paths[i].Depth, Lookups: j.Lookups}
+			if w.Nodes == 0 {
+				w.Nodes = len(j.Cond)
+			}
+		}
+		p := &c.Paths[i]
+		p.price(n, w.Nodes, w.Nodes, w.Lookups)
+		p.Entries = uint64(w.Nodes)
+		p.Bits = j.allBits + uint64(len(j.Cond))*link
+		if n.MatcherCapacity > 0 && p.Entries > n.MatcherCapacity {
+			p.Refused = fmt.Sprintf("%d nodes in a tree of %d", p.Entries, n.MatcherCapacity)
+		}
+	}
+}
+
+func (x *Analysis) tuples(c *Costs, n *profile.NIC) {
+	s := x.search()
+	c.Installed, c.Width = len(x.Conds), s.Key.Width()
+	all := rounds(n, len(s.Tuples))
+	for i, j := range x.Conds {
+		p := &c.Paths[i]
+		probes, candidates := s.Place(j.Path)
+		check := 0
+		if j.beyondEqual() > 0 || candidates > 1 {
+			check = rounds(n, candidates)
+		}
+		p.price(n, rounds(n, probes)+check, all+check, j.Lookups)
+		p.Entries = 1
+		p.Bits = uint64(len(j.equal)+bitsAction) + j.bits
+		if n.MatcherWidth > 0 && uint64(len(j.equal)) > n.MatcherWidth {
+			p.Refused = fmt.Sprintf("a key of %d bits in tables of %d", len(j.equal), n.MatcherWidth)
+		}
+	}
+}
+
+// search is the tuple-space search over all conditions.
+func (x *Analysis) search() *TSS {
+	if x.tss == nil {
+		x.tss = NewTSS(x.Conds)
+	}
+	return x.tss
+}
+
+// bitsAction is what a table or a TCAM's result memory keeps beside an entry:
+// the number of a trace.
+const bitsAction = 32
+
+// entriesOn is the number of TCAM entries of a condition on a device: with
+// entries that deny where they save any, or with ranges encoded.
+func (j *Judged) entriesOn(n *profile.NIC) uint64 {
+	e := min(j.Expanded, j.Priority)
+	if n.MatcherRange != 0 {
+		e = min(e, j.Ranged)
+	}
+	return e
+}
+
+// byPackets are the indexes of the conditions, those with most packets first.
+func (x *Analysis) byPackets() []int {
+	rank := make([]int, len(x.Conds))
+	for i := range rank {
+		rank[i] = i
+	}
+	slices.SortStableFunc(rank, func(i, k int) int { return cmp.Compare(x.Conds[k].Packets, x.Conds[i].Packets) })
+	return rank
+}
+
+func (x *Analysis) ternary(c *Costs, n *profile.NIC) {
+	set := map[int32]bool{}
+	for _, i := range x.byPackets() {
+		j, p := x.Conds[i], &c.Paths[i]
+		p.price(n, 1, 1, 0)
+		p.Entries = j.entriesOn(n)
+		p.Refused = x.refuseTCAM(j, n, set)
+		if p.Refused == "" {
+			c.Installed++
+		}
+	}
+	c.Width = newKey(set).Width()
+	for i := range c.Paths {
+		c.Paths[i].Bits = c.Paths[i].Entries * uint64(2*c.Width+bitsAction)
+	}
+}
+
+// refuseTCAM says why a TCAM can't hold a condition, or adds its bits to the
+// key.
+func (x *Analysis) refuseTCAM(j *Judged, n *profile.NIC, set map[int32]bool) string {
+	if worst := j.Worst(); !worst.Ternary() {
+		switch worst {
+		case State:
+			return "map state in a TCAM"
+		case Latched:
+			return "a latched input in a TCAM"
+		}
+		return "a relation of fields in a TCAM"
+	}
+	if j.TooMany {
+		return fmt.Sprintf("more than %d entries in a TCAM", maxEntries)
+	}
+	if e := j.entriesOn(n); n.MatcherCapacity > 0 && e > n.MatcherCapacity {
+		return fmt.Sprintf("%d entries in a TCAM of %d", e, n.MatcherCapacity)
+	}
+	with := make(map[int32]bool, len(set))
+	for b := range set {
+		with[b] = true
+	}
+	j.addBits(with)
+	if w := newKey(with).Width(); n.MatcherWidth > 0 && uint64(w) > n.MatcherWidth {
+		return fmt.Sprintf("a key of %d bits in a TCAM of %d", w, n.MatcherWidth)
+	}
+	j.addBits(set)
+	return ""
+}

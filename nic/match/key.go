@@ -1,0 +1,171 @@
+package match
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"jitnic/host/vm"
+	"jitnic/pathcond"
+)
+
+// keyEnv answers for terms over bits of the key that are set one by one.
+type keyEnv struct {
+	a    *Analyser
+	mem  [vm.MaxLinear + 8]byte
+	meta [keyEnd - keyLength]bool
+}
+
+func (e *keyEnv) set(k int32, v bool) {
+	if k >= keyLength {
+		e.meta[k-keyLength] = v
+		return
+	}
+	b := byte(0x80) >> (k % 8)
+	if e.mem[k/8] &^= b; v {
+		e.mem[k/8] |= b
+	}
+}
+
+// Input is an input's value: its bits of the key.
+func (e *keyEnv) Input(id uint64) (v uint64) {
+	at, width, ok := e.a.metadata(id)
+	if !ok {
+		return 0
+	}
+	for i := range width {
+		v <<= 1
+		if e.meta[int(at-keyLength)+i] {
+			v |= 1
+		}
+	}
+	return v
+}
+
+// Apply is a load of the packet: no other function is asked for.
+func (e *keyEnv) Apply(k uint64, args []uint64) uint64 {
+	if function(k) != pathcond.FunLoad || len(args) != 1 || !e.a.inPacket(args[0]) {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(e.mem[args[0]-e.a.data:])
+}
+
+// Packet is what a matcher sees of a packet: the bytes of its linear part and
+// the context.
+type Packet struct {
+	Data                []byte
+	Ifindex, Queue, CPU uint32
+}
+
+// Key is the layout of a matcher's key: the bits of packet and context that
+// conditions look at, in network order, one after the other.
+type Key struct {
+	bits []int32
+	at   map[int32]int
+}
+
+// newKey lays out the bits of cubes.
+func newKey(set map[int32]bool) *Key {
+	k := &Key{at: make(map[int32]int, len(set))}
+	// All of the length, if any of it: a device has it as one number.
+	for i := keyLength; i < keyIfindex; i++ {
+		if set[i] {
+			for j := keyLength; j < keyIfindex; j++ {
+				set[j] = true
+			}
+		}
+	}
+	for b := range set {
+		k.bits = append(k.bits, b)
+	}
+	slices.Sort(k.bits)
+	for i, b := range k.bits {
+		k.at[b] = i
+	}
+	return k
+}
+
+// Width is the number of bits.
+func (k *Key) Width() int { return len(k.bits) }
+
+func (k *Key) words() int { return (len(k.bits) + 63) / 64 }
+
+// Pack puts the packet's bits into dst, which it returns, grown where it was
+// too short. Bytes behind the packet's end are 0.
+func (k *Key) Pack(dst []uint64, p *Packet) []uint64 {
+	if n := k.words(); cap(dst) < n {
+		dst = make([]uint64, n)
+	} else {
+		dst = dst[:n]
+	}
+	clear(dst)
+	for i, b := range k.bits {
+		var v uint64
+		switch {
+		case b >= keyCPU:
+			v = uint64(p.CPU >> (keyEnd - 1 - b))
+		case b >= keyQueue:
+			v = uint64(p.Queue >> (keyCPU - 1 - b))
+		case b >= keyIfindex:
+			v = uint64(p.Ifindex >> (keyQueue - 1 - b))
+		case b >= keyLength:
+			v = uint64(len(p.Data) >> (keyIfindex - 1 - b))
+		case int(b/8) < len(p.Data):
+			v = uint64(p.Data[b/8] >> (7 - b%8))
+		}
+		dst[i/64] |= v & 1 << (i % 64)
+	}
+	return dst
+}
+
+// place gives value and mask of a cube in the key.
+func (k *Key) place(c cube) (value, mask []uint64) {
+	value, mask = make([]uint64, k.words()), make([]uint64, k.words())
+	for _, l := range c {
+		i := k.at[l.key()]
+		mask[i/64] |= 1 << (i % 64)
+		value[i/64] |= uint64(l&1) << (i % 64)
+	}
+	return value, mask
+}
+
+// Field is a run of the key's bits.
+type Field struct {
+	Name string `json:"name"` // pkt[12:14], pkt.len; some bits of bytes: pkt[14:15]/4
+	Bits int    `json:"bits"`
+}
+
+// Fields lists the key's parts, neighbouring bytes together.
+func (k *Key) Fields() []Field {
+	var out []Field
+	for i := 0; i < len(k.bits); {
+		from := k.bits[i]
+		var name string
+		end := i
+		for _, m := range []struct {
+			name   string
+			lo, hi int32
+		}{{"pkt.len", keyLength, keyIfindex}, {"ifindex", keyIfindex, keyQueue}, {"queue", keyQueue, keyCPU}, {"cpu", keyCPU, keyEnd}} {
+			if from >= m.lo && from < m.hi {
+				name = m.name
+				for end < len(k.bits) && k.bits[end] < m.hi {
+					end++
+				}
+			}
+		}
+		if name == "" {
+			last := from / 8
+			for end < len(k.bits) && k.bits[end] < keyLength && k.bits[end]/8 <= last+1 {
+				last = k.bits[end] / 8
+				end++
+			}
+			name = fmt.Sprintf("pkt[%d:%d]", from/8, last+1)
+			if n := int(last+1-from/8) * 8; n != end-i {
+				name += fmt.Sprintf("/%d", end-i)
+			}
+		}
+		out = append(out, Field{name, end - i})
+		i = end
+	}
+	return out
+}
