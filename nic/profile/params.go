@@ -62,10 +62,13 @@ func (r record) set(key, value string, o Origin) error {
 	var err error
 	if f.kind == kindNumber {
 		num, u := cutUnit(value)
-		if u == "" {
+		bare := u == ""
+		if bare {
 			u = f.unit
 		}
-		err = r.putNumber(f, num, u, rng, &o)
+		if err = r.putNumber(f, num, u, rng, &o); bare && rng == "" {
+			o.Unit = "" // printed in one that fits
+		}
 	} else {
 		if err = r.put(f, value); err == nil {
 			err = r.alternatives(f, rng, &o)
