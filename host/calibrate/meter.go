@@ -28,6 +28,7 @@ type job struct {
 	packet []byte // nil: the meter's
 	runs   uint32 // of the program in a round; 0: as many as fill meter.round
 	after  func() error
+	warm   bool // run it before it is timed, half as long, in every round
 }
 
 // series runs jobs in turn, round after round, and returns for each of them
@@ -66,6 +67,11 @@ func (m *meter) series(jobs ...job) ([][]float64, error) {
 						return nil, err
 					}
 					runs[i] = uint32(min(max(float64(m.round.Nanoseconds())/max(t, 1), 1), 1e6))
+				}
+			}
+			if jobs[i].warm {
+				if _, err := jobs[i].prog.Bench(m.packet, max(1, runs[i]/2)); err != nil {
+					return nil, err
 				}
 			}
 			t, err := once(i)

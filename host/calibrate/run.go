@@ -57,6 +57,8 @@ var steps = []step{
 	{"output", "queues and ring buffers", outputs, false},
 	{"xdp", "helpers of XDP", xdpHelpers, false},
 	{"user", "maps through bpf(2)", userSpace, false},
+	{"live", "live frames", live, false},
+	{"program", "sample programs", programsWhole, false},
 	{"compile", "recording and compiling", compiles, true},
 	{"optimise", "superoptimizing", optimises, true},
 }

@@ -107,3 +107,23 @@ func parseFloat(s string) float64 {
 	}
 	return x
 }
+
+// FindMap gives the figure of a group, name and type of map.
+func (s *Study) FindMap(group, name, kind string) *Figure {
+	for i := range s.Figures {
+		if f := &s.Figures[i]; f.Group == group && f.Name == name && f.Map == kind {
+			return f
+		}
+	}
+	return nil
+}
+
+// At gives the figure of a map's operation by size and keys.
+func (s *Study) At(name, kind string, entries int, keys string) *Figure {
+	for i := range s.Figures {
+		if f := &s.Figures[i]; f.Group == "map" && f.Name == name && f.Map == kind && f.Entries == entries && f.Keys == keys {
+			return f
+		}
+	}
+	return nil
+}

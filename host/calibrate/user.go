@@ -91,7 +91,7 @@ func (b *bench) loops(ops int, f func(i int) unix.Errno, want unix.Errno) ([]flo
 }
 
 func (b *bench) userMap(k kind) error {
-	spec := k.spec(userEntries, 64+k.room(userEntries))
+	spec := k.spec(userEntries, 64+k.room())
 	ms, err := b.filled(spec, userEntries)
 	if err != nil {
 		return err

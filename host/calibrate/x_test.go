@@ -2,6 +2,7 @@ package calibrate
 
 import (
 	"fmt"
+	"jitnic/nic/profile"
 	"testing"
 	"time"
 )
@@ -11,7 +12,8 @@ func TestX(t *testing.T) {
 	o.Realtime = true
 	o.Rounds = 21
 	o.Round = time.Millisecond
-	o.Progress = func(d, a int, w string) { fmt.Println(d, a, w) }
+	o.Steps = []string{"floor", "call", "xdp", "type", "output", "program"}
+
 	s, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -21,4 +23,13 @@ func TestX(t *testing.T) {
 		fmt.Printf("%-8s %-24s %-14s %6d %-8s %5d %9.3f med %9.3f iqr %8.3f  %s\n", f.Group, f.Name, f.Map, f.Entries, f.Keys, f.Bytes, f.Value, f.Median, f.IQR(), f.Note)
 	}
 	fmt.Println(s.Seconds)
+	b, err := profile.LoadHost("paper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := s.Profile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(h.Format())
 }
