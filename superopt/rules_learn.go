@@ -17,7 +17,7 @@ import (
 // kept only if the solver proves the rule it gives.
 
 // maxLearned is the longest left side of a found rule.
-const maxLearned = 8
+const maxLearned = 6
 
 // learn makes rules of a proved rewrite of [s, s+len(new)): new in place of
 // what stands there. It must be called before the program changes.
@@ -98,14 +98,31 @@ func (l *learner) shrink(old, new []Inst, idx []int) bool {
 	if len(old) > maxLearned || len(old) == 0 || slots(new) >= slots(old) {
 		return false
 	}
+	for i := 0; i < len(new); { // what the search left lying about
+		if b := drop(new, i); l.rule(old, b, idx) != nil {
+			new = b
+		} else {
+			i++
+		}
+	}
 	r := l.rule(old, new, idx)
 	if r == nil {
 		return false
 	}
 	r = l.generalise(r)
 	l.st.add(r)
-	if t := r.twin(); t != nil && l.st.proves(t) {
+	if t := r.split(); t != nil && l.st.proves(t) {
 		l.st.add(t)
+	}
+	if t := r.twin(); t != nil {
+		for i := len(t.If) - 1; i >= 0; i-- { // the other width may need less
+			if c := t.without(i); l.st.proves(c) {
+				t = c
+			}
+		}
+		if l.st.proves(t) {
+			l.st.add(t)
+		}
 	}
 	return true
 }
@@ -260,6 +277,13 @@ func patternOf(in *Inst, letter func(uint8) byte) (pattern, bool) {
 	return p, false
 }
 
+// without leaves out a condition.
+func (r *Rule) without(i int) *Rule {
+	t := r.clone()
+	t.If = slices.Delete(t.If, i, i+1)
+	return t
+}
+
 // place is a constant of a rule.
 type place struct {
 	side, i int
@@ -329,7 +353,7 @@ func (l *learner) generalise(r *Rule) *Rule {
 				}
 				t := r.clone()
 				*t.at(p) = c
-				if t.check() == nil && t.coverage() > 4 && l.st.proves(t) {
+				if t.check() == nil && t.coverage() >= minCoverage && l.st.proves(t) {
 					r, done = t, true
 					break
 				}
@@ -367,7 +391,53 @@ func (l *learner) offsets(r *Rule, env *bindings, next *byte) *Rule {
 			r = t
 			env.put(*next, c)
 			*next++
+			r = l.apart(r, b, base, env, next)
 		}
+	}
+	return r
+}
+
+// apart gives a second place that the register b leads to a letter of its own,
+// the first being the letter before next: a copy from here to there may go
+// any distance. Where the two must not overlap, a condition says how far.
+func (l *learner) apart(r *Rule, b byte, base func(*pattern) byte, env *bindings, next *byte) *Rule {
+	first := *next - 1
+	c, _ := env.get(first)
+	far := func(e *expr, d int64) bool { x, _ := e.eval(env); return x-d > -8 && x-d < 8 }
+	for i := range r.Old {
+		p := &r.Old[i]
+		if p.off == nil || base(p) != b || far(p.off, c) || *next > 'Z' {
+			continue
+		}
+		d, _ := p.off.eval(env)
+		t := r.clone()
+		for _, side := range [2][]pattern{t.Old, t.New} {
+			for k := range side {
+				if q := &side[k]; q.off != nil && base(q) == b && far(q.off, d) {
+					x, _ := q.off.eval(env)
+					q.off = plus(letter(*next), x-d)
+				}
+			}
+		}
+		if t.check() != nil {
+			continue
+		}
+		x, y := letter(first), letter(*next)
+		if d < c {
+			x, y = y, x
+		}
+		for _, n := range []int64{0, 1, 2, 3, 4, 7, 8, 12, 16} {
+			u := t.clone()
+			if n > 0 {
+				u.If = append(u.If, condition{l: plus(x, n), op: "<=", r: y})
+			}
+			if n <= max(c, d)-min(c, d) && l.st.proves(u) {
+				env.put(*next, d)
+				*next++
+				return u
+			}
+		}
+		return r
 	}
 	return r
 }
@@ -424,7 +494,7 @@ func (l *learner) letter(r *Rule, p place, v int64, n byte, env *bindings) *Rule
 					if t.check() != nil {
 						continue
 					}
-					if c := t.coverage(); c > 4 {
+					if c := t.coverage(); c >= minCoverage {
 						tries = append(tries, try{t, c, t.Body()})
 					}
 				}
@@ -454,7 +524,11 @@ const maxTries = 300
 var samples = [...]int64{0, 1, 2, 3, 4, 7, 8, 14, 15, 16, 17, 24, 31, 32, 33, 40, 48, 56, 63, 64, 100, 127, 128, 255, 256, 1000, 0xfff, 0x7fff, 0x8000, 0xffff, 0x10000,
 	0x12345, 0xffffff, 0x7fff0000, 0x7fffffff, -1, -2, -8, -16, -128, -256, -0x8000, -0x10000, -0x7fffffff, -0x80000000}
 
-// coverage is for how many of 600 choices of constants the rule can fire.
+// minCoverage: a form that fires on fewer is one case in disguise.
+const minCoverage = 80
+
+// coverage is for how many in a thousand choices of constants that the left
+// side can be written with the rule can fire.
 func (r *Rule) coverage() int {
 	var vars uint32
 	for i := range r.Old {
@@ -464,39 +538,44 @@ func (r *Rule) coverage() int {
 			}
 		}
 	}
-	n := 0
-	for k := 0; k < 600; k++ {
+	n, all := 0, 0
+	for k := 0; k < 2000 && all < 500; k++ {
 		b := binding{}
 		for l := byte('A'); l <= 'Z'; l++ {
 			if vars>>(l-'A')&1 != 0 {
 				b.imm.put(l, samples[mix(uint64(k)*31+uint64(l))%uint64(len(samples))])
 			}
 		}
-		if r.fits(&b) {
+		if !canWrite(r.Old, &b) {
+			continue
+		}
+		all++
+		if canWrite(r.New, &b) && r.holds(&b, nil) {
 			n++
 		}
 	}
-	return n
+	if all == 0 {
+		return 0
+	}
+	return 1000 * n / all
 }
 
-// fits: with these constants both sides can be written, and the conditions hold.
-func (r *Rule) fits(b *binding) bool {
-	for _, side := range [2][]pattern{r.Old, r.New} {
-		for i := range side {
-			p := &side[i]
-			if p.off != nil {
-				if v, ok := p.off.eval(&b.imm); !ok || v != int64(int16(v)) {
-					return false
-				}
+// canWrite: with these constants the instructions can be written.
+func canWrite(ps []pattern, b *binding) bool {
+	for i := range ps {
+		p := &ps[i]
+		if p.off != nil {
+			if v, ok := p.off.eval(&b.imm); !ok || v != int64(int16(v)) {
+				return false
 			}
-			if p.imm != nil {
-				if v, ok := p.imm.eval(&b.imm); !ok || !p.encodes(v) {
-					return false
-				}
+		}
+		if p.imm != nil {
+			if v, ok := p.imm.eval(&b.imm); !ok || !p.encodes(v) {
+				return false
 			}
 		}
 	}
-	return r.holds(b, nil)
+	return true
 }
 
 // computed lists what could stand in place of old, which the letter n, and the
@@ -658,6 +737,66 @@ func conditionsOf(n byte, env *bindings) (out [][]condition) {
 		holds(c(bi('&', N, num(1<<w-1)), "==", num(1<<w-1)))
 	}
 	return out
+}
+
+// split is the rule with two registers where one is read and then set to
+// something else: what the code's own allocation made one. nil where there is
+// no such register.
+func (r *Rule) split() *Rule {
+	var used uint32
+	for i := range r.Old {
+		used |= r.Old[i].letters()
+	}
+	fresh := byte('a' + bits.OnesCount32(used))
+	for i := range r.Old {
+		d := r.Old[i].writes()
+		if d == 0 || fresh > 'j' || !r.Old[i].sets() {
+			continue
+		}
+		before := r.Old[i].src == d
+		for k := 0; k < i; k++ {
+			before = before || r.Old[k].letters()>>(d-'a')&1 != 0
+		}
+		if !before {
+			continue
+		}
+		t := r.clone()
+		for _, side := range [2][]pattern{t.Old, t.New} {
+			at := -1
+			for k := range side { // the last plain definition: what the register is in the end
+				if side[k].writes() == d && side[k].sets() {
+					at = k
+				}
+			}
+			if at < 0 {
+				return nil
+			}
+			side[at].dst = fresh
+			for k := at + 1; k < len(side); k++ {
+				if side[k].dst == d {
+					side[k].dst = fresh
+				}
+				if side[k].src == d {
+					side[k].src = fresh
+				}
+			}
+		}
+		if t.check() == nil {
+			return t
+		}
+	}
+	return nil
+}
+
+// sets: the register written does not depend on what it was.
+func (p *pattern) sets() bool {
+	switch p.op & 7 {
+	case ebpf.ClassLDX, ebpf.ClassLD:
+		return true
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		return p.op&0xf0 == ebpf.ALUMov
+	}
+	return false
 }
 
 // twin is the rule of the other width, where all its operations are of one.

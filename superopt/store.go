@@ -120,7 +120,7 @@ func (s *Store) proves(r *Rule) bool {
 // add takes a proved rule in, unless one that is there does as much; rules
 // found before that are only cases of it go.
 func (s *Store) add(r *Rule) bool {
-	if r.check() != nil {
+	if r.check() != nil || r.coverage() == 0 || len(r.Old) == 1 && len(r.New) == 0 && len(r.Dead) > 0 { // the latter is what liveness is for
 		return false
 	}
 	r.canonical()

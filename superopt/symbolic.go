@@ -1060,7 +1060,8 @@ func (m *machine) digest(s *symState, rg int) (bv.Term, error) {
 		}
 	} else {
 		for _, w := range mem.writes {
-			args = append(args, b.ZExt(w.guard, 8), w.off, w.val)
+			// Where the write isn't made, place and value say nothing.
+			args = append(args, b.ZExt(w.guard, 8), b.Ite(w.guard, w.off, b.Const(0, 64)), b.Ite(w.guard, w.val, b.Const(0, 8)))
 		}
 	}
 	if len(args) > 60000 {
