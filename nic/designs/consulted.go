@@ -16,9 +16,12 @@ import (
 // condition reads (the keys of its map look-ups among them), and those its trace
 // reads to make something else of, since the actions of a megaflow are
 // constants (Open vSwitch un-wildcards what it consults: Pfaff and others, "The
-// Design and Implementation of Open vSwitch", NSDI 2015, section 5). Bytes that
-// the trace only changes in place (checksums, hop counts) are left out: a flow
-// cache has actions for them.
+// Design and Implementation of Open vSwitch", NSDI 2015, section 5).
+//
+// What a flow cache has other means for is left out: bytes that only say how
+// long things are, and are checked against the packet's length (its parser does
+// that before there is a key), and bytes that the trace only changes in place
+// (checksums, hop counts: it has actions for them).
 //
 // t must be the trace as recorded, with Meta; without one, or with nil, only the
 // condition counts. Bytes at places that depend on the packet (behind IPv4
@@ -45,11 +48,9 @@ type consulter struct {
 	c     *pathcond.Compiler
 	b     *bv.Builder
 	base  uint64 // address of the first byte of every packet
-	seen  map[bv.Term]bool
-	cond  set
-	reads set // of the trace, of bytes as they arrived
-	wrote set // by the trace
-	far   map[span]bool
+	cond  *demand
+	reads set           // of the trace, of bytes as they arrived
+	wrote set           // by the trace
 	sent  map[span]bool // stores at variable addresses
 
 	r     [11]bv.Term
@@ -67,64 +68,27 @@ func (s *set) add(off uint64, n int) {
 }
 
 func consult(cond []pathcond.Pred, t *trace.Trace, c *pathcond.Compiler) consulted {
-	x := &consulter{c: c, b: c.B, base: c.S.Buf + vm.Headroom, seen: map[bv.Term]bool{},
-		far: map[span]bool{}, sent: map[span]bool{}, stack: map[span]bv.Term{}}
-	for _, p := range cond {
-		x.term(p.Term)
-	}
+	x := &consulter{c: c, b: c.B, base: c.S.Buf + vm.Headroom, sent: map[span]bool{}, stack: map[span]bv.Term{}}
+	x.cond = demanded(cond, x.b, x.base)
 	if t != nil && len(t.Meta) == len(t.Code) {
 		x.trace(t)
 	}
 	var out consulted
-	for i := range x.cond {
-		if x.cond[i] || x.reads[i] && !x.wrote[i] {
+	for i := range x.cond.at {
+		if x.cond.at[i] || x.reads[i] && !x.wrote[i] {
 			out.at = append(out.at, uint16(i))
 		}
 	}
-	for s := range x.far {
+	for s := range x.cond.far {
 		out.far = append(out.far, s)
 	}
 	slices.SortFunc(out.far, func(a, b span) int { return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(a.n, b.n)) })
 	return out
 }
 
-// term notes what a predicate reads of the packet.
-func (x *consulter) term(t bv.Term) {
-	if x.seen[t] {
-		return
-	}
-	x.seen[t] = true
-	b := x.b
-	args := b.Args(t)
-	if b.Op(t) == bv.OpFun && b.K(t) == pathcond.FunLoad {
-		if off, fixed, ok := x.packet(args[0]); ok && fixed {
-			x.cond.add(off, b.Width(t)/8)
-		} else if ok {
-			x.far[span{args[0], b.Width(t) / 8}] = true
-		}
-	}
-	for _, a := range args {
-		x.term(a)
-	}
-}
-
-// packet says whether an address lies in the packet as it arrived, and at which
-// offset if that is the same for all packets of the path.
-func (x *consulter) packet(addr bv.Term) (off uint64, fixed, ok bool) {
-	if addr == 0 {
-		return 0, false, false
-	}
-	base, o := x.b.SplitAdd(addr)
-	off = o - x.base
-	if base != 0 {
-		return 0, false, off <= vm.MaxLinear
-	}
-	return off, true, off < vm.MaxLinear
-}
-
 // read notes that the trace reads n bytes at an address.
 func (x *consulter) read(addr bv.Term, n int) {
-	off, fixed, ok := x.packet(addr)
+	off, fixed, ok := packetOffset(x.b, addr, x.base)
 	switch {
 	case !ok:
 	case fixed:
@@ -132,15 +96,15 @@ func (x *consulter) read(addr bv.Term, n int) {
 			x.reads[i] = x.reads[i] || !x.wrote[i]
 		}
 	default:
-		x.term(addr) // what the address itself depends on
+		x.cond.bits(addr, ^uint64(0)) // what the address itself depends on
 		if s := (span{addr, n}); !x.sent[s] {
-			x.far[s] = true
+			x.cond.far[s] = true
 		}
 	}
 }
 
 func (x *consulter) write(addr bv.Term, n int) {
-	off, fixed, ok := x.packet(addr)
+	off, fixed, ok := packetOffset(x.b, addr, x.base)
 	switch {
 	case !ok:
 	case fixed:
@@ -148,8 +112,8 @@ func (x *consulter) write(addr bv.Term, n int) {
 	default:
 		s := span{addr, n}
 		x.sent[s] = true
-		if !x.seen[x.load(addr, n)] { // changed in place, and no predicate reads it
-			delete(x.far, s)
+		if x.cond.seen[x.load(addr, n)] == 0 { // changed in place, and no predicate reads it
+			delete(x.cond.far, s)
 		}
 	}
 }
@@ -241,7 +205,7 @@ func (x *consulter) loaded(in ebpf.Insn, m *trace.Meta) bv.Term {
 	case trace.MemPacket:
 		addr := x.address(in, in.Src, m)
 		x.read(addr, n)
-		if off, fixed, ok := x.packet(addr); ok && fixed && x.untouched(off, n) || ok && !fixed && len(x.sent) == 0 {
+		if off, fixed, ok := packetOffset(x.b, addr, x.base); ok && (fixed && x.untouched(off, n) || !fixed && len(x.sent) == 0) {
 			v := x.load(addr, n)
 			if in.Mode() == ebpf.ModeMEMSX {
 				return x.b.SExt(v, 64)

@@ -135,6 +135,28 @@ func TestConsulted(t *testing.T) {
 			*(u32 *)(r6 +30) = 7
 			r5 = *(u32 *)(r6 +30)
 			*(u32 *)(r6 +40) = r5` + exit, ipv4(0), nil},
+		{"only the bytes a mask leaves", load + `+4
+			r5 = *(u32 *)(r6 +14)
+			r5 &= 0xf0
+			if r5 == 0x60 goto +1` + exit, ipv4(0), []uint16{14}},
+		{"only the bytes a shift leaves", load + `+4
+			r5 = *(u32 *)(r6 +14)
+			r5 >>= 20
+			if r5 == 7 goto +1` + exit, ipv4(0), []uint16{16, 17}},
+		{"a sum reads the bytes below", load + `+5
+			r5 = *(u32 *)(r6 +14)
+			r5 += 70000
+			r5 &= 0xff00
+			if r5 == 0 goto +1` + exit, ipv4(0), []uint16{14, 15}},
+		{"not a length that is checked", load + `+8
+			r5 = *(u8 *)(r6 +17)
+			if r5 < 20 goto +6
+			r4 = r6
+			r4 += r5
+			r4 += 14
+			if r4 > r7 goto +2
+			r5 = *(u8 *)(r6 +23)
+			if r5 != 6 goto +0` + exit, func() []byte { p := ipv4(0); p[17] = 40; return p }(), []uint16{23}},
 		{"behind a spilled pointer", load + `+6
 			r4 = r6
 			r4 += 20
