@@ -71,6 +71,9 @@ type Judged struct {
 	// Residual are those of Preds that no ternary entry expresses; what stays
 	// in the entries is weaker than the condition, if there are any.
 	Residual []pathcond.Pred
+	// Unmasked counts those of Preds that are no masked equality: what
+	// tuple-space search checks after a probe.
+	Unmasked int
 	// Lookups counts the calls of map functions that the condition needs.
 	Lookups int
 	// TooMany is set where the entries were too many to count.
@@ -138,9 +141,10 @@ func (a *Analyser) Judge(c Condition) *Judged {
 	}
 	var forms []form
 	for i, p := range c.Cond {
-		worst := Equal
+		worst, masked := Equal, true
 		for _, f := range all[i] {
 			worst = max(worst, f.class)
+			masked = masked && f.masked()
 			if f.class.Ternary() {
 				forms = append(forms, f)
 			}
@@ -151,6 +155,9 @@ func (a *Analyser) Judge(c Condition) *Judged {
 			minimal[p.Term] = false // once
 			j.Classes = append(j.Classes, worst)
 			j.bits += n
+			if !masked {
+				j.Unmasked++
+			}
 			if !worst.Ternary() {
 				j.Residual = append(j.Residual, p)
 			}
@@ -159,7 +166,7 @@ func (a *Analyser) Judge(c Condition) *Judged {
 	j.Lookups = a.lookups(j.Preds)
 	var lits []lit
 	for _, f := range forms {
-		if f.class == Equal && len(f.cubes) == 1 {
+		if f.masked() {
 			lits = append(lits, f.cubes[0]...)
 		}
 	}
@@ -177,7 +184,7 @@ func (r *reader) read(cond []pathcond.Pred) [][]form {
 		for i, p := range cond {
 			out[i] = r.forms(p.Term, p.Want)
 			for _, f := range out[i] {
-				if f.class == Equal && len(f.cubes) == 1 {
+				if f.masked() {
 					for _, l := range f.cubes[0] {
 						r.known[l.key()] = l&1 == 1
 					}

@@ -199,7 +199,7 @@ func (x *Analysis) tuples(c *Costs, n *profile.NIC) {
 		p := &c.Paths[i]
 		probes, candidates := s.Place(j.Path)
 		check := 0
-		if j.beyondEqual() > 0 || candidates > 1 {
+		if j.Unmasked > 0 || candidates > 1 {
 			check = rounds(n, candidates)
 		}
 		p.price(n, rounds(n, probes)+check, all+check, j.Lookups)

@@ -58,6 +58,19 @@ func apart(x, y cube) bool {
 	return false
 }
 
+// covers says whether all that matches y matches x.
+func covers(x, y cube) bool {
+	for _, l := range x {
+		for len(y) > 0 && y[0] < l {
+			y = y[1:]
+		}
+		if len(y) == 0 || y[0] != l {
+			return false
+		}
+	}
+	return true
+}
+
 // newCube makes an entry of literals in any order; false where they contradict
 // each other.
 func newCube(ls []lit) (cube, bool) {

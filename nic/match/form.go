@@ -14,6 +14,10 @@ type form struct {
 	hole  cube   // NotEqual: what it doesn't hold for
 }
 
+// masked says whether one entry is all of it: a masked equality, whatever it
+// looks like. A number below a power of two is one, too.
+func (f *form) masked() bool { return f.class.Ternary() && len(f.cubes) == 1 }
+
 // interval is a range of numbers.
 type interval struct{ lo, hi uint64 }
 
@@ -42,7 +46,7 @@ func (r *reader) form(t bv.Term, want bool) form {
 		return equality(c, never, want)
 	}
 	if cubes, ok := r.ordered(t, want); ok {
-		return ranged(cubes)
+		return form{class: Range, cubes: cubes}
 	}
 	if cubes, ok := r.table(t, want); ok {
 		return form{class: Table, cubes: cubes}
@@ -64,13 +68,6 @@ func equality(c cube, never, want bool) form {
 		return form{class: Equal, cubes: complement(c)}
 	}
 	return form{class: NotEqual, cubes: complement(c), hole: c}
-}
-
-func ranged(cubes []cube) form {
-	if len(cubes) <= 1 { // a prefix
-		return form{class: Equal, cubes: cubes}
-	}
-	return form{class: Range, cubes: cubes}
 }
 
 // equality takes t == k as bits of the key that have given values. never: no

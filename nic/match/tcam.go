@@ -139,7 +139,7 @@ func product(x, y []cube) []cube {
 }
 
 // orderEntries puts conditions in an order in which no entry that denies stands
-// above one of another condition that permits the same packet: the conditions
+// above one that another condition permits by: the conditions
 // with most packets first, so far as that allows. Where conditions wait for each
 // other in a ring, one of them has its inequalities expanded instead.
 func orderEntries(held []*Judged, permits, denies [][]cube) []int {
@@ -152,7 +152,8 @@ func orderEntries(held []*Judged, permits, denies [][]cube) []int {
 				continue
 			}
 			for _, p := range permits[k] {
-				if !apart(d, p) {
+				m, ok := meet(d, p)
+				if ok && !slices.ContainsFunc(denies[k], func(c cube) bool { return covers(c, m) }) {
 					return true
 				}
 			}

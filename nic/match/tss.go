@@ -105,20 +105,10 @@ func (t *TSS) Lookup(key []uint64, residual func(j *Judged) bool) (path int32, p
 		probes++
 		for _, j := range u.table[string(t.masked(key, u.mask))] {
 			candidates++
-			if j.beyondEqual() == 0 || residual(j) {
+			if j.Unmasked == 0 || residual(j) {
 				return j.Path, probes, candidates
 			}
 		}
 	}
 	return -1, probes, candidates
-}
-
-// beyondEqual counts the predicates that masked equality leaves to be checked.
-func (j *Judged) beyondEqual() (n int) {
-	for _, c := range j.Classes {
-		if c != Equal {
-			n++
-		}
-	}
-	return n
 }

@@ -1,0 +1,102 @@
+package match_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"jitnic/host/programs"
+	"jitnic/host/vm"
+	"jitnic/nic/match"
+)
+
+// Of every sample program, entries in a simulated TCAM answer as the guard tree
+// does for each packet of a capture and for damaged ones; likewise hash tables
+// of masks with the rest of the conditions checked behind them.
+func TestMatchersAgreeWithTree(t *testing.T) {
+	for _, s := range programs.All() {
+		t.Run(s.Name, func(t *testing.T) {
+			t0 := time.Now()
+			r := replay(t, s.Name, "sample:lab", 6000)
+			t1 := time.Now()
+			x, err := match.Analyse(r.work(s.Name, "lab"), match.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t2 := time.Now()
+			agree(t, r, x)
+			t.Logf("replay %v analyse %v sim %v", t1.Sub(t0), t2.Sub(t1), time.Since(t2))
+		})
+	}
+}
+
+func agree(t *testing.T, r *run, x *match.Analysis) {
+	tcams := map[string]*match.TCAM{"expanded": match.NewTCAM(x.Conds, false), "priority": match.NewTCAM(x.Conds, true)}
+	tss := match.NewTSS(x.Conds)
+	held := map[int32]bool{}
+	var expanded, priority uint64
+	for _, j := range x.Conds {
+		if j.Whole() {
+			held[j.Path] = true
+			expanded += j.Expanded
+			priority += j.Priority
+		}
+	}
+	if n := uint64(tcams["expanded"].Entries()); n != expanded {
+		t.Errorf("%d entries counted, %d made", expanded, n)
+	}
+	if n := uint64(tcams["priority"].Entries()); n != priority {
+		t.Errorf("%d entries counted by priority, %d made", priority, n)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	hits, in := 0, 0
+	var buf []uint64
+	check := func(what string, data []byte) {
+		if len(data) < 14 {
+			return
+		}
+		if err := r.S.Begin(&vm.Input{Data: data, IfIndex: 1}); err != nil {
+			t.Fatal(err)
+		}
+		want := r.Tree.Match()
+		if want >= int32(len(x.Conds)) {
+			want = -1 // a path that can't be a trace
+		}
+		in++
+		p := &match.Packet{Data: data, Ifindex: 1}
+		for name, c := range tcams {
+			buf = c.Key.Pack(buf, p)
+			got, _ := c.Lookup(buf)
+			w := want
+			if !held[w] {
+				w = -1
+			} else {
+				hits++
+			}
+			if got != w {
+				t.Fatalf("%s: %s TCAM says path %d, the tree %d: %x", what, name, got, w, data)
+			}
+		}
+		buf = tss.Key.Pack(buf, p)
+		got, _, _ := tss.Lookup(buf, func(j *match.Judged) bool { return r.Tree.Holds(j.Cond) })
+		if got != want {
+			t.Fatalf("%s: tuple-space search says path %d, the tree %d: %x", what, got, want, data)
+		}
+	}
+	for i, p := range r.packets {
+		check(fmt.Sprintf("packet %d", i), p)
+		q := append([]byte(nil), p...)
+		for range 1 + rng.IntN(3) {
+			q[rng.IntN(min(len(q), 80))] = [...]byte{0, 1, 2, 6, 17, 0x81, 0x86, 0xdd, 0x45, byte(rng.Uint32())}[rng.IntN(10)]
+		}
+		if rng.IntN(4) == 0 {
+			q = q[:rng.IntN(len(q)+1)]
+		}
+		check(fmt.Sprintf("packet %d, damaged", i), q)
+	}
+	t.Logf("%d conditions, %d whole, %d/%d entries, key %d bits; %d packets, %d held; tuples %d", len(x.Conds), len(held), expanded, priority, tcams["expanded"].Key.Width(), in, hits/2, len(tss.Tuples))
+	if hits == 0 && len(held) > 0 {
+		t.Error("no packet of a path that is held")
+	}
+}
