@@ -1,0 +1,129 @@
+package price
+
+import (
+	"fmt"
+	"math"
+
+	"jitnic/host/maps"
+	"jitnic/nic/device"
+	"jitnic/nic/match"
+	"jitnic/nic/profile"
+	"jitnic/nic/vliw"
+	"jitnic/nic/workload"
+	"jitnic/trace"
+)
+
+// Parts are the judgements that prices are made from.
+type Parts struct {
+	Match   *match.Costs // of the workload on the device
+	Refused []bool       // by path: the device can't hold or run it; nil: none
+	Raw     bool         // price the traces as they were before optimisation
+}
+
+// Prices are a workload's prices on a device and a host.
+type Prices struct {
+	In *device.Input
+	// Cycles and Scalar are by path the executor's cycles for the trace alone,
+	// without dispatch: on the device's executor, and one instruction a cycle.
+	Cycles, Scalar []uint32
+	Insns          []uint32 // of the trace priced
+}
+
+// Build prices a workload.
+func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Prices, error) {
+	if len(p.Match.Paths) != len(w.Paths) {
+		return nil, fmt.Errorf("price: match costs of %d paths for a workload of %d", len(p.Match.Paths), len(w.Paths))
+	}
+	out := &Prices{In: &device.Input{
+		Packets: make([]device.Packet, len(w.Packets)), Paths: make([]device.Path, len(w.Paths)),
+		Accesses: make([]device.Access, len(w.Accesses)), Entries: w.Entries, Invalidations: w.Invalidations,
+	}, Cycles: make([]uint32, len(w.Paths)), Scalar: make([]uint32, len(w.Paths)), Insns: make([]uint32, len(w.Paths))}
+	for i, a := range w.Accesses {
+		out.In.Accesses[i] = device.Access{Entry: a.Entry, Write: a.Write}
+	}
+	m := Machine(w, n)
+	sched := vliw.NewScheduler(m)
+	for i := range w.Paths {
+		path := &w.Paths[i]
+		t := path.Trace
+		if p.Raw {
+			t = path.Raw
+		}
+		cycles, err := execution(sched, t, m, n)
+		if err != nil {
+			return nil, fmt.Errorf("path %d: %w", i, err)
+		}
+		out.Cycles[i], out.Scalar[i], out.Insns[i] = cycles, vliw.ScalarCycles(t, m), uint32(t.Len())
+		slots := uint64(t.Len() + len(path.Cond))
+		mc := &p.Match.Paths[i]
+		d := &out.In.Paths[i]
+		*d = device.Path{
+			Match: mc.Match, Exec: sat(uint64(cycles) + n.Dispatch), Slots: sat(slots), Cost: sat(uint64(path.Raw.Raw)),
+			Compile: h.CompileBase + h.CompileInsn*uint64(path.Raw.Raw),
+			Install: 1000 * (n.InstallBase + n.InstallSlot*slots),
+			Bytes:   sat(8 * slots),
+			Refused: mc.Refused != "" || i < len(p.Refused) && p.Refused[i],
+		}
+		if path.Optimised && !p.Raw {
+			d.Compile += h.Optimise * uint64(path.Raw.Len())
+		}
+	}
+	host := make([]uint64, len(w.Shapes))
+	for i := range w.Shapes {
+		host[i] = Shape(&w.Shapes[i], h)
+	}
+	counted := make([]bool, len(w.Paths))
+	for i := range w.Packets {
+		q := &w.Packets[i]
+		d := &out.In.Packets[i]
+		*d = device.Packet{Path: q.Path, Flow: q.Flow, First: q.First, N: q.N, Queue: q.Queue, Len: q.Len, OutLen: q.OutLen,
+			Fate: fates[q.Fate], Miss: p.Match.Miss, Host: sat(host[q.Shape] + uint64(q.Len)*h.Byte + Verdict(q.Fate, h))}
+		if q.Path == workload.None {
+			continue
+		}
+		d.Miss = p.Match.Paths[q.Path].Miss
+		if !counted[q.Path] { // all runs of a path make the same accesses
+			counted[q.Path] = true
+			for _, a := range w.Accesses[q.First : q.First+uint32(q.N)] {
+				if a.Write {
+					out.In.Paths[q.Path].Writes++
+				} else {
+					out.In.Paths[q.Path].Reads++
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// Machine is the core of a device for a workload's maps.
+func Machine(w *workload.Workload, n *profile.NIC) *vliw.Machine {
+	m := vliw.MachineOf(n)
+	if w.Compiler == nil {
+		return m
+	}
+	specs := make([]*maps.Spec, len(w.Compiler.S.Maps))
+	for i, x := range w.Compiler.S.Maps {
+		specs[i] = x.Spec()
+	}
+	return m.For(specs)
+}
+
+// execution is a trace's cycles on the device's executor.
+func execution(s *vliw.Scheduler, t *trace.Trace, m *vliw.Machine, n *profile.NIC) (uint32, error) {
+	if n.Executor == profile.ExecScalar {
+		return vliw.ScalarCycles(t, m), nil
+	}
+	x, err := s.Schedule(t)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(x.Cycles), nil
+}
+
+// fates are where packets go on a device: a redirect leaves by the wire, as
+// most do (a redirect to a core or socket of the host crosses PCIe instead).
+var fates = [...]device.Fate{workload.Drop: device.Drop, workload.Tx: device.Wire, workload.Redirect: device.Wire, workload.Pass: device.Up}
+
+// sat puts a number into 32 bits.
+func sat(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
