@@ -92,14 +92,19 @@ func (e *Executor) Run(x *Schedule) (uint64, error) {
 
 // landed checks that nothing is under way in the next cycle.
 func (e *Executor) landed() error {
+	for r, at := range e.ready {
+		if at > e.cycle+1 {
+			return fmt.Errorf("vliw: cycle %d: r%d lands at %d, after control has left", e.cycle, r, at)
+		}
+	}
 	for _, p := range e.under {
 		if p.at > e.cycle+1 {
-			return fmt.Errorf("vliw: cycle %d: a store of %#x lands at %d, after the exit", e.cycle, p.addr, p.at)
+			return fmt.Errorf("vliw: cycle %d: a store of %#x lands at %d, after control has left", e.cycle, p.addr, p.at)
 		}
 	}
 	for _, b := range e.busy {
 		if b.at > e.cycle+1 {
-			return fmt.Errorf("vliw: cycle %d: map %d is busy until %d, after the exit", e.cycle, b.m, b.at)
+			return fmt.Errorf("vliw: cycle %d: map %d is busy until %d, after control has left", e.cycle, b.m, b.at)
 		}
 	}
 	return nil
@@ -450,4 +455,51 @@ func taken(in ebpf.Insn, a, b uint64) bool {
 		return x < y
 	}
 	return x <= y // JmpSLE
+}
+
+// RunProgram executes the schedule of a whole program on the packet that has
+// begun and returns r0. steps bounds the bundles. Programs that call functions
+// of their own or other programs are refused: for their timing see
+// [ProgramSchedule.Cycles].
+func (e *Executor) RunProgram(x *ProgramSchedule, steps int) (r0 uint64, cycles int, err error) {
+	e.enter()
+	e.s.Depth = 0
+	l := x.progs[x.entry]
+	pc := 0
+	for {
+		at := l.head[pc]
+		if at < 0 {
+			return 0, 0, fmt.Errorf("vliw: insn %d: control came to where no piece begins", pc)
+		}
+		p := &l.pieces[at]
+		pc = p.end
+		for _, b := range p.bundles {
+			if steps--; steps < 0 {
+				return 0, 0, fmt.Errorf("vliw: insn %d: ran too long", p.start)
+			}
+			left, verdict, err := e.bundle(p.ops, p.lat, b)
+			if err != nil {
+				return 0, 0, err
+			}
+			if left >= 0 {
+				if err := e.landed(); err != nil {
+					return 0, 0, err
+				}
+				o := &p.ops[left]
+				switch {
+				case o.isExit():
+					return verdict, int(e.cycle) + 1, nil
+				case leaves(o.In):
+					return 0, 0, fmt.Errorf("vliw: insn %d: a call into other code", o.Slot)
+				case o.In.Op == ebpf.OpJA32:
+					pc = int(o.Slot) + 1 + int(o.In.Imm)
+				default:
+					pc = int(o.Slot) + 1 + int(o.In.Off)
+				}
+				e.cycle++
+				break
+			}
+			e.cycle++
+		}
+	}
 }

@@ -43,7 +43,6 @@ type graph struct {
 	last  [11]int32 // last writer of each register, -1: none
 	reads [11]int32 // list of its readers since then
 	list  []reader
-	// acc of the flow sorted as noted: by op.
 }
 
 func (g *graph) add(from, to, lat int32) {
@@ -54,15 +53,15 @@ func (g *graph) add(from, to, lat int32) {
 }
 
 // build makes the graph of ops. The flow must be in the state before them.
-// meta, where there is one, is indexed by slot. leave says how many cycles the
-// block's branches must wait for an op before them; nil is for traces.
+// meta, where there is one, is indexed by slot. blk is of a piece of a program,
+// nil for traces.
 func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
 	g.m = m
 	g.nodes, g.edges, g.list = g.nodes[:0], g.edges[:0], g.list[:0]
 	for r := range g.last {
 		g.last[r], g.reads[r] = -1, -1
 	}
-	branch := int32(-1) // the branch before, all in all
+	branched := false
 	for i := range ops {
 		o := &ops[i]
 		var mt *trace.Meta
@@ -78,9 +77,9 @@ func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
 		g.registers(int32(i))
 		g.memories(first)
 		if o.isBranch() {
-			g.branch(ops, int32(i), blk)
-			branch = int32(i)
-		} else if branch >= 0 {
+			g.branch(ops, int32(i))
+			branched = true
+		} else if branched {
 			g.below(ops, int32(i), blk)
 		}
 	}
@@ -205,7 +204,13 @@ func (g *graph) memories(first int) {
 			}
 			switch {
 			case !a.write:
-				g.add(a.op, b.op, 0)
+				// A call reads while it runs: two never share a bundle if order
+				// matters.
+				lat := int32(0)
+				if g.nodes[a.op].res == resCall && g.nodes[b.op].res == resCall {
+					lat = 1
+				}
+				g.add(a.op, b.op, lat)
 			case !b.write:
 				g.add(a.op, b.op, g.nodes[a.op].lat)
 			default:
@@ -216,19 +221,15 @@ func (g *graph) memories(first int) {
 }
 
 // branch orders a branch, exit among them: what stands before it is issued by
-// then, and what is needed where it goes is done by the next cycle.
-func (g *graph) branch(ops []Op, i int32, blk *block) {
+// then, and done by the next cycle, so that nothing is under way where it goes.
+func (g *graph) branch(ops []Op, i int32) {
 	for j := int32(0); j < i; j++ {
 		n := &g.nodes[j]
 		if ops[j].isBranch() {
 			g.add(j, i, 0)
 			continue
 		}
-		lat := n.lat - 1
-		if blk != nil && !ops[i].isExit() && n.def != 0 && n.res != resCall && n.def&blk.liveAt(ops[i].Slot) == 0 {
-			lat = 0
-		}
-		g.add(j, i, lat)
+		g.add(j, i, n.lat-1)
 	}
 }
 
@@ -248,8 +249,12 @@ func (g *graph) below(ops []Op, i int32, blk *block) {
 }
 
 // harmless says whether an op may run where the program wouldn't have run it:
-// arithmetic, and loads that can't fault.
+// arithmetic, and loads that can't fault. It must be done at once, or it would
+// be under way where the branch goes.
 func (g *graph) harmless(o *Op, n *node) bool {
+	if n.lat > 1 {
+		return false
+	}
 	switch o.In.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
 		return true

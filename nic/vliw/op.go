@@ -35,13 +35,28 @@ func (o *Op) size() int {
 	return o.In.Size()
 }
 
-func (o *Op) isCall() bool { return o.In.Op == ebpf.OpCall || o.In.Op == ebpf.OpCallX }
+// isCall says whether the op calls something that comes back by itself: a
+// helper or a kernel function.
+func (o *Op) isCall() bool { return o.In.Op == ebpf.OpCall && !leaves(o.In) }
 func (o *Op) isExit() bool { return o.In.Op == ebpf.OpExit }
 
-// isBranch says whether control may leave here, exit included.
+// isBranch says whether control may leave here: jumps, exit, and calls that
+// run code of the program or of another one.
 func (o *Op) isBranch() bool {
 	c := o.In.Class()
 	return (c == ebpf.ClassJMP || c == ebpf.ClassJMP32) && !o.isCall()
+}
+
+// leaves says whether a call goes on in other code: a local one, one through a
+// register, a tail call, a helper with a callback.
+func leaves(in ebpf.Insn) bool {
+	switch in.Op {
+	case ebpf.OpCallX:
+		return true
+	case ebpf.OpCall:
+		return in.Src == ebpf.CallLocal || in.Src == ebpf.CallHelper && (in.Imm == 12 || in.Imm == 164 || in.Imm == 181)
+	}
+	return false
 }
 
 // reads and writes are the registers used and changed. Calls read just the

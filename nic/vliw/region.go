@@ -19,6 +19,7 @@ const (
 	rStack
 	rValue // of map m; -1: of some map
 	rKeys  // which keys map m has
+	rUse   // in what order they were used, of an LRU map
 	rSet   // what has no address: onGeometry, onRedirect, … in lo
 	rAny
 )
@@ -96,7 +97,7 @@ func conflict(a, b *access) bool {
 	switch x {
 	case rSet:
 		return a.lo&b.lo != 0
-	case rValue, rKeys:
+	case rValue, rKeys, rUse:
 		if a.m != b.m && a.m >= 0 && b.m >= 0 {
 			return false
 		}
@@ -226,7 +227,7 @@ func (f *flow) step(op int32, o *Op, meta *trace.Meta) {
 	case ebpf.ClassST, ebpf.ClassSTX:
 		f.store(op, o, meta)
 	default:
-		if o.isCall() {
+		if in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX {
 			f.call(op, in)
 		}
 	}
@@ -344,6 +345,7 @@ func (f *flow) store(op int32, o *Op, meta *trace.Meta) {
 		if in.Imm == ebpf.AtomicLoadAcq {
 			base = f.r[in.Src]
 		}
+		f.memory(op, &base, int64(in.Off), int64(o.size()), false, meta)
 		// load_acquire and store_release order other accesses too: taken for
 		// writes, and of anything.
 		f.memory(op, &base, int64(in.Off), int64(o.size()), true, meta)
@@ -377,6 +379,7 @@ func (f *flow) call(op int32, in ebpf.Insn) {
 	if e.all {
 		f.note(op, rAny, -1, 0, farLo, farHi, true)
 		f.note(op, rKeys, -1, 0, 0, 0, true)
+		f.note(op, rUse, -1, 0, 0, 0, true)
 		f.note(op, rSet, -1, 0, -1, 0, true)
 		f.spills = f.spills[:0]
 	}
@@ -388,7 +391,7 @@ func (f *flow) call(op int32, in ebpf.Insn) {
 	f.sets(op, e.reads, m, false)
 	f.sets(op, e.write, m, true)
 	if e.look && f.m.orders(m) {
-		f.note(op, rKeys, m, 0, 0, 0, true)
+		f.note(op, rUse, m, 0, 0, 0, true)
 	}
 	ret := f.unknown(kScalar)
 	switch {

@@ -1,0 +1,148 @@
+package vliw
+
+import "jitnic/host/ebpf"
+
+// clean takes out of a program what the hardware does (hXDP, OSDI 2020,
+// section 3.1): comparisons of a packet address with data_end, as the packet
+// memory itself refuses what lies outside; stores of zero to stack nobody wrote,
+// as the stack is cleared for each packet; and what is computed only for these.
+// A packet that fails a bounds check then ends otherwise than the program says.
+func (f *flowGraph) clean() {
+	if !f.m.NoBounds && !f.m.NoZeroing {
+		return
+	}
+	before := 0
+	for i := range f.blocks {
+		before += f.blocks[i].reachedOps()
+	}
+	for i := range f.blocks {
+		if f.blocks[i].reached {
+			f.strip(&f.blocks[i])
+		}
+	}
+	f.link()
+	after := 0
+	for i := range f.blocks {
+		after += f.blocks[i].reachedOps()
+	}
+	f.unreached = before - f.bounds - f.zeroing - after
+	f.analyse()
+	f.liveness()
+	for f.sweep() {
+		f.liveness()
+	}
+}
+
+func (b *basic) reachedOps() int {
+	if !b.reached {
+		return 0
+	}
+	return len(b.ops)
+}
+
+// strip removes bounds checks and stores of zero from a block.
+func (f *flowGraph) strip(b *basic) {
+	b.in.into(&f.flow)
+	dirty := b.in.dirty
+	n := 0
+	for k := range b.ops {
+		o := b.ops[k]
+		first := len(f.flow.acc)
+		zero := zeroStore(&o, &f.flow)
+		check, inside := f.boundsCheck(&o)
+		f.flow.step(int32(k), &o, nil)
+		acc := f.flow.acc[first:]
+		zero = zero && acc[0].region == rStack && acc[0].base == baseStack
+		switch {
+		case f.m.NoZeroing && zero && clean(&dirty, &acc[0]):
+			f.zeroing++
+			continue
+		case f.m.NoBounds && check && !inside:
+			f.bounds++
+			f.gone[o.Slot] = true
+			continue
+		case f.m.NoBounds && check:
+			o.In = ebpf.Insn{Op: ebpf.OpJA, Off: o.In.Off} // always within
+		}
+		if !zero {
+			soil(&dirty, acc)
+		}
+		b.ops[n] = o
+		n++
+	}
+	b.ops = b.ops[:n]
+}
+
+// clean says whether all bytes of an access are zero.
+func clean(dirty *[stackBytes / 64]uint64, a *access) bool {
+	if a.lo < -stackBytes || a.hi > 0 {
+		return false
+	}
+	for b := a.lo; b < a.hi; b++ {
+		i := b + stackBytes
+		if dirty[i/64]>>(i%64)&1 != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// boundsCheck says whether an op compares a packet address with data_end, and
+// whether it jumps where the address is within.
+func (f *flowGraph) boundsCheck(o *Op) (ok, inside bool) {
+	in := o.In
+	if in.Class() != ebpf.ClassJMP || !in.IsCondJump() || in.Op&ebpf.SrcX == 0 || in.Op == ebpf.OpMayGo {
+		return false, false
+	}
+	a, b := f.flow.r[in.Dst].kind, f.flow.r[in.Src].kind
+	var less bool // jumps where dst is the smaller
+	switch in.JmpOp() {
+	case ebpf.JmpLT, ebpf.JmpLE:
+		less = true
+	case ebpf.JmpGT, ebpf.JmpGE:
+	default:
+		return false, false
+	}
+	switch {
+	case a == kPacket && b == kEnd:
+		return true, less
+	case a == kEnd && b == kPacket:
+		return true, !less
+	}
+	return false, false
+}
+
+// sweep removes what computes a register that nobody reads, and says whether
+// there was such.
+func (f *flowGraph) sweep() bool {
+	found := false
+	for i := range f.blocks {
+		b := &f.blocks[i]
+		if !b.reached {
+			continue
+		}
+		live := b.out
+		keep := make([]bool, len(b.ops))
+		for k := len(b.ops) - 1; k >= 0; k-- {
+			o := &b.ops[k]
+			c := o.In.Class()
+			pure := c == ebpf.ClassALU || c == ebpf.ClassALU64 || c == ebpf.ClassLDX || o.In.IsWide()
+			if pure && o.writes()&live == 0 {
+				f.dead++
+				found = true
+				continue
+			}
+			keep[k] = true
+			live = live&^o.writes() | o.reads()
+		}
+		n := 0
+		for k := range b.ops {
+			if keep[k] {
+				b.ops[n] = b.ops[k]
+				n++
+			}
+		}
+		b.ops = b.ops[:n]
+	}
+	return found
+}

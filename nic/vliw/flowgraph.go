@@ -1,0 +1,431 @@
+package vliw
+
+import (
+	"slices"
+
+	"jitnic/host/ebpf"
+)
+
+// flowGraph is a program cut into blocks, with what is known where each begins
+// and which registers are read after it.
+type flowGraph struct {
+	m      *Machine
+	insns  []ebpf.Insn
+	second []bool // by slot: the second half of a wide instruction
+	blocks []basic
+	at     []int32 // by slot: its block
+	entry  []bool  // by slot: a function begins there
+	gone   []bool  // by slot: a bounds check that was removed
+	flow   flow
+
+	bounds, zeroing, dead, unreached int
+}
+
+// basic is one block.
+type basic struct {
+	start, end int // slots
+	source     int // instructions
+	ops        []Op
+	succ       []int32
+	preds      int
+	reached    bool
+	head       bool // something other than the block before leads here
+	in         state
+	live, out  ebpf.Regs // read from its start on, after its end
+}
+
+// state is what holds where a block begins, on every way to it.
+type state struct {
+	known  bool
+	r      [11]value
+	spills []spill
+	dirty  [stackBytes / 64]uint64 // stack bytes that may not be zero
+}
+
+const stackBytes = 512
+
+func newFlowGraph(insns []ebpf.Insn, m *Machine) (*flowGraph, error) {
+	f := &flowGraph{m: m, insns: insns, second: make([]bool, len(insns)), at: make([]int32, len(insns)), entry: make([]bool, len(insns)), gone: make([]bool, len(insns))}
+	f.entry[0] = true
+	cut := make([]bool, len(insns)+1)
+	for pc := 0; pc < len(insns); pc++ {
+		in := insns[pc]
+		if c, ok := ebpf.Callee(insns, pc); ok {
+			f.entry[c] = true
+		}
+		if leaves(in) {
+			cut[pc+1] = true // where it comes back to
+		}
+		if in.IsWide() {
+			pc++
+			f.second[pc] = true
+		}
+	}
+	reach := ebpf.Reachable(insns)
+	for _, b := range ebpf.Blocks(insns) {
+		start := b.Start
+		for pc := b.Start + 1; pc <= b.End; pc++ {
+			if pc == b.End || cut[pc] {
+				f.blocks = append(f.blocks, basic{start: start, end: pc, reached: reach[start]})
+				start = pc
+			}
+		}
+	}
+	for i := range f.blocks {
+		b := &f.blocks[i]
+		for pc := b.start; pc < b.end; pc++ {
+			f.at[pc] = int32(i)
+		}
+		if !b.reached {
+			continue
+		}
+		ops, err := opsOf(insns[b.start:b.end], nil)
+		if err != nil {
+			return nil, err
+		}
+		for k := range ops {
+			ops[k].Slot += int32(b.start)
+		}
+		b.ops, b.source = ops, len(ops)
+	}
+	f.exits()
+	f.link()
+	f.analyse()
+	f.liveness()
+	return f, nil
+}
+
+// exits makes a jump to an exit the exit itself, where exits take a constant.
+func (f *flowGraph) exits() {
+	if !f.m.ExitImm {
+		return
+	}
+	for i := range f.blocks {
+		ops := f.blocks[i].ops
+		if len(ops) < 2 {
+			continue
+		}
+		o := &ops[len(ops)-1]
+		to := int(o.Slot) + 1 + int(o.In.Off)
+		if o.In.Op != ebpf.OpJA || f.insns[to].Op != ebpf.OpExit {
+			continue
+		}
+		p := &ops[len(ops)-2].In
+		if (p.Class() == ebpf.ClassALU64 || p.Class() == ebpf.ClassALU) && p.ALUOp() == ebpf.ALUMov && p.Op&ebpf.SrcX == 0 && p.Dst == 0 {
+			o.In = ebpf.Insn{Op: ebpf.OpExit}
+		}
+	}
+}
+
+// targets appends the blocks that control may go to after op, the last of
+// block i; end of it all is none.
+func (f *flowGraph) targets(i int, dst []int32) []int32 {
+	b := &f.blocks[i]
+	next := func(pc int) {
+		if pc < len(f.insns) {
+			if t := f.at[pc]; !slices.Contains(dst, t) {
+				dst = append(dst, t)
+			}
+		}
+	}
+	if len(b.ops) == 0 {
+		next(b.end)
+		return dst
+	}
+	o := &b.ops[len(b.ops)-1]
+	in := o.In
+	switch {
+	case in.Op == ebpf.OpExit:
+	case in.Op == ebpf.OpJA:
+		next(int(o.Slot) + 1 + int(in.Off))
+	case in.Op == ebpf.OpJA32:
+		next(int(o.Slot) + 1 + int(in.Imm))
+	case in.IsCondJump():
+		next(b.end)
+		next(int(o.Slot) + 1 + int(in.Off))
+	default:
+		next(b.end)
+	}
+	return dst
+}
+
+// link finds successors, what can be reached, and the heads of chains.
+func (f *flowGraph) link() {
+	was := 0
+	for i := range f.blocks {
+		b := &f.blocks[i]
+		b.preds, b.succ = 0, b.succ[:0]
+		if b.reached {
+			was++
+			b.succ = f.targets(i, b.succ)
+		}
+		b.reached = false
+	}
+	var work []int32
+	visit := func(i int32) {
+		if !f.blocks[i].reached {
+			f.blocks[i].reached = true
+			work = append(work, i)
+		}
+	}
+	visit(0)
+	for len(work) > 0 {
+		i := work[len(work)-1]
+		work = work[:len(work)-1]
+		b := &f.blocks[i]
+		for _, s := range b.succ {
+			f.blocks[s].preds++
+			visit(s)
+		}
+		for k := range b.ops {
+			if c, ok := ebpf.Callee(f.insns, int(b.ops[k].Slot)); ok {
+				visit(f.at[c])
+			}
+		}
+	}
+	for i := range f.blocks {
+		f.blocks[i].head = i == 0 || !f.chains(i-1)
+	}
+}
+
+// chains says whether block i and the next are one piece: the next is entered
+// from i alone, and falling through.
+func (f *flowGraph) chains(i int) bool {
+	if !f.m.Speculate && f.m.Branches <= 1 || i+1 >= len(f.blocks) {
+		return false
+	}
+	b, c := &f.blocks[i], &f.blocks[i+1]
+	if !b.reached || !c.reached || c.preds != 1 || f.entry[c.start] || !slices.Contains(b.succ, int32(i+1)) {
+		return false
+	}
+	if n := len(b.ops); n > 0 {
+		in := b.ops[n-1].In
+		if leaves(in) || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32 || in.IsCondJump() && in.Off == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// into sets a flow to the state.
+func (s *state) into(f *flow) {
+	f.fresh = baseFresh
+	f.acc, f.spills = f.acc[:0], f.spills[:0]
+	num := func(v value) value {
+		if v.base == 0 && v.kind != kConst && v.kind != kMap {
+			v.base = f.number()
+		}
+		return v
+	}
+	for r := range s.r {
+		f.r[r] = num(s.r[r])
+	}
+	for _, sp := range s.spills {
+		f.spills = append(f.spills, spill{sp.off, num(sp.v)})
+	}
+}
+
+// from takes a flow's state, with bases that mean something only there left
+// out.
+func (s *state) from(f *flow) {
+	out := func(v value) value {
+		if v.base > baseFresh {
+			v.base, v.off = 0, 0
+		}
+		return v
+	}
+	s.known = true
+	for r := range f.r {
+		s.r[r] = out(f.r[r])
+	}
+	s.spills = s.spills[:0]
+	for _, sp := range f.spills {
+		s.spills = append(s.spills, spill{sp.off, out(sp.v)})
+	}
+}
+
+// join is what holds on both ways.
+func join(a, b value) value {
+	if a == b {
+		return a
+	}
+	if a.kind == kConst && a.off == 0 && isPointer(b.kind) {
+		return value{kind: b.kind, m: b.m} // 0, which is never accessed
+	}
+	if b.kind == kConst && b.off == 0 && isPointer(a.kind) {
+		return value{kind: a.kind, m: a.m}
+	}
+	number := func(k kind) bool { return k == kConst || k == kScalar }
+	switch {
+	case number(a.kind) && number(b.kind):
+		return value{kind: kScalar, m: -1}
+	case a.kind == b.kind:
+		v := value{kind: a.kind, m: a.m}
+		if a.m != b.m {
+			v.m = -1
+		}
+		if a.base == b.base && a.off == b.off {
+			v.base, v.off = a.base, a.off
+		}
+		return v
+	}
+	return value{kind: kAny, m: -1}
+}
+
+// meet joins o into s and says whether s changed.
+func (s *state) meet(o *state) bool {
+	if !s.known {
+		s.known, s.r, s.dirty = true, o.r, o.dirty
+		s.spills = append(s.spills[:0], o.spills...)
+		return true
+	}
+	changed := false
+	for r := range s.r {
+		if v := join(s.r[r], o.r[r]); v != s.r[r] {
+			s.r[r], changed = v, true
+		}
+	}
+	n := 0
+	for _, sp := range s.spills {
+		for _, q := range o.spills {
+			if q.off == sp.off {
+				v := join(sp.v, q.v)
+				changed = changed || v != sp.v
+				s.spills[n] = spill{sp.off, v}
+				n++
+				break
+			}
+		}
+	}
+	changed = changed || n != len(s.spills)
+	s.spills = s.spills[:n]
+	for i := range s.dirty {
+		if d := s.dirty[i] | o.dirty[i]; d != s.dirty[i] {
+			s.dirty[i], changed = d, true
+		}
+	}
+	return changed
+}
+
+// start is the state in which the function at slot pc begins.
+func (f *flowGraph) start(pc int) state {
+	var fl flow
+	fl.enter(f.m)
+	if pc > 0 {
+		for r := range 10 {
+			fl.r[r] = fl.unknown(kAny)
+		}
+	}
+	var s state
+	s.from(&fl)
+	return s
+}
+
+// soil marks the stack bytes that an op's accesses leave other than zero.
+func soil(dirty *[stackBytes / 64]uint64, acc []access) {
+	for k := range acc {
+		a := &acc[k]
+		if !a.write || a.region != rStack && a.region != rAny {
+			continue
+		}
+		lo, hi := int64(-stackBytes), int64(0)
+		if a.region == rStack && a.base == baseStack {
+			lo, hi = max(lo, a.lo), min(hi, a.hi)
+		}
+		for b := lo; b < hi; b++ {
+			i := b + stackBytes
+			dirty[i/64] |= 1 << (i % 64)
+		}
+	}
+}
+
+// zeroStore says whether an op stores zero.
+func zeroStore(o *Op, f *flow) bool {
+	switch {
+	case o.In.Class() == ebpf.ClassST:
+		return o.In.Imm == 0
+	case o.In.Class() == ebpf.ClassSTX && !o.In.IsAtomic():
+		v := &f.r[o.In.Src]
+		return v.kind == kConst && v.off == 0
+	}
+	return false
+}
+
+// analyse finds the state at the start of each block.
+func (f *flowGraph) analyse() {
+	var work []int32
+	for i := range f.blocks {
+		b := &f.blocks[i]
+		b.in = state{}
+		if b.reached && f.entry[b.start] {
+			b.in = f.start(b.start)
+			work = append(work, int32(i))
+		}
+	}
+	f.flow.m = f.m
+	var out state
+	for len(work) > 0 {
+		i := work[len(work)-1]
+		work = work[:len(work)-1]
+		b := &f.blocks[i]
+		b.in.into(&f.flow)
+		out.dirty = b.in.dirty
+		for k := range b.ops {
+			first := len(f.flow.acc)
+			o := &b.ops[k]
+			zero := zeroStore(o, &f.flow)
+			f.flow.step(int32(k), o, nil)
+			if !zero || f.flow.acc[first].region != rStack || f.flow.acc[first].base != baseStack {
+				soil(&out.dirty, f.flow.acc[first:])
+			}
+		}
+		out.from(&f.flow)
+		for _, s := range b.succ {
+			if f.blocks[s].in.meet(&out) {
+				work = append(work, s)
+			}
+		}
+	}
+}
+
+// liveness finds the registers read after each block.
+func (f *flowGraph) liveness() {
+	for i := range f.blocks {
+		f.blocks[i].live, f.blocks[i].out = 0, 0
+	}
+	for changed := true; changed; {
+		changed = false
+		for i := len(f.blocks) - 1; i >= 0; i-- {
+			b := &f.blocks[i]
+			if !b.reached {
+				continue
+			}
+			live := ebpf.Regs(0)
+			for _, s := range b.succ {
+				live |= f.blocks[s].live
+			}
+			b.out = live
+			for k := len(b.ops) - 1; k >= 0; k-- {
+				live = live&^b.ops[k].writes() | b.ops[k].reads()
+			}
+			if live != b.live {
+				b.live, changed = live, true
+			}
+		}
+	}
+}
+
+// liveAt are the registers read where the jump at a slot goes.
+func (f *flowGraph) liveAt(slot int32) ebpf.Regs {
+	in := f.insns[slot]
+	var to int
+	switch {
+	case in.Op == ebpf.OpExit || leaves(in):
+		return 1<<11 - 1
+	case in.Op == ebpf.OpJA32:
+		to = int(slot) + 1 + int(in.Imm)
+	default:
+		to = int(slot) + 1 + int(in.Off)
+	}
+	return f.blocks[f.at[to]].live
+}
