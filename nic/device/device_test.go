@@ -59,10 +59,10 @@ var onePath = []Path{{Match: 10, Exec: 20, Slots: 1, Cost: 1}}
 
 // A hit that goes out:
 //
-//	   0  received; the matcher takes it at once
-//	  10  matched
-//	  30  executed
-//	 130  on the wire: 80 B and 20 B around them at a byte a ns
+//	  0  received; the matcher takes it at once
+//	 10  matched
+//	 30  executed
+//	130  on the wire: 80 B and 20 B around them at a byte a ns
 func TestOneHit(t *testing.T) {
 	in := &Input{Packets: []Packet{{Fate: Wire, Len: 60, OutLen: 80}}, Paths: onePath}
 	r := mustRun(t, in, testDevice(), testHost(), at(0), Options{Mode: NICOnly})

@@ -35,6 +35,9 @@ func (m *model) newCrossing(bytes uint64) crossing {
 
 // book sends n transfers in a direction and returns how long the first waited.
 func (m *model) book(dir int, t int64, x crossing, n uint64, why Cause) int64 {
+	if n == 0 {
+		return 0
+	}
 	m.sum.pcie[dir][why] += n * x.bytes
 	wait, _ := m.line[dir].book(t, int64(n)*x.ser)
 	return wait
@@ -43,6 +46,9 @@ func (m *model) book(dir int, t int64, x crossing, n uint64, why Cause) int64 {
 // fetch makes n reads one after the other, asked for in direction ask, and
 // returns the stall: a crossing each, behind what the links had to do before.
 func (m *model) fetch(side *Side, ask int, t int64, n uint64) int64 {
+	if n == 0 {
+		return 0
+	}
 	wait := m.book(ask, t, m.request, n, MapReads)
 	wait += m.book(1-ask, t, m.data, n, MapReads)
 	stall := wait + int64(n)*m.read
@@ -69,12 +75,9 @@ func (m *model) onNIC(t int64, pkt uint32, path int32) int64 {
 	switch m.memory {
 	case profile.MemHost:
 		p := &m.in.Paths[path]
-		if p.Writes > 0 {
-			m.post(up, t, uint64(p.Writes))
-		}
-		if p.Reads > 0 {
-			return m.fetch(side, up, t, uint64(p.Reads))
-		}
+		stall := m.fetch(side, up, t, uint64(p.Reads))
+		m.post(up, t, uint64(p.Writes))
+		return stall
 	case profile.MemReplicated:
 		return m.copies(side, 0, up, t, pkt)
 	}
@@ -92,12 +95,9 @@ func (m *model) onHost(t int64, pkt uint32) int64 {
 	side.Writes += uint64(u.writes)
 	switch m.memory {
 	case profile.MemNIC:
-		if u.writes > 0 {
-			m.post(down, t, uint64(u.writes))
-		}
-		if u.reads > 0 {
-			return m.fetch(side, down, t, uint64(u.reads))
-		}
+		stall := m.fetch(side, down, t, uint64(u.reads))
+		m.post(down, t, uint64(u.writes))
+		return stall
 	case profile.MemReplicated:
 		return m.copies(side, 1, down, t, pkt)
 	}
@@ -126,12 +126,8 @@ func (m *model) copies(side *Side, who uint8, dir int, t int64, pkt uint32) int6
 			*v |= own
 		}
 	}
-	if messages > 0 {
-		side.Messages += messages
-		m.book(dir, t, m.message, messages, Invalidations)
-	}
-	if reads > 0 {
-		return m.fetch(side, dir, t, reads)
-	}
-	return 0
+	stall := m.fetch(side, dir, t, reads)
+	side.Messages += messages
+	m.book(dir, t, m.message, messages, Invalidations)
+	return stall
 }

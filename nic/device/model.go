@@ -163,6 +163,7 @@ type model struct {
 	offered  [2]uint64
 	sum      tally
 	lat      [2]histogram // miss, hit
+	lostTime sum          // ps that lost packets were in the device
 	res      Result
 	begin    shot
 	last     shot
@@ -226,7 +227,7 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		free: -1, lastTake: -1 << 62, lastInstall: -1 << 62,
 		cores: make([]core, host.Cores),
 		gen:   make([]uint32, len(in.Paths)),
-		log:   make([]exit, 0, count),
+		log:   make([]exit, 0, min(count, 1<<16)),
 	}
 	if opt.Mode == HostOnly {
 		m.memory = profile.MemShared // all maps are with the only one who uses them

@@ -365,6 +365,7 @@ func (m *model) leave(t int64, s uint32, end ending) {
 	counted := sl.seq >= m.warm
 	switch end {
 	case lost:
+		m.lostTime.add(t - sl.arrival)
 		return
 	case verdictDrop:
 		if counted {
@@ -385,6 +386,7 @@ func (m *model) leave(t int64, s uint32, end ending) {
 			if counted {
 				m.res.Drops.Egress++
 			}
+			m.lostTime.add(t - sl.arrival)
 			return
 		}
 		begin, through := l.put(t, m.wire[p.OutLen], uint32(p.OutLen))
