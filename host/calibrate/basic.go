@@ -13,9 +13,9 @@ import (
 
 // floor times programs that do nothing: as XDP, where the call goes through
 // the dispatcher (a direct call), and as a classifier, where it is an indirect
-// one. A run's time is a whole number of ns, cut off: half of one is added.
+// one.
 //
-// Every other step uses classifiers: same JIT, same helpers; but
+// Most other steps uses classifiers: same JIT, same helpers; but
 // BPF_PROG_TEST_RUN of XDP rebuilds the dispatcher and waits for RCU at each
 // call, some 20 ms (net/bpf/test_run.c, bpf_prog_change_xdp).
 func floor(b *bench) error {
@@ -55,8 +55,7 @@ func floor(b *bench) error {
 		return err
 	}
 	for i, w := range whats {
-		f := difference(times[i], nil, 1)
-		f.Value, f.Median, f.Q1, f.Q3 = f.Value+0.5, f.Median+0.5, f.Q1+0.5, f.Q3+0.5
+		f := difference(times[i], nil, 1).half()
 		f.Group, f.Name, f.Bytes, f.Note = "floor", w.name, w.bytes, w.note
 		b.note(f)
 	}

@@ -55,7 +55,7 @@ func live(b *bench) error {
 		}
 	}
 	for i, w := range whats {
-		f := difference(times[i], nil, 1)
+		f := difference(times[i], nil, 1).half()
 		f.Group, f.Name, f.Bytes, f.Note = "live", w.name, len(packet), w.note
 		b.note(f)
 	}

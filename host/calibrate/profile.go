@@ -74,8 +74,12 @@ func (s *Study) source(f *Figure, note string) string {
 		m.Kernel, jit, m.Date, note, how, f.Rounds, number(f.Median), number(f.IQR()))
 }
 
-// spread is the range of a look-up's time from the smallest map to the largest.
+// spread is the range of a look-up's time from the smallest map to the largest,
+// of an instruction's from those that overlap to those that wait.
 func (s *Study) spread(f *Figure) (lo, hi float64, ok bool) {
+	if wait := s.Find("insn", "alu"); f.Group == "insn" && wait != nil {
+		return f.Value, wait.Value, wait.Value > f.Value
+	}
 	if f.Group != "type" {
 		return 0, 0, false
 	}
@@ -96,12 +100,7 @@ var parameters = []struct {
 	note   string
 	figure func(s *Study) *Figure
 }{
-	{"insn", "an instruction, in the sample programs or else in a mix as parsers have it", func(s *Study) *Figure {
-		if f := s.Find("program", "insn"); f != nil && f.Value > 0 {
-			return f
-		}
-		return s.Find("insn", "mix")
-	}},
+	{"insn", "an instruction of a mix as parsers have it", figure("insn", "mix")},
 	{"byte", "a byte more that a program reads", figure("packet", "byte")},
 	{"helper", "the middle one of five helpers", func(s *Study) *Figure { return s.helper() }},
 	{"call.tail", "chain of tail calls, index known", figure("call", "tail")},

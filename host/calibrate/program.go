@@ -1,151 +1,136 @@
 package calibrate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
-	"jitnic/host"
 	"jitnic/host/ebpf"
 	"jitnic/host/kernel"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
-	"jitnic/nic"
-	"jitnic/trace"
-
-	cilium "github.com/cilium/ebpf"
 )
 
-// programs times the sample programs whole, each on a packet of its own, and
-// compares that with the sum of the parts: floor, look-ups and helpers as
-// measured by themselves. What is left, over the executed instructions, is what
-// an instruction costs in a real program, where caches, branches and the JIT's
-// entry and exit have their share.
-func programsWhole(b *bench) error {
+// wholePrograms times the sample programs whole, each on a packet of its own,
+// and puts beside that the sum of the parts: floor, instructions, look-ups,
+// helpers, calls and atomics as measured by themselves. It is how far a model
+// that adds up such figures, as nic/device does, can be trusted on this machine.
+func wholePrograms(b *bench) error {
 	all, err := samples(16, b.opt.Seed)
 	if err != nil {
 		return err
 	}
 	floor := b.study.Find("floor", "xdp_drop")
-	var perInsn []float64
-	type whole struct {
-		f    Figure
-		raw  float64 // executed instructions
-		rest float64 // ns but for the parts
-	}
-	var wholes []whole
+	mix := b.study.Find("insn", "mix")
 	for _, s := range all {
 		b.progress("sample programs: " + s.name)
-		w, err := b.whole(s)
+		f, rec, err := b.whole(s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		b.close()
-		if w == nil {
-			continue // its paths are no traces: its instructions aren't known
+		if rec == nil {
+			continue // it settles on no path
 		}
-		parts := 0.0
-		if floor != nil {
-			parts = floor.Value
+		lookups := 0
+		for _, c := range rec.Calls {
+			if c.Helper == helperLookup {
+				lookups++
+			}
 		}
-		parts += b.calls(s, w.trace)
-		x := whole{w.f, float64(w.trace.Raw), w.f.Value - parts}
-		wholes = append(wholes, x)
-		perInsn = append(perInsn, x.rest/x.raw)
+		f.Note = fmt.Sprintf("%d instructions, %d look-ups, %d other helpers", len(rec.Steps), lookups, len(rec.Calls)-lookups)
+		if floor != nil && mix != nil {
+			f.Parts = round3(floor.Value + b.study.parts(s, rec) + mix.Value*float64(len(rec.Steps)))
+			if walks(s, rec) {
+				f.Note += "; its LPM trie is smaller than those measured"
+			}
+		}
+		b.note(f)
 	}
-	if len(perInsn) == 0 || floor == nil || b.study.Find("type", "access") == nil {
-		return nil // measured alone, without the parts: nothing to compare with
-	}
-	insn := of(perInsn)
-	insn.Group, insn.Name = "program", "insn"
-	insn.Note = fmt.Sprintf("an instruction in %d sample programs: time less floor, look-ups and helpers, by executed instructions; median", len(perInsn))
-	for _, w := range wholes {
-		sum := w.f.Value - w.rest + insn.Value*w.raw
-		w.f.Note += fmt.Sprintf("; %.0f instructions; the parts measured add up to %.1f ns", w.raw, sum)
-		b.note(w.f)
-	}
-	b.note(insn)
 	return nil
 }
 
-type wholeRun struct {
-	f     Figure
-	trace *trace.Trace
-}
-
 // whole times one sample in the kernel, its maps filled as in the VM, on the
-// packet whose path has the most instructions in the state it settles in.
-func (b *bench) whole(s *sample) (*wholeRun, error) {
-	o := host.ExploreOptions()
-	o.Prepare = s.prepare
-	r, err := host.New(s.obj, s.entry, o)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
+// packet whose path has the most instructions in the state it settles in. The
+// recording is of that path; nil where there is none.
+func (b *bench) whole(s *sample) (Figure, *vm.Recording, error) {
 	k, err := kernel.Load(s.obj, s.entry, kernel.Options{Plain: true})
 	if err != nil {
-		return nil, err
+		return Figure{}, nil, err
 	}
 	b.open = append(b.open, k.Maps, k)
-	if err := copyMaps(r.S, k.Maps); err != nil {
-		return nil, err
-	}
 	var best []byte
-	var path *trace.Trace
-	for _, p := range s.packets {
-		t, err := settle(r, p)
+	var rec *vm.Recording
+	for i, p := range s.packets {
+		st, err := vm.NewState(s.obj, vm.Options{})
 		if err != nil {
-			return nil, err
+			return Figure{}, nil, err
 		}
-		if t != nil && (path == nil || t.Raw > path.Raw) {
-			best, path = p, t
+		err = s.prepare(st)
+		if err == nil && i == 0 {
+			err = copyMaps(st, k.Maps)
+		}
+		var r *vm.Recording
+		if err == nil {
+			r, err = settle(st, s, p)
+		}
+		st.Close()
+		if err != nil {
+			return Figure{}, nil, err
+		}
+		if r != nil && (rec == nil || len(r.Steps) > len(rec.Steps)) {
+			best, rec = p, r
 		}
 	}
-	if path == nil {
-		return nil, nil
+	if rec == nil {
+		return Figure{}, nil, nil
 	}
 	m := b.meter
 	m.rounds = min(m.rounds, slowRounds)
 	times, err := m.series(job{prog: k, packet: best})
 	if err != nil {
-		return nil, err
+		return Figure{}, nil, err
 	}
-	f := difference(times[0], nil, 1)
-	f.Value, f.Median, f.Q1, f.Q3 = f.Value+0.5, f.Median+0.5, f.Q1+0.5, f.Q3+0.5 // whole ns, cut off
-	f.Group, f.Name, f.Bytes, f.Note = "program", s.name, len(best), "whole sample program, harness included"
-	return &wholeRun{f, path}, nil
+	f := difference(times[0], nil, 1).half()
+	f.Group, f.Name, f.Bytes = "program", s.name, len(best)
+	return f, rec, nil
 }
 
 // settle runs a program on a packet and then on what became of it, again and
-// again, as BPF_PROG_TEST_RUN does, and returns the trace of the path that it
-// stays on, nil where it
-// doesn't. Time to live, for one, has
-// run out after 255 hops.
-func settle(r *host.Runtime, packet []byte) (*trace.Trace, error) {
+// again, as BPF_PROG_TEST_RUN does, and returns the recording of the path that
+// it stays on, nil where it doesn't: time to live, for one, runs out after 255
+// hops.
+func settle(st *vm.State, s *sample, packet []byte) (*vm.Recording, error) {
 	const runs, steady = 600, 64
+	it, err := vm.NewInterp(st, s.obj, s.entry)
+	if err != nil {
+		return nil, err
+	}
 	in := vm.Input{Data: slices.Clone(packet), IfIndex: 1}
 	var out vm.Output
-	var path nic.Path = nic.NoPath
+	var now, before vm.Recording
 	same := 0
 	for i := range runs {
 		in.TimeNS = uint64(i) * 100
-		if _, err := r.Process(&in, &out); err != nil {
-			return nil, err
-		}
+		it.RunRecorded(&in, &out, &now)
 		if out.Err != nil {
-			return nil, nil
+			if errors.Is(out.Err, vm.ErrShort) || errors.Is(out.Err, vm.ErrLong) {
+				return nil, nil
+			}
+			return nil, out.Err
 		}
-		if r.NIC.LastPath == path {
+		if slices.EqualFunc(now.Steps, before.Steps, func(a, b vm.Step) bool { return a.Prog == b.Prog && a.PC == b.PC }) {
 			same++
 		} else {
-			path, same = r.NIC.LastPath, 0
+			same = 0
 		}
+		now, before = before, now
 		in.Data = append(in.Data[:0], out.Data...)
 	}
-	if same < steady || path < 0 || int(path) >= len(r.Paths()) {
+	if same < steady {
 		return nil, nil
 	}
-	return r.Paths()[path].Path.Trace, nil
+	return &before, nil
 }
 
 // copyMaps puts what a state's maps hold into the kernel's.
@@ -167,65 +152,101 @@ func copyMaps(s *vm.State, ms *kernel.Maps) error {
 	return nil
 }
 
-// calls adds up what a trace's helper calls cost by themselves.
-func (b *bench) calls(s *sample, t *trace.Trace) float64 {
+// parts adds up what the calls and atomics of a run cost by themselves.
+func (s *Study) parts(of *sample, rec *vm.Recording) float64 {
 	sum := 0.0
-	m := -1 // map that r1 holds
-	for pc := 0; pc < len(t.Code); pc++ {
-		in := t.Code[pc]
+	for _, c := range rec.Calls {
+		var spec *maps.Spec
+		if c.Map >= 0 && int(c.Map) < len(of.obj.Maps) {
+			spec = of.obj.Maps[c.Map]
+		}
+		if miss := s.FindMap("map", "miss", kindOf(spec)); c.Helper == helperLookup && c.Ret == 0 && miss != nil {
+			sum += miss.Value
+			continue
+		}
+		sum += s.call(c.Helper, spec)
+	}
+	for _, st := range rec.Steps {
+		in := of.obj.Programs[st.Prog].Insns[st.PC]
 		switch {
-		case in.IsWide():
-			if in.Src == ebpf.PseudoMapFD && in.Dst == 1 {
-				m = int(in.Imm)
-			}
-			pc++
-		case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
-			var spec *maps.Spec
-			if m >= 0 && m < len(s.obj.Maps) {
-				spec = s.obj.Maps[m]
-			}
-			sum += b.study.cost(in.Imm, spec)
+		case in.Op == ebpf.OpCall && in.Src == ebpf.CallLocal:
+			sum += s.value("call", "local")
+		case in.IsAtomic():
+			sum += s.value("atomic", "add")
 		}
 	}
 	return sum
 }
 
-// cost is the figure of a helper call, on a map where it takes one.
-func (s *Study) cost(id int32, spec *maps.Spec) float64 {
-	value := func(f *Figure) float64 {
+// call is the figure of a helper call, on a map where it takes one.
+func (s *Study) call(id int32, spec *maps.Spec) float64 {
+	of := func(f *Figure) float64 {
 		if f == nil {
 			return 0
 		}
 		return f.Value
 	}
 	if spec != nil {
-		name := kindName(spec.Type)
+		name := kindOf(spec)
 		switch id {
 		case helperLookup:
-			return value(s.FindMap("type", "access", name))
+			return of(s.lookup(name))
 		case helperUpdate:
-			return value(s.FindMap("type", "update", name))
+			return of(s.FindMap("type", "update", name))
 		case helperDelete:
-			return value(s.FindMap("map", "insert_delete", name)) / 2
+			return of(s.FindMap("map", "insert_delete", name)) / 2
 		case helperRingOut:
-			return value(s.FindMap("map", "output", "ringbuf"))
+			return of(s.FindMap("map", "output", "ringbuf"))
 		case helperPush, helperPop:
-			return value(s.FindMap("map", "push_pop", "queue")) / 2
+			return of(s.FindMap("map", "push_pop", "queue")) / 2
 		}
+	}
+	if id == helperTailCall {
+		return s.value("call", "tail")
 	}
 	if f := s.Find("helper", ebpf.HelperName(id)); f != nil {
 		return f.Value
 	}
-	return value(s.helper())
+	return of(s.helper())
 }
 
-func kindName(t cilium.MapType) string {
-	for _, k := range kinds {
-		if k.typ == t {
-			return k.name
+// value is a figure's, 0 where it wasn't measured.
+func (s *Study) value(group, name string) float64 {
+	if f := s.Find(group, name); f != nil {
+		return f.Value
+	}
+	return 0
+}
+
+// lookup is that of the smallest map measured: those of the samples are small.
+func (s *Study) lookup(kind string) *Figure {
+	if f := s.FindMap("map", "access", kind); f != nil {
+		return f
+	}
+	return s.FindMap("type", "access", kind)
+}
+
+// kindOf names a map's type as figures do, "" where it isn't measured.
+func kindOf(s *maps.Spec) string {
+	if s != nil {
+		for _, k := range kinds {
+			if k.typ == s.Type {
+				return k.name
+			}
 		}
 	}
 	return ""
+}
+
+// walks says whether a run walks an LPM trie, which takes as long as the
+// prefixes that it holds make it.
+func walks(of *sample, rec *vm.Recording) bool {
+	for _, c := range rec.Calls {
+		if c.Helper == helperLookup && c.Map >= 0 && int(c.Map) < len(of.obj.Maps) && isTrie(of.obj.Maps[c.Map]) {
+			return true
+		}
+	}
+	return false
 }
 
 // helper is the middle one of the helpers that are real calls and touch no map.

@@ -58,7 +58,7 @@ var steps = []step{
 	{"xdp", "helpers of XDP", xdpHelpers, false},
 	{"user", "maps through bpf(2)", userSpace, false},
 	{"live", "live frames", live, false},
-	{"program", "sample programs", programsWhole, false},
+	{"program", "sample programs", wholePrograms, false},
 	{"compile", "recording and compiling", compiles, true},
 	{"optimise", "superoptimizing", optimises, true},
 }
