@@ -133,9 +133,10 @@ const (
 	InsnLE          = "le"           // conversion to little endian, also where it does nothing but cut
 	InsnSext        = "sext"         // sign-extending moves and loads (cpu=v4)
 	InsnBswap       = "bswap"        // unconditional byte swap (cpu=v4)
+	InsnMapValue    = "map-value"    // the address of a byte in a map's value as a constant: global variables
 	InsnAtomic      = "atomic"       // any atomic
 	InsnAtomicOther = "atomic-other" // any atomic but add without fetch
 )
 
 // InsnClasses are the names that limit.refused takes.
-var InsnClasses = []string{InsnDiv, InsnMod, InsnSDiv, InsnDivVar, InsnMul64, InsnLE, InsnSext, InsnBswap, InsnAtomic, InsnAtomicOther}
+var InsnClasses = []string{InsnDiv, InsnMod, InsnSDiv, InsnDivVar, InsnMul64, InsnLE, InsnSext, InsnBswap, InsnMapValue, InsnAtomic, InsnAtomicOther}
