@@ -27,7 +27,6 @@ func (r *Result) account(s *Setting, in *device.Input, where []place, part []uin
 		p := &in.Packets[i]
 		insns := uint64(s.W.Shapes[s.W.Packets[i].Shape].Insns)
 		all += insns
-		alone += uint64(s.In.Packets[i].Host)
 		switch at {
 		case onNIC:
 			r.Hits++
@@ -38,17 +37,19 @@ func (r *Result) account(s *Setting, in *device.Input, where []place, part []uin
 			r.Part++
 			taken += min(uint64(part[i]), insns)
 		}
+		alone += s.Host.Driver + uint64(s.In.Packets[i].Host)
 		var c, h uint64
 		if at == onNIC || at == wrongly {
 			q := &in.Paths[p.Path]
 			c = uint64(q.Match) + uint64(q.Exec)
-			if p.Fate == device.Up { // the stack has it all the same
-				h = min(uint64(s.In.Packets[i].Host), s.Host.Driver+s.Host.Pass)
+			if p.Fate == device.Up { // the verdict has been reached, the stack is left
+				h = s.Host.Driver + s.Host.Pass
 			}
-			latency.add(s.hit(c, p, q))
+			latency.add(s.hit(c, h, p, q))
 		} else {
-			c, h = uint64(p.Miss), uint64(p.Host)
-			latency.add(s.miss(in, p))
+			c = uint64(p.Miss)
+			h = s.Host.Driver + uint64(p.Host) + 1000*s.stall(in, p)
+			latency.add(s.miss(h, p))
 		}
 		left += h
 		cycles.add(float64(c))
@@ -79,54 +80,77 @@ func (t *total) add(v float64) {
 }
 
 // Latency is, in ns and with every queue empty, from the packet's arrival to the
-// end of its verdict, the wire left out as it is the same for all designs:
+// end of its verdict; serialisation on the wire is left out, as it is the same
+// for all designs. It is what nic/device gives at a vanishing rate on a wire
+// without limit, but for copies of maps (the memory model "replicated"), whose
+// messages it leaves out:
 //
-//	hit   match + exec, + reads × pcie.read where maps are on the host
-//	      + up where the packet goes to the host's stack
-//	miss  matcher + up + host time, + reads × pcie.read where maps are on the
-//	      NIC, + pcie.read + bytes / pcie.rate where it leaves by the wire
+//	hit   match + exec, + reads × pcie.read where maps are on the host,
+//	      + up + host.driver + verdict.pass where it goes to the host's stack
+//	miss  match + up + host.driver + program and verdict on the host,
+//	      + reads × pcie.read where maps are on the NIC,
+//	      + pcie.read + bytes / pcie.rate where it leaves by the wire
 //	up    (pcie.writeread − pcie.read) + bytes / pcie.rate + pcie.doorbell
 //
 // A posted write takes what a write and read takes longer than a read; a packet
-// goes back by a DMA read of the NIC. Stores are posted and cost nothing here.
+// goes back by a DMA read of the NIC; bytes are with descriptor and the framing
+// of TLPs. Stores are posted and cost nothing here.
 const Latency = "unloaded: matcher + executor, PCIe both ways and host time on a miss"
 
-// hit is the latency of a packet that runs wholly on the device, in ns.
-func (s *Setting) hit(cycles uint64, p *device.Packet, q *device.Path) float64 {
-	t := float64(cycles) * 1e6 / float64(s.NIC.Clock)
+// hit is the latency in ns of a packet that runs wholly on the device, and h ps
+// on a core of the host afterwards.
+func (s *Setting) hit(cycles, h uint64, p *device.Packet, q *device.Path) float64 {
+	t := s.cycles(cycles)
 	if s.NIC.Memory == profile.MemHost {
 		t += float64(uint64(q.Reads) * s.NIC.PCIeRead)
 	}
 	if p.Fate == device.Up {
-		t += s.up(p.Len)
+		t += s.up(p.Len) + float64(h)/1e3
 	}
 	return t
 }
 
-// miss is that of one that ends on the host.
-func (s *Setting) miss(in *device.Input, p *device.Packet) float64 {
-	t := float64(p.Miss)*1e6/float64(s.NIC.Clock) + s.up(p.Len) + float64(p.Host)/1e3
-	if s.NIC.Memory == profile.MemNIC {
-		for _, a := range in.Accesses[p.First : p.First+uint32(p.N)] {
-			if !a.Write {
-				t += float64(s.NIC.PCIeRead)
-			}
-		}
-	}
+// miss is that of one that ends on the host, after h ps there.
+func (s *Setting) miss(h uint64, p *device.Packet) float64 {
+	t := s.cycles(uint64(p.Miss)) + s.up(p.Len) + float64(h)/1e3
 	if p.Fate == device.Wire {
 		t += float64(s.NIC.PCIeRead) + s.transfer(p.OutLen)
 	}
 	return t
 }
 
+// stall is how long a core of the host waits for maps on the NIC, in ns.
+func (s *Setting) stall(in *device.Input, p *device.Packet) uint64 {
+	var t uint64
+	if s.NIC.Memory == profile.MemNIC {
+		for _, a := range in.Accesses[p.First : p.First+uint32(p.N)] {
+			if !a.Write {
+				t += s.NIC.PCIeRead
+			}
+		}
+	}
+	return t
+}
+
+func (s *Setting) cycles(n uint64) float64 { return float64(n) * 1e6 / float64(s.NIC.Clock) }
+
 func (s *Setting) up(bytes uint16) float64 {
 	return float64(s.NIC.PCIeWriteRead-min(s.NIC.PCIeRead, s.NIC.PCIeWriteRead)) + s.transfer(bytes) + float64(s.NIC.Doorbell)
 }
 
-// transfer is how long that many bytes take over PCIe, in ns.
+// transfer is how long a packet and its descriptor take on PCIe, in ns.
 func (s *Setting) transfer(bytes uint16) float64 {
 	if s.NIC.PCIeRate == 0 {
 		return 0
 	}
-	return float64(bytes) * 8e3 / float64(s.NIC.PCIeRate)
+	return float64(s.framed(uint64(bytes))+s.framed(s.NIC.PCIeDesc)) * 8e3 / float64(s.NIC.PCIeRate)
+}
+
+// framed is bytes with the headers of the TLPs they take.
+func (s *Setting) framed(bytes uint64) uint64 {
+	tlps := min(bytes, 1)
+	if m := s.NIC.PCIePayload; m > 0 {
+		tlps = (bytes + m - 1) / m
+	}
+	return bytes + tlps*s.NIC.PCIeTLP
 }

@@ -38,7 +38,7 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{Design: d.Name(), Is: d.Is(), Cached: true, Cache: s.Cache}
-	r.Cache.Policy = cfg.Policy
+	r.Cache.Policy, r.Cache.InstallDelay, r.Cache.InstallTime = cfg.Policy, 0, 0
 	where := make([]place, len(q.ids))
 	var made []int32 // by id: the path its entry was made of
 	if q.naive != nil {

@@ -101,7 +101,7 @@ type Result struct {
 	Invalidations uint64       `json:"invalidations"` // entries taken out as state or the flow's path had changed
 
 	Input *device.Input `json:"-"` // for nic/device; Packet.Path numbers the design's entries
-	Cache cache.Config  `json:"-"` // to run Input with
+	Cache cache.Config  `json:"-"` // to run Input with; how long installs take the device says
 }
 
 // Targets are the hit ratios that Need is told for, of all packets.

@@ -29,7 +29,7 @@ func Example() {
 		for connection := range uint32(16) {
 			path := min(packet, 1)
 			s.W.Packets = append(s.W.Packets, workload.Packet{Path: int32(path), Shape: uint32(path), Flow: connection})
-			s.In.Packets = append(s.In.Packets, device.Packet{Path: int32(path), Flow: connection, Len: 64, Miss: 6, Host: 80_000})
+			s.In.Packets = append(s.In.Packets, device.Packet{Path: int32(path), Flow: connection, Len: 64, Miss: 6, Host: 38_400})
 		}
 	}
 	for _, name := range []string{"trace", "flow", "flow-sound"} {

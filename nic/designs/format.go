@@ -48,7 +48,12 @@ func (c *Comparison) Format() string {
 		row(fmt.Sprintf("entries for %g %%", 100*t), func(r *Result) string { return r.Need[i].String() })
 	}
 	row("slots", func(r *Result) string { return count(r.Slots) })
-	row("masks", dynamic(func(r *Result) string { return fmt.Sprint(r.Masks) }))
+	row("masks", func(r *Result) string {
+		if r.Masks == 0 {
+			return "-"
+		}
+		return fmt.Sprint(r.Masks)
+	})
 	row("installs", dynamic(func(r *Result) string { return count(r.Installs) }))
 	row("installs/s", dynamic(func(r *Result) string { return fmt.Sprintf("%.1f", r.InstallRate) }))
 	row("evictions", dynamic(func(r *Result) string { return count(r.Evictions) }))

@@ -9,7 +9,7 @@ import (
 
 // A hand-made setting: a cycle is a ns, PCIe moves a byte a ns, a read takes
 // 500 ns, a posted write 200, a doorbell 100; an instruction of the host takes a
-// ns, driver and verdict 40.
+// ns, driver 30 and verdict 10.
 func hand(paths []handPath, packets []handPacket) *Setting {
 	s := &Setting{
 		W: &workload.Workload{Program: "hand", Capture: "made"},
@@ -37,7 +37,7 @@ func hand(paths []handPath, packets []handPacket) *Setting {
 		s.W.Time = append(s.W.Time, int64(i)*1e6) // a ms apart
 		s.W.Mega = append(s.W.Mega, p.mega)
 		s.In.Packets = append(s.In.Packets, device.Packet{Path: p.path, Flow: p.flow, Len: 100, OutLen: 100, Fate: device.Wire,
-			Host: 40_000 + 1000*s.W.Shapes[w.Shape].Insns, Miss: 5})
+			Host: 10_000 + 1000*s.W.Shapes[w.Shape].Insns, Miss: 5})
 	}
 	return s
 }

@@ -1,0 +1,58 @@
+package designs
+
+import (
+	"math"
+	"testing"
+
+	"jitnic/nic/device"
+	"jitnic/nic/profile"
+
+	"pgregory.net/rapid"
+)
+
+// At one packet a second nothing waits, and installs are done before the next
+// packet comes: nic/device then hits what the design hits, and takes as long as
+// Latency says.
+func TestIdleDevice(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := workloads(true).Draw(t, "workload")
+		if len(s.In.Packets) == 0 {
+			return
+		}
+		s.NIC.IngressQueue, s.NIC.EgressQueue, s.NIC.Units, s.NIC.UnitQueue, s.NIC.InstallQueue = 8, 8, 1, 8, 1000
+		s.NIC.PCIeTLP, s.NIC.PCIePayload, s.NIC.PCIeDesc = 20, 256, 16
+		s.NIC.Memory = rapid.SampledFrom([]profile.MemoryModel{profile.MemShared, profile.MemNIC, profile.MemHost}).Draw(t, "memory")
+		s.Host.Cores, s.Host.Queue, s.Host.Compilers, s.Host.CompileQueue = 1, 8, 1, 1000
+		s.In.Entries = 1
+		for p := range s.In.Paths {
+			s.In.Paths[p].Reads = rapid.Uint16Range(0, 3).Draw(t, "reads")
+		}
+		// A path's accesses are the same for all its packets.
+		s.In.Accesses = make([]device.Access, 3)
+		for i := range s.In.Packets {
+			q := &s.In.Packets[i]
+			q.Fate = rapid.SampledFrom([]device.Fate{device.Drop, device.Wire, device.Up}).Draw(t, "fate")
+			q.Len = rapid.Uint16Range(14, 1500).Draw(t, "len")
+			if q.Path >= 0 {
+				q.N = s.In.Paths[q.Path].Reads
+			}
+		}
+		s.Program = func(shape uint32) (uint32, bool) { return shape, shape%3 != 1 }
+		s.Prefix = rapid.SliceOfN(rapid.Uint32Range(0, 9), len(s.W.Shapes), len(s.W.Shapes)).Draw(t, "prefix")
+		for _, name := range Names() {
+			r := mustRun(t, s, name)
+			d, err := device.Run(r.Input, s.NIC, s.Host, device.Load{Rate: 1}, device.Options{Cache: r.Cache})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if d.Outcome[0] != r.Hits+r.Wrong || d.Cache.Installed != r.Installs {
+				t.Fatalf("%s: device hits %d and installs %d, design %d and %d", name, d.Outcome[0], d.Cache.Installed, r.Hits+r.Wrong, r.Installs)
+			}
+			// An entry stands for the mean of its packets where they differ, in
+			// whole reads; the device rounds each transfer up to a ps.
+			if got := d.Latency.Mean / 1e3; math.Abs(got-r.Latency) > 0.01 {
+				t.Fatalf("%s: device takes %v ns, design says %v", name, got, r.Latency)
+			}
+		}
+	})
+}
