@@ -42,7 +42,7 @@ type Machine struct {
 	NoBounds     bool // whole programs: the packet memory checks bounds, branches that do so go
 	NoZeroing    bool // whole programs: the stack is zero at the start, stores of zero there go
 
-	Rename    bool // rename registers in straight-line code before it is scheduled
+	Rename    bool // rename registers before scheduling
 	Speculate bool // whole programs: harmless instructions may go above the branch before them
 
 	maps []*maps.Spec

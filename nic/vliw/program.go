@@ -26,6 +26,7 @@ type ProgramSchedule struct {
 	Zeroing int // stores removed: the stack is zero
 	Dead    int // instructions only those needed
 	Fused   int // instructions that became part of another
+	Renamed int // values that got another register
 
 	entry int
 	progs []*layout
@@ -92,7 +93,7 @@ func Program(obj *loader.Object, entry *loader.Program, m *Machine) (*ProgramSch
 			out.entry = i
 			t := l.stats
 			out.Name, out.Source, out.Insns, out.Bundles, out.Pieces = p.Name, t.Source, t.Insns, t.Bundles, t.Pieces
-			out.Bounds, out.Zeroing, out.Dead, out.Fused = t.Bounds, t.Zeroing, t.Dead, t.Fused
+			out.Bounds, out.Zeroing, out.Dead, out.Fused, out.Renamed = t.Bounds, t.Zeroing, t.Dead, t.Fused, t.Renamed
 		}
 	}
 	if out.entry < 0 {
@@ -175,9 +176,14 @@ func (l *layout) piece(f *flowGraph, i int, s *Scheduler) {
 	}
 	live := f.blocks[last].out
 	s.ops = s.fu.run(s.m, s.ops, live)
+	blk := &block{f.liveAt}
+	if s.m.Rename {
+		s.ren.run(s.ops, blk, live)
+		l.stats.Renamed += s.ren.renamed
+	}
 	s.g.flow.m = s.m
 	f.blocks[i].in.into(&s.g.flow)
-	s.g.build(s.m, s.ops, nil, &block{f.liveAt})
+	s.g.build(s.m, s.ops, nil, blk)
 	s.g.heights()
 	cycles := s.list.run(&s.g)
 	var latency []int32

@@ -10,8 +10,9 @@ import "jitnic/host/ebpf"
 // first write to its last read. A web moves to another register only if no
 // other web occupies that one meanwhile; this holds before and after each
 // move, and so the code means the same. Webs that meet a register the
-// instruction set prescribes (arguments and results of calls, exit,
-// compare-and-exchange, r1 at the entry, r10) stay.
+// instruction set prescribes (arguments and results of calls, exit, atomics,
+// what is there at the entry, r10) stay; so do those that are read where a
+// branch goes, or after the piece of a program.
 type renamer struct {
 	webs    []web
 	use     [][3]int32 // by op: webs of Dst, Src, Left as read or written; -1 none
@@ -32,9 +33,9 @@ const (
 	fieldLeft
 )
 
-// run renames the registers of ops in place. Code with branches other than a
-// last exit isn't for it.
-func (n *renamer) run(ops []Op) {
+// run renames the registers of ops in place. blk says what is read where
+// branches go, and out after the last op; a trace has neither.
+func (n *renamer) run(ops []Op, blk *block, out ebpf.Regs) {
 	n.renamed = 0
 	n.webs, n.use = n.webs[:0], n.use[:0]
 	var cur [11]int32 // web in each register, -1 none
@@ -43,7 +44,11 @@ func (n *renamer) run(ops []Op) {
 	}
 	for i := range ops {
 		n.one(&ops[i], int32(i), &cur)
+		if o := &ops[i]; blk != nil && o.isBranch() && !o.isExit() {
+			n.keep(blk.liveAt(o.Slot), int32(i), &cur)
+		}
 	}
+	n.keep(out, int32(len(ops)), &cur)
 	for r := range n.byReg {
 		n.byReg[r] = n.byReg[r][:0]
 	}
@@ -60,6 +65,17 @@ func (n *renamer) run(ops []Op) {
 	}
 }
 
+// keep has the registers in live read at op i, by nobody one could tell of
+// another register.
+func (n *renamer) keep(live ebpf.Regs, i int32, cur *[11]int32) {
+	for r := range cur {
+		if live>>r&1 != 0 {
+			w := &n.webs[cur[r]]
+			w.to, w.fixed = max(w.to, 2*i), true
+		}
+	}
+}
+
 func (n *renamer) open(at int32, r uint8, fixed bool) int32 {
 	n.webs = append(n.webs, web{from: at, to: at, reg: r, fixed: fixed})
 	return int32(len(n.webs) - 1)
@@ -71,7 +87,7 @@ func (n *renamer) one(o *Op, i int32, cur *[11]int32) {
 	in := o.In
 	reads, writes := o.reads(), o.writes()
 	// Registers that no field names, or that must be what they are.
-	prescribed := o.isCall() || o.isBranch() || in.IsAtomic() || in.Class() == ebpf.ClassLD && !in.IsWide()
+	prescribed := o.isCall() || o.isBranch() && !in.IsCondJump() || in.IsAtomic() || in.Class() == ebpf.ClassLD && !in.IsWide()
 	for r := uint8(0); r < 11; r++ {
 		if reads.Has(r) {
 			w := &n.webs[cur[r]]
@@ -83,7 +99,7 @@ func (n *renamer) one(o *Op, i int32, cur *[11]int32) {
 		if usesDst(o) && reads.Has(in.Dst) {
 			fields[fieldDst] = cur[in.Dst]
 		}
-		if usesSrc(o) {
+		if usesSrc(o) && reads.Has(in.Src) {
 			fields[fieldSrc] = cur[in.Src]
 		}
 		if o.Form == Three {
@@ -113,7 +129,7 @@ func usesDst(o *Op) bool {
 	switch o.In.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
 		return o.Form == Plain
-	case ebpf.ClassST, ebpf.ClassSTX:
+	case ebpf.ClassST, ebpf.ClassSTX, ebpf.ClassJMP, ebpf.ClassJMP32:
 		return true
 	}
 	return false
@@ -123,6 +139,8 @@ func usesSrc(o *Op) bool {
 	switch o.In.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
 		return o.In.Op&ebpf.SrcX != 0 && o.In.ALUOp() != ebpf.ALUEnd
+	case ebpf.ClassJMP, ebpf.ClassJMP32:
+		return o.In.Op&ebpf.SrcX != 0
 	case ebpf.ClassLDX, ebpf.ClassSTX:
 		return true
 	}

@@ -82,7 +82,7 @@ func (s *Scheduler) plan(meta []trace.Meta, straight bool) int32 {
 	if straight {
 		s.ops = s.fu.run(s.m, s.ops, 0)
 		if s.m.Rename {
-			s.ren.run(s.ops)
+			s.ren.run(s.ops, nil, 0)
 		}
 	}
 	s.g.flow.enter(s.m)
