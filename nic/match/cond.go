@@ -15,6 +15,10 @@ type Options struct {
 	// Queue puts receive queue and CPU number into the key; without it they
 	// are latched inputs.
 	Queue bool
+	// Parser puts a parser before the matcher, as programmable switches have
+	// it: it finds fields behind headers of variable length and compares
+	// lengths, each comparison a bit of the key.
+	Parser bool
 }
 
 // Condition is a path's condition with the packets it stands for.
@@ -46,12 +50,13 @@ type Analyser struct {
 	covers map[string]coverage
 	env    *keyEnv
 	ev     *bv.Evaluator
+	parser
 }
 
 // NewAnalyser prepares for conditions of c's terms.
 func NewAnalyser(c *pathcond.Compiler, opt Options) *Analyser {
 	a := &Analyser{c: c, b: c.B, data: c.S.Buf + vm.Headroom, opt: opt,
-		flags: map[bv.Term]flags{}, sizes: map[bv.Term]int{}, wired: map[bv.Term][]wire{}, tables: map[pathcond.Pred][]cube{}, covers: map[string]coverage{}}
+		flags: map[bv.Term]flags{}, sizes: map[bv.Term]int{}, wired: map[bv.Term][]wire{}, tables: map[pathcond.Pred][]cube{}, covers: map[string]coverage{}, parser: newParser()}
 	a.env = &keyEnv{a: a}
 	a.ev = bv.NewEvaluator(a.b, a.env)
 	return a
@@ -68,6 +73,7 @@ type Judged struct {
 	Condition
 	Preds   []pathcond.Pred // the minimal condition
 	Classes []Class         // of each of Preds
+	a       *Analyser
 	// Residual are those of Preds that no ternary entry expresses; what stays
 	// in the entries is weaker than the condition, if there are any.
 	Residual []pathcond.Pred
@@ -79,9 +85,9 @@ type Judged struct {
 	// TooMany is set where the entries were too many to count.
 	TooMany bool
 	// Expanded, Priority and Ranged count the ternary entries of the condition
-	// without Residual: ranges and inequalities as prefixes; inequalities as
-	// entries of their own before the others, where that is less; ranges not
-	// expanded as well.
+	// without Residual, at most 1<<22 + 1: ranges and inequalities as prefixes;
+	// inequalities as entries that deny before those that permit, where that is
+	// less; ranges not expanded.
 	Expanded, Priority, Ranged uint64
 
 	equal   cube // the masked-equality part
@@ -121,18 +127,41 @@ type part struct {
 // coverage is a part's entries in each of the three ways.
 type coverage struct {
 	expanded []cube
-	permit   []cube // with deny before them
-	deny     []cube
+	permit   []cube // with entries that deny before them: these
+	holes    []cube // and what they deny
+	deny     []cube // the same, cut to what permit allows
 	ranges   int
 	ok       bool
 }
 
 // byPriority says whether entries that deny save any.
-func (c *coverage) byPriority() bool { return len(c.permit)+len(c.deny) < len(c.expanded) }
+func (c *coverage) byPriority() bool { return len(c.permit)+len(c.holes) < len(c.expanded) }
+
+// at gives a part's entries that permit.
+func (c *coverage) at(l level) []cube {
+	if l != expanded && c.byPriority() {
+		return c.permit
+	}
+	return c.expanded
+}
+
+// level says how inequalities are put into entries.
+type level uint8
+
+const (
+	// wide: an entry that denies, of the equalities alone. Conditions that hold
+	// there for other reasons stand above it.
+	wide level = iota
+	// narrow: entries that deny inside the condition's ranges only.
+	narrow
+	// expanded: no entry denies.
+	expanded
+)
 
 // Judge classifies a condition's predicates and counts its entries.
 func (a *Analyser) Judge(c Condition) *Judged {
-	j := &Judged{Condition: c, Preds: a.c.Minimal(c.Cond)}
+	j := &Judged{Condition: c, Preds: a.c.Minimal(c.Cond), a: a}
+	a.learnLengths(c.Cond)
 	r := a.newReader()
 	all := r.read(c.Cond)
 	minimal := make(map[bv.Term]bool, len(j.Preds))
@@ -243,30 +272,15 @@ func (a *Analyser) count(j *Judged, forms []form) {
 		j.parts = append(j.parts, p)
 		j.Expanded = times(j.Expanded, uint64(len(p.expanded)))
 		j.Ranged = times(j.Ranged, uint64(p.ranges))
-		n := len(p.expanded)
-		if p.byPriority() {
-			n = len(p.permit)
-		}
-		permits = times(permits, uint64(n))
+		permits = times(permits, uint64(len(p.at(wide))))
 	}
 	j.Priority = permits
-	for i, p := range j.parts {
-		if !p.byPriority() {
-			continue
+	for _, p := range j.parts {
+		if p.byPriority() {
+			j.Priority += uint64(len(p.holes))
 		}
-		n := uint64(len(p.deny))
-		for k, q := range j.parts {
-			if k != i {
-				m := len(q.expanded)
-				if q.byPriority() {
-					m = len(q.permit)
-				}
-				n = times(n, uint64(m))
-			}
-		}
-		j.Priority += n
 	}
-	if j.TooMany || max(j.Expanded, j.Priority) > maxEntries {
+	if min(j.Expanded, j.Priority, j.Ranged) > maxEntries {
 		j.TooMany = true
 	}
 }
@@ -344,11 +358,19 @@ func newCoverage(bits []int32, forms []form) (c coverage) {
 	sort.SliceStable(holes, func(i, k int) bool { return len(holes[i]) < len(holes[k]) })
 	seen := map[string]bool{}
 	for _, h := range holes {
+		if slices.ContainsFunc(c.holes, func(x cube) bool { return covers(x, h) }) {
+			continue
+		}
+		met := false
 		for _, u := range c.permit {
-			if d, ok := meet(u, h); ok && !seen[d.name()] {
+			d, ok := meet(u, h)
+			if met = met || ok; ok && !seen[d.name()] {
 				seen[d.name()] = true
 				c.deny = append(c.deny, d)
 			}
+		}
+		if met {
+			c.holes = append(c.holes, h)
 		}
 	}
 	return c

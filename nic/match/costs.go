@@ -28,7 +28,11 @@ func Analyse(w *workload.Workload, opt Options) (*Analysis, error) {
 		return nil, fmt.Errorf("match: workload of %s: no compiler: its conditions can't be read", w.Program)
 	}
 	x := &Analysis{W: w, a: NewAnalyser(w.Compiler, opt)}
-	for _, c := range Conditions(w) {
+	conds := Conditions(w)
+	for _, c := range conds {
+		x.a.learnLengths(c.Cond)
+	}
+	for _, c := range conds {
 		x.Conds = append(x.Conds, x.a.Judge(c))
 	}
 	return x, nil
@@ -254,7 +258,7 @@ func (x *Analysis) ternary(c *Costs, n *profile.NIC) {
 			c.Installed++
 		}
 	}
-	c.Width = newKey(set).Width()
+	c.Width = x.a.newKey(set).Width()
 	for i := range c.Paths {
 		c.Paths[i].Bits = c.Paths[i].Entries * uint64(2*c.Width+bitsAction)
 	}
@@ -283,7 +287,7 @@ func (x *Analysis) refuseTCAM(j *Judged, n *profile.NIC, set map[int32]bool) str
 		with[b] = true
 	}
 	j.addBits(with)
-	if w := newKey(with).Width(); n.MatcherWidth > 0 && uint64(w) > n.MatcherWidth {
+	if w := x.a.newKey(with).Width(); n.MatcherWidth > 0 && uint64(w) > n.MatcherWidth {
 		return fmt.Sprintf("a key of %d bits in a TCAM of %d", w, n.MatcherWidth)
 	}
 	j.addBits(set)

@@ -51,6 +51,9 @@ func (r *reader) form(t bv.Term, want bool) form {
 	if cubes, ok := r.table(t, want); ok {
 		return form{class: Table, cubes: cubes}
 	}
+	if at, ok := r.a.lengthCheck(t); ok {
+		return form{class: Equal, cubes: []cube{{literal(at, want)}}}
+	}
 	return form{class: Relation}
 }
 
@@ -276,6 +279,9 @@ func (r *reader) table(t bv.Term, want bool) ([]cube, bool) {
 	}
 	bits := make([]int32, 0, len(set))
 	for k := range set {
+		if k >= keyParsed {
+			return nil, false // its bits can't be set one by one
+		}
 		bits = append(bits, k)
 	}
 	slices.Sort(bits)

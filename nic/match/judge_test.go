@@ -75,9 +75,8 @@ func TestJudge(t *testing.T) {
 		// Two ranges multiply. The low ten bits of a port don't matter.
 		{"layout tcp@34; tcp.sport in 1024..65535; tcp.dport in 1024..65535", "range range", 36, 36, 1, 12},
 		{"layout tcp@34; tcp.sport in 1..65534; tcp.dport in 1..65534", "range range", 900, 900, 1, 32},
-		// A denying entry stands once for each permitting one of the other field:
-		// 6 permits and 6 denials.
-		{"layout tcp@34; tcp.sport >= 1024; tcp.dport != 80", "range inequality", 96, 12, 2, 22},
+		// One entry denies port 80, whatever the other port; six permit.
+		{"layout tcp@34; tcp.sport >= 1024; tcp.dport != 80", "range inequality", 96, 7, 2, 22},
 		// A denying entry of each field.
 		{"layout tcp@34; tcp.sport != 80; tcp.dport != 80", "inequality inequality", 256, 3, 4, 32},
 		// Ports 22, 53 and 80 out of a bit set, as compilers make it.
@@ -108,6 +107,19 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: %d entries, %d by priority, %d with ranges, width %d; want %d, %d, %d, %d", c.cond,
 				j.Expanded, j.Priority, j.Ranged, j.Width(), c.expanded, c.priority, c.ranged, c.width)
 		}
+	}
+	// A variable offset is one no longer where the condition fixes it.
+	const variable = "layout ip@14 tcp@(u64((u32(ip.vihl) << 2) & 0x3c) + 14); tcp.dport == 80"
+	if j := judge(t, variable, Options{}); j.Worst() != Relation || j.Whole() {
+		t.Errorf("%s: %v", variable, j.Worst())
+	}
+	if j := judge(t, variable+"; ip.ihl == 5", Options{}); j.Worst() != Equal || !j.Whole() || j.Width() != 20 {
+		t.Errorf("%s, fixed: %v, width %d", variable, j.Worst(), j.Width())
+	}
+	// A parser finds the field, and compares lengths.
+	const lengths = variable + "; pkt.len >= ip.len + 14; ip.len >= ip.hlen; ip.src != ip.dst"
+	if j := judge(t, lengths, Options{Parser: true}); len(j.Residual) != 1 || j.Classes[3] != Relation || j.Width() != 18 || j.Expanded != 1 {
+		t.Errorf("%s, parsed: %v, %d residual, width %d", lengths, j.Classes, len(j.Residual), j.Width())
 	}
 	if j := judge(t, "cpu == 1", Options{Queue: true}); !j.Whole() || j.Width() != 32 {
 		t.Errorf("cpu == 1 with the queue in the key: whole %v, width %d", j.Whole(), j.Width())

@@ -13,10 +13,13 @@ import (
 type keyEnv struct {
 	a    *Analyser
 	mem  [vm.MaxLinear + 8]byte
-	meta [keyEnd - keyLength]bool
+	meta [keyParsed - keyLength]bool
 }
 
 func (e *keyEnv) set(k int32, v bool) {
+	if k >= keyParsed {
+		return // follows from the others
+	}
 	if k >= keyLength {
 		e.meta[k-keyLength] = v
 		return
@@ -60,13 +63,14 @@ type Packet struct {
 // Key is the layout of a matcher's key: the bits of packet and context that
 // conditions look at, in network order, one after the other.
 type Key struct {
+	a    *Analyser
 	bits []int32
 	at   map[int32]int
 }
 
 // newKey lays out the bits of cubes.
-func newKey(set map[int32]bool) *Key {
-	k := &Key{at: make(map[int32]int, len(set))}
+func (a *Analyser) newKey(set map[int32]bool) *Key {
+	k := &Key{a: a, at: make(map[int32]int, len(set))}
 	// All of the length, if any of it: a device has it as one number.
 	for i := keyLength; i < keyIfindex; i++ {
 		if set[i] {
@@ -99,11 +103,18 @@ func (k *Key) Pack(dst []uint64, p *Packet) []uint64 {
 		dst = dst[:n]
 	}
 	clear(dst)
+	loaded := false
 	for i, b := range k.bits {
 		var v uint64
 		switch {
+		case b >= keyParsed:
+			if !loaded {
+				k.a.load(p)
+				loaded = true
+			}
+			v = k.a.parsedBit(b)
 		case b >= keyCPU:
-			v = uint64(p.CPU >> (keyEnd - 1 - b))
+			v = uint64(p.CPU >> (keyParsed - 1 - b))
 		case b >= keyQueue:
 			v = uint64(p.Queue >> (keyCPU - 1 - b))
 		case b >= keyIfindex:
@@ -145,13 +156,16 @@ func (k *Key) Fields() []Field {
 		for _, m := range []struct {
 			name   string
 			lo, hi int32
-		}{{"pkt.len", keyLength, keyIfindex}, {"ifindex", keyIfindex, keyQueue}, {"queue", keyQueue, keyCPU}, {"cpu", keyCPU, keyEnd}} {
+		}{{"pkt.len", keyLength, keyIfindex}, {"ifindex", keyIfindex, keyQueue}, {"queue", keyQueue, keyCPU}, {"cpu", keyCPU, keyParsed}} {
 			if from >= m.lo && from < m.hi {
 				name = m.name
 				for end < len(k.bits) && k.bits[end] < m.hi {
 					end++
 				}
 			}
+		}
+		if from >= keyParsed {
+			name, end = k.a.parsedName(k.bits, i)
 		}
 		if name == "" {
 			last := from / 8

@@ -2,6 +2,7 @@ package match
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -42,7 +43,15 @@ func KeyOf(conds []*Judged) *Key {
 	for _, j := range conds {
 		j.addBits(set)
 	}
-	return newKey(set)
+	return analyserOf(conds).newKey(set)
+}
+
+// analyserOf is the one that judged conditions; of none, one that knows nothing.
+func analyserOf(conds []*Judged) *Analyser {
+	if len(conds) == 0 {
+		return &Analyser{}
+	}
+	return conds[0].a
 }
 
 func (j *Judged) addBits(set map[int32]bool) {
@@ -58,37 +67,47 @@ func (j *Judged) addBits(set map[int32]bool) {
 func (j *Judged) Width() int {
 	set := map[int32]bool{}
 	j.addBits(set)
-	return newKey(set).Width()
+	return j.a.newKey(set).Width()
 }
+
+// maxTCAM bounds the entries of a simulated TCAM: devices have fewer.
+const maxTCAM = 1 << 16
 
 // NewTCAM fills a ternary memory with the entries of conditions that are
 // [Judged.Whole]; others are left out. With priority, inequalities are entries
 // that deny, wherever that is less; conditions are then put in an order in which
-// none denies what another below it permits.
-func NewTCAM(conds []*Judged, priority bool) *TCAM {
-	var held []*Judged
+// none denies what another below it permits, and a few may take more entries than
+// [Judged.Priority] for it.
+func NewTCAM(conds []*Judged, priority bool) (*TCAM, error) {
+	o := &ordering{}
+	n := uint64(0)
 	for _, j := range conds {
 		if j.Whole() {
-			held = append(held, j)
+			o.held = append(o.held, j)
+			if n += j.Expanded; priority {
+				n += j.Priority - j.Expanded
+			}
 		}
 	}
-	t := &TCAM{Key: KeyOf(held)}
-	t.words = t.Key.words()
-	denies := make([][]cube, len(held))
-	permits := make([][]cube, len(held))
-	for i, j := range held {
-		permits[i], denies[i] = j.entries(priority)
+	if n > maxTCAM {
+		return nil, fmt.Errorf("match: tcam: %d entries: more than %d", n, maxTCAM)
 	}
-	for _, i := range orderEntries(held, permits, denies) {
-		t.Paths = append(t.Paths, held[i].Path)
-		for _, c := range denies[i] {
+	t := &TCAM{Key: KeyOf(o.held)}
+	t.words = t.Key.words()
+	l := expanded
+	if priority {
+		l = wide
+	}
+	for i := range o.sort(l) {
+		t.Paths = append(t.Paths, o.held[i].Path)
+		for _, c := range o.denies[i] {
 			t.add(c, -1)
 		}
-		for _, c := range permits[i] {
-			t.add(c, held[i].Path)
+		for _, c := range o.permits[i] {
+			t.add(c, o.held[i].Path)
 		}
 	}
-	return t
+	return t, nil
 }
 
 func (t *TCAM) add(c cube, action int32) {
@@ -97,27 +116,25 @@ func (t *TCAM) add(c cube, action int32) {
 }
 
 // entries are the products of the parts' entries.
-func (j *Judged) entries(priority bool) (permit, deny []cube) {
+func (j *Judged) entries(l level) (permit, deny []cube) {
 	permit = []cube{{}}
-	use := make([][]cube, len(j.parts))
-	for i, p := range j.parts {
-		use[i] = p.expanded
-		if priority && p.byPriority() {
-			use[i] = p.permit
-		}
-		permit = product(permit, use[i])
+	for _, p := range j.parts {
+		permit = product(permit, p.at(l))
 	}
-	if !priority {
+	if l == expanded {
 		return permit, nil
 	}
 	for i, p := range j.parts {
 		if !p.byPriority() {
 			continue
 		}
-		d := p.deny
-		for k := range j.parts {
-			if k != i {
-				d = product(d, use[k])
+		d := p.holes
+		if l == narrow {
+			d = p.deny
+		}
+		for k, q := range j.parts {
+			if k != i && (l == narrow || len(q.at(l)) == 1) {
+				d = product(d, q.at(l))
 			}
 		}
 		deny = append(deny, d...)
@@ -138,71 +155,80 @@ func product(x, y []cube) []cube {
 	return out
 }
 
-// orderEntries puts conditions in an order in which no entry that denies stands
-// above one that another condition permits by: the conditions
-// with most packets first, so far as that allows. Where conditions wait for each
-// other in a ring, one of them has its inequalities expanded instead.
-func orderEntries(held []*Judged, permits, denies [][]cube) []int {
-	n := len(held)
-	before := make([]int, n) // conditions that must still come before
-	after := make([][]int, n)
-	blocks := func(i, k int) bool { // i denies what k permits
-		for _, d := range denies[i] {
-			if apart(d, held[k].equal) {
-				continue
-			}
-			for _, p := range permits[k] {
-				m, ok := meet(d, p)
-				if ok && !slices.ContainsFunc(denies[k], func(c cube) bool { return covers(c, m) }) {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	for i := range n {
-		if len(denies[i]) == 0 {
-			continue
-		}
-		for k := range n {
-			if i != k && blocks(i, k) {
-				before[i]++
-				after[k] = append(after[k], i)
-			}
-		}
-	}
+// ordering puts conditions in an order in which no entry that denies stands above
+// one that another condition permits by, those with most packets first so far as
+// that allows. Where conditions wait for each other in a ring, one of them denies
+// less.
+type ordering struct {
+	held    []*Judged
+	level   []level
+	permits [][]cube
+	denies  [][]cube
+	waits   [][]int // for these to come before
+	done    []bool
+}
+
+// sort gives the indexes of held in order.
+func (o *ordering) sort(l level) func(yield func(int) bool) {
+	n := len(o.held)
+	o.level = make([]level, n)
+	o.permits, o.denies = make([][]cube, n), make([][]cube, n)
+	o.waits, o.done = make([][]int, n), make([]bool, n)
 	rank := make([]int, n)
-	for i := range rank {
-		rank[i] = i
+	for i, j := range o.held {
+		rank[i], o.level[i] = i, l
+		o.permits[i], o.denies[i] = j.entries(l)
 	}
 	slices.SortStableFunc(rank, func(x, y int) int {
-		return cmp.Or(cmp.Compare(held[y].Packets, held[x].Packets), cmp.Compare(held[x].Path, held[y].Path))
+		return cmp.Or(cmp.Compare(o.held[y].Packets, o.held[x].Packets), cmp.Compare(o.held[x].Path, o.held[y].Path))
 	})
-	var out []int
-	done := make([]bool, n)
-	for len(out) < n {
-		next := -1
-		for _, i := range rank {
-			if !done[i] && before[i] == 0 {
-				next = i
-				break
+	for i := range n {
+		o.wait(i)
+	}
+	return func(yield func(int) bool) {
+		for range n {
+			i := o.next(rank)
+			o.done[i] = true
+			if !yield(i) {
+				return
 			}
-		}
-		if next < 0 { // a ring
-			for _, i := range rank {
-				if !done[i] && before[i] > 0 {
-					next = i
-					break
-				}
-			}
-			permits[next], _ = held[next].entries(false)
-			denies[next] = nil
-		}
-		done[next] = true
-		out = append(out, next)
-		for _, i := range after[next] {
-			before[i]--
 		}
 	}
-	return out
+}
+
+// next is the condition to come next.
+func (o *ordering) next(rank []int) int {
+	for {
+		ring := -1
+		for _, i := range rank {
+			if o.done[i] {
+				continue
+			}
+			if !slices.ContainsFunc(o.waits[i], func(k int) bool { return !o.done[k] }) {
+				return i
+			}
+			if ring < 0 || o.level[i] < o.level[ring] {
+				ring = i
+			}
+		}
+		o.level[ring]++
+		o.permits[ring], o.denies[ring] = o.held[ring].entries(o.level[ring])
+		o.wait(ring)
+	}
+}
+
+// wait finds the conditions that must come before i: those that hold for
+// packets that i's entries deny.
+func (o *ordering) wait(i int) {
+	o.waits[i] = nil
+	for k, j := range o.held {
+		if i != k && !o.done[k] && slices.ContainsFunc(o.denies[i], func(d cube) bool {
+			return !apart(d, j.equal) && slices.ContainsFunc(o.permits[k], func(p cube) bool {
+				m, ok := meet(d, p)
+				return ok && !slices.ContainsFunc(o.denies[k], func(c cube) bool { return covers(c, m) })
+			})
+		}) {
+			o.waits[i] = append(o.waits[i], k)
+		}
+	}
 }

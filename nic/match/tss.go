@@ -38,7 +38,7 @@ func NewTSS(conds []*Judged) *TSS {
 			set[l.key()] = true
 		}
 	}
-	t := &TSS{Key: newKey(set), pos: map[int32]int{}, cand: map[int32]int{}}
+	t := &TSS{Key: analyserOf(conds).newKey(set), pos: map[int32]int{}, cand: map[int32]int{}}
 	t.words = t.Key.words()
 	t.buf = make([]byte, 8*t.words)
 	index := map[string]int{}
