@@ -63,7 +63,7 @@ func TestRulesFire(t *testing.T) {
 func firing(t *testing.T, pr *Prover, r *Rule, code []Inst, b *binding, f *facts) *optimizer {
 	t.Helper()
 	p := &Prog{Name: r.Name, Kind: KindConst, Entry: []int32{0}, Insts: append([]Inst(nil), code...)}
-	p.Insts = append(p.Insts, Inst{Insn: ebpf.Insn{Op: ebpf.OpExit}, To: -1, Slot: -1})
+	p.Insts = append(p.Insts, movImm(0, 0), Inst{Insn: ebpf.Insn{Op: ebpf.OpExit}, To: -1, Slot: -1})
 	o := &optimizer{ctx: context.Background(), p: p, cost: CountCost, opt: &Options{}, banned: map[string]bool{}, bad: map[string]bool{}, stats: &Stats{}, pr: pr}
 	o.a = analyse(p)
 	o.a.liveness()
