@@ -115,16 +115,22 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 	if t := s.seconds(); t > 0 {
 		r.InstallRate = float64(r.Installs) / t
 	}
-	asked := make([]bool, len(q.entries))
-	for _, id := range q.ids {
-		if id != stream.None && !asked[id] {
-			asked[id] = true
-			r.Entries++
-		}
-	}
-	r.Need = q.need()
+	r.Entries = q.asked()
+	r.Need = q.need(r.Entries)
 	r.account(s, q.input(s, where), where, nil)
 	return r, nil
+}
+
+// asked counts the ids that are requested.
+func (q *requests) asked() (n uint64) {
+	seen := make([]bool, len(q.entries))
+	for _, id := range q.ids {
+		if id != stream.None && !seen[id] {
+			seen[id] = true
+			n++
+		}
+	}
+	return n
 }
 
 // codeSize is the length of a path's trace in slots.

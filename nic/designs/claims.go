@@ -57,12 +57,12 @@ func Claims(s *Setting) (*Claim, error) {
 	}
 	q := s.paths()
 	ids, n := q.generations()
-	c := &Claim{Packets: uint64(len(q.ids)), LRU: q.need()}
+	c := &Claim{Packets: uint64(len(q.ids)), LRU: q.need(q.asked())}
 	lru := curve.Exact(ids, n)
 	if c.Packets > 0 {
 		c.Ceiling = float64(len(ids)-int(lru.Misses(uint64(n)))) / float64(c.Packets)
 	}
-	c.Optimal = optimal(ids, n, c.Packets)
+	c.Optimal = optimal(ids, n, q.asked(), c.Packets)
 
 	// Coverage counts paths, whatever became of their entries.
 	plain := make([]uint32, 0, len(q.ids))
@@ -93,7 +93,7 @@ func Claims(s *Setting) (*Claim, error) {
 }
 
 // optimal is Need under belady, by halving: more entries never hit less.
-func optimal(ids []uint32, n int, packets uint64) []Need {
+func optimal(ids []uint32, n int, asked, packets uint64) []Need {
 	st := &stream.Stream{IDs: ids}
 	known := map[int]uint64{} // entries → hits
 	hits := func(k int) uint64 {
@@ -118,7 +118,7 @@ func optimal(ids []uint32, n int, packets uint64) []Need {
 		}
 		k := sort.Search(n+1, func(k int) bool { return float64(hits(k)) >= t*float64(packets) })
 		if k <= n {
-			out[i].Entries, out[i].Reached = uint64(k), true
+			out[i].Entries, out[i].Reached = min(uint64(k), asked), true
 		}
 	}
 	return out

@@ -172,6 +172,9 @@ func TestTimes(t *testing.T) {
 	s.NIC.Memory = profile.MemNIC
 	near("maps on the nic", run(t, s, "trace").Latency, (miss+500+hit)/2.)
 	near("host that waits for maps", run(t, s, "trace").HostNS, (70+500)/2.)
+	// All of the rest of the program is on the host, and so are its maps.
+	s.Prefix = []uint32{12, 0, 0, 0}
+	near("warp's host", run(t, s, "warp").HostNS, 58)
 }
 
 func TestSlotsBudget(t *testing.T) {
@@ -346,7 +349,7 @@ func TestNeed(t *testing.T) {
 				}
 				continue
 			}
-			if ratio(n.Entries) < n.Target || n.Entries > 1 && ratio(n.Entries-1) >= n.Target {
+			if n.Entries > uint64(len(s.W.Paths)) || ratio(n.Entries) < n.Target || n.Entries > 1 && ratio(n.Entries-1) >= n.Target {
 				t.Fatalf("%v is not the least number", n)
 			}
 		}
@@ -486,5 +489,21 @@ func TestSequential(t *testing.T) {
 	p.Ops[workload.OpLPM] = 1
 	if _, ok := Sequential(p, n); ok {
 		t.Error("a trie on a device without tries")
+	}
+}
+
+// An entry that is made anew after each packet is one entry all the same.
+func TestNeedOfInvalidated(t *testing.T) {
+	s := hand(handPaths, []handPacket{{path: 0}, {path: 0}, {path: 0}, {path: 0}, {path: 1}})
+	s.W.Invalidations = []stream.Invalidation{{At: 2, ID: 0}}
+	defer func(old []float64) { Targets = old }(Targets)
+	Targets = []float64{0.4, 0.6}
+	c, err := Claims(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Need{{0.4, 1, true}, {0.6, 0, false}}
+	if d := cmp.Diff([][]Need{want, want, want}, [][]Need{c.LRU, c.Optimal, run(t, s, "trace").Need}); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }

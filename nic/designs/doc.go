@@ -17,8 +17,8 @@
 //
 // Where a rival isn't defined to the last, it is given the benefit: flow and
 // megaflow entries have jitnic's traces for actions, though a flow table's are
-// constants; they take no compiling; handing over registers and stack from
-// prefix to host is free.
+// constants, and so have their maps where traces have them; they take no
+// compiling; handing over registers and stack from prefix to host is free.
 //
 // # Megaflow masks
 //

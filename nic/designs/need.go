@@ -35,10 +35,10 @@ func (q *requests) generations() (ids []uint32, n int) {
 	return ids, n
 }
 
-// need finds the entries that Targets take under lru. An entry that was
-// invalidated is counted as if it kept its place until it is evicted, so with
-// invalidations the numbers are upper bounds.
-func (q *requests) need() []Need {
+// need finds the entries that Targets take under lru, of that many that are
+// asked for at all. An entry that was invalidated is counted as if it kept its
+// place until it is evicted, so with invalidations the numbers are upper bounds.
+func (q *requests) need(asked uint64) []Need {
 	ids, n := q.generations()
 	c := curve.Exact(ids, n)
 	out := make([]Need, len(Targets))
@@ -49,7 +49,7 @@ func (q *requests) need() []Need {
 		}
 		e, ok := c.Smallest(t * float64(len(q.ids)) / float64(len(ids)))
 		if ok {
-			out[i].Entries, out[i].Reached = e, true
+			out[i].Entries, out[i].Reached = min(e, asked), true
 		}
 	}
 	return out

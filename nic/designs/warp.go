@@ -13,7 +13,8 @@ import (
 // it would have. There the rest runs on an eBPF processor of the NIC; here on
 // the host, as in jitnic. The prefix is the longest without state: it reads
 // and writes packet, context and stack, but no map, and calls no helper but
-// bpf_redirect. Handing over registers and stack is free of charge.
+// bpf_redirect. So maps stay on the host, whatever the memory model. Handing over
+// registers and stack is free of charge.
 type warp struct{}
 
 func (warp) Name() string { return "warp" }
@@ -29,6 +30,7 @@ func (d warp) Run(s *Setting) (*Result, error) {
 	pre := s.prefixes()
 	in := s.uncached(append([]device.Path(nil), s.In.Paths...))
 	for p := range in.Paths {
+		in.Paths[p].Reads, in.Paths[p].Writes = 0, 0
 		in.Paths[p].Install, in.Paths[p].Compile, in.Paths[p].Bytes = 0, 0, 0
 	}
 	where := make([]place, len(w.Packets))
@@ -38,6 +40,7 @@ func (d warp) Run(s *Setting) (*Result, error) {
 		p, q := &w.Packets[i], &in.Packets[i]
 		n := pre.of(s, i)
 		q.Path = workload.None
+		q.N = 0 // only the host uses maps, so they are there
 		switch {
 		case n == w.Shapes[p.Shape].Insns && s.path(i) >= 0:
 			where[i] = onNIC
@@ -66,7 +69,8 @@ func (d warp) Run(s *Setting) (*Result, error) {
 }
 
 // leaves counts the entries of the static table: the distinct ways through the
-// prefix that packets take, whole paths and those that go on on the host.
+// prefix that packets take, whole paths and those that go on on the host, by
+// the predicates that come before state.
 func (s *Setting) leaves(hits []uint64) uint64 {
 	ways := map[uint64]bool{}
 	for p := range s.W.Paths {
