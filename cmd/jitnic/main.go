@@ -11,8 +11,10 @@ import (
 	"os/signal"
 	"syscall"
 
+	"jitnic/cmd/internal/calibratecmd"
 	"jitnic/cmd/internal/comparecmd"
 	"jitnic/cmd/internal/conformancecmd"
+	"jitnic/cmd/internal/feasibilitycmd"
 	"jitnic/cmd/internal/gencmd"
 	"jitnic/cmd/internal/pathscmd"
 	"jitnic/cmd/internal/replaycmd"
@@ -66,8 +68,10 @@ func verbs() []*cobra.Command {
 		comparecmd.Command(),
 		tracescmd.Command(),
 		superoptcmd.Command(),
+		feasibilitycmd.Command(),
 		gencmd.Command(),
 		verifycmd.Command(),
 		conformancecmd.Command(),
+		calibratecmd.Command(),
 	}
 }

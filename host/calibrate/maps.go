@@ -30,6 +30,15 @@ var kinds = []kind{
 	{"lpm_trie", cilium.LPMTrie, maps.FlagNoPrealloc},
 }
 
+// Kinds are the names of the types that are measured by size, as in figures.
+func Kinds() []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
 func (k kind) isArray() bool { return k.typ == cilium.Array || k.typ == cilium.PerCPUArray }
 func (k kind) isLRU() bool   { return k.typ == cilium.LRUHash || k.typ == cilium.LRUCPUHash }
 
@@ -356,7 +365,7 @@ func (b *bench) mapNew(k kind, size int) error {
 	}
 	for i, w := range whats[2:] {
 		f := difference(times[i+2], times[i], w.ops)
-		f.Group, f.Name, f.Map, f.Entries, f.Keys, f.Note = "map", w.name, k.name, size, "new", w.note
+		f.Group, f.Name, f.Map, f.Entries, f.Keys, f.Note = "change", w.name, k.name, size, "new", w.note
 		b.note(f)
 	}
 	if k.isLRU() {
@@ -393,7 +402,7 @@ func (b *bench) evictions(k kind, size int) error {
 		return err
 	}
 	f := difference(times[1], times[0], perRun)
-	f.Group, f.Name, f.Map, f.Entries, f.Keys = "map", "evict", k.name, size, "new"
+	f.Group, f.Name, f.Map, f.Entries, f.Keys = "change", "evict", k.name, size, "new"
 	f.Note = "bpf_map_update_elem of a new key in a full map"
 	b.note(f)
 	return nil

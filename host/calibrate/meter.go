@@ -88,7 +88,7 @@ func (m *meter) series(jobs ...job) ([][]float64, error) {
 
 // A Figure is one measured number.
 type Figure struct {
-	Group   string `json:"group"`             // floor, insn, packet, call, atomic, helper, map, user, compile
+	Group   string `json:"group"`             // what kind of figure: floor, live, insn, packet, call, helper, atomic, type, map, change, output, user, program, compile
 	Name    string `json:"name"`              // what was done
 	Map     string `json:"map,omitempty"`     // type of map
 	Entries int    `json:"entries,omitempty"` // of the map, all present

@@ -30,7 +30,7 @@ func outputs(b *bench) error {
 			return append(c, mov(3, 0), helper(id))
 		}
 		n := len(b.study.Figures)
-		if err := b.operations("map", cilium.SchedCLS, ms, code{storeImm(ebpf.SizeDW, 10, -8, 7)}, []operation{
+		if err := b.operations("output", cilium.SchedCLS, ms, code{storeImm(ebpf.SizeDW, 10, -8, 7)}, []operation{
 			{name: "push_pop", n: 64, body: func(int) code { return append(call(helperPush), call(helperPop)...) }, note: "bpf_map_push_elem and bpf_map_pop_elem"},
 		}); err != nil {
 			return err
@@ -117,7 +117,7 @@ func ring(b *bench) error {
 	}
 	for i, name := range []string{"output", "reserve_submit"} {
 		f := difference(times[i+1], times[0], n)
-		f.Group, f.Name, f.Map, f.Note = "map", name, "ringbuf", fmt.Sprintf("a record of %d bytes, reader not woken", record)
+		f.Group, f.Name, f.Map, f.Note = "output", name, "ringbuf", fmt.Sprintf("a record of %d bytes, reader not woken", record)
 		b.note(f)
 	}
 	return nil

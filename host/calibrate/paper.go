@@ -55,7 +55,7 @@ func (s *Study) Compare() []Comparison {
 	for _, t := range table3 {
 		add("map access, "+t.kind, t.ns, t.ns, s.FindMap("type", "access", t.kind), conext25+", table 3", fmt.Sprintf("%d entries here", tableEntries))
 	}
-	if d, what := s.packetCost(); d > 0 {
+	if d, what := s.PacketCost(); d > 0 {
 		for _, t := range falls {
 			if x, ok := s.fall(t.kind, d, "uniform"); ok {
 				out = append(out, Comparison{"throughput lost from 100 to 100 K flows, " + t.kind, t.percent, t.percent, round3(x), "%", conext25 + ", figures 11 and 12", "a packet taken for " + what + " and one access"})
@@ -74,8 +74,9 @@ func (s *Study) Compare() []Comparison {
 	return out
 }
 
-// packetCost is what a packet costs before its map access.
-func (s *Study) packetCost() (ns float64, what string) {
+// PacketCost is what a packet costs before its map access, and what that is; 0
+// where it wasn't measured.
+func (s *Study) PacketCost() (ns float64, what string) {
 	if f := s.Find("live", "live_drop"); f != nil {
 		return f.Value, fmt.Sprintf("%.1f ns (live frames, dropped)", f.Value)
 	}
@@ -136,7 +137,7 @@ func (s *Study) Checks() []Check {
 		}
 		out = append(out, c)
 	}
-	d, _ := s.packetCost()
+	d, _ := s.PacketCost()
 	if fa, ok := s.fall("array", d, "uniform"); ok && d > 0 {
 		fh, okh := s.fall("hash", d, "uniform")
 		fl, okl := s.fall("lru_hash", d, "uniform")

@@ -160,7 +160,7 @@ func (s *Study) parts(of *sample, rec *vm.Recording) float64 {
 		if c.Map >= 0 && int(c.Map) < len(of.obj.Maps) {
 			spec = of.obj.Maps[c.Map]
 		}
-		if miss := s.FindMap("map", "miss", kindOf(spec)); c.Helper == helperLookup && c.Ret == 0 && miss != nil {
+		if miss := s.FindMap("change", "miss", kindOf(spec)); c.Helper == helperLookup && c.Ret == 0 && miss != nil {
 			sum += miss.Value
 			continue
 		}
@@ -194,11 +194,11 @@ func (s *Study) call(id int32, spec *maps.Spec) float64 {
 		case helperUpdate:
 			return of(s.FindMap("type", "update", name))
 		case helperDelete:
-			return of(s.FindMap("map", "insert_delete", name)) / 2
+			return of(s.FindMap("change", "insert_delete", name)) / 2
 		case helperRingOut:
-			return of(s.FindMap("map", "output", "ringbuf"))
+			return of(s.FindMap("output", "output", "ringbuf"))
 		case helperPush, helperPop:
-			return of(s.FindMap("map", "push_pop", "queue")) / 2
+			return of(s.FindMap("output", "push_pop", "queue")) / 2
 		}
 	}
 	if id == helperTailCall {

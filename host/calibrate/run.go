@@ -97,8 +97,9 @@ func Run(ctx context.Context, opt Options) (*Study, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{meter: meter{ctx: ctx, rounds: opt.Rounds, round: opt.Round, packet: make([]byte, 64)}, opt: opt, study: &Study{Machine: machine(opt.CPU)}}
+	b := &bench{meter: meter{ctx: ctx, rounds: opt.Rounds, round: opt.Round, packet: make([]byte, 64)}, opt: opt, study: &Study{Machine: machine(opt.CPU), Steps: []string{}, Figures: []Figure{}}}
 	s := b.study
+	s.Planned = len(todo)
 	s.Rounds, s.RoundMS = opt.Rounds, float64(opt.Round)/1e6
 	began := time.Now()
 	defer func() { s.Seconds = time.Since(began).Seconds() }()
@@ -130,6 +131,12 @@ func Run(ctx context.Context, opt Options) (*Study, error) {
 		return s, nil
 	}
 	return s, err
+}
+
+// CheckSteps says which of the names is no step.
+func CheckSteps(names []string) error {
+	_, err := choose(names)
+	return err
 }
 
 func choose(names []string) ([]step, error) {

@@ -18,6 +18,7 @@ type Study struct {
 	RoundMS  float64  `json:"round_ms"` // of one program in a round
 	Realtime bool     `json:"realtime"` // was the measuring thread SCHED_FIFO
 	Partial  bool     `json:"partial"`  // interrupted
+	Planned  int      `json:"planned"`  // steps
 	Steps    []string `json:"steps"`    // finished
 	Seconds  float64  `json:"seconds"`  // the calibration took
 	Figures  []Figure `json:"figures"`
@@ -37,6 +38,9 @@ type Machine struct {
 	Load     string  `json:"load"`    // averages of 1, 5 and 15 minutes before it began
 	Date     string  `json:"date"`
 	MHz      float64 `json:"mhz"` // as /proc/cpuinfo has it
+	// Mitigations are those against speculation that make calls dearer: what
+	// the kernel says of return thunks and retpolines.
+	Mitigations string `json:"mitigations"`
 }
 
 // machine reads what the machine says of itself.
@@ -67,6 +71,13 @@ func machine(cpu int) Machine {
 	if f := strings.Fields(read("/proc/loadavg")); len(f) >= 3 {
 		m.Load = strings.Join(f[:3], " ")
 	}
+	var against []string
+	for _, v := range []string{"spec_rstack_overflow", "retbleed", "spectre_v2"} {
+		if t := read("/sys/devices/system/cpu/vulnerabilities/" + v); t != "" && t != "Not affected" {
+			against = append(against, v+": "+t)
+		}
+	}
+	m.Mitigations = strings.Join(against, "; ")
 	return m.cpuinfo(read("/proc/cpuinfo"))
 }
 

@@ -1,0 +1,275 @@
+package calibratecmd
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/host/calibrate"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// A tab is a table of the report.
+type tab struct {
+	ID    string
+	Title string
+	Head  []string
+	Left  int // columns that are text
+	Rows  [][]string
+	Note  string
+}
+
+// text prints it with aligned columns.
+func (t *tab) text() string {
+	w := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header = text.FormatDefault
+	w.SetStyle(style)
+	row := func(cells []string) table.Row {
+		r := make(table.Row, len(cells))
+		for i, c := range cells {
+			r[i] = c
+		}
+		return r
+	}
+	w.AppendHeader(row(t.Head))
+	var cols []table.ColumnConfig
+	for i := range t.Head {
+		if i >= t.Left && t.Head[i] != "note" && t.Head[i] != "source" {
+			cols = append(cols, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	w.SetColumnConfigs(cols)
+	for _, r := range t.Rows {
+		w.AppendRow(row(r))
+	}
+	var b strings.Builder
+	for l := range strings.Lines(w.Render()) {
+		b.WriteString(strings.TrimRight(l, " \n") + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// Text prints the report for a person.
+func (r *Report) Text(w io.Writer) error {
+	f := report.NewFields(w)
+	for _, l := range r.facts() {
+		f.Line(l[0], l[1])
+	}
+	if err := f.Flush(); err != nil {
+		return err
+	}
+	for _, t := range r.tables() {
+		if _, err := fmt.Fprintf(w, "\n%s\n%s\n", t.Title, t.text()); err != nil {
+			return err
+		}
+		if t.Note != "" {
+			fmt.Fprintln(w, t.Note)
+		}
+	}
+	if len(r.Checks) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, c := range r.Checks {
+		if _, err := fmt.Fprintf(w, "%-5s %s (%s)\n", holds(c.Holds), c.What, c.Detail); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func holds(ok bool) string {
+	if ok {
+		return "holds"
+	}
+	return "NOT"
+}
+
+// facts are the machine and the method, in pairs of name and value.
+func (r *Report) facts() [][2]string {
+	m := &r.Machine
+	var out [][2]string
+	line := func(name, format string, args ...any) {
+		out = append(out, [2]string{name, fmt.Sprintf(format, args...)})
+	}
+	virtual := ""
+	if m.Virtual {
+		virtual = ", virtual"
+	}
+	line("machine", "%s, %d CPUs (%s)%s", m.CPU, m.CPUs, m.Arch, virtual)
+	if f := r.Find("insn", "alu"); f != nil && f.Value > 0 {
+		line("clock", "%.2f GHz by a chain of adds; /proc/cpuinfo says %.2f; governor %s", 1/f.Value, m.MHz/1000, m.Governor)
+	}
+	line("kernel", "Linux %s, BPF JIT %s, hardening %s", m.Kernel, m.JIT, m.Harden)
+	if m.Mitigations != "" {
+		line("mitigations", "%s", m.Mitigations)
+	}
+	partial := ""
+	if r.Partial {
+		partial = "  (partial: interrupted)"
+	}
+	line("measured", "%s, in %s, load before %s%s", m.Date, r.seconds(), m.Load, partial)
+	alone := "beside what else ran"
+	if r.Realtime {
+		alone = "SCHED_FIFO"
+	}
+	line("method", "BPF_PROG_TEST_RUN, %d rounds of %g ms, with and without the operation in turn, on CPU %d, %s; figures are differences of lower quartiles", r.Rounds, r.RoundMS, m.Pinned, alone)
+	return out
+}
+
+// ns writes a time with three significant digits or so.
+func ns(x float64) string {
+	switch a := max(x, -x); {
+	case a >= 1000:
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	case a >= 100:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	case a >= 1:
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(x, 'f', 3, 64)
+}
+
+// tables are those of the text and of the page.
+func (r *Report) tables() []*tab {
+	var out []*tab
+	add := func(t *tab) {
+		if len(t.Rows) > 0 {
+			out = append(out, t)
+		}
+	}
+	cmp := &tab{ID: "papers", Title: "Beside the papers", Left: 1, Head: []string{"", "here", "paper", "here : paper", "", ""}}
+	for _, c := range r.Comparisons {
+		paper := ns(c.Lo)
+		if c.Hi != c.Lo {
+			paper = ns(c.Lo) + "–" + ns(c.Hi)
+		}
+		cmp.Rows = append(cmp.Rows, []string{c.What, ns(c.Here) + " " + c.Unit, paper, fmt.Sprintf("%.2f", c.Ratio()), short(c.Source), c.Note})
+	}
+	cmp.Head[4], cmp.Head[5] = "source", "note"
+	add(cmp)
+	for _, g := range groups {
+		t := &tab{ID: g.group, Title: g.title, Left: 1, Head: []string{"ns", "value", "median", "IQR", "note"}}
+		for i := range r.Figures {
+			f := &r.Figures[i]
+			if f.Group != g.group || g.maps {
+				continue
+			}
+			name := f.Name
+			if f.Bytes > 0 {
+				name += fmt.Sprintf(", %d B", f.Bytes)
+			}
+			value := ns(f.Value)
+			if f.Parts > 0 {
+				t.Head = []string{"ns", "value", "by its parts", "median", "IQR", "note"}
+				t.Rows = append(t.Rows, []string{name, value, ns(f.Parts), ns(f.Median), ns(f.IQR()), f.Note})
+				continue
+			}
+			t.Rows = append(t.Rows, []string{name, value, ns(f.Median), ns(f.IQR()), f.Note})
+		}
+		if g.maps {
+			t = r.mapTable(g.group, g.title)
+		}
+		add(t)
+	}
+	return out
+}
+
+// groups are the tables of figures, in their order; maps are laid out by type.
+var groups = []struct {
+	group, title string
+	maps         bool
+}{
+	{"floor", "Empty programs", false},
+	{"live", "Live frames", false},
+	{"insn", "Instructions", false},
+	{"packet", "Packet sizes", false},
+	{"call", "Calls", false},
+	{"helper", "Helpers", false},
+	{"atomic", "Atomics on a map's value", false},
+	{"type", "Map operations by type, side by side (1 000 entries, uniform)", true},
+	{"map", "Map operations by type, size and keys", true},
+	{"change", "New keys", true},
+	{"output", "Queues and ring buffers", true},
+	{"user", "Maps through bpf(2)", true},
+	{"program", "Sample programs whole, and what their parts add up to", false},
+	{"compile", "jitnic's own compiler", false},
+}
+
+// mapTable has a row for each type, size and distribution of keys, and a column
+// for each operation, in the order they were first measured.
+func (r *Report) mapTable(group, title string) *tab {
+	t := &tab{ID: group, Title: title + ", ns", Left: 1, Head: []string{"map"}}
+	type key struct {
+		kind    string
+		entries int
+		keys    string
+	}
+	var cols []string
+	var rows []key
+	cells := map[key]map[string]*calibrate.Figure{}
+	for i := range r.Figures {
+		f := &r.Figures[i]
+		if f.Group != group {
+			continue
+		}
+		if f.Map == "" {
+			t.Note = fmt.Sprintf("%s, %s: %s ns. ", f.Name, f.Note, ns(f.Value))
+			continue
+		}
+		k := key{f.Map, f.Entries, f.Keys}
+		if cells[k] == nil {
+			cells[k] = map[string]*calibrate.Figure{}
+			rows = append(rows, k)
+		}
+		cells[k][f.Name] = f
+		if !slices.Contains(cols, f.Name) {
+			cols = append(cols, f.Name)
+		}
+	}
+	for _, c := range cols {
+		t.Head = append(t.Head, strings.ReplaceAll(c, "_", " "))
+	}
+	for _, k := range rows {
+		name := k.kind
+		if group == "map" || group == "change" {
+			name += ", " + report.Count(uint64(k.entries))
+		}
+		if group == "map" {
+			name += ", " + k.keys
+		}
+		row := []string{name}
+		for _, c := range cols {
+			cell := ""
+			if f := cells[k][c]; f != nil {
+				cell = ns(f.Value)
+			}
+			row = append(row, cell)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	t.Note += notes[group]
+	return t
+}
+
+// notes explain the columns of the tables of maps.
+var notes = map[string]string{
+	"type":   "access: look-up, test for NULL, load of the value, each waiting for the one before; lookup: the same, none waiting; count: look-up and atomic add; update: of a key that is there.",
+	"change": "miss: look-up of a key that isn't there; insert delete: both together; evict: insert into a full map.",
+	"user":   "a call for one entry, by the system call itself; batches of 1 024 entries, an entry's share.",
+}
+
+// short leaves of a source the conference and the place.
+func short(source string) string {
+	if i := strings.LastIndex(source, "CoNEXT"); i >= 0 {
+		return source[i:]
+	}
+	return source
+}
