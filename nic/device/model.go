@@ -164,6 +164,9 @@ type model struct {
 	sum      tally
 	lat      [2]histogram // miss, hit
 	lostTime sum          // ps that lost packets were in the device
+	inside   int64        // slots taken
+	middle   int64        // backlog at the middle of the packets counted
+	final    int64        // and at the last arrival
 	res      Result
 	begin    shot
 	last     shot
@@ -347,6 +350,7 @@ func (m *model) prices() {
 
 // slot takes a free one.
 func (m *model) slot() uint32 {
+	m.inside++
 	if m.free >= 0 {
 		s := m.free
 		m.free = m.slots[s].next
@@ -357,8 +361,16 @@ func (m *model) slot() uint32 {
 }
 
 func (m *model) release(s uint32) {
+	m.inside--
 	m.slots[s].next = m.free
 	m.free = int32(s)
+}
+
+// backlog is how many packets are in the device at t.
+func (m *model) backlog(t int64) int64 {
+	l := &m.line[port]
+	l.drain(t)
+	return m.inside + int64(l.waiting.n)
 }
 
 // shoot takes the state at t.

@@ -86,6 +86,7 @@ func (m *model) result() *Result {
 		station("compilers", m.host.Compilers, gCompileQ, gCompilers),
 		station("install channel", 1, gInstallQ, gInstall),
 	}
+	r.Growth = m.final - m.middle
 	r.Cores = mean(gCores)
 	r.HostBusy = int64(to.g[gCores].since(&from.g[gCores]))
 

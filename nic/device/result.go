@@ -164,6 +164,11 @@ type Result struct {
 	OfferedBit float64 // bit/s, without the link's overhead
 	Bit        float64 // bit/s out of the port and up, likewise
 
+	// Growth is how many more packets are in the device at the last arrival than
+	// when half of those counted have come. A device that keeps up has about as
+	// many; one that does not, and whose queues are long, may lose nothing yet.
+	Growth int64
+
 	Stations []Station
 	HostBusy int64   // ps of all cores together, stalls included, in the window
 	Cores    float64 // cores busy, on average over the window

@@ -47,8 +47,12 @@ func (m *model) arrive(t int64) {
 	if seq == m.warm {
 		m.mark(t)
 	}
+	if seq == m.warm+(m.count-m.warm)/2 {
+		m.middle = m.backlog(t)
+	}
 	if seq == m.count-1 {
 		m.last = m.shoot(t)
+		m.final = m.backlog(t)
 	}
 	m.seq++
 	m.pkt++
