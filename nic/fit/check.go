@@ -1,0 +1,413 @@
+package fit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"jitnic/nic/profile"
+	"jitnic/nic/workload"
+	"jitnic/trace"
+)
+
+// Check judges a workload on a device. Paths without packets in the workload
+// don't count.
+func Check(w *workload.Workload, n *profile.NIC) *Report {
+	c := &checker{w: w, n: n, r: &Report{Program: w.Program, Capture: w.Capture, NIC: n.Name, Packets: uint64(len(w.Packets))},
+		ids: map[blockerKey]int{}, places: map[placeKey]bool{}}
+	c.measure()
+	c.uses()
+	c.aborts()
+	c.group()
+	c.place()
+	c.rank()
+	c.coverage()
+	c.sizes()
+	return c.r
+}
+
+type checker struct {
+	w *workload.Workload
+	n *profile.NIC
+	r *Report
+
+	ids    map[blockerKey]int
+	places map[placeKey]bool
+	abort  []int // by workload.Abort: its blocker
+	lost   []uint64
+	groups []*group
+	now    placement
+	order  []int32 // paths with packets, by packets falling
+}
+
+type blockerKey struct {
+	kind Kind
+	name string
+}
+
+type placeKey struct {
+	blocker    int
+	prog, insn int32
+	path       int32 // where the program's place isn't known
+	slot       int
+}
+
+// onNIC says whether the device has to hold maps at all.
+func onNIC(n *profile.NIC) bool {
+	return n.Memory == profile.MemNIC || n.Memory == profile.MemReplicated
+}
+
+// measure counts packets and sizes what there is.
+func (c *checker) measure() {
+	r := c.r
+	r.Paths = make([]PathFit, len(c.w.Paths))
+	c.lost = make([]uint64, len(c.w.Aborts))
+	for i := range c.w.Packets {
+		switch p := &c.w.Packets[i]; {
+		case p.Path != workload.None:
+			r.Paths[p.Path].Packets++
+			r.Traceable++
+		case p.Abort != workload.None:
+			c.lost[p.Abort]++
+		}
+	}
+	for i := range r.Paths {
+		p, wp := &r.Paths[i], &c.w.Paths[i]
+		p.Preds, p.Slots = len(wp.Cond), uint64(wp.Slots)
+		if wp.Trace != nil {
+			p.Insns = wp.Trace.Len()
+		}
+		if p.Packets > 0 {
+			c.order = append(c.order, int32(i))
+		}
+	}
+	slices.SortStableFunc(c.order, func(a, b int32) int { return cmp.Compare(r.Paths[b].Packets, r.Paths[a].Packets) })
+	r.Maps = make([]MapFit, len(c.w.Maps))
+	for i := range r.Maps {
+		m := &c.w.Maps[i]
+		r.Maps[i] = MapFit{Name: m.Name, Type: m.Type, Entry: entryBytes(m), Entries: uint64(m.Max), Memory: mapBytes(m)}
+	}
+}
+
+func up8(n uint32) uint64 { return (uint64(n) + 7) &^ 7 }
+
+// entryBytes is the size of an entry: key and value, each rounded up to 8 (as
+// nfp/bpf does and the kernel's own hash map).
+func entryBytes(m *workload.Map) uint64 { return up8(m.Key) + up8(m.Value) }
+
+// mapBytes is the memory of a map with all its entries. An array keeps no
+// keys; a ring buffer has its size in max_entries.
+func mapBytes(m *workload.Map) uint64 {
+	switch {
+	case m.Type == "ringbuf":
+		return uint64(m.Max)
+	case m.Type == "array" || m.Type == "percpu_array":
+		return up8(m.Value) * uint64(m.Max)
+	}
+	return entryBytes(m) * uint64(m.Max)
+}
+
+// uses finds what each path asks of the device, and what of it is refused.
+func (c *checker) uses() {
+	for _, path := range c.order {
+		p, wp := &c.r.Paths[path], &c.w.Paths[path]
+		if wp.Trace == nil {
+			continue
+		}
+		us := usesOf(wp.Trace, path)
+		if c.w.Compiler != nil {
+			us = append(us, condUses(c.w.Compiler.B, wp.Cond, path)...)
+		}
+		for _, u := range us {
+			if u.m >= 0 && int(u.m) < len(c.r.Maps) && !slices.Contains(p.Maps, int(u.m)) {
+				p.Maps = append(p.Maps, int(u.m))
+			}
+			c.refuse(p, u)
+		}
+		slices.Sort(p.Maps)
+		for _, m := range p.Maps {
+			c.r.Maps[m].Paths++
+			c.r.Maps[m].Packets += p.Packets
+		}
+		whole := Place{Path: path, Slot: 0, Prog: -1, Insn: -1}
+		if l := c.n.TraceSlots; l > 0 && uint64(p.Insns) > l {
+			c.block(p, KindTrace, "traces of more than limit.trace", "limit.trace", fmt.Sprintf("limit %d", l), whole)
+		}
+		if l := c.n.Slots; l > 0 && p.Slots > l {
+			c.block(p, KindStore, "entries of more than limit.slots", "limit.slots", fmt.Sprintf("limit %d", l), whole)
+		}
+	}
+}
+
+// refuse notes what the device doesn't take of a use.
+func (c *checker) refuse(p *PathFit, u use) {
+	n := c.n
+	name := "an unknown map"
+	if u.m >= 0 && int(u.m) < len(c.r.Maps) {
+		name = c.r.Maps[u.m].Name
+	}
+	switch u.what {
+	case useHelper:
+		if n.HelperNames != nil && !slices.Contains(n.HelperNames, u.name) {
+			c.block(p, KindHelper, u.name, "limit.helpers", "", u.place)
+		}
+	case useInsn:
+		if slices.Contains(n.NoInsns, u.name) {
+			c.block(p, KindInsn, u.name, "limit.refused", "", u.place)
+		}
+	case useMap:
+		if !onNIC(n) || u.m < 0 || int(u.m) >= len(c.r.Maps) {
+			return
+		}
+		m := &c.r.Maps[u.m]
+		if n.MapTypes != nil && !slices.Contains(n.MapTypes, m.Type) {
+			c.block(p, KindMapType, m.Type, "limit.map.types", "", u.place)
+		}
+		if n.MapEntry > 0 && m.Entry > n.MapEntry {
+			c.block(p, KindMapEntry, m.Name, "limit.map.entry", fmt.Sprintf("%d B, limit %d B", m.Entry, n.MapEntry), u.place)
+		}
+	case useStore:
+		if n.MapWrites != profile.WritesAny && n.MapWrites != "" {
+			c.block(p, KindMapWrite, name, "limit.map.writes", "", u.place)
+		}
+	case useAtomic, useUpdate:
+		if n.MapWrites == profile.WritesNone {
+			c.block(p, KindMapWrite, name, "limit.map.writes", "", u.place)
+		}
+	}
+}
+
+// block adds a blocker to a path.
+func (c *checker) block(p *PathFit, kind Kind, name, limit, detail string, at Place) {
+	id := c.blocker(kind, name, limit, detail)
+	if !slices.Contains(p.Blockers, id) {
+		p.Blockers = append(p.Blockers, id)
+		c.r.Blockers[id].Paths++
+	}
+	c.note(id, at)
+}
+
+// note keeps a place, once.
+func (c *checker) note(id int, at Place) {
+	k := placeKey{blocker: id, prog: at.Prog, insn: at.Insn}
+	if at.Insn < 0 {
+		k.path, k.slot = at.Path, at.Slot
+	}
+	if c.places[k] {
+		return
+	}
+	c.places[k] = true
+	if comp := c.w.Compiler; at.Program == "" && comp != nil && comp.Obj != nil && at.Prog >= 0 && int(at.Prog) < len(comp.Obj.Programs) {
+		at.Program = comp.Obj.Programs[at.Prog].Name
+	}
+	b := &c.r.Blockers[id]
+	if len(b.Places) < maxPlaces {
+		b.Places = append(b.Places, at)
+	} else {
+		b.More++
+	}
+}
+
+func (c *checker) blocker(kind Kind, name, limit, detail string) int {
+	k := blockerKey{kind, name}
+	id, ok := c.ids[k]
+	if !ok {
+		id = len(c.r.Blockers)
+		c.ids[k] = id
+		c.r.Blockers = append(c.r.Blockers, Blocker{Kind: kind, Name: name, Limit: limit, Detail: detail})
+	}
+	return id
+}
+
+// aborts makes blockers of the ways not to be a trace: one for each reason and
+// detail, wherever it happens.
+func (c *checker) aborts() {
+	c.abort = make([]int, len(c.w.Aborts))
+	for i := range c.w.Aborts {
+		a := &c.w.Aborts[i]
+		name := a.Reason.String()
+		if a.Detail != "" {
+			name += ": " + a.Detail
+		}
+		if a.Reason == trace.ReasonNone {
+			name = a.Detail
+		}
+		id := c.blocker(KindAbort, name, "", a.Reason.Explain())
+		c.r.Blockers[id].Reason = a.Reason
+		c.abort[i] = id
+		if c.lost[i] > 0 && a.Reason != trace.ReasonNone {
+			c.note(id, Place{Path: -1, Slot: -1, Prog: -1, Insn: int32(a.Insn), Program: a.Program})
+		}
+	}
+}
+
+// group is all packets that the same things block and that need the same maps.
+type group struct {
+	blockers []int
+	maps     []int
+	packets  uint64
+	paths    []int32
+}
+
+func (c *checker) group() {
+	byKey := map[string]*group{}
+	add := func(blockers, maps []int) *group {
+		key := fmt.Sprint(blockers, maps)
+		g := byKey[key]
+		if g == nil {
+			g = &group{blockers: blockers, maps: maps}
+			byKey[key] = g
+			c.groups = append(c.groups, g)
+		}
+		return g
+	}
+	for _, path := range c.order {
+		p := &c.r.Paths[path]
+		slices.Sort(p.Blockers)
+		g := add(p.Blockers, p.Maps)
+		g.packets += p.Packets
+		g.paths = append(g.paths, path)
+	}
+	for i, n := range c.lost {
+		if n > 0 {
+			add([]int{c.abort[i]}, nil).packets += n
+		}
+	}
+	// Maps are placed for the hottest first.
+	slices.SortStableFunc(c.groups, func(a, b *group) int { return cmp.Compare(b.packets, a.packets) })
+}
+
+// unlimited are limits on maps that are lifted.
+type unlimited struct{ entries, memory bool }
+
+// placement is which groups a device takes, and the maps for them.
+type placement struct {
+	packets uint64
+	in      []bool // by group
+	placed  []bool // by map
+}
+
+// offload places the maps of the groups that nothing else blocks while
+// limit.map.entries and limit.map.memory have room, the hottest group first.
+// Where before is given, it tries to keep those groups first too, and gives
+// the better of both: so that lifting a blocker never loses packets.
+func (c *checker) offload(lifted func(id int) bool, free unlimited, before *placement) placement {
+	open := func(g *group) bool {
+		for _, b := range g.blockers {
+			if !lifted(b) {
+				return false
+			}
+		}
+		return true
+	}
+	order := make([]int, 0, len(c.groups))
+	for i, g := range c.groups {
+		if open(g) {
+			order = append(order, i)
+		}
+	}
+	best := c.pack(order, free)
+	if before != nil {
+		kept := slices.Clone(order)
+		slices.SortStableFunc(kept, func(a, b int) int {
+			switch {
+			case before.in[a] == before.in[b]:
+				return 0
+			case before.in[a]:
+				return -1
+			}
+			return 1
+		})
+		if p := c.pack(kept, free); p.packets > best.packets {
+			best = p
+		}
+	}
+	return best
+}
+
+// pack takes groups in order as long as their maps have room.
+func (c *checker) pack(order []int, free unlimited) (out placement) {
+	out.in, out.placed = make([]bool, len(c.groups)), make([]bool, len(c.r.Maps))
+	var entries, memory uint64
+	for _, i := range order {
+		g := c.groups[i]
+		var e, m uint64
+		for _, id := range g.maps {
+			if !out.placed[id] {
+				e += c.r.Maps[id].Entries
+				m += c.r.Maps[id].Memory
+			}
+		}
+		if c.fullEntries(entries+e) && !free.entries || c.fullMemory(memory+m) && !free.memory {
+			continue
+		}
+		entries, memory = entries+e, memory+m
+		for _, id := range g.maps {
+			out.placed[id] = true
+		}
+		out.in[i] = true
+		out.packets += g.packets
+	}
+	return out
+}
+
+func (c *checker) fullEntries(n uint64) bool {
+	return onNIC(c.n) && c.n.MapEntries > 0 && n > c.n.MapEntries
+}
+
+func (c *checker) fullMemory(n uint64) bool {
+	return onNIC(c.n) && c.n.MapMemory > 0 && n > c.n.MapMemory
+}
+
+// place finds which groups fit, and blames the maps' limits for those that
+// would not fit if nothing else kept them out.
+func (c *checker) place() {
+	none := func(int) bool { return false }
+	c.now = c.offload(none, unlimited{}, nil)
+	c.r.Offloadable = c.now.packets
+	for i := range c.now.placed {
+		c.r.Maps[i].Placed = c.now.placed[i]
+	}
+	if c.r.Packets > 0 {
+		c.r.Share = float64(c.r.Offloadable) / float64(c.r.Packets)
+	}
+	all := func(int) bool { return true }
+	lifted, noEntries, noMemory := c.offload(all, unlimited{}, &c.now), c.offload(all, unlimited{entries: true}, &c.now), c.offload(all, unlimited{memory: true}, &c.now)
+	for i, g := range c.groups {
+		if lifted.in[i] || c.now.in[i] {
+			continue
+		}
+		var names []string
+		for _, m := range g.maps {
+			if !lifted.placed[m] {
+				names = append(names, c.r.Maps[m].Name)
+			}
+		}
+		// Each that isn't enough alone is to blame too.
+		var ids []int
+		if !noMemory.in[i] {
+			ids = append(ids, c.blocker(KindMapEntries, "Σ max_entries of maps", "limit.map.entries", fmt.Sprintf("limit %d", c.n.MapEntries)))
+		}
+		if !noEntries.in[i] {
+			ids = append(ids, c.blocker(KindMapMemory, "memory of maps", "limit.map.memory", fmt.Sprintf("limit %d B", c.n.MapMemory)))
+		}
+		if len(ids) == 0 { // either alone would do
+			ids = append(ids, c.blocker(KindMapEntries, "Σ max_entries of maps", "limit.map.entries", fmt.Sprintf("limit %d", c.n.MapEntries)))
+		}
+		for _, id := range ids {
+			b := &c.r.Blockers[id]
+			for _, name := range names {
+				if !strings.Contains(b.Detail, " "+name) {
+					b.Detail += ", without " + name
+				}
+			}
+			for _, path := range g.paths {
+				p := &c.r.Paths[path]
+				p.Blockers = append(p.Blockers, id)
+				b.Paths++
+			}
+		}
+		g.blockers = append(slices.Clone(g.blockers), ids...)
+	}
+}
