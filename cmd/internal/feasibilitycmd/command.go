@@ -1,0 +1,239 @@
+package feasibilitycmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"jitnic/cache"
+	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
+	"jitnic/host/vm"
+	"jitnic/nic/designs"
+	"jitnic/nic/device"
+	"jitnic/nic/device/load"
+	"jitnic/nic/feasibility"
+	"jitnic/nic/match"
+	"jitnic/nic/price"
+	"jitnic/nic/profile"
+	"jitnic/nic/vliw"
+	"jitnic/nic/workload"
+
+	"github.com/spf13/cobra"
+)
+
+// options are the command's flags.
+type options struct {
+	in         session.Input
+	opt        session.Optimiser
+	nics       []string
+	host       string
+	set        []string
+	rate       string
+	arrivals   string
+	packets    int
+	ordered    bool
+	remote     bool
+	specialise bool
+	designs    bool
+	quick      bool
+	policy     string
+	admission  string
+	entries    uint64
+	slots      uint64
+	hot        uint32
+	workers    int
+	out, json  string
+}
+
+// Command is `jitnic feasibility`.
+func Command() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:   "feasibility --program FILE.o --capture FILE.pcap --nic NAME --rate 10Mpps --out FOLDER",
+		Short: "Whether offloading the program to a NIC pays: times, limits and costs, each with its source",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	o.in.Flags(c)
+	f := c.Flags()
+	f.StringSliceVar(&o.nics, "nic", []string{"hxdp"}, "`LIST` of devices: "+strings.Join(profile.Names(), ", ")+", files in their form, or all")
+	f.StringVar(&o.host, "host", "paper", "the host: "+strings.Join(profile.HostNames(), ", ")+", or a `FILE` as jitnic calibrate writes it")
+	f.StringArrayVar(&o.set, "set", nil, "`KEY=VALUE`: set a parameter of the device, or of the host (host.KEY); may be repeated")
+	f.StringVar(&o.rate, "rate", "10Mpps", "offered load: `RATE` as 10Mpps, or 1M..50M for load curves (the verdict is at the highest)")
+	f.StringVar(&o.arrivals, "arrivals", "constant", "gaps between packets: "+strings.Join(device.ArrivalNames(), ", "))
+	f.IntVar(&o.packets, "packets", 0, "packets of a run, the capture repeated; default the capture, 100 000 at least")
+	f.BoolVar(&o.ordered, "ordered", false, "packets of a flow leave in the order they came in")
+	f.BoolVar(&o.remote, "remote", false, "the host's memory is on the other socket: pcie.numa is added")
+	f.BoolVar(&o.specialise, "specialise", false, "specialised traces, with their invalidations")
+	f.BoolVar(&o.designs, "compare-designs", false, "compare with interpretation on the NIC, a static prefix, and flow and megaflow caches")
+	f.BoolVar(&o.quick, "quick", false, "leave out load curves, throughput search and sensitivity")
+	f.StringVar(&o.policy, "policy", "lru", "eviction policy `NAME`")
+	f.StringVar(&o.admission, "admission", "always", "admission `NAME`: "+strings.Join(cache.AdmissionNames(), ", "))
+	f.Uint64Var(&o.entries, "entries", 0, "size of the trace cache in traces; default what the device holds")
+	f.Uint64Var(&o.slots, "slots", 0, "size of the trace cache in instruction slots instead")
+	f.Uint32Var(&o.hot, "hot", 1, "install a path when it misses for the `N`th time")
+	f.IntVar(&o.workers, "workers", 0, "runs made side by side: `N`; default one a CPU. Changes no result")
+	o.opt.Flags(c)
+	f.StringVarP(&o.out, "out", "o", "", "`FOLDER` for report.html, study.json and the plots")
+	f.StringVar(&o.json, "json", "", "write the study as JSON to `FILE` (- for stdout)")
+	return c
+}
+
+// devices loads the profiles, with what --set changes.
+func (o *options) devices() ([]*profile.NIC, *profile.Host, error) {
+	names := o.nics
+	if len(names) == 1 && names[0] == "all" {
+		names = profile.Names()
+	}
+	host, err := profile.LoadHost(o.host)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--host: %w", err)
+	}
+	var nics []*profile.NIC
+	seen := map[string]bool{}
+	for _, name := range names {
+		n, err := profile.Load(name)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--nic: %w", err)
+		}
+		if seen[n.Name] {
+			return nil, nil, fmt.Errorf("--nic: %s twice", n.Name)
+		}
+		seen[n.Name] = true
+		nics = append(nics, n)
+	}
+	for _, kv := range o.set {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, nil, fmt.Errorf("--set %q: want KEY=VALUE", kv)
+		}
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		if hostKey, ok := strings.CutPrefix(key, "host."); ok {
+			if err := host.Set(hostKey, value); err != nil {
+				return nil, nil, fmt.Errorf("--set: %w", err)
+			}
+			continue
+		}
+		for _, n := range nics {
+			if err := n.Set(key, value); err != nil {
+				return nil, nil, fmt.Errorf("--set: %w", err)
+			}
+		}
+	}
+	return nics, host, nil
+}
+
+// wholePrograms prices whole programs on each device while the capture runs.
+type wholePrograms struct {
+	nics   []*profile.NIC
+	sched  []*vliw.ProgramSchedule // by device; nil before the first shape
+	cycles [][]uint32              // by device, then shape
+	prefix []uint32                // by shape
+	err    error
+}
+
+func (p *wholePrograms) shape(s *session.Session, id uint32, rec *vm.Recording) {
+	if p.err != nil {
+		return
+	}
+	if p.sched == nil {
+		w := &workload.Workload{Compiler: s.Runtime.Comp}
+		for _, n := range p.nics {
+			x, err := vliw.Program(s.Obj, s.Entry, price.Machine(w, n))
+			if err != nil {
+				p.err = err
+				return
+			}
+			p.sched = append(p.sched, x)
+		}
+		p.cycles = make([][]uint32, len(p.nics))
+	}
+	for i, n := range p.nics {
+		p.cycles[i] = append(p.cycles[i], p.sched[i].Cycles(rec.Steps)+uint32(n.Dispatch))
+	}
+	p.prefix = append(p.prefix, designs.Stateless(rec, s.Obj, s.Runtime.S))
+}
+
+func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
+	rates, err := load.Rates(o.rate)
+	if err != nil {
+		return fmt.Errorf("--rate: %w", err)
+	}
+	nics, host, err := o.devices()
+	if err != nil {
+		return err
+	}
+	if o.entries > 0 && o.slots > 0 {
+		return fmt.Errorf("--entries and --slots: give one of them")
+	}
+	if err := session.CheckOutputs(session.Output{Flag: "--json", Path: o.json}); err != nil {
+		return err
+	}
+	if o.out != "" {
+		if err := report.CheckDir(o.out); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
+	whole := &wholePrograms{nics: nics}
+	w, s, _, err := session.Observe(ctx, o.in, o.specialise, &o.opt, stderr, whole.shape)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if whole.err != nil {
+		return whole.err
+	}
+	if len(w.Packets) == 0 {
+		return fmt.Errorf("%s: no packets", w.Capture)
+	}
+	x, err := match.Analyse(w, match.Options{Queue: o.in.Queues > 1})
+	if err != nil {
+		return err
+	}
+	fo := feasibility.Options{
+		Cache: cache.Config{Policy: o.policy, Admission: o.admission, Entries: o.entries, Slots: o.slots, HotThreshold: o.hot, Seed: o.in.Seed},
+		Rate:  rates[len(rates)-1], Arrivals: device.Arrivals(o.arrivals), Packets: o.packets, Ordered: o.ordered, Remote: o.remote,
+		Seed: o.in.Seed, Memory: true, Designs: o.designs, Prefix: whole.prefix, Workers: o.workers,
+	}
+	if !o.quick {
+		fo.Throughput, fo.Sensitivity = true, true
+		fo.Rates = rates
+		if len(rates) == 1 {
+			fo.Rates = around(rates[0])
+		}
+	}
+	step, done := progress(stderr)
+	fo.Progress = step
+	r := &Report{}
+	for i, n := range nics {
+		fo.Static = whole.sched[i]
+		fo.Program = func(shape uint32) (uint32, bool) { return whole.cycles[i][shape], true }
+		study, err := feasibility.Run(ctx, w, x, s.Runtime.Tree, n, host, fo)
+		if err != nil {
+			done()
+			return fmt.Errorf("%s: %w", n.Name, err)
+		}
+		r.Studies = append(r.Studies, study)
+		r.Partial = r.Partial || study.Partial || s.Partial
+		if ctx.Err() != nil {
+			r.Partial = true
+			break
+		}
+	}
+	done()
+	return o.write(r, stdout)
+}
+
+// around are the rates of the load curves where one rate is given: from a
+// tenth of it to five times as much.
+func around(rate uint64) []uint64 {
+	var out []uint64
+	for _, m := range []uint64{10, 20, 35, 50, 70, 100, 140, 200, 350, 500} {
+		out = append(out, max(rate*m/100, 1))
+	}
+	return out
+}

@@ -1,0 +1,129 @@
+package feasibility
+
+import (
+	"jitnic/cache"
+	"jitnic/nic/device"
+)
+
+// Figures are one run of the model, in the units of reports: packets a second,
+// nanoseconds, bytes a packet. Times are unrounded: the model's are exact to
+// the picosecond.
+type Figures struct {
+	Mode       string  `json:"mode"`
+	Packets    uint64  `json:"packets"`
+	Offered    float64 `json:"offered_pps"`
+	Throughput float64 `json:"throughput_pps"`
+	Loss       float64 `json:"loss"` // of packets offered, where the program drops none of these
+	Ingress    uint64  `json:"lost_ingress"`
+	AtHost     uint64  `json:"lost_host"`
+	Egress     uint64  `json:"lost_egress"`
+	NeedsHost  uint64  `json:"lost_needs_host"`
+
+	HitRatio float64           `json:"hit_ratio"` // of packets looked up
+	Outcomes map[string]uint64 `json:"outcomes,omitempty"`
+
+	Mean     float64 `json:"latency_mean_ns"`
+	P50      float64 `json:"latency_p50_ns"`
+	P99      float64 `json:"latency_p99_ns"`
+	P999     float64 `json:"latency_p999_ns"`
+	Max      float64 `json:"latency_max_ns"`
+	HitMean  float64 `json:"hit_latency_mean_ns"`
+	MissMean float64 `json:"miss_latency_mean_ns"`
+
+	Cores       float64   `json:"host_cores_busy"`
+	CoresNeeded float64   `json:"host_cores_needed"` // for what the host is offered, lost packets included
+	Stations    []Station `json:"stations"`
+
+	PCIeUp     float64            `json:"pcie_up_bytes_per_packet"`
+	PCIeDown   float64            `json:"pcie_down_bytes_per_packet"`
+	PCIeCauses map[string]float64 `json:"pcie_bytes_per_packet,omitempty"` // both directions
+
+	Installs    float64 `json:"installs_per_second"`
+	Begun       uint64  `json:"installs_begun"`
+	Installed   uint64  `json:"installed"`
+	NotCompiled uint64  `json:"not_compiled"` // no room in the compile or install queue
+	Stall       float64 `json:"install_stall_ns"`
+
+	Reordered uint64  `json:"reordered"`
+	Extent    uint64  `json:"reordering_extent"`
+	Held      uint64  `json:"held"`
+	HoldMean  float64 `json:"hold_mean_ns"`
+	PeakHeld  int64   `json:"peak_held"`
+
+	Memory *Memory `json:"memory,omitempty"`
+}
+
+// Memory is what the accesses to map entries cost in a run.
+type Memory struct {
+	NICReads   uint64  `json:"nic_reads"`
+	NICWrites  uint64  `json:"nic_writes"`
+	HostReads  uint64  `json:"host_reads"`
+	HostWrites uint64  `json:"host_writes"`
+	Stalls     uint64  `json:"stalls"`
+	StallNIC   float64 `json:"nic_stall_ns_per_packet"`
+	StallHost  float64 `json:"host_stall_ns_per_packet"`
+	Messages   uint64  `json:"invalidation_messages"`
+	Bytes      float64 `json:"pcie_bytes_per_packet"` // map reads, writes and invalidations
+}
+
+// Station is a place where packets or traces wait and are served.
+type Station struct {
+	Name        string  `json:"name"`
+	Utilisation float64 `json:"utilisation"`
+	MeanQueue   float64 `json:"mean_queue"`
+	MaxQueue    int64   `json:"max_queue"`
+	Wait        float64 `json:"mean_wait_ns"`
+}
+
+// hostStation is the model's name of the host's cores.
+const hostStation = "host cores"
+
+func figures(r *device.Result) *Figures {
+	ns := func(ps float64) float64 { return ps / 1000 }
+	per := func(n float64) float64 { return n / float64(max(r.Packets, 1)) }
+	f := &Figures{
+		Mode: r.Mode.String(), Packets: r.Packets, Offered: r.Offered, Throughput: r.Throughput, Loss: r.Loss(),
+		Ingress: r.Drops.Ingress, AtHost: r.Drops.Host, Egress: r.Drops.Egress, NeedsHost: r.Drops.NeedsHost,
+		HitRatio: r.HitRatio(),
+		Mean:     ns(r.Latency.Mean), P50: ns(float64(r.Latency.P50)), P99: ns(float64(r.Latency.P99)), P999: ns(float64(r.Latency.P999)),
+		Max: ns(float64(r.Latency.Max)), HitMean: ns(r.HitLatency.Mean), MissMean: ns(r.MissLatency.Mean),
+		Cores: r.Cores, CoresNeeded: r.Cores,
+		PCIeUp: per(float64(r.PCIeUp.Total())), PCIeDown: per(float64(r.PCIeDown.Total())), PCIeCauses: map[string]float64{},
+		Begun: r.Compile.Begun, Installed: r.Compile.Installed, NotCompiled: r.Compile.NoWorker + r.Compile.NoChannel, Stall: ns(float64(r.Compile.Stall)),
+		Reordered: r.Order.Reordered, Extent: r.Order.Extent, Held: r.Order.Held, PeakHeld: r.Order.PeakHeld,
+	}
+	if r.Order.Held > 0 {
+		f.HoldMean = ns(float64(r.Order.HoldTime)) / float64(r.Order.Held)
+	}
+	if r.Window > 0 {
+		f.Installs = float64(r.Compile.Begun) / (float64(r.Window) / 1e12)
+	}
+	for c := range device.Causes {
+		if b := r.PCIeUp[c] + r.PCIeDown[c]; b > 0 {
+			f.PCIeCauses[device.Cause(c).String()] = per(float64(b))
+		}
+	}
+	if r.Outcome.Total() > 0 {
+		f.Outcomes = map[string]uint64{}
+		for o := range cache.Outcomes {
+			f.Outcomes[cache.Outcome(o).String()] = r.Outcome[o]
+		}
+	}
+	for _, s := range r.Stations {
+		f.Stations = append(f.Stations, Station{Name: s.Name, Utilisation: s.Utilisation, MeanQueue: s.MeanQueue, MaxQueue: s.MaxQueue, Wait: ns(s.MeanWait)})
+	}
+	if s, ok := r.Station(hostStation); ok && s.Served > 0 && r.Window > 0 {
+		f.CoresNeeded = r.Cores * float64(s.Served+r.Drops.Host) / float64(s.Served)
+	}
+	m := &r.Memory
+	if m.NIC.Reads+m.NIC.Writes+m.Host.Reads+m.Host.Writes > 0 {
+		bytes := 0.0
+		for _, c := range []device.Cause{device.MapReads, device.MapWrites, device.Invalidations} {
+			bytes += per(float64(r.PCIeUp[c] + r.PCIeDown[c]))
+		}
+		f.Memory = &Memory{NICReads: m.NIC.Reads, NICWrites: m.NIC.Writes, HostReads: m.Host.Reads, HostWrites: m.Host.Writes,
+			Stalls: m.NIC.Stalls + m.Host.Stalls, StallNIC: ns(per(float64(m.NIC.Stall))), StallHost: ns(per(float64(m.Host.Stall))),
+			Messages: m.NIC.Messages + m.Host.Messages, Bytes: bytes}
+	}
+	return f
+}

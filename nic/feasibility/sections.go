@@ -1,0 +1,391 @@
+package feasibility
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+
+	"jitnic/nic/designs"
+	"jitnic/nic/device"
+	"jitnic/nic/device/load"
+	"jitnic/nic/fit"
+	"jitnic/nic/price"
+	"jitnic/nic/profile"
+	"jitnic/nic/vliw"
+)
+
+// executors tells what traces and the whole program take on the device's core.
+func (s *study) executors(raw, best *price.Prices) error {
+	e := &s.Executors
+	e.Kind, e.Lanes, e.Clock = string(s.n.Executor), s.n.Lanes, float64(s.n.Clock)/1000
+	if p := s.opt.Static; p != nil {
+		e.Program.Insns, e.Program.Bundles, e.Program.IPC = p.Insns, p.Bundles, p.IPC()
+	}
+	e.Raw, e.Best = s.traceCost(raw), s.traceCost(best)
+	most := -1
+	for i := range s.w.Paths {
+		if most < 0 || s.w.Paths[i].Packets > s.w.Paths[most].Packets {
+			most = i
+		}
+	}
+	e.SchedulePath = most
+	if most < 0 {
+		return nil
+	}
+	x, err := vliw.New(s.w.Paths[most].Trace, price.Machine(s.w, s.n))
+	if err != nil {
+		return fmt.Errorf("path %d: %w", most, err)
+	}
+	e.Schedule = x.Format(s.mapName)
+	return nil
+}
+
+func (s *study) mapName(i int) string { return s.w.Maps[i].Name }
+
+func (s *study) traceCost(p *price.Prices) TraceCost {
+	var c TraceCost
+	var packets float64
+	for i := range s.w.Paths {
+		in, cy, sc, n := float64(p.Insns[i]), float64(p.Cycles[i]), float64(p.Scalar[i]), float64(s.w.Paths[i].Packets)
+		c.Insns += in
+		c.Cycles += cy
+		c.Scalar += sc
+		c.PacketInsns += n * in
+		c.PacketCycles += n * cy
+		c.PacketScalar += n * sc
+		packets += n
+		c.LongestInsns, c.LongestCycles = max(c.LongestInsns, p.Insns[i]), max(c.LongestCycles, p.Cycles[i])
+	}
+	if c.Cycles > 0 {
+		c.IPC = c.Insns / c.Cycles
+	}
+	if n := float64(len(s.w.Paths)); n > 0 {
+		c.Insns, c.Cycles, c.Scalar = c.Insns/n, c.Cycles/n, c.Scalar/n
+	}
+	if packets > 0 {
+		c.PacketInsns, c.PacketCycles, c.PacketScalar = c.PacketInsns/packets, c.PacketCycles/packets, c.PacketScalar/packets
+	}
+	return c
+}
+
+// ordered is the run at the study's rate with the order of flows kept, or not
+// kept where the study keeps it: what the order costs.
+func (s *study) ordered(c *costs) error {
+	if err := s.step("keeping flows in order", 0, 1); err != nil {
+		return err
+	}
+	f, err := s.device(c, device.Both, s.load(s.Rate, s.opt.Packets), !s.opt.Ordered)
+	s.Ordered = f
+	return err
+}
+
+// memory runs the four memory models.
+func (s *study) memory(c *costs) error {
+	models := []profile.MemoryModel{profile.MemNIC, profile.MemHost, profile.MemShared, profile.MemReplicated}
+	for i, m := range models {
+		if err := s.step("memory model "+string(m), i, len(models)); err != nil {
+			return err
+		}
+		d := *c
+		d.n = c.n.Clone()
+		d.n.Memory = m
+		f, err := s.device(&d, device.Both, s.load(s.Rate, s.opt.Packets), s.opt.Ordered)
+		if err != nil {
+			return err
+		}
+		s.Memory = append(s.Memory, MemoryRow{string(m), f})
+	}
+	return nil
+}
+
+// sensitivityPackets is how many packets a run of the sensitivity section has
+// at most: two runs for each end of each assumed figure.
+const sensitivityPackets = 40_000
+
+// sensitivity puts every assumed figure to the ends of its range, one at a time.
+func (s *study) sensitivity() error {
+	type point struct {
+		swing, end int
+		nic        bool
+	}
+	var points []point
+	add := func(ps []profile.Param, nic bool) {
+		for _, p := range ps {
+			ends := p.Alternatives
+			if len(ends) == 0 && p.Lo != "" {
+				ends = []string{p.Lo, p.Hi}
+			}
+			if !p.Assumed || len(ends) == 0 {
+				continue
+			}
+			sw := Swing{Key: p.Key, Value: p.Value}
+			for _, e := range ends {
+				if e == p.Value {
+					continue
+				}
+				points = append(points, point{len(s.Swings), len(sw.Ends), nic})
+				sw.Ends = append(sw.Ends, SwingEnd{Value: e})
+			}
+			s.Swings = append(s.Swings, sw)
+		}
+	}
+	add(s.NIC.Params, true)
+	add(s.Host.Params, false)
+	packets := min(s.opt.Packets, sensitivityPackets)
+	at := func(n *profile.NIC, h *profile.Host) (*outcome, error) {
+		c, err := s.cost(n, h, false)
+		if err != nil {
+			return nil, err
+		}
+		both, err := s.device(c, device.Both, s.load(s.Rate, packets), s.opt.Ordered)
+		if err != nil {
+			return nil, err
+		}
+		host, err := s.device(c, device.HostOnly, s.load(s.Rate, packets), s.opt.Ordered)
+		if err != nil {
+			return nil, err
+		}
+		return s.outcome(c, both, host), nil
+	}
+	base, err := at(s.n, s.h)
+	if err != nil {
+		return err
+	}
+	want, _, _ := base.judge()
+	outcomes := make([]*outcome, len(points))
+	err = s.each("sweeping assumed figures", len(points), func(i int) error {
+		p := points[i]
+		n, h := s.n, s.h
+		key, value := s.Swings[p.swing].Key, s.Swings[p.swing].Ends[p.end].Value
+		var err error
+		if p.nic {
+			n, err = with(n, key, value)
+		} else {
+			h, err = h.With(key, value)
+		}
+		if err == nil {
+			outcomes[i], err = at(n, h)
+		}
+		if err != nil {
+			return fmt.Errorf("%s = %s: %w", key, value, err)
+		}
+		return nil
+	})
+	if err != nil {
+		s.Swings = nil // an interrupt: some ends are missing
+		return err
+	}
+	change := func(a, b float64) float64 {
+		if a == b || a == 0 && b == 0 {
+			return 0
+		}
+		return math.Abs(a-b) / max(math.Abs(a), math.Abs(b))
+	}
+	for i, p := range points {
+		o, sw := outcomes[i], &s.Swings[p.swing]
+		answer, _, _ := o.judge()
+		sw.Ends[p.end] = SwingEnd{Value: sw.Ends[p.end].Value, Answer: answer, Cores: o.Both.CoresNeeded, Mean: o.Both.Mean, Loss: o.Both.Loss, Hits: o.Both.HitRatio}
+		sw.Turns = sw.Turns || answer != want
+		sw.Spread = max(sw.Spread, change(o.Both.Mean, base.Both.Mean), change(o.Both.CoresNeeded, base.Both.CoresNeeded))
+	}
+	return nil
+}
+
+// each does n independent things on the study's workers; the first error in
+// order counts.
+func (s *study) each(what string, n int, do func(i int) error) error {
+	workers := s.opt.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	next, done := 0, 0
+	for range min(workers, n) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				if i < n && s.opt.Progress != nil {
+					s.opt.Progress(what, done, n)
+				}
+				mu.Unlock()
+				if i >= n || s.ctx.Err() != nil {
+					return
+				}
+				errs[i] = do(i)
+				mu.Lock()
+				done++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// designs runs the competing designs and loads each as the study is loaded.
+func (s *study) designs(c *costs) error {
+	if err := s.step("other designs", 0, 1); err != nil {
+		return err
+	}
+	set := &designs.Setting{W: s.w, NIC: s.n, Host: s.h, In: c.prices.In, Cache: s.opt.Cache, Program: s.opt.Program, Prefix: s.opt.Prefix}
+	if set.Cache.Entries == 0 && set.Cache.Slots == 0 {
+		switch {
+		case s.n.Slots > 0:
+			set.Cache.Slots = s.n.Slots
+		case s.n.Entries > 0:
+			set.Cache.Entries = s.n.Entries
+		default:
+			set.Cache.Entries = uint64(max(len(s.w.Paths), 1))
+		}
+	}
+	cmp, err := designs.Compare(set, nil)
+	if err != nil {
+		return err
+	}
+	loaded := make([]*Figures, len(cmp.Results))
+	err = s.each("designs under load", len(cmp.Results), func(i int) error {
+		d := cmp.Results[i]
+		r, err := device.Run(d.Input, s.n, s.h, s.load(s.Rate, s.opt.Packets), device.Options{Cache: d.Cache, Ordered: s.opt.Ordered, Remote: s.opt.Remote})
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.Design, err)
+		}
+		loaded[i] = figures(r)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.Designs, s.Loaded = cmp, loaded
+	return nil
+}
+
+// bench is the study's device under test at some prices, warmed up by one pass
+// over the capture: the learning frames of RFC 2544, section 23.
+func (s *study) bench(c *costs, warm bool) *load.Bench {
+	b := &load.Bench{Input: c.prices.In, NIC: c.n, Host: c.h, Load: s.load(0, s.opt.Packets),
+		Options: device.Options{Cache: s.opt.Cache, Ordered: s.opt.Ordered, Remote: s.opt.Remote}, Workers: s.opt.Workers}
+	if b.Workers == 0 {
+		b.Workers = runtime.GOMAXPROCS(0)
+	}
+	if warm {
+		b.Options.Warm = len(s.w.Packets)
+		b.Load.Packets += len(s.w.Packets)
+	}
+	return b
+}
+
+// curves are the answers to a rising load, mode by mode.
+func (s *study) curves(c *costs) error {
+	modes := load.AllModes()
+	b := s.bench(c, false)
+	for i, m := range modes {
+		if err := s.step("load curves", i, len(modes)); err != nil {
+			return err
+		}
+		points, err := b.Sweep(s.ctx, []device.Mode{m}, s.opt.Rates)
+		if err != nil {
+			return err
+		}
+		curve := Curve{Mode: m.String()}
+		for _, p := range points {
+			curve.Points = append(curve.Points, figures(p.Result))
+		}
+		s.Curves = append(s.Curves, curve)
+	}
+	return nil
+}
+
+// throughput is RFC 2544's search, before and after superoptimization.
+func (s *study) throughput(raw, best *costs) error {
+	search := func(c *costs, optimised bool, modes []device.Mode) error {
+		b := s.bench(c, true)
+		b.Load.Arrivals, b.Load.Times = device.Constant, nil
+		found, err := b.Throughputs(s.ctx, modes, 0)
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			s.Throughput = append(s.Throughput, throughputOf(&found[i], optimised))
+		}
+		return nil
+	}
+	if err := s.step("searching the throughput", 0, 2); err != nil {
+		return err
+	}
+	if err := search(raw, false, load.AllModes()); err != nil {
+		return err
+	}
+	if !s.Optimised {
+		return nil
+	}
+	if err := s.step("searching the throughput", 1, 2); err != nil {
+		return err
+	}
+	return search(best, true, []device.Mode{device.NICOnly, device.Both})
+}
+
+// throughputOf names what keeps a mode from more: the link, or the station that
+// was busiest at the rate found.
+func throughputOf(t *load.Throughput, optimised bool) Throughput {
+	out := Throughput{Mode: t.Mode.String(), Optimised: optimised, Rate: t.Rate}
+	if t.Result != nil {
+		f := figures(t.Result)
+		out.Mean, out.P99 = f.Mean, f.P99
+		busiest := Station{}
+		for _, st := range f.Stations {
+			if st.Utilisation > busiest.Utilisation {
+				busiest = st
+			}
+		}
+		if busiest.Name != "" {
+			out.Bound = fmt.Sprintf("%s, %s busy", busiest.Name, percent(min(busiest.Utilisation, 1)))
+		}
+	}
+	switch {
+	case t.Unlimited:
+		out.Bound = "nothing: no limit found"
+	case t.Line:
+		out.Bound = "the link's rate"
+	case t.Rate == 0:
+		out.Bound = "some packets are lost at any rate"
+	}
+	return out
+}
+
+// refused are the paths the device can't hold or run.
+func refused(r *fit.Report) []bool {
+	out := make([]bool, len(r.Paths))
+	for i := range r.Paths {
+		out[i] = len(r.Paths[i].Blockers) > 0
+	}
+	return out
+}
+
+// with changes one parameter of a device. pcie.read takes pcie.writeread along:
+// what that takes longer is the way of a posted write, another quantity.
+func with(n *profile.NIC, key, value string) (*profile.NIC, error) {
+	if key != "pcie.read" {
+		return n.With(key, value)
+	}
+	write := n.PCIeWriteRead - n.PCIeRead
+	c := n.Clone()
+	c.PCIeWriteRead = math.MaxInt32 // any read is less
+	c, err := c.With(key, value)
+	if err == nil {
+		c.PCIeWriteRead = c.PCIeRead + write
+	}
+	return c, err
+}

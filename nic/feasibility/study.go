@@ -1,0 +1,426 @@
+package feasibility
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"jitnic/cache"
+	"jitnic/nic/designs"
+	"jitnic/nic/device"
+	"jitnic/nic/fit"
+	"jitnic/nic/match"
+	"jitnic/nic/price"
+	"jitnic/nic/profile"
+	"jitnic/nic/vliw"
+	"jitnic/nic/workload"
+	"jitnic/pathcond"
+)
+
+// Options say what a study asks.
+type Options struct {
+	Cache    cache.Config // policy, admission, budget, threshold; no budget: the device's own
+	Rate     uint64       // packets a second, for the verdict
+	Rates    []uint64     // of the load curves; nil: none
+	Arrivals device.Arrivals
+	Packets  int // of a run; the capture is repeated to reach it. 0: the capture, 100,000 at least
+	Ordered  bool
+	Remote   bool // host memory on the other socket
+	Seed     uint64
+
+	Throughput  bool // RFC 2544's search
+	Memory      bool // the four memory models
+	Sensitivity bool // every assumed figure at the ends of its range
+	Designs     bool // the competing designs and JITNIC's claims
+
+	// Program and Prefix are what designs needs of whole programs; see
+	// designs.Setting. Static is the whole program's schedule on the device.
+	Program func(shape uint32) (cycles uint32, ok bool)
+	Prefix  []uint32
+	Static  *vliw.ProgramSchedule
+
+	Workers  int // 0: one a CPU; changes no result
+	Progress func(what string, done, total int)
+}
+
+// Profile names a profile.
+type Profile struct {
+	Name   string          `json:"name"`
+	Title  string          `json:"title"`
+	Params []profile.Param `json:"parameters"`
+}
+
+// Study is what an offload of one program on one device would do for one
+// capture's traffic.
+type Study struct {
+	Program string  `json:"program"`
+	Capture string  `json:"capture"`
+	Packets uint64  `json:"packets"` // of the capture
+	Seconds float64 `json:"seconds"`
+	Paths   int     `json:"paths"`
+	NIC     Profile `json:"nic"`
+	Host    Profile `json:"host"`
+
+	Rate      uint64 `json:"rate_pps"`
+	Arrivals  string `json:"arrivals"`
+	Policy    string `json:"policy"`
+	Admission string `json:"admission"`
+	Budget    string `json:"budget"` // of the trace cache
+	Hot       uint32 `json:"hot"`
+	Optimised bool   `json:"superoptimized"`
+
+	Verdict   Verdict   `json:"verdict"`
+	BreakEven BreakEven `json:"break_even"`
+	Need      Need      `json:"need"`
+
+	Fit       *fit.Report   `json:"fit"`
+	Executors Executors     `json:"executors"`
+
+	Point      []*Figures          `json:"point"` // both, host only, NIC only at Rate
+	Ordered    *Figures            `json:"flow_ordered"`
+	Memory     []MemoryRow         `json:"memory_models,omitempty"`
+	Curves     []Curve             `json:"curves,omitempty"`
+	Throughput []Throughput        `json:"throughput,omitempty"`
+	Swings     []Swing             `json:"sensitivity,omitempty"`
+	Designs    *designs.Comparison `json:"designs,omitempty"`
+	// Loaded are the designs under Rate, in the order of Designs.Results.
+	Loaded []*Figures `json:"designs_loaded,omitempty"`
+
+	Partial bool `json:"partial"` // interrupted: sections are missing, those here are whole
+}
+
+// Need is what the offload asks of the device, against its limits.
+type Need struct {
+	CapturedInstalls float64 `json:"installs_per_second_captured"` // at the capture's own rate
+	Installs         float64 `json:"installs_per_second"`          // at Rate
+	InstallLimit     float64 `json:"install_limit_per_second"`     // 0: no limit
+	CoresSaved       float64 `json:"host_cores_saved"`
+	CompileCores     float64 `json:"compile_cores"`
+	PCIeSaved        float64 `json:"pcie_bytes_saved_per_packet"`
+	LatencyWon       float64 `json:"latency_won_ns"`
+}
+
+// Executors is what traces and the whole program take on cores.
+type Executors struct {
+	Kind    string   `json:"kind"`
+	Lanes   uint64   `json:"lanes"`
+	Clock   float64  `json:"clock_mhz"`
+	Program struct { // hXDP's way: the whole program, statically scheduled
+		Insns   int     `json:"insns"`
+		Bundles int     `json:"bundles"`
+		IPC     float64 `json:"ipc"`
+	} `json:"program"`
+	// Traces, before and after superoptimization: means over paths and over packets.
+	Raw  TraceCost `json:"raw"`
+	Best TraceCost `json:"optimised"`
+	// Schedule is the most taken path's, bundle by bundle.
+	Schedule     string `json:"schedule"`
+	SchedulePath int    `json:"schedule_path"`
+}
+
+// TraceCost is what traces take.
+type TraceCost struct {
+	Insns         float64 `json:"insns"`
+	Cycles        float64 `json:"cycles"` // on the device's executor
+	Scalar        float64 `json:"scalar_cycles"`
+	IPC           float64 `json:"ipc"` // all paths' instructions over all paths' cycles
+	PacketInsns   float64 `json:"insns_per_packet"`
+	PacketCycles  float64 `json:"cycles_per_packet"`
+	PacketScalar  float64 `json:"scalar_cycles_per_packet"`
+	LongestInsns  uint32  `json:"longest_insns"`
+	LongestCycles uint32  `json:"longest_cycles"`
+}
+
+// MemoryRow is the run at Rate under one memory model.
+type MemoryRow struct {
+	Model string `json:"model"`
+	*Figures
+}
+
+// Curve is a mode's answers to a rising load.
+type Curve struct {
+	Mode   string     `json:"mode"`
+	Points []*Figures `json:"points"`
+}
+
+// Throughput is the highest rate without loss (RFC 2544, section 26.1) and the
+// latency there (26.2).
+type Throughput struct {
+	Mode      string  `json:"mode"`
+	Optimised bool    `json:"superoptimized"`
+	Rate      uint64  `json:"rate_pps"`
+	Bound     string  `json:"bound"` // what keeps it from more
+	Mean      float64 `json:"latency_mean_ns"`
+	P99       float64 `json:"latency_p99_ns"`
+}
+
+// Swing is what an assumed figure at the ends of its range does.
+type Swing struct {
+	Key    string     `json:"key"`
+	Value  string     `json:"value"`
+	Ends   []SwingEnd `json:"ends"`
+	Turns  bool       `json:"turns"`  // at one end the answer is another
+	Spread float64    `json:"spread"` // largest relative change of mean latency or host cores
+}
+
+// SwingEnd is one end.
+type SwingEnd struct {
+	Value  string  `json:"value"`
+	Answer Answer  `json:"answer"`
+	Cores  float64 `json:"host_cores_needed"`
+	Mean   float64 `json:"latency_mean_ns"`
+	Loss   float64 `json:"loss"`
+	Hits   float64 `json:"hit_ratio"`
+}
+
+// leastPackets is how many packets a run has at least: enough for a p999.
+const leastPackets = 100_000
+
+// study is a Study in the making.
+type study struct {
+	*Study
+	ctx  context.Context
+	opt  Options
+	w    *workload.Workload
+	x    *match.Analysis
+	tree *pathcond.Tree
+	n    *profile.NIC
+	h    *profile.Host
+}
+
+// Run makes a study. x are w's conditions, judged; tree, where not nil, is
+// their guard tree. When ctx ends, the sections that are finished are returned,
+// marked as partial.
+func Run(ctx context.Context, w *workload.Workload, x *match.Analysis, tree *pathcond.Tree, n *profile.NIC, h *profile.Host, opt Options) (*Study, error) {
+	if len(w.Packets) == 0 {
+		return nil, fmt.Errorf("%s: no packets", w.Capture)
+	}
+	if opt.Rate == 0 {
+		return nil, fmt.Errorf("feasibility: no rate")
+	}
+	if opt.Packets == 0 {
+		opt.Packets = max(len(w.Packets), leastPackets)
+	}
+	if opt.Arrivals == "" {
+		opt.Arrivals = device.Constant
+	}
+	s := &study{Study: &Study{}, ctx: ctx, opt: opt, w: w, x: x, tree: tree, n: n, h: h}
+	if err := s.run(); err != nil {
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			return nil, err
+		}
+		s.Partial = true
+	}
+	return s.Study, nil
+}
+
+// step reports progress and says whether to stop.
+func (s *study) step(what string, done, total int) error {
+	if s.opt.Progress != nil {
+		s.opt.Progress(what, done, total)
+	}
+	return s.ctx.Err()
+}
+
+func (s *study) run() error {
+	w, n, h := s.w, s.n, s.h
+	s.Study.Program, s.Capture = w.Program, w.Capture
+	s.Study.Packets, s.Paths = uint64(len(w.Packets)), len(w.Paths)
+	s.Seconds = float64(w.Time[len(w.Time)-1]) / 1e9
+	s.NIC = Profile{n.Name, n.Title, n.Params()}
+	s.Host = Profile{h.Name, h.Title, h.Params()}
+	s.Rate, s.Arrivals = s.opt.Rate, string(s.opt.Arrivals)
+	s.Policy, s.Admission, s.Hot = s.opt.Cache.Policy, s.opt.Cache.Admission, max(s.opt.Cache.HotThreshold, 1)
+	s.Budget = s.budget()
+	for i := range w.Paths {
+		s.Optimised = s.Optimised || w.Paths[i].Optimised
+	}
+	if err := s.step("pricing", 0, 1); err != nil {
+		return err
+	}
+	c, err := s.cost(n, h, false)
+	if err != nil {
+		return err
+	}
+	s.Fit = c.fit
+	// MATCHERS
+	raw := c
+	if s.Optimised {
+		if raw, err = s.cost(n, h, true); err != nil {
+			return err
+		}
+	}
+	if err := s.executors(raw.prices, c.prices); err != nil {
+		return err
+	}
+	o, err := s.point(c)
+	if err != nil {
+		return err
+	}
+	s.BreakEven = o.Even
+	s.need(o, c)
+	s.decide(o) // again below, with what assumed figures do to it
+	for _, section := range []struct {
+		on bool
+		do func() error
+	}{
+		{true, func() error { return s.ordered(c) }},
+		{s.opt.Memory, func() error { return s.memory(c) }},
+		{s.opt.Sensitivity, s.sensitivity},
+		{len(s.opt.Rates) > 0, func() error { return s.curves(c) }},
+		{s.opt.Throughput, func() error { return s.throughput(raw, c) }},
+		{s.opt.Designs, func() error { return s.designs(c) }},
+	} {
+		if !section.on {
+			continue
+		}
+		if err := section.do(); err != nil {
+			return err
+		}
+	}
+	s.decide(o)
+	return nil
+}
+
+// budget says what bounds the trace cache.
+func (s *study) budget() string {
+	switch c, n := &s.opt.Cache, s.n; {
+	case c.Entries > 0:
+		return fmt.Sprintf("%d traces", c.Entries)
+	case c.Slots > 0:
+		return fmt.Sprintf("%d slots", c.Slots)
+	case n.Slots > 0:
+		return fmt.Sprintf("%d slots, the device's", n.Slots)
+	case n.Entries > 0:
+		return fmt.Sprintf("%d traces, the device's", n.Entries)
+	}
+	return "none"
+}
+
+// costs are a workload's prices on one device and host.
+type costs struct {
+	n      *profile.NIC
+	h      *profile.Host
+	fit    *fit.Report
+	match  *match.Costs
+	prices *price.Prices
+}
+
+func (s *study) cost(n *profile.NIC, h *profile.Host, raw bool) (*costs, error) {
+	c := &costs{n: n, h: h}
+	var err error
+	c.fit = fit.Check(s.w, n)
+	if c.match, err = s.x.Costs(s.tree, n); err != nil {
+		return nil, err
+	}
+	c.prices, err = price.Build(s.w, n, h, price.Parts{Match: c.match, Refused: refused(c.fit), Raw: raw})
+	return c, err
+}
+
+// load is the offered load of a run.
+func (s *study) load(rate uint64, packets int) device.Load {
+	l := device.Load{Arrivals: s.opt.Arrivals, Rate: rate, Packets: packets, Seed: s.opt.Seed}
+	if l.Arrivals == device.Capture {
+		l.Times = s.w.Time
+	}
+	return l
+}
+
+// device runs the model once.
+func (s *study) device(c *costs, mode device.Mode, l device.Load, ordered bool) (*Figures, error) {
+	r, err := device.Run(c.prices.In, c.n, c.h, l, device.Options{Mode: mode, Cache: s.opt.Cache, Ordered: ordered, Remote: s.opt.Remote})
+	if err != nil {
+		return nil, err
+	}
+	return figures(r), nil
+}
+
+// point is the run at the study's rate, in all modes.
+func (s *study) point(c *costs) (*outcome, error) {
+	for i, mode := range []device.Mode{device.Both, device.HostOnly, device.NICOnly} {
+		if err := s.step("running "+mode.String(), i, 3); err != nil {
+			return nil, err
+		}
+		f, err := s.device(c, mode, s.load(s.Rate, s.opt.Packets), s.opt.Ordered)
+		if err != nil {
+			return nil, err
+		}
+		s.Point = append(s.Point, f)
+	}
+	return s.outcome(c, s.Point[0], s.Point[1]), nil
+}
+
+// outcome judges a pair of runs.
+func (s *study) outcome(c *costs, both, host *Figures) *outcome {
+	o := &outcome{Both: both, Host: host}
+	in := c.prices.In
+	var hit, miss, alone, hits, misses, compile float64
+	for i := range in.Packets {
+		p := &in.Packets[i]
+		core := float64(c.h.Driver + uint64(p.Host))
+		alone += core
+		if p.Path < 0 || in.Paths[p.Path].Refused {
+			continue
+		}
+		o.Offload++
+		misses++
+		miss += core
+		hits++
+		if p.Fate == device.Up {
+			hit += float64(c.h.Driver + c.h.Pass)
+		}
+	}
+	total := float64(len(in.Packets))
+	o.Offload /= total
+	if both.Begun > 0 {
+		var sum, n float64
+		for i := range in.Paths {
+			if !in.Paths[i].Refused {
+				sum += float64(in.Paths[i].Compile)
+				n++
+			}
+		}
+		if n > 0 {
+			compile = sum / n * float64(both.Begun) / float64(both.Packets)
+		}
+	}
+	e := &o.Even
+	e.Compile = compile / 1000
+	e.HostCore = alone / total / 1000
+	if hits > 0 {
+		e.HitCore, e.MissCore = hit/hits/1000, miss/misses/1000
+	}
+	if m := both.Memory; m != nil && both.HitRatio < 1 { // stalls of cores that reach across PCIe
+		e.MissCore += m.StallHost / (1 - both.HitRatio)
+	}
+	e.MissLatency, e.HitLatency, e.HostLatency = both.MissMean, both.HitMean, host.Mean
+	e.Cores = breakEven(e.MissCore, e.HitCore, e.Compile, e.HostCore)
+	e.Latency = breakEven(e.MissLatency, e.HitLatency, 0, e.HostLatency)
+	return o
+}
+
+// need is what the offload asks for and what it gives.
+func (s *study) need(o *outcome, c *costs) {
+	d := &s.Need
+	d.Installs = o.Both.Installs
+	if s.Seconds > 0 {
+		d.CapturedInstalls = float64(o.Both.Begun) / float64(o.Both.Packets) * float64(s.Study.Packets) / s.Seconds
+	}
+	var install, n float64
+	for i := range c.prices.In.Paths {
+		if p := &c.prices.In.Paths[i]; !p.Refused {
+			install += float64(p.Install)
+			n++
+		}
+	}
+	if install > 0 {
+		d.InstallLimit = 1e12 / (install / n)
+	}
+	if r := float64(c.n.InstallRate); r > 0 && (d.InstallLimit == 0 || r < d.InstallLimit) {
+		d.InstallLimit = r
+	}
+	d.CompileCores = o.compileCores()
+	d.CoresSaved = o.Host.CoresNeeded - o.Both.CoresNeeded - d.CompileCores
+	d.PCIeSaved = o.Host.PCIeUp + o.Host.PCIeDown - o.Both.PCIeUp - o.Both.PCIeDown
+	d.LatencyWon = o.Host.Mean - o.Both.Mean
+}
