@@ -72,6 +72,20 @@ func TestFullHostRing(t *testing.T) {
 	equal(t, "compile", r.Compile, Compile{Begun: 1, Lost: 1})
 }
 
+// A transmit ring of one place: what the core is done with at 411 has it until
+// 1127 (TestOneMiss), so what it is done with at 471 is lost.
+func TestFullTransmitRing(t *testing.T) {
+	h := testHost()
+	h.Queue = 1
+	in := &Input{Packets: packets(2, Packet{Path: -1, Fate: Wire, Len: 60, OutLen: 60, Host: 100 * ns, Miss: 5})}
+	r := mustRun(t, in, testDevice(), h, at(0, 271), Options{})
+	equal(t, "drops", r.Drops, Drops{Transmit: 1})
+	equal(t, "latency", r.MissLatency.Max, 1207*ns)
+	// The core is done with the second at 1127: the place is left at that moment.
+	r = mustRun(t, in, testDevice(), h, at(0, 716), Options{})
+	equal(t, "drops", r.Drops, Drops{})
+}
+
 // The port sends 100 ns for each of 80 B, and one may wait: of three at once
 // (done at 30, 50 and 70) the last finds the place taken.
 func TestFullEgress(t *testing.T) {

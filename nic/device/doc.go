@@ -27,6 +27,8 @@
 //     never looked up, so it is in no outcome and makes no path hotter.
 //   - A miss needs a place in its core's receive ring from leaving the matcher
 //     until its core begins with it, as a NIC needs a descriptor to write to.
+//     What a core sends out has a place in a transmit ring, of the same length,
+//     until the NIC has read it.
 //   - PCIe is two serial links, which all traffic shares in the order it comes:
 //     bytes with what TLPs add, then the latency of the profile: one way for
 //     what is written, pcie.read for what is read.

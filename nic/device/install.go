@@ -27,6 +27,33 @@ func (m *model) look(s uint32, p *Packet) cache.Outcome {
 	return out
 }
 
+// settle lets the packets pass the trace cache so many times without a device:
+// nothing takes time, each install is done at once.
+func (m *model) settle(passes int) {
+	for range passes {
+		gone := m.in.Invalidations
+		for i := range m.in.Packets {
+			for len(gone) > 0 && gone[0].At <= uint64(i) {
+				m.trace.Invalidate(gone[0].ID)
+				gone = gone[1:]
+			}
+			p := &m.in.Packets[i]
+			if p.Path < 0 || m.in.Paths[p.Path].Refused {
+				m.trace.Uncacheable()
+				continue
+			}
+			path, id := &m.in.Paths[p.Path], uint32(p.Path)
+			if m.trace.Request(id, path.Slots, path.Cost) != cache.Hit && m.trace.InFlight(id) {
+				m.trace.Finish(id)
+			}
+		}
+		for _, v := range gone {
+			m.trace.Invalidate(v.ID)
+		}
+	}
+	m.trace.Events()
+}
+
 // invalidate takes out what packet seq must not find, and reports whether a
 // message had to be sent for it. What is still being compiled needs none.
 func (m *model) invalidate(t int64, seq uint64) (sent bool) {

@@ -164,7 +164,7 @@ func TestConservationAndLittle(t *testing.T) {
 			}
 		}
 		for name, on := range map[string]bool{
-			"ingress": r.Drops.Ingress > 0, "host": r.Drops.Host > 0, "egress": r.Drops.Egress > 0, "needs host": r.Drops.NeedsHost > 0,
+			"ingress": r.Drops.Ingress > 0, "host": r.Drops.Host > 0, "egress": r.Drops.Egress > 0, "needs host": r.Drops.NeedsHost > 0, "transmit": r.Drops.Transmit > 0,
 			"lost": c.Lost > 0, "no worker": c.NoWorker > 0, "no channel": c.NoChannel > 0, "stopped": c.Stopped > 0,
 			"refused": c.Refused > 0, "dropped": c.Dropped > 0, "evicted": c.Evicted > 0,
 			"reordered": r.Order.Reordered > 0, "held": r.Order.Held > 0, "messages": r.Memory.NIC.Messages > 0 && r.Memory.Host.Messages > 0,
@@ -174,7 +174,7 @@ func TestConservationAndLittle(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 14 {
+	if len(seen) != 15 {
 		t.Errorf("not all that can happen happened: %v", seen)
 	}
 }

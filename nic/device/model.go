@@ -82,6 +82,7 @@ type job struct{ path, gen uint32 }
 type core struct {
 	ring ring[uint32]
 	used uint64 // places of the ring taken: by packets in it, and on their way
+	out  uint64 // of the transmit ring, which is as long
 	busy bool
 }
 
@@ -239,6 +240,7 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		if m.trace, err = newCache(opt.Cache, nic, len(in.Paths)); err != nil {
 			return nil, err
 		}
+		m.settle(opt.Settle)
 	}
 	m.prices()
 	flows := uint32(0)

@@ -9,7 +9,7 @@ type Mode uint8
 const (
 	Both     Mode = iota // NIC and host: hits run on the NIC, misses on the host
 	HostOnly             // a plain NIC: every packet goes to the host
-	NICOnly              // every path is installed and stays; what can't be offloaded is lost
+	NICOnly              // every path is installed and stays, invalidations or not; what can't be offloaded is lost
 )
 
 var modeNames = [...]string{"nic+host", "host", "nic"}
@@ -28,6 +28,10 @@ type Options struct {
 	Ordered bool
 	// Warm is how many packets come before those that are counted.
 	Warm int
+	// Settle is how many times the packets pass the trace cache before time
+	// begins, each install done at once: what is counted is then the steady
+	// state, however long the first installs take.
+	Settle int
 	// Remote: the host's memory is on the other socket, pcie.numa is added to
 	// each crossing.
 	Remote bool
@@ -48,12 +52,13 @@ type Latency struct {
 type Drops struct {
 	Ingress   uint64 // the matcher's queue was full: never looked up
 	Host      uint64 // the core's receive ring was full
+	Transmit  uint64 // the core's transmit ring was full
 	Egress    uint64 // the port's queue was full
 	NeedsHost uint64 // can't be offloaded, and there is no host (NICOnly)
 }
 
 // Total is all of them.
-func (d Drops) Total() uint64 { return d.Ingress + d.Host + d.Egress + d.NeedsHost }
+func (d Drops) Total() uint64 { return d.Ingress + d.Host + d.Transmit + d.Egress + d.NeedsHost }
 
 // Finished counts packets by their fate.
 type Finished struct {

@@ -340,6 +340,14 @@ func (m *model) coreDone(t int64) {
 	case Up:
 		m.done(t, s, toStack)
 	case Wire:
+		if c.out >= m.host.Queue {
+			if sl.seq >= m.warm {
+				m.res.Drops.Transmit++
+			}
+			m.done(t, s, lost)
+			return
+		}
+		c.out++
 		m.book(up, t, m.request, 1, PacketsBack)
 		m.sum.pcie[down][PacketsBack] += m.toHostBytes[p.OutLen]
 		begin, end := m.line[down].put(t, m.toHost[p.OutLen], 0)
@@ -359,6 +367,7 @@ func (m *model) back(t int64) {
 		m.next[evBack] = m.backRing.first().t
 	}
 	m.g[gBack].dec(t)
+	m.cores[m.slots[s].core].out--
 	m.done(t, s, toWire)
 }
 
