@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"jitnic/host/ebpf"
+	"jitnic/superopt/z3"
 )
 
 // How a find becomes a rule: what both sides share is cut away, registers
@@ -46,8 +47,24 @@ func (o *optimizer) learn(s int, new []Inst) {
 
 type learner struct {
 	st    *Store
+	hard  int                // questions the solver gave up on
 	facts func(i int) *facts // before instruction i of the old side
 	live  func(i int) uint16 // registers after it
+}
+
+// maxHard is how many such questions one find is worth: products of unknowns
+// are beyond the solver, and there are many forms to ask about.
+const maxHard = 12
+
+func (l *learner) proves(r *Rule) bool {
+	if l.hard >= maxHard {
+		return false
+	}
+	v := l.st.verdict(r)
+	if _, ok := v.(z3.Unknown); ok {
+		l.hard++
+	}
+	return IsProved(v)
 }
 
 func same(a, b *Inst) bool { return a.Insn == b.Insn && a.Hi == b.Hi }
@@ -111,16 +128,16 @@ func (l *learner) shrink(old, new []Inst, idx []int) bool {
 	}
 	r = l.generalise(r)
 	l.st.add(r)
-	if t := r.split(); t != nil && l.st.proves(t) {
+	if t := r.split(); t != nil && l.proves(t) {
 		l.st.add(t)
 	}
 	if t := r.twin(); t != nil {
 		for i := len(t.If) - 1; i >= 0; i-- { // the other width may need less
-			if c := t.without(i); l.st.proves(c) {
+			if c := t.without(i); l.proves(c) {
 				t = c
 			}
 		}
-		if l.st.proves(t) {
+		if l.proves(t) {
 			l.st.add(t)
 		}
 	}
@@ -189,7 +206,7 @@ func (l *learner) rule(old, new []Inst, idx []int) *Rule {
 	}
 	sortBy(dead, func(a, b byte) bool { return a < b })
 	r.Dead = dead
-	if !l.st.proves(r) {
+	if !l.proves(r) {
 		// What is known of registers before it may be what makes it right.
 		f := l.facts(idx[0])
 		for reg := 0; reg < 10; reg++ {
@@ -204,13 +221,13 @@ func (l *learner) rule(old, new []Inst, idx []int) *Rule {
 				}
 			}
 		}
-		if len(r.If) == 0 || !l.st.proves(r) {
+		if len(r.If) == 0 || !l.proves(r) {
 			return nil
 		}
 		for i := range r.If { // the weakest bound that does
 			for _, m := range [...]int64{0xffffffff, 0xffff, 0xff} {
 				t := r.clone()
-				if t.If[i].r = num(m); m > r.If[i].r.k && l.st.proves(t) {
+				if t.If[i].r = num(m); m > r.If[i].r.k && l.proves(t) {
 					r = t
 					break
 				}
@@ -219,7 +236,7 @@ func (l *learner) rule(old, new []Inst, idx []int) *Rule {
 		for i := 0; i < len(r.If); {
 			t := *r
 			t.If = append(append([]condition(nil), r.If[:i]...), r.If[i+1:]...)
-			if l.st.proves(&t) {
+			if l.proves(&t) {
 				r = &t
 			} else {
 				i++
@@ -229,7 +246,7 @@ func (l *learner) rule(old, new []Inst, idx []int) *Rule {
 	for i := 0; i < len(r.Dead); {
 		t := *r
 		t.Dead = append(append([]byte(nil), r.Dead[:i]...), r.Dead[i+1:]...)
-		if l.st.proves(&t) {
+		if l.proves(&t) {
 			r = &t
 		} else {
 			i++
@@ -353,7 +370,7 @@ func (l *learner) generalise(r *Rule) *Rule {
 				}
 				t := r.clone()
 				*t.at(p) = c
-				if t.check() == nil && t.coverage() >= minCoverage && l.st.proves(t) {
+				if t.check() == nil && t.coverage() >= minCoverage && l.proves(t) {
 					r, done = t, true
 					break
 				}
@@ -387,7 +404,7 @@ func (l *learner) offsets(r *Rule, env *bindings, next *byte) *Rule {
 				}
 			}
 		}
-		if t.check() == nil && l.st.proves(t) {
+		if t.check() == nil && l.proves(t) {
 			r = t
 			env.put(*next, c)
 			*next++
@@ -431,7 +448,7 @@ func (l *learner) apart(r *Rule, b byte, base func(*pattern) byte, env *bindings
 			if n > 0 {
 				u.If = append(u.If, condition{l: plus(x, n), op: "<=", r: y})
 			}
-			if n <= max(c, d)-min(c, d) && l.st.proves(u) {
+			if n <= max(c, d)-min(c, d) && l.proves(u) {
 				env.put(*next, d)
 				*next++
 				return u
@@ -446,6 +463,12 @@ func (l *learner) apart(r *Rule, b byte, base func(*pattern) byte, env *bindings
 func (l *learner) letter(r *Rule, p place, v int64, n byte, env *bindings) *Rule {
 	with := *env
 	with.put(n, v)
+	var numbers []int64 // the left side's other constants
+	for _, q := range r.places(0) {
+		if e := *r.at(q); q != p && e.op == 'k' {
+			numbers = append(numbers, e.k)
+		}
+	}
 	// The right side's constants may have to follow.
 	rp := r.places(1)
 	type set map[place]*expr
@@ -454,7 +477,7 @@ func (l *learner) letter(r *Rule, p place, v int64, n byte, env *bindings) *Rule
 		if q.off {
 			continue
 		}
-		for _, c := range computed(*r.at(q), n, &with) {
+		for _, c := range computed(*r.at(q), n, &with, numbers) {
 			sets = append(sets, set{q: c})
 		}
 	}
@@ -509,7 +532,7 @@ func (l *learner) letter(r *Rule, p place, v int64, n byte, env *bindings) *Rule
 		if k == maxTries {
 			break
 		}
-		if l.st.proves(t.r) {
+		if l.proves(t.r) {
 			return t.r
 		}
 	}
@@ -580,7 +603,7 @@ func canWrite(ps []pattern, b *binding) bool {
 
 // computed lists what could stand in place of old, which the letter n, and the
 // letters before it, give the same value.
-func computed(old *expr, n byte, env *bindings) (out []*expr) {
+func computed(old *expr, n byte, env *bindings, numbers []int64) (out []*expr) {
 	want, ok := old.eval(env)
 	if !ok {
 		return nil
@@ -635,6 +658,14 @@ func computed(old *expr, n byte, env *bindings) (out []*expr) {
 	}
 	if want != v {
 		try(plus(N, want-v))
+	}
+	if old.op == 'k' {
+		for _, k := range numbers {
+			for _, op := range []byte("&|^*<>-") {
+				try(&expr{op: op, a: N, b: num(k)})
+			}
+			try(&expr{op: '-', a: num(k), b: N})
+		}
 	}
 	if v >= 0 && v < 64 {
 		try(bi('<', num(1), N))

@@ -111,10 +111,10 @@ func (s *Store) prover() *Prover {
 	return s.pr
 }
 
-func (s *Store) proves(r *Rule) bool {
+func (s *Store) verdict(r *Rule) z3.Verdict {
 	p := s.prover()
 	p.RLimit = ruleBudget
-	return IsProved(r.Prove(p))
+	return r.Prove(p)
 }
 
 // add takes a proved rule in, unless one that is there does as much; rules

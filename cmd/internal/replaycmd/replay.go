@@ -100,6 +100,9 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := op.Open(); err != nil {
+				return err
+			}
 			var sum *session.Optimised
 			change := func(o *host.Options) {
 				o.Check = check
@@ -121,6 +124,9 @@ func Command() *cobra.Command {
 			case errors.As(ended, &damaged) && s.Runtime.Packets > 0:
 			case ended != nil:
 				return ended
+			}
+			if err := op.Keep(); err != nil {
+				return err
 			}
 			r := Summarise(s, &ca)
 			r.Superopt = sum
@@ -272,6 +278,7 @@ func (r *Report) Text(w io.Writer) error {
 	if o := r.Superopt; o != nil {
 		f.Line("superopt", fmt.Sprintf("%d traces, %d made shorter: %d instructions before, %d after", o.Traces, o.Shorter, o.Before, o.After))
 		f.Line("  proofs", fmt.Sprintf("%d proved, %d refuted, %d unknown, %s proposals", o.Proved, o.Refuted, o.Unknown, report.Count(uint64(o.Proposals))))
+		f.Line("  rules", fmt.Sprintf("%d hits, %d found", o.RuleHits, o.Found))
 	}
 	f.Line("aborts")
 	names := make([]string, 0, len(r.Aborts))

@@ -3,6 +3,8 @@ package session
 import (
 	"fmt"
 
+	"jitnic/superopt"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -70,6 +72,9 @@ type Optimiser struct {
 	Layers    string
 	Proposals int
 	Cost      string
+	Rules     string // file of a store of rules that grows; "" none
+
+	store *superopt.Store
 }
 
 // Flags adds the flags of Optimiser to a command.
@@ -78,6 +83,7 @@ func (o *Optimiser) Flags(c *cobra.Command) {
 	f.BoolVar(&o.On, "superopt", false, "superoptimize each trace under its path condition, proved by Z3, before it is first installed")
 	f.StringVar(&o.Layers, "layers", "", "superopt: `LETTERS` of the layers to run: p passes, r rules, e enumeration, s search; default all")
 	f.IntVar(&o.Proposals, "proposals", 0, "superopt: budget of the stochastic search for each window; 0: the default")
+	f.StringVar(&o.Rules, "rules", "", "superopt: a store of rewrite rules: used where `FILE` is there, and what is found goes to its end")
 	f.StringVar(&o.Cost, "cost", "", "superopt: `NAME` of the cost: count, count-no-atomics, latency")
 }
 

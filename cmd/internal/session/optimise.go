@@ -2,6 +2,9 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 
 	"jitnic/host"
 	"jitnic/pathcond"
@@ -16,10 +19,43 @@ type Optimised struct {
 	After     int     `json:"after"`
 	Shorter   int     `json:"shorter"` // traces that became so
 	Proposals int64   `json:"proposals"`
+	RuleHits  int     `json:"rule_hits"`   // rewrites that rules made
+	Found     int     `json:"rules_found"` // rules found, for --rules
 	Proved    int     `json:"proved"`
 	Refuted   int     `json:"refuted"`
 	Unknown   int     `json:"unknown"`
 	Seconds   float64 `json:"-"` // of this machine, so not part of a report
+}
+
+// Open reads the store of rules that --rules names, and proves each again.
+func (o *Optimiser) Open() error {
+	switch {
+	case o.Rules == "":
+		return nil
+	case !o.On:
+		return errors.New("--rules: goes with --superopt")
+	}
+	var err error
+	if o.store, err = superopt.OpenStore(o.Rules); err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			return fmt.Errorf("--rules %s: %w", o.Rules, pe.Err)
+		}
+		return err
+	}
+	return nil
+}
+
+// Keep saves the rules that were found, and ends the use of the store.
+func (o *Optimiser) Keep() error {
+	if o.store == nil {
+		return nil
+	}
+	defer o.store.Close()
+	if err := o.store.Save(); err != nil {
+		return fmt.Errorf("--rules %s: %w", o.Rules, err)
+	}
+	return nil
 }
 
 // Install makes a runtime superoptimize its traces, and counts in the result
@@ -30,7 +66,7 @@ func (o *Optimiser) Install(ctx context.Context, h *host.Options, seed uint64) *
 	}
 	sum := &Optimised{}
 	h.Optimise = func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error) {
-		t, r, err := superopt.OptimizeTrace(ctx, p, c, &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed}, false)
+		t, r, err := superopt.OptimizeTrace(ctx, p, c, &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store}, false)
 		if err != nil {
 			return nil, err
 		}
@@ -41,6 +77,10 @@ func (o *Optimiser) Install(ctx context.Context, h *host.Options, seed uint64) *
 			sum.Shorter++
 		}
 		sum.Proposals += r.Proposals
+		for _, h := range r.RuleHits {
+			sum.RuleHits += h.Hits
+		}
+		sum.Found += len(r.RulesFound)
 		sum.Proved += r.Proved
 		sum.Refuted += r.Refuted
 		sum.Unknown += r.Unknown
