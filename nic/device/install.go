@@ -51,7 +51,6 @@ func (m *model) settle(passes int) {
 			m.trace.Invalidate(v.ID)
 		}
 	}
-	m.trace.Events()
 }
 
 // invalidate takes out what packet seq must not find, and reports whether a
