@@ -14,9 +14,9 @@ import (
 const (
 	evInstalled = iota // the install channel is through with a trace
 	evCompiled         // a compiler is
+	evBack             // a packet has come back from the host
 	evCore             // a core is through with a packet
 	evUp               // a packet has reached its core's ring
-	evBack             // a packet has come back from the host
 	evUnit             // a unit is through with a packet
 	evMatched          // the oldest packet in the matcher leaves it
 	evTake             // the matcher takes the next packet and looks it up
