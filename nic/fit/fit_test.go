@@ -14,6 +14,7 @@ import (
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
 	"jitnic/pathcond"
+	"jitnic/pathcond/bv"
 	"jitnic/trace"
 )
 
@@ -430,6 +431,64 @@ func TestRandom(t *testing.T) {
 			rt.Fatal("the same again differs")
 		}
 	})
+}
+
+// Every kind of blocker, and each in the text.
+func TestKinds(t *testing.T) {
+	w := work([]int{1, 1, 1, 1, 1, 1, 1}, []*trace.Trace{
+		code(call(5)), code(lookup(0), store(0)), code(lookup(1)), code(lookup(2)), code(lookup(3)), code(r0zero, r0zero, r0zero, r0zero, r0zero, r0zero), code(exit, exit, atomic(1, 1)),
+	}, workload.Abort{Reason: trace.ReasonFragments, Packets: 1})
+	w.Paths[6].Slots = 40
+	w.Maps = []workload.Map{
+		{Name: "small", Type: "hash", Key: 4, Value: 4, Max: 10}, {Name: "long", Type: "hash", Key: 4, Value: 400, Max: 1},
+		{Name: "typed", Type: "lpm_trie", Key: 4, Value: 4, Max: 1}, {Name: "many", Type: "array", Key: 4, Value: 4, Max: 1000},
+	}
+	r := Check(w, device(t, "limit.helpers=map_lookup_elem", "limit.map.writes=none", "limit.map.types=hash, array", "limit.map.entry=32", "limit.map.entries=100",
+		"limit.map.memory=200", "limit.trace=7", "limit.slots=30", "limit.refused=atomic-other"))
+	seen := map[Kind]bool{}
+	text := r.Format()
+	for i := range r.Blockers {
+		seen[r.Blockers[i].Kind] = true
+		if !strings.Contains(text, r.Blockers[i].Title()) {
+			t.Errorf("%s is not in the text", r.Blockers[i].Title())
+		}
+	}
+	for _, k := range Kinds {
+		if !seen[k] {
+			t.Errorf("%s: not reached:\n%s", k, text)
+		}
+	}
+	if r.Offloadable != 0 || r.Steps[len(r.Steps)-1].Total != 8 {
+		t.Error(text)
+	}
+}
+
+// A condition needs the maps and helpers whose answers it reads.
+func TestConditions(t *testing.T) {
+	b := bv.NewBuilder()
+	key := b.Input(pathcond.InIfindex, 32, bv.Fact{})
+	found := b.Fun(pathcond.FunLookup|2<<16, 64, bv.Fact{}, b.ZExt(key, 64))
+	pred := func(x bv.Term) pathcond.Pred { return pathcond.Pred{Term: x, Want: true, Prog: 1, PC: 30} }
+	eq := func(x bv.Term) bv.Term { return b.Bin(bv.OpEq, x, b.Const(1, b.Width(x))) }
+	cond := []pathcond.Pred{
+		pred(eq(b.Fun(pathcond.FunLoad, 32, bv.Fact{}, found))), // the look-up inside a load
+		pred(eq(found)),
+		pred(b.Fun(pathcond.FunPresent|3<<16, 1, bv.Fact{}, key)),
+		pred(eq(b.Fun(pathcond.FunFib, 32, bv.Fact{}, key))),
+	}
+	for id, helper := range map[uint64]string{pathcond.InTime: "ktime_get_ns", pathcond.InBoot: "ktime_get_boot_ns", pathcond.InCoarse: "ktime_get_coarse_ns",
+		pathcond.InJiffies: "jiffies64", pathcond.InCPU: "get_smp_processor_id", pathcond.InRand + 5: "get_prandom_u32", pathcond.InLen: "", pathcond.InVersion + 1: ""} {
+		us := condUses(b, []pathcond.Pred{pred(eq(b.Input(id, 64, bv.Fact{})))}, 0)
+		if helper == "" && len(us) == 0 || len(us) == 1 && us[0].name == helper {
+			continue
+		}
+		t.Errorf("input %d: %+v, want %q", id, us, helper)
+	}
+	at := Place{Path: 9, Slot: -1, Prog: 1, Insn: 30}
+	want := []use{{useHelper, "map_lookup_elem", 2, at}, {useMap, "", 2, at}, {useMap, "", 3, at}, {useHelper, "fib_lookup", -1, at}}
+	if got := condUses(b, cond, 9); !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
 }
 
 // Nothing is a workload too.

@@ -32,9 +32,9 @@ func (r *Report) Format() string {
 		for _, s := range r.Steps {
 			var l []string
 			for _, i := range s.Lift {
-				l = append(l, fmt.Sprintf("#%d %s", i+1, r.Blockers[i].Title()))
+				l = append(l, fmt.Sprintf("#%d", i+1))
 			}
-			fmt.Fprintf(t, "%s\t+%d\t%s\t\n", strings.Join(l, " and "), s.Gain, percent(s.Share))
+			fmt.Fprintf(t, "%s\t+%d\t%s\t\n", strings.Join(l, " "), s.Gain, percent(s.Share))
 		}
 		t.Flush()
 	}

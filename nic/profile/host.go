@@ -29,7 +29,7 @@ type Host struct {
 
 	// The compiler's side.
 	Compilers    uint64 `key:"compile.workers" unit:"cores" range:"1..4096" doc:"cores that make traces"`
-	CompileQueue uint64 `key:"compile.queue" unit:"traces" range:"1..16777216" doc:"paths that may wait for a compiler"`
+	CompileQueue uint64 `key:"compile.queue" unit:"traces" range:"0..16777216" doc:"paths that may wait for a compiler"`
 	CompileBase  uint64 `key:"compile.base" unit:"ns" doc:"a path: record, condition, trace"`
 	CompileInsn  uint64 `key:"compile.insn" unit:"ns/insn" doc:"and for each instruction of the path"`
 	Optimise     uint64 `key:"compile.optimise" unit:"ns/insn" doc:"and with the superoptimizer"`

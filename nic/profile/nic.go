@@ -13,8 +13,8 @@ type NIC struct {
 	// The wire.
 	Link         uint64 `key:"link.rate" unit:"Mbit/s" zero:"unlimited" doc:"of the port, each direction"`
 	LinkOverhead uint64 `key:"link.overhead" unit:"B/packet" range:"0..256" doc:"preamble, gap and FCS beside the captured bytes"`
-	IngressQueue uint64 `key:"ingress.queue" unit:"packets" range:"1..16777216" doc:"packets that may wait for the matcher"`
-	EgressQueue  uint64 `key:"egress.queue" unit:"packets" range:"1..16777216" doc:"packets that may wait for the port"`
+	IngressQueue uint64 `key:"ingress.queue" unit:"packets" range:"0..16777216" doc:"packets that may wait for the matcher"`
+	EgressQueue  uint64 `key:"egress.queue" unit:"packets" range:"0..16777216" doc:"packets that may wait for the port"`
 
 	// The matcher: which installed condition holds.
 	Matcher         MatcherKind `key:"matcher.kind" unit:"name" names:"linear|tree|tss|tcam" doc:"how conditions are matched"`
@@ -67,7 +67,7 @@ type NIC struct {
 	InstallSlot  uint64 `key:"install.slot" unit:"ns/slot" doc:"and for each slot of trace and condition"`
 	InstallStall uint64 `key:"install.stall" unit:"cycles" doc:"the matcher takes no packet while a rule goes in"`
 	InstallRate  uint64 `key:"install.rate" unit:"1/s" zero:"unlimited" doc:"installs in a second, at most; unlimited: what base and slot give"`
-	InstallQueue uint64 `key:"install.queue" unit:"installs" range:"1..16777216" doc:"compiled traces that may wait for the channel"`
+	InstallQueue uint64 `key:"install.queue" unit:"installs" range:"0..16777216" doc:"compiled traces that may wait for the channel"`
 
 	// What fits.
 	Slots       uint64   `key:"limit.slots" unit:"slots" zero:"unlimited" doc:"all traces and conditions together"`

@@ -69,7 +69,7 @@ func newSchema(t reflect.Type, what, ext string, perNS int64) *schema {
 		default:
 			f.kind = kindNumber
 			f.units = unitsOf(f.unit, perNS)
-			f.lo, f.hi = 0, highest(f.unit)
+			f.lo, f.hi = 0, highest(f.unit, perNS)
 			if r := sf.Tag.Get("range"); r != "" {
 				lo, hi, _ := strings.Cut(r, "..")
 				f.lo, _ = strconv.ParseUint(lo, 10, 64)
@@ -84,12 +84,12 @@ func newSchema(t reflect.Type, what, ext string, perNS int64) *schema {
 
 // highest is the largest value of a unit that makes sense for any parameter:
 // far beyond every device, and small enough that a model's sums fit 64 bits.
-func highest(u string) uint64 {
+func highest(u string, perNS int64) uint64 {
 	switch {
 	case strings.HasPrefix(u, "cycles"):
 		return 1e6
 	case u == "ns" || strings.HasPrefix(u, "ns/"):
-		return 1e13 // as stored: 10 s in ps
+		return 1e10 * uint64(perNS) // 10 s
 	case u == "Mbit/s":
 		return 1e8
 	case u == "1/s":
