@@ -82,6 +82,8 @@ type Judged struct {
 	Unmasked int
 	// Lookups counts the calls of map functions that the condition needs.
 	Lookups int
+	// Never is set where the condition contradicts itself: nothing holds it.
+	Never bool
 	// TooMany is set where the entries were too many to count.
 	TooMany bool
 	// Expanded, Priority and Ranged count the ternary entries of the condition
@@ -199,7 +201,10 @@ func (a *Analyser) Judge(c Condition) *Judged {
 			lits = append(lits, f.cubes[0]...)
 		}
 	}
-	j.equal, _ = newCube(lits)
+	var possible bool
+	if j.equal, possible = newCube(lits); !possible {
+		j.Never = true
+	}
 	a.count(j, forms)
 	return j
 }

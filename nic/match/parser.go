@@ -53,12 +53,14 @@ func (a *Analyser) parsedField(t bv.Term) (int32, bool) {
 	return keyParsed + k*parsedBlock + 8*int32(off), true
 }
 
-// learnLengths notes which loads of a condition are lengths.
+// learnLengths notes which loads of a condition are lengths: what offsets are
+// computed of, and what a length is compared with.
 func (a *Analyser) learnLengths(cond []pathcond.Pred) {
 	if !a.opt.Parser {
 		return
 	}
 	seen := map[bv.Term]bool{}
+	var compared []bv.Term
 	var walk func(t bv.Term)
 	walk = func(t bv.Term) {
 		if seen[t] {
@@ -69,18 +71,43 @@ func (a *Analyser) learnLengths(cond []pathcond.Pred) {
 		for _, x := range args {
 			walk(x)
 		}
+		if a.reads(t)&^readsVariable != 0 {
+			return
+		}
 		switch op := a.b.Op(t); {
-		case op == bv.OpFun && function(a.b.K(t)) == pathcond.FunLoad && a.reads(t)&^readsVariable == 0:
+		case op == bv.OpFun: // a load: nothing else is free of state
 			if base, _ := a.b.SplitAdd(args[0]); base != 0 {
 				a.eachLoad(base, func(l bv.Term) { a.lengths[l] = true })
 			}
-		case (op == bv.OpULt || op == bv.OpULe) && a.reads(t)&^readsVariable == 0 && (a.ofLength(args[0]) || a.ofLength(args[1])):
-			a.eachLoad(t, func(l bv.Term) { a.lengths[l] = true })
+		case op == bv.OpULt || op == bv.OpULe:
+			compared = append(compared, t)
 		}
 	}
 	for _, p := range cond {
 		walk(p.Term)
 	}
+	for {
+		before := len(a.lengths)
+		for _, t := range compared {
+			if args := a.b.Args(t); a.ofLengths(args[0]) || a.ofLengths(args[1]) {
+				a.eachLoad(t, func(l bv.Term) { a.lengths[l] = true })
+			}
+		}
+		if len(a.lengths) == before {
+			return
+		}
+	}
+}
+
+// ofLengths says whether t is computed of lengths and nothing else, and of one
+// at least.
+func (a *Analyser) ofLengths(t bv.Term) bool {
+	if a.ofLength(t) {
+		return true
+	}
+	some, all := false, true
+	a.eachLoad(t, func(l bv.Term) { some, all = true, all && a.lengths[l] })
+	return some && all
 }
 
 // ofLength says whether t is the packet's length and perhaps a constant more.

@@ -14,7 +14,6 @@ import (
 	"jitnic/host/mapfile"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
-	"jitnic/nic/match"
 	"jitnic/nic/workload"
 	"jitnic/pcaps"
 )
@@ -105,5 +104,3 @@ func corpus(t testing.TB, name string) string {
 	}
 	return f
 }
-
-var _ = match.Equal

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"jitnic/host/programs"
 	"jitnic/host/vm"
@@ -17,17 +16,13 @@ import (
 func TestMatchersAgreeWithTree(t *testing.T) {
 	for _, s := range programs.All() {
 		t.Run(s.Name, func(t *testing.T) {
-			t0 := time.Now()
 			r := replay(t, s.Name, "sample:lab", 6000)
-			t1 := time.Now()
 			for _, parser := range []bool{false, true} {
 				x, err := match.Analyse(r.work(s.Name, "lab"), match.Options{Parser: parser})
 				if err != nil {
 					t.Fatal(err)
 				}
-				t2 := time.Now()
 				agree(t, r, x)
-				t.Logf("replay %v analyse %v sim %v", t1.Sub(t0), t2.Sub(t1), time.Since(t2))
 			}
 		})
 	}

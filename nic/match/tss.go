@@ -43,6 +43,9 @@ func NewTSS(conds []*Judged) *TSS {
 	t.buf = make([]byte, 8*t.words)
 	index := map[string]int{}
 	for _, j := range conds {
+		if j.Never {
+			continue
+		}
 		value, mask := t.Key.place(j.equal)
 		name := string(t.masked(mask, mask))
 		i, ok := index[name]
