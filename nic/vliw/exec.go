@@ -27,6 +27,8 @@ type Executor struct {
 	mems  []memWrite
 	under []pending // stores that haven't landed
 	busy  []busy    // maps being updated
+
+	frames []frame // local calls in progress
 }
 
 type regWrite struct {
@@ -221,6 +223,8 @@ func (e *Executor) constant(lo, hi ebpf.Insn) (uint64, error) {
 		return ebpf.Const64(lo, hi), nil
 	case ebpf.PseudoMapFD:
 		return vm.MapPtr(int(lo.Imm)), nil
+	case ebpf.PseudoFunc:
+		return vm.FuncPtr(0, 0), nil // for a helper with a callback, which is refused
 	case ebpf.PseudoMapValue:
 		if uint32(lo.Imm) < uint32(len(e.s.Maps)) {
 			if v, ok := e.s.ValuePtr(int(lo.Imm), uint32(hi.Imm)); ok {
@@ -455,51 +459,4 @@ func taken(in ebpf.Insn, a, b uint64) bool {
 		return x < y
 	}
 	return x <= y // JmpSLE
-}
-
-// RunProgram executes the schedule of a whole program on the packet that has
-// begun and returns r0. steps bounds the bundles. Programs that call functions
-// of their own or other programs are refused: for their timing see
-// [ProgramSchedule.Cycles].
-func (e *Executor) RunProgram(x *ProgramSchedule, steps int) (r0 uint64, cycles int, err error) {
-	e.enter()
-	e.s.Depth = 0
-	l := x.progs[x.entry]
-	pc := 0
-	for {
-		at := l.head[pc]
-		if at < 0 {
-			return 0, 0, fmt.Errorf("vliw: insn %d: control came to where no piece begins", pc)
-		}
-		p := &l.pieces[at]
-		pc = p.end
-		for _, b := range p.bundles {
-			if steps--; steps < 0 {
-				return 0, 0, fmt.Errorf("vliw: insn %d: ran too long", p.start)
-			}
-			left, verdict, err := e.bundle(p.ops, p.lat, b)
-			if err != nil {
-				return 0, 0, err
-			}
-			if left >= 0 {
-				if err := e.landed(); err != nil {
-					return 0, 0, err
-				}
-				o := &p.ops[left]
-				switch {
-				case o.isExit():
-					return verdict, int(e.cycle) + 1, nil
-				case leaves(o.In):
-					return 0, 0, fmt.Errorf("vliw: insn %d: a call into other code", o.Slot)
-				case o.In.Op == ebpf.OpJA32:
-					pc = int(o.Slot) + 1 + int(o.In.Imm)
-				default:
-					pc = int(o.Slot) + 1 + int(o.In.Off)
-				}
-				e.cycle++
-				break
-			}
-			e.cycle++
-		}
-	}
 }

@@ -1,6 +1,8 @@
 package vliw
 
 import (
+	"math/bits"
+
 	"jitnic/host/ebpf"
 	"jitnic/trace"
 )
@@ -80,7 +82,7 @@ func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
 			g.branch(ops, int32(i))
 			branched = true
 		} else if branched {
-			g.below(ops, int32(i), blk)
+			g.below(ops, int32(i), g.flow.acc[first:], blk)
 		}
 	}
 }
@@ -167,19 +169,16 @@ func (g *graph) lands(i int32, r int) int32 {
 func (g *graph) registers(i int32) {
 	n := &g.nodes[i]
 	use, def := n.use, n.def
-	for r := 0; r < 11; r++ {
-		if use>>r&1 != 0 {
-			if w := g.last[r]; w >= 0 {
-				g.add(w, i, g.lands(w, r))
-			}
-			g.list = append(g.list, reader{i, g.reads[r]})
-			g.reads[r] = int32(len(g.list) - 1)
+	for ; use != 0; use &= use - 1 {
+		r := bits.TrailingZeros16(uint16(use))
+		if w := g.last[r]; w >= 0 {
+			g.add(w, i, g.lands(w, r))
 		}
+		g.list = append(g.list, reader{i, g.reads[r]})
+		g.reads[r] = int32(len(g.list) - 1)
 	}
-	for r := 0; r < 11; r++ {
-		if def>>r&1 == 0 {
-			continue
-		}
+	for ; def != 0; def &= def - 1 {
+		r := bits.TrailingZeros16(uint16(def))
 		if w := g.last[r]; w >= 0 {
 			g.add(w, i, after(g.lands(w, r), g.lands(i, r)))
 		}
@@ -199,7 +198,7 @@ func (g *graph) memories(first int) {
 		b := &acc[k]
 		for j := range acc[:first] {
 			a := &acc[j]
-			if !conflict(a, b) {
+			if !a.write && !b.write || !conflict(a, b) {
 				continue
 			}
 			switch {
@@ -235,13 +234,13 @@ func (g *graph) branch(ops []Op, i int32) {
 
 // below orders an op with the branches above it: only what nobody misses where
 // a branch goes may move above it.
-func (g *graph) below(ops []Op, i int32, blk *block) {
+func (g *graph) below(ops []Op, i int32, acc []access, blk *block) {
 	n := &g.nodes[i]
 	for j := i - 1; j >= 0; j-- {
 		if !ops[j].isBranch() {
 			continue
 		}
-		if blk != nil && g.m.Speculate && g.harmless(&ops[i], n) && n.def&blk.liveAt(ops[j].Slot) == 0 {
+		if blk != nil && g.m.Speculate && harmless(&ops[i], n, acc) && n.def&blk.liveAt(ops[j].Slot) == 0 {
 			continue
 		}
 		g.add(j, i, 1)
@@ -251,7 +250,7 @@ func (g *graph) below(ops []Op, i int32, blk *block) {
 // harmless says whether an op may run where the program wouldn't have run it:
 // arithmetic, and loads that can't fault. It must be done at once, or it would
 // be under way where the branch goes.
-func (g *graph) harmless(o *Op, n *node) bool {
+func harmless(o *Op, n *node, acc []access) bool {
 	if n.lat > 1 {
 		return false
 	}
@@ -261,8 +260,8 @@ func (g *graph) harmless(o *Op, n *node) bool {
 	case ebpf.ClassLD:
 		return o.In.IsWide()
 	case ebpf.ClassLDX:
-		a := &g.flow.acc[len(g.flow.acc)-1]
-		return a.region == rSet || a.region == rStack && a.base == baseStack
+		// Of the context, or of this frame.
+		return acc[0].region == rSet || acc[0].region == rStack && acc[0].base == baseStack
 	}
 	return false
 }

@@ -37,7 +37,6 @@ func (r rate) ipc() float64 { return float64(r.insns) / float64(r.cycles) }
 func TestIPC(t *testing.T) {
 	files := captures(t)
 	hxdp, plain := vliw.HXDP(), vliw.HXDP().Plain()
-	plain.Branches = 1
 	motion := vliw.HXDP()
 	motion.NoBounds, motion.NoZeroing = false, false
 	var out strings.Builder
