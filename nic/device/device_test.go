@@ -15,7 +15,7 @@ func testDevice() *profile.NIC {
 		Name: "test", Clock: 1_000_000,
 		Link: 8000, LinkOverhead: 20, IngressQueue: 4, EgressQueue: 4,
 		MatcherInterval: 1, Units: 1, UnitQueue: 4, Memory: profile.MemShared,
-		PCIeRead: 600, PCIeWriteRead: 700, PCIeNUMA: 107, PCIeRate: 8000, PCIeTLP: 20, PCIePayload: 256, PCIeDesc: 16, Doorbell: 50,
+		PCIeRead: 600, PCIeWriteRead: 700, PCIeRate: 8000, PCIeTLP: 20, PCIePayload: 256, PCIeDesc: 16, Doorbell: 50,
 		InstallStall: 30, InstallQueue: 4,
 	}
 }
@@ -112,6 +112,11 @@ func TestOneMiss(t *testing.T) {
 
 	r = mustRun(t, in, testDevice(), testHost(), at(0), Options{Remote: true})
 	equal(t, "latency over sockets", r.MissLatency.Max, (1207+2*107)*ns)
+
+	n := testDevice()
+	n.PCIeNUMA = 50
+	r = mustRun(t, in, n, testHost(), at(0), Options{Remote: true})
+	equal(t, "latency over these sockets", r.MissLatency.Max, (1207+2*50)*ns)
 
 	// A plain NIC has no matcher: 5 ns less, and nothing is looked up.
 	r = mustRun(t, in, testDevice(), testHost(), at(0), Options{Mode: HostOnly})

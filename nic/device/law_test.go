@@ -47,7 +47,7 @@ func random(seed uint64) (*Input, *profile.NIC, *profile.Host, Load, Options) {
 		Name: "random", Clock: 100_000 + upTo(1_000_000), Link: upTo(1) * (1000 + upTo(100_000)), LinkOverhead: upTo(24),
 		IngressQueue: upTo(64), EgressQueue: upTo(64), MatcherInterval: upTo(4), Units: 1 + upTo(4), UnitQueue: upTo(8),
 		Memory:   []profile.MemoryModel{profile.MemNIC, profile.MemHost, profile.MemShared, profile.MemReplicated}[r.IntN(4)],
-		PCIeRead: upTo(800), PCIeRate: upTo(1) * (1000 + upTo(50_000)), PCIeTLP: upTo(26), PCIePayload: 64 << upTo(3), PCIeDesc: upTo(32), Doorbell: upTo(100),
+		PCIeRead: upTo(800), PCIeRate: upTo(1) * (1000 + upTo(50_000)), PCIeTLP: upTo(26), PCIePayload: 64 << upTo(3), PCIeDesc: upTo(32), Doorbell: upTo(100), PCIeNUMA: upTo(1) * 107,
 		InstallStall: upTo(100), InstallQueue: upTo(4), InstallRate: upTo(1) * (10_000 + upTo(1_000_000)),
 	}
 	nic.PCIeWriteRead = nic.PCIeRead + upTo(300)
@@ -71,7 +71,7 @@ func random(seed uint64) (*Input, *profile.NIC, *profile.Host, Load, Options) {
 	}
 	names := []string{"lru", "fifo", "sieve", "arc", "w-tinylfu", "s3-fifo", "slru"}
 	opt := Options{
-		Mode: Mode(r.IntN(4) % 3), Ordered: r.IntN(2) == 0, Remote: r.IntN(2) == 0,
+		Mode: Mode(r.IntN(4) % 3), Ordered: r.IntN(2) == 0,
 		Cache: cache.Config{Policy: names[r.IntN(len(names))], HotThreshold: uint32(upTo(3)), Seed: seed},
 	}
 	if r.IntN(2) == 0 {

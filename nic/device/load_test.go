@@ -94,6 +94,7 @@ func TestErrors(t *testing.T) {
 		`device "test": memory.model "far" is not known`:                                func(r *run) { r.nic.Memory = "far" },
 		`host "test": cores is 0: from 1 to 65536 are possible`:                         func(r *run) { r.host.Cores = 0 },
 		`a warm-up of 2 packets of 2 leaves none`:                                       func(r *run) { r.opt.Warm = 2 },
+		`settling by -1 passes: from 0 to 1000 are possible`:                            func(r *run) { r.opt.Settle = -1 },
 		`mode 9 is not known`:                                                           func(r *run) { r.opt.Mode = 9 },
 		`cache: install times are the device's: no others can be given`:                 func(r *run) { r.opt.Cache.InstallDelay = 1 },
 	} {

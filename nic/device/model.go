@@ -225,6 +225,9 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 	if opt.Warm < 0 || opt.Warm > 0 && opt.Warm >= count {
 		return nil, fmt.Errorf("a warm-up of %d packets of %d leaves none", opt.Warm, count)
 	}
+	if opt.Settle < 0 || opt.Settle > 1000 {
+		return nil, fmt.Errorf("settling by %d passes: from 0 to 1000 are possible", opt.Settle)
+	}
 	m := &model{
 		in: in, nic: nic, host: host, opt: opt, memory: nic.Memory, clock: newClock(nic.Clock),
 		src: src, count: uint32(count), warm: uint32(opt.Warm),
@@ -336,12 +339,12 @@ func (m *model) prices() {
 	m.interval = m.clock.ps(n.MatcherInterval)
 	m.stall = m.clock.ps(n.InstallStall)
 	m.pass, m.driver = int64(m.host.Pass), int64(m.host.Driver)
-	numa := int64(0)
-	if m.opt.Remote {
-		numa = ns(n.PCIeNUMA)
+	numa := n.PCIeNUMA
+	if m.opt.Remote && numa == 0 {
+		numa = RemoteNUMA
 	}
-	m.read = ns(n.PCIeRead) + numa
-	m.upWay = ns(n.PCIeWriteRead-n.PCIeRead) + numa + ns(n.Doorbell)
+	m.read = ns(n.PCIeRead + numa)
+	m.upWay = ns(n.PCIeWriteRead - n.PCIeRead + numa + n.Doorbell)
 	if n.InstallRate > 0 {
 		m.installGap = int64((second + n.InstallRate - 1) / n.InstallRate)
 	}

@@ -32,10 +32,14 @@ type Options struct {
 	// begins, each install done at once: what is counted is then the steady
 	// state, however long the first installs take.
 	Settle int
-	// Remote: the host's memory is on the other socket, pcie.numa is added to
-	// each crossing.
+	// Remote: the host's memory is on the other socket. Each crossing is then
+	// RemoteNUMA longer, where the device's pcie.numa does not say otherwise.
 	Remote bool
 }
+
+// RemoteNUMA is, in ns, what pcie-bench (SIGCOMM'18) measured a crossing to
+// take longer to the other socket's memory.
+const RemoteNUMA = 107
 
 // Latency is of packets, from fully received to the verdict's end, in ps: the
 // last bit on the wire, a dropped packet's verdict, or a core's end of work on
@@ -157,7 +161,7 @@ type Result struct {
 	Finished Finished
 	Drops    Drops
 	Outcome  cache.Counts // of the packets looked up; all 0 in mode HostOnly
-	Cache    cache.Stats  // of the whole run, warm-up included
+	Cache    cache.Stats  // of the whole run, settling and warm-up included
 
 	Latency     Latency // of packets finished
 	HitLatency  Latency // run on the NIC
