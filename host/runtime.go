@@ -38,7 +38,8 @@ type Options struct {
 	// Observe makes a workload of the packets (Runtime.Observer): every run is
 	// recorded and nothing is ever installed.
 	Observe bool
-	// Queues is how many receive queues a workload's flows are spread over.
+	// Queues is how many receive queues a workload's flows are spread over, by
+	// RSS; a model of fewer cores takes them modulo.
 	Queues int
 	// MaxTrace and MaxGuards bound a trace (0: the defaults of pathcond).
 	MaxTrace, MaxGuards int

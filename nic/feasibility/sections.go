@@ -69,14 +69,24 @@ func (s *study) traceCost(p *price.Prices) TraceCost {
 	return c
 }
 
-// ordered is the run at the study's rate with the order of flows kept, or not
-// kept where the study keeps it: what the order costs.
-func (s *study) ordered(c *costs) error {
-	if err := s.step("keeping flows in order", 0, 1); err != nil {
+// variants are runs at the study's rate that differ in one thing: flows kept in
+// order, or not kept where the study keeps them; and a cold cache.
+func (s *study) variants(c *costs) error {
+	opt := s.options(device.Both)
+	opt.Ordered = !opt.Ordered
+	var err error
+	if err = s.step("keeping flows in order", 0, 2); err != nil {
 		return err
 	}
-	f, err := s.device(c, device.Both, s.load(s.Rate, s.opt.Packets), !s.opt.Ordered)
-	s.Ordered = f
+	if s.Ordered, err = s.device(c, opt, s.opt.Packets); err != nil {
+		return err
+	}
+	if err = s.step("beginning cold", 1, 2); err != nil {
+		return err
+	}
+	opt = s.options(device.Both)
+	opt.Settle = 0
+	s.Cold, err = s.device(c, opt, s.opt.Packets)
 	return err
 }
 
@@ -90,7 +100,7 @@ func (s *study) memory(c *costs) error {
 		d := *c
 		d.n = c.n.Clone()
 		d.n.Memory = m
-		f, err := s.device(&d, device.Both, s.load(s.Rate, s.opt.Packets), s.opt.Ordered)
+		f, err := s.device(&d, s.options(device.Both), s.opt.Packets)
 		if err != nil {
 			return err
 		}
@@ -138,11 +148,11 @@ func (s *study) sensitivity() error {
 		if err != nil {
 			return nil, err
 		}
-		both, err := s.device(c, device.Both, s.load(s.Rate, packets), s.opt.Ordered)
+		both, err := s.device(c, s.options(device.Both), packets)
 		if err != nil {
 			return nil, err
 		}
-		host, err := s.device(c, device.HostOnly, s.load(s.Rate, packets), s.opt.Ordered)
+		host, err := s.device(c, s.options(device.HostOnly), packets)
 		if err != nil {
 			return nil, err
 		}
@@ -258,7 +268,9 @@ func (s *study) designs(c *costs) error {
 	loaded := make([]*Figures, len(cmp.Results))
 	err = s.each("designs under load", len(cmp.Results), func(i int) error {
 		d := cmp.Results[i]
-		r, err := device.Run(d.Input, s.n, s.h, s.load(s.Rate, s.opt.Packets), device.Options{Cache: d.Cache, Ordered: s.opt.Ordered, Remote: s.opt.Remote})
+		opt := s.options(device.Both)
+		opt.Cache = d.Cache
+		r, err := device.Run(d.Input, s.n, s.h, s.load(s.Rate, s.opt.Packets), opt)
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.Design, err)
 		}
@@ -272,17 +284,12 @@ func (s *study) designs(c *costs) error {
 	return nil
 }
 
-// bench is the study's device under test at some prices, warmed up by one pass
-// over the capture: the learning frames of RFC 2544, section 23.
-func (s *study) bench(c *costs, warm bool) *load.Bench {
-	b := &load.Bench{Input: c.prices.In, NIC: c.n, Host: c.h, Load: s.load(0, s.opt.Packets),
-		Options: device.Options{Cache: s.opt.Cache, Ordered: s.opt.Ordered, Remote: s.opt.Remote}, Workers: s.opt.Workers}
+// bench is the study's device under test at some prices, settled: RFC 2544,
+// section 23, has learning frames sent before a trial.
+func (s *study) bench(c *costs) *load.Bench {
+	b := &load.Bench{Input: c.prices.In, NIC: c.n, Host: c.h, Load: s.load(0, s.opt.Packets), Options: s.options(device.Both), Workers: s.opt.Workers}
 	if b.Workers == 0 {
 		b.Workers = runtime.GOMAXPROCS(0)
-	}
-	if warm {
-		b.Options.Warm = len(s.w.Packets)
-		b.Load.Packets += len(s.w.Packets)
 	}
 	return b
 }
@@ -290,7 +297,7 @@ func (s *study) bench(c *costs, warm bool) *load.Bench {
 // curves are the answers to a rising load, mode by mode.
 func (s *study) curves(c *costs) error {
 	modes := load.AllModes()
-	b := s.bench(c, false)
+	b := s.bench(c)
 	for i, m := range modes {
 		if err := s.step("load curves", i, len(modes)); err != nil {
 			return err
@@ -311,7 +318,7 @@ func (s *study) curves(c *costs) error {
 // throughput is RFC 2544's search, before and after superoptimization.
 func (s *study) throughput(raw, best *costs) error {
 	search := func(c *costs, optimised bool, modes []device.Mode) error {
-		b := s.bench(c, true)
+		b := s.bench(c)
 		b.Load.Arrivals, b.Load.Times = device.Constant, nil
 		found, err := b.Throughputs(s.ctx, modes, 0)
 		if err != nil {

@@ -73,11 +73,12 @@ type Study struct {
 	BreakEven BreakEven `json:"break_even"`
 	Need      Need      `json:"need"`
 
-	Fit       *fit.Report   `json:"fit"`
-	Executors Executors     `json:"executors"`
+	Fit       *fit.Report `json:"fit"`
+	Executors Executors   `json:"executors"`
 
-	Point      []*Figures          `json:"point"` // both, host only, NIC only at Rate
-	Ordered    *Figures            `json:"flow_ordered"`
+	Point      []*Figures          `json:"point"`       // both, host only, NIC only at Rate
+	Ordered    *Figures            `json:"other_order"` // flows kept in order, or not where Point has them so
+	Cold       *Figures            `json:"cold"`        // beginning with an empty cache
 	Memory     []MemoryRow         `json:"memory_models,omitempty"`
 	Curves     []Curve             `json:"curves,omitempty"`
 	Throughput []Throughput        `json:"throughput,omitempty"`
@@ -264,7 +265,7 @@ func (s *study) run() error {
 		on bool
 		do func() error
 	}{
-		{true, func() error { return s.ordered(c) }},
+		{true, func() error { return s.variants(c) }},
 		{s.opt.Memory, func() error { return s.memory(c) }},
 		{s.opt.Sensitivity, s.sensitivity},
 		{len(s.opt.Rates) > 0, func() error { return s.curves(c) }},
@@ -326,9 +327,14 @@ func (s *study) load(rate uint64, packets int) device.Load {
 	return l
 }
 
-// device runs the model once.
-func (s *study) device(c *costs, mode device.Mode, l device.Load, ordered bool) (*Figures, error) {
-	r, err := device.Run(c.prices.In, c.n, c.h, l, device.Options{Mode: mode, Cache: s.opt.Cache, Ordered: ordered, Remote: s.opt.Remote})
+// options are those of a run in a mode: settled, with the study's cache.
+func (s *study) options(mode device.Mode) device.Options {
+	return device.Options{Mode: mode, Cache: s.opt.Cache, Ordered: s.opt.Ordered, Remote: s.opt.Remote, Settle: 1}
+}
+
+// device runs the model once at the study's rate.
+func (s *study) device(c *costs, opt device.Options, packets int) (*Figures, error) {
+	r, err := device.Run(c.prices.In, c.n, c.h, s.load(s.Rate, packets), opt)
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +347,7 @@ func (s *study) point(c *costs) (*outcome, error) {
 		if err := s.step("running "+mode.String(), i, 3); err != nil {
 			return nil, err
 		}
-		f, err := s.device(c, mode, s.load(s.Rate, s.opt.Packets), s.opt.Ordered)
+		f, err := s.device(c, s.options(mode), s.opt.Packets)
 		if err != nil {
 			return nil, err
 		}

@@ -98,7 +98,7 @@ func (o *outcome) judge() (a Answer, pro, con []string) {
 		con = append(con, "saves no host cores ("+number(o.Host.CoresNeeded)+" either way)")
 	}
 	lost := o.Both.Loss - o.Host.Loss
-	loss := fmt.Sprintf("%s of packets lost, the host alone loses %s", percent(o.Both.Loss), percent(o.Host.Loss))
+	loss := fmt.Sprintf("loses %s of the packets (the host alone %s)", percent(o.Both.Loss), percent(o.Host.Loss))
 	if lost > 1e-4 {
 		con = append(con, loss)
 	} else if lost < -1e-4 {
@@ -108,7 +108,7 @@ func (o *outcome) judge() (a Answer, pro, con []string) {
 	if o.Host.Mean > 0 {
 		faster = 1 - o.Both.Mean/o.Host.Mean
 	}
-	lat := fmt.Sprintf("mean latency %s instead of %s", nanos(o.Both.Mean), nanos(o.Host.Mean))
+	lat := fmt.Sprintf("takes %s a packet (the host alone %s)", nanos(o.Both.Mean), nanos(o.Host.Mean))
 	if faster > least {
 		pro = append(pro, lat)
 	} else if faster < -least {

@@ -8,6 +8,7 @@ import (
 	"jitnic/host"
 	"jitnic/host/vm"
 	"jitnic/nic/workload"
+	"jitnic/pcaps/rss"
 )
 
 // Observe runs the program over the captures and returns what each packet did,
@@ -18,7 +19,7 @@ import (
 func Observe(ctx context.Context, in Input, specialise bool, opt *Optimiser, stderr io.Writer, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
 	var sum *Optimised
 	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, func(o *host.Options) {
-		o.Observe, o.Queues = true, in.Queues
+		o.Observe, o.Queues = true, rss.TableSize
 		sum = opt.Install(ctx, o, in.Seed)
 	})
 	if err != nil {
