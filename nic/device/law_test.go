@@ -366,3 +366,40 @@ func TestUnitsAgainstRecursion(t *testing.T) {
 		equal(t, "most", got.Latency.Max, most*ns)
 	}
 }
+
+// The extent against its definition, packet by packet.
+func TestExtentAgainstDefinition(t *testing.T) {
+	largest := uint64(0)
+	for seed := range uint64(200) {
+		in, nic, host, load, opt := random(seed)
+		opt.Ordered, opt.Mode = false, Both
+		m, err := newModel(in, nic, host, load, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.run()
+		byFlow := map[uint32][]uint32{}
+		for _, e := range m.log {
+			byFlow[e.flow] = append(byFlow[e.flow], e.seq)
+		}
+		var want Order
+		for _, s := range byFlow {
+			for i := range s {
+				for j := range i {
+					if s[j] > s[i] { // the first one later than i and in front of it
+						want.Reordered++
+						want.Extent = max(want.Extent, uint64(i-j))
+						break
+					}
+				}
+			}
+		}
+		if got := m.result().Order; got != want {
+			t.Errorf("seed %d: %+v, want %+v", seed, got, want)
+		}
+		largest = max(largest, want.Extent)
+	}
+	if largest < 10 {
+		t.Errorf("the largest extent is %d: the runs test little", largest)
+	}
+}
