@@ -234,7 +234,7 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		free: -1, lastTake: -1 << 62, lastInstall: -1 << 62,
 		cores: make([]core, host.Cores),
 		gen:   make([]uint32, len(in.Paths)),
-		log:   make([]exit, 0, min(count, 1<<16)),
+		log:   make([]exit, 0, min(count, 1<<22)),
 	}
 	if opt.Mode == HostOnly {
 		m.memory = profile.MemShared // all maps are with the only one who uses them
