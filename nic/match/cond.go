@@ -84,10 +84,10 @@ type Judged struct {
 	Lookups int
 	// Never is set where the condition contradicts itself: nothing holds it.
 	Never bool
-	// TooMany is set where the entries were too many to count.
+	// TooMany is set where one field's entries were too many to make.
 	TooMany bool
 	// Expanded, Priority and Ranged count the ternary entries of the condition
-	// without Residual, at most 1<<22 + 1: ranges and inequalities as prefixes;
+	// without Residual, at most 1<<50: ranges and inequalities as prefixes;
 	// inequalities as entries that deny before those that permit, where that is
 	// less; ranges not expanded.
 	Expanded, Priority, Ranged uint64
@@ -285,18 +285,15 @@ func (a *Analyser) count(j *Judged, forms []form) {
 			j.Priority += uint64(len(p.holes))
 		}
 	}
-	if min(j.Expanded, j.Priority, j.Ranged) > maxEntries {
-		j.TooMany = true
-	}
 }
 
-// maxEntries is where counting a condition's entries ends: no TCAM is larger.
-const maxEntries = 1 << 22
+// maxEntries is where counting a condition's entries ends.
+const maxEntries = 1 << 50
 
-// times multiplies, up to a number beyond maxEntries.
+// times multiplies, up to maxEntries.
 func times(x, y uint64) uint64 {
 	if y != 0 && x > maxEntries/y {
-		return maxEntries + 1
+		return maxEntries
 	}
 	return x * y
 }

@@ -277,7 +277,7 @@ func (x *Analysis) refuseTCAM(j *Judged, n *profile.NIC, set map[int32]bool) str
 		return "a relation of fields in a TCAM"
 	}
 	if j.TooMany {
-		return fmt.Sprintf("more than %d entries in a TCAM", maxEntries)
+		return "too many entries for any TCAM"
 	}
 	if e := j.entriesOn(n); n.MatcherCapacity > 0 && e > n.MatcherCapacity {
 		return fmt.Sprintf("%d entries in a TCAM of %d", e, n.MatcherCapacity)
