@@ -299,6 +299,7 @@ func (o *Observer) entry(m int, key []byte) uint32 {
 	if !ok {
 		e = uint32(len(o.entries))
 		o.entries[string(o.key)] = e
+		o.W.EntryMap = append(o.W.EntryMap, uint16(m))
 		for m >= len(o.touched) { // a map made for a map of maps
 			o.touched = append(o.touched, 0)
 		}
@@ -344,7 +345,7 @@ func (o *Observer) Finish() (*workload.Workload, error) {
 	for i, m := range r.S.Maps {
 		s := m.Spec()
 		w.Maps = append(w.Maps, workload.Map{Name: s.Name, Type: maps.TypeName(s.Type), Key: s.KeySize, Value: s.ValueSize,
-			Max: s.Max, Used: uint32(m.Len()), Touched: o.touched[i]})
+			Max: s.Max, Used: uint32(m.Len()), Touched: o.touched[i], PerCPU: maps.IsPerCPU(s)})
 	}
 	return w, nil
 }

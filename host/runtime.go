@@ -58,7 +58,7 @@ type Runtime struct {
 	opt  Options
 	it   *vm.Interp
 	rec  vm.Recording
-	obs  *Observer // nil without Options.Observe
+	obs  *Observer   // nil without Options.Observe
 	info []*PathInfo // by path number
 	dead []*DeadPath // paths that can't be traces, by number
 	bl   trace.Blacklist

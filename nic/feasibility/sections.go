@@ -361,6 +361,10 @@ func throughputOf(t *load.Throughput, optimised bool) Throughput {
 			out.Bound = fmt.Sprintf("%s, %s busy", busiest.Name, percent(min(busiest.Utilisation, 1)))
 		}
 	}
+	if r := t.Result; r != nil && r.Drops.NeedsHost == r.Packets {
+		out.Rate, out.Mean, out.P99, out.Bound = 0, 0, 0, "all packets need the host"
+		return out
+	}
 	switch {
 	case t.Unlimited:
 		out.Bound = "nothing: no limit found"
@@ -368,6 +372,15 @@ func throughputOf(t *load.Throughput, optimised bool) Throughput {
 		out.Bound = "the link's rate"
 	case t.Rate == 0:
 		out.Bound = "some packets are lost at any rate"
+	}
+	return out
+}
+
+// placed are the maps that paths on the device use.
+func placed(r *fit.Report) []bool {
+	out := make([]bool, len(r.Maps))
+	for i := range r.Maps {
+		out[i] = r.Maps[i].Placed
 	}
 	return out
 }

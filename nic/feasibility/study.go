@@ -314,7 +314,7 @@ func (s *study) cost(n *profile.NIC, h *profile.Host, raw bool) (*costs, error) 
 	if c.match, err = s.x.Costs(s.tree, n); err != nil {
 		return nil, err
 	}
-	c.prices, err = price.Build(s.w, n, h, price.Parts{Match: c.match, Refused: refused(c.fit), Raw: raw})
+	c.prices, err = price.Build(s.w, n, h, price.Parts{Match: c.match, Refused: refused(c.fit), Placed: placed(c.fit), Raw: raw})
 	return c, err
 }
 
@@ -387,7 +387,7 @@ func (s *study) outcome(c *costs, both, host *Figures) *outcome {
 			}
 		}
 		if n > 0 {
-			compile = sum / n * float64(both.Begun) / float64(both.Packets)
+			compile = sum / n * float64(both.Begun) / (float64(both.Packets) * max(1-both.HitRatio, 1e-9))
 		}
 	}
 	e := &o.Even
@@ -400,8 +400,8 @@ func (s *study) outcome(c *costs, both, host *Figures) *outcome {
 		e.MissCore += m.StallHost / (1 - both.HitRatio)
 	}
 	e.MissLatency, e.HitLatency, e.HostLatency = both.MissMean, both.HitMean, host.Mean
-	e.Cores = breakEven(e.MissCore, e.HitCore, e.Compile, e.HostCore)
-	e.Latency = breakEven(e.MissLatency, e.HitLatency, 0, e.HostLatency)
+	e.Cores = breakEven(e.MissCore+e.Compile, e.HitCore, e.HostCore)
+	e.Latency = breakEven(e.MissLatency, e.HitLatency, e.HostLatency)
 	return o
 }
 

@@ -30,7 +30,7 @@ type Verdict struct {
 // loses at every one. It is of mean times in this workload, the cost of a miss, of an install and
 // of a hit taken as measured in the run.
 //
-//	cores    miss core time × (1−h) + hit core time × h + compile time per packet = host-only core time
+//	cores    (miss core time + compile time per miss) × (1−h) + hit core time × h = host-only core time
 //	latency  miss latency × (1−h) + hit latency × h = host-only latency
 type BreakEven struct {
 	Cores   float64 `json:"cores"`
@@ -38,7 +38,7 @@ type BreakEven struct {
 	// What they are made of, ns a packet.
 	MissCore    float64 `json:"miss_core_ns"`
 	HitCore     float64 `json:"hit_core_ns"`
-	Compile     float64 `json:"compile_ns_per_packet"`
+	Compile     float64 `json:"compile_ns_per_miss"`
 	HostCore    float64 `json:"host_only_core_ns"`
 	MissLatency float64 `json:"miss_latency_ns"`
 	HitLatency  float64 `json:"hit_latency_ns"`
@@ -48,15 +48,15 @@ type BreakEven struct {
 // never is the break-even of what loses at every hit ratio.
 const never = 2
 
-// breakEven solves miss·(1−h) + hit·h + fixed = alone for h.
-func breakEven(miss, hit, fixed, alone float64) float64 {
-	if miss+fixed <= alone {
+// breakEven solves miss·(1−h) + hit·h = alone for h.
+func breakEven(miss, hit, alone float64) float64 {
+	if miss <= alone {
 		return 0
 	}
 	if miss <= hit { // more hits don't help
 		return never
 	}
-	if h := (miss + fixed - alone) / (miss - hit); h <= 1 {
+	if h := (miss - alone) / (miss - hit); h <= 1 {
 		return h
 	}
 	return never
@@ -78,7 +78,7 @@ func (o *outcome) saved() float64 {
 }
 
 // compileCores is how many cores make traces.
-func (o *outcome) compileCores() float64 { return o.Even.Compile * o.Both.Offered / 1e9 }
+func (o *outcome) compileCores() float64 { return o.Even.Compile * (1 - o.Both.HitRatio) * o.Both.Offered / 1e9 }
 
 // least is the difference that counts: a hundredth of what is compared.
 const least = 0.01

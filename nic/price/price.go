@@ -17,6 +17,7 @@ import (
 type Parts struct {
 	Match   *match.Costs // of the workload on the device
 	Refused []bool       // by path: the device can't hold or run it; nil: none
+	Placed  []bool       // by map: it is on the device, for some path that is; nil: all are
 	Raw     bool         // price the traces as they were before optimisation
 }
 
@@ -36,11 +37,9 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 	}
 	out := &Prices{In: &device.Input{
 		Packets: make([]device.Packet, len(w.Packets)), Paths: make([]device.Path, len(w.Paths)),
-		Accesses: make([]device.Access, len(w.Accesses)), Entries: w.Entries, Invalidations: w.Invalidations,
+		Entries: w.Entries, Invalidations: w.Invalidations,
 	}, Cycles: make([]uint32, len(w.Paths)), Scalar: make([]uint32, len(w.Paths)), Insns: make([]uint32, len(w.Paths))}
-	for i, a := range w.Accesses {
-		out.In.Accesses[i] = device.Access{Entry: a.Entry, Write: a.Write}
-	}
+	shared := sharedMaps(w, p.Placed)
 	m := Machine(w, n)
 	sched := vliw.NewScheduler(m)
 	for i := range w.Paths {
@@ -76,7 +75,13 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 	for i := range w.Packets {
 		q := &w.Packets[i]
 		d := &out.In.Packets[i]
-		*d = device.Packet{Path: q.Path, Flow: q.Flow, First: q.First, N: q.N, Queue: q.Queue, Len: q.Len, OutLen: q.OutLen,
+		first := len(out.In.Accesses)
+		for _, a := range w.Accesses[q.First : q.First+uint32(q.N)] {
+			if shared == nil || shared[w.EntryMap[a.Entry]] {
+				out.In.Accesses = append(out.In.Accesses, device.Access{Entry: a.Entry, Write: a.Write})
+			}
+		}
+		*d = device.Packet{Path: q.Path, Flow: q.Flow, First: uint32(first), N: uint16(len(out.In.Accesses) - first), Queue: q.Queue, Len: q.Len, OutLen: q.OutLen,
 			Fate: fates[q.Fate], Miss: p.Match.Miss, Host: sat(host[q.Shape] + uint64(q.Len)*h.Byte + Verdict(q.Fate, h))}
 		if q.Path == workload.None {
 			continue
@@ -84,7 +89,7 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 		d.Miss = p.Match.Paths[q.Path].Miss
 		if !counted[q.Path] { // all runs of a path make the same accesses
 			counted[q.Path] = true
-			for _, a := range w.Accesses[q.First : q.First+uint32(q.N)] {
+			for _, a := range out.In.Accesses[first:] {
 				if a.Write {
 					out.In.Paths[q.Path].Writes++
 				} else {
@@ -94,6 +99,20 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 		}
 	}
 	return out, nil
+}
+
+// sharedMaps says by map whether both sides use it: a map that no path on the
+// device uses stays with the host, and of a per-CPU map each side has values of
+// its own. nil is all.
+func sharedMaps(w *workload.Workload, placed []bool) []bool {
+	if w.EntryMap == nil {
+		return nil
+	}
+	out := make([]bool, len(w.Maps))
+	for i := range out {
+		out[i] = !w.Maps[i].PerCPU && (placed == nil || placed[i])
+	}
+	return out
 }
 
 // Machine is the core of a device for a workload's maps.

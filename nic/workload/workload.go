@@ -20,7 +20,8 @@ type Workload struct {
 	Aborts   []Abort  // why packets with Path None can't be offloaded; Packet.Abort indexes it
 	Shapes   []Shape  // the runs' operations, shared by packets that did the same
 	Maps     []Map
-	Entries  int // distinct map entries touched: Access.Entry is below it
+	Entries  int      // distinct map entries touched: Access.Entry is below it
+	EntryMap []uint16 // by entry: its map
 
 	// Invalidations of specialised paths, as in a request stream.
 	Invalidations []stream.Invalidation
@@ -136,6 +137,7 @@ type Map struct {
 	Max        uint32 // max_entries
 	Used       uint32 // entries there were at the end
 	Touched    uint32 // distinct entries touched by packets
+	PerCPU     bool   // each CPU has values of its own
 }
 
 // FlowKey is what an exact-match flow cache looks at: addresses, ports and
