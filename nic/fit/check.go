@@ -38,6 +38,7 @@ type checker struct {
 	lost   []uint64
 	groups []*group
 	now    placement
+	full   [2]int  // blockers limit.map.entries and limit.map.memory; -1: have room for all
 	order  []int32 // paths with packets, by packets falling
 }
 
@@ -244,7 +245,7 @@ func (c *checker) aborts() {
 
 // group is all packets that the same things block and that need the same maps.
 type group struct {
-	blockers []int
+	blockers []int // but for the limits on all maps together
 	maps     []int
 	packets  uint64
 	paths    []int32
@@ -256,7 +257,7 @@ func (c *checker) group() {
 		key := fmt.Sprint(blockers, maps)
 		g := byKey[key]
 		if g == nil {
-			g = &group{blockers: blockers, maps: maps}
+			g = &group{blockers: slices.Clone(blockers), maps: maps}
 			byKey[key] = g
 			c.groups = append(c.groups, g)
 		}
@@ -278,8 +279,83 @@ func (c *checker) group() {
 	slices.SortStableFunc(c.groups, func(a, b *group) int { return cmp.Compare(b.packets, a.packets) })
 }
 
-// unlimited are limits on maps that are lifted.
-type unlimited struct{ entries, memory bool }
+// place finds which groups fit. Those that would not fit beside them even if
+// nothing else kept them out are blamed on the limits of all maps together.
+func (c *checker) place() {
+	none := map[int]bool{}
+	c.limits()
+	c.now = c.offload(none, nil)
+	c.r.Offloadable = c.now.packets
+	for i := range c.now.placed {
+		c.r.Maps[i].Placed = c.now.placed[i]
+	}
+	if c.r.Packets > 0 {
+		c.r.Share = float64(c.r.Offloadable) / float64(c.r.Packets)
+	}
+	all := map[int]bool{}
+	for i := range c.r.Blockers {
+		all[i] = i != c.full[0] && i != c.full[1]
+	}
+	with := func(id int) placement {
+		if id >= 0 {
+			all[id] = true
+			defer func() { all[id] = false }()
+		}
+		return c.offload(all, &c.now)
+	}
+	lifted, noEntries, noMemory := with(-1), with(c.full[0]), with(c.full[1])
+	for i, g := range c.groups {
+		if lifted.in[i] {
+			continue
+		}
+		// A limit is to blame where lifting the other isn't enough.
+		var ids []int
+		if !noMemory.in[i] && c.full[0] >= 0 {
+			ids = append(ids, c.full[0])
+		}
+		if !noEntries.in[i] && c.full[1] >= 0 {
+			ids = append(ids, c.full[1])
+		}
+		if len(ids) == 0 { // either alone would do
+			ids = append(ids, c.full[0])
+		}
+		for _, id := range ids {
+			b := &c.r.Blockers[id]
+			b.Blocks += g.packets
+			for _, m := range g.maps {
+				if name := "without " + c.r.Maps[m].Name; !lifted.placed[m] && !slices.Contains(strings.Split(b.Detail, ", "), name) {
+					b.Detail += ", " + name
+				}
+			}
+			for _, path := range g.paths {
+				p := &c.r.Paths[path]
+				p.Blockers = append(p.Blockers, id)
+				b.Paths++
+			}
+		}
+	}
+}
+
+// limits makes blockers of the limits on all maps together, if all maps that
+// paths use exceed them.
+func (c *checker) limits() {
+	c.full = [2]int{-1, -1}
+	var entries, memory uint64
+	for i := range c.r.Maps {
+		if m := &c.r.Maps[i]; m.Paths > 0 {
+			entries, memory = entries+m.Entries, memory+m.Memory
+		}
+	}
+	if !onNIC(c.n) {
+		return
+	}
+	if l := c.n.MapEntries; l > 0 && entries > l {
+		c.full[0] = c.blocker(KindMapEntries, "Σ max_entries of maps", "limit.map.entries", fmt.Sprintf("limit %d", l))
+	}
+	if l := c.n.MapMemory; l > 0 && memory > l {
+		c.full[1] = c.blocker(KindMapMemory, "memory of maps", "limit.map.memory", fmt.Sprintf("limit %d B", l))
+	}
+}
 
 // placement is which groups a device takes, and the maps for them.
 type placement struct {
@@ -289,28 +365,18 @@ type placement struct {
 }
 
 // offload places the maps of the groups that nothing else blocks while
-// limit.map.entries and limit.map.memory have room, the hottest group first.
-// Where before is given, it tries to keep those groups first too, and gives
-// the better of both: so that lifting a blocker never loses packets.
-func (c *checker) offload(lifted func(id int) bool, free unlimited, before *placement) placement {
-	open := func(g *group) bool {
-		for _, b := range g.blockers {
-			if !lifted(b) {
-				return false
-			}
-		}
-		return true
-	}
+// limit.map.entries and limit.map.memory have room, the hottest group first,
+// with some blockers lifted. What was offloaded before stays, so that lifting
+// never loses any packets.
+func (c *checker) offload(lifted map[int]bool, before *placement) placement {
 	order := make([]int, 0, len(c.groups))
 	for i, g := range c.groups {
-		if open(g) {
+		if !slices.ContainsFunc(g.blockers, func(b int) bool { return !lifted[b] }) {
 			order = append(order, i)
 		}
 	}
-	best := c.pack(order, free)
 	if before != nil {
-		kept := slices.Clone(order)
-		slices.SortStableFunc(kept, func(a, b int) int {
+		slices.SortStableFunc(order, func(a, b int) int {
 			switch {
 			case before.in[a] == before.in[b]:
 				return 0
@@ -319,16 +385,8 @@ func (c *checker) offload(lifted func(id int) bool, free unlimited, before *plac
 			}
 			return 1
 		})
-		if p := c.pack(kept, free); p.packets > best.packets {
-			best = p
-		}
 	}
-	return best
-}
-
-// pack takes groups in order as long as their maps have room.
-func (c *checker) pack(order []int, free unlimited) (out placement) {
-	out.in, out.placed = make([]bool, len(c.groups)), make([]bool, len(c.r.Maps))
+	out := placement{in: make([]bool, len(c.groups)), placed: make([]bool, len(c.r.Maps))}
 	var entries, memory uint64
 	for _, i := range order {
 		g := c.groups[i]
@@ -339,7 +397,8 @@ func (c *checker) pack(order []int, free unlimited) (out placement) {
 				m += c.r.Maps[id].Memory
 			}
 		}
-		if c.fullEntries(entries+e) && !free.entries || c.fullMemory(memory+m) && !free.memory {
+		if c.full[0] >= 0 && !lifted[c.full[0]] && entries+e > c.n.MapEntries ||
+			c.full[1] >= 0 && !lifted[c.full[1]] && memory+m > c.n.MapMemory {
 			continue
 		}
 		entries, memory = entries+e, memory+m
@@ -350,64 +409,4 @@ func (c *checker) pack(order []int, free unlimited) (out placement) {
 		out.packets += g.packets
 	}
 	return out
-}
-
-func (c *checker) fullEntries(n uint64) bool {
-	return onNIC(c.n) && c.n.MapEntries > 0 && n > c.n.MapEntries
-}
-
-func (c *checker) fullMemory(n uint64) bool {
-	return onNIC(c.n) && c.n.MapMemory > 0 && n > c.n.MapMemory
-}
-
-// place finds which groups fit, and blames the maps' limits for those that
-// would not fit if nothing else kept them out.
-func (c *checker) place() {
-	none := func(int) bool { return false }
-	c.now = c.offload(none, unlimited{}, nil)
-	c.r.Offloadable = c.now.packets
-	for i := range c.now.placed {
-		c.r.Maps[i].Placed = c.now.placed[i]
-	}
-	if c.r.Packets > 0 {
-		c.r.Share = float64(c.r.Offloadable) / float64(c.r.Packets)
-	}
-	all := func(int) bool { return true }
-	lifted, noEntries, noMemory := c.offload(all, unlimited{}, &c.now), c.offload(all, unlimited{entries: true}, &c.now), c.offload(all, unlimited{memory: true}, &c.now)
-	for i, g := range c.groups {
-		if lifted.in[i] || c.now.in[i] {
-			continue
-		}
-		var names []string
-		for _, m := range g.maps {
-			if !lifted.placed[m] {
-				names = append(names, c.r.Maps[m].Name)
-			}
-		}
-		// Each that isn't enough alone is to blame too.
-		var ids []int
-		if !noMemory.in[i] {
-			ids = append(ids, c.blocker(KindMapEntries, "Σ max_entries of maps", "limit.map.entries", fmt.Sprintf("limit %d", c.n.MapEntries)))
-		}
-		if !noEntries.in[i] {
-			ids = append(ids, c.blocker(KindMapMemory, "memory of maps", "limit.map.memory", fmt.Sprintf("limit %d B", c.n.MapMemory)))
-		}
-		if len(ids) == 0 { // either alone would do
-			ids = append(ids, c.blocker(KindMapEntries, "Σ max_entries of maps", "limit.map.entries", fmt.Sprintf("limit %d", c.n.MapEntries)))
-		}
-		for _, id := range ids {
-			b := &c.r.Blockers[id]
-			for _, name := range names {
-				if !strings.Contains(b.Detail, " "+name) {
-					b.Detail += ", without " + name
-				}
-			}
-			for _, path := range g.paths {
-				p := &c.r.Paths[path]
-				p.Blockers = append(p.Blockers, id)
-				b.Paths++
-			}
-		}
-		g.blockers = append(slices.Clone(g.blockers), ids...)
-	}
 }

@@ -15,9 +15,8 @@ func (c *checker) rank() {
 		}
 	}
 	for i := range bs {
-		bs[i].Alone = c.with(map[int]bool{i: true}, &c.now).packets - c.r.Offloadable
+		bs[i].Alone = c.offload(map[int]bool{i: true}, &c.now).packets - c.now.packets
 	}
-	// The order of the report; numbers change with it.
 	ord := make([]int, len(bs))
 	for i := range ord {
 		ord[i] = i
@@ -27,84 +26,106 @@ func (c *checker) rank() {
 		return cmp.Or(cmp.Compare(y.Blocks, x.Blocks), cmp.Compare(y.Alone, x.Alone),
 			cmp.Compare(slices.Index(Kinds, x.Kind), slices.Index(Kinds, y.Kind)), cmp.Compare(x.Name, y.Name))
 	})
-	to := make([]int, len(bs))
-	sorted := make([]Blocker, 0, len(bs))
-	for i, o := range ord {
-		to[o] = i
-		sorted = append(sorted, bs[o])
-	}
-	// What blocks no packet of the workload is left out.
-	for len(sorted) > 0 && sorted[len(sorted)-1].Blocks == 0 {
-		sorted = sorted[:len(sorted)-1]
-	}
-	c.r.Blockers = sorted
-	for i := range c.r.Paths {
-		p := &c.r.Paths[i]
-		p.Blockers = renumber(p.Blockers, to)
-	}
-	for _, g := range c.groups {
-		g.blockers = renumber(g.blockers, to)
-	}
+	c.keep(ord)
 	c.greedy()
-}
-
-func renumber(ids, to []int) []int {
-	out := make([]int, 0, len(ids))
-	for _, id := range ids {
-		out = append(out, to[id])
-	}
-	slices.Sort(out)
-	return out
-}
-
-// with is what is offloaded with some blockers lifted; never less than before.
-func (c *checker) with(lifted map[int]bool, before *placement) placement {
-	var free unlimited
-	for id := range lifted {
-		switch c.r.Blockers[id].Kind {
-		case KindMapEntries:
-			free.entries = true
-		case KindMapMemory:
-			free.memory = true
+	// What blocks no packet is left out, unless a limit on all maps blocks
+	// once others are lifted.
+	used := map[int]bool{}
+	for _, s := range c.r.Steps {
+		for _, i := range s.Lift {
+			used[i] = true
 		}
 	}
-	return c.offload(func(id int) bool { return lifted[id] }, free, before)
+	ord = ord[:0]
+	for i := range c.r.Blockers {
+		if c.r.Blockers[i].Blocks > 0 || used[i] {
+			ord = append(ord, i)
+		}
+	}
+	c.keep(ord)
 }
 
-// greedy lifts, step by step, the blockers of one group: those that gain most
-// packets for each blocker lifted. (The best set of a given size is a covering
-// problem; greedy is what an engineer would do.)
+// keep keeps the blockers listed, in that order, under new numbers.
+func (c *checker) keep(ord []int) {
+	to := make([]int, len(c.r.Blockers))
+	kept := make([]Blocker, 0, len(ord))
+	for i, o := range ord {
+		to[o] = i
+		kept = append(kept, c.r.Blockers[o])
+	}
+	c.r.Blockers = kept
+	number := func(ids []int) {
+		for i := range ids {
+			ids[i] = to[ids[i]]
+		}
+		slices.Sort(ids)
+	}
+	for i := range c.r.Paths {
+		number(c.r.Paths[i].Blockers)
+	}
+	for _, g := range c.groups {
+		number(g.blockers)
+	}
+	for i := range c.r.Steps {
+		number(c.r.Steps[i].Lift)
+	}
+	for i, id := range c.full {
+		if id >= 0 {
+			c.full[i] = to[id]
+		}
+	}
+}
+
+// greedy lifts, step by step, what keeps one group out, and the limits on all
+// maps together where there is no room else: that which gains most packets for
+// each blocker lifted. (The best set of a given size is a covering problem;
+// greedy is what an engineer would do.)
 func (c *checker) greedy() {
 	lifted := map[int]bool{}
 	now := c.now
 	for {
 		var best []int
 		var gain uint64
-		for _, g := range c.groups {
+		try := func(set []int) {
+			for _, b := range set {
+				lifted[b] = true
+			}
+			n := c.offload(lifted, &now).packets - now.packets
+			for _, b := range set {
+				delete(lifted, b)
+			}
+			// More packets for each blocker; then fewer blockers; then those that
+			// block more.
+			if n == 0 {
+				return
+			}
+			if a, b := n*uint64(max(len(best), 1)), gain*uint64(len(set)); best == nil || a > b ||
+				a == b && (len(set) < len(best) || len(set) == len(best) && slices.Compare(set, best) < 0) {
+				best, gain = set, n
+			}
+		}
+		for i, g := range c.groups {
+			if now.in[i] {
+				continue
+			}
 			var set []int
 			for _, b := range g.blockers {
 				if !lifted[b] {
 					set = append(set, b)
 				}
 			}
-			if len(set) == 0 {
-				continue
+			var full []int
+			for _, b := range c.full {
+				if b >= 0 && !lifted[b] {
+					full = append(full, b)
+				}
 			}
-			for _, b := range set {
-				lifted[b] = true
+			try(set)
+			for _, b := range full {
+				try(sorted(set, b))
 			}
-			n := c.with(lifted, &now).packets - now.packets
-			for _, b := range set {
-				delete(lifted, b)
-			}
-			// n/len(set) > gain/len(best), ties to the fewer liftings and then to the
-			// blockers that block more.
-			if n == 0 {
-				continue
-			}
-			if a, b := n*uint64(max(len(best), 1)), gain*uint64(len(set)); best == nil || a > b ||
-				a == b && (len(set) < len(best) || len(set) == len(best) && slices.Compare(set, best) < 0) {
-				best, gain = set, n
+			if len(full) == 2 {
+				try(sorted(set, full...))
 			}
 		}
 		if best == nil {
@@ -113,7 +134,13 @@ func (c *checker) greedy() {
 		for _, b := range best {
 			lifted[b] = true
 		}
-		now = c.with(lifted, &now)
+		now = c.offload(lifted, &now)
 		c.r.Steps = append(c.r.Steps, Step{Lift: best, Gain: gain, Total: now.packets, Share: float64(now.packets) / float64(c.r.Packets)})
 	}
+}
+
+func sorted(set []int, more ...int) []int {
+	out := append(slices.Clone(set), more...)
+	slices.Sort(out)
+	return out
 }

@@ -73,8 +73,10 @@ type Blocker struct {
 	Places []Place `json:"places"`          // the first few, by path
 	More   int     `json:"more,omitempty"`  // places beyond them
 
-	Blocks uint64 `json:"blocks"` // packets that it blocks, alone or with others
-	Alone  uint64 `json:"alone"`  // packets gained by lifting it alone
+	// Blocks is the packets that it blocks, alone or with others. It is 0 for a
+	// limit on all maps together that only blocks once others are lifted.
+	Blocks uint64 `json:"blocks"`
+	Alone  uint64 `json:"alone"` // packets gained by lifting it alone
 
 	Reason trace.Reason `json:"-"` // of an abort
 }

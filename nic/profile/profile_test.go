@@ -123,6 +123,7 @@ func TestFigures(t *testing.T) {
 		{"hxdp", "pcie.numa", "0 ns", "0 ns..107 ns"},
 		{"netronome", "limit.map.entries", "3_071_999 entries", ""},
 		{"netronome", "limit.map.entry", "64 B", ""},
+		{"netronome", "limit.slots", "2800 slots", ""},
 		{"netronome", "limit.map.writes", "atomic", ""},
 		{"netronome", "limit.helpers", "map_lookup_elem, map_update_elem, map_delete_elem, get_prandom_u32, perf_event_output, xdp_adjust_head, xdp_adjust_tail", ""},
 		{"pensando", "install.rate", "3 M/s", "1 M/s..3 M/s"},
