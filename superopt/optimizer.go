@@ -30,6 +30,8 @@ type optimizer struct {
 	assume assumption
 	log    func(format string, args ...any)
 	// ruleIndex is of the store's version ruleVersion.
+	// past are the programs on the way here, where more than one is wanted.
+	past        []*Prog
 	ruleIndex   *ruleIndex
 	ruleVersion int
 }
@@ -40,6 +42,7 @@ func (o *optimizer) refresh() {
 	o.a = analyse(o.p)
 	o.a.liveness()
 	o.free = o.p.loopFree()
+	o.remember()
 }
 
 // liveAt is what must agree where a fragment is left.

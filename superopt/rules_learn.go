@@ -54,7 +54,7 @@ type learner struct {
 
 // maxHard is how many such questions one find is worth: products of unknowns
 // are beyond the solver, and there are many forms to ask about.
-const maxHard = 12
+const maxHard = 6
 
 func (l *learner) proves(r *Rule) bool {
 	if l.hard >= maxHard {

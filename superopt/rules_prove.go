@@ -46,31 +46,74 @@ func (r *Rule) Prove(pr *Prover) z3.Verdict {
 	if !ok {
 		return v
 	}
-	// A letter of few possible values is taken value by value.
-	for _, c := range r.fewValues() {
-		n := 0
-		for _, x := range c.values {
-			b := &bindings{}
-			b.put(c.v, x)
-			if !r.possible(b) {
+	// Letters of few possible values are taken value by value, all of them
+	// together where that is not too many: then there is little left to solve.
+	few := r.fewValues()
+	cases := []*bindings{{}}
+	for _, c := range few {
+		if len(cases)*len(c.values) > maxCases {
+			break
+		}
+		var next []*bindings
+		for _, b := range cases {
+			if _, ok := b.get(c.v); ok {
+				next = append(next, b)
 				continue
 			}
-			n++
-			if v = r.proveCase(pr, b); !IsProved(v) {
-				break
+			for _, x := range c.values {
+				n := *b
+				if n.put(c.v, x); r.possible(&n) {
+					next = append(next, &n)
+				}
 			}
 		}
-		if n > 0 && IsProved(v) || isRefuted(v) {
-			return v
+		cases = next
+	}
+	if len(few) == 0 || len(cases) == 0 {
+		return u
+	}
+	n := 0
+	for _, b := range cases {
+		if !canWriteFixed(r, b) { // nothing can match it
+			continue
+		}
+		n++
+		if v = r.proveCase(pr, b); !IsProved(v) {
+			if IsRefuted(v) {
+				return v
+			}
+			return u
 		}
 	}
-	return u
+	if n == 0 {
+		return u
+	}
+	return v
+}
+
+// maxCases is how many cases a proof is split into at most.
+const maxCases = 4096
+
+// canWriteFixed: no constant that the letters with values give is one that
+// can't stand where it does.
+func canWriteFixed(r *Rule, b *bindings) bool {
+	for _, side := range [2][]pattern{r.Old, r.New} {
+		for i := range side {
+			if p := &side[i]; p.imm != nil {
+				if v, ok := p.imm.eval(b); ok && !p.encodes(v) {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // IsProved says whether a verdict is "proved".
 func IsProved(v z3.Verdict) bool { _, ok := v.(z3.Proved); return ok }
 
-func isRefuted(v z3.Verdict) bool { _, ok := v.(z3.Refuted); return ok }
+// IsRefuted says whether a verdict is "refuted".
+func IsRefuted(v z3.Verdict) bool { _, ok := v.(z3.Refuted); return ok }
 
 type fewValues struct {
 	v      byte

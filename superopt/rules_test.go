@@ -15,6 +15,7 @@ func TestRulesProved(t *testing.T) {
 	needZ3(t)
 	pr := NewProver(1)
 	defer pr.Close()
+	pr.RLimit = ruleBudget
 	for _, r := range Builtin {
 		if v := r.Prove(pr); !IsProved(v) {
 			t.Errorf("%s\n  %+v", r.Line, v)

@@ -58,7 +58,9 @@ var lnTable = func() (t [4096]float64) {
 
 // chain is one Metropolis-Hastings walk over a window. cost0 is the cost of
 // the whole program, for candidates the cost of the program with them in.
-func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budget int) chainResult {
+// each, where not nil, is given every code that passes all tests, instead of
+// the chain's own look for a cheaper one.
+func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budget int, each func(code []Inst)) chainResult {
 	rng := rand.New(rand.NewPCG(seed, 0xc0ffee))
 	c := &candidate{code: append([]Inst(nil), w.code...), w: w}
 	res := chainResult{cost: o.cost(o.p), stats: make([]PassStats, len(moves))}
@@ -139,6 +141,12 @@ func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budge
 		}
 		st.Accepted++
 		cur = pc + e
+		if each != nil {
+			if e == 0 {
+				each(c.code)
+			}
+			continue
+		}
 		if e > 0 || fast(c.code) >= base {
 			continue
 		}
@@ -295,7 +303,7 @@ func (o *optimizer) search() {
 					for j := range ch {
 						pr.forget()
 						before := [3]int{pr.Proved, pr.Refuted, pr.Unknown}
-						j.res = o.chain(j.w, pr, mix(o.opt.Seed^mix(uint64(j.w.s)<<32|uint64(j.k))), j.set, budget/2)
+						j.res = o.chain(j.w, pr, mix(o.opt.Seed^mix(uint64(j.w.s)<<32|uint64(j.k))), j.set, budget/2, nil)
 						j.res.proved, j.res.refuted, j.res.unknown = pr.Proved-before[0], pr.Refuted-before[1], pr.Unknown-before[2]
 					}
 				}()

@@ -123,6 +123,48 @@ func BenchmarkProposals(b *testing.B) {
 	pr := NewProver(1)
 	defer pr.Close()
 	b.ResetTimer()
-	o.chain(w, pr, 1, &ParamSets[0], b.N)
+	o.chain(w, pr, 1, &ParamSets[0], b.N, nil)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "proposals/s")
+}
+
+// The best results: distinct, sorted, each proved by itself, the first the one
+// that is found without asking for more.
+func TestTop(t *testing.T) {
+	needZ3(t)
+	p := orByHand(t)
+	one, err := Optimize(context.Background(), p, &Options{Seed: 5, Proposals: 4000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one.Top != nil {
+		t.Error("more than one without being asked")
+	}
+	var before string
+	for _, workers := range []int{1, 3} {
+		r, err := Optimize(context.Background(), p, &Options{Seed: 5, Proposals: 4000, Top: 3, Workers: workers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Top) != 3 || r.Top[0].Prog.String() != one.Prog.String() || r.Prog.String() != one.Prog.String() {
+			t.Fatalf("%d results, the first\n%swithout --top\n%s", len(r.Top), r.Top[0].Prog, one.Prog)
+		}
+		text := ""
+		seen := map[string]bool{}
+		for i, a := range r.Top {
+			s := a.Prog.String()
+			if seen[s] || a.Cost > r.CostBefore || a.Whole != "proved" || i > 1 && (a.Cost < r.Top[i-1].Cost || a.Cost == r.Top[i-1].Cost && s < r.Top[i-1].Prog.String()) {
+				t.Errorf("result %d, cost %g, %s:\n%s", i, a.Cost, a.Whole, s)
+			}
+			seen[s] = true
+			if v, why := verdict(t, p.Clone(), a.Prog.Clone()); why != "" || !IsProved(v) {
+				t.Errorf("result %d: %+v %s", i, v, why)
+			}
+			text += s + "\n"
+		}
+		if before != "" && text != before {
+			t.Errorf("1 worker:\n%s3 workers:\n%s", before, text)
+		}
+		before = text
+	}
+	t.Logf("\n%s", before)
 }

@@ -25,6 +25,7 @@ type Options struct {
 	Store     *Store   // rules that are used too, and where what is found goes; nil: nothing is kept
 	Layers    string   // letters of the layers to run: p passes, r rules, e enumeration, s search; "" all
 	Workers   int      // of the search; 0: as many as there are processors
+	Top       int      // how many results are wanted; 0 and 1: the best alone
 	Progress  func(Progress)
 	Log       func(format string, args ...any)
 }
@@ -84,32 +85,33 @@ type Kernel struct {
 
 // Result of one program's optimisation.
 type Result struct {
-	Name        string    `json:"name"`
-	Before      int       `json:"before"` // slots
-	After       int       `json:"after"`
-	CostBefore  float64   `json:"cost_before"`
-	CostAfter   float64   `json:"cost_after"`
-	LatBefore   float64   `json:"latency_before_ns"`
-	LatAfter    float64   `json:"latency_after_ns"`
-	Proposals   int64     `json:"proposals"`
-	PerSecond   float64   `json:"proposals_per_s"`
-	Seconds     float64   `json:"seconds"`
-	SecondsBest float64   `json:"seconds_to_best"`
-	Proved      int       `json:"proved"`
-	Refuted     int       `json:"refuted"`
-	Unknown     int       `json:"unknown"`
-	ByTerms     int       `json:"decided_by_terms"`
-	ByTests     int       `json:"decided_by_tests"`
-	ByCache     int       `json:"decided_by_cache"`
-	ByZ3        int       `json:"decided_by_z3"`
-	Whole       string    `json:"whole_program"` // the verdict over the whole program
-	RuleHits    []RuleHit `json:"rule_hits"`
-	RulesFound  []string  `json:"rules_found,omitempty"` // added to the store
-	Interrupted bool      `json:"interrupted,omitempty"`
-	Kernel      *Kernel   `json:"kernel,omitempty"`
-	Stats       Stats     `json:"stats"`
-	Prog        *Prog     `json:"-"`
-	Original    *Prog     `json:"-"`
+	Name        string         `json:"name"`
+	Before      int            `json:"before"` // slots
+	After       int            `json:"after"`
+	CostBefore  float64        `json:"cost_before"`
+	CostAfter   float64        `json:"cost_after"`
+	LatBefore   float64        `json:"latency_before_ns"`
+	LatAfter    float64        `json:"latency_after_ns"`
+	Proposals   int64          `json:"proposals"`
+	PerSecond   float64        `json:"proposals_per_s"`
+	Seconds     float64        `json:"seconds"`
+	SecondsBest float64        `json:"seconds_to_best"`
+	Proved      int            `json:"proved"`
+	Refuted     int            `json:"refuted"`
+	Unknown     int            `json:"unknown"`
+	ByTerms     int            `json:"decided_by_terms"`
+	ByTests     int            `json:"decided_by_tests"`
+	ByCache     int            `json:"decided_by_cache"`
+	ByZ3        int            `json:"decided_by_z3"`
+	Whole       string         `json:"whole_program"` // the verdict over the whole program
+	RuleHits    []RuleHit      `json:"rule_hits"`
+	RulesFound  []string       `json:"rules_found,omitempty"` // added to the store
+	Interrupted bool           `json:"interrupted,omitempty"`
+	Kernel      *Kernel        `json:"kernel,omitempty"`
+	Stats       Stats          `json:"stats"`
+	Top         []*Alternative `json:"top,omitempty"` // with Options.Top > 1: Prog first, then what comes next
+	Prog        *Prog          `json:"-"`
+	Original    *Prog          `json:"-"`
 }
 
 type assumption func(m *machine, st *symState) bv.Term
@@ -180,6 +182,9 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 		o.refresh()
 	}
 	res.Prog = o.p
+	if opt.Top > 1 {
+		res.Top = o.top(original, res.Whole)
+	}
 	res.After, res.CostAfter, res.LatAfter = o.p.Slots(), cost(o.p), DefaultLatency.Cost(o.p)
 	res.Seconds = time.Since(began).Seconds()
 	res.Proposals = res.Stats.Proposals

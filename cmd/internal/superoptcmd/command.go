@@ -69,6 +69,7 @@ func (f *flags) options() (*superopt.Options, error) {
 type Report struct {
 	File        string           `json:"file"`
 	Out         string           `json:"out,omitempty"`
+	OutTop      []string         `json:"out_top,omitempty"` // files of the results behind the best, in order
 	Cost        string           `json:"cost"`
 	Seed        uint64           `json:"seed"`
 	Before      int              `json:"before"`
@@ -116,6 +117,7 @@ func Command() *cobra.Command {
 	var f flags
 	var out, entry, windows string
 	var pad, kernel bool
+	var top int
 	c := &cobra.Command{
 		Use:   "superopt FILE [-o OUT]",
 		Short: "Make a program smaller or faster, each rewrite proved: .o, .k2, .bpf or .insns in, the same out",
@@ -133,6 +135,9 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			}
 			if opt.Windows, err = parseWindows(windows); err != nil {
 				return err
+			}
+			if opt.Top = top; top < 1 {
+				return fmt.Errorf("--top %d: want 1 or more", top)
 			}
 			if out == "-" && f.json == "-" {
 				return errors.New("-o - and --json -: only one of them can have stdout")
@@ -163,10 +168,22 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 				r.Kernel = &superopt.Kernel{Reason: "not asked (--kernel)"}
 			}
 			refused := r.Kernel.Differences > 0
+			var more []ranked
+			if out != "" && out != "-" && !refused && top > 1 {
+				if more, err = in.ranked(r, progs, out, pad, kernel, f.seed); err != nil {
+					return err
+				}
+			}
 			if out != "" && !refused {
 				if err := report.WriteFile(out, c.OutOrStdout(), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
 					return err
 				}
+			}
+			for _, m := range more {
+				if err := report.WriteFile(m.path, c.OutOrStdout(), func(w io.Writer) error { _, err := w.Write(m.data); return err }); err != nil {
+					return err
+				}
+				r.OutTop = append(r.OutTop, m.path)
 			}
 			if f.json != "" {
 				if err := report.WriteJSON(f.json, c.OutOrStdout(), r); err != nil {
@@ -196,6 +213,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 	fs.StringVarP(&out, "out", "o", "", "write the optimised program to `FILE` (- for stdout)")
 	fs.StringVar(&entry, "entry", "", "only this function of an object, by `NAME` or section")
 	fs.StringVar(&windows, "windows", "", "slots to optimise, as `s:e,…` with e the last one, as K2's; empty: found automatically")
+	fs.IntVar(&top, "top", 1, "the `K` best distinct results: in the report, and beside -o OUT.EXT as OUT.2.EXT, OUT.3.EXT, …")
 	fs.BoolVar(&pad, "pad", false, "keep every function's size, with goto +0")
 	fs.BoolVar(&kernel, "kernel", false, fmt.Sprintf("load original and result into the running kernel and compare them on %d packets", kernelRuns))
 	c.AddCommand(ladderCommand(), benchCommand(), rulesCommand())

@@ -3,6 +3,7 @@ package superoptcmd
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"jitnic/cmd/internal/report"
@@ -30,6 +31,9 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	if r.Out != "" {
 		f.Line("bytes", change(float64(r.Bytes.Before), float64(r.Bytes.After), "%.0f"))
+	}
+	if len(r.OutTop) > 0 {
+		f.Line("beside it", strings.Join(r.OutTop, ", "))
 	}
 	f.Line("proofs", fmt.Sprintf("%d proved, %d refuted, %d unknown", r.Proved, r.Refuted, r.Unknown))
 	f.Line("search", fmt.Sprintf("%s proposals, %s per second", report.Count(uint64(r.Proposals)), report.Count(uint64(r.PerSecond))))
@@ -82,6 +86,15 @@ func (p *Program) text(w io.Writer, cost string) error {
 	fmt.Fprintf(w, "proof: %d rewrites taken, %d proved, %d refuted, %d unknown; decided by normal forms %d, tests %d, cache %d, solver %d\n",
 		len(p.Steps), p.Proved, p.Refuted, p.Unknown, p.ByTerms, p.ByTests, p.ByCache, p.ByZ3)
 	fmt.Fprintf(w, "whole program: %s\n", p.Whole)
+	for i, a := range p.Top {
+		if i == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "result %d: %d slots, cost %g, %.1f ns by table; whole program: %s\n", i+1, a.Slots, a.Cost, a.Latency, brief(a.Whole))
+		for k, l := range a.Code {
+			fmt.Fprintf(w, "  %4d: %s\n", k, l)
+		}
+	}
 	if len(p.Stats.Passes) > 0 {
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprintf(t, "proposed\taccepted\tbetter\tunsafe\t  by\n")
