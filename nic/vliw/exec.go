@@ -117,7 +117,6 @@ func (e *Executor) landed() error {
 func (e *Executor) bundle(ops []Op, lat []int32, b []int32) (left int32, verdict uint64, err error) {
 	e.regs, e.mems = e.regs[:0], e.mems[:0]
 	left = -1
-	calls := 0
 	for _, i := range b {
 		o := &ops[i]
 		if err := e.operands(o); err != nil {
@@ -125,7 +124,6 @@ func (e *Executor) bundle(ops []Op, lat []int32, b []int32) (left int32, verdict
 		}
 		switch {
 		case o.isCall():
-			calls++
 		case o.isBranch():
 			if left >= 0 {
 				continue // a branch of higher priority is taken
@@ -144,11 +142,11 @@ func (e *Executor) bundle(ops []Op, lat []int32, b []int32) (left int32, verdict
 			}
 		}
 	}
-	// Calls in the opposite of program order, before any store: had they to
-	// keep an order, it would show.
-	for k := len(b) - 1; k >= 0 && calls > 0; k-- {
-		if o := &ops[b[k]]; o.isCall() {
-			if err := e.call(o, int64(lat[b[k]])); err != nil {
+	// Calls before any store. There is one at most, or commit refuses: each
+	// writes r0.
+	for _, i := range b {
+		if o := &ops[i]; o.isCall() {
+			if err := e.call(o, int64(lat[i])); err != nil {
 				return -1, 0, fmt.Errorf("vliw: cycle %d: insn %d: %w", e.cycle, o.Slot, err)
 			}
 		}

@@ -36,7 +36,8 @@ type reader struct{ op, next int32 }
 //	anti    read, then write    same bundle at the earliest: a bundle reads first
 //	output  write, then write   the second lands after the first
 //
-// Edges go forward in program order, so that order is topological.
+// Edges go forward in program order, so that order is topological. Calls write
+// r0 to r5, so no two of them share a bundle, whatever Machine.Helpers says.
 type graph struct {
 	m     *Machine
 	flow  flow
@@ -203,13 +204,7 @@ func (g *graph) memories(first int) {
 			}
 			switch {
 			case !a.write:
-				// A call reads while it runs: two never share a bundle if order
-				// matters.
-				lat := int32(0)
-				if g.nodes[a.op].res == resCall && g.nodes[b.op].res == resCall {
-					lat = 1
-				}
-				g.add(a.op, b.op, lat)
+				g.add(a.op, b.op, 0)
 			case !b.write:
 				g.add(a.op, b.op, g.nodes[a.op].lat)
 			default:

@@ -92,7 +92,7 @@ func programMachines() []*vliw.Machine {
 // Whole programs do on each core what the interpreter does, and take as many
 // cycles as Cycles says of the recording.
 func TestProgramsOnSamples(t *testing.T) {
-	limit := uint64(150)
+	limit := uint64(60)
 	if os.Getenv("JITNIC_LONG") != "" {
 		limit = 0
 	}

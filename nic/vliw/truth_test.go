@@ -236,7 +236,7 @@ func each(t testing.TB, file string, limit uint64, f func(in *vm.Input)) {
 // does, packet by packet: verdict, bytes, length, redirect and maps, with what
 // the recording saw of memory and without.
 func TestSamples(t *testing.T) {
-	limit := uint64(150)
+	limit := uint64(60)
 	if os.Getenv("JITNIC_LONG") != "" {
 		limit = 0
 	}
