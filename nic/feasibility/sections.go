@@ -72,7 +72,7 @@ func (s *study) traceCost(p *price.Prices) TraceCost {
 // variants are runs at the study's rate that differ in one thing: flows kept in
 // order, or not kept where the study keeps them; and a cold cache.
 func (s *study) variants(c *costs) error {
-	opt := s.options(device.Both)
+	opt := s.options(c, device.Both)
 	opt.Ordered = !opt.Ordered
 	var err error
 	if err = s.step("keeping flows in order", 0, 2); err != nil {
@@ -84,7 +84,7 @@ func (s *study) variants(c *costs) error {
 	if err = s.step("beginning cold", 1, 2); err != nil {
 		return err
 	}
-	opt = s.options(device.Both)
+	opt = s.options(c, device.Both)
 	opt.Settle = 0
 	s.Cold, err = s.device(c, opt, s.opt.Packets)
 	return err
@@ -100,7 +100,7 @@ func (s *study) memory(c *costs) error {
 		d := *c
 		d.n = c.n.Clone()
 		d.n.Memory = m
-		f, err := s.device(&d, s.options(device.Both), s.opt.Packets)
+		f, err := s.device(&d, s.options(&d, device.Both), s.opt.Packets)
 		if err != nil {
 			return err
 		}
@@ -148,11 +148,11 @@ func (s *study) sensitivity() error {
 		if err != nil {
 			return nil, err
 		}
-		both, err := s.device(c, s.options(device.Both), packets)
+		both, err := s.device(c, s.options(c, device.Both), packets)
 		if err != nil {
 			return nil, err
 		}
-		host, err := s.device(c, s.options(device.HostOnly), packets)
+		host, err := s.device(c, s.options(c, device.HostOnly), packets)
 		if err != nil {
 			return nil, err
 		}
@@ -250,17 +250,7 @@ func (s *study) designs(c *costs) error {
 	if err := s.step("other designs", 0, 1); err != nil {
 		return err
 	}
-	set := &designs.Setting{W: s.w, NIC: s.n, Host: s.h, In: c.prices.In, Cache: s.opt.Cache, Program: s.opt.Program, Prefix: s.opt.Prefix}
-	if set.Cache.Entries == 0 && set.Cache.Slots == 0 {
-		switch {
-		case s.n.Slots > 0:
-			set.Cache.Slots = s.n.Slots
-		case s.n.Entries > 0:
-			set.Cache.Entries = s.n.Entries
-		default:
-			set.Cache.Entries = uint64(max(len(s.w.Paths), 1))
-		}
-	}
+	set := &designs.Setting{W: s.w, NIC: s.n, Host: s.h, In: c.prices.In, Cache: c.cache, Program: s.opt.Program, Prefix: s.opt.Prefix}
 	cmp, err := designs.Compare(set, nil)
 	if err != nil {
 		return err
@@ -268,7 +258,7 @@ func (s *study) designs(c *costs) error {
 	loaded := make([]*Figures, len(cmp.Results))
 	err = s.each("designs under load", len(cmp.Results), func(i int) error {
 		d := cmp.Results[i]
-		opt := s.options(device.Both)
+		opt := s.options(c, device.Both)
 		opt.Cache = d.Cache
 		r, err := device.Run(d.Input, s.n, s.h, s.load(s.Rate, s.opt.Packets), opt)
 		if err != nil {
@@ -287,7 +277,7 @@ func (s *study) designs(c *costs) error {
 // bench is the study's device under test at some prices, settled: RFC 2544,
 // section 23, has learning frames sent before a trial.
 func (s *study) bench(c *costs) *load.Bench {
-	b := &load.Bench{Input: c.prices.In, NIC: c.n, Host: c.h, Load: s.load(0, s.opt.Packets), Options: s.options(device.Both), Workers: s.opt.Workers}
+	b := &load.Bench{Input: c.prices.In, NIC: c.n, Host: c.h, Load: s.load(0, s.opt.Packets), Options: s.options(c, device.Both), Workers: s.opt.Workers}
 	if b.Workers == 0 {
 		b.Workers = runtime.GOMAXPROCS(0)
 	}

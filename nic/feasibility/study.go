@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"jitnic/cache"
 	"jitnic/nic/designs"
@@ -73,8 +74,9 @@ type Study struct {
 	BreakEven BreakEven `json:"break_even"`
 	Need      Need      `json:"need"`
 
-	Fit       *fit.Report `json:"fit"`
-	Executors Executors   `json:"executors"`
+	Fit       *fit.Report   `json:"fit"`
+	Matchers  *match.Report `json:"matchers"`
+	Executors Executors     `json:"executors"`
 
 	Point      []*Figures          `json:"point"`       // both, host only, NIC only at Rate
 	Ordered    *Figures            `json:"other_order"` // flows kept in order, or not where Point has them so
@@ -232,7 +234,6 @@ func (s *study) run() error {
 	s.Host = Profile{h.Name, h.Title, h.Params()}
 	s.Rate, s.Arrivals = s.opt.Rate, string(s.opt.Arrivals)
 	s.Policy, s.Admission, s.Hot = s.opt.Cache.Policy, s.opt.Cache.Admission, max(s.opt.Cache.HotThreshold, 1)
-	s.Budget = s.budget()
 	for i := range w.Paths {
 		s.Optimised = s.Optimised || w.Paths[i].Optimised
 	}
@@ -244,7 +245,10 @@ func (s *study) run() error {
 		return err
 	}
 	s.Fit = c.fit
-	// MATCHERS
+	s.Budget = c.says
+	if s.Matchers, err = s.x.Report(s.tree, n); err != nil {
+		return err
+	}
 	raw := c
 	if s.Optimised {
 		if raw, err = s.cost(n, h, true); err != nil {
@@ -283,19 +287,48 @@ func (s *study) run() error {
 	return nil
 }
 
-// budget says what bounds the trace cache.
-func (s *study) budget() string {
-	switch c, n := &s.opt.Cache, s.n; {
-	case c.Entries > 0:
-		return fmt.Sprintf("%d traces", c.Entries)
-	case c.Slots > 0:
-		return fmt.Sprintf("%d slots", c.Slots)
-	case n.Slots > 0:
-		return fmt.Sprintf("%d slots, the device's", n.Slots)
-	case n.Entries > 0:
-		return fmt.Sprintf("%d traces, the device's", n.Entries)
+// budget is the trace cache's on a device: what the user gave, or whichever of
+// the device's limits holds the fewest of the workload's traces.
+func (s *study) budget(c *costs) (cfg cache.Config, says string) {
+	cfg = s.opt.Cache
+	switch n := c.n; {
+	case cfg.Entries > 0:
+		return cfg, fmt.Sprintf("%d traces, as asked for", cfg.Entries)
+	case cfg.Slots > 0:
+		return cfg, fmt.Sprintf("%d slots, as asked for", cfg.Slots)
+	default:
+		var paths, slots uint64
+		for i := range c.prices.In.Paths {
+			if p := &c.prices.In.Paths[i]; !p.Refused {
+				paths++
+				slots += uint64(p.Slots)
+			}
+		}
+		if paths == 0 {
+			cfg.Entries = 1
+			return cfg, "none: no path fits"
+		}
+		held := uint64(math.MaxUint64)
+		if n.Entries > 0 {
+			held, cfg.Entries = n.Entries, n.Entries
+			says = fmt.Sprintf("%d traces: limit.entries", n.Entries)
+		}
+		if n.MatcherCapacity > 0 && c.match.Entries > 0 {
+			if h := max(n.MatcherCapacity*paths/c.match.Entries, 1); h < held && h < paths {
+				held, cfg.Entries = h, h
+				says = fmt.Sprintf("%d traces: matcher.capacity of %d at %.1f entries a trace", h, n.MatcherCapacity, float64(c.match.Entries)/float64(paths))
+			}
+		}
+		if n.Slots > 0 && n.Slots*paths/slots < held {
+			cfg.Entries, cfg.Slots = 0, n.Slots
+			says = fmt.Sprintf("%d slots: limit.slots", n.Slots)
+		}
+		if cfg.Entries == 0 && cfg.Slots == 0 {
+			cfg.Entries = max(paths, uint64(len(s.w.Paths)))
+			says = "all traces: the device has no limit"
+		}
 	}
-	return "none"
+	return cfg, says
 }
 
 // costs are a workload's prices on one device and host.
@@ -305,6 +338,8 @@ type costs struct {
 	fit    *fit.Report
 	match  *match.Costs
 	prices *price.Prices
+	cache  cache.Config // with the device's budget where none was asked for
+	says   string       // what that is
 }
 
 func (s *study) cost(n *profile.NIC, h *profile.Host, raw bool) (*costs, error) {
@@ -315,7 +350,11 @@ func (s *study) cost(n *profile.NIC, h *profile.Host, raw bool) (*costs, error) 
 		return nil, err
 	}
 	c.prices, err = price.Build(s.w, n, h, price.Parts{Match: c.match, Refused: refused(c.fit), Placed: placed(c.fit), Raw: raw})
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	c.cache, c.says = s.budget(c)
+	return c, nil
 }
 
 // load is the offered load of a run.
@@ -328,8 +367,8 @@ func (s *study) load(rate uint64, packets int) device.Load {
 }
 
 // options are those of a run in a mode: settled, with the study's cache.
-func (s *study) options(mode device.Mode) device.Options {
-	return device.Options{Mode: mode, Cache: s.opt.Cache, Ordered: s.opt.Ordered, Remote: s.opt.Remote, Settle: 1}
+func (s *study) options(c *costs, mode device.Mode) device.Options {
+	return device.Options{Mode: mode, Cache: c.cache, Ordered: s.opt.Ordered, Remote: s.opt.Remote, Settle: 1}
 }
 
 // device runs the model once at the study's rate.
@@ -347,7 +386,7 @@ func (s *study) point(c *costs) (*outcome, error) {
 		if err := s.step("running "+mode.String(), i, 3); err != nil {
 			return nil, err
 		}
-		f, err := s.device(c, s.options(mode), s.opt.Packets)
+		f, err := s.device(c, s.options(c, mode), s.opt.Packets)
 		if err != nil {
 			return nil, err
 		}
@@ -360,24 +399,20 @@ func (s *study) point(c *costs) (*outcome, error) {
 func (s *study) outcome(c *costs, both, host *Figures) *outcome {
 	o := &outcome{Both: both, Host: host}
 	in := c.prices.In
-	var hit, miss, alone, hits, misses, compile float64
+	var hit, alone, compile float64 // of the packets that the device can take
 	for i := range in.Packets {
 		p := &in.Packets[i]
-		core := float64(c.h.Driver + uint64(p.Host))
-		alone += core
 		if p.Path < 0 || in.Paths[p.Path].Refused {
 			continue
 		}
 		o.Offload++
-		misses++
-		miss += core
-		hits++
+		alone += float64(c.h.Driver + uint64(p.Host))
 		if p.Fate == device.Up {
 			hit += float64(c.h.Driver + c.h.Pass)
 		}
 	}
-	total := float64(len(in.Packets))
-	o.Offload /= total
+	can := max(o.Offload, 1)
+	o.Offload /= float64(len(in.Packets))
 	if both.Begun > 0 {
 		var sum, n float64
 		for i := range in.Paths {
@@ -392,14 +427,14 @@ func (s *study) outcome(c *costs, both, host *Figures) *outcome {
 	}
 	e := &o.Even
 	e.Compile = compile / 1000
-	e.HostCore = alone / total / 1000
-	if hits > 0 {
-		e.HitCore, e.MissCore = hit/hits/1000, miss/misses/1000
-	}
+	e.HostCore, e.MissCore, e.HitCore = alone/can/1000, alone/can/1000, hit/can/1000
 	if m := both.Memory; m != nil && both.HitRatio < 1 { // stalls of cores that reach across PCIe
 		e.MissCore += m.StallHost / (1 - both.HitRatio)
 	}
 	e.MissLatency, e.HitLatency, e.HostLatency = both.MissMean, both.HitMean, host.Mean
+	if e.MissLatency == 0 { // nothing missed: as on the host alone, the matcher asked in vain
+		e.MissLatency = host.Mean + 1e6*float64(c.match.Miss)/float64(c.n.Clock)
+	}
 	e.Cores = breakEven(e.MissCore+e.Compile, e.HitCore, e.HostCore)
 	e.Latency = breakEven(e.MissLatency, e.HitLatency, e.HostLatency)
 	return o

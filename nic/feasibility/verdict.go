@@ -27,7 +27,8 @@ type Verdict struct {
 
 // BreakEven is the hit ratio below which the offload loses against the host
 // alone, by two measures: 0 where it wins at any hit ratio, above 1 where it
-// loses at every one. It is of mean times in this workload, the cost of a miss, of an install and
+// loses at every one; of the packets that the device can take. It is of mean
+// times in this workload, the cost of a miss, of an install and
 // of a hit taken as measured in the run.
 //
 //	cores    (miss core time + compile time per miss) × (1−h) + hit core time × h = host-only core time
@@ -78,7 +79,9 @@ func (o *outcome) saved() float64 {
 }
 
 // compileCores is how many cores make traces.
-func (o *outcome) compileCores() float64 { return o.Even.Compile * (1 - o.Both.HitRatio) * o.Both.Offered / 1e9 }
+func (o *outcome) compileCores() float64 {
+	return o.Even.Compile * (1 - o.Both.HitRatio) * o.Both.Offered / 1e9
+}
 
 // least is the difference that counts: a hundredth of what is compared.
 const least = 0.01
