@@ -347,6 +347,9 @@ func (p *Prover) test(b *bv.Builder, diff bv.Term) (z3.Verdict, bool) {
 		for id, t := range env.ids {
 			v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(t), Value: env.Input(id), Width: b.Width(t)})
 		}
+		for _, t := range memoryBytes(b, diff) {
+			v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(t), Value: ev.Eval(t), Width: b.Width(t)})
+		}
 		sort.Slice(v.Counterexample, func(i, j int) bool { return v.Counterexample[i].Name < v.Counterexample[j].Name })
 		return v, true
 	}
@@ -369,6 +372,31 @@ func collectInputs(b *bv.Builder, t bv.Term, into map[uint64]bv.Term) {
 		}
 	}
 	walk(t)
+}
+
+// memoryBytes lists the bytes at known places, as they were before anything was
+// written, that t depends on.
+func memoryBytes(b *bv.Builder, t bv.Term) (out []bv.Term) {
+	seen := map[bv.Term]bool{}
+	var walk func(bv.Term)
+	walk = func(t bv.Term) {
+		if seen[t] {
+			return
+		}
+		seen[t] = true
+		a := b.Args(t)
+		if b.Op(t) == bv.OpFun && b.K(t)>>32 == fnMem>>32 && len(a) == 2 {
+			_, place := b.IsConst(a[0])
+			if v, first := b.IsConst(a[1]); place && first && v == 0 {
+				out = append(out, t)
+			}
+		}
+		for _, x := range a {
+			walk(x)
+		}
+	}
+	walk(t)
+	return out
 }
 
 // newAccess says which access of the rewrite the original never makes. Stack
