@@ -221,7 +221,7 @@ func optimises(b *bench) error {
 	}
 	n := b.opt.OptimisePaths
 	if n == 0 {
-		n = 4
+		n = 1
 	}
 	all, err := samples(n, b.opt.Seed)
 	if err != nil {
@@ -264,6 +264,9 @@ func optimises(b *bench) error {
 	f := of(per)
 	f.Group, f.Name, f.Ops = "compile", "optimise", 1
 	f.Note = fmt.Sprintf("superoptimizing and proving, for each instruction the path executed: median over %d paths of the samples", len(per))
+	if b.opt.OptimiseNote != "" {
+		f.Note += "; " + b.opt.OptimiseNote
+	}
 	b.note(f)
 	return nil
 }

@@ -26,9 +26,10 @@ type Options struct {
 	Progress func(done, all int, what string)
 	Seed     uint64 // of the keys
 	// Optimise, where set, is timed on up to OptimisePaths paths of each
-	// sample program (0: 4).
+	// sample program (0: 1).
 	Optimise      Optimiser
 	OptimisePaths int
+	OptimiseNote  string // how it is set
 }
 
 // Quick are options that take seconds.

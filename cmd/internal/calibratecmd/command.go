@@ -56,7 +56,7 @@ Steps: ` + strings.Join(calibrate.Steps(), ", ") + ".",
 	f.IntVar(&o.rounds, "rounds", 0, "rounds of each measurement: `N`; 0: 31, or 9 with --quick")
 	f.IntVar(&o.cpu, "cpu", -1, "measure on CPU `N`; -1: the first one allowed")
 	f.BoolVar(&o.share, "share", false, "let others run on that CPU too: no SCHED_FIFO")
-	f.IntVar(&o.optimise, "optimise-paths", 1, "superoptimize up to `N` paths of each sample program, to time it; 0: none")
+	f.IntVar(&o.optimise, "optimise-paths", -1, "superoptimize up to `N` paths of each sample program, to time it; -1: 1, or with --quick none")
 	f.StringVar(&o.base, "base", "paper", "host profile to take from what can't be measured: a `NAME` or file")
 	f.Uint64Var(&o.seed, "seed", 0, "seed `N` of the keys and packets")
 	f.StringVarP(&o.out, "out", "o", "", "`FOLDER` for report.html, this.host, calibrate.json and the plots")
@@ -95,6 +95,10 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return nil
 }
 
+// layers of the optimiser that are timed: all but the stochastic search, which
+// takes what its budget says.
+const layers = "pre"
+
 // calibration reads the flags that say what is measured.
 func (o *options) calibration() (*calibrate.Options, error) {
 	opt := &calibrate.Options{}
@@ -110,8 +114,13 @@ func (o *options) calibration() (*calibrate.Options, error) {
 	if o.cpu < -1 {
 		return nil, fmt.Errorf("--cpu %d: want a CPU's number, or -1", o.cpu)
 	}
-	if o.optimise < 0 {
-		return nil, fmt.Errorf("--optimise-paths %d: want 0 or more", o.optimise)
+	switch {
+	case o.optimise < -1:
+		return nil, fmt.Errorf("--optimise-paths %d: want 0 or more, or -1", o.optimise)
+	case o.optimise == -1 && o.quick:
+		o.optimise = 0
+	case o.optimise == -1:
+		o.optimise = 1
 	}
 	opt.CPU, opt.Realtime, opt.Seed = o.cpu, !o.share, o.seed
 	if o.steps != "" {
@@ -123,13 +132,9 @@ func (o *options) calibration() (*calibrate.Options, error) {
 		}
 	}
 	if o.optimise > 0 {
-		opt.OptimisePaths = o.optimise
+		opt.OptimisePaths, opt.OptimiseNote = o.optimise, "all layers but the stochastic search"
 		opt.Optimise = func(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error) {
-			so := &superopt.Options{Seed: o.seed, Workers: 1}
-			if o.quick {
-				so.Proposals = 2000
-			}
-			t, _, err := superopt.OptimizeTrace(ctx, p, c, so, false)
+			t, _, err := superopt.OptimizeTrace(ctx, p, c, &superopt.Options{Seed: o.seed, Layers: layers, Workers: 1}, false)
 			return t, err
 		}
 	}
