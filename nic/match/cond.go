@@ -46,6 +46,7 @@ type Analyser struct {
 	flags  map[bv.Term]flags
 	sizes  map[bv.Term]int
 	wired  map[bv.Term][]wire
+	forms  map[pathcond.Pred][]form
 	tables map[pathcond.Pred][]cube
 	covers map[string]coverage
 	env    *keyEnv
@@ -56,7 +57,7 @@ type Analyser struct {
 // NewAnalyser prepares for conditions of c's terms.
 func NewAnalyser(c *pathcond.Compiler, opt Options) *Analyser {
 	a := &Analyser{c: c, b: c.B, data: c.S.Buf + vm.Headroom, opt: opt,
-		flags: map[bv.Term]flags{}, sizes: map[bv.Term]int{}, wired: map[bv.Term][]wire{}, tables: map[pathcond.Pred][]cube{}, covers: map[string]coverage{}, parser: newParser()}
+		flags: map[bv.Term]flags{}, sizes: map[bv.Term]int{}, wired: map[bv.Term][]wire{}, tables: map[pathcond.Pred][]cube{}, covers: map[string]coverage{}, forms: map[pathcond.Pred][]form{}, parser: newParser()}
 	a.env = &keyEnv{a: a}
 	a.ev = bv.NewEvaluator(a.b, a.env)
 	return a

@@ -84,8 +84,9 @@ func Price(w *workload.Workload, t *pathcond.Tree, n *profile.NIC) (*Costs, erro
 // last. When more are discovered than fit, a path's place is its number modulo
 // what fits. A step of the tree is a node, and a miss walks as far as its own
 // path would have. A step of tuple-space search is a round of lanes over masks,
-// and another for each round of lanes over a key's candidates where anything is
-// left to check; a miss tries all masks. A TCAM takes one step, hit or miss, and
+// and another for each round of lanes over the candidates of the key found where
+// anything is left to check; candidates of keys found before, which fail, are not
+// counted ([Place] bounds them). A miss tries all masks. A TCAM takes one step, hit or miss, and
 // no look-ups.
 func (x *Analysis) Costs(t *pathcond.Tree, n *profile.NIC) (*Costs, error) {
 	c := &Costs{Kind: n.Matcher, Paths: make([]PathCost, len(x.Conds))}
@@ -201,12 +202,12 @@ func (x *Analysis) tuples(c *Costs, n *profile.NIC) {
 	all := rounds(n, len(s.Tuples))
 	for i, j := range x.Conds {
 		p := &c.Paths[i]
-		probes, candidates := s.Place(j.Path)
+		at := s.Place(j.Path)
 		check := 0
-		if j.Unmasked > 0 || candidates > 1 {
-			check = rounds(n, candidates)
+		if j.Unmasked > 0 || at.Candidates > 1 {
+			check = rounds(n, at.Candidates)
 		}
-		p.price(n, rounds(n, probes)+check, all+check, j.Lookups)
+		p.price(n, rounds(n, at.Probes)+check, all+check, j.Lookups)
 		p.Entries = 1
 		p.Bits = uint64(len(j.equal)+bitsAction) + j.bits
 		if n.MatcherWidth > 0 && uint64(len(j.equal)) > n.MatcherWidth {

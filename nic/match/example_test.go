@@ -66,6 +66,7 @@ func Example() {
 	// program     telnet
 	// capture     made up
 	// conditions  5, of 100.00 % of 100 packets
+	// predicates  4.0 of a condition, at most 5
 	//
 	// matcher  holds         entries  capacity  key     memory     steps  worst  look-ups  hit          worst  miss
 	// linear   5 (100.00 %)  5        -         -       1.2 Kibit  1.9    3      0.5       24.9 cycles  36     28
@@ -101,7 +102,7 @@ func Example() {
 	// after expansion        3 (55.00 %)   325 masks, 325 entries
 	// with the rest checked  5 (100.00 %)  4 masks, 4 entries
 	// probes                 1.9           worst 4
-	// candidates             1.1           worst 2
+	// candidates             1.1           worst 5
 	//
 	// kept out of a TCAM by      class  conditions   by it alone  parser
 	// map known[ip.src] present  state  1 (40.00 %)  1 (40.00 %)

@@ -23,6 +23,22 @@ type interval struct{ lo, hi uint64 }
 
 // forms takes a predicate that is to be true, or false, apart into conjuncts.
 func (r *reader) forms(t bv.Term, want bool) []form {
+	if r.a.reads(t)&readsVariable != 0 {
+		return r.conjuncts(t, want)
+	}
+	// The same in every condition, but that more loads may turn out lengths.
+	key := pathcond.Pred{Term: t, Want: want}
+	f, ok := r.a.forms[key]
+	if !ok {
+		f = r.conjuncts(t, want)
+		if !r.a.opt.Parser || !slices.ContainsFunc(f, func(f form) bool { return f.class == Relation }) {
+			r.a.forms[key] = f
+		}
+	}
+	return f
+}
+
+func (r *reader) conjuncts(t bv.Term, want bool) []form {
 	b := r.a.b
 	switch args := b.Args(t); {
 	case b.Op(t) == bv.OpNot:

@@ -25,6 +25,7 @@ func (r *Report) Format(out io.Writer) error {
 	line("program", r.Program)
 	line("capture", r.Capture)
 	line("conditions", fmt.Sprintf("%d, of %s of %d packets", r.Conditions, r.percent(r.PathPackets), r.Packets))
+	line("predicates", fmt.Sprintf("%.1f of a condition, at most %d", r.PerMean, r.PerMax))
 	line()
 	line("matcher", "holds", "entries", "capacity", "key", "memory", "steps", "worst", "look-ups", "hit", "worst", "miss")
 	for _, m := range r.Matchers {

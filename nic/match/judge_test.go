@@ -1,6 +1,7 @@
 package match
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -123,5 +124,54 @@ func TestJudge(t *testing.T) {
 	}
 	if j := judge(t, "cpu == 1", Options{Queue: true}); !j.Whole() || j.Width() != 32 {
 		t.Errorf("cpu == 1 with the queue in the key: whole %v, width %d", j.Whole(), j.Width())
+	}
+}
+
+// Packing a key and looking it up allocate nothing.
+func TestLookupAllocates(t *testing.T) {
+	for _, opt := range []Options{{}, {Parser: true}} {
+		c := compiler(t)
+		a := NewAnalyser(c, opt)
+		var conds []*Judged
+		for i, text := range []string{
+			"layout ip@14 tcp@(u64((u32(ip.vihl) << 2) & 0x3c) + 14); eth.type == 0x0800; tcp.dport == 80",
+			"pkt.len >= 34; eth.type != 0x0800"} {
+			conds = append(conds, a.Judge(Condition{Path: int32(i), Cond: parse(t, c, text)}))
+		}
+		tcam, err := NewTCAM(conds, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tss := NewTSS(conds)
+		p := &Packet{Data: make([]byte, 64)}
+		k1, k2 := tcam.Key.Pack(nil, p), tss.Key.Pack(nil, p)
+		holds := func(*Judged) bool { return true }
+		if n := testing.AllocsPerRun(100, func() {
+			k1, k2 = tcam.Key.Pack(k1, p), tss.Key.Pack(k2, p)
+			tcam.Lookup(k1)
+			tss.Lookup(k2, holds)
+		}); n != 0 {
+			t.Errorf("%+v: %v allocations a packet", opt, n)
+		}
+	}
+}
+
+// A key's parts by name.
+func TestKeyFields(t *testing.T) {
+	c := compiler(t)
+	a := NewAnalyser(c, Options{Queue: true, Parser: true})
+	var conds []*Judged
+	for _, text := range []string{
+		"layout ip@14 tcp@(u64((u32(ip.vihl) << 2) & 0x3c) + 14); eth.type == 0x0800; ip.version == 4; tcp.dport == 80; pkt.len >= tcp.start + 20",
+		"pkt.len >= 34; ifindex == 3; rxq == 1; cpu == 2"} {
+		conds = append(conds, a.Judge(Condition{Cond: parse(t, c, text)}))
+	}
+	var got []string
+	for _, f := range KeyOf(conds).Fields() {
+		got = append(got, fmt.Sprintf("%s %d", f.Name, f.Bits))
+	}
+	const want = "pkt[12:15]/20 20, pkt.len 16, ifindex 32, queue 32, cpu 32, length checks 1, fields behind offset 1 16"
+	if s := strings.Join(got, ", "); s != want {
+		t.Errorf("%s\nwant %s", s, want)
 	}
 }

@@ -202,10 +202,13 @@ func TestRandomTerms(t *testing.T) {
 		var cond []pathcond.Pred
 		for range rapid.IntRange(1, 3).Draw(rt, "predicates") {
 			p := randomTerm(rt, c, 1, rapid.IntRange(1, 4).Draw(rt, "depth"))
-			if rapid.IntRange(0, 3).Draw(rt, "equality") == 0 {
-				x := c.B.Fun(pathcond.FunLoad, 16, bv.Fact{}, c.B.Const(c.S.Buf+vm.Headroom+rapid.Uint64Range(0, 20).Draw(rt, "off"), 64))
-				m := rapid.Uint64Range(0, 0xffff).Draw(rt, "mask")
-				p = c.B.Bin(bv.OpEq, c.B.Bin(bv.OpAnd, x, c.B.Const(m, 16)), c.B.Const(m&rapid.Uint64Range(0, 0xffff).Draw(rt, "value"), 16))
+			if shape := rapid.IntRange(0, 5).Draw(rt, "shape"); shape < 2 { // what is rare otherwise
+				b := c.B
+				x := b.Fun(pathcond.FunLoad, 16, bv.Fact{}, b.Const(c.S.Buf+vm.Headroom+rapid.Uint64Range(0, 20).Draw(rt, "off"), 64))
+				m, k := rapid.Uint64Range(0, 0xffff).Draw(rt, "mask"), rapid.Uint64Range(0, 0xffff).Draw(rt, "value")
+				if p = b.Bin(bv.OpEq, b.Bin(bv.OpAnd, x, b.Const(m, 16)), b.Const(m&k, 16)); shape == 1 {
+					p = b.Bin(bv.OpULt, b.Bin(bv.OpAdd, b.BSwap(x), b.Const(m, 16)), b.Const(k, 16))
+				}
 			}
 			cond = append(cond, pathcond.Pred{Term: p, Want: rapid.Bool().Draw(rt, "want")})
 		}

@@ -18,10 +18,12 @@ type Report struct {
 	NIC         string       `json:"nic"`
 	Conditions  int          `json:"conditions"`
 	Packets     uint64       `json:"packets"`
-	PathPackets uint64       `json:"path_packets"` // of paths that can be traces
-	Predicates  []ClassCount `json:"predicates"`   // of the minimal conditions
-	Matchers    []Row        `json:"matchers"`     // side by side
-	Needs       []Need       `json:"needs"`        // what conditions ask for beyond ternary entries; they add up to all
+	PathPackets uint64       `json:"path_packets"`    // of paths that can be traces
+	Predicates  []ClassCount `json:"predicates"`      // of the minimal conditions
+	PerMean     float64      `json:"predicates_mean"` // of a condition, by packets
+	PerMax      int          `json:"predicates_max"`
+	Matchers    []Row        `json:"matchers"` // side by side
+	Needs       []Need       `json:"needs"`    // what conditions ask for beyond ternary entries; they add up to all
 	TCAM        Ternary      `json:"tcam"`
 	Parsed      Ternary      `json:"tcam_parsed"` // with a parser before it
 	TSS         Tuples       `json:"tss"`
@@ -103,7 +105,7 @@ type Tuples struct {
 	Probes         float64 `json:"probes_mean"`     // of a hit, by packets
 	ProbesMax      int     `json:"probes_max"`
 	Candidates     float64 `json:"candidates_mean"` // looked at in the table where it is found
-	CandidatesMax  int     `json:"candidates_max"`
+	CandidatesMax  int     `json:"candidates_max"`  // in all tables looked into before it is found
 	Masks          []Mask  `json:"masks"`
 }
 
@@ -164,6 +166,11 @@ func (x *Analysis) Report(t *pathcond.Tree, n *profile.NIC) (*Report, error) {
 	r := &Report{Program: x.W.Program, Capture: x.W.Capture, NIC: n.Name, Conditions: len(x.Conds), Packets: uint64(len(x.W.Packets))}
 	for _, j := range x.Conds {
 		r.PathPackets += j.Packets
+		r.PerMean += float64(len(j.Preds)) * float64(j.Packets)
+		r.PerMax = max(r.PerMax, len(j.Preds))
+	}
+	if r.PathPackets > 0 {
+		r.PerMean /= float64(r.PathPackets)
 	}
 	r.Packets = max(r.Packets, r.PathPackets)
 	r.Predicates = x.classCounts()
@@ -205,7 +212,8 @@ func (x *Analysis) Report(t *pathcond.Tree, n *profile.NIC) (*Report, error) {
 		for _, c := range j.Classes {
 			p.Classes = append(p.Classes, c.String())
 		}
-		p.Probes, p.Candidates = s.Place(j.Path)
+		at := s.Place(j.Path)
+		p.Probes, p.Candidates = at.Probes, at.Candidates
 		r.Paths = append(r.Paths, p)
 	}
 	return r, nil
@@ -354,11 +362,11 @@ func (x *Analysis) tuplesReport() (r Tuples) {
 	var packets uint64
 	masks := map[string]bool{}
 	for _, j := range x.Conds {
-		p, c := s.Place(j.Path)
-		probes += float64(p) * float64(j.Packets)
-		candidates += float64(c) * float64(j.Packets)
+		p := s.Place(j.Path)
+		probes += float64(p.Probes) * float64(j.Packets)
+		candidates += float64(p.Candidates) * float64(j.Packets)
 		packets += j.Packets
-		r.ProbesMax, r.CandidatesMax = max(r.ProbesMax, p), max(r.CandidatesMax, c)
+		r.ProbesMax, r.CandidatesMax = max(r.ProbesMax, p.Probes), max(r.CandidatesMax, p.Worst)
 		if j.Whole() {
 			r.Whole.add(j)
 			r.Expanded += j.Expanded

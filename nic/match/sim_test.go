@@ -60,7 +60,7 @@ func agree(t *testing.T, r *run, x *match.Analysis) {
 		}
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	hits, in := 0, 0
+	hits, in, found, looked, counted := 0, 0, 0, 0, 0
 	var buf []uint64
 	check := func(what string, data []byte) {
 		if len(data) < 14 || len(data) > vm.MaxLinear {
@@ -89,9 +89,17 @@ func agree(t *testing.T, r *run, x *match.Analysis) {
 			}
 		}
 		buf = tss.Key.Pack(buf, p)
-		got, _, _ := tss.Lookup(buf, func(j *match.Judged) bool { return r.Tree.Holds(j.Cond) })
+		got, probes, candidates := tss.Lookup(buf, func(j *match.Judged) bool { return r.Tree.Holds(j.Cond) })
 		if got != want {
 			t.Fatalf("%s: tuple-space search says path %d, the tree %d: %x", what, got, want, data[:min(len(data), 96)])
+		}
+		if at := tss.Place(got); got >= 0 {
+			if probes != at.Probes || candidates < at.Candidates || candidates > at.Worst {
+				t.Fatalf("%s: path %d after %d probes and %d candidates, should be %+v", what, got, probes, candidates, at)
+			}
+			found++
+			looked += candidates
+			counted += at.Candidates
 		}
 	}
 	for i, p := range r.packets {
@@ -105,7 +113,7 @@ func agree(t *testing.T, r *run, x *match.Analysis) {
 		}
 		check(fmt.Sprintf("packet %d, damaged", i), q)
 	}
-	t.Logf("%d conditions, %d whole, %d/%d entries, key %d bits; %d packets, %d held; tuples %d", len(x.Conds), len(held), expanded, priority, width, in, hits/2, len(tss.Tuples))
+	t.Logf("%d conditions, %d whole, %d/%d entries, key %d bits; %d packets, %d held; tuples %d, candidates %.2f, in the own table %.2f", len(x.Conds), len(held), expanded, priority, width, in, hits/2, len(tss.Tuples), float64(looked)/float64(found), float64(counted)/float64(found))
 	if hits == 0 && len(held) > 0 {
 		t.Error("no packet of a path that is held")
 	}

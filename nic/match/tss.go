@@ -14,8 +14,16 @@ type TSS struct {
 	Tuples []Tuple
 	words  int
 	buf    []byte
-	pos    map[int32]int
-	cand   map[int32]int
+	places map[int32]Place
+}
+
+// Place is where a path is found.
+type Place struct {
+	Probes     int // masks tried, its own the last
+	Candidates int // looked at in its own table
+	// Worst is the most candidates looked at in all tables, where every table
+	// before has a key that the packet may have: the one of most candidates.
+	Worst int
 }
 
 // Tuple is one mask with its table.
@@ -38,7 +46,7 @@ func NewTSS(conds []*Judged) *TSS {
 			set[l.key()] = true
 		}
 	}
-	t := &TSS{Key: analyserOf(conds).newKey(set), pos: map[int32]int{}, cand: map[int32]int{}}
+	t := &TSS{Key: analyserOf(conds).newKey(set), places: map[int32]Place{}}
 	t.words = t.Key.words()
 	t.buf = make([]byte, 8*t.words)
 	index := map[string]int{}
@@ -65,12 +73,32 @@ func NewTSS(conds []*Judged) *TSS {
 	for i := range t.Tuples {
 		for _, c := range t.Tuples[i].table {
 			slices.SortStableFunc(c, func(x, y *Judged) int { return cmp.Compare(y.Packets, x.Packets) })
+		}
+	}
+	for i := range t.Tuples {
+		for _, c := range t.Tuples[i].table {
+			before := t.before(i, c[0].equal)
 			for k, j := range c {
-				t.pos[j.Path], t.cand[j.Path] = i, k
+				t.places[j.Path] = Place{i + 1, k + 1, before + k + 1}
 			}
 		}
 	}
 	return t
+}
+
+// before is the most candidates that the first n tables have for a packet that
+// matches c.
+func (t *TSS) before(n int, c cube) (sum int) {
+	for i := range n {
+		most := 0
+		for _, k := range t.Tuples[i].table {
+			if len(k) > most && !apart(c, k[0].equal) {
+				most = len(k)
+			}
+		}
+		sum += most
+	}
+	return sum
 }
 
 // masked gives the bytes of key & mask; good until the next call.
@@ -89,14 +117,13 @@ func (t *TSS) Entries() (n int) {
 	return n
 }
 
-// Place tells where a path is found at the earliest: the probes and, at the last
-// of them, the candidates looked at.
-func (t *TSS) Place(path int32) (probes, candidates int) {
-	i, ok := t.pos[path]
+// Place tells where a path is found; one that isn't, after all masks.
+func (t *TSS) Place(path int32) Place {
+	p, ok := t.places[path]
 	if !ok {
-		return len(t.Tuples), 0
+		p.Probes = len(t.Tuples)
 	}
-	return i + 1, t.cand[path] + 1
+	return p
 }
 
 // Lookup gives the path whose condition a packed key satisfies, or -1, with the
