@@ -12,7 +12,7 @@ func (c *checker) coverage() {
 	r := c.r
 	var fits []int32
 	for _, path := range c.order {
-		if len(r.Paths[path].Blockers) == 0 {
+		if r.Fits(int(path)) {
 			fits = append(fits, path)
 		}
 	}

@@ -402,8 +402,8 @@ func TestRandom(t *testing.T) {
 		r := Check(w, n)
 		var fit uint64
 		for i := range r.Paths {
-			if p := &r.Paths[i]; len(p.Blockers) == 0 {
-				fit += p.Packets
+			if r.Fits(i) {
+				fit += r.Paths[i].Packets
 			}
 		}
 		if fit != r.Offloadable || r.Offloadable > r.Traceable || r.Traceable > r.Packets {

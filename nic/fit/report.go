@@ -156,3 +156,6 @@ type Quantiles struct {
 	P99  uint64  `json:"p99"`
 	Max  uint64  `json:"max"`
 }
+
+// Fits says whether the device takes a path.
+func (r *Report) Fits(path int) bool { return len(r.Paths[path].Blockers) == 0 }
