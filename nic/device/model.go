@@ -84,6 +84,7 @@ type core struct {
 	used uint64 // places of the ring taken: by packets in it, and on their way
 	out  uint64 // of the transmit ring, which is as long
 	busy bool
+	work int64 // ps, of packets after the warm-up
 }
 
 type model struct {

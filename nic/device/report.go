@@ -88,6 +88,12 @@ func (m *model) result() *Result {
 	}
 	r.Growth = m.final - m.middle
 	r.Cores = mean(gCores)
+	var sum, most int64
+	for i := range m.cores {
+		sum += m.cores[i].work
+		most = max(most, m.cores[i].work)
+	}
+	r.Uneven = ratio(float64(most)*float64(len(m.cores)), float64(sum))
 	r.HostBusy = int64(to.g[gCores].since(&from.g[gCores]))
 
 	r.Memory = Memory{side(end.tally.memory.NIC, from.tally.memory.NIC), side(end.tally.memory.Host, from.tally.memory.Host)}

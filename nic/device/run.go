@@ -313,6 +313,9 @@ func (m *model) startCore(t int64, s uint32, since int64) {
 	} else {
 		end += int64(m.in.Packets[sl.pkt].Host) + m.onHost(t, sl.pkt)
 	}
+	if sl.seq >= m.warm {
+		c.work += end - t
+	}
 	m.g[gCores].inc(t)
 	m.coreTimers.push(timer{end, sl.seq, s})
 	m.next[evCore] = m.coreTimers.next()

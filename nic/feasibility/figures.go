@@ -32,6 +32,7 @@ type Figures struct {
 
 	Cores       float64   `json:"host_cores_busy"`
 	CoresNeeded float64   `json:"host_cores_needed"` // for what the host is offered, lost packets included
+	Uneven      float64   `json:"host_uneven"`       // work of the busiest core by the mean of all
 	Stations    []Station `json:"stations"`
 
 	PCIeUp     float64            `json:"pcie_up_bytes_per_packet"`
@@ -87,7 +88,7 @@ func figures(r *device.Result) *Figures {
 		HitRatio: r.HitRatio(),
 		Mean:     ns(r.Latency.Mean), P50: ns(float64(r.Latency.P50)), P99: ns(float64(r.Latency.P99)), P999: ns(float64(r.Latency.P999)),
 		Max: ns(float64(r.Latency.Max)), HitMean: ns(r.HitLatency.Mean), MissMean: ns(r.MissLatency.Mean),
-		Cores: r.Cores, CoresNeeded: r.Cores,
+		Cores: r.Cores, CoresNeeded: r.Cores, Uneven: r.Uneven,
 		PCIeUp: per(float64(r.PCIeUp.Total())), PCIeDown: per(float64(r.PCIeDown.Total())), PCIeCauses: map[string]float64{},
 		Begun: r.Compile.Begun, Installed: r.Compile.Installed, NotCompiled: r.Compile.NoWorker + r.Compile.NoChannel, Stall: ns(float64(r.Compile.Stall)),
 		Reordered: r.Order.Reordered, Extent: r.Order.Extent, Held: r.Order.Held, PeakHeld: r.Order.PeakHeld,

@@ -341,14 +341,18 @@ func throughputOf(t *load.Throughput, optimised bool) Throughput {
 	if t.Result != nil {
 		f := figures(t.Result)
 		out.Mean, out.P99 = f.Mean, f.P99
-		busiest := Station{}
+		most, busiest, which := 0.0, Station{}, ""
 		for _, st := range f.Stations {
-			if st.Utilisation > busiest.Utilisation {
-				busiest = st
+			use, name := st.Utilisation, st.Name
+			if name == hostStation && f.Uneven > 1.05 { // one core is full before the others are
+				use, name = use*f.Uneven, "the busiest host core"
+			}
+			if use > most {
+				most, busiest, which = use, st, name
 			}
 		}
 		if busiest.Name != "" {
-			out.Bound = fmt.Sprintf("%s, %s busy", busiest.Name, percent(min(busiest.Utilisation, 1)))
+			out.Bound = fmt.Sprintf("%s, %s busy", which, percent(min(most, 1)))
 		}
 	}
 	if r := t.Result; r != nil && r.Drops.NeedsHost == r.Packets {
