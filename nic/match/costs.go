@@ -18,8 +18,9 @@ type Analysis struct {
 	W     *workload.Workload
 	Conds []*Judged // by path
 
-	a   *Analyser
-	tss *TSS
+	a      *Analyser
+	tss    *TSS
+	parsed *Analysis // behind a parser; made when a report first asks for it
 }
 
 // Analyse judges the conditions of all paths.
@@ -35,6 +36,7 @@ func Analyse(w *workload.Workload, opt Options) (*Analysis, error) {
 	for _, c := range conds {
 		x.Conds = append(x.Conds, x.a.Judge(c))
 	}
+	x.tss = NewTSS(x.Conds)
 	return x, nil
 }
 
@@ -88,6 +90,8 @@ func Price(w *workload.Workload, t *pathcond.Tree, n *profile.NIC) (*Costs, erro
 // anything is left to check; candidates of keys found before, which fail, are not
 // counted ([Place] bounds them). A miss tries all masks. A TCAM takes one step, hit or miss, and
 // no look-ups.
+//
+// Several devices may be priced at once.
 func (x *Analysis) Costs(t *pathcond.Tree, n *profile.NIC) (*Costs, error) {
 	c := &Costs{Kind: n.Matcher, Paths: make([]PathCost, len(x.Conds))}
 	switch n.Matcher {
@@ -197,7 +201,7 @@ func (x *Analysis) tree(c *Costs, t *pathcond.Tree, n *profile.NIC) {
 }
 
 func (x *Analysis) tuples(c *Costs, n *profile.NIC) {
-	s := x.search()
+	s := x.tss
 	c.Installed, c.Width = len(x.Conds), s.Key.Width()
 	all := rounds(n, len(s.Tuples))
 	for i, j := range x.Conds {
@@ -214,14 +218,6 @@ func (x *Analysis) tuples(c *Costs, n *profile.NIC) {
 			p.Refused = fmt.Sprintf("a key of %d bits in tables of %d", len(j.equal), n.MatcherWidth)
 		}
 	}
-}
-
-// search is the tuple-space search over all conditions.
-func (x *Analysis) search() *TSS {
-	if x.tss == nil {
-		x.tss = NewTSS(x.Conds)
-	}
-	return x.tss
 }
 
 // bitsAction is what a table or a TCAM's result memory keeps beside an entry:

@@ -152,16 +152,11 @@ const (
 
 // Report compares the matchers for one device. Its own kind of matcher is priced
 // with its limits; the other kinds with the same cycles per step and look-up, and
-// without limits.
+// without limits. One report is made at a time.
 func (x *Analysis) Report(t *pathcond.Tree, n *profile.NIC) (*Report, error) {
-	parsed := x
-	if !x.a.opt.Parser {
-		opt := x.a.opt
-		opt.Parser = true
-		var err error
-		if parsed, err = Analyse(x.W, opt); err != nil {
-			return nil, err
-		}
+	parsed, err := x.behindParser()
+	if err != nil {
+		return nil, err
 	}
 	r := &Report{Program: x.W.Program, Capture: x.W.Capture, NIC: n.Name, Conditions: len(x.Conds), Packets: uint64(len(x.W.Packets))}
 	for _, j := range x.Conds {
@@ -196,7 +191,7 @@ func (x *Analysis) Report(t *pathcond.Tree, n *profile.NIC) (*Report, error) {
 			}
 		}
 		if kind == profile.MatchTSS {
-			row.Entries = uint64(x.search().Entries()) // likewise
+			row.Entries = uint64(x.tss.Entries()) // likewise
 		}
 		r.Matchers = append(r.Matchers, row)
 	}
@@ -204,7 +199,7 @@ func (x *Analysis) Report(t *pathcond.Tree, n *profile.NIC) (*Report, error) {
 	r.TCAM, r.Parsed = x.ternaryReport(), parsed.ternaryReport()
 	r.TSS = x.tuplesReport()
 	r.Blockers = x.blockers(parsed)
-	s := x.search()
+	s := x.tss
 	for _, i := range x.byPackets() {
 		j := x.Conds[i]
 		p := PathRow{Path: j.Path, Packets: j.Packets, Predicates: len(j.Preds), Nodes: trees.Paths[i].Steps, Lookups: j.Lookups,
@@ -217,6 +212,22 @@ func (x *Analysis) Report(t *pathcond.Tree, n *profile.NIC) (*Report, error) {
 		r.Paths = append(r.Paths, p)
 	}
 	return r, nil
+}
+
+// behindParser is the analysis of the same conditions with a parser.
+func (x *Analysis) behindParser() (*Analysis, error) {
+	if x.a.opt.Parser {
+		return x, nil
+	}
+	if x.parsed == nil {
+		opt := x.a.opt
+		opt.Parser = true
+		var err error
+		if x.parsed, err = Analyse(x.W, opt); err != nil {
+			return nil, err
+		}
+	}
+	return x.parsed, nil
 }
 
 func (x *Analysis) classCounts() []ClassCount {
@@ -353,7 +364,7 @@ func (j *Judged) partsName() string {
 const maxTuples = 1 << 16
 
 func (x *Analysis) tuplesReport() (r Tuples) {
-	s := x.search()
+	s := x.tss
 	r.Count, r.Entries = len(s.Tuples), s.Entries()
 	for _, u := range s.Tuples {
 		r.Masks = append(r.Masks, Mask{Bits: u.Bits, Entries: u.Keys, Share: Share{u.Paths, u.Packets}})

@@ -16,7 +16,7 @@ var device = &profile.NIC{Name: "test", Clock: 200_000, Matcher: profile.MatchTr
 // what keeps a condition out of a TCAM.
 func TestReportOfSamples(t *testing.T) {
 	for _, s := range programs.All() {
-		r := replay(t, s.Name, "sample:lab", 4000)
+		r := replay(t, s.Name, "sample:lab", 4000, false)
 		x, err := match.Analyse(r.work(s.Name, "lab"), match.Options{})
 		if err != nil {
 			t.Fatal(err)

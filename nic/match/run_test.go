@@ -25,7 +25,7 @@ type run struct {
 }
 
 // replay runs a sample over a capture and keeps the packets.
-func replay(t testing.TB, name, capture string, limit uint64) *run {
+func replay(t testing.TB, name, capture string, limit uint64, specialise bool) *run {
 	t.Helper()
 	s, err := programs.Get(name)
 	if err != nil {
@@ -39,7 +39,7 @@ func replay(t testing.TB, name, capture string, limit uint64) *run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt := host.Options{Cache: cache.Config{Policy: "lru", Entries: 64}}
+	opt := host.Options{Cache: cache.Config{Policy: "lru", Entries: 64}, Specialise: specialise}
 	opt.Prepare = func(st *vm.State) error {
 		if len(s.Maps) == 0 {
 			return nil
