@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strings"
 	"sync"
 
 	"jitnic/nic/designs"
@@ -113,6 +114,10 @@ func (s *study) memory(c *costs) error {
 // at most: two runs for each end of each assumed figure.
 const sensitivityPackets = 40_000
 
+// hostKey stands before a parameter of the host, as some have the name of one of
+// the device.
+const hostKey = "host."
+
 // sensitivity puts every assumed figure to the ends of its range, one at a time.
 func (s *study) sensitivity() error {
 	type point struct {
@@ -130,6 +135,9 @@ func (s *study) sensitivity() error {
 				continue
 			}
 			sw := Swing{Key: p.Key, Value: p.Value}
+			if !nic {
+				sw.Key = hostKey + p.Key
+			}
 			for _, e := range ends {
 				if e == p.Value {
 					continue
@@ -163,11 +171,15 @@ func (s *study) sensitivity() error {
 		return err
 	}
 	want, _, _ := base.judge()
+	end := func(value string, o *outcome) SwingEnd {
+		a, _, _ := o.judge()
+		return SwingEnd{Value: value, Answer: a, Cores: o.Both.CoresNeeded + o.compileCores(), Mean: o.Both.Mean, Loss: o.Both.Loss, Hits: o.Both.HitRatio}
+	}
 	outcomes := make([]*outcome, len(points))
 	err = s.each("sweeping assumed figures", len(points), func(i int) error {
 		p := points[i]
 		n, h := s.n, s.h
-		key, value := s.Swings[p.swing].Key, s.Swings[p.swing].Ends[p.end].Value
+		key, value := strings.TrimPrefix(s.Swings[p.swing].Key, hostKey), s.Swings[p.swing].Ends[p.end].Value
 		var err error
 		if p.nic {
 			n, err = with(n, key, value)
@@ -186,6 +198,8 @@ func (s *study) sensitivity() error {
 		s.Swings = nil // an interrupt: some ends are missing
 		return err
 	}
+	asAssumed := end("", base)
+	s.SwingBase = &asAssumed
 	change := func(a, b float64) float64 {
 		if a == b || a == 0 && b == 0 {
 			return 0
@@ -194,10 +208,9 @@ func (s *study) sensitivity() error {
 	}
 	for i, p := range points {
 		o, sw := outcomes[i], &s.Swings[p.swing]
-		answer, _, _ := o.judge()
-		sw.Ends[p.end] = SwingEnd{Value: sw.Ends[p.end].Value, Answer: answer, Cores: o.Both.CoresNeeded, Mean: o.Both.Mean, Loss: o.Both.Loss, Hits: o.Both.HitRatio}
-		sw.Turns = sw.Turns || answer != want
-		sw.Spread = max(sw.Spread, change(o.Both.Mean, base.Both.Mean), change(o.Both.CoresNeeded, base.Both.CoresNeeded))
+		sw.Ends[p.end] = end(sw.Ends[p.end].Value, o)
+		sw.Turns = sw.Turns || sw.Ends[p.end].Answer != want
+		sw.Spread = max(sw.Spread, change(o.Both.Mean, base.Both.Mean), change(sw.Ends[p.end].Cores, asAssumed.Cores))
 	}
 	return nil
 }

@@ -84,6 +84,7 @@ type Study struct {
 	Memory     []MemoryRow         `json:"memory_models,omitempty"`
 	Curves     []Curve             `json:"curves,omitempty"`
 	Throughput []Throughput        `json:"throughput,omitempty"`
+	SwingBase  *SwingEnd           `json:"sensitivity_base,omitempty"` // what Swings are compared with: runs as long as theirs
 	Swings     []Swing             `json:"sensitivity,omitempty"`
 	Designs    *designs.Comparison `json:"designs,omitempty"`
 	// Loaded are the designs under Rate, in the order of Designs.Results.
@@ -170,7 +171,7 @@ type Swing struct {
 type SwingEnd struct {
 	Value  string  `json:"value"`
 	Answer Answer  `json:"answer"`
-	Cores  float64 `json:"host_cores_needed"`
+	Cores  float64 `json:"host_cores_needed"` // those that make traces included
 	Mean   float64 `json:"latency_mean_ns"`
 	Loss   float64 `json:"loss"`
 	Hits   float64 `json:"hit_ratio"`
