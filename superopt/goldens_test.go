@@ -1,0 +1,213 @@
+package superopt
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+	"jitnic/pathcond/bv"
+	"jitnic/superopt/z3"
+
+	cebpf "github.com/cilium/ebpf"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var update = flag.Bool("update", false, "write the goldens' verdicts anew")
+
+// Goldens: a program, a rewrite that is right, and its bad twin, one that looks
+// as good and must be refuted, each with its verdict. Where something is given
+// (a path's condition), "without" is the verdict on the right rewrite where it
+// is not.
+func TestGoldens(t *testing.T) {
+	needZ3(t)
+	files, err := filepath.Glob("testdata/goldens/*.txtar")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d goldens, %v", len(files), err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) { golden(t, f) })
+	}
+}
+
+func golden(t *testing.T, path string) {
+	ar, err := txtar.ParseFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := map[string]string{}
+	for _, f := range ar.Files {
+		part[f.Name] = string(f.Data)
+	}
+	kind, ok := map[string]Kind{"constant": KindConst, "xdp": KindXDP, "skb": KindSKB, "tracing": KindTracing}[strings.TrimSpace(part["kind"])]
+	if !ok {
+		t.Fatalf("kind %q", part["kind"])
+	}
+	var specs []*maps.Spec
+	for _, l := range strings.Split(strings.TrimSpace(part["maps"]), "\n") {
+		s := &maps.Spec{Type: cebpf.Array}
+		var typ string
+		if l == "" {
+			continue
+		}
+		if _, err := fmt.Sscan(l, &s.Name, &typ, &s.KeySize, &s.ValueSize, &s.Max); err != nil {
+			t.Fatal(err)
+		}
+		if typ == "hash" {
+			s.Type = cebpf.Hash
+		}
+		specs = append(specs, s)
+	}
+	parse := func(name string) *Prog {
+		code, err := ebpf.Parser{MapIndex: func(m string) (int, bool) {
+			i := slices.IndexFunc(specs, func(s *maps.Spec) bool { return s.Name == m })
+			return i, i >= 0
+		}}.Code(part[name])
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		p, err := FromSlots(name, kind, code, specs)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return p
+	}
+	verdicts := map[string]string{
+		"rewrite verdict": goldenVerdict(t, parse("program"), parse("rewrite"), part["given"]),
+		"twin verdict":    goldenVerdict(t, parse("program"), parse("twin"), part["given"]),
+	}
+	if part["given"] != "" {
+		verdicts["without"] = goldenVerdict(t, parse("program"), parse("rewrite"), "")
+	}
+	if v := verdicts["rewrite verdict"]; !strings.HasPrefix(v, "proved") {
+		t.Errorf("the rewrite: %s", v)
+	}
+	for _, n := range []string{"twin verdict", "without"} {
+		if v := verdicts[n]; v != "" && !strings.HasPrefix(v, "refuted") && !strings.HasPrefix(v, "refused") {
+			t.Errorf("%s: %s", n, v)
+		}
+	}
+	if *update {
+		out := &txtar.Archive{Comment: ar.Comment}
+		for _, f := range ar.Files {
+			if f.Name == "rewrite verdict" || f.Name == "twin verdict" || f.Name == "without" {
+				continue
+			}
+			out.Files = append(out.Files, f)
+			if v, ok := verdicts[f.Name+" verdict"]; ok {
+				out.Files = append(out.Files, txtar.File{Name: f.Name + " verdict", Data: []byte(v + "\n")})
+			}
+		}
+		if v := verdicts["without"]; v != "" {
+			out.Files = append(out.Files, txtar.File{Name: "without", Data: []byte(v + "\n")})
+		}
+		if err := os.WriteFile(path, txtar.Format(out), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	for n, v := range verdicts {
+		want := strings.TrimSpace(part[n])
+		if strings.HasPrefix(v, "refuted by z3") && strings.HasPrefix(want, "refuted by z3") {
+			continue // which counterexample it finds is the solver's version's
+		}
+		if v != want {
+			t.Errorf("%s: %s\nwant %s", n, v, want)
+		}
+	}
+}
+
+// goldenVerdict says what becomes of a rewrite in one line: what the verifier
+// would refuse counts as an answer.
+func goldenVerdict(t *testing.T, old, new *Prog, given string) string {
+	t.Helper()
+	n := max(len(old.Insts), len(new.Insts))
+	for _, p := range []*Prog{old, new} {
+		for len(p.Insts) < n {
+			p.Insts = append(p.Insts, nop())
+		}
+	}
+	o := testOptimizer(t, old)
+	o.p, o.a = old, analyse(old)
+	if len(o.a.problems) > 0 {
+		t.Fatalf("the program itself: %s", o.a.problems[0])
+	}
+	f := old.entryFacts(0)
+	v := o.pr.Equivalent(&task{old: old, new: new, s: 0, e: n, pre: &f, loopFree: true, out: func(int) *live { return &live{regs: 1} }, assume: assumeText(t, given)})
+	why := o.unsafe(new)
+	switch v := v.(type) {
+	case z3.Proved:
+		if why != "" {
+			return "refused: " + why
+		}
+		return "proved by " + v.By
+	case z3.Refuted:
+		s := "refuted by " + v.By + ":"
+		if v.What != "" {
+			s += " " + v.What
+		}
+		slices.SortStableFunc(v.Counterexample, func(a, b z3.Assignment) int { return strings.Compare(a.Name, b.Name) })
+		sep := " "
+		for _, a := range v.Counterexample {
+			if a.Name != "world" && !strings.HasPrefix(a.Name, "in") {
+				s += fmt.Sprintf("%s%s = %#x", sep, a.Name, a.Value)
+				sep = ", "
+			}
+		}
+		if sep == " " && v.What == "" {
+			s += " by what the helpers return"
+		}
+		return s
+	case z3.Unknown:
+		if why != "" {
+			return "refused: " + why
+		}
+		return "unknown: " + v.Reason
+	}
+	return ""
+}
+
+var givenLine = regexp.MustCompile(`^(?:r(\d)|pkt\[(\d+)\]) (==|<=) (\S+)$`)
+
+// assumeText is a precondition of lines like "r1 <= 255" and "pkt[23] == 6".
+func assumeText(t *testing.T, given string) assumption {
+	if given == "" {
+		return nil
+	}
+	return func(m *machine, st *symState) bv.Term {
+		all := m.one
+		for _, l := range strings.Split(strings.TrimSpace(given), "\n") {
+			g := givenLine.FindStringSubmatch(l)
+			if g == nil {
+				t.Fatalf("given %q", l)
+			}
+			k, err := strconv.ParseUint(g[4], 0, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var x bv.Term
+			if g[1] != "" {
+				x = st.r[g[1][0]-'0']
+			} else {
+				off, _ := strconv.ParseUint(g[2], 0, 16)
+				x = m.initial(rgPkt, m.b.Const(off, 64), m.b.Const(0, 64))
+			}
+			op := bv.OpULe
+			if g[3] == "==" {
+				op = bv.OpEq
+			}
+			c := m.b.Bin(op, x, m.b.Const(k, m.b.Width(x)))
+			m.learnBytes(st, c)
+			all = m.b.AndB(all, c)
+		}
+		st.noteKnown()
+		return all
+	}
+}
