@@ -21,7 +21,10 @@ type Executor struct {
 	s     *vm.State
 	r     [11]uint64
 	ready [11]int64 // cycle from which each register can be read
+	in    [11]uint8 // in which lane; in the others cross cycles later
+	cross int64
 	cycle int64
+	lane  uint8 // of the op at hand
 
 	regs  []regWrite
 	mems  []memWrite
@@ -32,9 +35,10 @@ type Executor struct {
 }
 
 type regWrite struct {
-	reg uint8
-	val uint64
-	at  int64 // lands
+	reg  uint8
+	lane uint8
+	val  uint64
+	at   int64 // lands
 }
 
 type memWrite struct {
@@ -58,8 +62,9 @@ const poison = 0xdead_beef_dead_beef
 // NewExecutor runs schedules on s.
 func NewExecutor(s *vm.State) *Executor { return &Executor{s: s} }
 
-func (e *Executor) enter() {
+func (e *Executor) enter(m *Machine) {
 	s := e.s
+	e.cross = int64(m.CrossLane)
 	e.r = [11]uint64{1: s.Ctx, 10: s.FrameTop(0)}
 	for i := range e.r {
 		if i != 1 && i != 10 {
@@ -67,6 +72,9 @@ func (e *Executor) enter() {
 		}
 	}
 	e.ready = [11]int64{}
+	for i := range e.ready {
+		e.ready[i] = -e.cross // there for all lanes
+	}
 	e.cycle = 0
 	e.under, e.busy = e.under[:0], e.busy[:0]
 	s.Depth = vm.MaxFrames - 1 // inlined calls use the frames above
@@ -75,10 +83,10 @@ func (e *Executor) enter() {
 // Run executes the schedule of a trace on the packet that has begun and
 // returns r0.
 func (e *Executor) Run(x *Schedule) (uint64, error) {
-	e.enter()
+	e.enter(x.Machine)
 	for c, b := range x.Bundles {
 		e.cycle = int64(c)
-		left, verdict, err := e.bundle(x.Ops, x.Latency, b)
+		left, verdict, err := e.bundle(x.Ops, x.Latency, x.Lane, b)
 		if err != nil {
 			return 0, err
 		}
@@ -114,11 +122,17 @@ func (e *Executor) landed() error {
 
 // bundle executes one. left is the op by which control leaves, or -1; verdict
 // is r0 where that is an exit.
-func (e *Executor) bundle(ops []Op, lat []int32, b []int32) (left int32, verdict uint64, err error) {
+func (e *Executor) bundle(ops []Op, lat []int32, lane []uint8, b []int32) (left int32, verdict uint64, err error) {
 	e.regs, e.mems = e.regs[:0], e.mems[:0]
 	left = -1
+	var full uint64 // lanes
 	for _, i := range b {
 		o := &ops[i]
+		e.lane = lane[i]
+		if full>>e.lane&1 != 0 {
+			return -1, 0, fmt.Errorf("vliw: cycle %d: two instructions in lane %d", e.cycle, e.lane)
+		}
+		full |= 1 << e.lane
 		if err := e.operands(o); err != nil {
 			return -1, 0, fmt.Errorf("vliw: cycle %d: insn %d: %w", e.cycle, o.Slot, err)
 		}
@@ -146,6 +160,7 @@ func (e *Executor) bundle(ops []Op, lat []int32, b []int32) (left int32, verdict
 	// writes r0.
 	for _, i := range b {
 		if o := &ops[i]; o.isCall() {
+			e.lane = lane[i]
 			if err := e.call(o, int64(lat[i])); err != nil {
 				return -1, 0, fmt.Errorf("vliw: cycle %d: insn %d: %w", e.cycle, o.Slot, err)
 			}
@@ -158,15 +173,19 @@ func (e *Executor) bundle(ops []Op, lat []int32, b []int32) (left int32, verdict
 func (e *Executor) operands(o *Op) error {
 	use := o.reads()
 	for r := range e.ready {
-		if use>>r&1 != 0 && e.ready[r] > e.cycle {
-			return fmt.Errorf("r%d can be read from cycle %d", r, e.ready[r])
+		at := e.ready[r]
+		if e.in[r] != e.lane {
+			at += e.cross
+		}
+		if use>>r&1 != 0 && at > e.cycle {
+			return fmt.Errorf("r%d can be read from cycle %d in lane %d", r, at, e.lane)
 		}
 	}
 	return nil
 }
 
 func (e *Executor) set(r uint8, v uint64, lat int64) {
-	e.regs = append(e.regs, regWrite{reg: r, val: v, at: e.cycle + lat})
+	e.regs = append(e.regs, regWrite{reg: r, lane: e.lane, val: v, at: e.cycle + lat})
 }
 
 // one executes an op other than a call or branch up to its writes.
@@ -346,7 +365,7 @@ func (e *Executor) call(o *Op, lat int64) error {
 	}
 	e.set(0, r[0], lat)
 	for k := uint8(1); k <= 5; k++ {
-		e.regs = append(e.regs, regWrite{reg: k, val: poison, at: e.cycle + 1})
+		e.regs = append(e.regs, regWrite{reg: k, lane: e.lane, val: poison, at: e.cycle + 1})
 	}
 	if ef := effectOf(o.In.Imm); ef.write&onMap != 0 && ef.mapIn > 0 {
 		if m, ok := vm.MapOf(e.r[ef.mapIn]); ok {
@@ -404,7 +423,7 @@ func (e *Executor) commit() error {
 		}
 	}
 	for _, w := range e.regs {
-		e.r[w.reg], e.ready[w.reg] = w.val, w.at
+		e.r[w.reg], e.ready[w.reg], e.in[w.reg] = w.val, w.at, w.lane
 	}
 	n := 0
 	for _, p := range e.under {

@@ -18,7 +18,7 @@ type frame struct {
 // begun and returns r0 and the cycles it took. limit bounds the bundles. Local
 // calls and tail calls are followed; helpers with callbacks are refused.
 func (e *Executor) RunProgram(x *ProgramSchedule, limit int) (r0 uint64, cycles int, err error) {
-	e.enter()
+	e.enter(x.Machine)
 	e.s.Depth = 0
 	e.frames = e.frames[:0]
 	tails := 0
@@ -34,7 +34,7 @@ func (e *Executor) RunProgram(x *ProgramSchedule, limit int) (r0 uint64, cycles 
 			if limit--; limit < 0 {
 				return 0, 0, fmt.Errorf("vliw: insn %d: ran too long", p.start)
 			}
-			left, verdict, err := e.bundle(p.ops, p.lat, b)
+			left, verdict, err := e.bundle(p.ops, p.lat, p.lane, b)
 			if err != nil {
 				return 0, 0, err
 			}
@@ -112,5 +112,5 @@ func (e *Executor) leave(o *Op, prog int, tails *int) (int, int, error) {
 func (e *Executor) fresh() {
 	top := e.s.FrameTop(e.s.Depth)
 	clear(e.s.Mem.B[top-vm.StackSize : top])
-	e.r[10] = top
+	e.r[10], e.ready[10] = top, e.cycle+1-e.cross
 }

@@ -15,6 +15,7 @@ type flowGraph struct {
 	blocks []basic
 	at     []int32 // by slot: its block
 	entry  []bool  // by slot: a function begins there
+	sub    []bool  // by slot: of a function that is called
 	gone   []bool  // by slot: a bounds check that was removed
 	flow   flow
 
@@ -45,7 +46,7 @@ type state struct {
 const stackBytes = 512
 
 func newFlowGraph(insns []ebpf.Insn, m *Machine) (*flowGraph, error) {
-	f := &flowGraph{m: m, insns: insns, second: make([]bool, len(insns)), at: make([]int32, len(insns)), entry: make([]bool, len(insns)), gone: make([]bool, len(insns))}
+	f := &flowGraph{m: m, insns: insns, second: make([]bool, len(insns)), at: make([]int32, len(insns)), entry: make([]bool, len(insns)), sub: make([]bool, len(insns)), gone: make([]bool, len(insns))}
 	f.entry[0] = true
 	cut := make([]bool, len(insns)+1)
 	for pc := 0; pc < len(insns); pc++ {
@@ -60,6 +61,9 @@ func newFlowGraph(insns []ebpf.Insn, m *Machine) (*flowGraph, error) {
 			pc++
 			f.second[pc] = true
 		}
+	}
+	for pc := 1; pc < len(insns); pc++ {
+		f.sub[pc] = f.sub[pc-1] || f.entry[pc] // the entry function stands first
 	}
 	reach := ebpf.Reachable(insns)
 	for _, b := range ebpf.Blocks(insns) {
@@ -420,8 +424,13 @@ func (f *flowGraph) liveAt(slot int32) ebpf.Regs {
 	in := f.insns[slot]
 	var to int
 	switch {
-	case in.Op == ebpf.OpExit || leaves(in):
+	case leaves(in):
 		return 1<<11 - 1
+	case in.Op == ebpf.OpExit:
+		if f.sub[slot] {
+			return 1 // to the caller
+		}
+		return 0
 	case in.Op == ebpf.OpJA32:
 		to = int(slot) + 1 + int(in.Imm)
 	default:

@@ -17,12 +17,22 @@ type node struct {
 	issue    int32
 	use, def ebpf.Regs
 	res      resource
+	lane     uint8
+	deps     uint8         // of dep in use
+	dep      [5]forwarding // what it reads that isn't everywhere yet
+}
+
+// forwarding is a result that until some cycle can be read in one lane only.
+type forwarding struct {
+	until int32
+	lane  uint8
 }
 
 // edge makes node to wait until lat cycles after the node it belongs to.
 type edge struct {
 	to, lat int32
 	next    int32
+	reads   bool // to reads a register that the node writes
 }
 
 // reader is one use of a register since it was last written.
@@ -80,7 +90,7 @@ func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
 		g.registers(int32(i))
 		g.memories(first)
 		if o.isBranch() {
-			g.branch(ops, int32(i))
+			g.branch(ops, int32(i), blk)
 			branched = true
 		} else if branched {
 			g.below(ops, int32(i), g.flow.acc[first:], blk)
@@ -174,6 +184,7 @@ func (g *graph) registers(i int32) {
 		r := bits.TrailingZeros16(uint16(use))
 		if w := g.last[r]; w >= 0 {
 			g.add(w, i, g.lands(w, r))
+			g.edges[len(g.edges)-1].reads = true
 		}
 		g.list = append(g.list, reader{i, g.reads[r]})
 		g.reads[r] = int32(len(g.list) - 1)
@@ -216,14 +227,23 @@ func (g *graph) memories(first int) {
 
 // branch orders a branch, exit among them: what stands before it is issued by
 // then, and done by the next cycle, so that nothing is under way where it goes.
-func (g *graph) branch(ops []Op, i int32) {
+func (g *graph) branch(ops []Op, i int32, blk *block) {
+	live := ebpf.Regs(0)
+	if blk != nil && g.m.CrossLane > 0 {
+		live = blk.liveAt(ops[i].Slot)
+	}
+
 	for j := int32(0); j < i; j++ {
 		n := &g.nodes[j]
 		if ops[j].isBranch() {
 			g.add(j, i, 0)
 			continue
 		}
-		g.add(j, i, n.lat-1)
+		lat := n.lat - 1
+		if n.def&live != 0 {
+			lat += int32(g.m.CrossLane) // whatever lane reads it there
+		}
+		g.add(j, i, lat)
 	}
 }
 

@@ -1,6 +1,9 @@
 package vliw
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // lister is a list scheduler: cycle by cycle it takes, of the ops whose
 // predecessors allow it and for which lane and port are free, the one with the
@@ -22,8 +25,13 @@ func (l *lister) run(g *graph) int32 {
 		}
 	}
 	cycle := int32(0)
+	cross := int32(g.m.CrossLane)
+	if lanes == 1 {
+		cross = 0
+	}
 	for left := len(g.nodes); left > 0; cycle++ {
 		used, by := 0, [resources]int{}
+		taken, wanted := uint64(0), uint64(0) // lanes
 		soonest := int32(1 << 30)
 		for used < lanes {
 			best := -1
@@ -37,6 +45,16 @@ func (l *lister) run(g *graph) int32 {
 					soonest = cycle + 1
 					continue
 				}
+				if cross > 0 {
+					lane, ok := n.forwarded(cycle)
+					if !ok || lane >= 0 && taken>>lane&1 != 0 {
+						soonest = cycle + 1
+						continue
+					}
+					if lane >= 0 {
+						wanted |= 1 << lane
+					}
+				}
 				if best < 0 || before(g, i, l.ready[best]) {
 					best = k
 				}
@@ -45,6 +63,13 @@ func (l *lister) run(g *graph) int32 {
 				break
 			}
 			i := l.ready[best]
+			lane := used
+			if cross > 0 {
+				lane = g.nodes[i].place(cycle, taken, wanted, lanes)
+				wanted = 0
+			}
+			taken |= 1 << lane
+			g.nodes[i].lane = uint8(lane)
 			l.ready[best] = l.ready[len(l.ready)-1]
 			l.ready = l.ready[:len(l.ready)-1]
 			n := &g.nodes[i]
@@ -55,6 +80,10 @@ func (l *lister) run(g *graph) int32 {
 			for e := n.edge; e >= 0; e = g.edges[e].next {
 				to := &g.nodes[g.edges[e].to]
 				to.early = max(to.early, cycle+g.edges[e].lat)
+				if cross > 0 && g.edges[e].reads && int(to.deps) < len(to.dep) {
+					to.dep[to.deps] = forwarding{cycle + g.edges[e].lat + cross, uint8(lane)}
+					to.deps++
+				}
 				if to.preds--; to.preds == 0 {
 					l.ready = append(l.ready, g.edges[e].to)
 				}
@@ -65,6 +94,35 @@ func (l *lister) run(g *graph) int32 {
 		}
 	}
 	return cycle
+}
+
+// forwarded is the lane in which a node can be issued in a cycle, -1 for any;
+// false is none.
+func (n *node) forwarded(cycle int32) (lane int, ok bool) {
+	lane = -1
+	for _, d := range n.dep[:n.deps] {
+		switch {
+		case d.until <= cycle || lane == int(d.lane):
+		case lane >= 0:
+			return lane, false
+		default:
+			lane = int(d.lane)
+		}
+	}
+	return lane, true
+}
+
+// place is the lane a node takes: the one it must, else a free one that no
+// other needs, if there is such.
+func (n *node) place(cycle int32, taken, wanted uint64, lanes int) int {
+	if lane, _ := n.forwarded(cycle); lane >= 0 {
+		return lane
+	}
+	all := uint64(1)<<lanes - 1
+	if free := all &^ taken &^ wanted; free != 0 {
+		return bits.TrailingZeros64(free)
+	}
+	return bits.TrailingZeros64(all &^ taken)
 }
 
 func before(g *graph, i, j int32) bool {
@@ -86,6 +144,20 @@ func bundles(g *graph, cycles int32) [][]int32 {
 			at++
 		}
 		out[c] = order[from:at:at]
+		if g.m.CrossLane <= 0 { // lanes are as good as each other: fill them in order
+			for k, i := range out[c] {
+				g.nodes[i].lane = uint8(k)
+			}
+		}
+	}
+	return out
+}
+
+// lanesOf is each op's lane.
+func lanesOf(g *graph) []uint8 {
+	out := make([]uint8, len(g.nodes))
+	for i := range out {
+		out[i] = g.nodes[i].lane
 	}
 	return out
 }

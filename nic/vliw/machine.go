@@ -34,6 +34,10 @@ type Machine struct {
 	Update        int // of update and delete, beside the look-up
 	Helper        int // any other
 
+	// CrossLane is for how many cycles longer a result can be read in its own
+	// lane only: a core that forwards results within lanes but not across.
+	CrossLane int
+
 	// What the instruction set has beyond eBPF, and what the hardware makes
 	// superfluous (hXDP, OSDI 2020, section 3). All off in the zero value.
 	ThreeOperand bool // a mov and the operation on its result are one instruction
@@ -61,10 +65,12 @@ func MachineOf(n *profile.NIC) *Machine {
 // HXDP is Sephirot, hXDP's core, as far as static scheduling sees it: 4 lanes,
 // every instruction one cycle, one helper call a cycle, and what [Machine.Extended]
 // adds (Brunella et al., "hXDP: Efficient Software Packet Processing on FPGA
-// NICs", OSDI 2020, sections 3 and 4). Latencies that the paper doesn't name are
-// in the profile: [MachineOf] has them.
+// NICs", OSDI 2020, sections 3 and 4). Instructions that depend on each other
+// back to back must be on one lane (LANE_FORWARD_CONSTRAINT in
+// parallelizer/optimizer_core.py of axbryd/hXDP-Artifacts). Latencies that the
+// paper doesn't name are in the profile: [MachineOf] has them.
 func HXDP() *Machine {
-	return (&Machine{Name: "hxdp", Lanes: 4, Helpers: 1}).Extended()
+	return (&Machine{Name: "hxdp", Lanes: 4, Helpers: 1, CrossLane: 1}).Extended()
 }
 
 // Extended is the machine with hXDP's extensions of eBPF and its compiler's
@@ -128,7 +134,7 @@ func (m *Machine) orders(i int32) bool {
 
 // limits are the counts with 0 replaced.
 func (m *Machine) limits() (lanes int, per [resources]int) {
-	lanes = max(m.Lanes, 1)
+	lanes = min(max(m.Lanes, 1), 64)
 	for r, n := range [resources]int{resNone: lanes, resMem: m.MemPorts, resMap: m.MapPorts, resCall: m.Helpers, resBranch: m.Branches} {
 		if n <= 0 {
 			n = lanes

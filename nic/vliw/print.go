@@ -60,24 +60,22 @@ func (s *Schedule) Header() string {
 // Format prints a schedule: its header, then a line for each cycle with a
 // column for each lane. mapName names maps by index; nil prints indexes.
 func (s *Schedule) Format(mapName func(i int) string) string {
-	return s.Header() + "\n" + table(s.Ops, s.Bundles, max(s.Machine.Lanes, 1), ebpf.Printer{MapName: mapName})
+	return s.Header() + "\n" + table(s.Ops, s.Bundles, s.Lane, max(s.Machine.Lanes, 1), ebpf.Printer{MapName: mapName})
 }
 
 // table lays bundles out in columns as wide as they need to be. Cycles without
 // an instruction stand in one line.
-func table(ops []Op, bundles [][]int32, lanes int, p ebpf.Printer) string {
+func table(ops []Op, bundles [][]int32, lane []uint8, lanes int, p ebpf.Printer) string {
 	width := make([]int, lanes)
 	text := make([]string, len(ops))
-	for _, b := range bundles {
-		for k, i := range b {
-			text[i] = ops[i].Text(p)
-			width[k] = max(width[k], utf8.RuneCountInString(text[i]))
-		}
+	for i := range ops {
+		text[i] = ops[i].Text(p)
+		width[lane[i]] = max(width[lane[i]], utf8.RuneCountInString(text[i]))
 	}
+	row := make([]string, lanes)
 	var out strings.Builder
 	for c := 0; c < len(bundles); c++ {
-		b := bundles[c]
-		if len(b) == 0 {
+		if len(bundles[c]) == 0 {
 			from := c
 			for c+1 < len(bundles) && len(bundles[c+1]) == 0 {
 				c++
@@ -89,14 +87,23 @@ func table(ops []Op, bundles [][]int32, lanes int, p ebpf.Printer) string {
 			}
 			continue
 		}
-		line := fmt.Sprintf("%4d", c)
-		for k := range b {
-			line += "  " + text[b[k]]
-			if k < len(b)-1 {
-				line += strings.Repeat(" ", width[k]-utf8.RuneCountInString(text[b[k]])) + " |"
+		clear(row)
+		last := 0
+		for _, i := range bundles[c] {
+			row[lane[i]] = text[i]
+			last = max(last, int(lane[i]))
+		}
+		fmt.Fprintf(&out, "%4d", c)
+		for k := range last + 1 {
+			if k > 0 {
+				out.WriteString(" |")
+			}
+			out.WriteString("  " + row[k])
+			if k < last {
+				out.WriteString(strings.Repeat(" ", width[k]-utf8.RuneCountInString(row[k])))
 			}
 		}
-		out.WriteString(line + "\n")
+		out.WriteByte('\n')
 	}
 	return out.String()
 }

@@ -48,6 +48,7 @@ type piece struct {
 	start, end int // slots; end is where control falls through to
 	ops        []Op
 	lat        []int32
+	lane       []uint8
 	bundles    [][]int32
 }
 
@@ -73,7 +74,7 @@ func (p *ProgramSchedule) Header() string {
 func (p *ProgramSchedule) Format(mapName func(i int) string) string {
 	out := p.Header() + "\n"
 	for _, c := range p.progs[p.entry].pieces {
-		out += fmt.Sprintf("%d:\n", c.start) + table(c.ops, c.bundles, max(p.Machine.Lanes, 1), ebpf.Printer{MapName: mapName})
+		out += fmt.Sprintf("%d:\n", c.start) + table(c.ops, c.bundles, c.lane, max(p.Machine.Lanes, 1), ebpf.Printer{MapName: mapName})
 	}
 	return out
 }
@@ -189,11 +190,16 @@ func (l *layout) piece(f *flowGraph, i int, s *Scheduler) {
 	var latency []int32
 	for k := range s.g.nodes {
 		n := &s.g.nodes[k]
-		cycles = max(cycles, n.issue+n.lat) // nothing is under way in the next piece
+		done := n.issue + n.lat // nothing is under way in the next piece
+		if n.def&live != 0 {
+			done += int32(s.m.CrossLane)
+		}
+		cycles = max(cycles, done)
 		latency = append(latency, n.lat)
 	}
 	l.head[f.blocks[i].start] = int32(len(l.pieces))
-	c := piece{start: f.blocks[i].start, end: f.blocks[last].end, ops: append([]Op(nil), s.ops...), lat: latency, bundles: bundles(&s.g, cycles)}
+	laid := bundles(&s.g, cycles)
+	c := piece{start: f.blocks[i].start, end: f.blocks[last].end, ops: append([]Op(nil), s.ops...), lat: latency, bundles: laid, lane: lanesOf(&s.g)}
 	l.pieces = append(l.pieces, c)
 	// What leaving after a slot costs: by a branch up to its bundle, at the end
 	// all; by a branch that was removed as far as what stands before it got.

@@ -12,7 +12,8 @@ type Schedule struct {
 	// Bundles holds indexes into Ops, cycle by cycle in program order; a cycle
 	// in which nothing can start is an empty bundle.
 	Bundles [][]int32
-	// Latency of each op's result, in cycles.
+	// Lane of each op and latency of its result, in cycles.
+	Lane    []uint8
 	Latency []int32
 
 	Source   int // instructions of eBPF
@@ -69,6 +70,7 @@ func (s *Scheduler) Schedule(t *trace.Trace) (*Schedule, error) {
 	critical, lower := s.g.bound()
 	out.Critical, out.Bound = int(critical), int(lower)
 	out.Bundles = bundles(&s.g, cycles)
+	out.Lane = lanesOf(&s.g)
 	out.Latency = make([]int32, len(s.g.nodes))
 	for i := range s.g.nodes {
 		out.Latency[i] = s.g.nodes[i].lat
