@@ -190,7 +190,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if len(w.Packets) == 0 {
 		return fmt.Errorf("%s: no packets", w.Capture)
 	}
-	x, err := match.Analyse(w, match.Options{Queue: o.in.Queues > 1})
+	x, err := match.Analyse(w, match.Options{Queue: o.in.Queues > 1, Parser: true})
 	if err != nil {
 		return err
 	}
