@@ -168,3 +168,26 @@ func TestTop(t *testing.T) {
 	}
 	t.Logf("\n%s", before)
 }
+
+// What follows a join goes into the constants that reach it, where nothing
+// else reads them.
+func TestJoin(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rows [][5]int
+		want int
+	}{
+		{"shift and move", [][5]int{{0x61, 1, 1, 0, 0}, {0xb7, 0, 4, 0, 1}, {0x25, 0, 1, 1, 65535}, {0xb7, 0, 4, 0, 0}, {0x67, 0, 4, 0, 4}, {0xbf, 4, 0, 0, 0}, {0x95, 0, 0, 0, 0}}, 5},
+		{"read before", [][5]int{{0x61, 1, 1, 0, 0}, {0xb7, 0, 4, 0, 1}, {0x2d, 4, 1, 1, 0}, {0xb7, 0, 4, 0, 7}, {0x27, 0, 4, 0, 3}, {0x63, 4, 10, -4, 0}, {0xbf, 4, 0, 0, 0}, {0x95, 0, 0, 0, 0}}, 6},
+		{"too wide", [][5]int{{0x61, 1, 1, 0, 0}, {0xb7, 0, 0, 0, -1}, {0x25, 0, 1, 1, 65535}, {0xb7, 0, 0, 0, 5}, {0x67, 0, 0, 0, 40}, {0x95, 0, 0, 0, 0}}, 6},
+	} {
+		p := rows(t, KindTracing, c.rows...)
+		r, err := Optimize(context.Background(), p, &Options{Layers: "p"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.After > c.want || r.Whole != "proved" || c.name == "too wide" && r.After != c.want {
+			t.Errorf("%s: %d -> %d, want %d, %s\n%s", c.name, r.Before, r.After, c.want, r.Whole, r.Prog)
+		}
+	}
+}

@@ -81,4 +81,20 @@ MOV64XC 0 1
 MOV64XC 0 3
 EXIT
 `},
+	{Name: "26-shift-after-join", Want: 5, Desc: flat, Code: `LDXW 1 1 0
+MOV64XC 4 1
+JGTXC 1 65535 1
+MOV64XC 4 0
+LSH64XC 4 4
+MOV64XY 0 4
+EXIT
+`},
+	{Name: "27-loads-meet", Want: 6, Desc: flat, Code: `LDXW 2 1 0
+JEQXC 2 1 2
+LDXW 3 1 4
+JA 1
+LDXW 3 1 8
+MOV64XY 0 3
+EXIT
+`},
 }
