@@ -79,6 +79,10 @@ func TestByHand(t *testing.T) {
 		{"values of two maps", "r1 = map[a] +0\nr2 = map[l] +0\nr3 = *(u64 *)(r1 +0)\n*(u64 *)(r2 +0) = r3\nr0 = *(u64 *)(r1 +0)\nexit", "0 0 1 5 1 6", slow},
 		{"values of one map at different offsets", "r1 = map[a] +0\n*(u64 *)(r1 +0) = 1\nr2 = map[a] +8\nr0 = *(u64 *)(r2 +0)\nexit", "0 1 0 1 5", slow},
 		{"values of one map at the same", "r1 = map[a] +0\n*(u64 *)(r1 +8) = 1\nr2 = map[a] +8\nr0 = *(u64 *)(r2 +0)\nexit", "0 1 0 3 7", slow},
+		{"a result is in its own lane first", "r2 = 1\nr3 = 2\nr0 = r2\nr0 += r3\nexit", "0 0 1 2 3", Machine{Lanes: 2, CrossLane: 1}},
+		{"two results of two lanes wait", "r2 = 1\nr3 = 2\nr2 += r3\nr0 = r2\nexit", "0 0 2 3 4", Machine{Lanes: 2, CrossLane: 1}},
+		{"unless they are forwarded", "r2 = 1\nr3 = 2\nr2 += r3\nr0 = r2\nexit", "0 0 1 2 3", Machine{Lanes: 2}},
+		{"two readers of one result", "r2 = 1\nr3 = r2\nr4 = r2\nr0 = 1\nexit", "0 1 2 0 2", Machine{Lanes: 2, CrossLane: 1}},
 		{"a map port", "r1 = map[a] +0\nr0 = *(u64 *)(r1 +0)\nr2 = *(u64 *)(r1 +8)\nexit", "0 1 2 2", Machine{Lanes: 4, MapPorts: 1}},
 		{"a memory port", "r2 = *(u64 *)(r10 -8)\nr3 = *(u64 *)(r10 -16)\nr0 = 0\nexit", "0 1 0 1", Machine{Lanes: 4, MemPorts: 1}},
 	} {

@@ -11,90 +11,161 @@ import (
 	"testing"
 
 	"jitnic/host"
+	"jitnic/host/loader"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/nic/vliw"
 	"jitnic/superopt"
+	kernelsamples "jitnic/superopt/bench"
 	"jitnic/superopt/z3"
+
+	cebpf "github.com/cilium/ebpf"
 )
 
 // rate is instructions over cycles, summed.
-type rate struct{ insns, source, cycles, scalar, bound int }
+type rate struct{ insns, source, cycles, bound int }
 
-func (r *rate) add(s *vliw.Schedule, scalar uint32) {
+func (r *rate) add(s *vliw.Schedule) {
 	r.insns += s.Insns
 	r.source += s.Source
 	r.cycles += s.Cycles
 	r.bound += s.Bound
-	r.scalar += int(scalar)
 }
 
 func (r rate) ipc() float64 { return float64(r.insns) / float64(r.cycles) }
 
+// conditions are the cores of the table in doc.go.
+func conditions() []*vliw.Machine {
+	forwarding := vliw.HXDP()
+	forwarding.CrossLane = 0
+	basic := forwarding.Plain()
+	return []*vliw.Machine{basic, forwarding, vliw.HXDP()}
+}
+
 // The figures of doc.go: static IPC of the sample programs and of their traces
-// under hXDP's conditions, with its extensions and without. It fails where
-// traces don't beat the programs they come from.
+// under hXDP's conditions, and the cycles a packet takes either way. It fails
+// where the traces of a program that computes don't beat the program.
 func TestIPC(t *testing.T) {
 	files := captures(t)
-	hxdp, plain := vliw.HXDP(), vliw.HXDP().Plain()
-	motion := vliw.HXDP()
-	motion.NoBounds, motion.NoZeroing = false, false
+	ms := conditions()
 	var out strings.Builder
-	fmt.Fprintf(&out, "%-13s %-34s %-44s\n%-13s %5s %7s %7s %7s %7s %9s %9s %9s %10s %9s  %s\n", "", "program", "traces", "", "insns",
-		"basic", "chains", "hxdp", "insns/t", "plain", "hxdp", "bound", "scalar", "of bound", "superoptimised")
-	var lo, hi float64 = 99, 0
+	fmt.Fprintf(&out, "%-13s %-40s %-40s %s\n", "", "program, static IPC", "traces, static IPC", "cycles a packet")
+	fmt.Fprintf(&out, "%-13s %6s %7s %10s %10s   %7s %7s %10s %10s   %8s %8s %8s\n", "", "insns", "basic", "extended", "hxdp",
+		"insns", "basic", "extended", "hxdp", "program", "traces", "scalar")
 	for _, s := range programs.All() {
 		obj, entry, prepare := sample(t, s)
-		var static [3]*vliw.ProgramSchedule
-		for i, m := range []*vliw.Machine{plain, motion, hxdp} {
+		var static []*vliw.ProgramSchedule
+		for _, m := range ms {
 			p, err := vliw.Program(obj, entry, m)
 			if err != nil {
 				t.Fatal(err)
 			}
-			static[i] = p
+			static = append(static, p)
 		}
-		var p, x rate
+		rates := make([]rate, len(ms))
 		n := 0
+		var packets, whole, traced, scalar float64
 		for _, f := range files {
 			b, err := newBench(obj, entry, prepare, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
+			w, err := newWhole(obj, entry, prepare, ms[2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := ms[2].For(obj.Maps)
+			cycles := map[int32][2]float64{}
 			each(t, f, 300, func(in *vm.Input) {
 				if _, err := b.r.Process(in, &b.want); err != nil {
 					t.Fatalf("%s: %v", filepath.Base(f), err)
 				}
+				var o vm.Output
+				w.it.RunRecorded(in, &o, &w.rec)
+				p := b.r.NIC.LastPath
+				if p < 0 || o.Err != nil {
+					return
+				}
+				c, ok := cycles[p]
+				if !ok {
+					tr := b.r.Paths()[p].Path.Trace
+					c = [2]float64{float64(vliw.Cycles(tr, last)), float64(vliw.ScalarCycles(tr, last))}
+					cycles[p] = c
+				}
+				packets++
+				whole += float64(static[2].Cycles(w.rec.Steps))
+				traced += c[0]
+				scalar += c[1]
 			})
+			w.close()
 			for _, i := range b.r.Paths() {
 				n++
-				for _, k := range []struct {
-					r *rate
-					m *vliw.Machine
-				}{{&p, plain}, {&x, hxdp}} {
-					sc, err := vliw.New(i.Path.Trace, k.m.For(obj.Maps))
+				for k, m := range ms {
+					sc, err := vliw.New(i.Path.Trace, m.For(obj.Maps))
 					if err != nil {
 						t.Fatal(err)
 					}
-					k.r.add(sc, vliw.ScalarCycles(i.Path.Trace, k.m.For(obj.Maps)))
+					rates[k].add(sc)
 				}
 			}
 			b.close()
 		}
-		opt := "-"
+		opt := ""
 		if os.Getenv("JITNIC_LONG") != "" {
 			opt = optimisedIPC(t, s, files)
 		}
-		fmt.Fprintf(&out, "%-13s %5d %7.2f %7.2f %7.2f %7.1f %9.2f %9.2f %9.2f %10.1f %8.0f%%  %s\n", s.Name, static[0].Source,
-			static[0].IPC(), static[1].IPC(), static[2].IPC(), float64(p.source)/float64(n), p.ipc(), x.ipc(),
-			float64(x.insns)/float64(x.bound), float64(p.scalar)/float64(n), 100*float64(x.cycles)/float64(x.bound), opt)
-		lo, hi = min(lo, static[2].IPC()), max(hi, static[2].IPC())
-		if x.ipc() <= static[2].IPC() {
-			t.Logf("%s: traces reach %.2f, the program %.2f", s.Name, x.ipc(), static[2].IPC())
+		fmt.Fprintf(&out, "%-13s %6d %7.2f %10.2f %10.2f   %7.1f %7.2f %10.2f %10.2f   %8.1f %8.1f %8.1f %s\n", s.Name, static[0].Source,
+			static[0].IPC(), static[1].IPC(), static[2].IPC(), float64(rates[0].source)/float64(n), rates[0].ipc(), rates[1].ipc(),
+			rates[2].ipc(), whole/packets, traced/packets, scalar/packets, opt)
+		for k := range ms {
+			// A trace that only says a verdict is two instructions, the second of
+			// which needs the first.
+			if float64(rates[k].source)/float64(n) > 3 && rates[k].ipc() <= static[k].IPC() {
+				t.Errorf("%s: traces reach %.2f, the program %.2f", s.Name, rates[k].ipc(), static[k].IPC())
+			}
 		}
-		t.Logf("%s", static[2].Header())
+		if traced > whole {
+			t.Errorf("%s: traces take %.1f cycles a packet, the program %.1f", s.Name, traced/packets, whole/packets)
+		}
+		t.Logf("%s, %.2f of eBPF a bundle; traces at %.0f%% and %.0f%% of the bound", static[2].Header(), static[2].Effective(),
+			100*float64(rates[1].cycles)/float64(rates[1].bound), 100*float64(rates[2].cycles)/float64(rates[2].bound))
 	}
 	t.Logf("\n%s", out.String())
-	t.Logf("programs %.2f to %.2f", lo, hi)
+}
+
+// The programs hXDP was measured on, as far as today's kernel sources have
+// them and clang here compiles them. What the paper compiled was older source
+// and an older clang, so the figures are logged, not held.
+func TestKernelSamples(t *testing.T) {
+	if os.Getenv("JITNIC_LONG") == "" {
+		t.Skip("skipped: compiles the kernel's samples, which takes a while; JITNIC_LONG=1 does")
+	}
+	dir := t.TempDir()
+	if err := kernelsamples.Build(t.Context(), dir); err != nil {
+		t.Skipf("skipped: %v", err)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*.o"))
+	for _, f := range files {
+		obj, err := loader.Load(f, loader.Options{})
+		if err != nil {
+			t.Logf("%s: %v", filepath.Base(f), err)
+			continue
+		}
+		for _, e := range obj.Programs {
+			if e.Type != cebpf.XDP {
+				continue
+			}
+			line := fmt.Sprintf("%-28s %-28s", filepath.Base(f), e.Name)
+			for _, m := range conditions() {
+				p, err := vliw.Program(obj, e, m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				line += fmt.Sprintf(" %4d/%-4d %.2f (%.2f)", p.Insns, p.Bundles, p.IPC(), p.Effective())
+			}
+			t.Log(line)
+		}
+	}
 }
 
 // optimisedIPC optimises the traces most packets of the captures take, twelve
@@ -139,8 +210,8 @@ func optimisedIPC(t *testing.T, s programs.Sample, files []string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw.add(a, 0)
-		opt.add(c, 0)
+		raw.add(a)
+		opt.add(c)
 	}
 	return fmt.Sprintf("%d traces: %d -> %d insns, %d -> %d cycles, IPC %.2f -> %.2f", n, raw.source, opt.source, raw.cycles, opt.cycles, raw.ipc(), opt.ipc())
 }

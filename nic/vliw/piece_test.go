@@ -137,6 +137,29 @@ func TestScalar(t *testing.T) {
 	}
 }
 
+// The price of pieces of code, by hand.
+func TestCostByHand(t *testing.T) {
+	m := Machine{Lanes: 2, Load: 3, Mul: 4}
+	cost := Cost(&m)
+	for code, want := range map[string]int{
+		"exit":                   1,
+		"r0 = 1\nexit":           2,
+		"r0 = 1":                 1,
+		"r0 *= 3":                4,
+		"r2 = 1\nr3 = 2\nr4 = 3": 2,
+		"r2 = *(u32 *)(r1 +0)":   3,
+		"r2 = 1\nif r2 == 0 goto +1\nr0 = 1\nr3 = 1\nexit": 4,
+	} {
+		tr := parse(t, code)
+		if got := cost(tr.Code); got != want {
+			t.Errorf("%q: %d, want %d", code, got, want)
+		}
+	}
+	if got := cost(nil); got != 0 {
+		t.Errorf("nothing: %d", got)
+	}
+}
+
 // Every built-in profile gives a machine, and each latency it has arrives.
 func TestMachineOf(t *testing.T) {
 	n := &profile.NIC{Name: "x", Lanes: 3, Helpers: 1, MemPorts: 2, MapPorts: 4, LatALU: 5, LatMul: 6, LatDiv: 7, LatPacket: 8, LatStore: 9,

@@ -52,8 +52,17 @@ type piece struct {
 	bundles    [][]int32
 }
 
-// IPC is the static number of instructions per cycle, as hXDP counts it:
-// instructions over bundles.
+// Effective is the number of eBPF instructions per bundle, those that were
+// removed or fused counted in.
+func (p *ProgramSchedule) Effective() float64 {
+	if p.Bundles == 0 {
+		return 0
+	}
+	return float64(p.Source) / float64(p.Bundles)
+}
+
+// IPC is the static number of instructions per cycle: instructions of the core
+// over bundles, empty ones included.
 func (p *ProgramSchedule) IPC() float64 {
 	if p.Bundles == 0 {
 		return 0

@@ -28,6 +28,10 @@ type Schedule struct {
 // over bundles, empty ones included.
 func (s *Schedule) IPC() float64 { return float64(s.Insns) / float64(s.Cycles) }
 
+// Effective is the number of eBPF instructions a cycle does, those fused to one
+// counted as two.
+func (s *Schedule) Effective() float64 { return float64(s.Source) / float64(s.Cycles) }
+
 // Scheduler keeps the buffers of scheduling, so that [Scheduler.Cost]
 // allocates nothing once they have grown. Not safe for concurrent use.
 type Scheduler struct {
@@ -95,8 +99,9 @@ func (s *Scheduler) plan(meta []trace.Meta, straight bool) int32 {
 
 // Cost is the cycles of a piece of code without jumps. Code with jumps is
 // priced as if it ran from its first slot to its last, a branch ending a
-// bundle. Code that isn't eBPF costs its length. It allocates nothing once its
-// buffers have grown.
+// bundle. Without an exit at its end it lasts until all results are there. Code
+// that isn't eBPF costs its length. It allocates nothing once its buffers have
+// grown.
 func (s *Scheduler) Cost(code []ebpf.Insn) int {
 	ops, err := opsOf(code, s.ops)
 	if err != nil {
@@ -110,7 +115,13 @@ func (s *Scheduler) Cost(code []ebpf.Insn) int {
 		}
 	}
 	straight := branches == 0 || branches == 1 && ops[len(ops)-1].isExit()
-	return int(s.plan(nil, straight))
+	cycles := s.plan(nil, straight)
+	if n := len(s.ops); n == 0 || !s.ops[n-1].isExit() {
+		for i := range s.g.nodes {
+			cycles = max(cycles, s.g.nodes[i].issue+s.g.nodes[i].lat)
+		}
+	}
+	return int(cycles)
 }
 
 // Cost is [Scheduler.Cost] as a function of its own, for a single caller.
