@@ -2,12 +2,14 @@ package vliw_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
 
 	"jitnic/host"
 	"jitnic/host/ebpf"
+	"jitnic/host/loader"
 	"jitnic/host/progen"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
@@ -224,4 +226,61 @@ func BenchmarkCost(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Whatever the input, there is a schedule or an error, never a panic.
+func TestAnyInput(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 11))
+	cost := vliw.Cost(vliw.HXDP())
+	scheduled, whole := 0, 0
+	for range 4000 {
+		code := make([]ebpf.Insn, rng.IntN(24))
+		for i := range code {
+			code[i] = ebpf.Insn{Op: uint8(rng.Uint32()), Dst: uint8(rng.IntN(12)), Src: uint8(rng.IntN(12)), Off: int16(rng.IntN(16) - 8), Imm: int32(rng.IntN(400) - 100)}
+		}
+		code = append(code, ebpf.Insn{Op: ebpf.OpExit})
+		for _, m := range machines() {
+			if s, err := vliw.New(&trace.Trace{Code: code}, m); err == nil {
+				scheduled++
+				if s.Cycles < s.Bound {
+					t.Fatalf("%d cycles, below the bound of %d\n%s", s.Cycles, s.Bound, s.Format(nil))
+				}
+			}
+			p := &loader.Program{Name: "p", Insns: code}
+			if _, err := vliw.Program(&loader.Object{Programs: []*loader.Program{p}}, p, m); err == nil {
+				whole++
+			}
+		}
+		if n := cost(code); n <= 0 {
+			t.Fatalf("cost %d", n)
+		}
+	}
+	t.Logf("%d schedules, %d programs", scheduled, whole)
+}
+
+// BenchmarkCycles times a recorded run of a sample program.
+func BenchmarkCycles(b *testing.B) {
+	s, err := programs.Get("conntrack")
+	if err != nil {
+		b.Fatal(err)
+	}
+	obj, entry, prepare := sample(b, s)
+	w, err := newWhole(obj, entry, prepare, vliw.HXDP())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer w.close()
+	var steps []vm.Step
+	each(b, captures(b)[0], 50, func(in *vm.Input) {
+		var out vm.Output
+		w.it.RunRecorded(in, &out, &w.rec)
+		if len(w.rec.Steps) > len(steps) {
+			steps = slices.Clone(w.rec.Steps)
+		}
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		w.p.Cycles(steps)
+	}
+	b.ReportMetric(float64(len(steps)), "steps")
 }
