@@ -16,6 +16,7 @@ type Figures struct {
 	Loss       float64 `json:"loss"` // of packets offered, where the program drops none of these
 	Ingress    uint64  `json:"lost_ingress"`
 	AtHost     uint64  `json:"lost_host"`
+	Transmit   uint64  `json:"lost_transmit"` // the host's ring to the device was full
 	Egress     uint64  `json:"lost_egress"`
 	NeedsHost  uint64  `json:"lost_needs_host"`
 
@@ -84,7 +85,7 @@ func figures(r *device.Result) *Figures {
 	per := func(n float64) float64 { return n / float64(max(r.Packets, 1)) }
 	f := &Figures{
 		Mode: r.Mode.String(), Packets: r.Packets, Offered: r.Offered, Throughput: r.Throughput, Loss: r.Loss(),
-		Ingress: r.Drops.Ingress, AtHost: r.Drops.Host, Egress: r.Drops.Egress, NeedsHost: r.Drops.NeedsHost,
+		Ingress: r.Drops.Ingress, AtHost: r.Drops.Host, Transmit: r.Drops.Transmit, Egress: r.Drops.Egress, NeedsHost: r.Drops.NeedsHost,
 		HitRatio: r.HitRatio(),
 		Mean:     ns(r.Latency.Mean), P50: ns(float64(r.Latency.P50)), P99: ns(float64(r.Latency.P99)), P999: ns(float64(r.Latency.P999)),
 		Max: ns(float64(r.Latency.Max)), HitMean: ns(r.HitLatency.Mean), MissMean: ns(r.MissLatency.Mean),

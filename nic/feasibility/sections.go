@@ -11,6 +11,7 @@ import (
 	"jitnic/nic/device"
 	"jitnic/nic/device/load"
 	"jitnic/nic/fit"
+	"jitnic/nic/match"
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
@@ -70,30 +71,22 @@ func (s *study) traceCost(p *price.Prices) TraceCost {
 	return c
 }
 
-// variants are runs at the study's rate that differ in one thing: flows kept in
-// order, or not kept where the study keeps them; and a cold cache.
-func (s *study) variants(c *costs) error {
+// order is the run at the study's rate with flows kept in order, or not kept
+// where the study keeps them.
+func (s *study) order(c *costs) error {
 	opt := s.options(c, device.Both)
 	opt.Ordered = !opt.Ordered
-	var err error
-	if err = s.step("keeping flows in order", 0, 2); err != nil {
-		return err
+	err := s.step("keeping flows in order", 0, 1)
+	if err == nil {
+		s.Ordered, err = s.device(c, opt, s.opt.Packets)
 	}
-	if s.Ordered, err = s.device(c, opt, s.opt.Packets); err != nil {
-		return err
-	}
-	if err = s.step("beginning cold", 1, 2); err != nil {
-		return err
-	}
-	opt = s.options(c, device.Both)
-	opt.Settle = 0
-	s.Cold, err = s.device(c, opt, s.opt.Packets)
 	return err
 }
 
 // memory runs the four memory models.
 func (s *study) memory(c *costs) error {
 	models := []profile.MemoryModel{profile.MemNIC, profile.MemHost, profile.MemShared, profile.MemReplicated}
+	var rows []MemoryRow
 	for i, m := range models {
 		if err := s.step("memory model "+string(m), i, len(models)); err != nil {
 			return err
@@ -105,8 +98,9 @@ func (s *study) memory(c *costs) error {
 		if err != nil {
 			return err
 		}
-		s.Memory = append(s.Memory, MemoryRow{string(m), f})
+		rows = append(rows, MemoryRow{string(m), f})
 	}
+	s.Memory = rows
 	return nil
 }
 
@@ -164,7 +158,7 @@ func (s *study) sensitivity() error {
 		if err != nil {
 			return nil, err
 		}
-		return s.outcome(c, both, host), nil
+		return s.outcome(c, both, host, nil), nil
 	}
 	base, err := at(s.n, s.h)
 	if err != nil {
@@ -173,7 +167,7 @@ func (s *study) sensitivity() error {
 	want, _, _ := base.judge()
 	end := func(value string, o *outcome) SwingEnd {
 		a, _, _ := o.judge()
-		return SwingEnd{Value: value, Answer: a, Cores: o.Both.CoresNeeded + o.compileCores(), Mean: o.Both.Mean, Loss: o.Both.Loss, Hits: o.Both.HitRatio}
+		return SwingEnd{Value: value, Answer: a, Cores: o.Both.CoresNeeded + o.CompileCores, Mean: o.Both.Mean, Loss: o.Both.Loss, Hits: o.Both.HitRatio}
 	}
 	outcomes := make([]*outcome, len(points))
 	err = s.each("sweeping assumed figures", len(points), func(i int) error {
@@ -301,6 +295,7 @@ func (s *study) bench(c *costs) *load.Bench {
 func (s *study) curves(c *costs) error {
 	modes := load.AllModes()
 	b := s.bench(c)
+	var curves []Curve
 	for i, m := range modes {
 		if err := s.step("load curves", i, len(modes)); err != nil {
 			return err
@@ -313,38 +308,40 @@ func (s *study) curves(c *costs) error {
 		for _, p := range points {
 			curve.Points = append(curve.Points, figures(p.Result))
 		}
-		s.Curves = append(s.Curves, curve)
+		curves = append(curves, curve)
 	}
+	s.Curves = curves
 	return nil
 }
 
 // throughput is RFC 2544's search, before and after superoptimization.
 func (s *study) throughput(raw, best *costs) error {
-	search := func(c *costs, optimised bool, modes []device.Mode) error {
-		b := s.bench(c)
-		b.Load.Arrivals, b.Load.Times = device.Constant, nil
-		found, err := b.Throughputs(s.ctx, modes, 0)
+	type search struct {
+		c         *costs
+		optimised bool
+		modes     []device.Mode
+	}
+	searches := []search{{raw, false, load.AllModes()}}
+	if s.Optimised {
+		searches = append(searches, search{best, true, []device.Mode{device.NICOnly, device.Both}})
+	}
+	var out []Throughput
+	for i, x := range searches {
+		if err := s.step("searching the throughput", i, len(searches)); err != nil {
+			return err
+		}
+		b := s.bench(x.c)
+		b.Load.Arrivals, b.Load.Times, b.Load.Burst = device.Constant, nil, 0
+		found, err := b.Throughputs(s.ctx, x.modes, 0)
 		if err != nil {
 			return err
 		}
 		for i := range found {
-			s.Throughput = append(s.Throughput, throughputOf(&found[i], optimised))
+			out = append(out, throughputOf(&found[i], x.optimised))
 		}
-		return nil
 	}
-	if err := s.step("searching the throughput", 0, 2); err != nil {
-		return err
-	}
-	if err := search(raw, false, load.AllModes()); err != nil {
-		return err
-	}
-	if !s.Optimised {
-		return nil
-	}
-	if err := s.step("searching the throughput", 1, 2); err != nil {
-		return err
-	}
-	return search(best, true, []device.Mode{device.NICOnly, device.Both})
+	s.Throughput = out
+	return nil
 }
 
 // throughputOf names what keeps a mode from more: the link, or the station that
@@ -383,11 +380,16 @@ func throughputOf(t *load.Throughput, optimised bool) Throughput {
 	return out
 }
 
-// placed are the maps that paths on the device use.
-func placed(r *fit.Report) []bool {
+// placed are the maps that paths on the device use: those it takes by its own
+// limits and by its matcher's.
+func placed(r *fit.Report, m *match.Costs) []bool {
 	out := make([]bool, len(r.Maps))
-	for i := range r.Maps {
-		out[i] = r.Maps[i].Placed
+	for i := range r.Paths {
+		if p := &r.Paths[i]; len(p.Blockers) == 0 && m.Paths[i].Refused == "" {
+			for _, id := range p.Maps {
+				out[id] = true
+			}
+		}
 	}
 	return out
 }

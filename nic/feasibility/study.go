@@ -98,6 +98,7 @@ type Need struct {
 	CapturedInstalls float64 `json:"installs_per_second_captured"` // at the capture's own rate
 	Installs         float64 `json:"installs_per_second"`          // at Rate
 	InstallLimit     float64 `json:"install_limit_per_second"`     // 0: no limit
+	Offload          float64 `json:"offloadable"`                  // share of packets that matcher and executor can take
 	CoresSaved       float64 `json:"host_cores_saved"`
 	CompileCores     float64 `json:"compile_cores"`
 	PCIeSaved        float64 `json:"pcie_bytes_saved_per_packet"`
@@ -270,7 +271,7 @@ func (s *study) run() error {
 		on bool
 		do func() error
 	}{
-		{true, func() error { return s.variants(c) }},
+		{true, func() error { return s.order(c) }},
 		{s.opt.Memory, func() error { return s.memory(c) }},
 		{s.opt.Sensitivity, s.sensitivity},
 		{len(s.opt.Rates) > 0, func() error { return s.curves(c) }},
@@ -298,12 +299,16 @@ func (s *study) budget(c *costs) (cfg cache.Config, says string) {
 	case cfg.Slots > 0:
 		return cfg, fmt.Sprintf("%d slots, as asked for", cfg.Slots)
 	default:
-		var paths, slots uint64
+		var paths, slots, entries uint64
 		for i := range c.prices.In.Paths {
 			if p := &c.prices.In.Paths[i]; !p.Refused {
 				paths++
 				slots += uint64(p.Slots)
+				entries += c.match.Paths[i].Entries
 			}
+		}
+		if n.Matcher == profile.MatchTree && s.tree != nil { // its nodes are shared
+			entries = min(entries, uint64(s.tree.Nodes()))
 		}
 		if paths == 0 {
 			cfg.Entries = 1
@@ -314,10 +319,10 @@ func (s *study) budget(c *costs) (cfg cache.Config, says string) {
 			held, cfg.Entries = n.Entries, n.Entries
 			says = fmt.Sprintf("%d traces: limit.entries", n.Entries)
 		}
-		if n.MatcherCapacity > 0 && c.match.Entries > 0 {
-			if h := max(n.MatcherCapacity*paths/c.match.Entries, 1); h < held && h < paths {
+		if n.MatcherCapacity > 0 && entries > n.MatcherCapacity {
+			if h := max(n.MatcherCapacity*paths/entries, 1); h < held {
 				held, cfg.Entries = h, h
-				says = fmt.Sprintf("%d traces: matcher.capacity of %d at %.1f entries a trace", h, n.MatcherCapacity, float64(c.match.Entries)/float64(paths))
+				says = fmt.Sprintf("%d traces: matcher.capacity of %d at %.1f entries a trace", h, n.MatcherCapacity, float64(entries)/float64(paths))
 			}
 		}
 		if n.Slots > 0 && n.Slots*paths/slots < held {
@@ -350,7 +355,7 @@ func (s *study) cost(n *profile.NIC, h *profile.Host, raw bool) (*costs, error) 
 	if c.match, err = s.x.Costs(s.tree, n); err != nil {
 		return nil, err
 	}
-	c.prices, err = price.Build(s.w, n, h, price.Parts{Match: c.match, Refused: refused(c.fit), Placed: placed(c.fit), Raw: raw})
+	c.prices, err = price.Build(s.w, n, h, price.Parts{Match: c.match, Refused: refused(c.fit), Placed: placed(c.fit, c.match), Raw: raw})
 	if err != nil {
 		return nil, err
 	}
@@ -358,11 +363,18 @@ func (s *study) cost(n *profile.NIC, h *profile.Host, raw bool) (*costs, error) 
 	return c, nil
 }
 
+// burst is how many packets come back to back where the load is in bursts:
+// what a sender usually hands to its device at once.
+const burst = 32
+
 // load is the offered load of a run.
 func (s *study) load(rate uint64, packets int) device.Load {
 	l := device.Load{Arrivals: s.opt.Arrivals, Rate: rate, Packets: packets, Seed: s.opt.Seed}
-	if l.Arrivals == device.Capture {
+	switch l.Arrivals {
+	case device.Capture:
 		l.Times = s.w.Time
+	case device.Burst:
+		l.Burst = burst
 	}
 	return l
 }
@@ -381,64 +393,113 @@ func (s *study) device(c *costs, opt device.Options, packets int) (*Figures, err
 	return figures(r), nil
 }
 
-// point is the run at the study's rate, in all modes.
+// point is the run at the study's rate, in all modes, and the same from a cold
+// cache.
 func (s *study) point(c *costs) (*outcome, error) {
-	for i, mode := range []device.Mode{device.Both, device.HostOnly, device.NICOnly} {
-		if err := s.step("running "+mode.String(), i, 3); err != nil {
+	cold := s.options(c, device.Both)
+	cold.Settle = 0
+	var got []*Figures
+	for i, opt := range []device.Options{s.options(c, device.Both), s.options(c, device.HostOnly), s.options(c, device.NICOnly), cold} {
+		if err := s.step("running "+opt.Mode.String(), i, 4); err != nil {
 			return nil, err
 		}
-		f, err := s.device(c, s.options(c, mode), s.opt.Packets)
+		f, err := s.device(c, opt, s.opt.Packets)
 		if err != nil {
 			return nil, err
 		}
-		s.Point = append(s.Point, f)
+		got = append(got, f)
 	}
-	return s.outcome(c, s.Point[0], s.Point[1]), nil
+	s.Point, s.Cold = got[:3], got[3]
+	return s.outcome(c, s.Point[0], s.Point[1], s.Cold), nil
 }
 
-// outcome judges a pair of runs.
-func (s *study) outcome(c *costs, both, host *Figures) *outcome {
+// outcome judges a pair of runs. cold, where not nil, says what a miss costs a
+// compiler where the settled run begins no install.
+func (s *study) outcome(c *costs, both, host, cold *Figures) *outcome {
 	o := &outcome{Both: both, Host: host}
 	in := c.prices.In
-	var hit, alone, compile float64 // of the packets that the device can take
+	var n, core, reads [2]float64 // of packets that the device can take, and of the rest
+	var hit float64
 	for i := range in.Packets {
 		p := &in.Packets[i]
+		k := 0
 		if p.Path < 0 || in.Paths[p.Path].Refused {
-			continue
-		}
-		o.Offload++
-		alone += float64(c.h.Driver + uint64(p.Host))
-		if p.Fate == device.Up {
+			k = 1
+		} else if p.Fate == device.Up {
 			hit += float64(c.h.Driver + c.h.Pass)
 		}
-	}
-	can := max(o.Offload, 1)
-	o.Offload /= float64(len(in.Packets))
-	if both.Begun > 0 {
-		var sum, n float64
-		for i := range in.Paths {
-			if !in.Paths[i].Refused {
-				sum += float64(in.Paths[i].Compile)
-				n++
+		n[k]++
+		core[k] += float64(c.h.Driver+uint64(p.Host)) / 1000
+		for _, a := range in.Accesses[p.First : p.First+uint32(p.N)] {
+			if !a.Write {
+				reads[k]++
 			}
 		}
-		if n > 0 {
-			compile = sum / n * float64(both.Begun) / (float64(both.Packets) * max(1-both.HitRatio, 1e-9))
-		}
+	}
+	o.Offload = n[0] / (n[0] + n[1])
+	compile := meanCompile(in)
+	o.CompileCores = compile * float64(both.Begun) / float64(both.Packets) * both.Offered / 1e9
+	// A read of a core that reaches across PCIe takes what it took in the run.
+	stall := 0.0
+	if m := both.Memory; m != nil && m.HostReads > 0 {
+		stall = m.StallHost * float64(both.Packets) / float64(m.HostReads)
+	} else if c.n.Memory == profile.MemNIC {
+		stall = float64(c.n.PCIeRead + numa(c.n, s.opt.Remote))
 	}
 	e := &o.Even
-	e.Compile = compile / 1000
-	e.HostCore, e.MissCore, e.HitCore = alone/can/1000, alone/can/1000, hit/can/1000
-	if m := both.Memory; m != nil && both.HitRatio < 1 { // stalls of cores that reach across PCIe
-		e.MissCore += m.StallHost / (1 - both.HitRatio)
+	e.Share = o.Offload
+	for k := range n {
+		n[k] = max(n[k], 1)
 	}
+	e.HostCore, e.MissCore, e.HitCore = core[0]/n[0], (core[0]+reads[0]*stall)/n[0], hit/n[0]/1000
+	e.RestHost, e.Rest = core[1]/n[1], (core[1]+reads[1]*stall)/n[1]
+	e.Compile = compile * perMiss(both)
+	if both.Begun == 0 && cold != nil {
+		e.Compile = compile * perMiss(cold)
+	}
+	rest, restHost := (1-e.Share)*e.Rest, (1-e.Share)*e.RestHost
+	e.Cores = breakEven(e.Share*(e.MissCore+e.Compile)+rest, e.Share*e.HitCore+rest, e.Share*e.HostCore+restHost, e.Share)
 	e.MissLatency, e.HitLatency, e.HostLatency = both.MissMean, both.HitMean, host.Mean
 	if e.MissLatency == 0 { // nothing missed: as on the host alone, the matcher asked in vain
 		e.MissLatency = host.Mean + 1e6*float64(c.match.Miss)/float64(c.n.Clock)
 	}
-	e.Cores = breakEven(e.MissCore+e.Compile, e.HitCore, e.HostCore)
-	e.Latency = breakEven(e.MissLatency, e.HitLatency, e.HostLatency)
+	if e.HitLatency > 0 {
+		e.Latency = breakEven(e.MissLatency, (1-e.Share)*e.MissLatency+e.Share*e.HitLatency, e.HostLatency, e.Share)
+	} else { // nothing hit
+		e.Latency = never
+	}
 	return o
+}
+
+// meanCompile is what a trace takes a compiler, in ns, on average over the
+// paths that the device takes.
+func meanCompile(in *device.Input) float64 {
+	var sum, n float64
+	for i := range in.Paths {
+		if !in.Paths[i].Refused {
+			sum += float64(in.Paths[i].Compile)
+			n++
+		}
+	}
+	return sum / max(n, 1) / 1000
+}
+
+// perMiss is how many installs a run begins for each miss of a packet that the
+// device can take.
+func perMiss(f *Figures) float64 {
+	misses := -float64(f.Outcomes[cache.Hit.String()]) - float64(f.Outcomes[cache.Uncacheable.String()])
+	for _, n := range f.Outcomes {
+		misses += float64(n)
+	}
+	return float64(f.Begun) / max(misses, 1)
+}
+
+// numa is what the model adds to each crossing for memory on the other socket.
+func numa(n *profile.NIC, remote bool) uint64 {
+	if remote && n.PCIeNUMA == 0 {
+		return device.RemoteNUMA
+	}
+	return n.PCIeNUMA
 }
 
 // need is what the offload asks for and what it gives.
@@ -461,7 +522,8 @@ func (s *study) need(o *outcome, c *costs) {
 	if r := float64(c.n.InstallRate); r > 0 && (d.InstallLimit == 0 || r < d.InstallLimit) {
 		d.InstallLimit = r
 	}
-	d.CompileCores = o.compileCores()
+	d.CompileCores = o.CompileCores
+	d.Offload = o.Offload
 	d.CoresSaved = o.Host.CoresNeeded - o.Both.CoresNeeded - d.CompileCores
 	d.PCIeSaved = o.Host.PCIeUp + o.Host.PCIeDown - o.Both.PCIeUp - o.Both.PCIeDown
 	d.LatencyWon = o.Host.Mean - o.Both.Mean

@@ -25,22 +25,28 @@ type Verdict struct {
 	On       []string `json:"depends_on,omitempty"` // parameters that alone turn the answer
 }
 
-// BreakEven is the hit ratio below which the offload loses against the host
-// alone, by two measures: 0 where it wins at any hit ratio, above 1 where it
-// loses at every one; of the packets that the device can take. It is of mean
-// times in this workload, the cost of a miss, of an install and
-// of a hit taken as measured in the run.
+// BreakEven is the hit ratio, of all packets looked up, below which the offload
+// loses against the host alone, by two measures: 0 where it does not lose at any
+// hit ratio, above 1 where it loses, or at least doesn't win, at every one that
+// the packets allow. A hit, a miss and an install cost what they cost on average
+// in this workload's run.
 //
-//	cores    (miss core time + compile time per miss) × (1−h) + hit core time × h = host-only core time
-//	latency  miss latency × (1−h) + hit latency × h = host-only latency
+//	cores    hit × h + (miss + compile) × (s−h) + rest × (1−s) = host only × s + host only, rest × (1−s)
+//	latency  hit × h + miss × (1−h) = host only
+//
+// h is the hit ratio and s the share of packets that the device can take; the
+// rest costs more than on the host alone where its maps are on the device.
 type BreakEven struct {
 	Cores   float64 `json:"cores"`
 	Latency float64 `json:"latency"`
 	// What they are made of, ns a packet.
+	Share       float64 `json:"offloadable"`
 	MissCore    float64 `json:"miss_core_ns"`
 	HitCore     float64 `json:"hit_core_ns"`
 	Compile     float64 `json:"compile_ns_per_miss"`
 	HostCore    float64 `json:"host_only_core_ns"`
+	Rest        float64 `json:"rest_core_ns"`
+	RestHost    float64 `json:"rest_host_only_core_ns"`
 	MissLatency float64 `json:"miss_latency_ns"`
 	HitLatency  float64 `json:"hit_latency_ns"`
 	HostLatency float64 `json:"host_only_latency_ns"`
@@ -49,25 +55,25 @@ type BreakEven struct {
 // never is the break-even of what loses at every hit ratio.
 const never = 2
 
-// breakEven solves miss·(1−h) + hit·h = alone for h.
-func breakEven(miss, hit, alone float64) float64 {
-	if miss <= alone {
+// breakEven is the hit ratio at which a cost that falls from none, where nothing
+// hits, to all, where the share of packets that can hit does, is alone's.
+func breakEven(none, all, alone, share float64) float64 {
+	switch {
+	case share == 0 || all >= alone:
+		return never
+	case none <= alone:
 		return 0
 	}
-	if miss <= hit { // more hits don't help
-		return never
-	}
-	if h := (miss - alone) / (miss - hit); h <= 1 {
-		return h
-	}
-	return never
+	return share * (none - alone) / (none - all)
 }
 
 // outcome is what an answer is judged by.
 type outcome struct {
 	Both, Host *Figures
 	Offload    float64 // share of packets that the device can take at all
-	Even       BreakEven
+	// CompileCores is how many cores make traces.
+	CompileCores float64
+	Even         BreakEven
 }
 
 // saved is the share of host cores that the offload saves, by need.
@@ -75,12 +81,7 @@ func (o *outcome) saved() float64 {
 	if o.Host.CoresNeeded == 0 {
 		return 0
 	}
-	return 1 - (o.Both.CoresNeeded+o.compileCores())/o.Host.CoresNeeded
-}
-
-// compileCores is how many cores make traces.
-func (o *outcome) compileCores() float64 {
-	return o.Even.Compile * (1 - o.Both.HitRatio) * o.Both.Offered / 1e9
+	return 1 - (o.Both.CoresNeeded+o.CompileCores)/o.Host.CoresNeeded
 }
 
 // least is the difference that counts: a hundredth of what is compared.
@@ -91,7 +92,7 @@ const least = 0.01
 // loses more; else it depends on what is asked for.
 func (o *outcome) judge() (a Answer, pro, con []string) {
 	saved := o.saved()
-	cores := fmt.Sprintf("%s of host cores (%s instead of %s)", percent(math.Abs(saved)), number(o.Both.CoresNeeded+o.compileCores()), number(o.Host.CoresNeeded))
+	cores := fmt.Sprintf("%s of host cores (%s instead of %s)", percent(math.Abs(saved)), number(o.Both.CoresNeeded+o.CompileCores), number(o.Host.CoresNeeded))
 	switch {
 	case saved > least:
 		pro = append(pro, "saves "+cores)
