@@ -213,44 +213,49 @@ func theilSen(x, y []float64) (base, slope float64) {
 	return math.Max(0, quantile(rest, 0.5)), slope
 }
 
+// Limits of optimises, in time: what takes longer is cut off and said to be.
+const (
+	optimiseAll = 40 * time.Second
+	optimiseOne = 10 * time.Second
+)
+
 // optimises times the optimiser on paths of the samples, and gives ns for each
 // executed instruction. It isn't run where none was given.
 func optimises(b *bench) error {
 	if b.opt.Optimise == nil {
 		return nil
 	}
-	n := b.opt.OptimisePaths
-	if n == 0 {
-		n = 1
-	}
-	all, err := samples(n, b.opt.Seed)
+	all, err := samples(max(1, b.opt.OptimisePaths), b.opt.Seed)
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	var per []float64
+	cut, left := 0, 0
 	for _, s := range all {
-		o := host.ExploreOptions()
-		o.Prepare = s.prepare
-		r, err := host.New(s.obj, s.entry, o)
+		r, err := runtimeOf(s)
 		if err != nil {
 			return err
 		}
-		var out vm.Output
-		for i, p := range s.packets {
-			if _, err := r.Process(&vm.Input{Data: p, TimeNS: uint64(i) * 1000, IfIndex: 1, Packet: uint64(i)}, &out); err != nil {
-				r.Close()
-				return err
-			}
-		}
 		for i, p := range r.Paths() {
-			b.progress(fmt.Sprintf("superoptimizing: %s, path %d", s.name, i))
-			began := time.Now()
-			_, err := b.opt.Optimise(b.ctx, p.Path, r.Comp)
-			t := time.Since(began)
-			if err == nil {
-				err = b.ctx.Err()
+			if time.Since(began) > optimiseAll {
+				left++
+				continue
 			}
-			if err != nil {
+			b.progress(fmt.Sprintf("superoptimizing: %s, path %d", s.name, i))
+			ctx, stop := context.WithTimeout(b.ctx, optimiseOne)
+			start := time.Now()
+			_, err := b.opt.Optimise(ctx, p.Path, r.Comp)
+			t := time.Since(start)
+			late := ctx.Err() != nil
+			stop()
+			switch {
+			case b.ctx.Err() != nil:
+				r.Close()
+				return b.ctx.Err()
+			case late:
+				cut++
+			case err != nil:
 				r.Close()
 				return err
 			}
@@ -264,9 +269,33 @@ func optimises(b *bench) error {
 	f := of(per)
 	f.Group, f.Name, f.Ops = "compile", "optimise", 1
 	f.Note = fmt.Sprintf("superoptimizing and proving, for each instruction the path executed: median over %d paths of the samples", len(per))
+	if cut > 0 {
+		f.Note += fmt.Sprintf(", %d of them cut off at %v", cut, optimiseOne)
+	}
+	if left > 0 {
+		f.Note += fmt.Sprintf(", %d more not begun after %v", left, optimiseAll)
+	}
 	if b.opt.OptimiseNote != "" {
 		f.Note += "; " + b.opt.OptimiseNote
 	}
 	b.note(f)
 	return nil
+}
+
+// runtimeOf makes a runtime that knows the paths of a sample's packets.
+func runtimeOf(s *sample) (*host.Runtime, error) {
+	o := host.ExploreOptions()
+	o.Prepare = s.prepare
+	r, err := host.New(s.obj, s.entry, o)
+	if err != nil {
+		return nil, err
+	}
+	var out vm.Output
+	for i, p := range s.packets {
+		if _, err := r.Process(&vm.Input{Data: p, TimeNS: uint64(i) * 1000, IfIndex: 1, Packet: uint64(i)}, &out); err != nil {
+			r.Close()
+			return nil, err
+		}
+	}
+	return r, nil
 }

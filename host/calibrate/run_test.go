@@ -2,12 +2,15 @@ package calibrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"jitnic/nic/profile"
+	"jitnic/pathcond"
+	"jitnic/trace"
 )
 
 func brief() Options {
@@ -212,5 +215,35 @@ func TestCPUInfo(t *testing.T) {
 	}
 	if m := (Machine{}).cpuinfo("flags : fpu hypervisors"); m.Virtual {
 		t.Errorf("%+v", m)
+	}
+}
+
+// TestOptimise: what is given is called once for each path, and an error of it
+// is told.
+func TestOptimise(t *testing.T) {
+	need(t)
+	opt := brief()
+	opt.Steps, opt.OptimiseNote = []string{"optimise"}, "by hand"
+	calls := 0
+	opt.Optimise = func(_ context.Context, p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error) {
+		calls++
+		if p.Trace == nil || c == nil {
+			t.Error("a path without a trace")
+		}
+		return p.Trace, nil
+	}
+	s, err := Run(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := s.Find("compile", "optimise")
+	if f == nil || f.Rounds != calls || calls < 5 || !strings.HasSuffix(f.Note, "by hand") {
+		t.Errorf("%d calls, figure %+v", calls, f)
+	}
+	opt.Optimise = func(context.Context, *pathcond.Path, *pathcond.Compiler) (*trace.Trace, error) {
+		return nil, errors.New("no solver")
+	}
+	if _, err := Run(t.Context(), opt); err == nil || err.Error() != "calibrate optimise: no solver" {
+		t.Errorf("error %v", err)
 	}
 }
