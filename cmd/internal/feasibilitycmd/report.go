@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/nic/device"
 	"jitnic/nic/feasibility"
 )
 
@@ -35,7 +36,7 @@ func (o *options) write(r *Report, stdout io.Writer) error {
 			return err
 		}
 		if o.json != "-" {
-			fmt.Fprintf(stdout, "\nwritten to %s: report.html, study.json and the plots as SVG and PNG\n", o.out)
+			fmt.Fprintf(stdout, "\nwritten to %s: report.html, study.json, rows.csv and the plots as SVG and PNG\n", o.out)
 		}
 	}
 	if r.Partial {
@@ -44,14 +45,119 @@ func (o *options) write(r *Report, stdout io.Writer) error {
 	return nil
 }
 
+// files are what the folder holds.
 func (r *Report) files() ([]report.File, error) {
-	return []report.File{{Name: "study.json", Write: func(w io.Writer) error { return report.WriteJSON("-", w, r) }}}, nil
+	out := []report.File{
+		{Name: "report.html", Write: r.Page},
+		{Name: "rows.csv", Write: r.CSV},
+		{Name: "study.json", Write: func(w io.Writer) error { return report.WriteJSON("-", w, r) }},
+	}
+	plots, err := r.plots()
+	return append(out, plots...), err
 }
 
-// Text writes the report for a terminal.
-func (r *Report) Text(w io.Writer) error {
-	for _, s := range r.Studies {
-		fmt.Fprintln(w, s.Verdict.Sentence)
+// title names what was studied.
+func (r *Report) title() string {
+	if len(r.Studies) == 0 {
+		return "nothing"
+	}
+	s := r.Studies[0]
+	return s.Program + " on " + s.Capture
+}
+
+// facts are what all studies have in common.
+func (r *Report) facts() [][2]string {
+	if len(r.Studies) == 0 {
+		return nil
+	}
+	s := r.Studies[0]
+	capture := fmt.Sprintf("%s: %s packets", s.Capture, report.Count(s.Packets))
+	if s.Seconds > 0 {
+		capture += fmt.Sprintf(" in %s s", digits(s.Seconds))
+	}
+	best := "traces as recorded"
+	if s.Optimised {
+		best = "traces superoptimized"
+	}
+	admission := ""
+	if s.Admission != "always" {
+		admission = ", admission " + s.Admission
+	}
+	return [][2]string{
+		{"program", fmt.Sprintf("%s, %s; %s", s.Program, plural(s.Paths, "path", "paths"), best)},
+		{"capture", capture},
+		{"load", fmt.Sprintf("%s, arrivals %s", pps(float64(s.Rate)), s.Arrivals)},
+		{"trace cache", fmt.Sprintf("policy %s%s, installed when missed for the %s time", s.Policy, admission, ordinal(s.Hot))},
+		{"host", fmt.Sprintf("%s: %s", s.Host.Name, s.Host.Title)},
+	}
+}
+
+func ordinal(n uint32) string {
+	switch {
+	case n%100/10 == 1:
+	case n%10 == 1:
+		return fmt.Sprintf("%dst", n)
+	case n%10 == 2:
+		return fmt.Sprintf("%dnd", n)
+	case n%10 == 3:
+		return fmt.Sprintf("%drd", n)
+	}
+	return fmt.Sprintf("%dth", n)
+}
+
+// modeName is what a reader calls a mode of the model.
+func modeName(mode string) string {
+	switch mode {
+	case device.Both.String():
+		return "NIC + host"
+	case device.HostOnly.String():
+		return "host only"
+	case device.NICOnly.String():
+		return "NIC only"
+	}
+	return mode
+}
+
+// at is the run at the study's rate in a mode; nil where it is missing.
+func at(s *feasibility.Study, mode device.Mode) *feasibility.Figures {
+	for _, f := range s.Point {
+		if f.Mode == mode.String() {
+			return f
+		}
 	}
 	return nil
+}
+
+// throughput is what the search found for a mode; nil where it is missing.
+func throughput(s *feasibility.Study, mode device.Mode, optimised bool) *feasibility.Throughput {
+	for i := range s.Throughput {
+		if t := &s.Throughput[i]; t.Mode == mode.String() && t.Optimised == optimised {
+			return t
+		}
+	}
+	return nil
+}
+
+// rateText is the rate of a search.
+func rateText(t *feasibility.Throughput) string {
+	switch {
+	case t == nil:
+		return none
+	case t.Rate == 0:
+		return "0"
+	}
+	return pps(float64(t.Rate))
+}
+
+// answer is a study's, or that there is none yet.
+func answer(s *feasibility.Study) string {
+	if s.Verdict.Answer == "" {
+		return "interrupted"
+	}
+	return string(s.Verdict.Answer)
+}
+
+// judged says whether the verdict stands: both runs that it compares are there.
+func judged(s *feasibility.Study) bool {
+	return at(s, device.Both) != nil && at(s, device.HostOnly) != nil && s.Verdict.Answer != ""
 }

@@ -22,6 +22,13 @@ type Page struct {
 	JS    string        // runs last; uPlot is there
 }
 
+// PageCSS is what the pages of verbs have in common: type, sections, facts, tables,
+// tips and keys of charts, and how they fold on a phone. A page's own CSS follows it.
+func PageCSS() string { return pageCSS }
+
+//go:embed assets/page.css
+var pageCSS string
+
 var pageTemplate = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 <html lang="en">
 <head>

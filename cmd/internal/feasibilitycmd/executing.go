@@ -1,0 +1,41 @@
+package feasibilitycmd
+
+import (
+	"fmt"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/nic/feasibility"
+)
+
+// execFacts name the core.
+func execFacts(s *feasibility.Study) [][2]string {
+	e := &s.Executors
+	core := fmt.Sprintf("%s at %s MHz (exec.kind, clock)", e.Kind, digits(e.Clock))
+	if e.Lanes > 1 {
+		core = fmt.Sprintf("%s, %d lanes, at %s MHz (exec.kind, exec.lanes, clock)", e.Kind, e.Lanes, digits(e.Clock))
+	}
+	return [][2]string{{"executor", core}}
+}
+
+// execTable is what traces and the whole program take.
+func execTable(s *feasibility.Study) report.Table {
+	e := &s.Executors
+	t := report.Table{ID: "executors", Title: "Executors", Left: 1,
+		Head: []string{"", "instructions", "cycles", "IPC", "one insn a cycle", "a packet: instructions", "cycles", "time", "longest, cycles"},
+		Note: "Traces: means over paths, then over packets, without dispatch (exec.dispatch) and matching. IPC is static: instructions over cycles of the schedule; hXDP publishes 1.7 to 2.8 for whole programs on 4 lanes (OSDI'20).",
+	}
+	if p := e.Program; p.Bundles > 0 {
+		t.Add("whole program", report.Count(uint64(p.Insns)), report.Count(uint64(p.Bundles)), digits(p.IPC), none, none, none, none, none)
+	}
+	row := func(name string, c *feasibility.TraceCost) {
+		if c.Cycles == 0 {
+			return
+		}
+		t.Add(name, digits(c.Insns), digits(c.Cycles), digits(c.IPC), digits(c.Scalar), digits(c.PacketInsns), digits(c.PacketCycles), nanos(c.PacketCycles*1000/max(e.Clock, 1e-9)), fmt.Sprint(c.LongestCycles))
+	}
+	row("traces, as recorded", &e.Raw)
+	if s.Optimised {
+		row("traces, superoptimized", &e.Best)
+	}
+	return t
+}

@@ -1,0 +1,118 @@
+package feasibilitycmd
+
+import (
+	"fmt"
+	"strings"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/nic/fit"
+)
+
+// places names the first places of a blocker.
+func places(b *fit.Blocker, most int) string {
+	var out []string
+	for i, p := range b.Places {
+		if i == most {
+			break
+		}
+		out = append(out, p.String())
+	}
+	if n := len(b.Places) + b.More - len(out); n > 0 {
+		out = append(out, fmt.Sprintf("%d more", n))
+	}
+	return strings.Join(out, ", ")
+}
+
+// fitFacts are what fits, in a few lines.
+func fitFacts(r *fit.Report) [][2]string {
+	return [][2]string{
+		{"can be offloaded", fmt.Sprintf("%s of the packets (%s of %s); %s have a trace at all", percent(r.Share), report.Count(r.Offloadable), report.Count(r.Packets), report.Count(r.Traceable))},
+		{"held at once", fmt.Sprintf("%s in %s slots, %s of the packets (limit.slots, limit.entries)", plural(r.AtOnce.Paths, "path", "paths"), report.Count(r.AtOnce.Slots), percent(r.AtOnce.Share))},
+	}
+}
+
+// blockerTable is what keeps packets out.
+func blockerTable(r *fit.Report, most int) report.Table {
+	t := report.Table{ID: "blockers", Title: "What keeps packets out", Left: 4,
+		Head: []string{"#", "blocker", "limit", "where", "packets blocked", "of all", "gained by lifting it alone", "paths"},
+		Note: "Where: instruction of the program, or the slot of a path's trace.",
+	}
+	for i := range r.Blockers {
+		b := &r.Blockers[i]
+		t.Add(fmt.Sprint(i+1), b.Title(), b.Limit, places(b, most), report.Count(b.Blocks), report.Share(b.Blocks, r.Packets), report.Count(b.Alone), report.Count(uint64(b.Paths)))
+	}
+	return t
+}
+
+// stepTable is the order in which lifting pays most.
+func stepTable(r *fit.Report) report.Table {
+	t := report.Table{ID: "steps", Title: "Lifting them, in the order that gains most", Left: 1, Head: []string{"lifting", "packets gained", "then offloaded"}}
+	for _, s := range r.Steps {
+		var l []string
+		for _, i := range s.Lift {
+			l = append(l, fmt.Sprintf("#%d %s", i+1, r.Blockers[i].Title()))
+		}
+		t.Add(strings.Join(l, " with "), report.Count(s.Gain), percent(s.Share))
+	}
+	return t
+}
+
+// coverTable is how much covers so many of the packets.
+func coverTable(r *fit.Report) report.Table {
+	t := report.Table{ID: "coverage", Title: "What it takes to cover the packets", Left: 1,
+		Head: []string{"packets", "paths", "slots", "map entries", "map memory", "on this device: paths", "slots", "map entries", "map memory"},
+		Note: "The most taken paths first, whether the device takes them or not, then those alone that it takes. A slot is 8 bytes.",
+	}
+	for i := range r.Coverage {
+		row := []string{fmt.Sprintf("%.4g %%", 100*r.Coverage[i].Target)}
+		for _, c := range []fit.Cover{r.Coverage[i], r.CoverageFit[i]} {
+			if !c.Reached {
+				row = append(row, "reaches "+percent(c.Share), none, none, none)
+				continue
+			}
+			row = append(row, report.Count(uint64(c.Paths)), report.Count(c.Slots), report.Count(c.MapEntries), bytesText(c.MapMemory))
+		}
+		t.Add(row...)
+	}
+	return t
+}
+
+// needTable sets needs against limits.
+func needTable(r *fit.Report) report.Table {
+	t := report.Table{ID: "limits", Title: "Needs against the device's limits", Left: 2, Head: []string{"", "limit", "all that fits needs", "the device has"}}
+	n, l := &r.Needs, &r.Limits
+	t.Add("traces", "limit.entries", report.Count(n.Traces), limit(l.Traces))
+	t.Add("slots of traces and conditions", "limit.slots", report.Count(n.Slots), limit(l.Slots))
+	t.Add("longest trace, instructions", "limit.trace", report.Count(n.Trace), limit(l.Trace))
+	t.Add("map entries", "limit.map.entries", report.Count(n.MapEntries), limit(l.MapEntries))
+	t.Add("longest map entry, B", "limit.map.entry", report.Count(n.MapEntry), limit(l.MapEntry))
+	t.Add("map memory, B", "limit.map.memory", report.Count(n.MapMemory), limit(l.MapMemory))
+	return t
+}
+
+// sizeTable is how long traces and conditions are.
+func sizeTable(r *fit.Report) report.Table {
+	t := report.Table{ID: "sizes", Title: "Sizes", Left: 1, Head: []string{"", "min", "median", "p90", "p99", "max", "mean by path", "mean by packet", "median by packet"}}
+	for _, x := range []struct {
+		name string
+		d    *fit.Dist
+	}{{"trace, instructions", &r.Trace}, {"condition, predicates", &r.Cond}, {"entry, slots", &r.Slots}} {
+		q := &x.d.Paths
+		t.Add(x.name, report.Count(q.Min), report.Count(q.P50), report.Count(q.P90), report.Count(q.P99), report.Count(q.Max), digits(q.Mean), digits(x.d.Packets.Mean), report.Count(x.d.Packets.P50))
+	}
+	return t
+}
+
+// mapTable is the program's maps on the device.
+func mapTable(r *fit.Report) report.Table {
+	t := report.Table{ID: "maps", Title: "Maps", Left: 3, Head: []string{"map", "type", "on the device", "entry, B", "entries", "memory", "paths", "packets"}}
+	for i := range r.Maps {
+		m := &r.Maps[i]
+		placed := "no"
+		if m.Placed {
+			placed = "yes"
+		}
+		t.Add(m.Name, m.Type, placed, report.Count(m.Entry), report.Count(m.Entries), bytesText(m.Memory), report.Count(uint64(m.Paths)), report.Share(m.Packets, r.Packets))
+	}
+	return t
+}

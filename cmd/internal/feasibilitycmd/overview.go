@@ -1,0 +1,132 @@
+package feasibilitycmd
+
+import (
+	"strings"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/nic/device"
+	"jitnic/nic/feasibility"
+)
+
+// overview is all devices side by side, a column each.
+func (r *Report) overview() report.Table {
+	t := report.Table{ID: "overview", Title: "Devices side by side", Left: 1, Head: []string{""}}
+	for _, s := range r.Studies {
+		t.Head = append(t.Head, s.NIC.Name)
+	}
+	row := func(name string, cell func(s *feasibility.Study) string) {
+		cells := []string{name}
+		for _, s := range r.Studies {
+			cells = append(cells, cell(s))
+		}
+		for _, c := range cells[1:] {
+			if c != none {
+				t.Add(cells...)
+				return
+			}
+		}
+	}
+	// of is a cell that needs the runs of the verdict.
+	of := func(cell func(s *feasibility.Study, both, host *feasibility.Figures) string) func(s *feasibility.Study) string {
+		return func(s *feasibility.Study) string {
+			if !judged(s) {
+				return none
+			}
+			return cell(s, at(s, device.Both), at(s, device.HostOnly))
+		}
+	}
+	row("answer", answer)
+	row("packets that can be offloaded", func(s *feasibility.Study) string {
+		if s.Fit == nil {
+			return none
+		}
+		return percent(s.Fit.Share)
+	})
+	row("hit ratio", of(func(s *feasibility.Study, both, _ *feasibility.Figures) string { return percent(both.HitRatio) }))
+	row("break-even hit ratio, cores", of(func(s *feasibility.Study, _, _ *feasibility.Figures) string { return even(s.BreakEven.Cores) }))
+	row("break-even hit ratio, latency", of(func(s *feasibility.Study, both, host *feasibility.Figures) string { return latencyEven(s) }))
+	row("host cores needed", of(func(s *feasibility.Study, both, _ *feasibility.Figures) string {
+		return digits(both.CoresNeeded + s.Need.CompileCores)
+	}))
+	row("  of these, making traces", of(func(s *feasibility.Study, _, _ *feasibility.Figures) string { return digits(s.Need.CompileCores) }))
+	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return digits(host.CoresNeeded) }))
+	row("latency, mean", of(func(_ *feasibility.Study, both, _ *feasibility.Figures) string { return latency(both.Mean, both) }))
+	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return latency(host.Mean, host) }))
+	row("latency, p99", of(func(_ *feasibility.Study, both, _ *feasibility.Figures) string { return latency(both.P99, both) }))
+	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return latency(host.P99, host) }))
+	row("loss", of(func(_ *feasibility.Study, both, _ *feasibility.Figures) string { return percent(both.Loss) }))
+	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return percent(host.Loss) }))
+	for _, m := range []device.Mode{device.Both, device.HostOnly, device.NICOnly} {
+		name := "  " + modeName(m.String())
+		if m == device.Both {
+			name = "loss-free rate (MLFFR), NIC + host"
+		}
+		row(name, func(s *feasibility.Study) string { return rateText(throughput(s, m, false)) })
+		if m != device.HostOnly {
+			row("    superoptimized", func(s *feasibility.Study) string { return rateText(throughput(s, m, true)) })
+		}
+	}
+	return t
+}
+
+// latencyEven is the break-even hit ratio by latency; none where nothing hit, as
+// the latency of a hit is then not known.
+func latencyEven(s *feasibility.Study) string {
+	if s.BreakEven.HitLatency == 0 {
+		return none
+	}
+	return even(s.BreakEven.Latency)
+}
+
+// evenTable shows what the break-even hit ratios are made of.
+func evenTable(s *feasibility.Study) report.Table {
+	b := &s.BreakEven
+	both := at(s, device.Both)
+	t := report.Table{ID: "even", Title: "Break-even hit ratio", Left: 1,
+		Head: []string{"a packet's", "miss", "hit", "making traces, a packet", "host only", "break-even", "reached"},
+		Note: "The hit ratio h at which NIC and host together cost what the host alone costs: miss × (1 − h) + hit × h (+ making traces) = host only; any: it wins at every hit ratio; never: it loses at every one. Times are those of this run, waiting included in latencies.",
+	}
+	t.Add("host core time", nanos(b.MissCore), nanos(b.HitCore), nanos(b.Compile), nanos(b.HostCore), even(b.Cores), percent(both.HitRatio))
+	t.Add("latency", latency(b.MissLatency, both), latency(b.HitLatency, both), none, latency(b.HostLatency, both), latencyEven(s), percent(both.HitRatio))
+	return t
+}
+
+// needs is what the offload asks for and what it gives.
+func needs(s *feasibility.Study) [][2]string {
+	d := &s.Need
+	lim := "none"
+	if d.InstallLimit > 0 {
+		lim = scaled(d.InstallLimit, "/s")
+	}
+	return [][2]string{
+		{"installs needed", scaled(d.Installs, "/s") + " at this rate, " + scaled(d.CapturedInstalls, "/s") + " at the capture's own; limit " + lim + " (install.base, install.slot, install.rate)"},
+		{"host cores saved", digits(d.CoresSaved) + ", after " + digits(d.CompileCores) + " that make traces"},
+		{"PCIe saved", digits(d.PCIeSaved) + " B a packet"},
+		{"latency won", nanos(d.LatencyWon) + " a packet on average"},
+	}
+}
+
+// verdictFacts are the reasons, and what the offload asks for and gives; whole
+// with the answer's own.
+func verdictFacts(s *feasibility.Study, whole bool) [][2]string {
+	if !judged(s) {
+		return nil
+	}
+	v := &s.Verdict
+	var out [][2]string
+	add := func(name string, list []string) {
+		if len(list) > 0 {
+			out = append(out, [2]string{name, strings.Join(list, "; ")})
+		}
+	}
+	if whole {
+		add("for", v.For)
+		add("against", v.Against)
+	}
+	add("depends on", v.On)
+	out = append(out, [2]string{"break-even", "at a hit ratio of " + even(s.BreakEven.Cores) + " for host cores, " + latencyEven(s) + " for latency; reached: " + percent(at(s, device.Both).HitRatio)})
+	if s.Budget != "" {
+		out = append(out, [2]string{"trace cache", s.Budget})
+	}
+	return append(out, needs(s)...)
+}

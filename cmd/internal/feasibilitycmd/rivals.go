@@ -1,0 +1,154 @@
+package feasibilitycmd
+
+import (
+	"fmt"
+	"strings"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/nic/designs"
+	"jitnic/nic/feasibility"
+)
+
+// designTable is the designs side by side, a column each.
+func designTable(s *feasibility.Study) report.Table {
+	c := s.Designs
+	t := report.Table{ID: "designs", Title: "Designs side by side", Left: 1, Head: []string{""}}
+	for _, r := range c.Results {
+		t.Head = append(t.Head, r.Design)
+	}
+	row := func(name string, cell func(r *designs.Result) string) {
+		cells := []string{name}
+		for _, r := range c.Results {
+			cells = append(cells, cell(r))
+		}
+		t.Add(cells...)
+	}
+	cached := func(f func(r *designs.Result) string) func(r *designs.Result) string {
+		return func(r *designs.Result) string {
+			if !r.Cached {
+				return none
+			}
+			return f(r)
+		}
+	}
+	row("wholly on the NIC", func(r *designs.Result) string { return percent(r.HitRatio) })
+	row("begun there", func(r *designs.Result) string { return report.Share(r.Part, r.Packets) })
+	row("decided wrongly", func(r *designs.Result) string { return report.Share(r.Wrong, r.Packets) })
+	row("work on the NIC", func(r *designs.Result) string { return percent(r.WorkShare) })
+	row("host time saved", func(r *designs.Result) string { return percent(r.HostSaved) })
+	row("host time left a packet", func(r *designs.Result) string { return nanos(r.HostNS) })
+	row("device cycles a packet", func(r *designs.Result) string { return digits(r.Cycles) })
+	row("latency, idle", func(r *designs.Result) string { return nanos(r.Latency) })
+	row("entries asked for", func(r *designs.Result) string { return report.Count(r.Entries) })
+	row("entries used at once", func(r *designs.Result) string { return report.Count(r.Used) })
+	for i, x := range designs.Targets {
+		row(fmt.Sprintf("entries for %.4g %% hits", 100*x), func(r *designs.Result) string {
+			if i >= len(r.Need) || !r.Need[i].Reached {
+				return none
+			}
+			return report.Count(r.Need[i].Entries)
+		})
+	}
+	row("slots", func(r *designs.Result) string { return report.Count(r.Slots) })
+	row("masks", func(r *designs.Result) string {
+		if r.Masks == 0 {
+			return none
+		}
+		return fmt.Sprint(r.Masks)
+	})
+	row("installs", cached(func(r *designs.Result) string { return report.Count(r.Installs) }))
+	row("installs, capture's time", cached(func(r *designs.Result) string { return scaled(r.InstallRate, "/s") }))
+	row("evictions", cached(func(r *designs.Result) string { return report.Count(r.Evictions) }))
+	row("invalidations", cached(func(r *designs.Result) string { return report.Count(r.Invalidations) }))
+	if len(s.Loaded) != len(c.Results) {
+		return t
+	}
+	row("at "+pps(float64(s.Rate)), func(*designs.Result) string { return "" })
+	loaded := func(name string, cell func(f *feasibility.Figures) string) {
+		cells := []string{name}
+		for _, f := range s.Loaded {
+			cells = append(cells, cell(f))
+		}
+		t.Add(cells...)
+	}
+	loaded("  throughput", func(f *feasibility.Figures) string { return pps(f.Throughput) })
+	loaded("  loss", func(f *feasibility.Figures) string { return percent(f.Loss) })
+	loaded("  hit ratio", hits)
+	loaded("  latency, mean", func(f *feasibility.Figures) string { return latency(f.Mean, f) })
+	loaded("  latency, p99", func(f *feasibility.Figures) string { return latency(f.P99, f) })
+	loaded("  host cores needed", func(f *feasibility.Figures) string { return digits(f.CoresNeeded) })
+	loaded("  PCIe B/packet", func(f *feasibility.Figures) string { return digits(f.PCIeUp + f.PCIeDown) })
+	return t
+}
+
+// designFacts say what the designs are and which is ahead.
+func designFacts(s *feasibility.Study) [][2]string {
+	var out [][2]string
+	for _, r := range s.Designs.Results {
+		out = append(out, [2]string{r.Design, r.Is})
+	}
+	for _, m := range s.Designs.Best {
+		out = append(out, [2]string{"best " + m.Measure, fmt.Sprintf("%s (%s %s), of those that decide no packet wrongly", m.Design, digits(m.Value), m.Unit)})
+	}
+	return append(out, [2]string{"latency, idle", designs.Latency})
+}
+
+// claimTable is JITNIC's own claims as numbers.
+func claimTable(c *designs.Claim) report.Table {
+	t := report.Table{ID: "claims", Title: "JITNIC's claims on this capture: few entries suffice, few traces cover most packets", Left: 1,
+		Note: fmt.Sprintf("Of %d paths that the device can hold; a cache without bound hits %s. Entries by unit size, with no time to install.", c.Paths, percent(c.Ceiling))}
+	t.Head = []string{"share of packets"}
+	for _, x := range designs.Targets {
+		t.Head = append(t.Head, fmt.Sprintf("%.4g %%", 100*x))
+	}
+	row := func(name string, ns []designs.Need) {
+		cells := []string{name}
+		for _, n := range ns {
+			cells = append(cells, n.String())
+		}
+		t.Add(cells...)
+	}
+	row("entries that hit it, lru", c.LRU)
+	row("entries that hit it, the best possible", c.Optimal)
+	row("paths that cover it", c.Covers)
+	return t
+}
+
+// topTable is how much the most taken paths cover.
+func topTable(c *designs.Claim) report.Table {
+	t := report.Table{ID: "top", Title: "Share of packets of the most taken paths", Head: []string{"paths", "packets"}}
+	for _, v := range c.Coverage {
+		t.Add(report.Count(v.Paths), percent(v.Share))
+	}
+	return t
+}
+
+// thrashTable is a cache one smaller than the working set.
+func thrashTable(c *designs.Claim) report.Table {
+	x := c.Thrash
+	t := report.Table{ID: "thrash", Title: fmt.Sprintf("Thrashing: hit ratio with one entry fewer than a working set of %d paths, and with as many", x.Entries), Left: 1,
+		Head: []string{"policy", fmt.Sprintf("in turn, %d entries", x.Entries-1), fmt.Sprintf("in turn, %d", x.Entries), fmt.Sprintf("the capture, %d", x.Entries-1), fmt.Sprintf("the capture, %d", x.Entries)},
+		Note: fmt.Sprintf("In turn: the working set round after round, %d times. The working set is the most taken paths that take 99 %% of the packets.", x.Rounds)}
+	for _, r := range x.Rows {
+		t.Add(r.Policy, percent(r.CyclicBelow), percent(r.Cyclic), percent(r.CaptureBelow), percent(r.Capture))
+	}
+	return t
+}
+
+// claimLine is the claims in a line.
+func claimLine(c *designs.Claim) string {
+	var parts []string
+	list := func(ns []designs.Need) string {
+		var out []string
+		for _, n := range ns {
+			out = append(out, n.String())
+		}
+		return strings.Join(out, " / ")
+	}
+	parts = append(parts, fmt.Sprintf("for 90 / 99 / 99.9 %% hits lru needs %s entries, the best possible cache %s; %s paths cover as much", list(c.LRU), list(c.Optimal), list(c.Covers)))
+	if t := c.Thrash; t != nil && len(t.Rows) > 0 {
+		r := t.Rows[0]
+		parts = append(parts, fmt.Sprintf("%s of %d paths in turn: %s with %d entries, %s with %d", r.Policy, t.Entries, percent(r.CyclicBelow), t.Entries-1, percent(r.Cyclic), t.Entries))
+	}
+	return strings.Join(parts, "; ")
+}
