@@ -210,6 +210,7 @@ type analysis struct {
 	before []live  // before each instruction
 	// problems are accesses the verifier would refuse: "insn 4: …".
 	problems []string
+	target   []bool // instructions jumps lead to, and where functions begin
 }
 
 // entryFacts is what holds where function f begins.
@@ -282,7 +283,7 @@ func analyse(p *Prog) *analysis {
 		}
 	}
 	report := func(i int, format string, args ...any) {
-		a.problems = append(a.problems, fmt.Sprintf("insn %d: ", i)+fmt.Sprintf(format, args...))
+		a.problems = append(a.problems, problem(i, format, args...))
 	}
 	for i := range p.Insts {
 		if a.in[i].ok {
@@ -291,6 +292,10 @@ func analyse(p *Prog) *analysis {
 		}
 	}
 	return a
+}
+
+func problem(i int, format string, args ...any) string {
+	return fmt.Sprintf("insn %d: ", i) + fmt.Sprintf(format, args...)
 }
 
 // bin computes a number op b of width w; everything unknown gives the top.

@@ -49,6 +49,7 @@ func (a *analysis) liveness() {
 			}
 		}
 	}
+	a.targets()
 }
 
 // backward turns what is live after instruction i into what is live before it.

@@ -28,7 +28,11 @@ type optimizer struct {
 	bad       map[string]bool // problems the original has already
 	// assume is a trace's path condition, nil for programs.
 	assume assumption
-	log    func(format string, args ...any)
+	trail  *trail // the trace as it is, followed
+	// holds is one assignment under which assume does; looked for once.
+	holds    map[uint64]uint64
+	modelled bool
+	log      func(format string, args ...any)
 	// ruleIndex is of the store's version ruleVersion.
 	// past are the programs on the way here, where more than one is wanted.
 	past        []*Prog
@@ -82,19 +86,32 @@ func (o *optimizer) consider(pass string, s, e int, enable bool, q *Prog) bool {
 	if !o.inWindows(q) {
 		return false
 	}
-	if o.assume != nil || !o.pr.Accel.Windows && o.p.modelled() {
+	var tr *trail
+	if o.assume != nil && o.pr.Accel.Windows {
+		tr = o.trailOf()
+	}
+	if tr == nil && (o.assume != nil || !o.pr.Accel.Windows && o.p.modelled()) {
 		// A trace is proved from its beginning, where its condition holds; without
 		// modular windows every proof is one of the whole program.
 		if o.p.modelled() {
 			s, e = 0, len(o.p.Insts)
 		}
 	}
-	k := o.key(s, e, q)
+	first := s
+	if tr != nil {
+		first = 0 // all that comes before is part of the question
+	}
+	k := o.key(first, e, q)
 	if o.banned[k] { // the same question, answered before
 		return false
 	}
 	st.Proposed++
-	v := o.pr.Equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free, assume: o.assumption(s)})
+	var v z3.Verdict
+	if tr != nil {
+		v = o.onTrail(tr, s, e, q)
+	} else {
+		v = o.pr.Equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free, assume: o.assumption(s)})
+	}
 	if _, ok := v.(z3.Proved); !ok {
 		o.banned[k] = true
 		if o.log != nil {
@@ -153,8 +170,11 @@ func (o *optimizer) unsafe(q *Prog) string {
 	if why := o.malformed(q); why != "" {
 		return why
 	}
-	a := analyse(q)
-	for _, p := range a.problems {
+	problems, ok := o.a.problemsOf(q)
+	if !ok {
+		problems = analyse(q).problems
+	}
+	for _, p := range problems {
 		if !o.bad[problemText(p)] {
 			return p
 		}

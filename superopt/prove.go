@@ -1,6 +1,7 @@
 package superopt
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 
@@ -21,6 +22,7 @@ type Prover struct {
 
 	Proved, Refuted, Unknown        int // verdicts given
 	ByTerms, ByTests, ByCache, ByZ3 int // who gave them
+	Spent                           int // questions that outran the solver's budget
 
 	z     *z3.Context
 	err   error // why there is no solver
@@ -32,6 +34,8 @@ type Prover struct {
 	// often refutes the next, and under a narrow precondition random inputs
 	// seldom hold at all.
 	models []map[uint64]uint64
+	// base is one assignment under which what is assumed holds.
+	base map[uint64]uint64
 }
 
 // maxModels are kept.
@@ -76,6 +80,8 @@ func (p *Prover) Interrupt() {
 
 // task is one question: do the same instructions [s, e) of two programs of one
 // length, which are equal everywhere else, do the same?
+//
+// On a trail (onTrail) pre, loopFree and assume say nothing.
 type task struct {
 	old, new *Prog
 	s, e     int
@@ -85,11 +91,17 @@ type task struct {
 	// assume holds before the fragment: a trace's path condition.
 	assume   func(m *machine, st *symState) bv.Term
 	noSafety bool
+	split    bool // output by output
 }
 
 // Equivalent answers the question; it never panics on odd programs.
 func (p *Prover) Equivalent(t *task) z3.Verdict {
 	v := p.equivalent(t)
+	p.count(v)
+	return v
+}
+
+func (p *Prover) count(v z3.Verdict) {
 	switch v.(type) {
 	case z3.Proved:
 		p.Proved++
@@ -98,7 +110,6 @@ func (p *Prover) Equivalent(t *task) z3.Verdict {
 	default:
 		p.Unknown++
 	}
-	return v
 }
 
 func (p *Prover) equivalent(t *task) z3.Verdict {
@@ -113,7 +124,7 @@ func (p *Prover) equivalent(t *task) z3.Verdict {
 	}
 	b, accB, err := m.run(t.new, t.s, t.e, start.clone())
 	if err != nil {
-		return z3.Unknown{Reason: "rewrite: " + err.Error()}
+		return rewriteError(err)
 	}
 	if !t.noSafety {
 		if why := m.newAccess(accA, accB); why != "" {
@@ -125,6 +136,16 @@ func (p *Prover) equivalent(t *task) z3.Verdict {
 		return z3.Refuted{By: "terms", What: why}
 	}
 	return p.decide(m, m.b.AndB(start.pc, diff))
+}
+
+// rewriteError is the verdict on a rewrite that can't be followed where the
+// original can.
+func rewriteError(err error) z3.Verdict {
+	var r *refusedError
+	if errors.As(err, &r) {
+		return z3.Refuted{By: "terms", What: err.Error()}
+	}
+	return z3.Unknown{Reason: "rewrite: " + err.Error()}
 }
 
 // decide says whether diff can be 1.
@@ -182,6 +203,7 @@ func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.V
 	case r == z3.Unsat:
 		return z3.Proved{By: "z3"}
 	case r == z3.Undef:
+		p.Spent++
 		return z3.Unknown{Reason: (*s).Reason()}
 	}
 	mod, err := (*s).Model()
@@ -191,27 +213,61 @@ func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.V
 	defer mod.Close()
 	v := z3.Refuted{By: "z3"}
 	found := map[uint64]uint64{}
+	values := map[string]uint64{}
+	value := func(name string, width int) (uint64, error) {
+		if x, ok := values[name]; ok {
+			return x, nil
+		}
+		x, err := mod.Uint64(p.z.Const(name, p.z.BV(width)))
+		values[name] = x
+		return x, err
+	}
 	for _, in := range inputs {
-		x, err := mod.Uint64(p.z.Const(in.name, p.z.BV(in.width)))
+		x, err := value(in.name, in.width)
 		if err != nil {
 			return z3.Unknown{Reason: "satisfiable, but " + err.Error()}
 		}
-		v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(in.term), Value: x, Width: in.width})
+		if !in.app {
+			v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(in.term), Value: x, Width: in.width})
+		}
 		if m.b.Op(in.term) == bv.OpInput {
 			found[inputKey(m.b.K(in.term))] = x
-		} else {
-			h := mix(m.b.K(in.term) + 0x1234567)
-			for _, a := range m.b.Args(in.term) {
-				k, _ := m.b.IsConst(a)
-				h = mix(h ^ mix(k+0x51ed27))
-			}
-			found[h] = x
+			continue
 		}
+		h := mix(m.b.K(in.term) + 0x1234567)
+		for i, a := range m.b.Args(in.term) {
+			k, ok := m.b.IsConst(a)
+			if !ok {
+				if k, err = value(in.args[i], m.b.Width(a)); err != nil {
+					return z3.Unknown{Reason: "satisfiable, but " + err.Error()}
+				}
+			}
+			h = mix(h ^ mix(k+0x51ed27))
+		}
+		found[h] = x
 	}
 	if p.models = append(p.models, found); len(p.models) > maxModels {
 		p.models = p.models[1:]
 	}
 	return v
+}
+
+// modelOf finds inputs that make t 1; nil where none are found.
+func (p *Prover) modelOf(m *machine, t bv.Term) map[uint64]uint64 {
+	if _, ok := m.b.IsConst(t); ok {
+		return nil
+	}
+	text, inputs, uf := smtText(m.b, t)
+	if len(text) > maxText {
+		return nil
+	}
+	if _, ok := p.solve(m, text, inputs, uf).(z3.Refuted); !ok || len(p.models) == 0 {
+		return nil
+	}
+	last := len(p.models) - 1
+	found := p.models[last]
+	p.models = p.models[:last]
+	return found
 }
 
 func inputKey(id uint64) uint64 { return mix(id) ^ 0xabcdef }
@@ -258,6 +314,19 @@ type testEnv struct {
 	seed uint64
 	ids  map[uint64]bv.Term
 	know map[uint64]uint64 // of a model, by key
+	base map[uint64]uint64 // where know says nothing
+	drop uint64            // one in so many of base is left out; 0: none
+}
+
+func (e *testEnv) given(h uint64) (uint64, bool) {
+	if v, ok := e.know[h]; ok {
+		return v, true
+	}
+	if e.drop != 0 && mix(h+e.seed)%e.drop == 0 {
+		return 0, false
+	}
+	v, ok := e.base[h]
+	return v, ok
 }
 
 var boundary = [...]uint64{0, 1, ^uint64(0), 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
@@ -283,7 +352,7 @@ func (e *testEnv) raw(h uint64) uint64 {
 }
 
 func (e *testEnv) Input(id uint64) uint64 {
-	if v, ok := e.know[inputKey(id)]; ok {
+	if v, ok := e.given(inputKey(id)); ok {
 		return v
 	}
 	v := e.raw(mix(id))
@@ -309,7 +378,7 @@ func (e *testEnv) Apply(id uint64, args []uint64) uint64 {
 	for _, a := range args {
 		h = mix(h ^ mix(a+0x51ed27))
 	}
-	if v, ok := e.know[h]; ok {
+	if v, ok := e.given(h); ok {
 		return v
 	}
 	return e.raw(h)
@@ -323,9 +392,14 @@ func (p *Prover) test(b *bv.Builder, diff bv.Term) (z3.Verdict, bool) {
 	n := uint64(len(p.models))
 	for k := uint64(0); k < 48+n; k++ {
 		env.seed = k + uint64(p.Seed)<<8
-		env.know = nil
-		if k < n {
+		env.know, env.base, env.drop = nil, p.base, 0
+		switch {
+		case k < n:
 			env.know = p.models[n-1-k]
+		case k%4 == 0:
+			env.base = nil
+		case k%4 == 1:
+			env.drop = 8
 		}
 		ev.Reset()
 		if ev.Eval(diff) == 0 {
@@ -489,8 +563,20 @@ func (m *machine) ctxAllowed(x *symAccess, c uint64, base bv.Term) bool {
 	return false
 }
 
+// mark is how far a region had been written at one point.
+type mark struct {
+	ver bv.Term
+	n   int
+}
+
 // differ is the predicate "the two sets of exits disagree on what matters".
 func (m *machine) differ(a, b map[int]exitState, out func(int) *live) (bv.Term, string) {
+	return m.differFrom(a, b, out, nil)
+}
+
+// differFrom is differ where both came from one state: what was written up to
+// it they share, and the bytes either wrote since are all that may differ.
+func (m *machine) differFrom(a, b map[int]exitState, out func(int) *live, from []mark) (bv.Term, string) {
 	t := m.b
 	labels := map[int]bool{}
 	for l := range a {
@@ -550,7 +636,11 @@ func (m *machine) differ(a, b map[int]exitState, out func(int) *live) (bv.Term, 
 			}
 			seen := map[bv.Term]bool{}
 			for _, side := range [2]*region{p, q} {
-				for _, w := range side.writes {
+				since := 0
+				if from != nil && side.ver == from[rg].ver {
+					since = from[rg].n
+				}
+				for _, w := range side.writes[since:] {
 					if seen[w.off] {
 						continue
 					}

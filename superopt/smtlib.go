@@ -117,6 +117,11 @@ func smtText(b *bv.Builder, t bv.Term) (text string, inputs []smtInput, uf bool)
 					body += " " + ref(a)
 				}
 				body += ")"
+				in := smtInput{name: name(t), width: width, term: t, app: true}
+				for _, a := range args {
+					in.args = append(in.args, ref(a))
+				}
+				inputs = append(inputs, in)
 			}
 		case bv.OpAdd:
 			body = two("bvadd")
@@ -179,8 +184,12 @@ func smtText(b *bv.Builder, t bv.Term) (text string, inputs []smtInput, uf bool)
 	return w.String(), inputs, uf
 }
 
+// smtInput is what a model has to be asked for: an input, or a function's
+// value where it was applied, with the names of its arguments.
 type smtInput struct {
 	name  string
 	width int
 	term  bv.Term
+	app   bool
+	args  []string
 }

@@ -110,6 +110,7 @@ type Result struct {
 	Kernel      *Kernel        `json:"kernel,omitempty"`
 	Stats       Stats          `json:"stats"`
 	Top         []*Alternative `json:"top,omitempty"` // with Options.Top > 1: Prog first, then what comes next
+	spent       int            // questions that outran the solver's budget
 	Prog        *Prog          `json:"-"`
 	Original    *Prog          `json:"-"`
 }
@@ -175,6 +176,7 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	}
 	o.layers(note)
 	note()
+	spent := o.pr.Spent
 	res.Whole = o.wholeVerdict(original)
 	if strings.HasPrefix(res.Whole, "refuted") {
 		// A proof of a window rested on something that isn't so. Nothing of it is kept.
@@ -194,6 +196,7 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	pr := o.pr
 	res.Proved, res.Refuted, res.Unknown = pr.Proved, pr.Refuted, pr.Unknown
 	res.ByTerms, res.ByTests, res.ByCache, res.ByZ3 = pr.ByTerms, pr.ByTests, pr.ByCache, pr.ByZ3
+	res.spent = spent
 	res.Interrupted = ctx.Err() != nil
 	for _, s := range res.Stats.Passes {
 		if name, ok := strings.CutPrefix(s.Name, "rule-"); ok && s.Accepted > 0 {
@@ -252,13 +255,19 @@ func (o *optimizer) wholeVerdict(original *Prog) string {
 	}
 	f := original.entryFacts(0)
 	t := &task{old: pad(original), new: pad(o.p), s: 0, e: n, pre: &f, loopFree: true, out: func(int) *live { return &live{regs: 1} }, noSafety: true}
+	saved := o.pr.RLimit
+	defer func() { o.pr.RLimit = saved }()
+	var v z3.Verdict
 	if o.assume != nil {
 		t.assume = o.assume
 	}
-	saved := o.pr.RLimit
-	o.pr.RLimit = 4 * saved
-	defer func() { o.pr.RLimit = saved }()
-	switch v := o.pr.Equivalent(t).(type) {
+	o.pr.RLimit = saved / 2 // for each output
+	v = o.wholeTrail(t.old, t.new, t.out)
+	if v == nil {
+		o.pr.RLimit = 4 * saved
+		v = o.pr.Equivalent(t)
+	}
+	switch v := v.(type) {
 	case z3.Proved:
 		return "proved"
 	case z3.Refuted:

@@ -80,6 +80,8 @@ type memWrite struct {
 	guard bv.Term // width 1
 	off   bv.Term // width 64
 	val   bv.Term // width 8
+	word  bv.Term // what was stored, of which this is byte k
+	k     uint8
 }
 
 type region struct {
@@ -143,6 +145,12 @@ func newMachine(p *Prog, acc Accel) *machine {
 	b := bv.NewBuilder()
 	return &machine{b: b, p: p, acc: acc, zero: b.Bool(false), one: b.Bool(true)}
 }
+
+// refusedError is what no verifier takes: where the original does it not, a
+// rewrite that does is refuted.
+type refusedError struct{ what string }
+
+func (e *refusedError) Error() string { return e.what }
 
 var errLoop = errors.New("the fragment has a loop")
 
@@ -333,6 +341,11 @@ var (
 // get reads n bytes as a term of 8n bits.
 func (m *machine) get(s *symState, rg int, off bv.Term, n int) bv.Term {
 	b := m.b
+	if n == 8 { // a word that was stored whole is itself: pointers keep their base
+		if t := m.stored(s, rg, off); t != 0 {
+			return t
+		}
+	}
 	var t bv.Term
 	for i := 0; i < n; i++ {
 		byt := m.getByte(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)))
@@ -343,6 +356,37 @@ func (m *machine) get(s *symState, rg int, off bv.Term, n int) bv.Term {
 		}
 	}
 	return t
+}
+
+// stored is the word of 8 bytes that one store surely left at off; 0 where
+// there is none.
+func (m *machine) stored(s *symState, rg int, off bv.Term) bv.Term {
+	b := m.b
+	var word bv.Term
+	for k := uint8(0); k < 8; k++ {
+		w := m.lastWrite(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(k), 64)))
+		if w == nil || w.k != k || b.Width(w.word) != 64 || k > 0 && w.word != word {
+			return 0
+		}
+		word = w.word
+	}
+	return word
+}
+
+// lastWrite is the write whose byte surely lies at off, or nil.
+func (m *machine) lastWrite(s *symState, rg int, off bv.Term) *memWrite {
+	mem := &s.mem[rg]
+	for i := len(mem.writes) - 1; i >= 0; i-- {
+		w := &mem.writes[i]
+		switch m.b.AndB(w.guard, m.b.Bin(bv.OpEq, off, w.off)) {
+		case m.zero:
+		case m.one:
+			return w
+		default:
+			return nil
+		}
+	}
+	return nil
 }
 
 func (m *machine) getByte(s *symState, rg int, off bv.Term) bv.Term {
@@ -400,7 +444,7 @@ func (m *machine) put(s *symState, rg int, off, t bv.Term, n int) {
 func (m *machine) putIf(s *symState, rg int, off, t bv.Term, n int, guard bv.Term) {
 	b := m.b
 	for i := 0; i < n; i++ {
-		s.mem[rg].writes = append(s.mem[rg].writes, memWrite{guard, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)), b.Extract(t, 8*i, 8)})
+		s.mem[rg].writes = append(s.mem[rg].writes, memWrite{guard, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)), b.Extract(t, 8*i, 8), t, uint8(i)})
 	}
 }
 
@@ -592,7 +636,7 @@ func (m *machine) choose(c, x, y bv.Term) bv.Term {
 
 func (m *machine) reg(s *symState, r uint8) (bv.Term, error) {
 	if s.r[r] == 0 {
-		return 0, fmt.Errorf("r%d is not readable", r)
+		return 0, &refusedError{fmt.Sprintf("r%d is not readable", r)}
 	}
 	return s.r[r], nil
 }
@@ -881,13 +925,27 @@ func (m *machine) atomic(s *symState, in *Inst, acc *[]symAccess) error {
 	*acc = append(*acc, symAccess{guard: s.pc, rg: rg, off: off, n: n, store: true})
 	old := m.get(s, rg, off, n)
 	v := b.Extract(y, 0, 8*n)
-	nv, ok := pathcond.Atomic(b, in.Imm, old, v)
-	if !ok {
-		return fmt.Errorf("atomic %#x not modelled", in.Imm)
+	var nv bv.Term
+	res := in.Src
+	switch in.Imm {
+	case ebpf.AtomicXchg:
+		nv = v
+	case ebpf.AtomicCmpXchg:
+		x, err := m.reg(s, 0)
+		if err != nil {
+			return err
+		}
+		nv = b.Ite(b.Bin(bv.OpEq, old, b.Extract(x, 0, 8*n)), v, old)
+		res = 0
+	default:
+		var ok bool
+		if nv, ok = pathcond.Atomic(b, in.Imm, old, v); !ok {
+			return fmt.Errorf("atomic %#x not modelled", in.Imm)
+		}
 	}
 	m.put(s, rg, off, b.ZExt(nv, 64), n)
 	if in.Imm&ebpf.AtomicFetch != 0 {
-		s.r[in.Src] = b.ZExt(old, 64)
+		s.r[res] = b.ZExt(old, 64)
 	}
 	return nil
 }
@@ -926,7 +984,7 @@ func (m *machine) call(p *Prog, in *Inst, s *symState) error {
 			}
 		case argMap:
 			if b.Op(t) != bv.OpInput || b.K(t) < inMapPtr || b.K(t) >= inGlobal {
-				return fmt.Errorf("helper %s: r%d is not one known map", h.name, k+1)
+				return &refusedError{fmt.Sprintf("r%d is not one known map where %s wants a map", k+1, h.name)}
 			}
 			mapID = int(b.K(t) - inMapPtr)
 			if mapID >= len(p.Maps) {

@@ -46,7 +46,7 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if as != nil && r.Unknown > 0 {
+	if as != nil && r.spent > 0 {
 		// The condition can make questions too dear for their budget; where less
 		// is found with it than without it, the latter counts.
 		bare, err := optimize(ctx, g, &o, nil)

@@ -403,7 +403,7 @@ func asRaw(raw []byte, name string, ms map[string]*cebpf.Map) *cebpf.Program {
 	p.Type, p.AttachTo = cebpf.RawTracepoint, ""
 	spec.Programs = map[string]*cebpf.ProgramSpec{name: p}
 	for _, m := range spec.Maps {
-		m.Pinning = cebpf.PinNone
+		m.Pinning, m.Extra = cebpf.PinNone, nil
 	}
 	c, err := cebpf.NewCollectionWithOptions(spec, cebpf.CollectionOptions{MapReplacements: ms})
 	if err != nil {
@@ -441,7 +441,7 @@ func collection(raw []byte, noTracing bool) (*cebpf.Collection, error) {
 		}
 	}
 	for _, m := range spec.Maps {
-		m.Pinning = cebpf.PinNone
+		m.Pinning, m.Extra = cebpf.PinNone, nil // what older declarations have beside it
 		if m.MaxEntries == 0 && m.Type != cebpf.RingBuf && m.Type != cebpf.PerfEventArray {
 			m.MaxEntries = 16 // set by the loader in use, not in the file
 		}
