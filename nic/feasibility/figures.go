@@ -115,7 +115,11 @@ func figures(r *device.Result) *Figures {
 		f.Stations = append(f.Stations, Station{Name: s.Name, Utilisation: s.Utilisation, MeanQueue: s.MeanQueue, MaxQueue: s.MaxQueue, Wait: ns(s.MeanWait)})
 	}
 	if s, ok := r.Station(hostStation); ok && s.Served > 0 && r.Window > 0 {
-		f.CoresNeeded = r.Cores * float64(s.Served+r.Drops.Host) / float64(s.Served)
+		// The cores were busy with what they began in the window; what was still
+		// inside at its end and is finished now has waited for them, mostly.
+		late := float64(r.Finished.Total()) - r.Throughput*float64(r.Window)/1e12
+		late = min(max(late, 0), float64(s.MaxQueue)+float64(s.Servers))
+		f.CoresNeeded = r.Cores * max(float64(s.Served+r.Drops.Host)/max(float64(s.Served)-late, 1), 1)
 	}
 	m := &r.Memory
 	if m.NIC.Reads+m.NIC.Writes+m.Host.Reads+m.Host.Writes > 0 {
