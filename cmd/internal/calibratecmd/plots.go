@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/host/calibrate"
+
+	"gonum.org/v1/plot/vg"
 )
 
 // named is a chart of the folder and the page.
@@ -89,6 +92,12 @@ func (r *Report) files() ([]report.File, error) {
 		p, err := c.Plot()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.id, err)
+		}
+		// Times rise with the size and throughput falls: the left is free above
+		// the one and below the other.
+		p.Legend.Left, p.Legend.XOffs = true, vg.Points(6)
+		if strings.HasPrefix(c.id, "throughput") {
+			p.Legend.Top, p.Legend.YOffs = false, vg.Points(4)
 		}
 		out = append(out, report.PlotFiles(c.id, p, 6.5, 4)...)
 	}
