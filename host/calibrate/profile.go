@@ -2,6 +2,7 @@ package calibrate
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,9 +16,14 @@ func (s *Study) Profile(base *profile.Host) (*profile.Host, error) {
 	h := base.Clone()
 	m := &s.Machine
 	text := func(key, value string) error { return h.Put(key, value, profile.Origin{}) }
+	about := []string{"# This machine, as jitnic calibrate measured it. What it can't measure, such as", "# the driver, is from the profile " + clean(base.Name) + "."}
+	if s.Partial {
+		about = append(about, "# The calibration was interrupted: the rest is from there too.")
+	}
 	if err := text("name", "this"); err != nil {
 		return nil, err
 	}
+	h.From["name"] = profile.Origin{Above: about} // Put keeps the comment of the base
 	if err := text("title", clean(fmt.Sprintf("%s, Linux %s, measured %s", m.CPU, m.Kernel, m.Date))); err != nil {
 		return nil, err
 	}
@@ -45,8 +51,14 @@ func clean(s string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(s, "#", "")), " ")
 }
 
-// number is in whole picoseconds, which is what a profile holds.
-func number(ns float64) string { return strconv.FormatFloat(round3(max(ns, 0)), 'f', -1, 64) }
+// number is in whole picoseconds, which is what a profile holds, or in whole
+// nanoseconds where there are hundreds of them.
+func number(ns float64) string {
+	if ns >= 100 {
+		return strconv.FormatFloat(math.Round(ns), 'f', -1, 64)
+	}
+	return strconv.FormatFloat(round3(max(ns, 0)), 'f', -1, 64)
+}
 
 func (s *Study) source(f *Figure, note string) string {
 	how := "BPF_PROG_TEST_RUN"

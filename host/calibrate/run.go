@@ -77,7 +77,7 @@ func Steps() []string {
 // then, and Partial is set.
 func Run(ctx context.Context, opt Options) (*Study, error) {
 	if err := kernel.Available(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("calibrate: needs root, or CAP_BPF and CAP_NET_ADMIN: %w", err)
 	}
 	if opt.Rounds == 0 {
 		opt.Rounds = 31

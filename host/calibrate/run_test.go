@@ -87,6 +87,9 @@ func TestRun(t *testing.T) {
 	if got := again.Format(); got != text {
 		t.Errorf("read back it is\n%s\nand was\n%s", got, text)
 	}
+	if !strings.HasPrefix(text, "# This machine, as jitnic calibrate measured it.") || strings.Contains(text, "A server as papers") {
+		t.Errorf("the profile begins with its base's words:\n%.300s", text)
+	}
 	measured := 0
 	for _, p := range parameters {
 		f := p.figure(s)
