@@ -2,9 +2,7 @@ package feasibility
 
 import (
 	"fmt"
-	"math"
 	"runtime"
-	"strings"
 	"sync"
 
 	"jitnic/nic/designs"
@@ -24,7 +22,11 @@ func (s *study) executors(raw, best *price.Prices) error {
 	if p := s.opt.Static; p != nil {
 		e.Program.Insns, e.Program.Bundles, e.Program.IPC = p.Insns, p.Bundles, p.IPC()
 	}
-	e.Raw, e.Best = s.traceCost(raw), s.traceCost(best)
+	e.Raw = s.traceCost(raw, price.Scalar(s.w, s.n, true))
+	e.Best = e.Raw
+	if s.Optimised {
+		e.Best = s.traceCost(best, price.Scalar(s.w, s.n, false))
+	}
 	most := -1
 	for i := range s.w.Paths {
 		if most < 0 || s.w.Paths[i].Packets > s.w.Paths[most].Packets {
@@ -45,11 +47,11 @@ func (s *study) executors(raw, best *price.Prices) error {
 
 func (s *study) mapName(i int) string { return s.w.Maps[i].Name }
 
-func (s *study) traceCost(p *price.Prices) TraceCost {
+func (s *study) traceCost(p *price.Prices, scalar []uint32) TraceCost {
 	var c TraceCost
 	var packets float64
 	for i := range s.w.Paths {
-		in, cy, sc, n := float64(p.Insns[i]), float64(p.Cycles[i]), float64(p.Scalar[i]), float64(s.w.Paths[i].Packets)
+		in, cy, sc, n := float64(p.Insns[i]), float64(p.Cycles[i]), float64(scalar[i]), float64(s.w.Paths[i].Packets)
 		c.Insns += in
 		c.Cycles += cy
 		c.Scalar += sc
@@ -101,111 +103,6 @@ func (s *study) memory(c *costs) error {
 		rows = append(rows, MemoryRow{string(m), f})
 	}
 	s.Memory = rows
-	return nil
-}
-
-// sensitivityPackets is how many packets a run of the sensitivity section has
-// at most: two runs for each end of each assumed figure.
-const sensitivityPackets = 40_000
-
-// hostKey stands before a parameter of the host, as some have the name of one of
-// the device.
-const hostKey = "host."
-
-// sensitivity puts every assumed figure to the ends of its range, one at a time.
-func (s *study) sensitivity() error {
-	type point struct {
-		swing, end int
-		nic        bool
-	}
-	var points []point
-	add := func(ps []profile.Param, nic bool) {
-		for _, p := range ps {
-			ends := p.Alternatives
-			if len(ends) == 0 && p.Lo != "" {
-				ends = []string{p.Lo, p.Hi}
-			}
-			if !p.Assumed || len(ends) == 0 {
-				continue
-			}
-			sw := Swing{Key: p.Key, Value: p.Value}
-			if !nic {
-				sw.Key = hostKey + p.Key
-			}
-			for _, e := range ends {
-				if e == p.Value {
-					continue
-				}
-				points = append(points, point{len(s.Swings), len(sw.Ends), nic})
-				sw.Ends = append(sw.Ends, SwingEnd{Value: e})
-			}
-			s.Swings = append(s.Swings, sw)
-		}
-	}
-	add(s.NIC.Params, true)
-	add(s.Host.Params, false)
-	packets := min(s.opt.Packets, sensitivityPackets)
-	at := func(n *profile.NIC, h *profile.Host) (*outcome, error) {
-		c, err := s.cost(n, h, false)
-		if err != nil {
-			return nil, err
-		}
-		both, err := s.device(c, s.options(c, device.Both), packets)
-		if err != nil {
-			return nil, err
-		}
-		host, err := s.device(c, s.options(c, device.HostOnly), packets)
-		if err != nil {
-			return nil, err
-		}
-		return s.outcome(c, both, host, nil), nil
-	}
-	base, err := at(s.n, s.h)
-	if err != nil {
-		return err
-	}
-	want, _, _ := base.judge()
-	end := func(value string, o *outcome) SwingEnd {
-		a, _, _ := o.judge()
-		return SwingEnd{Value: value, Answer: a, Cores: o.Both.CoresNeeded + o.CompileCores, Mean: o.Both.Mean, Loss: o.Both.Loss, Hits: o.Both.HitRatio}
-	}
-	outcomes := make([]*outcome, len(points))
-	err = s.each("sweeping assumed figures", len(points), func(i int) error {
-		p := points[i]
-		n, h := s.n, s.h
-		key, value := strings.TrimPrefix(s.Swings[p.swing].Key, hostKey), s.Swings[p.swing].Ends[p.end].Value
-		var err error
-		if p.nic {
-			n, err = with(n, key, value)
-		} else {
-			h, err = h.With(key, value)
-		}
-		if err == nil {
-			outcomes[i], err = at(n, h)
-		}
-		if err != nil {
-			return fmt.Errorf("%s = %s: %w", key, value, err)
-		}
-		return nil
-	})
-	if err != nil {
-		s.Swings = nil // an interrupt: some ends are missing
-		return err
-	}
-	asAssumed := end("", base)
-	s.SwingBase = &asAssumed
-	change := func(a, b float64) float64 {
-		if a == b || a == 0 && b == 0 {
-			return 0
-		}
-		return math.Abs(a-b) / max(math.Abs(a), math.Abs(b))
-	}
-	for i, p := range points {
-		o, sw := outcomes[i], &s.Swings[p.swing]
-		sw.Ends[p.end] = end(sw.Ends[p.end].Value, o)
-		sw.Turns = sw.Turns || sw.Ends[p.end].Answer != want
-		sw.Spread = max(sw.Spread, change(o.Both.Mean, base.Both.Mean), change(sw.Ends[p.end].Cores, asAssumed.Cores))
-	}
 	return nil
 }
 
@@ -401,20 +298,4 @@ func refused(r *fit.Report) []bool {
 		out[i] = len(r.Paths[i].Blockers) > 0
 	}
 	return out
-}
-
-// with changes one parameter of a device. pcie.read takes pcie.writeread along:
-// what that takes longer is the way of a posted write, another quantity.
-func with(n *profile.NIC, key, value string) (*profile.NIC, error) {
-	if key != "pcie.read" {
-		return n.With(key, value)
-	}
-	write := n.PCIeWriteRead - n.PCIeRead
-	c := n.Clone()
-	c.PCIeWriteRead = math.MaxInt32 // any read is less
-	c, err := c.With(key, value)
-	if err == nil {
-		c.PCIeWriteRead = c.PCIeRead + write
-	}
-	return c, err
 }

@@ -273,7 +273,7 @@ func (s *study) run() error {
 	}{
 		{true, func() error { return s.order(c) }},
 		{s.opt.Memory, func() error { return s.memory(c) }},
-		{s.opt.Sensitivity, s.sensitivity},
+		{s.opt.Sensitivity, func() error { return s.sensitivity(c) }},
 		{len(s.opt.Rates) > 0, func() error { return s.curves(c) }},
 		{s.opt.Throughput, func() error { return s.throughput(raw, c) }},
 		{s.opt.Designs, func() error { return s.designs(c) }},

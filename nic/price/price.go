@@ -19,15 +19,15 @@ type Parts struct {
 	Refused []bool       // by path: the device can't hold or run it; nil: none
 	Placed  []bool       // by map: it is on the device, for some path that is; nil: all are
 	Raw     bool         // price the traces as they were before optimisation
+	Cycles  []uint32     // of [Cycles] on the device; nil: they are made
 }
 
 // Prices are a workload's prices on a device and a host.
 type Prices struct {
 	In *device.Input
-	// Cycles and Scalar are by path the executor's cycles for the trace alone,
-	// without dispatch: on the device's executor, and one instruction a cycle.
-	Cycles, Scalar []uint32
-	Insns          []uint32 // of the trace priced
+	// Cycles are by path the executor's for the trace alone, without dispatch.
+	Cycles []uint32
+	Insns  []uint32 // of the trace priced
 }
 
 // Build prices a workload.
@@ -38,26 +38,23 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 	out := &Prices{In: &device.Input{
 		Packets: make([]device.Packet, len(w.Packets)), Paths: make([]device.Path, len(w.Paths)),
 		Entries: w.Entries, Invalidations: w.Invalidations,
-	}, Cycles: make([]uint32, len(w.Paths)), Scalar: make([]uint32, len(w.Paths)), Insns: make([]uint32, len(w.Paths))}
+	}, Cycles: p.Cycles, Insns: make([]uint32, len(w.Paths))}
 	shared := sharedMaps(w, p.Placed)
-	m := Machine(w, n)
-	sched := vliw.NewScheduler(m)
+	if out.Cycles == nil {
+		var err error
+		if out.Cycles, err = Cycles(w, n, p.Raw); err != nil {
+			return nil, err
+		}
+	}
 	for i := range w.Paths {
 		path := &w.Paths[i]
-		t := path.Trace
-		if p.Raw {
-			t = path.Raw
-		}
-		cycles, err := execution(sched, t, m, n)
-		if err != nil {
-			return nil, fmt.Errorf("path %d: %w", i, err)
-		}
-		out.Cycles[i], out.Scalar[i], out.Insns[i] = cycles, vliw.ScalarCycles(t, m), uint32(t.Len())
+		t := traceOf(path, p.Raw)
+		out.Insns[i] = uint32(t.Len())
 		slots := uint64(t.Len() + len(path.Cond))
 		mc := &p.Match.Paths[i]
 		d := &out.In.Paths[i]
 		*d = device.Path{
-			Match: mc.Match, Exec: sat(uint64(cycles) + n.Dispatch), Slots: sat(slots), Cost: sat(uint64(path.Raw.Raw)),
+			Match: mc.Match, Exec: sat(uint64(out.Cycles[i]) + n.Dispatch), Slots: sat(slots), Cost: sat(uint64(path.Raw.Raw)),
 			Compile: h.CompileBase + h.CompileInsn*uint64(path.Raw.Raw),
 			Install: 1000 * (n.InstallBase + n.InstallSlot*slots),
 			Bytes:   sat(8 * slots),
@@ -128,16 +125,43 @@ func Machine(w *workload.Workload, n *profile.NIC) *vliw.Machine {
 	return m.For(specs)
 }
 
-// execution is a trace's cycles on the device's executor.
-func execution(s *vliw.Scheduler, t *trace.Trace, m *vliw.Machine, n *profile.NIC) (uint32, error) {
+// Cycles are by path what its trace takes on the device's executor, without
+// dispatch.
+func Cycles(w *workload.Workload, n *profile.NIC, raw bool) ([]uint32, error) {
+	m := Machine(w, n)
 	if n.Executor == profile.ExecScalar {
-		return vliw.ScalarCycles(t, m), nil
+		return scalar(w, m, raw), nil
 	}
-	x, err := s.Schedule(t)
-	if err != nil {
-		return 0, err
+	out := make([]uint32, len(w.Paths))
+	s := vliw.NewScheduler(m)
+	for i := range w.Paths {
+		x, err := s.Schedule(traceOf(&w.Paths[i], raw))
+		if err != nil {
+			return nil, fmt.Errorf("path %d: %w", i, err)
+		}
+		out[i] = uint32(x.Cycles)
 	}
-	return uint32(x.Cycles), nil
+	return out, nil
+}
+
+// Scalar is Cycles on a core that starts one instruction a cycle at best.
+func Scalar(w *workload.Workload, n *profile.NIC, raw bool) []uint32 {
+	return scalar(w, Machine(w, n), raw)
+}
+
+func scalar(w *workload.Workload, m *vliw.Machine, raw bool) []uint32 {
+	out := make([]uint32, len(w.Paths))
+	for i := range w.Paths {
+		out[i] = vliw.ScalarCycles(traceOf(&w.Paths[i], raw), m)
+	}
+	return out
+}
+
+func traceOf(p *workload.Path, raw bool) *trace.Trace {
+	if raw {
+		return p.Raw
+	}
+	return p.Trace
 }
 
 // fates are where packets go on a device: a redirect leaves by the wire, as

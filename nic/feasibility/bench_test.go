@@ -1,0 +1,41 @@
+package feasibility_test
+
+import (
+	"context"
+	"testing"
+
+	"jitnic/cache"
+	"jitnic/nic/feasibility"
+	"jitnic/nic/profile"
+)
+
+// load returns built-in profiles.
+func load(t testing.TB, nic, host string) (*profile.NIC, *profile.Host) {
+	t.Helper()
+	n, err := profile.Load(nic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := profile.LoadHost(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, h
+}
+
+// BenchmarkStudy is a study with all sections but the designs.
+func BenchmarkStudy(b *testing.B) {
+	for _, c := range []struct{ program, capture string }{{"firewall", "echo-connections.pcap.gz"}, {"telemetry", "zoo.pcap.gz"}} {
+		b.Run(c.program+" "+c.capture, func(b *testing.B) {
+			w, x, tree := observe(b, c.program, shared(b, c.capture), 0, false)
+			n, h := load(b, "hxdp", "paper")
+			opt := feasibility.Options{Cache: cache.Config{Policy: "lru", HotThreshold: 1, Seed: 1}, Rate: 10_000_000, Seed: 1, Memory: true, Sensitivity: true,
+				Throughput: true, Rates: []uint64{1_000_000, 2_000_000, 3_500_000, 5_000_000, 7_000_000, 10_000_000, 14_000_000, 20_000_000, 35_000_000, 50_000_000}, Workers: 1}
+			for b.Loop() {
+				if _, err := feasibility.Run(context.Background(), w, x, tree, n, h, opt); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
