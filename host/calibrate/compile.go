@@ -92,6 +92,7 @@ func samples(paths int, seed uint64) ([]*sample, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.packets = s.packets[:min(len(s.packets), paths)] // the seeds alone may take more
 		out = append(out, s)
 	}
 	return out, nil
