@@ -30,6 +30,7 @@ func columns() []column {
 		{"loss", func(f *fig) string { return number(f.Loss) }},
 		{"lost_ingress", func(f *fig) string { return integer(f.Ingress) }},
 		{"lost_host", func(f *fig) string { return integer(f.AtHost) }},
+		{"lost_transmit", func(f *fig) string { return integer(f.Transmit) }},
 		{"lost_egress", func(f *fig) string { return integer(f.Egress) }},
 		{"lost_needs_host", func(f *fig) string { return integer(f.NeedsHost) }},
 		{"latency_mean_ns", func(f *fig) string { return number(f.Mean) }},

@@ -39,7 +39,7 @@ func blockerTable(r *fit.Report, most int) report.Table {
 	}
 	for i := range r.Blockers {
 		b := &r.Blockers[i]
-		t.Add(fmt.Sprint(i+1), b.Title(), b.Limit, places(b, most), report.Count(b.Blocks), report.Share(b.Blocks, r.Packets), report.Count(b.Alone), report.Count(uint64(b.Paths)))
+		t.Add(fmt.Sprint(i+1), b.Title(), b.Limit, places(b, most), report.Count(b.Blocks), share(b.Blocks, r.Packets), report.Count(b.Alone), report.Count(uint64(b.Paths)))
 	}
 	return t
 }
@@ -112,7 +112,7 @@ func mapTable(r *fit.Report) report.Table {
 		if m.Placed {
 			placed = "yes"
 		}
-		t.Add(m.Name, m.Type, placed, report.Count(m.Entry), report.Count(m.Entries), bytesText(m.Memory), report.Count(uint64(m.Paths)), report.Share(m.Packets, r.Packets))
+		t.Add(m.Name, m.Type, placed, report.Count(m.Entry), report.Count(m.Entries), bytesText(m.Memory), report.Count(uint64(m.Paths)), share(m.Packets, r.Packets))
 	}
 	return t
 }

@@ -70,15 +70,16 @@ func pointTable(s *feasibility.Study) report.Table {
 	row("loss", func(f *feasibility.Figures) string { return percent(f.Loss) })
 	row("  at ingress", func(f *feasibility.Figures) string { return report.Count(f.Ingress) })
 	row("  at the host", func(f *feasibility.Figures) string { return report.Count(f.AtHost) })
+	row("  in transmit rings", func(f *feasibility.Figures) string { return report.Count(f.Transmit) })
 	row("  at egress", func(f *feasibility.Figures) string { return report.Count(f.Egress) })
 	row("  no host to run it", func(f *feasibility.Figures) string { return report.Count(f.NeedsHost) })
-	row("latency, mean", func(f *feasibility.Figures) string { return latency(f.Mean, f) })
-	row("  median", func(f *feasibility.Figures) string { return latency(f.P50, f) })
-	row("  p99", func(f *feasibility.Figures) string { return latency(f.P99, f) })
-	row("  p999", func(f *feasibility.Figures) string { return latency(f.P999, f) })
-	row("  max", func(f *feasibility.Figures) string { return latency(f.Max, f) })
-	row("  mean of hits", func(f *feasibility.Figures) string { return latency(f.HitMean, f) })
-	row("  mean of misses", func(f *feasibility.Figures) string { return latency(f.MissMean, f) })
+	row("latency, mean", func(f *feasibility.Figures) string { return latency(f.Mean) })
+	row("  median", func(f *feasibility.Figures) string { return latency(f.P50) })
+	row("  p99", func(f *feasibility.Figures) string { return latency(f.P99) })
+	row("  p999", func(f *feasibility.Figures) string { return latency(f.P999) })
+	row("  max", func(f *feasibility.Figures) string { return latency(f.Max) })
+	row("  mean of hits", func(f *feasibility.Figures) string { return latency(f.HitMean) })
+	row("  mean of misses", func(f *feasibility.Figures) string { return latency(f.MissMean) })
 	row("host cores busy", func(f *feasibility.Figures) string { return digits(f.Cores) })
 	row("host cores needed", func(f *feasibility.Figures) string { return digits(f.CoresNeeded) })
 	row("hit ratio", func(f *feasibility.Figures) string { return hits(f) })
@@ -169,6 +170,9 @@ func causeTable(s *feasibility.Study) report.Table {
 func rateTable(s *feasibility.Study) report.Table {
 	t := report.Table{ID: "mlffr", Title: "Maximum loss-free forwarding rate (RFC 2544, 26.1) and latency at it (26.2)", Left: 3,
 		Head: []string{"mode", "traces", "bound by", "MLFFR", "of host only", "latency, mean", "p99"}}
+	if s.Need.Offload < 1 {
+		t.Note = "NIC only: of the packets that the device can run; those that need the host are not counted as lost."
+	}
 	host := throughput(s, device.HostOnly, false)
 	for i := range s.Throughput {
 		x := &s.Throughput[i]
@@ -187,7 +191,11 @@ func rateTable(s *feasibility.Study) report.Table {
 		if x.Rate > 0 {
 			mean, p99 = nanos(x.Mean), nanos(x.P99)
 		}
-		t.Add(modeName(x.Mode), traces, x.Bound, rateText(x), than, mean, p99)
+		found := rateText(x)
+		if x.Mode == device.NICOnly.String() {
+			found = nicRate(s, x)
+		}
+		t.Add(modeName(x.Mode), traces, x.Bound, found, than, mean, p99)
 	}
 	return t
 }
@@ -197,7 +205,7 @@ func curveTable(s *feasibility.Study) report.Table {
 	t := report.Table{ID: "curves", Title: "Points of the curves", Left: 1, Head: []string{"mode", "offered", "throughput", "loss", "mean", "p50", "p99", "p999", "hit ratio", "host cores needed"}}
 	for _, c := range s.Curves {
 		for _, p := range c.Points {
-			t.Add(modeName(c.Mode), pps(p.Offered), pps(p.Throughput), percent(p.Loss), latency(p.Mean, p), latency(p.P50, p), latency(p.P99, p), latency(p.P999, p), hits(p), digits(p.CoresNeeded))
+			t.Add(modeName(c.Mode), pps(p.Offered), pps(p.Throughput), percent(p.Loss), latency(p.Mean), latency(p.P50), latency(p.P99), latency(p.P999), hits(p), digits(p.CoresNeeded))
 		}
 	}
 	return t
@@ -221,7 +229,7 @@ func memoryTable(s *feasibility.Study) report.Table {
 			m = &feasibility.Memory{}
 		}
 		t.Add(name, report.Count(m.NICReads), report.Count(m.NICWrites), report.Count(m.HostReads), report.Count(m.HostWrites), report.Count(m.Stalls),
-			nanos(m.StallNIC), nanos(m.StallHost), report.Count(m.Messages), digits(m.Bytes), percent(r.Loss), latency(r.Mean, r.Figures), latency(r.P99, r.Figures), digits(r.CoresNeeded))
+			nanos(m.StallNIC), nanos(m.StallHost), report.Count(m.Messages), digits(m.Bytes), percent(r.Loss), latency(r.Mean), latency(r.P99), digits(r.CoresNeeded))
 	}
 	return t
 }

@@ -10,7 +10,7 @@ import (
 
 // shareText is a number of conditions with the share of packets they stand for.
 func shareText(s match.Share, all uint64) string {
-	return fmt.Sprintf("%d (%s)", s.Conditions, report.Share(s.Packets, all))
+	return fmt.Sprintf("%d (%s)", s.Conditions, share(s.Packets, all))
 }
 
 // matcherTable is the kinds of matchers side by side.
@@ -106,7 +106,7 @@ func matcherLine(r *match.Report) string {
 		}
 		s := name + " holds none"
 		if m.Holds.Conditions > 0 {
-			s = fmt.Sprintf("%s holds %s in %s cycles", name, report.Share(m.Holds.Packets, r.Packets), digits(m.Cycles))
+			s = fmt.Sprintf("%s holds %s in %s cycles", name, share(m.Holds.Packets, r.Packets), digits(m.Cycles))
 		}
 		out = append(out, s)
 	}

@@ -37,10 +37,10 @@ func (r *Report) overview() report.Table {
 	}
 	row("answer", answer)
 	row("packets that can be offloaded", func(s *feasibility.Study) string {
-		if s.Fit == nil {
+		if !judged(s) {
 			return none
 		}
-		return percent(s.Fit.Share)
+		return percent(s.Need.Offload)
 	})
 	row("hit ratio", of(func(s *feasibility.Study, both, _ *feasibility.Figures) string { return percent(both.HitRatio) }))
 	row("break-even hit ratio, cores", of(func(s *feasibility.Study, _, _ *feasibility.Figures) string { return even(s.BreakEven.Cores) }))
@@ -50,10 +50,10 @@ func (r *Report) overview() report.Table {
 	}))
 	row("  of these, making traces", of(func(s *feasibility.Study, _, _ *feasibility.Figures) string { return digits(s.Need.CompileCores) }))
 	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return digits(host.CoresNeeded) }))
-	row("latency, mean", of(func(_ *feasibility.Study, both, _ *feasibility.Figures) string { return latency(both.Mean, both) }))
-	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return latency(host.Mean, host) }))
-	row("latency, p99", of(func(_ *feasibility.Study, both, _ *feasibility.Figures) string { return latency(both.P99, both) }))
-	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return latency(host.P99, host) }))
+	row("latency, mean", of(func(_ *feasibility.Study, both, _ *feasibility.Figures) string { return latency(both.Mean) }))
+	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return latency(host.Mean) }))
+	row("latency, p99", of(func(_ *feasibility.Study, both, _ *feasibility.Figures) string { return latency(both.P99) }))
+	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return latency(host.P99) }))
 	row("loss", of(func(_ *feasibility.Study, both, _ *feasibility.Figures) string { return percent(both.Loss) }))
 	row("  host only", of(func(_ *feasibility.Study, _, host *feasibility.Figures) string { return percent(host.Loss) }))
 	for _, m := range []device.Mode{device.Both, device.HostOnly, device.NICOnly} {
@@ -61,9 +61,15 @@ func (r *Report) overview() report.Table {
 		if m == device.Both {
 			name = "loss-free rate (MLFFR), NIC + host"
 		}
-		row(name, func(s *feasibility.Study) string { return rateText(throughput(s, m, false)) })
+		text := func(s *feasibility.Study, optimised bool) string {
+			if m == device.NICOnly {
+				return nicRate(s, throughput(s, m, optimised))
+			}
+			return rateText(throughput(s, m, optimised))
+		}
+		row(name, func(s *feasibility.Study) string { return text(s, false) })
 		if m != device.HostOnly {
-			row("    superoptimized", func(s *feasibility.Study) string { return rateText(throughput(s, m, true)) })
+			row("    superoptimized", func(s *feasibility.Study) string { return text(s, true) })
 		}
 	}
 	return t
@@ -83,11 +89,16 @@ func evenTable(s *feasibility.Study) report.Table {
 	b := &s.BreakEven
 	both := at(s, device.Both)
 	t := report.Table{ID: "even", Title: "Break-even hit ratio", Left: 1,
-		Head: []string{"a packet's", "miss", "hit", "making traces, a packet", "host only", "break-even", "reached"},
-		Note: "The hit ratio h at which NIC and host together cost what the host alone costs: miss × (1 − h) + hit × h (+ making traces) = host only; any: it wins at every hit ratio; never: it loses at every one. Times are those of this run, waiting included in latencies.",
+		Head: []string{"on average", "hit", "miss", "making traces, a miss", "host only", "the rest", "host only", "break-even", "reached"},
+		Note: "The hit ratio, of all packets, at which NIC and host together cost what the host alone costs; any: it loses at none; never: it loses at every one that the packets allow. " +
+			"Host core time: hit × h + (miss + making traces) × (s − h) + rest × (1 − s) = host only × s + host only, rest × (1 − s), with s = " + percent(b.Share) + " of the packets that the device can take; the rest runs on the host and reaches for maps that are on the device. Latency: hit × h + miss × (1 − h) = host only, as it was in this run with its waiting.",
 	}
-	t.Add("host core time", nanos(b.MissCore), nanos(b.HitCore), nanos(b.Compile), nanos(b.HostCore), even(b.Cores), percent(both.HitRatio))
-	t.Add("latency", latency(b.MissLatency, both), latency(b.HitLatency, both), none, latency(b.HostLatency, both), latencyEven(s), percent(both.HitRatio))
+	rest, restHost := none, none
+	if b.Share < 1 {
+		rest, restHost = nanos(b.Rest), nanos(b.RestHost)
+	}
+	t.Add("host core time", nanos(b.HitCore), nanos(b.MissCore), nanos(b.Compile), nanos(b.HostCore), rest, restHost, even(b.Cores), percent(both.HitRatio))
+	t.Add("latency", latency(b.HitLatency), latency(b.MissLatency), none, latency(b.HostLatency), none, none, latencyEven(s), percent(both.HitRatio))
 	return t
 }
 
@@ -106,6 +117,9 @@ func needs(s *feasibility.Study) [][2]string {
 	}
 }
 
+// mostNamed is how many parameters the verdict's sentence names.
+const mostNamed = 4
+
 // verdictFacts are the reasons, and what the offload asks for and gives; whole
 // with the answer's own.
 func verdictFacts(s *feasibility.Study, whole bool) [][2]string {
@@ -123,8 +137,10 @@ func verdictFacts(s *feasibility.Study, whole bool) [][2]string {
 		add("for", v.For)
 		add("against", v.Against)
 	}
-	add("depends on", v.On)
-	out = append(out, [2]string{"break-even", "at a hit ratio of " + even(s.BreakEven.Cores) + " for host cores, " + latencyEven(s) + " for latency; reached: " + percent(at(s, device.Both).HitRatio)})
+	if whole || len(v.On) > mostNamed {
+		add("depends on", v.On)
+	}
+	out = append(out, [2]string{"break-even", "hit ratio for host cores: " + even(s.BreakEven.Cores) + "; for latency: " + latencyEven(s) + "; reached: " + percent(at(s, device.Both).HitRatio)})
 	if s.Budget != "" {
 		out = append(out, [2]string{"trace cache", s.Budget})
 	}

@@ -83,10 +83,14 @@ func (r *Report) facts() [][2]string {
 	if s.Admission != "always" {
 		admission = ", admission " + s.Admission
 	}
+	load := fmt.Sprintf("%s, arrivals %s", pps(float64(s.Rate)), s.Arrivals)
+	if faster := float64(s.Rate) * s.Seconds / float64(max(s.Packets, 1)); s.Seconds > 0 && faster > 1.5 {
+		load += fmt.Sprintf("; that is the capture %s times as fast, so paths and flows change as much faster too", report.Count(uint64(faster+0.5)))
+	}
 	return [][2]string{
 		{"program", fmt.Sprintf("%s, %s; %s", s.Program, plural(s.Paths, "path", "paths"), best)},
 		{"capture", capture},
-		{"load", fmt.Sprintf("%s, arrivals %s", pps(float64(s.Rate)), s.Arrivals)},
+		{"load", load},
 		{"trace cache", fmt.Sprintf("policy %s%s, installed when missed for the %s time", s.Policy, admission, ordinal(s.Hot))},
 		{"host", fmt.Sprintf("%s: %s", s.Host.Name, s.Host.Title)},
 	}
@@ -147,6 +151,16 @@ func rateText(t *feasibility.Throughput) string {
 		return "0"
 	}
 	return pps(float64(t.Rate))
+}
+
+// nicRate is the rate of a search in which the NIC is alone: in parentheses the
+// share of packets that it can run, where the others are just not counted.
+func nicRate(s *feasibility.Study, t *feasibility.Throughput) string {
+	x := rateText(t)
+	if t != nil && t.Rate > 0 && s.Need.Offload < 1 {
+		x += " (of " + percent(s.Need.Offload) + ")"
+	}
+	return x
 }
 
 // answer is a study's, or that there is none yet.

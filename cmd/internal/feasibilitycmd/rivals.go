@@ -32,8 +32,8 @@ func designTable(s *feasibility.Study) report.Table {
 		}
 	}
 	row("wholly on the NIC", func(r *designs.Result) string { return percent(r.HitRatio) })
-	row("begun there", func(r *designs.Result) string { return report.Share(r.Part, r.Packets) })
-	row("decided wrongly", func(r *designs.Result) string { return report.Share(r.Wrong, r.Packets) })
+	row("begun there", func(r *designs.Result) string { return share(r.Part, r.Packets) })
+	row("decided wrongly", func(r *designs.Result) string { return share(r.Wrong, r.Packets) })
 	row("work on the NIC", func(r *designs.Result) string { return percent(r.WorkShare) })
 	row("host time saved", func(r *designs.Result) string { return percent(r.HostSaved) })
 	row("host time left a packet", func(r *designs.Result) string { return nanos(r.HostNS) })
@@ -63,6 +63,7 @@ func designTable(s *feasibility.Study) report.Table {
 	if len(s.Loaded) != len(c.Results) {
 		return t
 	}
+	t.Note = "Above: the capture once, beginning with nothing installed, on an idle device. Below: under load and settled, which every design begins having seen the whole capture; where its budget holds them all, a flow cache then knows each flow beforehand, which real traffic does not grant it."
 	row("at "+pps(float64(s.Rate)), func(*designs.Result) string { return "" })
 	loaded := func(name string, cell func(f *feasibility.Figures) string) {
 		cells := []string{name}
@@ -74,8 +75,8 @@ func designTable(s *feasibility.Study) report.Table {
 	loaded("  throughput", func(f *feasibility.Figures) string { return pps(f.Throughput) })
 	loaded("  loss", func(f *feasibility.Figures) string { return percent(f.Loss) })
 	loaded("  hit ratio", hits)
-	loaded("  latency, mean", func(f *feasibility.Figures) string { return latency(f.Mean, f) })
-	loaded("  latency, p99", func(f *feasibility.Figures) string { return latency(f.P99, f) })
+	loaded("  latency, mean", func(f *feasibility.Figures) string { return latency(f.Mean) })
+	loaded("  latency, p99", func(f *feasibility.Figures) string { return latency(f.P99) })
 	loaded("  host cores needed", func(f *feasibility.Figures) string { return digits(f.CoresNeeded) })
 	loaded("  PCIe B/packet", func(f *feasibility.Figures) string { return digits(f.PCIeUp + f.PCIeDown) })
 	return t

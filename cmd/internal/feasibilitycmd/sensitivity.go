@@ -54,9 +54,12 @@ func swingTable(s *feasibility.Study) report.Table {
 		}
 		spread := percent(w.Spread)
 		for _, e := range w.Ends {
-			t.Add(key, value, e.Value, string(e.Answer), spread, digits(e.Cores), change(e.Cores, base.Cores), nanos(e.Mean), change(e.Mean, base.Mean), percent(e.Loss), percent(e.Hits))
+			t.Add(key, value, e.Value, string(e.Answer), spread, digits(e.Cores), change(e.Cores, base.Cores), latency(e.Mean), change(e.Mean, base.Mean), percent(e.Loss), percent(e.Hits))
 			key, value, spread = "", "", ""
 		}
+	}
+	if base.Loss > 0.001 {
+		t.Note += fmt.Sprintf(" Packets are lost at this rate (%s): which ones is touched by anything, so small changes say little.", percent(base.Loss))
 	}
 	if n := len(s.Swings) - len(swings(s)); n > 0 {
 		t.Note += fmt.Sprintf(" %s of %d assumed figures change nothing at all: %s.", report.Count(uint64(n)), len(s.Swings), strings.Join(still(s), ", "))
@@ -81,7 +84,7 @@ func swingLine(w *feasibility.Swing, base feasibility.SwingEnd) []string {
 	for _, e := range w.Ends {
 		ends = append(ends, e.Value)
 		cores = append(cores, digits(e.Cores))
-		mean = append(mean, nanos(e.Mean))
+		mean = append(mean, latency(e.Mean))
 		if e.Answer != base.Answer {
 			answers = append(answers, fmt.Sprintf("%s: %s", e.Value, e.Answer))
 		}
@@ -90,7 +93,7 @@ func swingLine(w *feasibility.Swing, base feasibility.SwingEnd) []string {
 	if w.Turns {
 		turns = strings.Join(answers, "; ")
 	}
-	return []string{w.Key, w.Value, strings.Join(ends, " | "), turns, strings.Join(cores, " | "), strings.Join(mean, " | ")}
+	return []string{w.Key, clip(w.Value, 24), clip(strings.Join(ends, " | "), 40), clip(turns, 40), strings.Join(cores, " | "), strings.Join(mean, " | ")}
 }
 
 // factor is how many times as much as the base a value is, by powers of two; NaN

@@ -174,7 +174,7 @@ func execLines(s *feasibility.Study) [][2]string {
 func textPoint(s *feasibility.Study) report.Table {
 	t := report.Table{Title: "At " + pps(float64(s.Rate)), Left: 1, Head: []string{"", "throughput", "loss", "hits", "mean", "p50", "p99", "p999", "host cores", "PCIe B", "installs/s", "reordered"}}
 	for _, r := range runs(s, true) {
-		t.Add(r.name, pps(r.Throughput), percent(r.Loss), hits(r.Figures), latency(r.Mean, r.Figures), latency(r.P50, r.Figures), latency(r.P99, r.Figures), latency(r.P999, r.Figures),
+		t.Add(r.name, pps(r.Throughput), percent(r.Loss), hits(r.Figures), latency(r.Mean), latency(r.P50), latency(r.P99), latency(r.P999),
 			digits(r.CoresNeeded), digits(r.PCIeUp+r.PCIeDown), digits(r.Installs), report.Count(r.Reordered))
 	}
 	return t
@@ -232,10 +232,10 @@ func textDesigns(s *feasibility.Study) report.Table {
 		if len(r.Need) > 1 {
 			need = r.Need[1].String()
 		}
-		row := []string{r.Design, percent(r.HitRatio), report.Share(r.Wrong, r.Packets), percent(r.HostSaved), report.Count(r.Used), need, nanos(r.Latency), none, none, none}
+		row := []string{r.Design, percent(r.HitRatio), share(r.Wrong, r.Packets), percent(r.HostSaved), report.Count(r.Used), need, nanos(r.Latency), none, none, none}
 		if i < len(s.Loaded) {
 			f := s.Loaded[i]
-			row[7], row[8], row[9] = percent(f.Loss), latency(f.Mean, f), digits(f.CoresNeeded)
+			row[7], row[8], row[9] = percent(f.Loss), latency(f.Mean), digits(f.CoresNeeded)
 		}
 		t.Rows = append(t.Rows, row)
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"jitnic/cmd/internal/report"
-	"jitnic/nic/feasibility"
 )
 
 // none stands where there is nothing to tell.
@@ -43,8 +42,8 @@ func nanos(x float64) string {
 }
 
 // latency is nanos of a run's figure; nothing where no packet finished.
-func latency(x float64, f *feasibility.Figures) string {
-	if f == nil || x == 0 {
+func latency(x float64) string {
+	if x == 0 {
 		return none
 	}
 	return nanos(x)
@@ -77,6 +76,14 @@ func percent(x float64) string {
 		return fmt.Sprintf("%.0f %%", 100*x)
 	}
 	return fmt.Sprintf("%.2f %%", 100*x)
+}
+
+// share is n of all as percent has it.
+func share(n, all uint64) string {
+	if all == 0 {
+		return none
+	}
+	return percent(float64(n) / float64(all))
 }
 
 // bytesText is an amount of memory.
@@ -144,6 +151,15 @@ func wrap(s string, width int) []string {
 		line += w
 	}
 	return append(out, line)
+}
+
+// clip keeps a text short enough for a column.
+func clip(s string, width int) string {
+	r := []rune(s)
+	if len(r) <= width {
+		return s
+	}
+	return string(r[:width-1]) + "…"
 }
 
 // plural is a number with its noun.
