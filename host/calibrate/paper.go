@@ -58,7 +58,7 @@ func (s *Study) Compare() []Comparison {
 	if d, what := s.PacketCost(); d > 0 {
 		for _, t := range falls {
 			if x, ok := s.fall(t.kind, d, "uniform"); ok {
-				out = append(out, Comparison{"throughput lost from 100 to 100 K flows, " + t.kind, t.percent, t.percent, round3(x), "%", conext25 + ", figures 11 and 12", "a packet taken for " + what + " and one access"})
+				out = append(out, Comparison{"throughput lost from 100 to 100 K flows, " + t.kind, t.percent, t.percent, round3(x), "%", conext25 + ", figures 11 and 12", "a packet taken for " + what + " and one access; 100 K entries live in a cache that is shared: load shows"})
 			}
 		}
 	}
