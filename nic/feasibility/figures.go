@@ -32,7 +32,7 @@ type Figures struct {
 	MissMean float64 `json:"miss_latency_mean_ns"`
 
 	Cores       float64   `json:"host_cores_busy"`
-	CoresNeeded float64   `json:"host_cores_needed"` // for what the host is offered, lost packets included
+	CoresNeeded float64   `json:"host_cores_needed"` // if nothing was lost, lost packets taken to cost what the others do
 	Uneven      float64   `json:"host_uneven"`       // work of the busiest core by the mean of all
 	Stations    []Station `json:"stations"`
 
@@ -112,7 +112,7 @@ func figures(r *device.Result) *Figures {
 		}
 	}
 	for _, s := range r.Stations {
-		f.Stations = append(f.Stations, Station{Name: s.Name, Utilisation: s.Utilisation, MeanQueue: s.MeanQueue, MaxQueue: s.MaxQueue, Wait: ns(s.MeanWait)})
+		f.Stations = append(f.Stations, Station{Name: s.Name, Utilisation: min(s.Utilisation, 1), MeanQueue: s.MeanQueue, MaxQueue: s.MaxQueue, Wait: ns(s.MeanWait)})
 	}
 	if s, ok := r.Station(hostStation); ok && s.Served > 0 && r.Window > 0 {
 		// The cores were busy with what they began in the window; what was still
@@ -120,6 +120,9 @@ func figures(r *device.Result) *Figures {
 		late := float64(r.Finished.Total()) - r.Throughput*float64(r.Window)/1e12
 		late = min(max(late, 0), float64(s.MaxQueue)+float64(s.Servers))
 		f.CoresNeeded = r.Cores * max(float64(s.Served+r.Drops.Host)/max(float64(s.Served)-late, 1), 1)
+		if lost := r.Drops.Ingress; lost < r.Packets { // these would have come to the host as the others did
+			f.CoresNeeded *= float64(r.Packets) / float64(r.Packets-lost)
+		}
 	}
 	m := &r.Memory
 	if m.NIC.Reads+m.NIC.Writes+m.Host.Reads+m.Host.Writes > 0 {

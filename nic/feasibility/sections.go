@@ -154,7 +154,7 @@ func (s *study) designs(c *costs) error {
 	if err := s.step("other designs", 0, 1); err != nil {
 		return err
 	}
-	set := &designs.Setting{W: s.w, NIC: s.n, Host: s.h, In: c.prices.In, Cache: c.cache, Program: s.opt.Program, Prefix: s.opt.Prefix}
+	set := &designs.Setting{W: s.w, NIC: s.n, Host: s.h, In: c.prices.In, Cache: c.cache, Program: s.program(c), Prefix: s.opt.Prefix}
 	cmp, err := designs.Compare(set, nil)
 	if err != nil {
 		return err
@@ -298,4 +298,28 @@ func refused(r *fit.Report) []bool {
 		out[i] = len(r.Paths[i].Blockers) > 0
 	}
 	return out
+}
+
+// program prices whole programs, shape by shape, where the device runs them at
+// all and has what the run needs: the blockers of a path that are not about
+// traces hold for the whole program too.
+func (s *study) program(c *costs) func(shape uint32) (uint32, bool) {
+	if s.opt.Program == nil {
+		return nil
+	}
+	blocked := make([]bool, len(s.w.Shapes))
+	for i := range c.fit.Paths {
+		for _, b := range c.fit.Paths[i].Blockers {
+			switch c.fit.Blockers[b].Kind {
+			case fit.KindTrace, fit.KindStore:
+			default:
+				blocked[s.w.Paths[i].Shape] = true
+			}
+		}
+	}
+	large := s.n.Slots > 0 && s.opt.Static != nil && uint64(s.opt.Static.Insns) > s.n.Slots
+	return func(shape uint32) (uint32, bool) {
+		cycles, ok := s.opt.Program(shape)
+		return cycles, ok && s.n.RunProgram == 1 && !blocked[shape] && !large
+	}
 }

@@ -448,6 +448,9 @@ func (s *study) outcome(c *costs, both, host, cold *Figures) *outcome {
 	}
 	e := &o.Even
 	e.Share = o.Offload
+	if looked, can := lookedUp(both); looked > 0 { // the last round of the capture may not be whole
+		e.Share = can / looked
+	}
 	for k := range n {
 		n[k] = max(n[k], 1)
 	}
@@ -484,14 +487,20 @@ func meanCompile(in *device.Input) float64 {
 	return sum / max(n, 1) / 1000
 }
 
+// lookedUp is how many packets of a run were looked up, and how many of these
+// the device can take.
+func lookedUp(f *Figures) (all, can float64) {
+	for _, n := range f.Outcomes {
+		all += float64(n)
+	}
+	return all, all - float64(f.Outcomes[cache.Uncacheable.String()])
+}
+
 // perMiss is how many installs a run begins for each miss of a packet that the
 // device can take.
 func perMiss(f *Figures) float64 {
-	misses := -float64(f.Outcomes[cache.Hit.String()]) - float64(f.Outcomes[cache.Uncacheable.String()])
-	for _, n := range f.Outcomes {
-		misses += float64(n)
-	}
-	return float64(f.Begun) / max(misses, 1)
+	_, can := lookedUp(f)
+	return float64(f.Begun) / max(can-float64(f.Outcomes[cache.Hit.String()]), 1)
 }
 
 // numa is what the model adds to each crossing for memory on the other socket.

@@ -102,7 +102,7 @@ func (o *outcome) judge() (a Answer, pro, con []string) {
 		con = append(con, "saves no host cores ("+number(o.Host.CoresNeeded)+" either way)")
 	}
 	lost := o.Both.Loss - o.Host.Loss
-	loss := fmt.Sprintf("loses %s of the packets (the host alone %s)", percent(o.Both.Loss), percent(o.Host.Loss))
+	loss := fmt.Sprintf("loses %s of the packets%s (the host alone %s)", percent(o.Both.Loss), o.Both.where(), percent(o.Host.Loss))
 	if lost > 1e-4 {
 		con = append(con, loss)
 	} else if lost < -1e-4 {
@@ -129,10 +129,30 @@ func (o *outcome) judge() (a Answer, pro, con []string) {
 	return Pays, pro, con
 }
 
+// where says where most of the packets are lost.
+func (f *Figures) where() string {
+	place, most := "", uint64(0)
+	for _, p := range []struct {
+		place string
+		lost  uint64
+	}{{"before the matcher", f.Ingress}, {"at the rings of the host's cores", f.AtHost}, {"on the way back from the host", f.Transmit}, {"at the port", f.Egress}} {
+		if p.lost > most {
+			place, most = p.place, p.lost
+		}
+	}
+	if most == 0 {
+		return ""
+	}
+	return ", most of them " + place
+}
+
 // decide makes the study's verdict of its own outcome and of what each assumed
 // parameter makes of it.
 func (s *Study) decide(o *outcome) {
 	a, pro, con := o.judge()
+	if o.Offload == 0 {
+		a, pro, con = Doesnt, nil, []string{"can take none of the packets"}
+	}
 	v := Verdict{Answer: a, For: pro, Against: con}
 	for _, w := range s.Swings {
 		if w.Turns {
@@ -140,64 +160,89 @@ func (s *Study) decide(o *outcome) {
 		}
 	}
 	at := fmt.Sprintf("at %s on %s", rate(o.Both.Offered), s.NIC.Name)
-	hits := fmt.Sprintf("%s of packets hit", percent(o.Both.HitRatio))
-	even := ""
+	pros, cons := strings.Join(pro, "; "), strings.Join(con, "; ")
 	switch {
-	case o.Even.Cores > 1:
-		even = "no hit ratio would save host cores"
-	case o.Even.Cores > 0:
-		even = fmt.Sprintf("%s would do to save host cores", percent(o.Even.Cores))
-	default:
-		even = "any hit ratio saves host cores"
-	}
-	reasons := func(list []string) string { return strings.Join(list, "; ") }
-	switch a {
-	case Pays:
-		v.Sentence = fmt.Sprintf("The offload pays %s: %s, and %s; it %s.", at, hits, even, reasons(pro))
-	case Doesnt:
-		v.Sentence = fmt.Sprintf("The offload does not pay %s: %s, and %s; it %s.", at, hits, even, reasons(con))
-	default:
-		v.Sentence = fmt.Sprintf("Whether the offload pays %s depends on what counts: it %s; but %s.", at, reasons(pro), reasons(con))
-	}
-	if o.Offload == 0 {
-		v.Answer = Doesnt
+	case o.Offload == 0:
 		v.Sentence = fmt.Sprintf("The offload does not pay %s: the device can take none of the packets.", at)
+	case a == Pays:
+		v.Sentence = fmt.Sprintf("The offload pays %s: %s; it %s.", at, o.hits(), pros)
+	case a == Doesnt:
+		v.Sentence = fmt.Sprintf("The offload does not pay %s: %s; it %s.", at, o.hits(), cons)
+	default:
+		v.Sentence = fmt.Sprintf("Whether the offload pays %s depends on what counts: %s; it %s; but %s.", at, o.hits(), pros, cons)
 	}
 	if len(v.On) > 0 {
-		turn := v.On
-		more := ""
-		if len(turn) > 4 {
-			more = fmt.Sprintf(" and %d more", len(turn)-4)
-			turn = turn[:4]
-		}
-		v.Sentence += fmt.Sprintf(" This stands on assumed figures: within its range %s alone would turn it.", join(turn)+more)
+		v.Sentence += fmt.Sprintf(" This stands on assumed figures: within its range, %s alone would turn it.", list(v.On))
 		if a != Depends {
 			v.Answer = Depends
 			v.Sentence = strings.Replace(v.Sentence, "The offload "+string(a), "It depends: with the figures assumed the offload "+string(a), 1)
 		}
 	} else if a == Depends {
-		v.On = append(v.On, "what counts: "+reasons(con))
+		v.On = append(v.On, "what counts: "+cons)
 	}
 	s.Verdict = v
 }
 
-func join(list []string) string {
-	if len(list) == 1 {
-		return list[0]
+// hits says how many packets hit, and how many would have to.
+func (o *outcome) hits() string {
+	h, even := o.Both.HitRatio, o.Even.Cores
+	hit := percent(h) + " of packets hit"
+	switch {
+	case even > 1:
+		return hit + ", and no hit ratio would save host cores"
+	case even > h:
+		return hit + ", and " + percent(even) + " would have to, to save host cores"
+	case o.saved() < -least: // the means above do not tell all
+		return hit
+	case o.saved() <= least:
+		return hit + ", which saves next to nothing"
+	case even > 0:
+		return hit + ", and " + percent(even) + " would do to save host cores"
 	}
-	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
+	return hit + ", and any hit ratio saves host cores"
 }
 
-func percent(x float64) string { return fmt.Sprintf("%.4g %%", 100*x) }
+// list is words with commas and an or, the first few of them.
+func list(words []string) string {
+	const few = 4
+	switch n := len(words); {
+	case n == 1:
+		return words[0]
+	case n > few+1:
+		return fmt.Sprintf("%s or any of %d more", strings.Join(words[:few], ", "), n-few)
+	default:
+		return strings.Join(words[:n-1], ", ") + " or " + words[n-1]
+	}
+}
 
-func number(x float64) string { return fmt.Sprintf("%.3g", x) }
+func percent(x float64) string {
+	switch {
+	case x > 0 && x < 0.00005:
+		return "under 0.01 %"
+	case x < 1 && x > 0.99995:
+		return "over 99.99 %"
+	}
+	return trim(fmt.Sprintf("%.2f", 100*x)) + " %"
+}
+
+// trim takes zeros off behind the point.
+func trim(s string) string { return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") }
+
+func number(x float64) string {
+	if x >= 999.5 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.3g", x)
+}
 
 func nanos(x float64) string {
 	switch {
-	case x >= 1e6:
-		return fmt.Sprintf("%.3g ms", x/1e6)
-	case x >= 1e4:
-		return fmt.Sprintf("%.3g us", x/1e3)
+	case x >= 999.5e6:
+		return number(x/1e9) + " s"
+	case x >= 999.5e3:
+		return number(x/1e6) + " ms"
+	case x >= 9999.5:
+		return number(x/1e3) + " us"
 	}
 	return fmt.Sprintf("%.0f ns", x)
 }
