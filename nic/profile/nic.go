@@ -51,6 +51,8 @@ type NIC struct {
 	LatUpdate  uint64       `key:"map.update" unit:"cycles" doc:"an update or delete, beside the look-up"`
 	Memory     MemoryModel  `key:"memory.model" unit:"name" names:"nic|host|shared|replicated" doc:"where the maps are"`
 	RunProgram uint64       `key:"exec.program" unit:"bool" doc:"can also run whole programs with branches"`
+	Extended   uint64       `key:"exec.extended" unit:"bool" doc:"hXDP's instruction set: three operands, 6-byte accesses, exit with a constant, branches in parallel; bounds and zeroing by hardware"`
+	CrossLane  uint64       `key:"exec.crosslane" unit:"cycles" range:"0..1024" doc:"added before another lane can use a result; a VLIW that forwards within a lane has 1"`
 
 	// PCIe.
 	PCIeRead      uint64 `key:"pcie.read" unit:"ns" doc:"a DMA read of 64 B, request to data"`

@@ -352,7 +352,7 @@ func base(t *testing.T, key, line string) string {
 
 func TestErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"", `x.nic: title: missing (one line: what the device is); 60 more are missing; start with base = NAME to take what isn't given from a built-in profile`},
+		{"", `x.nic: title: missing (one line: what the device is); 62 more are missing; start with base = NAME to take what isn't given from a built-in profile`},
 		{base(t, "clock", ""), `x.nic: clock: missing (of matcher and executors); start with base = NAME to take what isn't given from a built-in profile`},
 		{"base = hxdp\nclock 5", `x.nic:2: "clock 5": want key = value`},
 		{"base = hxdp\n\nclok = 5 MHz # x", `x.nic:3: "clok": no such parameter of a profile`},

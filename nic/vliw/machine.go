@@ -54,12 +54,16 @@ type Machine struct {
 
 // MachineOf is the core that a profile describes.
 func MachineOf(n *profile.NIC) *Machine {
-	return &Machine{
+	m := &Machine{
 		Name: n.Name, Lanes: int(n.Lanes), Helpers: int(n.Helpers), MemPorts: int(n.MemPorts), MapPorts: int(n.MapPorts), Branches: 1,
 		ALU: int(n.LatALU), Mul: int(n.LatMul), Div: int(n.LatDiv), Load: int(n.LatPacket), MapLoad: int(n.LatMapMem),
 		Store: int(n.LatStore), Atomic: int(n.LatAtomic), Array: int(n.LatArray), Hash: int(n.LatHash), LRU: int(n.LatLRU),
-		LPM: int(n.LatLPM), Update: int(n.LatUpdate), Helper: int(n.LatHelper),
+		LPM: int(n.LatLPM), Update: int(n.LatUpdate), Helper: int(n.LatHelper), CrossLane: int(n.CrossLane),
 	}
+	if n.Extended == 1 {
+		return m.Extended()
+	}
+	return m
 }
 
 // HXDP is Sephirot, hXDP's core, as far as static scheduling sees it: 4 lanes,
