@@ -128,7 +128,7 @@ func (o *optimizer) synthesise(w *window) bool {
 			o.refresh()
 			return true
 		case z3.Refuted:
-			w.learn(v, uint64(proofs))
+			w.learn(v, uint64(proofs), code)
 		}
 		return false
 	}

@@ -30,6 +30,16 @@ func (c *candidate) set(ch *change, i int, in Inst) {
 	c.code[i] = in
 }
 
+// same says whether the change left everything as it was.
+func (ch *change) same(code []Inst) bool {
+	for k := 0; k < ch.n; k++ {
+		if code[ch.at[k]] != ch.old[k] {
+			return false
+		}
+	}
+	return true
+}
+
 // undo reverses a change.
 func (c *candidate) undo(ch *change) {
 	for k := ch.n - 1; k >= 0; k-- {

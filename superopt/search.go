@@ -1,6 +1,7 @@
 package superopt
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -74,10 +75,18 @@ func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budge
 	}
 	fast := o.windowCost(w)
 	base := fast(w.code)
+	known := new(scores)
 	errOf := func(code []Inst, limit float64) float64 {
 		f := set.form()
 		var e float64
+		var h uint64
 		for i, t := range w.tests {
+			if i == 1 { // beyond the first test most code was seen before
+				h = hashCode(code)
+				if x, ok := known.get(h, w.learnt); ok {
+					return x
+				}
+			}
 			d := w.x.score(code, t, w, f)
 			if d > 0 {
 				if d > 1e9 {
@@ -94,6 +103,9 @@ func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budge
 					return e
 				}
 			}
+		}
+		if h != 0 {
+			known.put(h, w.learnt, e)
 		}
 		return e
 	}
@@ -129,6 +141,10 @@ func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budge
 		}
 		st := &res.stats[mi]
 		st.Proposed++
+		if ch.same(c.code) { // it drew what stood there
+			st.Accepted++
+			continue
+		}
 		pc := set.PerfWeight * fast(c.code)
 		limit := cur + lnTable[rng.Uint32()&4095]
 		e := 0.0
@@ -162,7 +178,7 @@ func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budge
 			continue
 		}
 		q := full.Clone()
-		if o.unsafe(q) != "" {
+		if o.unsafeWindow(w, c.code) || o.unsafe(q) != "" {
 			rejected[key] = true
 			c.undo(&ch)
 			cur = set.PerfWeight * fast(c.code)
@@ -177,13 +193,65 @@ func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budge
 			lastGood = n
 			continue
 		case z3.Refuted:
-			w.learn(v, seed+uint64(n))
+			w.learn(v, seed+uint64(n), c.code)
 		}
 		rejected[key] = true
 		c.undo(&ch)
 		cur = set.PerfWeight*fast(c.code) + errOf(c.code, math.Inf(1))
 	}
 	return res
+}
+
+// scores remembers what codes scored on all tests, the last of each place. The
+// walk goes round on plateaus of code that does the same, so most are found. A
+// hash that two codes share sends the walk astray, no more: the proof decides.
+type scores [1 << 11]struct {
+	hash  uint64
+	tests int // how many counterexamples had been made tests
+	err   float64
+}
+
+func (s *scores) get(h uint64, tests int) (float64, bool) {
+	x := &s[h%uint64(len(s))]
+	return x.err, x.hash == h && x.tests == tests
+}
+
+func (s *scores) put(h uint64, tests int, err float64) {
+	x := &s[h%uint64(len(s))]
+	x.hash, x.tests, x.err = h, tests, err
+}
+
+func hashCode(code []Inst) uint64 {
+	h := uint64(1)
+	for i := range code {
+		in := &code[i]
+		h ^= uint64(in.Op) | uint64(in.Dst)<<8 | uint64(in.Src)<<12 | uint64(uint16(in.Off))<<16 | uint64(uint32(in.Imm))<<32
+		h *= 0x9e3779b97f4a7c15
+		h ^= h>>29 ^ uint64(uint32(in.Hi))
+	}
+	return h | 1
+}
+
+// unsafeWindow is a short look at what the verifier would refuse, in the window
+// alone: most of what unsafe would find, for the hundredth part of its time.
+func (o *optimizer) unsafeWindow(w *window, code []Inst) bool {
+	w.facts = *w.pre
+	bad := false
+	q := o.p
+	say := func(format string, args ...any) {
+		if !bad && !o.bad[problemText("insn 0: "+fmt.Sprintf(format, args...))] {
+			bad = true
+		}
+	}
+	tmp := Prog{Name: q.Name, Kind: q.Kind, Maps: q.Maps, Entry: q.Entry, Sub: q.Sub, Insts: w.around[:]}
+	for i := range code {
+		tmp.Insts[0] = code[i]
+		tmp.step(0, &w.facts, say)
+		if bad {
+			return true
+		}
+	}
+	return false
 }
 
 func codeKey(code []Inst) string {
@@ -260,6 +328,7 @@ func (o *optimizer) search() {
 	began := time.Now()
 	defer func() { o.stats.seconds += time.Since(began).Seconds() }()
 	tried := map[string]bool{}
+	var provers []*Prover // one for each worker
 	for again := true; again && o.ctx.Err() == nil; {
 		again = false
 		ws := o.windows()
@@ -277,15 +346,23 @@ func (o *optimizer) search() {
 				continue
 			}
 			tried[key] = true
+			w := o.newWindow(x[0], x[1])
 			for k := range ParamSets[:2] {
-				if w := o.newWindow(x[0], x[1]); w != nil {
+				if w != nil {
 					jobs = append(jobs, &job{w: w, key: key, set: &ParamSets[k], k: k})
+					w = w.clone()
 				}
 			}
 		}
 		workers := o.opt.Workers
 		if workers <= 0 {
 			workers = runtime.GOMAXPROCS(0)
+		}
+		for len(provers) < min(workers, len(jobs)) {
+			pr := NewProver(uint32(o.opt.Seed))
+			pr.Accel, pr.RLimit = o.pr.Accel, o.pr.RLimit
+			defer pr.Close()
+			provers = append(provers, pr)
 		}
 		// Each chain depends on its window and number alone, so the number of
 		// workers changes nothing.
@@ -297,9 +374,7 @@ func (o *optimizer) search() {
 				wg.Add(1)
 				go func() {
 					defer wg.Done()
-					pr := NewProver(uint32(o.opt.Seed))
-					defer pr.Close()
-					pr.Accel, pr.RLimit = o.pr.Accel, o.pr.RLimit
+					pr := provers[k]
 					for j := range ch {
 						pr.forget()
 						before := [3]int{pr.Proved, pr.Refuted, pr.Unknown}

@@ -117,7 +117,7 @@ func (o *optimizer) around(use func(q *Prog)) {
 				got++
 				use(r)
 			case z3.Refuted:
-				w.learn(v, uint64(len(asked)))
+				w.learn(v, uint64(len(asked)), code)
 			}
 		})
 	}

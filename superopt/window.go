@@ -1,6 +1,7 @@
 package superopt
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -22,6 +23,22 @@ type window struct {
 	x        executor
 	base     [16]uint64 // where a region begins in the arena
 	pool     pool
+	learnt   int     // tests made of counterexamples
+	facts    facts   // scratch of unsafeWindow
+	around   [2]Inst // and what stands about one instruction there
+}
+
+// clone is a window with tests of its own.
+func (w *window) clone() *window {
+	c := *w
+	c.tests = make([]*test, len(w.tests))
+	all := make([]test, len(w.tests))
+	for i, t := range w.tests {
+		all[i] = *t
+		all[i].want = append([]wantByte(nil), t.want...)
+		c.tests[i] = &all[i]
+	}
+	return &c
 }
 
 // pool is what moves draw operands from.
@@ -160,11 +177,15 @@ func (w *window) fillPool(o *optimizer) {
 // counterexample by name ("r3", "stack[-8]", "pkt[12]").
 func (w *window) makeTest(rng *rand.Rand, k int, given map[string]uint64) *test {
 	t := &test{}
-	for i := range t.mem {
-		t.mem[i] = byte(rng.Uint32())
-		if k%4 == 2 {
-			t.mem[i] = byte(boundary[rng.IntN(len(boundary))])
+	for i := 0; i < len(t.mem); i += 8 {
+		x := rng.Uint64()
+		if k%4 == 2 { // bytes of boundary values, chosen by the bits drawn
+			for b := 0; b < 8; b++ {
+				t.mem[i+b] = byte(boundary[x>>(8*b)%uint64(len(boundary))])
+			}
+			continue
 		}
+		binary.LittleEndian.PutUint64(t.mem[i:], x)
 	}
 	room := func(at, n int) {
 		for i := at; i < at+n; i++ {
@@ -300,16 +321,27 @@ func (w *window) makeTest(rng *rand.Rand, k int, given map[string]uint64) *test 
 	return t
 }
 
-// learn makes a test of a counterexample and puts it first.
-func (w *window) learn(v z3.Refuted, seed uint64) bool {
+// maxTests is how many tests a window has at most; a new one takes the place
+// of the one that is asked last, which decides least.
+const maxTests = 48
+
+// learn makes a test of a counterexample to code and puts it first. One that
+// does not tell code from the original is no use (what it says may be of a
+// place no test has), and would only slow the search down.
+func (w *window) learn(v z3.Refuted, seed uint64, code []Inst) bool {
 	given := map[string]uint64{}
 	for _, a := range v.Counterexample {
 		given[a.Name] = a.Value
 	}
 	t := w.makeTest(rand.New(rand.NewPCG(seed, 77)), 0, given)
-	if t == nil {
+	if t == nil || w.x.score(code, t, w, errPop) == 0 {
 		return false
 	}
-	w.tests = append([]*test{t}, w.tests...)
+	w.learnt++
+	if len(w.tests) < maxTests {
+		w.tests = append(w.tests, nil)
+	}
+	copy(w.tests[1:], w.tests)
+	w.tests[0] = t
 	return true
 }
