@@ -438,7 +438,9 @@ func (s *study) outcome(c *costs, both, host, cold *Figures) *outcome {
 	}
 	o.Offload = n[0] / (n[0] + n[1])
 	compile := meanCompile(in)
-	o.CompileCores = compile * float64(both.Begun) / float64(both.Packets) * both.Offered / 1e9
+	if n := both.Packets - both.Ingress; n > 0 {
+		o.CompileCores = compile * float64(both.Begun) / float64(n) * both.Offered / 1e9
+	}
 	// A read of a core that reaches across PCIe takes what it took in the run.
 	stall := 0.0
 	if m := both.Memory; m != nil && m.HostReads > 0 {

@@ -84,8 +84,12 @@ func (o *outcome) saved() float64 {
 	return 1 - (o.Both.CoresNeeded+o.CompileCores)/o.Host.CoresNeeded
 }
 
-// least is the difference that counts: a hundredth of what is compared.
-const least = 0.01
+// least is the difference that counts: a hundredth of what is compared, and
+// of losses one packet in ten thousand.
+const (
+	least     = 0.01
+	lostLeast = 1e-4
+)
 
 // judge answers for one outcome: the offload pays where it saves host cores,
 // loses no more packets and is no slower; it does not where it saves none or
@@ -102,11 +106,10 @@ func (o *outcome) judge() (a Answer, pro, con []string) {
 		con = append(con, "saves no host cores ("+number(o.Host.CoresNeeded)+" either way)")
 	}
 	lost := o.Both.Loss - o.Host.Loss
-	loss := fmt.Sprintf("loses %s of the packets%s (the host alone %s)", percent(o.Both.Loss), o.Both.where(), percent(o.Host.Loss))
-	if lost > 1e-4 {
-		con = append(con, loss)
-	} else if lost < -1e-4 {
-		pro = append(pro, loss)
+	if lost > lostLeast {
+		con = append(con, fmt.Sprintf("loses %s of the packets%s (the host alone %s)", percent(o.Both.Loss), o.Both.where(), percent(o.Host.Loss)))
+	} else if lost < -lostLeast {
+		pro = append(pro, fmt.Sprintf("loses fewer packets (%s instead of %s)", percent(o.Both.Loss), percent(o.Host.Loss)))
 	}
 	faster := 0.0
 	if o.Host.Mean > 0 {
@@ -119,9 +122,9 @@ func (o *outcome) judge() (a Answer, pro, con []string) {
 		con = append(con, lat)
 	}
 	saves, slower := saved > least, faster < -least
-	more, fewer := lost > 1e-4, lost < -1e-4
+	more, fewer := lost > lostLeast, lost < -lostLeast
 	switch {
-	case more && (!saves || o.Host.Loss <= 1e-4), !saves && !fewer:
+	case more && (!saves || o.Host.Loss <= lostLeast), !saves && !fewer:
 		return Doesnt, pro, con
 	case more, !saves, slower:
 		return Depends, pro, con
@@ -170,6 +173,9 @@ func (s *Study) decide(o *outcome) {
 		v.Sentence = fmt.Sprintf("The offload does not pay %s: %s; it %s.", at, o.hits(), cons)
 	default:
 		v.Sentence = fmt.Sprintf("Whether the offload pays %s depends on what counts: %s; it %s; but %s.", at, o.hits(), pros, cons)
+	}
+	if o.Both.Loss > lostLeast && o.Host.Loss > lostLeast {
+		v.Sentence += " Neither keeps up with this load."
 	}
 	if len(v.On) > 0 {
 		v.Sentence += fmt.Sprintf(" This stands on assumed figures: within its range, %s alone would turn it.", list(v.On))
