@@ -1,4 +1,4 @@
-package feasibility_test
+package feasibility
 
 import (
 	"context"

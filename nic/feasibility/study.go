@@ -266,14 +266,20 @@ func (s *study) run() error {
 	}
 	s.BreakEven = o.Even
 	s.need(o, c)
-	s.decide(o) // again below, with what assumed figures do to it
+	s.decide(o) // and again with what assumed figures do to it
 	for _, section := range []struct {
 		on bool
 		do func() error
 	}{
 		{true, func() error { return s.order(c) }},
 		{s.opt.Memory, func() error { return s.memory(c) }},
-		{s.opt.Sensitivity, func() error { return s.sensitivity(c) }},
+		{s.opt.Sensitivity, func() error {
+			if err := s.sensitivity(c); err != nil {
+				return err
+			}
+			s.decide(o)
+			return nil
+		}},
 		{len(s.opt.Rates) > 0, func() error { return s.curves(c) }},
 		{s.opt.Throughput, func() error { return s.throughput(raw, c) }},
 		{s.opt.Designs, func() error { return s.designs(c) }},
@@ -285,7 +291,6 @@ func (s *study) run() error {
 			return err
 		}
 	}
-	s.decide(o)
 	return nil
 }
 
