@@ -94,7 +94,7 @@ func (o *optimizer) synthesise(w *window) bool {
 	proofs := 0
 	check := func() bool {
 		o.stats.Proposals++
-		if fast(code) >= base {
+		if o.additive && fast(code) >= base {
 			return false
 		}
 		for i, t := range w.tests {

@@ -34,6 +34,10 @@ type optimizer struct {
 	modelled bool
 	log      func(format string, args ...any)
 	// ruleIndex is of the store's version ruleVersion.
+	// opCost is what an opcode costs alone; additive: the cost of a program is
+	// their sum.
+	opCost   [256]float64
+	additive bool
 	// past are the programs on the way here, where more than one is wanted.
 	past        []*Prog
 	ruleIndex   *ruleIndex

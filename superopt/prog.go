@@ -326,3 +326,42 @@ func (p *Prog) String() string {
 
 // Slots2 is ToSlots with the slot where each instruction starts.
 func (p *Prog) Slots2() ([]ebpf.Insn, []int32, error) { return p.slots() }
+
+// AppendSlots adds the program's slots to buf, jumps and all, for who prices
+// or looks at them: a jump too long for its field keeps the low bits of its
+// distance. It allocates nothing where buf has room and there are no jumps.
+func (p *Prog) AppendSlots(buf []ebpf.Insn) []ebpf.Insn {
+	var at []int32
+	for i := range p.Insts {
+		if p.Insts[i].To >= 0 {
+			at = make([]int32, len(p.Insts)+1)
+			n := int32(0)
+			for k := range p.Insts {
+				at[k] = n
+				n += int32(slotsOf(&p.Insts[k]))
+			}
+			at[len(p.Insts)] = n
+			break
+		}
+	}
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		if in.Op == Nop {
+			continue
+		}
+		x := in.Insn
+		if in.To >= 0 && at != nil && int(in.To) < len(at) {
+			rel := at[in.To] - at[i] - 1
+			if in.Op == ebpf.OpJA32 || in.Op == ebpf.OpCall || in.Op == ebpf.OpLDDW {
+				x.Imm = rel
+			} else {
+				x.Off = int16(rel)
+			}
+		}
+		buf = append(buf, x)
+		if in.Op == ebpf.OpLDDW {
+			buf = append(buf, ebpf.Insn{Imm: in.Hi})
+		}
+	}
+	return buf
+}

@@ -75,7 +75,7 @@ func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budge
 	}
 	fast := o.windowCost(w)
 	base := fast(w.code)
-	known := new(scores)
+	known, costs := new(scores), new(scores)
 	errOf := func(code []Inst, limit float64) float64 {
 		f := set.form()
 		var e float64
@@ -163,11 +163,21 @@ func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budge
 			}
 			continue
 		}
-		if e > 0 || fast(c.code) >= base {
+		if e > 0 || o.additive && fast(c.code) >= base {
 			continue
 		}
 		// All tests pass and it is cheaper: is it equal?
-		cost := perf(c.code)
+		var cost float64
+		if o.additive {
+			cost = perf(c.code)
+		} else { // dear to ask, and the walk comes by often
+			h := hashCode(c.code)
+			var ok bool
+			if cost, ok = costs.get(h, 0); !ok {
+				cost = perf(c.code)
+				costs.put(h, 0, cost)
+			}
+		}
 		if cost >= res.cost {
 			continue
 		}
@@ -263,21 +273,38 @@ func codeKey(code []Inst) string {
 	return string(b)
 }
 
-// windowCost is the cost function on a window alone, made additive: the cost
-// of each opcode, asked once. A cost that isn't a sum is still only a guide
-// here: what is taken is decided on the whole program.
-func (o *optimizer) windowCost(w *window) func([]Inst) float64 {
-	var table [256]float64
+// learnCost asks the cost function what each opcode costs alone, and whether
+// that says what the program costs: whether it is a sum over instructions.
+func (o *optimizer) learnCost() {
 	one := &Prog{Insts: make([]Inst, 1), Maps: o.p.Maps, Entry: []int32{0}}
 	for op := 1; op < 256; op++ {
 		one.Insts[0] = nop()
 		one.Insts[0].Op = uint8(op)
-		table[op] = o.cost(one)
+		o.opCost[op] = o.cost(one)
+	}
+	var sum float64
+	for i := range o.p.Insts {
+		sum += o.opCost[o.p.Insts[i].Op]
+	}
+	o.additive = math.Abs(sum-o.cost(o.p)) < 1e-6*(1+math.Abs(sum))
+}
+
+// windowCost is what code in a window is said to cost while the search walks:
+// the sum over its instructions, or where the cost is no sum (the length of a
+// schedule, say) the cost of the window alone. Either is only a guide: what is
+// taken is decided by the cost of the whole program.
+func (o *optimizer) windowCost(w *window) func([]Inst) float64 {
+	if !o.additive {
+		one := &Prog{Maps: o.p.Maps, Entry: []int32{0}, Kind: o.p.Kind}
+		return func(code []Inst) float64 {
+			one.Insts = code
+			return o.cost(one)
+		}
 	}
 	return func(code []Inst) float64 {
 		var s float64
 		for i := range code {
-			s += table[code[i].Op]
+			s += o.opCost[code[i].Op]
 		}
 		return s
 	}

@@ -35,6 +35,7 @@ func testOptimizer(t testing.TB, p *Prog) *optimizer {
 	o.pr = NewProver(1)
 	t.Cleanup(o.pr.Close)
 	o.refresh()
+	o.learnCost()
 	return o
 }
 
@@ -188,6 +189,56 @@ func TestJoin(t *testing.T) {
 		}
 		if r.After > c.want || r.Whole != "proved" || c.name == "too wide" && r.After != c.want {
 			t.Errorf("%s: %d -> %d, want %d, %s\n%s", c.name, r.Before, r.After, c.want, r.Whole, r.Prog)
+		}
+	}
+}
+
+// depth is the length of the longest chain of instructions that need one
+// another's registers: a cost that is no sum over instructions. More
+// instructions cost a little.
+func depth(p *Prog) float64 {
+	var at [11]float64
+	var most float64
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		var t float64
+		for r := range at {
+			if reads(in)>>r&1 != 0 {
+				t = max(t, at[r])
+			}
+		}
+		if in.Op == Nop {
+			continue
+		}
+		for r := range at {
+			if defs(in)>>r&1 != 0 {
+				at[r] = t + 1
+			}
+		}
+		most = max(most, t+1)
+	}
+	return most + float64(p.Slots())/1024
+}
+
+// A chain of sums becomes a tree: as many instructions, fewer one after
+// another. The result is the same with any number of workers.
+func TestCostNoSum(t *testing.T) {
+	needZ3(t)
+	p := rows(t, KindTracing, [5]int{0x79, 1, 2, 0, 0}, [5]int{0x79, 1, 3, 8, 0}, [5]int{0x79, 1, 4, 16, 0}, [5]int{0x79, 1, 0, 24, 0},
+		[5]int{0x0f, 2, 0, 0, 0}, [5]int{0x0f, 3, 0, 0, 0}, [5]int{0x0f, 4, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
+	var first string
+	for _, workers := range []int{1, 3} {
+		r, err := Optimize(context.Background(), p, &Options{CostFunc: depth, Seed: 2, Proposals: 60000, Workers: workers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int(r.CostBefore) != 5 || int(r.CostAfter) != 4 || r.After != r.Before || r.Whole != "proved" {
+			t.Errorf("depth %g -> %g, %d -> %d instructions, %s\n%s", r.CostBefore, r.CostAfter, r.Before, r.After, r.Whole, r.Prog)
+		}
+		if first == "" {
+			first = r.Prog.String()
+		} else if r.Prog.String() != first {
+			t.Errorf("1 worker:\n%s3 workers:\n%s", first, r.Prog)
 		}
 	}
 }

@@ -164,6 +164,7 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 		known = len(opt.Store.log)
 	}
 	o.refresh()
+	o.learnCost()
 	for _, b := range o.a.problems {
 		o.bad[problemText(b)] = true
 	}

@@ -143,6 +143,9 @@ func (w *window) fillPool(o *optimizer) {
 		o.p.step(w.s+i, &f, nil)
 	}
 	regs |= dsts
+	if !o.additive { // as many instructions may be better ones: other registers are of use
+		dsts |= regs &^ w.liveRegs &^ (1 << 10)
+	}
 	for r := uint8(0); r < 11; r++ {
 		if regs>>r&1 != 0 && (w.readable>>r&1 != 0 || dsts>>r&1 != 0) {
 			w.pool.regs = append(w.pool.regs, r)

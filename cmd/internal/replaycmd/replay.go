@@ -278,6 +278,9 @@ func (r *Report) Text(w io.Writer) error {
 	if o := r.Superopt; o != nil {
 		f.Line("superopt", fmt.Sprintf("%d traces, %d made shorter: %d instructions before, %d after", o.Traces, o.Shorter, o.Before, o.After))
 		f.Line("  proofs", fmt.Sprintf("%d proved, %d refuted, %d unknown, %s proposals", o.Proved, o.Refuted, o.Unknown, report.Count(uint64(o.Proposals))))
+		if o.NIC != "" {
+			f.Line("  cycles", fmt.Sprintf("%d before, %d after, on %s", o.CyclesBefore, o.CyclesAfter, o.NIC))
+		}
 		f.Line("  rules", fmt.Sprintf("%d hits, %d found", o.RuleHits, o.Found))
 	}
 	f.Line("aborts")

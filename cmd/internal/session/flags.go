@@ -72,9 +72,11 @@ type Optimiser struct {
 	Layers    string
 	Proposals int
 	Cost      string
+	NIC       string // profile that the cost "nic" is of
 	Rules     string // file of a store of rules that grows; "" none
 
 	store *superopt.Store
+	nic   *NICCost
 }
 
 // Flags adds the flags of Optimiser to a command.
@@ -84,7 +86,8 @@ func (o *Optimiser) Flags(c *cobra.Command) {
 	f.StringVar(&o.Layers, "layers", "", "superopt: `LETTERS` of the layers to run: p passes, r rules, e enumeration, s search; default all")
 	f.IntVar(&o.Proposals, "proposals", 0, "superopt: budget of the stochastic search for each window; 0: the default")
 	f.StringVar(&o.Rules, "rules", "", "superopt: a store of rewrite rules: used where `FILE` is there, and what is found goes to its end")
-	f.StringVar(&o.Cost, "cost", "", "superopt: `NAME` of the cost: count, count-no-atomics, latency")
+	f.StringVar(&o.Cost, "cost", "", "superopt: `NAME` of the cost: count, count-no-atomics, latency, nic (cycles on --cost-nic)")
+	f.StringVar(&o.NIC, "cost-nic", "hxdp", "superopt: the device whose cycles --cost nic counts: a built-in profile, or a `FILE`")
 }
 
 // check refuses impossible flags before anything is opened.

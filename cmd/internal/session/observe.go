@@ -17,6 +17,9 @@ import (
 // session has run when it returns, and is closed by the caller; Partial says
 // that it was interrupted.
 func Observe(ctx context.Context, in Input, specialise bool, opt *Optimiser, stderr io.Writer, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
+	if err := opt.Open(); err != nil {
+		return nil, nil, nil, err
+	}
 	var sum *Optimised
 	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, func(o *host.Options) {
 		o.Observe, o.Queues = true, rss.TableSize
@@ -34,6 +37,9 @@ func Observe(ctx context.Context, in Input, specialise bool, opt *Optimiser, std
 		return nil, nil, nil, err
 	}
 	w, err := obs.Finish()
+	if e := opt.Keep(); err == nil {
+		err = e
+	}
 	if err != nil {
 		s.Close()
 		return nil, nil, nil, err

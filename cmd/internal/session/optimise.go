@@ -14,21 +14,32 @@ import (
 
 // Optimised counts what the superoptimizer did to the traces of a run.
 type Optimised struct {
-	Traces    int     `json:"traces"`
-	Before    int     `json:"before"` // instructions, all traces
-	After     int     `json:"after"`
-	Shorter   int     `json:"shorter"` // traces that became so
-	Proposals int64   `json:"proposals"`
-	RuleHits  int     `json:"rule_hits"`   // rewrites that rules made
-	Found     int     `json:"rules_found"` // rules found, for --rules
-	Proved    int     `json:"proved"`
-	Refuted   int     `json:"refuted"`
-	Unknown   int     `json:"unknown"`
-	Seconds   float64 `json:"-"` // of this machine, so not part of a report
+	Traces    int   `json:"traces"`
+	Before    int   `json:"before"` // instructions, all traces
+	After     int   `json:"after"`
+	Shorter   int   `json:"shorter"` // traces that became so
+	Proposals int64 `json:"proposals"`
+	RuleHits  int   `json:"rule_hits"`   // rewrites that rules made
+	Found     int   `json:"rules_found"` // rules found, for --rules
+	// With the cost "nic": the cycles of all traces on that device.
+	NIC          string  `json:"nic,omitempty"`
+	CyclesBefore int     `json:"cycles_before,omitempty"`
+	CyclesAfter  int     `json:"cycles_after,omitempty"`
+	Proved       int     `json:"proved"`
+	Refuted      int     `json:"refuted"`
+	Unknown      int     `json:"unknown"`
+	Seconds      float64 `json:"-"` // of this machine, so not part of a report
 }
 
-// Open reads the store of rules that --rules names, and proves each again.
+// Open makes ready what the flags name: the device that prices code, and the
+// store of rules, each of which is proved again.
 func (o *Optimiser) Open() error {
+	if o.Cost == "nic" {
+		var err error
+		if o.nic, err = NewNICCost(o.NIC); err != nil {
+			return fmt.Errorf("--cost-nic: %w", err)
+		}
+	}
 	switch {
 	case o.Rules == "":
 		return nil
@@ -65,10 +76,21 @@ func (o *Optimiser) Install(ctx context.Context, h *host.Options, seed uint64) *
 		return nil
 	}
 	sum := &Optimised{}
+	if o.nic != nil {
+		sum.NIC = o.nic.Name
+	}
 	h.Optimise = func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error) {
-		t, r, err := superopt.OptimizeTrace(ctx, p, c, &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store}, false)
+		opt := &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store}
+		if o.nic != nil {
+			opt.CostFunc = o.nic.Cost
+		}
+		t, r, err := superopt.OptimizeTrace(ctx, p, c, opt, false)
 		if err != nil {
 			return nil, err
+		}
+		if o.nic != nil {
+			sum.CyclesBefore += o.nic.Cycles(r.Original)
+			sum.CyclesAfter += o.nic.Cycles(r.Prog)
 		}
 		sum.Traces++
 		sum.Before += p.Trace.Len()

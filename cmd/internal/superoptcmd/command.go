@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 	"jitnic/superopt"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,8 @@ import (
 // flags are what the verb and its two sub-verbs share.
 type flags struct {
 	cost      string
+	costNIC   string
+	nic       *session.NICCost // of --cost nic
 	seed      uint64
 	proposals int
 	rlimit    uint32
@@ -31,7 +34,8 @@ type flags struct {
 
 func (f *flags) add(c *cobra.Command) {
 	fs := c.Flags()
-	fs.StringVar(&f.cost, "cost", "count", "what to make small: count (slots), count-no-atomics, latency (nanoseconds)")
+	fs.StringVar(&f.cost, "cost", "count", "what to make small: count (slots), count-no-atomics, latency (nanoseconds), nic (cycles on --cost-nic)")
+	fs.StringVar(&f.costNIC, "cost-nic", "hxdp", "the device whose cycles --cost nic counts: a built-in profile, or a `FILE`")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of the stochastic search and the tests")
 	fs.IntVar(&f.proposals, "proposals", 0, "proposals of the stochastic search for each window; 0: the default, below 0: none")
 	fs.Uint32Var(&f.rlimit, "rlimit", 0, "solver resources for one proof; 0: the default")
@@ -42,8 +46,8 @@ func (f *flags) add(c *cobra.Command) {
 }
 
 func (f *flags) options() (*superopt.Options, error) {
-	if superopt.Costs[f.cost] == nil {
-		var names []string
+	if superopt.Costs[f.cost] == nil && f.cost != "nic" {
+		names := []string{"nic"}
 		for n := range superopt.Costs {
 			names = append(names, n)
 		}
@@ -60,6 +64,12 @@ func (f *flags) options() (*superopt.Options, error) {
 	}
 	o := &superopt.Options{Cost: f.cost, Seed: f.seed, Proposals: f.proposals, RLimit: f.rlimit, Layers: f.layers, Workers: f.workers}
 	var err error
+	if f.cost == "nic" {
+		if f.nic, err = session.NewNICCost(f.costNIC); err != nil {
+			return nil, fmt.Errorf("--cost-nic: %w", err)
+		}
+		o.CostFunc = f.nic.Cost
+	}
 	o.Store, err = openStore(f.rules)
 	return o, err
 }
@@ -78,6 +88,9 @@ type Report struct {
 	CostAfter   float64          `json:"cost_after"`
 	LatBefore   float64          `json:"latency_before_ns"`
 	LatAfter    float64          `json:"latency_after_ns"`
+	NIC         string           `json:"nic,omitempty"` // with --cost nic: the device, and the cycles on it
+	CycBefore   int              `json:"cycles_before,omitempty"`
+	CycAfter    int              `json:"cycles_after,omitempty"`
 	Proposals   int64            `json:"proposals"`
 	PerSecond   float64          `json:"proposals_per_s"`
 	Seconds     float64          `json:"seconds"`
@@ -107,6 +120,9 @@ type Program struct {
 	Skipped string   `json:"skipped,omitempty"` // why it was left as it is
 	Steps   []string `json:"steps,omitempty"`   // rewrites taken, in order
 	Code    []string `json:"code,omitempty"`    // the result, an instruction a line
+	// Cycles on the device of --cost nic, straight through.
+	CycBefore int `json:"cycles_before,omitempty"`
+	CycAfter  int `json:"cycles_after,omitempty"`
 }
 
 // kernelRuns is how many packets the kernel compares the result on.
@@ -154,6 +170,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 				return err
 			}
 			r.Cost, r.Rules = f.cost, f.rules
+			r.cycles(f.nic)
 			if err := keep(opt); err != nil {
 				return pathError(f.rules, err)
 			}
@@ -327,6 +344,21 @@ func run(ctx context.Context, in *input, opt *superopt.Options, entry string, st
 		r.PerSecond = float64(r.Proposals) / search
 	}
 	return r, progs, nil
+}
+
+// cycles says how long everything takes on the device of --cost nic.
+func (r *Report) cycles(n *session.NICCost) {
+	if n == nil {
+		return
+	}
+	r.NIC = n.Name
+	for _, p := range r.Programs {
+		if p.Result != nil {
+			p.CycBefore, p.CycAfter = n.Cycles(p.Original), n.Cycles(p.Prog)
+			r.CycBefore += p.CycBefore
+			r.CycAfter += p.CycAfter
+		}
+	}
 }
 
 // step keeps the log's lines of rewrites that were taken.

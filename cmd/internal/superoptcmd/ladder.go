@@ -25,6 +25,8 @@ type Ladder struct {
 	Rungs   []*ladder.Row `json:"rungs"`
 	Traces  []*TraceRow   `json:"traces,omitempty"`
 	Partial bool          `json:"partial,omitempty"`
+
+	nic *session.NICCost
 }
 
 // TraceRow is one trace of a sample program. Lengths are in slots.
@@ -39,6 +41,8 @@ type TraceRow struct {
 	Without int     `json:"without_condition"`
 	LatFrom float64 `json:"latency_before_ns"`
 	LatTo   float64 `json:"latency_after_ns"`
+	CycFrom int     `json:"cycles_before,omitempty"` // on the device of --cost nic
+	CycTo   int     `json:"cycles_after,omitempty"`
 	Seconds float64 `json:"seconds"` // of both
 	Proved  int     `json:"proved"`
 	Refuted int     `json:"refuted"`
@@ -68,7 +72,7 @@ func ladderCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := &Ladder{Cost: f.cost, Seed: f.seed}
+			r := &Ladder{Cost: f.cost, Seed: f.seed, nic: f.nic}
 			news := status(c.ErrOrStderr())
 			r.Rungs, err = ladder.Run(c.Context(), rungs, opt, func(row *ladder.Row) { news(row.Name) })
 			if err == nil && traces > 0 {
@@ -162,7 +166,7 @@ func (r *Ladder) traces(ctx context.Context, name string, captures []string, lim
 		row := &TraceRow{Program: name, Path: i, Packets: p.Packets, Raw: p.Path.Trace.Raw}
 		r.Traces = append(r.Traces, row)
 		o := *opt
-		if r.Cost != "latency" {
+		if r.Cost != "latency" && r.Cost != "nic" {
 			o.Cost = "" // what OptimizeTrace takes for traces: no atomics
 		}
 		_, res, err := superopt.OptimizeTrace(ctx, p.Path, s.Runtime.Comp, &o, false)
@@ -171,7 +175,7 @@ func (r *Ladder) traces(ctx context.Context, name string, captures []string, lim
 			continue
 		}
 		o = *opt
-		if r.Cost != "latency" {
+		if r.Cost != "latency" && r.Cost != "nic" {
 			o.Cost = ""
 		}
 		_, bare, err := superopt.OptimizeTrace(ctx, p.Path, s.Runtime.Comp, &o, true)
@@ -181,6 +185,9 @@ func (r *Ladder) traces(ctx context.Context, name string, captures []string, lim
 		}
 		row.Before, row.After, row.Without = res.Before, res.After, bare.After
 		row.LatFrom, row.LatTo, row.Seconds = res.LatBefore, res.LatAfter, res.Seconds+bare.Seconds
+		if r.nic != nil {
+			row.CycFrom, row.CycTo = r.nic.Cycles(res.Original), r.nic.Cycles(res.Prog)
+		}
 		row.Proved, row.Refuted, row.Unknown, row.Whole = res.Proved, res.Refuted, res.Unknown, res.Whole
 	}
 	return nil
@@ -205,7 +212,7 @@ func (r *Ladder) Text(w io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	t = tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(t, "trace of\tpath\tpackets\texecuted\tbefore\tafter\twithout condition\tns before\tafter\tseconds\tproved\trefuted\tunknown\twhole trace\n")
+	fmt.Fprintf(t, "trace of\tpath\tpackets\texecuted\tbefore\tafter\twithout condition\tns before\tafter\tcycles before\tafter\tseconds\tproved\trefuted\tunknown\twhole trace\n")
 	var before, after, without int
 	for _, x := range r.Traces {
 		if x.Err != "" {
@@ -213,10 +220,18 @@ func (r *Ladder) Text(w io.Writer) error {
 			continue
 		}
 		before, after, without = before+x.Before, after+x.After, without+x.Without
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t%.2f\t%d\t%d\t%d\t%s\n", x.Program, x.Path, x.Packets, x.Raw, x.Before, x.After, x.Without, x.LatFrom, x.LatTo, x.Seconds, x.Proved, x.Refuted, x.Unknown, brief(x.Whole))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t%s\t%s\t%.2f\t%d\t%d\t%d\t%s\n", x.Program, x.Path, x.Packets, x.Raw, x.Before, x.After, x.Without, x.LatFrom, x.LatTo, cycles(x.CycFrom), cycles(x.CycTo), x.Seconds, x.Proved, x.Refuted, x.Unknown, brief(x.Whole))
 	}
 	fmt.Fprintf(t, "all\t\t\t\t%d\t%d\t%d\n", before, after, without)
 	return t.Flush()
+}
+
+// cycles is a number where there is one.
+func cycles(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprint(n)
 }
 
 // brief is a verdict's first word.

@@ -29,6 +29,9 @@ func (r *Report) Text(w io.Writer) error {
 	if r.Cost == "count-no-atomics" {
 		f.Line("cost", change(r.CostBefore, r.CostAfter, "%g")+" "+r.Cost)
 	}
+	if r.NIC != "" {
+		f.Line("cycles", change(float64(r.CycBefore), float64(r.CycAfter), "%.0f")+" on "+r.NIC+", straight through")
+	}
 	if r.Out != "" {
 		f.Line("bytes", change(float64(r.Bytes.Before), float64(r.Bytes.After), "%.0f"))
 	}
