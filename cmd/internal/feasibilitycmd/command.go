@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strings"
 
 	"jitnic/cache"
@@ -21,6 +23,7 @@ import (
 	"jitnic/nic/workload"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // options are the command's flags.
@@ -55,6 +58,9 @@ func Command() *cobra.Command {
 		Short: "Whether offloading the program to a NIC pays: times, limits and costs, each with its source",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.check(c.Flags()); err != nil {
+				return err
+			}
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -81,6 +87,28 @@ func Command() *cobra.Command {
 	f.StringVarP(&o.out, "out", "o", "", "`FOLDER` for report.html, study.json and the plots")
 	f.StringVar(&o.json, "json", "", "write the study as JSON to `FILE` (- for stdout)")
 	return c
+}
+
+// check refuses what can't be before anything is opened.
+func (o *options) check(given *pflag.FlagSet) error {
+	switch {
+	case o.entries > 0 && o.slots > 0:
+		return fmt.Errorf("--entries and --slots: give one of them")
+	case o.entries == 0 && given.Changed("entries"):
+		return fmt.Errorf("--entries 0: want 1 or more")
+	case o.slots == 0 && given.Changed("slots"):
+		return fmt.Errorf("--slots 0: want 1 or more")
+	case o.hot == 0:
+		return fmt.Errorf("--hot 0: want 1 or more")
+	case given.Changed("packets") && (o.packets < 1 || int64(o.packets) > math.MaxUint32-1):
+		return fmt.Errorf("--packets %d: want 1 to %d", o.packets, math.MaxUint32-1)
+	case o.workers < 0:
+		return fmt.Errorf("--workers %d: want 0 or more", o.workers)
+	case !slices.Contains(device.ArrivalNames(), o.arrivals):
+		return fmt.Errorf("--arrivals %q: not one of %s", o.arrivals, strings.Join(device.ArrivalNames(), ", "))
+	}
+	_, err := cache.NewTraceCache(cache.Config{Policy: o.policy, Admission: o.admission, Entries: 1, HotThreshold: o.hot})
+	return err
 }
 
 // devices loads the profiles, with what --set changes.
@@ -166,9 +194,6 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	nics, host, err := o.devices()
 	if err != nil {
 		return err
-	}
-	if o.entries > 0 && o.slots > 0 {
-		return fmt.Errorf("--entries and --slots: give one of them")
 	}
 	if err := session.CheckOutputs(session.Output{Flag: "--json", Path: o.json}); err != nil {
 		return err

@@ -99,7 +99,7 @@ func TestText(t *testing.T) {
 			t.Errorf("blanks at the end of %q", l)
 		}
 	}
-	if !strings.HasSuffix(text, "written to "+dir+": report.html, study.json, rows.csv and the plots as SVG and PNG\n") {
+	if !strings.HasSuffix(text, "written to "+dir+": report.html, study.json, rows.csv, and the plots as SVG and PNG\n") {
 		t.Errorf("the last line of\n%s", text)
 	}
 }
@@ -286,7 +286,7 @@ func (c *cutAfter) Err() error {
 // wherever it comes.
 func TestInterrupted(t *testing.T) {
 	marked, refused := 0, 0
-	for _, left := range []int{1, 40, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 64, 66, 68, 70, 75, 90, 120} {
+	for _, left := range []int{0, 1, 4, 7, 9, 12, 15, 17, 40, 115, 160, 205, 210, 215} {
 		dir := filepath.Join(t.TempDir(), "cut")
 		ctx := &cutAfter{Context: t.Context(), left: left}
 		text, err := try(ctx, "--program", "sample:firewall", "--capture", "sample:dns", "--packets", "300", "--workers", "1", "--compare-designs", "--out", dir)
@@ -319,7 +319,7 @@ func TestInterrupted(t *testing.T) {
 			}
 		}
 	}
-	if marked < 3 {
+	if marked < 8 {
 		t.Errorf("%d interrupted studies were written, %d were not begun: want more of the first", marked, refused)
 	}
 	t.Logf("%d written as partial, %d not begun", marked, refused)

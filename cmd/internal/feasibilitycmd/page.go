@@ -266,7 +266,7 @@ func swingBlock(s *feasibility.Study) block {
 		for _, e := range w.Ends {
 			for _, f := range []float64{factor(e.Cores, base.Cores), factor(e.Mean, base.Mean)} {
 				if !math.IsNaN(f) {
-					span = max(span, math.Ceil(abs(f)))
+					span = max(span, math.Ceil(math.Abs(f)))
 				}
 			}
 		}
@@ -286,7 +286,7 @@ func swingBlock(s *feasibility.Study) block {
 		if x < 0 {
 			left = 50 + x
 		}
-		return pageBar{template.CSS(fmt.Sprintf("left:%.2f%%;width:%.2f%%", left, abs(x))), class, value + ": " + text}
+		return pageBar{template.CSS(fmt.Sprintf("left:%.2f%%;width:%.2f%%", left, math.Abs(x))), class, value + ": " + text}
 	}
 	for _, w := range all {
 		row := pageBarRow{Name: w.Key, Turns: w.Turns}

@@ -1,8 +1,12 @@
 package feasibilitycmd
 
 import (
+	"math"
+
 	"jitnic/cmd/internal/report"
 	"jitnic/nic/feasibility"
+
+	"gonum.org/v1/plot/vg"
 )
 
 // plots are the charts for papers, as SVG and as PNG: those of a device have its
@@ -11,10 +15,17 @@ func (r *Report) plots() ([]report.File, error) {
 	var out []report.File
 	chart := func(name string, c *report.Chart) error {
 		p, err := c.Plot()
-		if err == nil {
-			out = append(out, report.PlotFiles(name, p, 6.5, 4)...)
+		if err != nil {
+			return err
 		}
-		return err
+		// All there is rises with the load, so the left is free at the top; but
+		// hits don't, which are nearly all or hardly any.
+		p.Legend.Left, p.Legend.XOffs = true, vg.Points(6)
+		if name == hitsChart {
+			p.Legend.Top, p.Legend.YOffs = false, vg.Points(60)
+		}
+		out = append(out, report.PlotFiles(name, p, 6.5, 4)...)
+		return nil
 	}
 	for _, c := range r.compared() {
 		if err := chart(c.id, &c.Chart); err != nil {
@@ -68,7 +79,7 @@ func tornado(s *feasibility.Study, mean bool) *report.Bars {
 		}
 		first, last := of(w.Ends[0]), of(w.Ends[len(w.Ends)-1])
 		for _, e := range w.Ends[1:max(len(w.Ends)-1, 1)] { // of several, the farthest
-			if abs(of(e)) > abs(last) {
+			if math.Abs(of(e)) > math.Abs(last) {
 				last = of(e)
 			}
 		}
@@ -81,8 +92,6 @@ func tornado(s *feasibility.Study, mean bool) *report.Bars {
 	b.Groups = []report.BarGroup{lo, hi}
 	return b
 }
-
-func abs(x float64) float64 { return max(x, -x) }
 
 // designBars are the designs by what they take off the host.
 func designBars(s *feasibility.Study) *report.Bars {

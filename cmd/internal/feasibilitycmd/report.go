@@ -36,7 +36,11 @@ func (o *options) write(r *Report, stdout io.Writer) error {
 			return err
 		}
 		if o.json != "-" {
-			fmt.Fprintf(stdout, "\nwritten to %s: report.html, study.json, rows.csv and the plots as SVG and PNG\n", o.out)
+			plots := ""
+			if len(files) > 3 {
+				plots = ", and the plots as SVG and PNG"
+			}
+			fmt.Fprintf(stdout, "\nwritten to %s: report.html, study.json, rows.csv%s\n", o.out, plots)
 		}
 	}
 	if r.Partial {

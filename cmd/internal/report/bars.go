@@ -61,13 +61,13 @@ func (b *Bars) Plot() (*plot.Plot, error) {
 	}
 	ticks := make(plot.ConstantTicks, len(b.Names))
 	for i, n := range b.Names {
-		ticks[i] = plot.Tick{Value: float64(len(b.Names) - 1 - i), Label: n}
+		ticks[i] = plot.Tick{Value: float64(len(b.Names) - 1 - i), Label: " " + n} // a blank, as the longest would touch the edge
 	}
 	p.Y.Tick.Marker = ticks
 	p.Y.Tick.Label.Font.Size = font.Points(8)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(b.Names))-0.4
 	if b.Factors {
-		p.X.Min, p.X.Max = min(p.X.Min, -0.1), max(p.X.Max, 0.1)
+		p.X.Min, p.X.Max = min(p.X.Min*1.06, -0.1), max(p.X.Max*1.06, 0.1)
 		p.X.Tick.Marker = factorTicks{}
 	} else {
 		p.X.Min = min(p.X.Min, 0)
