@@ -87,12 +87,17 @@ func (o *optimizer) top(original *Prog, whole string) []*Alternative {
 }
 
 // around walks about the result, window by window, and gives every other
-// program it proves, Options.Top for each window at most.
+// program it proves: Options.Top for each window at most, until there are four
+// times as many as are wanted.
 func (o *optimizer) around(use func(q *Prog)) {
+	all := 0
 	for i, x := range o.windows() {
 		w := o.newWindow(x[0], x[1])
 		if w == nil || o.ctx.Err() != nil {
 			continue
+		}
+		if all >= 4*o.opt.Top {
+			return
 		}
 		asked, got := map[string]bool{}, 0
 		o.chain(w, o.pr, mix(o.opt.Seed^mix(uint64(i)|1<<40)), &ParamSets[0], topBudget, func(code []Inst) {
@@ -108,13 +113,14 @@ func (o *optimizer) around(use func(q *Prog)) {
 				return
 			}
 			asked[k] = true
-			if o.unsafe(q) != "" {
+			if o.unsafeWindow(w, code) || o.unsafe(q) != "" {
 				return
 			}
 			v := o.pr.Equivalent(&task{old: o.p, new: q, s: w.s, e: w.e, pre: w.pre, out: o.liveAt, loopFree: o.free, assume: o.assumption(w.s)})
 			switch v := v.(type) {
 			case z3.Proved:
 				got++
+				all++
 				use(r)
 			case z3.Refuted:
 				w.learn(v, uint64(len(asked)), code)
