@@ -249,9 +249,22 @@ func analyse(p *Prog) *analysis {
 			work[to] = true
 		}
 	}
+	// A function that is only called knows what its callers hand it.
+	called, taken := map[int32]bool{}, map[int32]bool{}
+	for i := range p.Insts {
+		switch in := &p.Insts[i]; {
+		case in.To < 0:
+		case in.Op == ebpf.OpCall:
+			called[in.To] = true
+		case in.Op == ebpf.OpLDDW:
+			taken[in.To] = true
+		}
+	}
 	for i, e := range p.Entry {
-		f := p.entryFacts(i)
-		push(int(e), &f)
+		if i == 0 || !called[e] || taken[e] {
+			f := p.entryFacts(i)
+			push(int(e), &f)
+		}
 	}
 	for again := true; again; {
 		again = false
@@ -274,6 +287,16 @@ func analyse(p *Prog) *analysis {
 				continue
 			}
 			f := a.in[i]
+			if in.Op == ebpf.OpCall && in.To >= 0 {
+				g := facts{ok: true}
+				g.r[10] = val{kind: kStack}
+				for r := 1; r <= 5; r++ {
+					if g.r[r] = f.r[r]; f.r[r].kind == kStack { // of another frame
+						g.r[r] = val{kind: kAny}
+					}
+				}
+				push(int(in.To), &g)
+			}
 			p.step(i, &f, nil)
 			if in.jumps() {
 				push(int(in.To), &f)
@@ -530,8 +553,8 @@ func (p *Prog) step(i int, f *facts, complain func(string, ...any)) {
 				v = val{kind: kAny}
 			}
 		case kAny:
-			if in.Size() == 8 {
-				v = val{kind: kAny}
+			if _, ok := ctxPointer(p.Kind, int64(in.Off), in.Size()); ok || in.Size() == 8 {
+				v = val{kind: kAny} // perhaps the context's packet pointers
 			}
 		case kMapVal:
 			if in.Size() == 8 {
@@ -631,6 +654,8 @@ func (p *Prog) alu(i int, in *Inst, op uint8, a, b val, w int, say func(string, 
 		if b.kind != kScalar {
 			if b.isPtr() {
 				say("takes 32 bits of a pointer")
+			} else {
+				say("takes 32 bits of what may be a pointer")
 			}
 			return fits(32)
 		}
@@ -638,6 +663,9 @@ func (p *Prog) alu(i int, in *Inst, op uint8, a, b val, w int, say func(string, 
 	case ebpf.ALUNeg:
 		if a.isConst() {
 			return constant(-a.known & (^uint64(0) >> (64 - w)))
+		}
+		if a.kind != kScalar {
+			say("arithmetic on what may be a pointer")
 		}
 		return fits(w)
 	case ebpf.ALUEnd:
@@ -653,6 +681,9 @@ func (p *Prog) alu(i int, in *Inst, op uint8, a, b val, w int, say func(string, 
 			max: ^uint64(0) >> (64 - n)}.norm()
 	}
 	if a.kind == kAny || b.kind == kAny {
+		if w == 32 || op != ebpf.ALUAdd && op != ebpf.ALUSub { // bitwise operators and the like are for numbers
+			say("arithmetic on what may be a pointer")
+		}
 		if w == 32 {
 			return fits(32)
 		}
@@ -789,6 +820,9 @@ func (p *Prog) call(i int, in *Inst, f *facts, say func(string, ...any)) {
 	}
 	f.r[0] = val{kind: kAny}
 	h := helperOf(in.Imm)
+	if in.Src == ebpf.CallHelper && noResult[in.Imm] {
+		defer func() { f.r[0] = val{} }()
+	}
 	if in.Src != ebpf.CallHelper || !keepsPacket(in.Imm) {
 		f.losePacket()
 	}

@@ -59,6 +59,11 @@ var helpers = map[int32]*helper{
 	189: {name: "xdp_load_bytes", args: [5]argKind{argCtx, argScalar, argMemOut, argSize}, readsPkt: true},
 }
 
+// noResult are the helpers that return nothing (RET_VOID): r0 can't be read
+// after them. tail_call, spin_lock and unlock, ringbuf_submit and discard, and
+// their dynptr twins (uapi/linux/bpf.h).
+var noResult = map[int32]bool{12: true, 93: true, 94: true, 132: true, 133: true, 199: true, 200: true}
+
 func helperOf(n int32) *helper { return helpers[n] }
 
 // keepsPacket: after this helper the packet is where it was. Those that move

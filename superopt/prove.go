@@ -161,7 +161,7 @@ func (p *Prover) decide(m *machine, diff bv.Term) z3.Verdict {
 		p.ByTests++
 		return v
 	}
-	text, inputs, uf := smtText(m.b, diff)
+	text, inputs, uf := smtText(m.b, diff, false)
 	if v, ok := p.cache.Get(text); ok { // keyed on the whole text: a hash can't lie
 		p.ByCache++
 		return v
@@ -169,10 +169,31 @@ func (p *Prover) decide(m *machine, diff bv.Term) z3.Verdict {
 	if len(text) > maxText {
 		return z3.Unknown{Reason: fmt.Sprintf("query of %d bytes", len(text))}
 	}
-	v := p.solve(m, text, inputs, uf)
+	v := p.ask(m, diff, text, inputs, uf)
 	p.cache.Add(text, v)
 	p.ByZ3++
 	return v
+}
+
+// ask goes to the solver: first, where there are products and quotients, with
+// functions in their place.
+func (p *Prover) ask(m *machine, diff bv.Term, text string, inputs []smtInput, uf bool) z3.Verdict {
+	if !anyHard(m.b, diff) {
+		return p.solve(m, text, inputs, uf)
+	}
+	simple, in, _ := smtText(m.b, diff, true)
+	switch v := p.solve(m, simple, in, true).(type) {
+	case z3.Proved:
+		return v
+	case z3.Refuted: // by what may be no product at all: its inputs are tried
+		if v, ok := p.test(m.b, diff); ok {
+			return v
+		}
+	}
+	saved := p.RLimit
+	p.RLimit = saved / 8
+	defer func() { p.RLimit = saved }()
+	return p.solve(m, text, inputs, uf)
 }
 
 // maxText is the longest query handed to the solver, in bytes: its parser
@@ -257,7 +278,7 @@ func (p *Prover) modelOf(m *machine, t bv.Term) map[uint64]uint64 {
 	if _, ok := m.b.IsConst(t); ok {
 		return nil
 	}
-	text, inputs, uf := smtText(m.b, t)
+	text, inputs, uf := smtText(m.b, t, false)
 	if len(text) > maxText {
 		return nil
 	}

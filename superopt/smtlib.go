@@ -12,7 +12,10 @@ import (
 // libz3 4.8.12 takes seconds to expand what it parses in milliseconds so.) The same terms give the same
 // text, so the text is the verdict cache's key. inputs lists what a model has
 // to be asked for.
-func smtText(b *bv.Builder, t bv.Term) (text string, inputs []smtInput, uf bool) {
+//
+// abstract makes functions nothing is known of from products and quotients of
+// variables: what is unsatisfiable so is so in truth, and found in no time.
+func smtText(b *bv.Builder, t bv.Term, abstract bool) (text string, inputs []smtInput, uf bool) {
 	var w strings.Builder
 	// Functions applied to constants only become plain constants.
 	var order []bv.Term
@@ -70,6 +73,16 @@ func smtText(b *bv.Builder, t bv.Term) (text string, inputs []smtInput, uf bool)
 		two := func(op string) string { return fmt.Sprintf("(%s %s %s)", op, ref(args[0]), ref(args[1])) }
 		pred := func(op string) string {
 			return fmt.Sprintf("(ite (%s %s %s) #b1 #b0)", op, ref(args[0]), ref(args[1]))
+		}
+		if abstract && hard(b, t) {
+			uf = true
+			f := fmt.Sprintf("h%d_%d", b.Op(t), width)
+			if !declared[f] {
+				declared[f] = true
+				fmt.Fprintf(&w, "(declare-fun %s ((_ BitVec %d) (_ BitVec %d)) (_ BitVec %d))\n", f, width, width, width)
+			}
+			fmt.Fprintf(&w, "(declare-const %s (_ BitVec %d))\n(assert (= %s %s))\n", name(t), width, name(t), two(f))
+			continue
 		}
 		switch b.Op(t) {
 		case bv.OpConst:
@@ -182,6 +195,41 @@ func smtText(b *bv.Builder, t bv.Term) (text string, inputs []smtInput, uf bool)
 	}
 	fmt.Fprintf(&w, "(assert (= %s #b1))\n", ref(t))
 	return w.String(), inputs, uf
+}
+
+// hard: an operation that costs the solver dearly, as its circuit is large.
+func hard(b *bv.Builder, t bv.Term) bool {
+	a := b.Args(t)
+	constant := func(x bv.Term) bool { _, ok := b.IsConst(x); return ok }
+	switch b.Op(t) {
+	case bv.OpMul:
+		return b.Width(t) > 16 && !constant(a[0]) && !constant(a[1])
+	case bv.OpUDiv, bv.OpURem, bv.OpSDiv, bv.OpSRem:
+		return b.Width(t) > 16
+	}
+	return false
+}
+
+// anyHard says whether t holds such an operation.
+func anyHard(b *bv.Builder, t bv.Term) bool {
+	seen := map[bv.Term]bool{}
+	var walk func(t bv.Term) bool
+	walk = func(t bv.Term) bool {
+		if seen[t] {
+			return false
+		}
+		seen[t] = true
+		if hard(b, t) {
+			return true
+		}
+		for _, a := range b.Args(t) {
+			if walk(a) {
+				return true
+			}
+		}
+		return false
+	}
+	return walk(t)
 }
 
 // smtInput is what a model has to be asked for: an input, or a function's
