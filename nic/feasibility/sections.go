@@ -260,6 +260,9 @@ func throughputOf(t *load.Throughput, optimised bool) Throughput {
 		}
 		if busiest.Name != "" {
 			out.Bound = fmt.Sprintf("%s, %s busy", which, percent(min(most, 1)))
+			if most < 0.9 { // on average: queues overflow while many packets come that take long, or for one core
+				out.Bound = fmt.Sprintf("bursts within the capture; %s, %s busy on average", which, percent(most))
+			}
 		}
 	}
 	if r := t.Result; r != nil && r.Drops.NeedsHost == r.Packets {

@@ -444,7 +444,9 @@ func (s *study) outcome(c *costs, both, host, cold *Figures) *outcome {
 	o.Offload = n[0] / (n[0] + n[1])
 	compile := meanCompile(in)
 	if n := both.Packets - both.Ingress; n > 0 {
-		o.CompileCores = compile * float64(both.Begun) / float64(n) * both.Offered / 1e9
+		// No more than there are compilers: what waits for them misses, which
+		// the run has counted already.
+		o.CompileCores = min(compile*float64(both.Begun)/float64(n)*both.Offered/1e9, float64(c.h.Compilers))
 	}
 	// A read of a core that reaches across PCIe takes what it took in the run.
 	stall := 0.0

@@ -115,7 +115,7 @@ func TestRestCounts(t *testing.T) {
 		},
 	}
 	n := &profile.NIC{Clock: 1_000_000, Memory: profile.MemNIC, PCIeRead: 500}
-	h := &profile.Host{Driver: 40_000, Pass: 30_000}
+	h := &profile.Host{Driver: 40_000, Pass: 30_000, Compilers: 2}
 	c := &costs{n: n, h: h, match: &match.Costs{Miss: 20}}
 	c.prices = pricesOf(in)
 	s := &study{Study: &Study{}}
@@ -157,6 +157,11 @@ func TestRestCounts(t *testing.T) {
 	o = s.outcome(c, both, &Figures{Packets: 100}, nil)
 	if math.Abs(o.Even.Compile-5000) > 1e-9 || math.Abs(o.CompileCores-1.5) > 1e-9 {
 		t.Errorf("%+v, %v", o.Even, o.CompileCores)
+	}
+	// No more cores than there are compilers.
+	h.Compilers = 1
+	if o := s.outcome(c, both, &Figures{Packets: 100}, nil); o.CompileCores != 1 {
+		t.Errorf("%v cores compile", o.CompileCores)
 	}
 	// A settled run that begins none: the cold run says what a miss takes.
 	both.Begun = 0
