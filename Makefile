@@ -50,6 +50,9 @@ demo: build
 	@echo
 	@echo "== the firewall again, each trace superoptimized and proved before it is installed"
 	bin/jitnic replay --program sample:firewall --capture sample:lab --policy lru --entries 64 --check --superopt
+	@echo
+	@echo "== would offloading the router pay on these devices?"
+	bin/jitnic feasibility --program sample:router --capture sample:lab --nic hxdp,bluefield --rate 5Mpps --quick
 
 test:
 	$(GO) test $(PKGS)
