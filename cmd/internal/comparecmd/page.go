@@ -368,6 +368,6 @@ func (r *Report) Page(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := report.Page{Title: "jitnic compare: " + r.title(), CSS: string(css), Body: template.HTML(body.String()), Data: r.pageData(), JS: string(js)}
+	p := report.Page{Title: "jitnic compare: " + r.title(), CSS: report.PageCSS() + string(css), Body: template.HTML(body.String()), Data: r.pageData(), JS: string(js)}
 	return p.Write(w)
 }

@@ -10,9 +10,6 @@ import (
 
 	"jitnic/cache"
 	"jitnic/cmd/internal/report"
-
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 )
 
 // Text prints the report for a person.
@@ -25,7 +22,7 @@ func (r *Report) Text(w io.Writer) error {
 		return err
 	}
 	for _, t := range r.tables(8, 26) {
-		if _, err := fmt.Fprintf(w, "\n%s\n%s\n", t.Title, t.text()); err != nil {
+		if _, err := fmt.Fprintf(w, "\n%s\n%s\n", t.Title, t.Text()); err != nil {
 			return err
 		}
 		if t.Note != "" {
@@ -118,52 +115,12 @@ func quantile(b []Bucket, share float64) uint32 {
 	return 0
 }
 
-// A Table is one of the report's tables, as text and in the page. Left says how
-// many columns from the left are words.
-type Table struct {
-	ID, Title, Note string
-	Head            []string
-	Rows            [][]string
-	Left            int
-}
-
-func (t *Table) text() string {
-	w := table.NewWriter()
-	s := table.StyleDefault
-	s.Options = table.OptionsNoBordersAndSeparators
-	s.Box.PaddingLeft, s.Box.PaddingRight = "", "  "
-	s.Format.Header = text.FormatDefault
-	w.SetStyle(s)
-	row := func(cells []string) table.Row {
-		out := make(table.Row, len(cells))
-		for i, c := range cells {
-			out[i] = c
-		}
-		return out
-	}
-	w.AppendHeader(row(t.Head))
-	for _, r := range t.Rows {
-		w.AppendRow(row(r))
-	}
-	var cols []table.ColumnConfig
-	for i := range t.Head {
-		a := text.AlignRight
-		if i < t.Left {
-			a = text.AlignLeft
-		}
-		cols = append(cols, table.ColumnConfig{Number: i + 1, Align: a, AlignHeader: a})
-	}
-	w.SetColumnConfigs(cols)
-	lines := strings.Split(w.Render(), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	return strings.Join(lines, "\n")
-}
+// Table is one of the report's tables, as text and in the page.
+type Table = report.Table
 
 // thin leaves at most so many rows, the first ones closest together: they are
 // of the small sizes, where most happens.
-func (t *Table) thin(rows int) *Table {
+func thin(t *Table, rows int) *Table {
 	if t == nil || len(t.Rows) <= rows {
 		return t
 	}
@@ -200,7 +157,7 @@ func (r *Report) tables(cols, rows int) []Table {
 			out = append(out, *t)
 		}
 	}
-	add(r.bestTable().thin(rows))
+	add(thin(r.bestTable(), rows))
 	add(r.winnerTable())
 	for _, slots := range []bool{false, true} {
 		add(r.ratioTable(slots, false, cols))
@@ -211,9 +168,9 @@ func (r *Report) tables(cols, rows int) []Table {
 	add(r.classTable())
 	add(r.reachTable())
 	add(r.slotsTable())
-	add(r.shieldTable().thin(rows))
+	add(thin(r.shieldTable(), rows))
 	add(r.labelTable())
-	add(r.defenceTable().thin(rows))
+	add(thin(r.defenceTable(), rows))
 	add(r.lossTable())
 	return out
 }

@@ -84,7 +84,7 @@ func pointTable(s *feasibility.Study) report.Table {
 	row("host cores needed", func(f *feasibility.Figures) string { return digits(f.CoresNeeded) })
 	row("hit ratio", func(f *feasibility.Figures) string { return hits(f) })
 	row("installs begun", func(f *feasibility.Figures) string { return report.Count(f.Begun) })
-	row("  a second", func(f *feasibility.Figures) string { return scaled(f.Installs, "/s") })
+	row("  a second", func(f *feasibility.Figures) string { return perSecond(f.Installs) })
 	row("  given up: queue full", func(f *feasibility.Figures) string { return report.Count(f.NotCompiled) })
 	row("  matcher stalled", func(f *feasibility.Figures) string { return nanos(f.Stall) })
 	row("PCIe to the host", func(f *feasibility.Figures) string { return digits(f.PCIeUp) + " B/packet" })

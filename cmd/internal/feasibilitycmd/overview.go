@@ -107,10 +107,10 @@ func needs(s *feasibility.Study) [][2]string {
 	d := &s.Need
 	lim := "none"
 	if d.InstallLimit > 0 {
-		lim = scaled(d.InstallLimit, "/s")
+		lim = perSecond(d.InstallLimit)
 	}
 	return [][2]string{
-		{"installs needed", scaled(d.Installs, "/s") + " at this rate, " + scaled(d.CapturedInstalls, "/s") + " at the capture's own; limit " + lim + " (install.base, install.slot, install.rate)"},
+		{"installs needed", perSecond(d.Installs) + " at this rate, " + perSecond(d.CapturedInstalls) + " at the capture's own; limit " + lim + " (install.base, install.slot, install.rate)"},
 		{"host cores saved", digits(d.CoresSaved) + ", after " + digits(d.CompileCores) + " that make traces"},
 		{"PCIe saved", digits(d.PCIeSaved) + " B a packet"},
 		{"latency won", nanos(d.LatencyWon) + " a packet on average"},

@@ -354,8 +354,9 @@ func newLinker(s *feasibility.Study) *linker {
 	return l
 }
 
-// word is what may be a parameter's name within a text: it has a dot in it.
-var word = regexp.MustCompile(`[a-z]+(\.[a-z]+)+`)
+// word is what may be a parameter's name within a text: it has a dot in it, but
+// for the device's clock.
+var word = regexp.MustCompile(`[a-z]+(\.[a-z]+)+|\bclock\b`)
 
 // html is a text with its parameters linked. A cell that is nothing but a name
 // without a dot is linked too.

@@ -77,7 +77,7 @@ func (r *Report) facts() [][2]string {
 	s := r.Studies[0]
 	capture := fmt.Sprintf("%s: %s packets", s.Capture, report.Count(s.Packets))
 	if s.Seconds > 0 {
-		capture += fmt.Sprintf(" in %s s", digits(s.Seconds))
+		capture += " in " + seconds(s.Seconds)
 	}
 	best := "traces as recorded"
 	if s.Optimised {
@@ -89,7 +89,11 @@ func (r *Report) facts() [][2]string {
 	}
 	load := fmt.Sprintf("%s, arrivals %s", pps(float64(s.Rate)), s.Arrivals)
 	if faster := float64(s.Rate) * s.Seconds / float64(max(s.Packets, 1)); s.Seconds > 0 && faster > 1.5 {
-		load += fmt.Sprintf("; that is the capture %s times as fast, so paths and flows change as much faster too", report.Count(uint64(faster+0.5)))
+		times := "more than a million"
+		if faster <= 1e6 {
+			times = report.Count(uint64(faster + 0.5))
+		}
+		load += fmt.Sprintf("; that is the capture %s times as fast, so paths and flows change as much faster too", times)
 	}
 	return [][2]string{
 		{"program", fmt.Sprintf("%s, %s; %s", s.Program, plural(s.Paths, "path", "paths"), best)},

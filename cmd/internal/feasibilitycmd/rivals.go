@@ -57,7 +57,7 @@ func designTable(s *feasibility.Study) report.Table {
 		return fmt.Sprint(r.Masks)
 	})
 	row("installs", cached(func(r *designs.Result) string { return report.Count(r.Installs) }))
-	row("installs, capture's time", cached(func(r *designs.Result) string { return scaled(r.InstallRate, "/s") }))
+	row("installs, capture's time", cached(func(r *designs.Result) string { return perSecond(r.InstallRate) }))
 	row("evictions", cached(func(r *designs.Result) string { return report.Count(r.Evictions) }))
 	row("invalidations", cached(func(r *designs.Result) string { return report.Count(r.Invalidations) }))
 	if len(s.Loaded) != len(c.Results) {

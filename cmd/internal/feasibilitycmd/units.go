@@ -49,6 +49,27 @@ func latency(x float64) string {
 	return nanos(x)
 }
 
+// seconds is a time that may be long.
+func seconds(x float64) string {
+	switch {
+	case x >= 2*365*86400:
+		return digits(x/(365.25*86400)) + " years"
+	case x >= 2*86400:
+		return digits(x/86400) + " days"
+	case x >= 2*3600:
+		return digits(x/3600) + " hours"
+	}
+	return digits(x) + " s"
+}
+
+// perSecond is how often something happens.
+func perSecond(x float64) string {
+	if x > 0 && x < 0.001 {
+		return "<0.001 /s"
+	}
+	return scaled(x, "/s")
+}
+
 // scaled is a rate or an amount with a decimal prefix.
 func scaled(x float64, unit string) string {
 	a := math.Abs(x)
