@@ -66,6 +66,24 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "xdp1.k2"), []byte("MOV64XC 0 1\nADD64XY 0 0\nEXIT\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	// K2's own names are found too, in the folder they have there or not.
+	if err := os.Mkdir(filepath.Join(dir, "katran"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{"katran/xdp_pktcntr_xdp-pktcntr.k2", "xdp_fw_kern_xdp_fw.k2"} {
+		if err := os.WriteFile(filepath.Join(dir, f), []byte("MOV64XC 0 1\nEXIT\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := map[string]bool{}
+	for i := range K2 {
+		if p, _, err := K2[i].Load(dir); err == nil && p.Slots() == 2 {
+			found[K2[i].Name] = true
+		}
+	}
+	if len(found) != 2 || !found["xdp_fw"] || !found["xdp_pktcntr"] {
+		t.Errorf("found %v", found)
+	}
 	list := []Program{{Name: "xdp1", Before: 3, Artifact: 2}, {Name: "xdp2"}}
 	for _, a := range []struct {
 		rows func() int

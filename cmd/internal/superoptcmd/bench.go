@@ -38,7 +38,8 @@ func benchCommand() *cobra.Command {
 package into a temporary folder, optimises those K2 was measured on, and prints
 counts and times beside what K2 published. Later kernels' samples differ from
 those K2 compiled: rows are compared only where the count before is the same.
---dir adds folders with other inputs (NAME.insns, .k2, .bpf), which come first.
+--dir adds folders with other inputs (NAME.insns, .k2, .bpf, or K2's own collection
+as it is: superopt-input-bm/input_bm_0108_ab7e41e), which come first.
 
 --ablate switches K2's four accelerations of a proof off, one after another.`,
 		Args: cobra.NoArgs,
