@@ -8,4 +8,20 @@
 // (nic/device/load); other designs on the same capture (nic/designs). Each
 // assumed figure is put to the ends of its range, and what turns the answer is
 // named with it.
+//
+//	pays           host cores are saved, no more packets are lost, none takes longer on average
+//	does not pay   no host cores are saved, or packets are lost that the host alone doesn't lose
+//	depends        what is won and what is lost are different things, or an assumed
+//	               figure within its range makes another answer
+//
+// A difference counts from a hundredth on, of losses from one packet in ten
+// thousand. The runs at the rate asked for are of the steady state (the packets
+// have passed the trace cache once before), and so are curves and throughput;
+// one run more begins cold. Cores needed are those that would lose nothing, so
+// they may be more than the host has, and what makes traces is counted with
+// them.
+//
+// An interrupted study has the sections that were finished, each of them whole.
+// With the ideal device and the ideal host the cold run counts what a replay
+// counts, class by class.
 package feasibility

@@ -118,7 +118,8 @@ func figures(r *device.Result) *Figures {
 		// The cores were busy with what they began in the window; what was still
 		// inside at its end and is finished now has waited for them, mostly.
 		late := float64(r.Finished.Total()) - r.Throughput*float64(r.Window)/1e12
-		late = min(max(late, 0), float64(s.MaxQueue)+float64(s.Servers))
+		link, _ := r.Station("pcie up")
+		late = min(max(late, 0), float64(s.MaxQueue+link.MaxQueue)+float64(s.Servers))
 		f.CoresNeeded = r.Cores * max(float64(s.Served+r.Drops.Host)/max(float64(s.Served)-late, 1), 1)
 		if lost := r.Drops.Ingress; lost < r.Packets { // these would have come to the host as the others did
 			f.CoresNeeded *= float64(r.Packets) / float64(r.Packets-lost)

@@ -251,6 +251,9 @@ func throughputOf(t *load.Throughput, optimised bool) Throughput {
 		most, busiest, which := 0.0, Station{}, ""
 		for _, st := range f.Stations {
 			use, name := st.Utilisation, st.Name
+			if name == "compilers" || name == "install channel" {
+				continue // no packet waits for them
+			}
 			if name == hostStation && f.Uneven > 1.05 { // one core is full before the others are
 				use, name = use*f.Uneven, "the busiest host core"
 			}
