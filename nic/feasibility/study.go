@@ -69,6 +69,8 @@ type Study struct {
 	Budget    string `json:"budget"` // of the trace cache
 	Hot       uint32 `json:"hot"`
 	Optimised bool   `json:"superoptimized"`
+	InOrder   bool   `json:"flows_in_order"` // kept so
+	Remote    bool   `json:"remote_memory"`  // the host's, on the other socket
 
 	Verdict   Verdict   `json:"verdict"`
 	BreakEven BreakEven `json:"break_even"`
@@ -235,6 +237,7 @@ func (s *study) run() error {
 	s.NIC = Profile{n.Name, n.Title, n.Params()}
 	s.Host = Profile{h.Name, h.Title, h.Params()}
 	s.Rate, s.Arrivals = s.opt.Rate, string(s.opt.Arrivals)
+	s.InOrder, s.Remote = s.opt.Ordered, s.opt.Remote
 	s.Policy, s.Admission, s.Hot = s.opt.Cache.Policy, s.opt.Cache.Admission, max(s.opt.Cache.HotThreshold, 1)
 	for i := range w.Paths {
 		s.Optimised = s.Optimised || w.Paths[i].Optimised

@@ -39,7 +39,7 @@ func runs(s *feasibility.Study, variants bool) []run {
 // otherOrder names the run that keeps flows in order, or the one that does not
 // where the study does.
 func otherOrder(s *feasibility.Study) string {
-	if both := at(s, device.Both); both != nil && both.Held > 0 && s.Ordered != nil && s.Ordered.Held == 0 {
+	if s.InOrder {
 		return "not in order"
 	}
 	return "flows in order"
@@ -64,7 +64,7 @@ func across(t *report.Table, rs []run) func(name string, cell func(f *feasibilit
 // pointTable is the runs at the study's rate side by side.
 func pointTable(s *feasibility.Study) report.Table {
 	t := report.Table{ID: "point", Title: "At " + pps(float64(s.Rate)),
-		Note: "Settled runs: the trace cache is warm before time begins, but for the cold start. Latency is of packets that finished, from fully received to the verdict's end. Host cores needed are for all that the host is offered, lost packets included."}
+		Note: "Settled runs: the trace cache is warm before time begins, but for the cold start. Latency is of packets that finished, from fully received to the verdict's end. Host cores needed are for all that the host is offered, lost packets included. A run repeats the capture to its own number of packets, so shares may differ a little from the capture's."}
 	row := across(&t, runs(s, true))
 	row("throughput", func(f *feasibility.Figures) string { return pps(f.Throughput) })
 	row("loss", func(f *feasibility.Figures) string { return percent(f.Loss) })
@@ -82,6 +82,12 @@ func pointTable(s *feasibility.Study) report.Table {
 	row("  mean of misses", func(f *feasibility.Figures) string { return latency(f.MissMean) })
 	row("host cores busy", func(f *feasibility.Figures) string { return digits(f.Cores) })
 	row("host cores needed", func(f *feasibility.Figures) string { return digits(f.CoresNeeded) })
+	row("  busiest core, of the mean", func(f *feasibility.Figures) string {
+		if f.Uneven == 0 {
+			return none
+		}
+		return "×" + digits(f.Uneven)
+	})
 	row("hit ratio", func(f *feasibility.Figures) string { return hits(f) })
 	row("installs begun", func(f *feasibility.Figures) string { return report.Count(f.Begun) })
 	row("  a second", func(f *feasibility.Figures) string { return perSecond(f.Installs) })
@@ -241,7 +247,7 @@ func orderText(s *feasibility.Study) string {
 		return ""
 	}
 	free, kept := both, s.Ordered
-	if otherOrder(s) == "not in order" {
+	if s.InOrder {
 		free, kept = kept, free
 	}
 	cost := "mean latency " + change(kept.Mean, free.Mean)

@@ -95,12 +95,19 @@ func (r *Report) facts() [][2]string {
 		}
 		load += fmt.Sprintf("; that is the capture %s times as fast, so paths and flows change as much faster too", times)
 	}
+	if s.InOrder {
+		load += "; flows are kept in order"
+	}
+	server := s.Host.Name + ": " + s.Host.Title
+	if s.Remote {
+		server += "; its memory is on the other socket (pcie.numa)"
+	}
 	return [][2]string{
 		{"program", fmt.Sprintf("%s, %s; %s", s.Program, plural(s.Paths, "path", "paths"), best)},
 		{"capture", capture},
 		{"load", load},
 		{"trace cache", fmt.Sprintf("policy %s%s, installed when missed for the %s time", s.Policy, admission, ordinal(s.Hot))},
-		{"host", fmt.Sprintf("%s: %s", s.Host.Name, s.Host.Title)},
+		{"host", server},
 	}
 }
 
