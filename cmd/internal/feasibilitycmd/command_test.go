@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"image/png"
 	"io"
 	"maps"
@@ -262,6 +263,40 @@ func TestQuick(t *testing.T) {
 		if strings.Contains(string(page), no) {
 			t.Errorf("%s is in the page", no)
 		}
+	}
+}
+
+// TestNames: a device may have any name; files and the page cope with it.
+func TestNames(t *testing.T) {
+	top := t.TempDir()
+	var nics []string
+	for i, name := range []string{"a/b c", "a-b-c", `<b>x&"y`, "host"} {
+		file := filepath.Join(top, fmt.Sprint(i, ".nic"))
+		if err := os.WriteFile(file, []byte("base = hxdp\nname = "+name+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		nics = append(nics, file)
+	}
+	dir := filepath.Join(top, "study")
+	if _, err := try(t.Context(), "--program", "sample:ipv6filter", "--capture", "sample:ipv6", "--nic", strings.Join(nics, ","), "--rate", "1M,2M", "--packets", "200", "--out", dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"loss-a-b-c.svg", "loss-a-b-c-2.svg", "loss--b-x--y.svg", "loss-host.svg"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{`id="device-a-b-c"`, `id="device-a-b-c-2"`, `id="p-host-pcie.read"`, `id="p-host.-cores"`, "&lt;b&gt;x&amp;"} {
+		if n := strings.Count(string(page), id); n == 0 || strings.HasPrefix(id, "id") && n > 1 {
+			t.Errorf("%d times %s", n, id)
+		}
+	}
+	if strings.Contains(string(page), "<b>x") {
+		t.Error("a name is not escaped")
 	}
 }
 

@@ -98,10 +98,10 @@ type pageSection struct {
 
 // pageDevice is a device's tab.
 type pageDevice struct {
-	Name, Title, Class, Answer, Sentence string
-	Partial                              bool
-	Sections                             []pageSection
-	links                                *linker
+	ID, Name, Title, Class, Answer, Sentence string
+	Partial                                  bool
+	Sections                                 []pageSection
+	links                                    *linker
 }
 
 // pageBars are bars to both sides of a line, or from the left.
@@ -143,18 +143,19 @@ func (r *Report) Page(w io.Writer) error {
 		HostName string
 	}{Title: r.title(), Partial: r.Partial, Facts: r.facts(), Overview: r.overview(), Charts: pageCharts("", r.compared())}
 	data = append(data, v.Charts...)
-	for _, s := range r.Studies {
-		d := r.device(s)
-		for i := range d.Sections {
-			for k := range d.Sections[i].Blocks {
-				data = append(data, d.Sections[i].Blocks[k].Charts...)
+	slugs := r.slugs()
+	for i, s := range r.Studies {
+		d := r.device(s, slugs[i])
+		for j := range d.Sections {
+			for k := range d.Sections[j].Blocks {
+				data = append(data, d.Sections[j].Blocks[k].Charts...)
 			}
 		}
 		v.Devices = append(v.Devices, d)
 	}
 	if len(r.Studies) > 0 {
 		h := &r.Studies[0].Host
-		t := paramTable("host", h.Name+": "+h.Title, h.Params)
+		t := paramTable(hostID, h.Name+": "+h.Title, h.Params)
 		v.Host, v.HostName = &block{Table: &t, Open: true, Wrap: true, Params: true}, h.Name
 	}
 	var links *linker // of the device being written
@@ -167,8 +168,7 @@ func (r *Report) Page(w io.Writer) error {
 		"keys":  func(s string) template.HTML { return links.html(s) },
 	})
 	if len(r.Studies) > 0 {
-		links = newLinker(r.Studies[0])
-		links.device = "host"
+		links = newLinker(r.Studies[0], slugs[0])
 	}
 	var body bytes.Buffer
 	if err := tmpl.ExecuteTemplate(&body, "page.html", v); err != nil {
@@ -187,8 +187,8 @@ func (r *Report) Page(w io.Writer) error {
 }
 
 // device is a study's tab.
-func (r *Report) device(s *feasibility.Study) *pageDevice {
-	d := &pageDevice{Name: s.NIC.Name, Title: s.NIC.Title, Answer: answer(s), Sentence: s.Verdict.Sentence, Partial: s.Partial, links: newLinker(s)}
+func (r *Report) device(s *feasibility.Study, id string) *pageDevice {
+	d := &pageDevice{ID: id, Name: s.NIC.Name, Title: s.NIC.Title, Answer: answer(s), Sentence: s.Verdict.Sentence, Partial: s.Partial, links: newLinker(s, id)}
 	switch s.Verdict.Answer {
 	case feasibility.Pays:
 		d.Class = "pays"
@@ -197,7 +197,7 @@ func (r *Report) device(s *feasibility.Study) *pageDevice {
 	default:
 		d.Class = "depends"
 	}
-	add := func(id, title string, blocks ...block) {
+	add := func(section, title string, blocks ...block) {
 		var kept []block
 		for _, b := range blocks {
 			if len(b.Facts) > 0 || b.Table != nil && len(b.Table.Rows) > 0 || len(b.Charts) > 0 || b.Bars != nil || b.Pre != "" {
@@ -205,7 +205,7 @@ func (r *Report) device(s *feasibility.Study) *pageDevice {
 			}
 		}
 		if len(kept) > 0 {
-			d.Sections = append(d.Sections, pageSection{s.NIC.Name + "-" + id, title, kept})
+			d.Sections = append(d.Sections, pageSection{id + "-" + section, title, kept})
 		}
 	}
 	open := func(t report.Table) block { return block{Table: &t, Open: true} }
@@ -230,7 +230,7 @@ func (r *Report) device(s *feasibility.Study) *pageDevice {
 		if o := orderText(s); o != "" {
 			order = [][2]string{{"flow order", o}}
 		}
-		charts := pageCharts(s.NIC.Name+"-", loadCharts(s))
+		charts := pageCharts(id+"-", loadCharts(s))
 		add("load", "Load", block{Charts: charts}, words(rateTable(s)), open(pointTable(s)), block{Facts: order}, open(stationTable(s)), open(outcomeTable(s)), open(causeTable(s)), closed(curveTable(s)))
 	}
 	if len(s.Memory) > 0 {
@@ -252,7 +252,7 @@ func (r *Report) device(s *feasibility.Study) *pageDevice {
 		}
 		add("designs", "Designs", blocks...)
 	}
-	ps := paramTable(s.NIC.Name, s.NIC.Name+": "+s.NIC.Title, s.NIC.Params)
+	ps := paramTable(id, s.NIC.Name+": "+s.NIC.Title, s.NIC.Params)
 	add("params", "Parameters of the device", block{Facts: [][2]string{{"parameters", paramCount(s.NIC.Params)}}}, block{Table: &ps, Open: true, Wrap: true, Params: true})
 	return d
 }
@@ -337,14 +337,17 @@ func barsOf(b *report.Bars) *pageBars {
 	return out
 }
 
+// hostID is the host's beside the devices', none of which has a dot in it.
+const hostID = "host."
+
 // linker turns the names of parameters into links to their line.
 type linker struct {
 	device string
 	at     map[string]*profile.Param // by name; the host's with "host." before it
 }
 
-func newLinker(s *feasibility.Study) *linker {
-	l := &linker{device: s.NIC.Name, at: map[string]*profile.Param{}}
+func newLinker(s *feasibility.Study, id string) *linker {
+	l := &linker{device: id, at: map[string]*profile.Param{}}
 	for i := range s.NIC.Params {
 		l.at[s.NIC.Params[i].Key] = &s.NIC.Params[i]
 	}
@@ -371,7 +374,7 @@ func (l *linker) html(s string) template.HTML {
 		if p == nil || key == "name" || key == "title" {
 			return false
 		}
-		fmt.Fprintf(&b, `<a href="#%s" title="%s">%s</a>`, l.anchor(key), template.HTMLEscapeString(p.Value+" ("+source(p)+")"), template.HTMLEscapeString(strings.TrimPrefix(key, "")))
+		fmt.Fprintf(&b, `<a href="#%s" title="%s">%s</a>`, l.anchor(key), template.HTMLEscapeString(p.Value+" ("+source(p)+")"), template.HTMLEscapeString(key))
 		return true
 	}
 	for _, m := range word.FindAllStringIndex(s, -1) {
@@ -389,7 +392,7 @@ func (l *linker) html(s string) template.HTML {
 // anchor is the id of a parameter's line.
 func (l *linker) anchor(key string) string {
 	if h, ok := strings.CutPrefix(key, "host."); ok {
-		return "p-host-" + h
+		return "p-" + hostID + "-" + h
 	}
 	return "p-" + l.device + "-" + key
 }

@@ -32,9 +32,10 @@ func (r *Report) plots() ([]report.File, error) {
 			return nil, err
 		}
 	}
-	for _, s := range r.Studies {
+	slugs := r.slugs()
+	for i, s := range r.Studies {
 		for _, c := range loadCharts(s) {
-			if err := chart(c.id+"-"+s.NIC.Name, &c.Chart); err != nil {
+			if err := chart(c.id+"-"+slugs[i], &c.Chart); err != nil {
 				return nil, err
 			}
 		}
@@ -49,7 +50,7 @@ func (r *Report) plots() ([]report.File, error) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, report.PlotFiles(b.name+"-"+s.NIC.Name, p, 6.5, 1.4+0.26*float64(len(b.bars.Names)*len(b.bars.Groups))/2)...)
+			out = append(out, report.PlotFiles(b.name+"-"+slugs[i], p, 6.5, 1.4+0.26*float64(len(b.bars.Names)*len(b.bars.Groups))/2)...)
 		}
 	}
 	return out, nil

@@ -3,6 +3,8 @@ package feasibilitycmd
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/nic/device"
@@ -58,6 +60,25 @@ func (r *Report) files() ([]report.File, error) {
 	}
 	plots, err := r.plots()
 	return append(out, plots...), err
+}
+
+// slugs are the devices' names as files and elements of a page can have them.
+func (r *Report) slugs() []string {
+	var out []string
+	for _, s := range r.Studies {
+		slug := strings.Map(func(c rune) rune {
+			if c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' {
+				return c
+			}
+			return '-'
+		}, s.NIC.Name)
+		base := slug
+		for k := 2; slices.Contains(out, slug); k++ {
+			slug = fmt.Sprintf("%s-%d", base, k)
+		}
+		out = append(out, slug)
+	}
+	return out
 }
 
 // title names what was studied.
