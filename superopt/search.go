@@ -61,7 +61,7 @@ var lnTable = func() (t [4096]float64) {
 // the whole program, for candidates the cost of the program with them in.
 // each, where not nil, is given every code that passes all tests, instead of
 // the chain's own look for a cheaper one.
-func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budget int, each func(code []Inst)) chainResult {
+func (o *optimizer) chain(w *window, prover func() *Prover, seed uint64, set *Params, budget int, each func(code []Inst)) chainResult {
 	rng := rand.New(rand.NewPCG(seed, 0xc0ffee))
 	c := &candidate{code: append([]Inst(nil), w.code...), w: w}
 	res := chainResult{cost: o.cost(o.p), stats: make([]PassStats, len(moves))}
@@ -194,7 +194,7 @@ func (o *optimizer) chain(w *window, pr *Prover, seed uint64, set *Params, budge
 			cur = set.PerfWeight * fast(c.code)
 			continue
 		}
-		v := pr.Equivalent(&task{old: o.p, new: q, s: w.s, e: w.e, pre: w.pre, out: o.liveAt, loopFree: o.free, assume: o.assumption(w.s)})
+		v := prover().Equivalent(&task{old: o.p, new: q, s: w.s, e: w.e, pre: w.pre, out: o.liveAt, loopFree: o.free, assume: o.assumption(w.s)})
 		switch v := v.(type) {
 		case z3.Proved:
 			res.code = append([]Inst(nil), c.code...)
@@ -355,7 +355,14 @@ func (o *optimizer) search() {
 	began := time.Now()
 	defer func() { o.stats.seconds += time.Since(began).Seconds() }()
 	tried := map[string]bool{}
-	var provers []*Prover // one for each worker
+	var provers []*Prover // one for each worker that has asked
+	defer func() {
+		for _, pr := range provers {
+			if pr != nil {
+				pr.Close()
+			}
+		}
+	}()
 	for again := true; again && o.ctx.Err() == nil; {
 		again = false
 		ws := o.windows()
@@ -386,10 +393,7 @@ func (o *optimizer) search() {
 			workers = runtime.GOMAXPROCS(0)
 		}
 		for len(provers) < min(workers, len(jobs)) {
-			pr := NewProver(uint32(o.opt.Seed))
-			pr.Accel, pr.RLimit = o.pr.Accel, o.pr.RLimit
-			defer pr.Close()
-			provers = append(provers, pr)
+			provers = append(provers, nil)
 		}
 		// Each chain depends on its window and number alone, so the number of
 		// workers changes nothing.
@@ -402,11 +406,24 @@ func (o *optimizer) search() {
 				go func() {
 					defer wg.Done()
 					pr := provers[k]
+					defer func() { provers[k] = pr }()
+					prover := func() *Prover { // most chains have nothing to prove
+						if pr == nil {
+							pr = NewProver(uint32(o.opt.Seed))
+							pr.Accel, pr.RLimit = o.pr.Accel, o.pr.RLimit
+						}
+						return pr
+					}
 					for j := range ch {
-						pr.forget()
-						before := [3]int{pr.Proved, pr.Refuted, pr.Unknown}
-						j.res = o.chain(j.w, pr, mix(o.opt.Seed^mix(uint64(j.w.s)<<32|uint64(j.k))), j.set, budget/2, nil)
-						j.res.proved, j.res.refuted, j.res.unknown = pr.Proved-before[0], pr.Refuted-before[1], pr.Unknown-before[2]
+						var before [3]int
+						if pr != nil {
+							pr.forget()
+							before = [3]int{pr.Proved, pr.Refuted, pr.Unknown}
+						}
+						j.res = o.chain(j.w, prover, mix(o.opt.Seed^mix(uint64(j.w.s)<<32|uint64(j.k))), j.set, budget/2, nil)
+						if pr != nil {
+							j.res.proved, j.res.refuted, j.res.unknown = pr.Proved-before[0], pr.Refuted-before[1], pr.Unknown-before[2]
+						}
 					}
 				}()
 			}

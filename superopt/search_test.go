@@ -124,7 +124,7 @@ func BenchmarkProposals(b *testing.B) {
 	pr := NewProver(1)
 	defer pr.Close()
 	b.ResetTimer()
-	o.chain(w, pr, 1, &ParamSets[0], b.N, nil)
+	o.chain(w, func() *Prover { return pr }, 1, &ParamSets[0], b.N, nil)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "proposals/s")
 }
 

@@ -100,7 +100,7 @@ func (o *optimizer) around(use func(q *Prog)) {
 			return
 		}
 		asked, got := map[string]bool{}, 0
-		o.chain(w, o.pr, mix(o.opt.Seed^mix(uint64(i)|1<<40)), &ParamSets[0], topBudget, func(code []Inst) {
+		o.chain(w, func() *Prover { return o.pr }, mix(o.opt.Seed^mix(uint64(i)|1<<40)), &ParamSets[0], topBudget, func(code []Inst) {
 			if got >= o.opt.Top || len(asked) >= 4*o.opt.Top {
 				return
 			}
