@@ -85,7 +85,7 @@ func (s *study) order(c *costs) error {
 	return err
 }
 
-// memory runs the four memory models.
+// memory runs the four memory models, each with what the device takes then.
 func (s *study) memory(c *costs) error {
 	models := []profile.MemoryModel{profile.MemNIC, profile.MemHost, profile.MemShared, profile.MemReplicated}
 	var rows []MemoryRow
@@ -93,10 +93,13 @@ func (s *study) memory(c *costs) error {
 		if err := s.step("memory model "+string(m), i, len(models)); err != nil {
 			return err
 		}
-		d := *c
-		d.n = c.n.Clone()
-		d.n.Memory = m
-		f, err := s.device(&d, s.options(&d, device.Both), s.opt.Packets)
+		n := c.n.Clone()
+		n.Memory = m
+		d, err := s.reprice(c, n, c.h, reachOf("memory.model")) // limits of maps hold for maps on the device
+		if err != nil {
+			return err
+		}
+		f, err := s.device(d, s.options(d, device.Both), s.opt.Packets)
 		if err != nil {
 			return err
 		}

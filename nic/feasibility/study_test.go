@@ -201,6 +201,36 @@ func TestPlaced(t *testing.T) {
 	}
 }
 
+// A row of the memory models is what a study of a device with that model says.
+func TestMemoryModels(t *testing.T) {
+	w, x, tree := observe(t, "firewall", "sample:lab", 2000, false)
+	n, h := profiles(t, "hxdp", "paper")
+	n.MapTypes = []string{"array"}
+	opt := Options{Cache: lru(0), Rate: 2_000_000, Packets: 2000, Seed: 1, Memory: true}
+	all, err := Run(context.Background(), w, x, tree, n, h, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.Memory = false
+	hits := map[string]float64{}
+	for _, row := range all.Memory {
+		one := n.Clone()
+		one.Memory = profile.MemoryModel(row.Model)
+		s, err := Run(context.Background(), w, x, tree, one, h, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(s.Point[0], row.Figures); d != "" {
+			t.Errorf("%s: (-study +row)\n%s", row.Model, d)
+		}
+		hits[row.Model] = row.HitRatio
+	}
+	// It holds no tries; where the maps are on the host, it needn't.
+	if hits["nic"] > 0.1 || hits["host"] < 0.5 {
+		t.Errorf("hits %v", hits)
+	}
+}
+
 // small is a study of few packets with all sections.
 func small(t testing.TB) (*workload.Workload, *match.Analysis, *pathcond.Tree, Options) {
 	w, x, tree := observe(t, "firewall", "sample:lab", 600, false)

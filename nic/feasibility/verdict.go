@@ -162,7 +162,7 @@ func (s *Study) decide(o *outcome) {
 			v.On = append(v.On, w.Key)
 		}
 	}
-	at := fmt.Sprintf("at %s on %s", rate(o.Both.Offered), s.NIC.Name)
+	at := fmt.Sprintf("at %s on %s", rate(float64(s.Rate)), s.NIC.Name)
 	pros, cons := strings.Join(pro, "; "), strings.Join(con, "; ")
 	switch {
 	case o.Offload == 0:

@@ -143,7 +143,7 @@ func TestVerdict(t *testing.T) {
 			"It depends: with the figures assumed the offload does not pay at 10 Mpps on x: the device can take none of the packets. This stands on assumed figures: within its range, limit.map.types alone would turn it.",
 		},
 	} {
-		s := &Study{NIC: Profile{Name: "x"}, Swings: c.swings}
+		s := &Study{NIC: Profile{Name: "x"}, Rate: 10_000_000, Swings: c.swings}
 		s.decide(outcomeOf(c.change))
 		v := &s.Verdict
 		if v.Answer != c.answer || v.Sentence != c.want {
