@@ -286,7 +286,7 @@ func TestSameAndInterrupted(t *testing.T) {
 
 	absent := 0
 	at := 0
-	for stop := 1; stop <= all; stop += max(1, all/60) {
+	for stop := 1; stop <= all; stop += max(1, all/25) {
 		ctx, cancel := context.WithCancel(context.Background())
 		at = 0
 		cut := opt
