@@ -79,14 +79,24 @@ func coverTable(r *fit.Report) report.Table {
 
 // needTable sets needs against limits.
 func needTable(r *fit.Report) report.Table {
-	t := report.Table{ID: "limits", Title: "Needs against the device's limits", Left: 2, Head: []string{"", "limit", "all that fits needs", "the device has"}}
+	t := report.Table{ID: "limits", Title: "Needs against the device's limits", Left: 2, Head: []string{"", "limit", "all traces need", "those that fit need", "the device has"}}
 	n, l := &r.Needs, &r.Limits
-	t.Add("traces", "limit.entries", report.Count(n.Traces), limit(l.Traces))
-	t.Add("slots of traces and conditions", "limit.slots", report.Count(n.Slots), limit(l.Slots))
-	t.Add("longest trace, instructions", "limit.trace", report.Count(n.Trace), limit(l.Trace))
-	t.Add("map entries", "limit.map.entries", report.Count(n.MapEntries), limit(l.MapEntries))
-	t.Add("longest map entry, B", "limit.map.entry", report.Count(n.MapEntry), limit(l.MapEntry))
-	t.Add("map memory, B", "limit.map.memory", report.Count(n.MapMemory), limit(l.MapMemory))
+	var all fit.Needs
+	if k := len(r.Coverage); k > 0 { // the last covers all there is
+		c := &r.Coverage[k-1]
+		all = fit.Needs{Traces: uint64(c.Paths), Slots: c.Slots, Trace: r.Trace.Paths.Max, MapEntries: c.MapEntries, MapMemory: c.MapMemory}
+	}
+	for i := range r.Maps {
+		if m := &r.Maps[i]; m.Paths > 0 {
+			all.MapEntry = max(all.MapEntry, m.Entry)
+		}
+	}
+	t.Add("traces", "limit.entries", report.Count(all.Traces), report.Count(n.Traces), limit(l.Traces))
+	t.Add("slots of traces and conditions", "limit.slots", report.Count(all.Slots), report.Count(n.Slots), limit(l.Slots))
+	t.Add("longest trace, instructions", "limit.trace", report.Count(all.Trace), report.Count(n.Trace), limit(l.Trace))
+	t.Add("map entries", "limit.map.entries", report.Count(all.MapEntries), report.Count(n.MapEntries), limit(l.MapEntries))
+	t.Add("longest map entry, B", "limit.map.entry", report.Count(all.MapEntry), report.Count(n.MapEntry), limit(l.MapEntry))
+	t.Add("map memory, B", "limit.map.memory", report.Count(all.MapMemory), report.Count(n.MapMemory), limit(l.MapMemory))
 	return t
 }
 
