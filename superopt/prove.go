@@ -150,6 +150,15 @@ func rewriteError(err error) z3.Verdict {
 
 // decide says whether diff can be 1.
 func (p *Prover) decide(m *machine, diff bv.Term) z3.Verdict {
+	v := p.decided(m, diff)
+	if _, ok := v.(z3.Refuted); ok && m.vague {
+		// Equal memory may have been written by different stores.
+		return z3.Unknown{Reason: "a helper sees memory written at variable places, compared store by store"}
+	}
+	return v
+}
+
+func (p *Prover) decided(m *machine, diff bv.Term) z3.Verdict {
 	if k, ok := m.b.IsConst(diff); ok {
 		p.ByTerms++
 		if k == 0 {

@@ -32,7 +32,7 @@ func (a *analysis) problemsOf(q *Prog) (problems []string, ok bool) {
 	old, new := a.in[s], a.in[s]
 	for i := s; i < n; i++ {
 		x, y := &p.Insts[i], &q.Insts[i]
-		if y.Op == ebpf.OpCall && y.To >= 0 { // what the callee knows changes too
+		if x.Op == ebpf.OpCall && x.To >= 0 || y.Op == ebpf.OpCall && y.To >= 0 { // what the callee knows changes too
 			return nil, false
 		}
 		if i > s && targets[i] || x.jumps() || y.jumps() || x.ends() != y.ends() {

@@ -136,7 +136,10 @@ type machine struct {
 	zero bv.Term
 	one  bv.Term
 	// havoc: what isn't modelled gives unknown values instead of an error.
-	havoc    bool
+	havoc bool
+	// vague: what a helper sees of a region was made of the stores to it, which
+	// may differ where their sum does not.
+	vague    bool
 	fresh    uint64
 	onBranch func(i int, pc, c bv.Term)
 }
@@ -1117,6 +1120,7 @@ func (m *machine) digest(s *symState, rg int) (bv.Term, error) {
 			args = append(args, off, last[k])
 		}
 	} else {
+		m.vague = true
 		for _, w := range mem.writes {
 			// Where the write isn't made, place and value say nothing.
 			args = append(args, b.ZExt(w.guard, 8), b.Ite(w.guard, w.off, b.Const(0, 64)), b.Ite(w.guard, w.val, b.Const(0, 8)))

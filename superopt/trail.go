@@ -98,6 +98,7 @@ func (o *optimizer) onTrail(t *trail, s, e int, q *Prog) z3.Verdict {
 
 func (p *Prover) onTrail(t *trail, k *task) z3.Verdict {
 	m := t.m
+	m.vague = false // of what came before both make the same
 	start := t.snaps[k.s]
 	from := make([]mark, len(start.mem))
 	for i := range from {

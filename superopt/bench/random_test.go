@@ -100,7 +100,7 @@ func TestRandom(t *testing.T) {
 	shorter, slots, loaded, refused := 0, 0, 0, 0
 	began := time.Now()
 	for seed := *from; seed < *from+uint64(*cases); seed++ {
-		if d, ok := t.Deadline(); ok && time.Until(d) < 5*time.Second || *cases == 12 && time.Since(began) > 20*time.Second {
+		if d, ok := t.Deadline(); ok && time.Until(d) < 5*time.Second || *cases == 12 && time.Since(began) > 6*time.Second {
 			t.Logf("stopped before seed %d: no time left", seed)
 			break
 		}
@@ -188,6 +188,7 @@ func TestRegressions(t *testing.T) {
 		{"callee-masks-a-packet-pointer", 5324, "se", false},
 		{"same-key-other-terms", 1305, "", true},
 		{"store-behind-two-lookups", 1395, "", true},
+		{"helper-after-redundant-stores", 20287, "", true},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			saved := []any{*cases, *from, *layers}
@@ -243,7 +244,7 @@ func TestRandomTraces(t *testing.T) {
 	programs, made, shorter := 0, 0, 0
 	began := time.Now()
 	for seed := *from; seed < *from+uint64(*cases); seed++ {
-		if d, ok := t.Deadline(); ok && time.Until(d) < 20*time.Second || *cases == 12 && time.Since(began) > 8*time.Second {
+		if d, ok := t.Deadline(); ok && time.Until(d) < 20*time.Second || *cases == 12 && time.Since(began) > 4*time.Second {
 			t.Logf("stopped before seed %d: no time left", seed)
 			break
 		}

@@ -1,0 +1,174 @@
+package superopt
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/progen"
+	"jitnic/pathcond/bv"
+	"jitnic/superopt/z3"
+)
+
+// straight makes straight-line code over packet bytes and the stack, as traces are.
+func straight(rng *rand.Rand, n int) []Inst {
+	code := []Inst{
+		{Insn: ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | ebpf.SizeW, Dst: 6, Src: 1}},
+		{Insn: ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: 0, Imm: 2}},
+		{Insn: ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: 2, Imm: 7}},
+		{Insn: ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | ebpf.SizeB, Dst: 3, Src: 6, Off: 12}},
+		{Insn: ebpf.Insn{Op: ebpf.ClassST | ebpf.ModeMEM | ebpf.SizeDW, Dst: 10, Off: -8, Imm: 1}},
+	}
+	for len(code) < n {
+		d, s := uint8(rng.IntN(4)), uint8(rng.IntN(4))
+		if d == 1 || s == 1 {
+			continue
+		}
+		var in ebpf.Insn
+		switch rng.IntN(6) {
+		case 0:
+			in = ebpf.Insn{Op: ebpf.ClassALU64 | []uint8{ebpf.ALUAdd, ebpf.ALUAnd, ebpf.ALUOr, ebpf.ALUXor, ebpf.ALUMov}[rng.IntN(5)] | ebpf.SrcX, Dst: d, Src: s}
+		case 1:
+			in = ebpf.Insn{Op: ebpf.ClassALU64 | []uint8{ebpf.ALUAdd, ebpf.ALUAnd, ebpf.ALUMov, ebpf.ALURsh}[rng.IntN(4)], Dst: d, Imm: int32(rng.IntN(9))}
+		case 2:
+			in = ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | ebpf.SizeB, Dst: d, Src: 6, Off: int16(12 + rng.IntN(3))}
+		case 3:
+			in = ebpf.Insn{Op: ebpf.ClassSTX | ebpf.ModeMEM | ebpf.SizeB, Dst: 6, Src: s, Off: int16(rng.IntN(4))}
+		case 4:
+			in = ebpf.Insn{Op: ebpf.ClassSTX | ebpf.ModeMEM | ebpf.SizeDW, Dst: 10, Src: s, Off: -8}
+		case 5:
+			in = ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | ebpf.SizeDW, Dst: d, Src: 10, Off: -8}
+		}
+		code = append(code, Inst{Insn: in})
+	}
+	code = append(code, Inst{Insn: ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUAnd, Dst: 0, Imm: 255}}, Inst{Insn: ebpf.Insn{Op: ebpf.OpExit}})
+	for i := range code {
+		code[i].To, code[i].Slot = -1, int32(i)
+	}
+	return code
+}
+
+// ipv4 assumes the first bytes of an IPv4 header, and something that no
+// rewrite depends on.
+func ipv4(m *machine, st *symState) bv.Term {
+	b := m.b
+	byteAt := func(off uint64) bv.Term { return m.initial(rgPkt, b.Const(off, 64), b.Const(0, 64)) }
+	all := m.one
+	for _, t := range []bv.Term{b.Bin(bv.OpEq, byteAt(12), b.Const(8, 8)), b.Bin(bv.OpEq, byteAt(13), b.Const(0, 8)),
+		b.Bin(bv.OpULt, byteAt(14), b.Const(0x50, 8)), b.Bin(bv.OpULt, byteAt(40), byteAt(41))} {
+		m.learnBytes(st, t)
+		all = b.AndB(all, t)
+	}
+	st.noteKnown()
+	return all
+}
+
+// On its trail a rewrite gets the verdict it gets when the whole trace is
+// followed from the beginning under the whole condition: never proved where
+// that refutes it.
+func TestTrailAgreesWithWhole(t *testing.T) {
+	needZ3(t)
+	rng := rand.New(rand.NewPCG(3, 3))
+	proved, refuted := 0, 0
+	for range 40 {
+		p := &Prog{Kind: KindXDP, Entry: []int32{0}, Insts: straight(rng, 18)}
+		o := testOptimizer(t, p)
+		o.p = p
+		o.assume = ipv4
+		o.a = analyse(p)
+		o.a.liveness()
+		o.free = true
+		for range 12 {
+			q := p.Clone()
+			i := 2 + rng.IntN(len(q.Insts)-4)
+			if rng.IntN(2) == 0 {
+				q.Insts[i] = nop()
+			} else {
+				q.Insts[i].Insn = straight(rng, 18)[5+rng.IntN(12)].Insn
+			}
+			tr := o.trailOf()
+			if tr == nil {
+				t.Fatal("a straight trace has no trail")
+			}
+			e := min(len(p.Insts), i+1+rng.IntN(6))
+			v := o.onTrail(tr, i, e, q)
+			w := o.pr.Equivalent(&task{old: p, new: q, s: 0, e: len(p.Insts), pre: &o.a.in[0], out: o.liveAt, loopFree: true, assume: ipv4, noSafety: true})
+			_, vp := v.(z3.Proved)
+			_, wp := w.(z3.Proved)
+			if vp && !wp {
+				t.Fatalf("insn %d: proved on the trail, but %+v of the whole\n%s->\n%s", i, w, p, q)
+			}
+			if vp {
+				proved++
+			} else {
+				refuted++
+			}
+		}
+	}
+	if proved < 20 || refuted < 20 {
+		t.Errorf("%d proved, %d not: too few of one", proved, refuted)
+	}
+	t.Logf("%d proved, %d not", proved, refuted)
+}
+
+// What the recheck of a rewritten run finds is what the analysis of the whole
+// program finds.
+func TestRecheckAgreesWithAnalysis(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	quick, safe, unsafe := 0, 0, 0
+	for seed := uint64(1); seed <= 40; seed++ {
+		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, NoLoops: seed%3 != 0})
+		p, err := FromSlots("random", KindXDP, c.Entry.Insns, c.Object.Maps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Compact()
+		a := analyse(p)
+		a.liveness()
+		bad := map[string]bool{}
+		for _, x := range a.problems {
+			bad[problemText(x)] = true
+		}
+		fresh := func(list []string) (n int) {
+			for _, x := range list {
+				if !bad[problemText(x)] {
+					n++
+				}
+			}
+			return n
+		}
+		for range 60 {
+			q := p.Clone()
+			i := rng.IntN(len(q.Insts))
+			if q.Insts[i].jumps() || q.Insts[i].ends() {
+				continue
+			}
+			switch rng.IntN(3) {
+			case 0:
+				q.Insts[i] = nop()
+			case 1:
+				q.Insts[i].Dst = uint8(rng.IntN(10))
+			case 2:
+				q.Insts[i].Src = uint8(rng.IntN(11))
+			}
+			got, ok := a.problemsOf(q)
+			if !ok {
+				continue
+			}
+			quick++
+			want := analyse(q).problems
+			if (fresh(got) > 0) != (fresh(want) > 0) {
+				t.Fatalf("seed %d insn %d: recheck %q, analysis %q\n%s->\n%s", seed, i, got, want, p, q)
+			}
+			if fresh(want) > 0 {
+				unsafe++
+			} else {
+				safe++
+			}
+		}
+	}
+	if quick < 200 || safe < 50 || unsafe < 50 {
+		t.Errorf("%d rechecked, %d safe, %d not", quick, safe, unsafe)
+	}
+	t.Logf("%d rechecked, %d safe, %d not", quick, safe, unsafe)
+}
