@@ -17,7 +17,13 @@
 // symbolically (symbolic.go), compares what leaves them (prove.go), and asks
 // normal forms, then concrete tests, then the cache of verdicts, then Z3.
 // Passes stand in a table (passes.go), moves in another (move.go), rules in
-// rules.txt. Package format has K2's text forms, package object the .o files.
+// rules.txt, and a [Store] grows with what is found: rules_learn.go cuts a find
+// down and makes letters of its registers and constants, rules_prove.go proves
+// the rule for all of them at once, pass_rules.go fires it. The cost may be any
+// function of a program, a sum over instructions (cost.go) or not, as the length
+// of a schedule is none. Options.Top gives the best few results instead of one
+// (top.go). testdata/goldens shows rewrites beside their bad twins, with what
+// refutes them. Package format has K2's text forms, package object the .o files.
 //
 // At the end the result is proved once more against the input over the whole
 // program, where it has no loops and nothing outside the model: a second net.
