@@ -65,7 +65,7 @@ func (b *Bars) Plot() (*plot.Plot, error) {
 	}
 	p.Y.Tick.Marker = ticks
 	p.Y.Tick.Label.Font.Size = font.Points(8)
-	p.Y.Min, p.Y.Max = -0.6, float64(len(b.Names))-0.4
+	p.Y.Min, p.Y.Max = -0.6-0.5*float64(len(b.Groups)), float64(len(b.Names))-0.4 // below the bars the legend
 	if b.Factors {
 		p.X.Min, p.X.Max = min(p.X.Min*1.06, -0.1), max(p.X.Max*1.06, 0.1)
 		p.X.Tick.Marker = factorTicks{}

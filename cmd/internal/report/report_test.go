@@ -150,3 +150,45 @@ func ExampleCount() {
 	fmt.Println(report.Count(82582), report.Share(1, 3), report.Share(0, 0))
 	// Output: 82 582 33.33 % -
 }
+
+// TestBars: bars to both sides, with numbers that are none, and by factors; as
+// many values as names are wanted.
+func TestBars(t *testing.T) {
+	for _, b := range []report.Bars{
+		{Title: "t", X: "x", Names: []string{"a", "b"}, Groups: []report.BarGroup{{Name: "g", Values: []float64{-40, 80}}, {Name: "h", Values: []float64{1, math.NaN()}}}},
+		{Title: "t", X: "x", Factors: true, Names: []string{"a"}, Groups: []report.BarGroup{{Name: "g", Values: []float64{0}}}},
+		{Title: "t", X: "x", Factors: true, Names: []string{"a", "b"}, Groups: []report.BarGroup{{Name: "g", Values: []float64{-14, 14}}}},
+	} {
+		p, err := b.Plot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range report.PlotFiles("bars", p, 4, 3) {
+			var w bytes.Buffer
+			if err := f.Write(&w); err != nil || w.Len() == 0 {
+				t.Errorf("%s: %v", f.Name, err)
+			}
+			if strings.Contains(w.String(), "NaN") {
+				t.Errorf("%s: a number that is none", f.Name)
+			}
+		}
+	}
+	b := report.Bars{Names: []string{"a"}, Groups: []report.BarGroup{{Name: "g"}}}
+	if _, err := b.Plot(); err == nil || !strings.Contains(err.Error(), "0 values of g for 1 names") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestTable: words to the left, numbers to the right, no blanks at the ends.
+func TestTable(t *testing.T) {
+	x := report.Table{Head: []string{"name", "what", "n"}, Left: 2}
+	x.Add("a", "first", "1")
+	x.Add("bcd", "", "1 024")
+	want := "name  what       n\na     first      1\nbcd          1 024"
+	if got := x.Text(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if first := x.First(1); len(first.Rows) != 1 || len(x.Rows) != 2 || len(x.First(9).Rows) != 2 {
+		t.Errorf("%d rows of %d", len(first.Rows), len(x.Rows))
+	}
+}
