@@ -15,7 +15,10 @@
 // index (prog.go). Dataflow says what is known before an instruction and what
 // is live after it (analysis.go, liveness.go). A proof follows two fragments
 // symbolically (symbolic.go), compares what leaves them (prove.go), and asks
-// normal forms, then concrete tests, then the cache of verdicts, then Z3.
+// normal forms, then concrete tests, then the cache of verdicts, then Z3. A
+// trace is proved along its trail (trail.go): window by window, after all it did
+// so far, under what its condition says of the same inputs. What a rewrite makes
+// unsafe is looked for in the run it changes (recheck.go).
 // Passes stand in a table (passes.go), moves in another (move.go), rules in
 // rules.txt, and a [Store] grows with what is found: rules_learn.go cuts a find
 // down and makes letters of its registers and constants, rules_prove.go proves

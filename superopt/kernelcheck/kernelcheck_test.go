@@ -4,11 +4,44 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"jitnic/superopt"
+	"jitnic/superopt/format"
 	"jitnic/superopt/object"
 )
+
+// Programs over flat contexts run as raw tracepoint programs where the kernel
+// takes them so, and a wrong rewrite shows; where it has no test run for what
+// they are, one line says so.
+func TestFlatContexts(t *testing.T) {
+	if err := Allowed(); err != nil {
+		t.Skipf("skipped: %v", err)
+	}
+	prog := func(text string) *superopt.Prog {
+		f, err := format.Parse("x.k2", []byte(text), nil, []byte("{ pgm_input_type = 1, }"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := f.Prog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	old := prog("LDXW 0 1 28\nAND64XC 0 63\nEXIT\n")
+	if k := Compare(old, old, 200, 1); !k.Loaded || k.Runs != 200 || k.Differences != 0 {
+		t.Errorf("against itself: %+v", *k)
+	}
+	if k := Compare(old, prog("LDXW 0 1 24\nAND64XC 0 63\nEXIT\n"), 200, 1); k.Differences == 0 {
+		t.Errorf("against another: %+v", *k)
+	}
+	written := prog("MOV64XC 2 1\nSTXW 1 4 2\nMOV64XC 0 1\nEXIT\n") // user_ip4 of a socket's address
+	if k := Compare(written, written, 10, 1); !k.Loaded || k.Runs != 0 || !strings.Contains(k.Reason, "no test run for") {
+		t.Errorf("a cgroup hook: %+v", *k)
+	}
+}
 
 func TestObjects(t *testing.T) {
 	if err := Allowed(); err != nil {
