@@ -71,9 +71,12 @@ func TestBudget(t *testing.T) {
 // however long the queues.
 func TestCoresNeeded(t *testing.T) {
 	w, x, tree := observe(t, "firewall", "sample:lab", 8000, false)
-	for _, queue := range []uint64{256, 8192} {
+	for _, queue := range []uint64{256, 8192, 1024} {
 		n, h := profiles(t, "netronome", "paper") // it takes no packet of this program
 		h.Queue = queue
+		if queue == 1024 {
+			n.MatcherInterval = 0 // and loses many before the matcher
+		}
 		s := &study{Study: &Study{}, w: w, x: x, tree: tree, n: n, h: h}
 		c, err := s.cost(n, h, false)
 		if err != nil {

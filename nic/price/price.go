@@ -63,6 +63,7 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 		if path.Optimised && !p.Raw {
 			d.Compile += h.Optimise * uint64(path.Raw.Len())
 		}
+		d.Compile, d.Install = min(d.Compile, longest), min(d.Install, longest)
 	}
 	host := make([]uint64, len(w.Shapes))
 	for i := range w.Shapes {
@@ -167,6 +168,10 @@ func traceOf(p *workload.Path, raw bool) *trace.Trace {
 // fates are where packets go on a device: a redirect leaves by the wire, as
 // most do (a redirect to a core or socket of the host crosses PCIe instead).
 var fates = [...]device.Fate{workload.Drop: device.Drop, workload.Tx: device.Wire, workload.Redirect: device.Wire, workload.Pass: device.Up}
+
+// longest is the longest time that nic/device takes for a compile or an
+// install: 1,000 s, in ps. What takes longer is not done within any run.
+const longest = 1e15
 
 // sat puts a number into 32 bits.
 func sat(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }

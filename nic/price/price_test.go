@@ -179,13 +179,19 @@ func TestBuild(t *testing.T) {
 func TestSaturates(t *testing.T) {
 	w := two(t)
 	n, h, m := hand()
-	h.Pass, n.Dispatch = 1<<40, 1<<40
+	h.Pass, n.Dispatch, n.InstallSlot, h.CompileInsn = 1<<40, 1<<40, 1e10, 1e14 // ns, ps
 	got, err := Build(w, n, h, Parts{Match: m})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.In.Packets[2].Host != math.MaxUint32 || got.In.Paths[0].Exec != math.MaxUint32 {
 		t.Errorf("%+v %+v", got.In.Packets[2], got.In.Paths[0])
+	}
+	if p := got.In.Paths[1]; p.Compile != 1e15 || p.Install != 5e13+2e6 {
+		t.Errorf("%+v", p)
+	}
+	if err := got.In.Check(); err != nil {
+		t.Error(err)
 	}
 }
 
