@@ -146,7 +146,7 @@ func TestInstallInFlight(t *testing.T) {
 	equal(t, "outcomes", r.Outcome, cache.Counts{cache.Cold: 1, cache.InFlight: 2, cache.Hit: 2})
 	equal(t, "a hit in the stall", r.HitLatency.Max, 60*ns)
 	equal(t, "a hit", r.HitLatency.Min, 30*ns)
-	equal(t, "compile", r.Compile, Compile{Begun: 1, Installed: 1, Stall: 30 * ns})
+	equal(t, "compile", r.Compile, Compile{Begun: 1, Made: 1, Installed: 1, Stall: 30 * ns})
 	// The second miss is at the core at 371, which is busy until 411.
 	equal(t, "misses", r.MissLatency.Max, (411-100+140)*ns)
 
@@ -174,7 +174,7 @@ func TestInvalidation(t *testing.T) {
 	r := mustRun(t, in, testDevice(), testHost(), at(0, 100, 2050, 2100, 3000), Options{})
 	equal(t, "outcomes", r.Outcome, cache.Counts{cache.Cold: 1, cache.Invalidated: 2, cache.InFlight: 1, cache.Hit: 1})
 	// The one that packet 4 began is recorded at 3441 and in at 4941.
-	equal(t, "compile", r.Compile, Compile{Begun: 3, Installed: 2, Stopped: 1, Dropped: 1, Stall: 3 * 30 * ns})
+	equal(t, "compile", r.Compile, Compile{Begun: 3, Made: 2, Installed: 2, Stopped: 1, Dropped: 1, Stall: 3 * 30 * ns})
 	equal(t, "messages", r.PCIeDown[Invalidations], 28)
 	equal(t, "latency", r.MissLatency.Max, 451*ns) // packet 1: 551-100
 	in = installing()
@@ -189,7 +189,7 @@ func TestInvalidation(t *testing.T) {
 	in.Invalidations = []stream.Invalidation{{At: 1, ID: 0}}
 	r = mustRun(t, in, testDevice(), testHost(), at(0, 1500, 1920, 3410, 3441), Options{})
 	equal(t, "outcomes", r.Outcome, cache.Counts{cache.Cold: 1, cache.Invalidated: 1, cache.InFlight: 2, cache.Hit: 1})
-	equal(t, "compile", r.Compile, Compile{Begun: 2, Installed: 1, Stopped: 1, Stall: 30 * ns})
+	equal(t, "compile", r.Compile, Compile{Begun: 2, Made: 2, Installed: 1, Stopped: 1, Stall: 30 * ns})
 	equal(t, "latency", r.HitLatency.Max, 30*ns)
 }
 
@@ -204,7 +204,7 @@ func TestCompileQueue(t *testing.T) {
 	h.CompileQueue = 0
 	r := mustRun(t, in, testDevice(), h, at(0, 1, 2000, 2001, 2002), Options{})
 	equal(t, "outcomes", r.Outcome, cache.Counts{cache.Cold: 2, cache.NotHot: 1, cache.Hit: 2})
-	equal(t, "compile", r.Compile, Compile{Begun: 3, Installed: 2, NoWorker: 1, Stall: 60 * ns})
+	equal(t, "compile", r.Compile, Compile{Begun: 3, Made: 2, Installed: 2, NoWorker: 1, Stall: 60 * ns})
 
 	// With a queue the second waits until 1411: compiled at 2411, in at 2911.
 	r = mustRun(t, in, testDevice(), testHost(), at(0, 1, 2000, 2001, 2002), Options{})
@@ -219,7 +219,7 @@ func TestCompileQueue(t *testing.T) {
 	n := testDevice()
 	n.InstallQueue = 0
 	r = mustRun(t, in, n, h, at(0, 1, 1552, 1953, 1954), Options{})
-	equal(t, "compile", r.Compile, Compile{Begun: 3, Installed: 2, NoChannel: 1, Stall: 60 * ns})
+	equal(t, "compile", r.Compile, Compile{Begun: 3, Made: 2, Installed: 2, NoChannel: 1, Stall: 60 * ns})
 	equal(t, "outcomes", r.Outcome, cache.Counts{cache.Cold: 2, cache.NotHot: 1, cache.Hit: 2})
 
 	// 100,000 installs/s: the second begins 10,000 ns behind the first, at

@@ -107,7 +107,7 @@ func TestOneMiss(t *testing.T) {
 	// 116 B up, and a read request of 20 B; 116 B back, 80+20 B of trace.
 	equal(t, "up", r.PCIeUp, Traffic{PacketsUp: 116, PacketsBack: 20})
 	equal(t, "down", r.PCIeDown, Traffic{PacketsBack: 116, Installs: 100})
-	equal(t, "compile", r.Compile, Compile{Begun: 1, Installed: 1, Stall: 30 * ns})
+	equal(t, "compile", r.Compile, Compile{Begun: 1, Made: 1, Installed: 1, Stall: 30 * ns})
 	equal(t, "window", r.Window, 1911*ns) // recorded at 411, compiled at 1411, installed at 1911
 
 	r = mustRun(t, in, testDevice(), testHost(), at(0), Options{Remote: true})

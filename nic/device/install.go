@@ -34,7 +34,7 @@ func (m *model) settle(passes int) {
 		gone := m.in.Invalidations
 		for i := range m.in.Packets {
 			for len(gone) > 0 && gone[0].At <= uint64(i) {
-				m.trace.Invalidate(gone[0].ID)
+				m.forget(gone[0].ID)
 				gone = gone[1:]
 			}
 			p := &m.in.Packets[i]
@@ -45,12 +45,19 @@ func (m *model) settle(passes int) {
 			path, id := &m.in.Paths[p.Path], uint32(p.Path)
 			if m.trace.Request(id, path.Slots, path.Cost) != cache.Hit && m.trace.InFlight(id) {
 				m.trace.Finish(id)
+				m.made[id] = true
 			}
 		}
 		for _, v := range gone {
-			m.trace.Invalidate(v.ID)
+			m.forget(v.ID)
 		}
 	}
+}
+
+// forget is an invalidation before time begins.
+func (m *model) forget(path uint32) {
+	m.trace.Invalidate(path)
+	m.made[path] = false
 }
 
 // invalidate takes out what packet seq must not find, and reports whether a
@@ -78,6 +85,7 @@ func (m *model) invalidate(t int64, seq uint64) (sent bool) {
 
 // takeOut invalidates one path.
 func (m *model) takeOut(t int64, path uint32) (sent bool) {
+	m.made[path] = false // what it was made from has changed
 	inside := m.trace.Installed(path)
 	if !m.trace.Invalidate(path) {
 		return false
@@ -95,10 +103,14 @@ func (m *model) takeOut(t int64, path uint32) (sent bool) {
 
 func (m *model) stale(j job) bool { return m.gen[j.path] != j.gen }
 
-// recorded is a path that the host has run for the first time: it may compile.
+// recorded is a path that the host has run, and whose install may go on: it
+// compiles, or, where its trace was made before and is still good, goes to the
+// install channel.
 func (m *model) recorded(t int64, j job) {
 	switch {
 	case m.stale(j):
+	case m.made[j.path]:
+		m.send(t, j)
 	case len(m.compilers) < int(m.host.Compilers):
 		m.compile(t, j, t)
 	case uint64(m.compileQ.n) < m.host.CompileQueue:
@@ -142,8 +154,16 @@ func (m *model) compiled(t int64) {
 		}
 	}
 	m.next[evCompiled] = m.compilers.next()
+	if !m.stale(j) {
+		m.made[j.path] = true
+		m.sum.comp.Made++
+		m.send(t, j)
+	}
+}
+
+// send gives a trace to the install channel.
+func (m *model) send(t int64, j job) {
 	switch {
-	case m.stale(j):
 	case !m.installing:
 		m.begins(t, j, t)
 	case uint64(m.installQ.n) < m.nic.InstallQueue:

@@ -137,6 +137,7 @@ type model struct {
 	coreTimers timers
 
 	gen                        []uint32 // by path: of its latest install
+	made                       []bool   // by path: the host has its trace
 	compileQ                   ring[job]
 	compileSince, installSince ring[int64] // when those waiting came
 	freeJobs                   []uint32
@@ -235,6 +236,7 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		free: -1, lastTake: -1 << 62, lastInstall: -1 << 62,
 		cores: make([]core, host.Cores),
 		gen:   make([]uint32, len(in.Paths)),
+		made:  make([]bool, len(in.Paths)),
 		log:   make([]exit, 0, min(count, 1<<22)),
 	}
 	if opt.Mode == HostOnly {

@@ -103,7 +103,7 @@ func (m *model) result() *Result {
 	}
 	a, b := end.tally.comp, from.tally.comp
 	r.Compile = Compile{
-		Begun: a.Begun - b.Begun, Installed: a.Installed - b.Installed, Refused: a.Refused - b.Refused,
+		Begun: a.Begun - b.Begun, Made: a.Made - b.Made, Installed: a.Installed - b.Installed, Refused: a.Refused - b.Refused,
 		Lost: a.Lost - b.Lost, NoWorker: a.NoWorker - b.NoWorker, NoChannel: a.NoChannel - b.NoChannel,
 		Stopped: a.Stopped - b.Stopped, Evicted: a.Evicted - b.Evicted, Dropped: a.Dropped - b.Dropped,
 		Stall: a.Stall - b.Stall,

@@ -125,10 +125,11 @@ type Station struct {
 	MeanWait    float64 // ps, of those served
 }
 
-// Compile is what became of traces to be. Begun is all others together, once
-// all work is done.
+// Compile is what became of traces to be. Begun is all from Installed to Stopped
+// together, once all work is done.
 type Compile struct {
 	Begun     uint64 // a miss was hot enough
+	Made      uint64 // traces compiled; the host keeps them, and compiles anew only what was invalidated
 	Installed uint64
 	Refused   uint64 // compiled, but the policy didn't take it
 	Lost      uint64 // the packet that was to be recorded was lost at the host's ring

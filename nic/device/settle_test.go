@@ -26,3 +26,26 @@ func TestSettle(t *testing.T) {
 	small := mustRun(t, in, testDevice(), testHost(), load, Options{Cache: cache.Config{Entries: 1, Policy: "fifo"}, Settle: 2})
 	equal(t, "hits of the one that is in", small.HitLatency.Packets, 100)
 }
+
+// A trace is made once: when it was evicted, only the install is paid again.
+//
+//	packet  path  arrives   misses; host done  compiled      installed
+//	1       0       0         ...              +1 ms         +1 us
+//	2       1      10 ms      evicts path 0 when installed
+//	3       0      20 ms      misses again     at hand       +1 us
+//	4       0      20.1 ms    hits
+func TestMadeOnce(t *testing.T) {
+	in := &Input{Paths: make([]Path, 2)}
+	for i := range in.Paths {
+		in.Paths[i] = Path{Exec: 1, Slots: 1, Compile: 1e9, Install: 1e6}
+	}
+	for _, p := range []int32{0, 1, 0, 0} {
+		in.Packets = append(in.Packets, Packet{Path: p, Len: 64, OutLen: 64})
+	}
+	load := Load{Arrivals: Capture, Times: []int64{0, 10e6, 20e6, 20.1e6}}
+	r := mustRun(t, in, testDevice(), testHost(), load, Options{Cache: cache.Config{Entries: 1}})
+	equal(t, "begun", r.Compile.Begun, 3)
+	equal(t, "made", r.Compile.Made, 2)
+	equal(t, "installed", r.Compile.Installed, 3)
+	equal(t, "hits", r.HitLatency.Packets, 1)
+}

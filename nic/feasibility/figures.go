@@ -42,6 +42,7 @@ type Figures struct {
 
 	Installs    float64 `json:"installs_per_second"`
 	Begun       uint64  `json:"installs_begun"`
+	Made        uint64  `json:"traces_made"` // compiled in the run: a trace is made once, and again only after an invalidation
 	Installed   uint64  `json:"installed"`
 	NotCompiled uint64  `json:"not_compiled"` // no room in the compile or install queue
 	Stall       float64 `json:"install_stall_ns"`
@@ -91,7 +92,7 @@ func figures(r *device.Result) *Figures {
 		Max: ns(float64(r.Latency.Max)), HitMean: ns(r.HitLatency.Mean), MissMean: ns(r.MissLatency.Mean),
 		Cores: r.Cores, CoresNeeded: r.Cores, Uneven: r.Uneven,
 		PCIeUp: per(float64(r.PCIeUp.Total())), PCIeDown: per(float64(r.PCIeDown.Total())), PCIeCauses: map[string]float64{},
-		Begun: r.Compile.Begun, Installed: r.Compile.Installed, NotCompiled: r.Compile.NoWorker + r.Compile.NoChannel, Stall: ns(float64(r.Compile.Stall)),
+		Begun: r.Compile.Begun, Made: r.Compile.Made, Installed: r.Compile.Installed, NotCompiled: r.Compile.NoWorker + r.Compile.NoChannel, Stall: ns(float64(r.Compile.Stall)),
 		Reordered: r.Order.Reordered, Extent: r.Order.Extent, Held: r.Order.Held, PeakHeld: r.Order.PeakHeld,
 	}
 	if r.Order.Held > 0 {

@@ -157,7 +157,7 @@ func (s *study) sensitivity(c *costs) error {
 				return nil, err
 			}
 		}
-		return s.outcome(c, both, host, nil), nil
+		return s.outcome(c, both, host), nil
 	}
 	const what = "sweeping assumed figures"
 	if err := s.step(what, 0, len(all)); err != nil {

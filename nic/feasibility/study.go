@@ -418,12 +418,11 @@ func (s *study) point(c *costs) (*outcome, error) {
 		got = append(got, f)
 	}
 	s.Point, s.Cold = got[:3], got[3]
-	return s.outcome(c, s.Point[0], s.Point[1], s.Cold), nil
+	return s.outcome(c, s.Point[0], s.Point[1]), nil
 }
 
-// outcome judges a pair of runs. cold, where not nil, says what a miss costs a
-// compiler where the settled run begins no install.
-func (s *study) outcome(c *costs, both, host, cold *Figures) *outcome {
+// outcome judges a pair of runs.
+func (s *study) outcome(c *costs, both, host *Figures) *outcome {
 	o := &outcome{Both: both, Host: host}
 	in := c.prices.In
 	var n, core, reads [2]float64 // of packets that the device can take, and of the rest
@@ -449,7 +448,7 @@ func (s *study) outcome(c *costs, both, host, cold *Figures) *outcome {
 	if n := both.Packets - both.Ingress; n > 0 {
 		// No more than there are compilers: what waits for them misses, which
 		// the run has counted already.
-		o.CompileCores = min(compile*float64(both.Begun)/float64(n)*both.Offered/1e9, float64(c.h.Compilers))
+		o.CompileCores = min(compile*float64(both.Made)/float64(n)*both.Offered/1e9, float64(c.h.Compilers))
 	}
 	// A read of a core that reaches across PCIe takes what it took in the run.
 	stall := 0.0
@@ -469,9 +468,6 @@ func (s *study) outcome(c *costs, both, host, cold *Figures) *outcome {
 	e.HostCore, e.MissCore, e.HitCore = core[0]/n[0], (core[0]+reads[0]*stall)/n[0], hit/n[0]/1000
 	e.RestHost, e.Rest = core[1]/n[1], (core[1]+reads[1]*stall)/n[1]
 	e.Compile = compile * perMiss(both)
-	if both.Begun == 0 && cold != nil {
-		e.Compile = compile * perMiss(cold)
-	}
 	rest, restHost := (1-e.Share)*e.Rest, (1-e.Share)*e.RestHost
 	e.Cores = breakEven(e.Share*(e.MissCore+e.Compile)+rest, e.Share*e.HitCore+rest, e.Share*e.HostCore+restHost, e.Share)
 	e.MissLatency, e.HitLatency, e.HostLatency = both.MissMean, both.HitMean, host.Mean
@@ -508,11 +504,11 @@ func lookedUp(f *Figures) (all, can float64) {
 	return all, all - float64(f.Outcomes[cache.Uncacheable.String()])
 }
 
-// perMiss is how many installs a run begins for each miss of a packet that the
+// perMiss is how many traces a run makes for each miss of a packet that the
 // device can take.
 func perMiss(f *Figures) float64 {
 	_, can := lookedUp(f)
-	return float64(f.Begun) / max(can-float64(f.Outcomes[cache.Hit.String()]), 1)
+	return float64(f.Made) / max(can-float64(f.Outcomes[cache.Hit.String()]), 1)
 }
 
 // numa is what the model adds to each crossing for memory on the other socket.

@@ -122,7 +122,7 @@ func TestRestCounts(t *testing.T) {
 	run := func(stall float64, hits uint64) *outcome {
 		both := &Figures{Packets: 100, Offered: 1e6, HitRatio: float64(hits) / 100, Outcomes: map[string]uint64{"hit": hits, "capacity": 50 - hits, "uncacheable": 50},
 			MissMean: 900, HitMean: 100, Memory: &Memory{HostReads: 80, StallHost: stall * 80 / 100}}
-		return s.outcome(c, both, &Figures{Packets: 100, Offered: 1e6, Mean: 500}, nil)
+		return s.outcome(c, both, &Figures{Packets: 100, Offered: 1e6, Mean: 500})
 	}
 	// ns a packet: alone 200 and 100. A read across PCIe takes 100: 300 and 200
 	// then; a hit costs no core. (50 (300 (1-h')) + 50·200 = 50·300: h' = 2/3 of
@@ -137,37 +137,34 @@ func TestRestCounts(t *testing.T) {
 		t.Errorf("%+v", o.Even)
 	}
 	// Without reads in the run, a read takes pcie.read; on the other socket more.
-	o = s.outcome(c, &Figures{Packets: 100, Outcomes: map[string]uint64{"hit": 100}}, &Figures{Packets: 100, Mean: 500}, nil)
+	o = s.outcome(c, &Figures{Packets: 100, Outcomes: map[string]uint64{"hit": 100}}, &Figures{Packets: 100, Mean: 500})
 	if o.Even.MissCore != 700 || o.Even.MissLatency != 520 || o.Even.Latency != never {
 		t.Errorf("%+v", o.Even)
 	}
 	s.opt.Remote = true
-	if o := s.outcome(c, &Figures{Packets: 100}, &Figures{Packets: 100}, nil); o.Even.MissCore != 807 {
+	if o := s.outcome(c, &Figures{Packets: 100}, &Figures{Packets: 100}); o.Even.MissCore != 807 {
 		t.Errorf("%+v", o.Even)
 	}
 	// Latency: 100 × h + 900 (1-h) = 600 at 3/8.
 	both := &Figures{Packets: 100, HitRatio: 0.2, MissMean: 900, HitMean: 100}
-	if o := s.outcome(c, both, &Figures{Packets: 100, Mean: 600}, nil); math.Abs(o.Even.Latency-0.375) > 1e-9 {
+	if o := s.outcome(c, both, &Figures{Packets: 100, Mean: 600}); math.Abs(o.Even.Latency-0.375) > 1e-9 {
 		t.Errorf("%+v", o.Even)
 	}
-	// An install for each second miss of 10 us each: 5 us a miss, and cores for
-	// as many as begin.
+	// A trace made for each second miss, 10 us each: 5 us a miss, and cores for
+	// as many as are made; installs of traces made before cost none.
 	in.Paths[0].Compile = 10_000_000
-	both = &Figures{Packets: 100, Offered: 1e6, Begun: 15, HitRatio: 0.2, Outcomes: map[string]uint64{"hit": 20, "capacity": 20, "in_flight": 10, "uncacheable": 50}}
-	o = s.outcome(c, both, &Figures{Packets: 100}, nil)
+	both = &Figures{Packets: 100, Offered: 1e6, Begun: 25, Made: 15, HitRatio: 0.2, Outcomes: map[string]uint64{"hit": 20, "capacity": 20, "in_flight": 10, "uncacheable": 50}}
+	o = s.outcome(c, both, &Figures{Packets: 100})
 	if math.Abs(o.Even.Compile-5000) > 1e-9 || math.Abs(o.CompileCores-1.5) > 1e-9 {
 		t.Errorf("%+v, %v", o.Even, o.CompileCores)
 	}
 	// No more cores than there are compilers.
 	h.Compilers = 1
-	if o := s.outcome(c, both, &Figures{Packets: 100}, nil); o.CompileCores != 1 {
+	if o := s.outcome(c, both, &Figures{Packets: 100}); o.CompileCores != 1 {
 		t.Errorf("%v cores compile", o.CompileCores)
 	}
-	// A settled run that begins none: the cold run says what a miss takes.
-	both.Begun = 0
-	cold := &Figures{Packets: 100, Offered: 1e6, Begun: 1, Outcomes: map[string]uint64{"hit": 40, "cold": 1, "in_flight": 9, "uncacheable": 50}}
-	o = s.outcome(c, both, &Figures{Packets: 100}, cold)
-	if math.Abs(o.Even.Compile-1000) > 1e-9 || o.CompileCores != 0 {
+	both.Made = 0
+	if o := s.outcome(c, both, &Figures{Packets: 100}); o.Even.Compile != 0 || o.CompileCores != 0 {
 		t.Errorf("%+v, %v", o.Even, o.CompileCores)
 	}
 }
