@@ -127,7 +127,14 @@ func (p *Prover) onTrail(t *trail, k *task) z3.Verdict {
 	// One output after another: most are decided by few of the inputs.
 	var v z3.Verdict = z3.Proved{By: "terms"}
 	for _, d := range disjuncts(m.b, diff, nil) {
-		switch w := p.decide(m, t.assuming(d)).(type) {
+		d = t.assuming(d)
+		if _, unknown := v.(z3.Unknown); unknown { // it stays so, unless tests refute it
+			if w, ok := p.test(m.b, d); ok && !m.vague {
+				return w
+			}
+			continue
+		}
+		switch w := p.decide(m, d).(type) {
 		case z3.Refuted:
 			return w
 		case z3.Unknown:
