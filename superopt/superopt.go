@@ -16,6 +16,7 @@ import (
 type Options struct {
 	Cost      string   // name in Costs; "count"
 	CostFunc  CostFunc // instead of Cost
+	Table     *Latency // prices of the cost "latency" and of the reports; nil: DefaultLatency
 	Seed      uint64
 	Proposals int      // budget of the stochastic search for each window; 0: 20000, <0: none
 	Windows   [][2]int // slots [s, e); nil: found automatically
@@ -28,6 +29,13 @@ type Options struct {
 	Top       int      // how many results are wanted; 0 and 1: the best alone
 	Progress  func(Progress)
 	Log       func(format string, args ...any)
+}
+
+func (o *Options) table() *Latency {
+	if o.Table != nil {
+		return o.Table
+	}
+	return &DefaultLatency
 }
 
 // Progress is one line of news.
@@ -134,13 +142,17 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	if opt == nil {
 		opt = &Options{}
 	}
+	table := opt.table()
 	cost := opt.CostFunc
 	if cost == nil {
 		name := opt.Cost
 		if name == "" {
 			name = "count"
 		}
-		if cost = Costs[name]; cost == nil {
+		if cost = Costs[name]; name == "latency" {
+			cost = table.Cost
+		}
+		if cost == nil {
 			return nil, fmt.Errorf("cost %q: not one of count, count-no-atomics, latency", name)
 		}
 	}
@@ -157,7 +169,7 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	}
 	stop := context.AfterFunc(ctx, o.pr.Interrupt)
 	defer stop()
-	res := &Result{Name: p.Name, Before: p.Slots(), CostBefore: cost(p), LatBefore: DefaultLatency.Cost(p), Original: p}
+	res := &Result{Name: p.Name, Before: p.Slots(), CostBefore: cost(p), LatBefore: table.Cost(p), Original: p}
 	o.stats = &res.Stats
 	known := 0
 	if opt.Store != nil {
@@ -188,7 +200,7 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	if opt.Top > 1 {
 		res.Top = o.top(original, res.Whole)
 	}
-	res.After, res.CostAfter, res.LatAfter = o.p.Slots(), cost(o.p), DefaultLatency.Cost(o.p)
+	res.After, res.CostAfter, res.LatAfter = o.p.Slots(), cost(o.p), table.Cost(o.p)
 	res.Seconds = time.Since(began).Seconds()
 	res.Proposals = res.Stats.Proposals
 	if o.stats.searchSeconds() > 0 {

@@ -41,7 +41,7 @@ func (o *optimizer) top(original *Prog, whole string) []*Alternative {
 	var all []*Alternative
 	add := func(p *Prog, whole string) {
 		p.Compact()
-		a := &Alternative{Slots: p.Slots(), Cost: o.cost(p), Latency: DefaultLatency.Cost(p), Prog: p, Whole: whole}
+		a := &Alternative{Slots: p.Slots(), Cost: o.cost(p), Latency: o.opt.table().Cost(p), Prog: p, Whole: whole}
 		for i := range p.Insts {
 			a.Code = append(a.Code, p.Insts[i].String())
 		}

@@ -73,10 +73,12 @@ type Optimiser struct {
 	Proposals int
 	Cost      string
 	NIC       string // profile that the cost "nic" is of
+	Latency   string // calibrate.json with the table of the cost "latency"; "" the cited one
 	Rules     string // file of a store of rules that grows; "" none
 
 	store *superopt.Store
 	nic   *NICCost
+	table *superopt.Latency
 }
 
 // Flags adds the flags of Optimiser to a command.
@@ -87,6 +89,7 @@ func (o *Optimiser) Flags(c *cobra.Command) {
 	f.IntVar(&o.Proposals, "proposals", 0, "superopt: budget of the stochastic search for each window; 0: the default")
 	f.StringVar(&o.Rules, "rules", "", "superopt: a store of rewrite rules: used where `FILE` is there, and what is found goes to its end")
 	f.StringVar(&o.Cost, "cost", "", "superopt: `NAME` of the cost: count, count-no-atomics, latency, nic (cycles on --cost-nic)")
+	f.StringVar(&o.Latency, "latency", "", "superopt: the table of --cost latency: calibrate.json `FILE` of jitnic calibrate; default a cited one")
 	f.StringVar(&o.NIC, "cost-nic", "hxdp", "superopt: the device whose cycles --cost nic counts: a built-in profile, or a `FILE`")
 }
 

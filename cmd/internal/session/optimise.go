@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"jitnic/cmd/internal/latency"
 	"jitnic/host"
 	"jitnic/pathcond"
 	"jitnic/superopt"
@@ -40,13 +41,16 @@ func (o *Optimiser) Open() error {
 			return fmt.Errorf("--cost-nic: %w", err)
 		}
 	}
+	var err error
+	if o.table, err = LatencyTable(o.Latency); err != nil {
+		return err
+	}
 	switch {
 	case o.Rules == "":
 		return nil
 	case !o.On:
 		return errors.New("--rules: goes with --superopt")
 	}
-	var err error
 	if o.store, err = superopt.OpenStore(o.Rules); err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
@@ -55,6 +59,18 @@ func (o *Optimiser) Open() error {
 		return err
 	}
 	return nil
+}
+
+// LatencyTable reads the table that calibrate measured, nil for no file.
+func LatencyTable(file string) (*superopt.Latency, error) {
+	if file == "" {
+		return nil, nil
+	}
+	l, err := latency.Load(file)
+	if err != nil {
+		return nil, fmt.Errorf("--latency: %w", err)
+	}
+	return &l, nil
 }
 
 // Keep saves the rules that were found, and ends the use of the store.
@@ -80,7 +96,7 @@ func (o *Optimiser) Install(ctx context.Context, h *host.Options, seed uint64) *
 		sum.NIC = o.nic.Name
 	}
 	h.Optimise = func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error) {
-		opt := &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store}
+		opt := &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}
 		if o.nic != nil {
 			opt.CostFunc = o.nic.Cost
 		}

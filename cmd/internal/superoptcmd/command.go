@@ -23,6 +23,7 @@ type flags struct {
 	cost      string
 	costNIC   string
 	nic       *session.NICCost // of --cost nic
+	latency   string
 	seed      uint64
 	proposals int
 	rlimit    uint32
@@ -36,6 +37,7 @@ func (f *flags) add(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&f.cost, "cost", "count", "what to make small: count (slots), count-no-atomics, latency (nanoseconds), nic (cycles on --cost-nic)")
 	fs.StringVar(&f.costNIC, "cost-nic", "hxdp", "the device whose cycles --cost nic counts: a built-in profile, or a `FILE`")
+	fs.StringVar(&f.latency, "latency", "", "the table of --cost latency and of the times shown: calibrate.json `FILE` of jitnic calibrate; default a cited one")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of the stochastic search and the tests")
 	fs.IntVar(&f.proposals, "proposals", 0, "proposals of the stochastic search for each window; 0: the default, below 0: none")
 	fs.Uint32Var(&f.rlimit, "rlimit", 0, "solver resources for one proof; 0: the default")
@@ -69,6 +71,9 @@ func (f *flags) options() (*superopt.Options, error) {
 			return nil, fmt.Errorf("--cost-nic: %w", err)
 		}
 		o.CostFunc = f.nic.Cost
+	}
+	if o.Table, err = session.LatencyTable(f.latency); err != nil {
+		return nil, err
 	}
 	o.Store, err = openStore(f.rules)
 	return o, err
