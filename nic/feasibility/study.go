@@ -467,6 +467,11 @@ func (s *study) outcome(c *costs, both, host *Figures) *outcome {
 	}
 	e.HostCore, e.MissCore, e.HitCore = core[0]/n[0], (core[0]+reads[0]*stall)/n[0], hit/n[0]/1000
 	e.RestHost, e.Rest = core[1]/n[1], (core[1]+reads[1]*stall)/n[1]
+	// Where the run lost nothing and has misses enough, a miss costs what it cost
+	// there: paths that miss may be longer than others.
+	if left := e.Share - both.HitRatio; left > 0.01 && both.Loss == 0 && both.CoresNeeded > 0 {
+		e.MissCore = max(both.CoresNeeded*1e9/both.Offered-both.HitRatio*e.HitCore-(1-e.Share)*e.Rest, 0) / left
+	}
 	e.Compile = compile * perMiss(both)
 	rest, restHost := (1-e.Share)*e.Rest, (1-e.Share)*e.RestHost
 	e.Cores = breakEven(e.Share*(e.MissCore+e.Compile)+rest, e.Share*e.HitCore+rest, e.Share*e.HostCore+restHost, e.Share)

@@ -132,6 +132,13 @@ func TestRestCounts(t *testing.T) {
 	if e.Share != 0.5 || e.HostCore != 200 || e.MissCore != 300 || e.HitCore != 0 || e.RestHost != 100 || e.Rest != 200 || math.Abs(e.Cores-1.0/3) > 1e-9 {
 		t.Errorf("%+v", e)
 	}
+	// What the run's cores needed comes first: 0.28 us a packet, of which the rest
+	// takes 100 and hits nothing, leave 180 on 30 misses of 100 packets.
+	paid := &Figures{Packets: 100, Offered: 1e6, HitRatio: 0.2, CoresNeeded: 0.28, MissMean: 900, HitMean: 100, Memory: &Memory{HostReads: 80, StallHost: 80},
+		Outcomes: map[string]uint64{"hit": 20, "capacity": 30, "uncacheable": 50}}
+	if o := s.outcome(c, paid, &Figures{Packets: 100, Offered: 1e6, Mean: 500}); math.Abs(o.Even.MissCore-600) > 1e-9 {
+		t.Errorf("%+v", o.Even)
+	}
 	// At 250 the rest loses 250, and all hits save 200.
 	if o := run(250, 20); o.Even.Cores != never {
 		t.Errorf("%+v", o.Even)
