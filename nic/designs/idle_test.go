@@ -1,7 +1,6 @@
 package designs
 
 import (
-	"math"
 	"testing"
 
 	"jitnic/nic/device"
@@ -49,8 +48,11 @@ func TestIdleDevice(t *testing.T) {
 				t.Fatalf("%s: device hits %d and installs %d, design %d and %d", name, d.Outcome[0], d.Cache.Installed, r.Hits+r.Wrong, r.Installs)
 			}
 			// An entry stands for the mean of its packets where they differ, in
-			// whole reads; the device rounds each transfer up to a ps.
-			if got := d.Latency.Mean / 1e3; math.Abs(got-r.Latency) > 0.01 {
+			// whole reads; the device rounds each transfer up to a ps. The message
+			// that takes a trace out is on PCIe, 27 ns, when the next packet may
+			// want to read a map there.
+			wait := 27 * float64(d.Compile.Dropped) / float64(len(r.Input.Packets))
+			if got := d.Latency.Mean / 1e3; got < r.Latency-0.01 || got > r.Latency+wait+0.01 {
 				t.Fatalf("%s: device takes %v ns, design says %v", name, got, r.Latency)
 			}
 		}

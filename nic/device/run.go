@@ -334,9 +334,18 @@ func (m *model) coreDone(t int64) {
 		m.startCore(t, w, m.slots[w].since)
 	}
 	m.next[evCore] = m.coreTimers.next()
-	if sl.job != 0 {
-		m.recorded(t, job{uint32(p.Path), sl.job})
+	begun := sl.job
+	m.verdict(t, s)
+	if begun != 0 { // after the packet: the install's bytes don't go before it
+		m.recorded(t, job{uint32(p.Path), begun})
 	}
+}
+
+// verdict carries out what the host has decided on a packet.
+func (m *model) verdict(t int64, s uint32) {
+	sl := &m.slots[s]
+	p := &m.in.Packets[sl.pkt]
+	c := &m.cores[sl.core]
 	switch p.Fate {
 	case Drop:
 		m.done(t, s, verdictDrop)
