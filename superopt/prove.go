@@ -122,6 +122,7 @@ func (p *Prover) equivalent(t *task) z3.Verdict {
 	if err != nil {
 		return z3.Unknown{Reason: "original: " + err.Error()}
 	}
+	m.second = true
 	b, accB, err := m.run(t.new, t.s, t.e, start.clone())
 	if err != nil {
 		return rewriteError(err)
@@ -152,8 +153,7 @@ func rewriteError(err error) z3.Verdict {
 func (p *Prover) decide(m *machine, diff bv.Term) z3.Verdict {
 	v := p.decided(m, diff)
 	if _, ok := v.(z3.Refuted); ok && m.vague {
-		// Equal memory may have been written by different stores.
-		return z3.Unknown{Reason: "a helper sees memory written at variable places, compared store by store"}
+		return z3.Unknown{Reason: "helpers see memory written in too many ways to compare"}
 	}
 	return v
 }

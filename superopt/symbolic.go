@@ -1,8 +1,10 @@
 package superopt
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"jitnic/host/ebpf"
 	"jitnic/pathcond"
@@ -137,9 +139,13 @@ type machine struct {
 	one  bv.Term
 	// havoc: what isn't modelled gives unknown values instead of an error.
 	havoc bool
-	// vague: what a helper sees of a region was made of the stores to it, which
-	// may differ where their sum does not.
+	// digests are what helpers of the original saw; those of the rewrite, which
+	// is followed second, are compared with them. vague: not with all of them,
+	// so that they may be equal where their terms are not.
+	digests  []digest
+	second   bool
 	vague    bool
+	compared int
 	fresh    uint64
 	onBranch func(i int, pc, c bv.Term)
 }
@@ -1078,49 +1084,28 @@ func (m *machine) call(p *Prog, in *Inst, s *symState) error {
 	return nil
 }
 
-// digest is a term that stands for all a helper sees of a region: equal where
-// the writes since the last version are, byte by byte.
+// digest is a term that stands for all a helper sees of a region. The stores
+// to it make a term of their own shape: last values by place, where all are at
+// constant distances, else the stores as they come. Two shapes may leave the
+// same bytes, so the rewrite's digest is said to be the original's wherever the
+// bytes are equal: the digest depends on memory alone, not on how it was
+// written.
 func (m *machine) digest(s *symState, rg int) (bv.Term, error) {
 	b := m.b
 	mem := &s.mem[rg]
-	var args []bv.Term
-	// Constant offsets from one base, unguarded: last write wins, sorted. Else as they come.
-	type key struct {
-		base bv.Term
-		c    uint64
-	}
-	base0 := bv.Term(0)
-	plain := true
-	last := map[key]bv.Term{}
-	var order []key
-	for i, w := range mem.writes {
-		base, c := b.SplitAdd(w.off)
-		if i == 0 {
-			base0 = base
-		}
-		if base != base0 || w.guard != m.one {
-			plain = false
-			break
-		}
-		k := key{base, c}
-		if _, ok := last[k]; !ok {
-			order = append(order, k)
-		}
-		last[k] = w.val
-	}
-	args = append(args, mem.ver)
-	if plain {
-		sortBy(order, func(x, y key) bool { return int64(x.c) < int64(y.c) })
-		for _, k := range order {
+	d := digest{rg: rg, ver: mem.ver, writes: mem.writes[:len(mem.writes):len(mem.writes)]}
+	args := []bv.Term{mem.ver}
+	if last := m.lastPlain(mem); last != nil {
+		for _, w := range last {
 			// what was there before says nothing
-			off := m.offTerm(k.base, k.c)
-			if last[k] == m.initial(rg, off, mem.ver) {
+			if w.val == m.initial(rg, w.off, mem.ver) {
 				continue
 			}
-			args = append(args, off, last[k])
+			d.places = append(d.places, w.off)
+			args = append(args, w.off, w.val)
 		}
+		d.plain = true
 	} else {
-		m.vague = true
 		for _, w := range mem.writes {
 			// Where the write isn't made, place and value say nothing.
 			args = append(args, b.ZExt(w.guard, 8), b.Ite(w.guard, w.off, b.Const(0, 64)), b.Ite(w.guard, w.val, b.Const(0, 8)))
@@ -1129,7 +1114,101 @@ func (m *machine) digest(s *symState, rg int) (bv.Term, error) {
 	if len(args) > 60000 {
 		return 0, fmt.Errorf("%d writes before it", len(args))
 	}
-	return b.Fun(fnDigest+uint64(rg), 64, bv.Fact{}, args...), nil
+	d.t = b.Fun(fnDigest+uint64(rg), 64, bv.Fact{}, args...)
+	for i := range m.digests {
+		if m.digests[i].t == d.t {
+			return d.t, nil
+		}
+	}
+	if !m.second {
+		m.digests = append(m.digests, d)
+		return d.t, nil
+	}
+	t := d.t
+	for i := range m.digests {
+		o := &m.digests[i]
+		if o.rg != rg || d.plain && o.plain && slices.Equal(d.places, o.places) { // equal arguments are equal bytes
+			continue
+		}
+		if m.compared += (len(d.writes) + len(o.writes)) * (len(d.writes) + len(o.writes)); m.compared > maxCompared {
+			m.vague = true
+			break
+		}
+		if same := m.sameBytes(s, o); same != m.zero {
+			t = b.Ite(same, o.t, t)
+		}
+	}
+	return t, nil
+}
+
+// digest is what a helper saw of a region, as it stood.
+type digest struct {
+	t      bv.Term
+	rg     int
+	ver    bv.Term
+	writes []memWrite
+	plain  bool
+	places []bv.Term // where plain: what the term is made of
+}
+
+// maxCompared is how many pairs of stores are looked at to tell digests of
+// different shapes apart.
+const maxCompared = 1 << 20
+
+// lastPlain gives the last write to each place, in the places' order, where
+// all are made on every path and at constant distances; nil otherwise.
+func (m *machine) lastPlain(mem *region) []memWrite {
+	b := m.b
+	last := map[uint64]memWrite{}
+	var base0 bv.Term
+	for i, w := range mem.writes {
+		base, c := b.SplitAdd(w.off)
+		if i == 0 {
+			base0 = base
+		}
+		if base != base0 || w.guard != m.one {
+			return nil
+		}
+		last[c] = w
+	}
+	out := make([]memWrite, 0, len(last))
+	for c, w := range last {
+		w.off = m.offTerm(base0, c)
+		out = append(out, w)
+	}
+	key := func(w *memWrite) int64 {
+		_, c := b.SplitAdd(w.off)
+		return int64(c)
+	}
+	slices.SortFunc(out, func(x, y memWrite) int { return cmp.Compare(key(&x), key(&y)) })
+	return out
+}
+
+// sameBytes is the predicate that a region holds now what it held when o was
+// made: one version below, and equal bytes wherever either wrote.
+func (m *machine) sameBytes(s *symState, o *digest) bv.Term {
+	b := m.b
+	was := &symState{mem: make([]region, len(s.mem))}
+	was.mem[o.rg] = region{o.ver, o.writes}
+	now := &s.mem[o.rg]
+	same := b.Bin(bv.OpEq, now.ver, o.ver)
+	seen := map[bv.Term]bool{}
+	for _, side := range [2][]memWrite{now.writes, o.writes} {
+		for _, w := range side {
+			if same == m.zero {
+				return same
+			}
+			if seen[w.off] {
+				continue
+			}
+			seen[w.off] = true
+			p, q := m.getByte(s, o.rg, w.off), m.getByte(was, o.rg, w.off)
+			if p != q {
+				same = b.AndB(same, b.Bin(bv.OpEq, p, q))
+			}
+		}
+	}
+	return same
 }
 
 func (m *machine) offTerm(base bv.Term, c uint64) bv.Term {

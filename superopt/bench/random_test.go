@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +99,7 @@ func TestRandom(t *testing.T) {
 		t.Logf("not loaded into the kernel: %v", bpf)
 	}
 	shorter, slots, loaded, refused := 0, 0, 0, 0
+	whole := map[string]int{}
 	began := time.Now()
 	for seed := *from; seed < *from+uint64(*cases); seed++ {
 		if d, ok := t.Deadline(); ok && time.Until(d) < 5*time.Second || *cases == 12 && time.Since(began) > 6*time.Second {
@@ -131,6 +133,14 @@ func TestRandom(t *testing.T) {
 				t.Logf("%v\n%s\nbecame\n%s", compare(c, o, 60), c, ebpf.Printer{}.Code(o.Programs[0].Insns))
 			}
 			continue
+		}
+		verdict, why, _ := strings.Cut(r.Whole, ":")
+		if verdict == "unknown" {
+			t.Logf("seed %d: unknown:%s", seed, why)
+		}
+		whole[verdict]++
+		if verdict == "refuted" {
+			t.Errorf("seed %d: the whole program is %s, %d rewrites undone", seed, r.Whole, 0)
 		}
 		if r.After < r.Before {
 			shorter++
@@ -168,7 +178,7 @@ func TestRandom(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d programs shorter, by %d slots; %d loaded into the kernel, %d refused", shorter, slots, loaded, refused)
+	t.Logf("%d programs shorter, by %d slots; %d loaded into the kernel, %d refused; over the whole program %v", shorter, slots, loaded, refused, whole)
 	if shorter == 0 && *cases > 1 {
 		t.Error("nothing was made shorter")
 	}
