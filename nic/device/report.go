@@ -93,6 +93,7 @@ func (m *model) result() *Result {
 		sum += m.cores[i].work
 		most = max(most, m.cores[i].work)
 	}
+	r.HostWork += sum
 	r.Uneven = ratio(float64(most)*float64(len(m.cores)), float64(sum))
 	r.HostBusy = int64(to.g[gCores].since(&from.g[gCores]))
 

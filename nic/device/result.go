@@ -181,6 +181,7 @@ type Result struct {
 
 	Stations []Station
 	HostBusy int64   // ps of all cores together, stalls included, in the window
+	HostWork int64   // ps of all cores together that the packets counted want, in the window or later; those lost at full rings too
 	Cores    float64 // cores busy, on average over the window
 	Uneven   float64 // work of the busiest core by the mean of all: 1 where flows spread evenly, host.Cores where all are on one; 0 without work
 

@@ -263,6 +263,12 @@ func (m *model) sendUp(t int64, s uint32) {
 	if c.used >= m.host.Queue {
 		if sl.seq >= m.warm {
 			m.res.Drops.Host++
+			m.res.HostWork += m.driver
+			if sl.onNIC {
+				m.res.HostWork += m.pass
+			} else {
+				m.res.HostWork += int64(p.Host) // without the stalls that it would have had
+			}
 		}
 		if sl.job != 0 && m.gen[p.Path] == sl.job {
 			m.sum.comp.Lost++

@@ -91,14 +91,14 @@ func Example() {
 		}
 	}
 	// Output:
-	// The offload pays at 10 Mpps on hxdp: 100 % of packets hit, and any hit ratio saves host cores; it saves 27.12 % of host cores (0.944 instead of 1.3); takes 372 ns a packet (the host alone 861 ns).
+	// The offload pays at 10 Mpps on hxdp: 100 % of packets hit, and any hit ratio saves host cores; it saves 27.12 % of host cores (0.944 instead of 1.29); takes 372 ns a packet (the host alone 861 ns).
 	//   trace cache  1024 slots: limit.slots
 	//   nic+host     10.00 of 10.00 Mpps, mean 372 ns, 0.94 host cores needed
-	//   host         10.00 of 10.00 Mpps, mean 861 ns, 1.30 host cores needed
+	//   host         10.00 of 10.00 Mpps, mean 861 ns, 1.29 host cores needed
 	//   nic          10.00 of 10.00 Mpps, mean 372 ns, 0.94 host cores needed
-	// The offload pays at 40 Mpps on hxdp: 100 % of packets hit, and any hit ratio saves host cores; it saves 23.75 % of host cores (3.78 instead of 4.95); loses fewer packets (2.06 % instead of 16.09 %); takes 42.9 us a packet (the host alone 76.6 us). Neither keeps up with this load.
+	// The offload pays at 40 Mpps on hxdp: 100 % of packets hit, and any hit ratio saves host cores; it saves 27.12 % of host cores (3.78 instead of 5.18); loses fewer packets (2.06 % instead of 16.09 %); takes 42.9 us a packet (the host alone 76.6 us). Neither keeps up with this load.
 	//   trace cache  1024 slots: limit.slots
 	//   nic+host     38.35 of 40.00 Mpps, mean 42878 ns, 3.78 host cores needed
-	//   host         32.31 of 40.00 Mpps, mean 76565 ns, 4.95 host cores needed
+	//   host         32.31 of 40.00 Mpps, mean 76565 ns, 5.18 host cores needed
 	//   nic          38.35 of 40.00 Mpps, mean 42878 ns, 3.78 host cores needed
 }

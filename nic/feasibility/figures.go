@@ -115,19 +115,8 @@ func figures(r *device.Result) *Figures {
 	for _, s := range r.Stations {
 		f.Stations = append(f.Stations, Station{Name: s.Name, Utilisation: min(s.Utilisation, 1), MeanQueue: s.MeanQueue, MaxQueue: s.MaxQueue, Wait: ns(s.MeanWait)})
 	}
-	if s, ok := r.Station(hostStation); ok && s.Served > 0 && r.Window > 0 {
-		// The cores were busy with what they began in the window. What was still
-		// inside at its end and is finished now was waiting for them, or further
-		// up, where as many want a core as of all.
-		link, _ := r.Station("pcie up")
-		finished := float64(r.Finished.Total())
-		late := max(finished-r.Throughput*float64(r.Window)/1e12, 0)
-		rings := min(late, float64(s.MaxQueue+link.MaxQueue)+float64(s.Servers))
-		late = rings + (late-rings)*min(float64(s.Served)/max(finished, 1), 1)
-		f.CoresNeeded = r.Cores * max(float64(s.Served+r.Drops.Host)/max(float64(s.Served)-late, 1), 1)
-		if lost := r.Drops.Ingress; lost < r.Packets { // these would have come to the host as the others did
-			f.CoresNeeded *= float64(r.Packets) / float64(r.Packets-lost)
-		}
+	if n := r.Packets - r.Drops.Ingress; n > 0 { // of those lost before they were looked up as much as of the others
+		f.CoresNeeded = float64(r.HostWork) / float64(n) * r.Offered / 1e12
 	}
 	m := &r.Memory
 	if m.NIC.Reads+m.NIC.Writes+m.Host.Reads+m.Host.Writes > 0 {
