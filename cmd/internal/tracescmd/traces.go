@@ -9,6 +9,10 @@ import (
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
 	"jitnic/host"
+	"jitnic/nic/price"
+	"jitnic/nic/profile"
+	"jitnic/nic/vliw"
+	"jitnic/nic/workload"
 	"jitnic/pathcond"
 	"jitnic/trace"
 
@@ -43,6 +47,10 @@ type Trace struct {
 	Whole     int      `json:"predicates"`
 	Condition []string `json:"condition"`
 	Code      []string `json:"code"`
+	// With --schedule: the trace on that device's executor, a cycle a line.
+	Cycles   int      `json:"cycles,omitempty"`
+	IPC      float64  `json:"ipc,omitempty"`
+	Schedule []string `json:"schedule,omitempty"`
 }
 
 // Dead is one path that can't be a trace; the condition goes as far as the
@@ -66,6 +74,8 @@ func Command() *cobra.Command {
 	var jsonFile, dotFile string
 	var limit int
 	var whole bool
+	var opt session.Optimiser
+	var device string
 	c := &cobra.Command{
 		Use:   "traces --program FILE.o --capture FILE.pcap",
 		Short: "Print the traces of a replay: hits, condition in header-field words, code, lengths",
@@ -78,7 +88,16 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := session.Open(c.Context(), in, ca, nil)
+			var nic *profile.NIC
+			if device != "" {
+				if nic, err = profile.Load(device); err != nil {
+					return fmt.Errorf("--schedule: %w", err)
+				}
+			}
+			if err := opt.Open(); err != nil {
+				return err
+			}
+			s, err := session.Open(c.Context(), in, ca, func(o *host.Options) { opt.Install(c.Context(), o, in.Seed) })
 			if err != nil {
 				return err
 			}
@@ -86,7 +105,15 @@ func Command() *cobra.Command {
 			if err := s.Run(c.Context(), c.ErrOrStderr(), nil); err != nil {
 				return err
 			}
+			if err := opt.Keep(); err != nil {
+				return err
+			}
 			r := Summarise(s, ca.Specialise, whole, limit)
+			if nic != nil {
+				if err := r.schedule(s, nic); err != nil {
+					return err
+				}
+			}
 			if dotFile != "" {
 				err := report.WriteFile(dotFile, c.OutOrStdout(), func(w io.Writer) error { return dot(w, s.Runtime) })
 				if err != nil {
@@ -111,6 +138,8 @@ func Command() *cobra.Command {
 	}
 	in.Flags(c)
 	ca.Flags(c)
+	opt.Flags(c)
+	c.Flags().StringVar(&device, "schedule", "", "show each trace as the executor of this device runs it, cycle by cycle: "+strings.Join(profile.Names(), ", ")+", or a profile `FILE`")
 	c.Flags().StringVar(&jsonFile, "json", "", "write the traces as JSON to `FILE` (- for stdout)")
 	c.Flags().StringVar(&dotFile, "dot", "", "write the guard tree for graphviz to `FILE` (- for stdout)")
 	c.Flags().IntVar(&limit, "limit-traces", 0, "only the `N` traces with the most hits, and as many dead paths; 0: all")
@@ -142,12 +171,7 @@ func Summarise(s *session.Session, specialised, whole bool, limit int) *Report {
 		}
 		return paths[i].Packets > paths[j].Packets
 	})
-	mapName := func(i int) string {
-		if i < 0 || i >= len(rt.S.Maps) {
-			return ""
-		}
-		return rt.S.Maps[i].Spec().Name
-	}
+	mapName := names(s)
 	condition := func(cond []pathcond.Pred) []string {
 		if !whole {
 			cond = rt.Comp.Minimal(cond)
@@ -174,6 +198,31 @@ func Summarise(s *session.Session, specialised, whole bool, limit int) *Report {
 		})
 	}
 	return r
+}
+
+// names gives maps their names.
+func names(s *session.Session) func(i int) string {
+	all := s.Runtime.S.Maps
+	return func(i int) string {
+		if i < 0 || i >= len(all) {
+			return ""
+		}
+		return all[i].Spec().Name
+	}
+}
+
+// schedule adds each trace's schedule on a device's executor.
+func (r *Report) schedule(s *session.Session, n *profile.NIC) error {
+	m := price.Machine(&workload.Workload{Compiler: s.Runtime.Comp}, n)
+	for i := range r.Traces {
+		t := &r.Traces[i]
+		x, err := vliw.New(s.Runtime.Paths()[t.Number].Trace, m)
+		if err != nil {
+			return fmt.Errorf("trace %d: %w", t.Number, err)
+		}
+		t.Cycles, t.IPC, t.Schedule = x.Cycles, x.IPC(), lines(x.Format(names(s)))
+	}
+	return nil
 }
 
 // ranked lists the first limit (0: all) of n things, the smaller number first
@@ -231,6 +280,9 @@ func (r *Report) Text(w io.Writer) error {
 			block("condition:", t.Condition)
 		}
 		block("code:", t.Code)
+		if t.Schedule != nil {
+			block(fmt.Sprintf("schedule: %d cycles, IPC %.2f", t.Cycles, t.IPC), t.Schedule)
+		}
 	}
 	for _, d := range r.Dead {
 		fmt.Fprintf(&b, "\ndead path %d: %s packets (%s): %s\n  %s\n", d.Number, report.Count(d.Packets), report.Share(d.Packets, r.Packets), d.Reason, d.Error)
