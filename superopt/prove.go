@@ -122,7 +122,6 @@ func (p *Prover) equivalent(t *task) z3.Verdict {
 	if err != nil {
 		return z3.Unknown{Reason: "original: " + err.Error()}
 	}
-	m.second = true
 	b, accB, err := m.run(t.new, t.s, t.e, start.clone())
 	if err != nil {
 		return rewriteError(err)

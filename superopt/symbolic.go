@@ -139,11 +139,10 @@ type machine struct {
 	one  bv.Term
 	// havoc: what isn't modelled gives unknown values instead of an error.
 	havoc bool
-	// digests are what helpers of the original saw; those of the rewrite, which
-	// is followed second, are compared with them. vague: not with all of them,
-	// so that they may be equal where their terms are not.
+	// digests are what helpers saw so far, of the original and of the rewrite.
+	// vague: some were not compared with all, so that they may be equal where
+	// their terms are not.
 	digests  []digest
-	second   bool
 	vague    bool
 	compared int
 	fresh    uint64
@@ -1087,9 +1086,8 @@ func (m *machine) call(p *Prog, in *Inst, s *symState) error {
 // digest is a term that stands for all a helper sees of a region. The stores
 // to it make a term of their own shape: last values by place, where all are at
 // constant distances, else the stores as they come. Two shapes may leave the
-// same bytes, so the rewrite's digest is said to be the original's wherever the
-// bytes are equal: the digest depends on memory alone, not on how it was
-// written.
+// same bytes, so a digest is said to be an earlier one's wherever the bytes are
+// equal: it depends on memory alone, not on how it was written.
 func (m *machine) digest(s *symState, rg int) (bv.Term, error) {
 	b := m.b
 	mem := &s.mem[rg]
@@ -1116,34 +1114,33 @@ func (m *machine) digest(s *symState, rg int) (bv.Term, error) {
 	}
 	d.t = b.Fun(fnDigest+uint64(rg), 64, bv.Fact{}, args...)
 	for i := range m.digests {
-		if m.digests[i].t == d.t {
-			return d.t, nil
+		if m.digests[i].raw == d.t {
+			return m.digests[i].t, nil
 		}
 	}
-	if !m.second {
-		m.digests = append(m.digests, d)
-		return d.t, nil
-	}
-	t := d.t
-	for i := range m.digests {
+	raw := d.t
+	for i := len(m.digests) - 1; i >= 0; i-- {
 		o := &m.digests[i]
 		if o.rg != rg || d.plain && o.plain && slices.Equal(d.places, o.places) { // equal arguments are equal bytes
 			continue
 		}
-		if m.compared += (len(d.writes) + len(o.writes)) * (len(d.writes) + len(o.writes)); m.compared > maxCompared {
+		work := len(d.writes) + len(o.writes)
+		if m.compared += work*work + 1; m.compared > maxCompared {
 			m.vague = true
 			break
 		}
 		if same := m.sameBytes(s, o); same != m.zero {
-			t = b.Ite(same, o.t, t)
+			d.t = b.Ite(same, o.t, d.t)
 		}
 	}
-	return t, nil
+	d.raw = raw
+	m.digests = append(m.digests, d)
+	return d.t, nil
 }
 
 // digest is what a helper saw of a region, as it stood.
 type digest struct {
-	t      bv.Term
+	raw, t bv.Term // of its own shape; and what it is
 	rg     int
 	ver    bv.Term
 	writes []memWrite
@@ -1153,7 +1150,7 @@ type digest struct {
 
 // maxCompared is how many pairs of stores are looked at to tell digests of
 // different shapes apart.
-const maxCompared = 1 << 20
+const maxCompared = 1 << 19
 
 // lastPlain gives the last write to each place, in the places' order, where
 // all are made on every path and at constant distances; nil otherwise.

@@ -100,7 +100,7 @@ func (p *Prover) onTrail(t *trail, k *task) z3.Verdict {
 	m := t.m
 	m.vague, m.compared = false, 0 // of what came before both make the same
 	known := len(m.digests)
-	defer func() { m.digests, m.second = m.digests[:known], false }()
+	defer func() { m.digests = m.digests[:known] }()
 	start := t.snaps[k.s]
 	from := make([]mark, len(start.mem))
 	for i := range from {
@@ -110,7 +110,6 @@ func (p *Prover) onTrail(t *trail, k *task) z3.Verdict {
 	if err != nil {
 		return z3.Unknown{Reason: "original: " + err.Error()}
 	}
-	m.second = true
 	b, accB, err := m.run(k.new, k.s, k.e, start.clone())
 	if err != nil {
 		return rewriteError(err)
