@@ -900,6 +900,11 @@ func (p *Prog) call(i int, in *Inst, f *facts, say func(string, ...any)) {
 				if n > 0 && v.off+int64(n) > v.rng {
 					say("%s wants %d bytes of the packet at %d, further than was checked", h.name, n, v.off)
 				}
+				if n == 0 && !(k < 4 && h.args[k+1] == argSize && args[k+2].isConst()) {
+					// The key of a map that isn't known here is known to the verifier:
+					// a program must go on checking what it does check.
+					say("%s wants bytes of the packet, nobody knows how many, of %d that were checked", h.name, max(0, v.rng-v.off))
+				}
 			}
 			if v.null {
 				say("r%d may be null at the call of %s", k+1, h.name)
