@@ -30,5 +30,6 @@
 //
 // At the end the result is proved once more against the input over the whole
 // program, where it has no loops and nothing outside the model: a second net.
-// If that proof finds a difference, the input is returned.
+// Where that proof finds a difference, the rewrite that made it is found by
+// bisection, taken back, and the layers go on without it (undo.go).
 package superopt

@@ -39,18 +39,35 @@ type optimizer struct {
 	opCost   [256]float64
 	additive bool
 	// past are the programs on the way here, where more than one is wanted.
-	past        []*Prog
+	past []*Prog
+	// steps are all programs on the way here, where the whole can be proved at the
+	// end; refused are the rewrites it was against.
+	steps       []step
+	refused     map[string]bool
+	undone      int
 	ruleIndex   *ruleIndex
 	ruleVersion int
 }
 
 func (o *optimizer) refresh() {
+	what := ""
+	if o.steps != nil {
+		what = rewriteText(o.steps[len(o.steps)-1].p, o.p)
+	}
 	o.p.Compact()
 	o.p.dropUncalled()
+	if o.steps != nil {
+		o.steps = append(o.steps, step{o.p, what})
+	}
+	o.analyse()
+	o.remember()
+}
+
+// analyse finds out what is to be known of the program as it is.
+func (o *optimizer) analyse() {
 	o.a = analyse(o.p)
 	o.a.liveness()
 	o.free = o.p.loopFree()
-	o.remember()
 }
 
 // liveAt is what must agree where a fragment is left.
@@ -171,6 +188,9 @@ func (o *optimizer) inWindows(q *Prog) bool {
 // unsafe says what the verifier would refuse in q that it did not in the
 // program so far.
 func (o *optimizer) unsafe(q *Prog) string {
+	if len(o.refused) > 0 && o.refused[rewriteText(o.p, q)] {
+		return "the proof of the whole program was against it"
+	}
 	if len(q.Entry) > 1 { // a function that q alone doesn't call goes with the call
 		c := q.Clone()
 		if c.dropUncalled(); len(c.Entry) < len(q.Entry) {

@@ -3,6 +3,7 @@ package superopt
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -29,6 +30,8 @@ type Options struct {
 	Top       int      // how many results are wanted; 0 and 1: the best alone
 	Progress  func(Progress)
 	Log       func(format string, args ...any)
+
+	tamper func(p *Prog) *Prog // a test's rewrite, taken without a proof after the first passes
 }
 
 func (o *Options) table() *Latency {
@@ -111,7 +114,8 @@ type Result struct {
 	ByTests     int            `json:"decided_by_tests"`
 	ByCache     int            `json:"decided_by_cache"`
 	ByZ3        int            `json:"decided_by_z3"`
-	Whole       string         `json:"whole_program"` // the verdict over the whole program
+	Whole       string         `json:"whole_program"`    // the verdict over the whole program
+	Undone      int            `json:"undone,omitempty"` // rewrites taken back, as that verdict was against them
 	RuleHits    []RuleHit      `json:"rule_hits"`
 	RulesFound  []string       `json:"rules_found,omitempty"` // added to the store
 	Interrupted bool           `json:"interrupted,omitempty"`
@@ -187,15 +191,16 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 			best, res.SecondsBest = c, time.Since(began).Seconds()
 		}
 	}
+	o.keep(original)
 	o.layers(note)
 	note()
 	spent := o.pr.Spent
-	res.Whole = o.wholeVerdict(original)
-	if strings.HasPrefix(res.Whole, "refuted") {
-		// A proof of a window rested on something that isn't so. Nothing of it is kept.
-		o.p = original
-		o.refresh()
-	}
+	res.Whole = o.settle(original, func() {
+		best = math.Inf(1)
+		o.layers(note)
+		note()
+	})
+	res.Undone = o.undone
 	res.Prog = o.p
 	if opt.Top > 1 {
 		res.Top = o.top(original, res.Whole)
@@ -230,6 +235,13 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 // layers runs the cheap ones to a fixed point before each dear one.
 func (o *optimizer) layers(note func()) {
 	o.passes()
+	if f := o.opt.tamper; f != nil {
+		if q := f(o.p.Clone()); o.unsafe(q) == "" {
+			o.p = q
+			o.refresh()
+			o.passes()
+		}
+	}
 	note()
 	if o.on('e') {
 		o.enumerate()

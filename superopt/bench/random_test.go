@@ -139,8 +139,8 @@ func TestRandom(t *testing.T) {
 			t.Logf("seed %d: unknown:%s", seed, why)
 		}
 		whole[verdict]++
-		if verdict == "refuted" {
-			t.Errorf("seed %d: the whole program is %s, %d rewrites undone", seed, r.Whole, 0)
+		if verdict == "refuted" || r.Undone > 0 {
+			t.Errorf("seed %d: the whole program is %s, %d rewrites undone", seed, r.Whole, r.Undone)
 		}
 		if r.After < r.Before {
 			shorter++
@@ -226,8 +226,8 @@ func traces(c *progen.Case, opt superopt.Options) (made, shorter int, err error)
 				if made++; r.After < r.Before {
 					shorter++
 				}
-				if len(r.Whole) > 7 && r.Whole[:7] == "refuted" {
-					return nil, errors.New(r.Whole)
+				if r.Undone > 0 || strings.HasPrefix(r.Whole, "refuted") {
+					return nil, fmt.Errorf("%d rewrites undone: %s", r.Undone, r.Whole)
 				}
 			}
 			return t, err

@@ -89,6 +89,9 @@ func (p *Program) text(w io.Writer, cost string) error {
 	fmt.Fprintf(w, "proof: %d rewrites taken, %d proved, %d refuted, %d unknown; decided by normal forms %d, tests %d, cache %d, solver %d\n",
 		len(p.Steps), p.Proved, p.Refuted, p.Unknown, p.ByTerms, p.ByTests, p.ByCache, p.ByZ3)
 	fmt.Fprintf(w, "whole program: %s\n", p.Whole)
+	if p.Undone > 0 {
+		fmt.Fprintf(w, "undone: %d rewrites that the proof of the whole program was against\n", p.Undone)
+	}
 	for i, a := range p.Top {
 		if i == 0 {
 			continue
