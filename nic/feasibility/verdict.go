@@ -235,8 +235,11 @@ func percent(x float64) string {
 func trim(s string) string { return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") }
 
 func number(x float64) string {
-	if x >= 999.5 {
+	switch {
+	case x >= 999.5:
 		return fmt.Sprintf("%.0f", x)
+	case math.Abs(x) < 0.00005: // as good as nothing
+		return "0"
 	}
 	return fmt.Sprintf("%.3g", x)
 }

@@ -86,7 +86,8 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := o.write(r, stdout); err != nil {
+	out := report.Outputs{Files: []report.Output{{Path: o.json, Write: report.JSON(r)}, {Path: o.profile, Write: r.writeProfile}}, Dir: o.out, In: r.files, Text: r.Text}
+	if err := out.Write(stdout); err != nil {
 		return err
 	}
 	if s.Partial {
@@ -150,39 +151,6 @@ func (o *options) calibration() (*calibrate.Options, error) {
 		}
 	}
 	return opt, nil
-}
-
-// write puts the report where the flags say.
-func (o *options) write(r *Report, stdout io.Writer) error {
-	if o.json != "" {
-		if err := report.WriteJSON(o.json, stdout, r); err != nil {
-			return err
-		}
-	}
-	if o.profile != "" {
-		if err := report.WriteFile(o.profile, stdout, r.writeProfile); err != nil {
-			return err
-		}
-	}
-	tell := o.json != "-" && o.profile != "-"
-	if tell {
-		if err := r.Text(stdout); err != nil {
-			return err
-		}
-	}
-	if o.out != "" {
-		files, err := r.files()
-		if err != nil {
-			return err
-		}
-		if err := report.WriteDir(o.out, files); err != nil {
-			return err
-		}
-		if tell {
-			fmt.Fprintf(stdout, "\nwritten to %s: report.html, this.host, calibrate.json and the plots as SVG and PNG\n", o.out)
-		}
-	}
-	return nil
 }
 
 // Report is what is told of a calibration.

@@ -68,7 +68,7 @@ func (r *Report) Page(w io.Writer) error {
 		}
 		return string(b)
 	}
-	p := report.Page{Title: "jitnic calibrate: " + r.Machine.CPU, CSS: file("page.css"), Body: template.HTML(body.String()), Data: charts, JS: file("page.js")}
+	p := report.Page{Title: "jitnic calibrate: " + r.Machine.CPU, CSS: report.PageCSS() + file("page.css"), Body: template.HTML(body.String()), Data: charts, JS: file("page.js")}
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,7 @@
 package calibratecmd
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -81,12 +79,7 @@ func (r *Report) files() ([]report.File, error) {
 	out := []report.File{
 		{Name: "report.html", Write: r.Page},
 		{Name: "this.host", Write: r.writeProfile},
-		{Name: "calibrate.json", Write: func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			e.SetEscapeHTML(false)
-			return e.Encode(r)
-		}},
+		{Name: "calibrate.json", Write: report.JSON(r)},
 	}
 	for _, c := range r.charts() {
 		p, err := c.Plot()

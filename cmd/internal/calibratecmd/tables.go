@@ -9,53 +9,7 @@ import (
 
 	"jitnic/cmd/internal/report"
 	"jitnic/host/calibrate"
-
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 )
-
-// A tab is a table of the report.
-type tab struct {
-	ID    string
-	Title string
-	Head  []string
-	Left  int // columns that are text
-	Rows  [][]string
-	Note  string
-}
-
-// text prints it with aligned columns.
-func (t *tab) text() string {
-	w := table.NewWriter()
-	style := table.StyleLight
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	style.Format.Header = text.FormatDefault
-	w.SetStyle(style)
-	row := func(cells []string) table.Row {
-		r := make(table.Row, len(cells))
-		for i, c := range cells {
-			r[i] = c
-		}
-		return r
-	}
-	w.AppendHeader(row(t.Head))
-	var cols []table.ColumnConfig
-	for i := range t.Head {
-		if i >= t.Left && t.Head[i] != "note" && t.Head[i] != "source" {
-			cols = append(cols, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
-		}
-	}
-	w.SetColumnConfigs(cols)
-	for _, r := range t.Rows {
-		w.AppendRow(row(r))
-	}
-	var b strings.Builder
-	for l := range strings.Lines(w.Render()) {
-		b.WriteString(strings.TrimRight(l, " \n") + "\n")
-	}
-	return strings.TrimRight(b.String(), "\n")
-}
 
 // Text prints the report for a person.
 func (r *Report) Text(w io.Writer) error {
@@ -67,7 +21,7 @@ func (r *Report) Text(w io.Writer) error {
 		return err
 	}
 	for _, t := range r.tables() {
-		if _, err := fmt.Fprintf(w, "\n%s\n%s\n", t.Title, t.text()); err != nil {
+		if _, err := fmt.Fprintf(w, "\n%s\n%s\n", t.Title, t.Text()); err != nil {
 			return err
 		}
 		if t.Note != "" {
@@ -138,25 +92,24 @@ func ns(x float64) string {
 }
 
 // tables are those of the text and of the page.
-func (r *Report) tables() []*tab {
-	var out []*tab
-	add := func(t *tab) {
+func (r *Report) tables() []*report.Table {
+	var out []*report.Table
+	add := func(t *report.Table) {
 		if len(t.Rows) > 0 {
 			out = append(out, t)
 		}
 	}
-	cmp := &tab{ID: "papers", Title: "Beside the papers", Left: 1, Head: []string{"", "here", "paper", "here : paper", "", ""}}
+	cmp := &report.Table{ID: "papers", Title: "Beside the papers", Left: 1, Right: 2, Head: []string{"", "here", "paper", "here : paper", "source", "note"}}
 	for _, c := range r.Comparisons {
 		paper := ns(c.Lo)
 		if c.Hi != c.Lo {
 			paper = ns(c.Lo) + "–" + ns(c.Hi)
 		}
-		cmp.Rows = append(cmp.Rows, []string{c.What, ns(c.Here) + " " + c.Unit, paper, fmt.Sprintf("%.2f", c.Ratio()), short(c.Source), c.Note})
+		cmp.Add(c.What, ns(c.Here)+" "+c.Unit, paper, fmt.Sprintf("%.2f", c.Ratio()), short(c.Source), c.Note)
 	}
-	cmp.Head[4], cmp.Head[5] = "source", "note"
 	add(cmp)
 	for _, g := range groups {
-		t := &tab{ID: g.group, Title: g.title, Left: 1, Head: []string{"ns", "value", "median", "IQR", "note"}}
+		t := &report.Table{ID: g.group, Title: g.title, Left: 1, Right: 1, Head: []string{"ns", "value", "median", "IQR", "note"}}
 		for i := range r.Figures {
 			f := &r.Figures[i]
 			if f.Group != g.group || g.maps {
@@ -169,10 +122,10 @@ func (r *Report) tables() []*tab {
 			value := ns(f.Value)
 			if f.Parts > 0 {
 				t.Head = []string{"ns", "value", "by its parts", "median", "IQR", "note"}
-				t.Rows = append(t.Rows, []string{name, value, ns(f.Parts), ns(f.Median), ns(f.IQR()), f.Note})
+				t.Add(name, value, ns(f.Parts), ns(f.Median), ns(f.IQR()), f.Note)
 				continue
 			}
-			t.Rows = append(t.Rows, []string{name, value, ns(f.Median), ns(f.IQR()), f.Note})
+			t.Add(name, value, ns(f.Median), ns(f.IQR()), f.Note)
 		}
 		if g.maps {
 			t = r.mapTable(g.group, g.title)
@@ -205,8 +158,8 @@ var groups = []struct {
 
 // mapTable has a row for each type, size and distribution of keys, and a column
 // for each operation, in the order they were first measured.
-func (r *Report) mapTable(group, title string) *tab {
-	t := &tab{ID: group, Title: title + ", ns", Left: 1, Head: []string{"map"}}
+func (r *Report) mapTable(group, title string) *report.Table {
+	t := &report.Table{ID: group, Title: title + ", ns", Left: 1, Head: []string{"map"}}
 	type key struct {
 		kind    string
 		entries int
@@ -253,7 +206,7 @@ func (r *Report) mapTable(group, title string) *tab {
 			}
 			row = append(row, cell)
 		}
-		t.Rows = append(t.Rows, row)
+		t.Add(row...)
 	}
 	t.Note += notes[group]
 	return t

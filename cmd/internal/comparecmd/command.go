@@ -93,32 +93,9 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 		}
 		r.Partial = r.Partial || r.Attack.Partial
 	}
-	if o.json != "" {
-		if err := report.WriteJSON(o.json, stdout, r); err != nil {
-			return err
-		}
-	}
-	if o.csv != "" {
-		if err := report.WriteFile(o.csv, stdout, r.CSV); err != nil {
-			return err
-		}
-	}
-	if o.json != "-" && o.csv != "-" {
-		if err := r.Text(stdout); err != nil {
-			return err
-		}
-	}
-	if o.out != "" {
-		files, err := r.files()
-		if err != nil {
-			return err
-		}
-		if err := report.WriteDir(o.out, files); err != nil {
-			return err
-		}
-		if o.json != "-" && o.csv != "-" {
-			fmt.Fprintf(stdout, "\nwritten to %s: report.html, rows.csv, study.json and the plots as SVG and PNG\n", o.out)
-		}
+	out := report.Outputs{Files: []report.Output{{Path: o.json, Write: report.JSON(r)}, {Path: o.csv, Write: r.CSV}}, Dir: o.out, In: r.files, Text: r.Text}
+	if err := out.Write(stdout); err != nil {
+		return err
 	}
 	if r.Partial {
 		return fmt.Errorf("interrupted: %d of %d points are whole, marked as partial", len(study.Points), study.Planned)

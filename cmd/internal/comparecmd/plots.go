@@ -2,9 +2,7 @@ package comparecmd
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -21,12 +19,7 @@ func (r *Report) files() ([]report.File, error) {
 	out := []report.File{
 		{Name: "report.html", Write: r.Page},
 		{Name: "rows.csv", Write: r.CSV},
-		{Name: "study.json", Write: func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			e.SetEscapeHTML(false)
-			return e.Encode(r)
-		}},
+		{Name: "study.json", Write: report.JSON(r)},
 	}
 	if r.Attack != nil {
 		out = append(out, report.File{Name: "attack.csv", Write: r.AttackCSV})

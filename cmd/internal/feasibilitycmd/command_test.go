@@ -100,7 +100,7 @@ func TestText(t *testing.T) {
 			t.Errorf("blanks at the end of %q", l)
 		}
 	}
-	if !strings.HasSuffix(text, "written to "+dir+": report.html, study.json, rows.csv, and the plots as SVG and PNG\n") {
+	if !strings.HasSuffix(text, "written to "+dir+": report.html, rows.csv, study.json and the plots as SVG and PNG\n") {
 		t.Errorf("the last line of\n%s", text)
 	}
 }

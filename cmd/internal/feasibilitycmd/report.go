@@ -19,31 +19,9 @@ type Report struct {
 
 // write gives the report to all that was asked for.
 func (o *options) write(r *Report, stdout io.Writer) error {
-	if o.json != "" {
-		if err := report.WriteJSON(o.json, stdout, r); err != nil {
-			return err
-		}
-	}
-	if o.json != "-" {
-		if err := r.Text(stdout); err != nil {
-			return err
-		}
-	}
-	if o.out != "" {
-		files, err := r.files()
-		if err != nil {
-			return err
-		}
-		if err := report.WriteDir(o.out, files); err != nil {
-			return err
-		}
-		if o.json != "-" {
-			plots := ""
-			if len(files) > 3 {
-				plots = ", and the plots as SVG and PNG"
-			}
-			fmt.Fprintf(stdout, "\nwritten to %s: report.html, study.json, rows.csv%s\n", o.out, plots)
-		}
+	out := report.Outputs{Files: []report.Output{{Path: o.json, Write: report.JSON(r)}}, Dir: o.out, In: r.files, Text: r.Text}
+	if err := out.Write(stdout); err != nil {
+		return err
 	}
 	if r.Partial {
 		return fmt.Errorf("interrupted: sections are missing, marked as partial")
@@ -56,7 +34,7 @@ func (r *Report) files() ([]report.File, error) {
 	out := []report.File{
 		{Name: "report.html", Write: r.Page},
 		{Name: "rows.csv", Write: r.CSV},
-		{Name: "study.json", Write: func(w io.Writer) error { return report.WriteJSON("-", w, r) }},
+		{Name: "study.json", Write: report.JSON(r)},
 	}
 	plots, err := r.plots()
 	return append(out, plots...), err

@@ -11,11 +11,12 @@ import (
 // none stands where there is nothing to tell.
 const none = "-"
 
-// digits is x with three significant ones, never as a power of ten.
+// digits is x with three significant ones, never as a power of ten; what four
+// decimals don't show is 0.
 func digits(x float64) string {
 	a := math.Abs(x)
 	switch {
-	case x == 0:
+	case a < 0.00005:
 		return "0"
 	case a >= 99.95 || a == math.Trunc(a) && a < 1000:
 		return fmt.Sprintf("%.0f", x)
@@ -23,6 +24,8 @@ func digits(x float64) string {
 		return fmt.Sprintf("%.1f", x)
 	case a >= 0.9995:
 		return fmt.Sprintf("%.2f", x)
+	case a < 0.0001: // where %g turns to powers of ten
+		return fmt.Sprintf("%.4f", x)
 	}
 	return fmt.Sprintf("%.3g", x)
 }

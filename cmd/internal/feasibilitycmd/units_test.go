@@ -17,6 +17,7 @@ func TestUnits(t *testing.T) {
 		{seconds(9.4453), "9.45 s"}, {seconds(2_820_646_454), "89.4 years"}, {seconds(4 * 86400), "4 days"},
 		{share(1, 3), "33.33 %"}, {share(0, 0), "-"}, {ordinal(1), "1st"}, {ordinal(12), "12th"}, {ordinal(22), "22nd"}, {ordinal(103), "103rd"},
 		{clip("abcdef", 4), "abc…"}, {clip("abcd", 4), "abcd"}, {digits(4960.4), "4960"}, {digits(0.246), "0.246"}, {digits(12.5), "12.5"}, {digits(3), "3"},
+		{digits(-6.05e-07), "0"}, {digits(4.9e-5), "0"}, {digits(5.1e-5), "0.0001"}, {digits(-0.000123), "-0.000123"}, {nanos(-1e-9), "0 ns"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)

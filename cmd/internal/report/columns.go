@@ -7,14 +7,18 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// A Table is one of a report's tables, as text and in a page. Left says how many
-// columns from the left are words; the others are numbers and stand to the right.
+// A Table is one of a report's tables, as text and in a page. Left and Right say
+// how many columns from the left and from the right are words; those between are
+// numbers and stand to the right.
 type Table struct {
 	ID, Title, Note string
 	Head            []string
 	Rows            [][]string
-	Left            int
+	Left, Right     int
 }
+
+// Words says whether column i is words, which stand to the left.
+func (t *Table) Words(i int) bool { return i < t.Left || i >= len(t.Head)-t.Right }
 
 // Add adds a row.
 func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
@@ -41,7 +45,7 @@ func (t *Table) Text() string {
 	var cols []table.ColumnConfig
 	for i := range t.Head {
 		a := text.AlignRight
-		if i < t.Left {
+		if t.Words(i) {
 			a = text.AlignLeft
 		}
 		cols = append(cols, table.ColumnConfig{Number: i + 1, Align: a, AlignHeader: a})

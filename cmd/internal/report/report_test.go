@@ -53,6 +53,79 @@ func TestWriteDir(t *testing.T) {
 	}
 }
 
+// pipe is a reader that goes away after one line, as head does.
+type pipe struct{ lines int }
+
+func (p *pipe) Write(b []byte) (int, error) {
+	if p.lines > 0 {
+		return 0, io.ErrClosedPipe
+	}
+	p.lines += bytes.Count(b, []byte("\n"))
+	return len(b), nil
+}
+
+// TestOutputs: files are whole before stdout hears anything, so that who reads
+// it may go away; and stdout has one thing only.
+func TestOutputs(t *testing.T) {
+	in := func() ([]report.File, error) {
+		return []report.File{{Name: "page", Write: text("p")}, {Name: "a.svg", Write: text("<svg/>")}}, nil
+	}
+	lines := func(w io.Writer) error {
+		for range 3 {
+			if _, err := io.WriteString(w, "line\n"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		json, csv string // file, or "-"
+		want      string // on stdout
+	}{
+		{"x.json", "", "line\nline\nline\n\nwritten to DIR: page and the plots as SVG and PNG\n"},
+		{"x.json", "-", "1,2\n3,4\n"},
+		{"-", "x.csv", "{\n  \"a\": \"<1\"\n}\n"},
+		{"", "", "line\nline\nline\n\nwritten to DIR: page and the plots as SVG and PNG\n"},
+	} {
+		top := t.TempDir()
+		at := func(name string) string {
+			if name == "" || name == "-" {
+				return name
+			}
+			return filepath.Join(top, name)
+		}
+		dir := filepath.Join(top, "out")
+		out := report.Outputs{Files: []report.Output{{Path: at(c.json), Write: report.JSON(map[string]string{"a": "<1"})}, {Path: at(c.csv), Write: text("1,2\n3,4\n")}}, Dir: dir, In: in, Text: lines}
+		whole := func(when string) {
+			for _, f := range []string{at(c.json), at(c.csv), filepath.Join(dir, "page"), filepath.Join(dir, "a.svg")} {
+				if _, err := os.Stat(f); f != "" && f != "-" && err != nil {
+					t.Errorf("%+v, %s: %v", c, when, err)
+				}
+			}
+			os.RemoveAll(dir)
+		}
+		if err := out.Write(&pipe{}); c.json != "-" && c.csv != "-" && err != io.ErrClosedPipe {
+			t.Errorf("%+v: the reader goes away: error %v", c, err)
+		}
+		whole("the reader goes away")
+		var all bytes.Buffer
+		if err := out.Write(&all); err != nil {
+			t.Fatal(err)
+		}
+		whole("all is read")
+		if got := strings.ReplaceAll(all.String(), dir, "DIR"); got != c.want {
+			t.Errorf("%+v: %q on stdout, want %q", c, got, c.want)
+		}
+	}
+	broken := report.Outputs{Dir: filepath.Join(t.TempDir(), "out"), Text: lines, In: func() ([]report.File, error) {
+		return []report.File{{Name: "page", Write: func(io.Writer) error { return errors.New("no more") }}}, nil
+	}}
+	var said bytes.Buffer
+	if err := broken.Write(&said); err == nil || said.Len() > 0 {
+		t.Errorf("a folder that can't be: error %v, and %q on stdout", err, &said)
+	}
+}
+
 // TestPage: data can't end its element, and the page asks for nothing outside.
 func TestPage(t *testing.T) {
 	p := report.Page{Title: "a < b", Data: map[string]string{"name": "</script><script>alert(1)"}, Body: "<p>x</p>", JS: "/* end */"}

@@ -42,7 +42,7 @@ for (const c of JSON.parse(document.getElementById("data").textContent)) {
   u.over.appendChild(tip);
   u.over.addEventListener("mouseleave", () => { tip.style.display = "none"; });
   new ResizeObserver(() => { if (size().width !== u.width) u.setSize(size()); }).observe(el);
-  document.getElementById("keys-" + c.id).innerHTML = c.Names.map((n, k) => "<span class='key'><i style='border-color:" + colour(n) + "'></i>" + escape(n) + "</span>").join("");
+  document.getElementById("keys-" + c.id).innerHTML = c.Names.map((n, k) => "<span class='key still'><i style='border-color:" + colour(n) + "'></i>" + escape(n) + "</span>").join("");
   window.jitnic.charts[c.id] = u;
 }
 })();
