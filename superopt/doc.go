@@ -28,6 +28,10 @@
 // (top.go). testdata/goldens shows rewrites beside their bad twins, with what
 // refutes them. Package format has K2's text forms, package object the .o files.
 //
+// The rate of the search is of the time in which the tests decide: its chains'
+// and the making of their tests, not the questions asked about what passed all
+// of them; Result gives both times.
+//
 // At the end the result is proved once more against the input over the whole
 // program, where it has no loops and nothing outside the model: a second net.
 // Where that proof finds a difference, the rewrite that made it is found by

@@ -46,6 +46,8 @@ type chainResult struct {
 	proved    int
 	refuted   int
 	unknown   int
+	busy      time.Duration // the whole walk
+	asking    time.Duration // of which the verifier's and the solver's questions
 }
 
 // lnTable turns a random byte pair into how much worse a proposal may be:
@@ -61,10 +63,12 @@ var lnTable = func() (t [4096]float64) {
 // the whole program, for candidates the cost of the program with them in.
 // each, where not nil, is given every code that passes all tests, instead of
 // the chain's own look for a cheaper one.
-func (o *optimizer) chain(w *window, prover func() *Prover, seed uint64, set *Params, budget int, each func(code []Inst)) chainResult {
+func (o *optimizer) chain(w *window, prover func() *Prover, seed uint64, set *Params, budget int, each func(code []Inst)) (res chainResult) {
+	began := time.Now()
 	rng := rand.New(rand.NewPCG(seed, 0xc0ffee))
 	c := &candidate{code: append([]Inst(nil), w.code...), w: w}
-	res := chainResult{cost: o.cost(o.p), stats: make([]PassStats, len(moves))}
+	res = chainResult{cost: o.cost(o.p), stats: make([]PassStats, len(moves))}
+	defer func() { res.busy = time.Since(began) }()
 	for i := range moves {
 		res.stats[i].Name = "move-" + moves[i].name
 	}
@@ -187,14 +191,17 @@ func (o *optimizer) chain(w *window, prover func() *Prover, seed uint64, set *Pa
 			cur = limit
 			continue
 		}
+		asked := time.Now()
 		q := full.Clone()
 		if o.unsafeWindow(w, c.code) || o.unsafe(q) != "" {
+			res.asking += time.Since(asked)
 			rejected[key] = true
 			c.undo(&ch)
 			cur = set.PerfWeight * fast(c.code)
 			continue
 		}
 		v := prover().Equivalent(&task{old: o.p, new: q, s: w.s, e: w.e, pre: w.pre, out: o.liveAt, loopFree: o.free, assume: o.assumption(w.s)})
+		res.asking += time.Since(asked)
 		switch v := v.(type) {
 		case z3.Proved:
 			res.code = append([]Inst(nil), c.code...)
@@ -352,8 +359,6 @@ func (o *optimizer) search() {
 	if budget == 0 {
 		budget = 20000
 	}
-	began := time.Now()
-	defer func() { o.stats.seconds += time.Since(began).Seconds() }()
 	tried := map[string]bool{}
 	var provers []*Prover // one for each worker that has asked
 	defer func() {
@@ -380,7 +385,9 @@ func (o *optimizer) search() {
 				continue
 			}
 			tried[key] = true
+			began := time.Now()
 			w := o.newWindow(x[0], x[1])
+			o.stats.walking += time.Since(began)
 			for k := range ParamSets[:2] {
 				if w != nil {
 					jobs = append(jobs, &job{w: w, key: key, set: &ParamSets[k], k: k})
@@ -441,6 +448,8 @@ func (o *optimizer) search() {
 				j := jobs[i]
 				o.stats.Proposals += j.res.proposals
 				o.stats.searched += j.res.proposals
+				o.stats.walking += j.res.busy - j.res.asking
+				o.stats.asking += j.res.asking
 				o.pr.Proved += j.res.proved
 				o.pr.Refuted += j.res.refuted
 				o.pr.Unknown += j.res.unknown

@@ -242,3 +242,19 @@ func TestCostNoSum(t *testing.T) {
 		}
 	}
 }
+
+// The rate is of the time in which tests decide: it and the questions' time
+// together are no more than what passed on one worker.
+func TestRate(t *testing.T) {
+	needZ3(t)
+	r, err := Optimize(context.Background(), packetSum(t), &Options{Workers: 1, Layers: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.SearchSeconds <= 0 || r.AskingSeconds <= 0 || r.SearchSeconds+r.AskingSeconds > r.Seconds {
+		t.Errorf("%g s of search, %g s of questions, %g s in all", r.SearchSeconds, r.AskingSeconds, r.Seconds)
+	}
+	if n := r.PerSecond * r.SearchSeconds; n < 1 || n > float64(r.Proposals)+1 {
+		t.Errorf("%g proposals by rate and time, %d in all", n, r.Proposals)
+	}
+}

@@ -63,8 +63,9 @@ type Stats struct {
 	Passes    []*PassStats `json:"passes"`
 	Proposals int64        `json:"proposals"`
 	byName    map[string]*PassStats
-	seconds   float64 // spent in the stochastic search
-	searched  int64   // proposals of it
+	searched  int64         // proposals of the stochastic search
+	walking   time.Duration // its time in all chains together: moves and tests
+	asking    time.Duration // and in the questions about what passed all tests
 }
 
 func (s *Stats) pass(name string) *PassStats {
@@ -96,35 +97,42 @@ type Kernel struct {
 
 // Result of one program's optimisation.
 type Result struct {
-	Name        string         `json:"name"`
-	Before      int            `json:"before"` // slots
-	After       int            `json:"after"`
-	CostBefore  float64        `json:"cost_before"`
-	CostAfter   float64        `json:"cost_after"`
-	LatBefore   float64        `json:"latency_before_ns"`
-	LatAfter    float64        `json:"latency_after_ns"`
-	Proposals   int64          `json:"proposals"`
-	PerSecond   float64        `json:"proposals_per_s"`
-	Seconds     float64        `json:"seconds"`
-	SecondsBest float64        `json:"seconds_to_best"`
-	Proved      int            `json:"proved"`
-	Refuted     int            `json:"refuted"`
-	Unknown     int            `json:"unknown"`
-	ByTerms     int            `json:"decided_by_terms"`
-	ByTests     int            `json:"decided_by_tests"`
-	ByCache     int            `json:"decided_by_cache"`
-	ByZ3        int            `json:"decided_by_z3"`
-	Whole       string         `json:"whole_program"`    // the verdict over the whole program
-	Undone      int            `json:"undone,omitempty"` // rewrites taken back, as that verdict was against them
-	RuleHits    []RuleHit      `json:"rule_hits"`
-	RulesFound  []string       `json:"rules_found,omitempty"` // added to the store
-	Interrupted bool           `json:"interrupted,omitempty"`
-	Kernel      *Kernel        `json:"kernel,omitempty"`
-	Stats       Stats          `json:"stats"`
-	Top         []*Alternative `json:"top,omitempty"` // with Options.Top > 1: Prog first, then what comes next
-	spent       int            // questions that outran the solver's budget
-	Prog        *Prog          `json:"-"`
-	Original    *Prog          `json:"-"`
+	Name       string  `json:"name"`
+	Before     int     `json:"before"` // slots
+	After      int     `json:"after"`
+	CostBefore float64 `json:"cost_before"`
+	CostAfter  float64 `json:"cost_after"`
+	LatBefore  float64 `json:"latency_before_ns"`
+	LatAfter   float64 `json:"latency_after_ns"`
+	Proposals  int64   `json:"proposals"`
+	// PerSecond is how many proposals of the stochastic search the tests decided
+	// in a second of one core: of the time in its chains, all workers' together,
+	// with the making of tests and without the questions asked of the verifier's
+	// rules and the solver about what passed all tests. These took AskingSeconds,
+	// the rest SearchSeconds.
+	PerSecond     float64        `json:"proposals_per_s"`
+	SearchSeconds float64        `json:"search_seconds"`
+	AskingSeconds float64        `json:"asking_seconds"`
+	Seconds       float64        `json:"seconds"`
+	SecondsBest   float64        `json:"seconds_to_best"`
+	Proved        int            `json:"proved"`
+	Refuted       int            `json:"refuted"`
+	Unknown       int            `json:"unknown"`
+	ByTerms       int            `json:"decided_by_terms"`
+	ByTests       int            `json:"decided_by_tests"`
+	ByCache       int            `json:"decided_by_cache"`
+	ByZ3          int            `json:"decided_by_z3"`
+	Whole         string         `json:"whole_program"`    // the verdict over the whole program
+	Undone        int            `json:"undone,omitempty"` // rewrites taken back, as that verdict was against them
+	RuleHits      []RuleHit      `json:"rule_hits"`
+	RulesFound    []string       `json:"rules_found,omitempty"` // added to the store
+	Interrupted   bool           `json:"interrupted,omitempty"`
+	Kernel        *Kernel        `json:"kernel,omitempty"`
+	Stats         Stats          `json:"stats"`
+	Top           []*Alternative `json:"top,omitempty"` // with Options.Top > 1: Prog first, then what comes next
+	spent         int            // questions that outran the solver's budget
+	Prog          *Prog          `json:"-"`
+	Original      *Prog          `json:"-"`
 }
 
 type assumption func(m *machine, st *symState) bv.Term
@@ -208,9 +216,10 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	res.After, res.CostAfter, res.LatAfter = o.p.Slots(), cost(o.p), table.Cost(o.p)
 	res.Seconds = time.Since(began).Seconds()
 	res.Proposals = res.Stats.Proposals
-	if o.stats.searchSeconds() > 0 {
-		res.PerSecond = float64(o.stats.searched) / o.stats.searchSeconds()
+	if d := o.stats.walking; d > 0 {
+		res.PerSecond = float64(o.stats.searched) / d.Seconds()
 	}
+	res.SearchSeconds, res.AskingSeconds = o.stats.walking.Seconds(), o.stats.asking.Seconds()
 	pr := o.pr
 	res.Proved, res.Refuted, res.Unknown = pr.Proved, pr.Refuted, pr.Unknown
 	res.ByTerms, res.ByTests, res.ByCache, res.ByZ3 = pr.ByTerms, pr.ByTests, pr.ByCache, pr.ByZ3
@@ -261,8 +270,6 @@ func (o *optimizer) on(layer byte) bool {
 func (o *optimizer) progress() {
 	o.opt.Progress(Progress{Best: o.cost(o.p), Proposals: o.stats.Proposals, Proved: o.pr.Proved, Refuted: o.pr.Refuted, Unknown: o.pr.Unknown})
 }
-
-func (s *Stats) searchSeconds() float64 { return s.seconds }
 
 // wholeVerdict proves the result against the original over the whole program
 // where it can be: a second net under the proofs of windows.

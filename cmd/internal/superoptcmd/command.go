@@ -292,7 +292,7 @@ func run(ctx context.Context, in *input, opt *superopt.Options, entry string, st
 	}
 	progs := make([]*superopt.Prog, len(in.units))
 	began := time.Now()
-	var search float64
+	var walked, search float64
 	for i, u := range in.units {
 		p := &Program{Name: u.name, Section: u.section}
 		r.Programs = append(r.Programs, p)
@@ -340,13 +340,12 @@ func run(ctx context.Context, in *input, opt *superopt.Options, entry string, st
 		}
 		r.RulesFound += len(res.RulesFound)
 		r.Interrupted = r.Interrupted || res.Interrupted
-		if res.PerSecond > 0 {
-			search += float64(res.Proposals) / res.PerSecond
-		}
+		walked += res.PerSecond * res.SearchSeconds
+		search += res.SearchSeconds
 	}
 	r.Seconds = time.Since(began).Seconds()
 	if search > 0 {
-		r.PerSecond = float64(r.Proposals) / search
+		r.PerSecond = walked / search
 	}
 	return r, progs, nil
 }
