@@ -1,19 +1,17 @@
 package host
 
 import (
-	"context"
 	"encoding/binary"
-	"io"
 	"strings"
 	"testing"
 
 	"jitnic/cache"
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
-	"jitnic/pcaps"
 
 	cebpf "github.com/cilium/ebpf"
 )
@@ -22,48 +20,21 @@ import (
 // the reader.
 func held(b testing.TB, file string, limit int) (pkts [][]byte, times []uint64) {
 	b.Helper()
-	src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{file}, Limit: uint64(limit)})
-	if err != nil {
-		b.Fatal(err)
+	for in := range hosttest.Packets(b, file, uint64(limit)) {
+		pkts = append(pkts, append([]byte(nil), in.Data...))
+		times = append(times, in.TimeNS)
 	}
-	defer src.Close()
-	var p pcaps.Packet
-	for {
-		if err := src.Next(&p); err == io.EOF {
-			return pkts, times
-		} else if err != nil {
-			b.Fatal(err)
-		}
-		pkts = append(pkts, append([]byte(nil), p.Data...))
-		times = append(times, p.KTimeNS)
-	}
-}
-
-func sample(b testing.TB, name string) (*loader.Object, *loader.Program) {
-	b.Helper()
-	s, err := programs.Get(name)
-	if err != nil {
-		b.Fatal(err)
-	}
-	obj, err := loader.LoadBytes(s.Name+".o", s.Object, loader.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	e, err := obj.Entry(s.Entry)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return obj, e
+	return pkts, times
 }
 
 // BenchmarkPacket is the cost of one packet of echo-connections, from the
 // packet in memory to the verdict: by the interpreter, and by the device when
 // every path is installed.
 func BenchmarkPacket(b *testing.B) {
-	corpus(b)
-	pkts, times := held(b, "../../shared/corpus/captures/echo-connections.pcap.gz", 0)
+	pkts, times := held(b, hosttest.Capture(b, "echo-connections.pcap.gz"), 0)
 	for _, s := range programs.All() {
-		obj, e := sample(b, s.Name)
+		p := hosttest.Sample(b, s.Name)
+		obj, e := p.Obj, p.Entry
 		b.Run(s.Name+"/interpreter", func(b *testing.B) {
 			st, err := vm.NewState(obj, vm.Options{})
 			if err != nil {
@@ -190,8 +161,7 @@ const oneLookup = `
 // BenchmarkOneLookup is the issue's measure: packets a second of a program of
 // 60 instructions with one look-up, on echo-connections, every packet a hit.
 func BenchmarkOneLookup(b *testing.B) {
-	corpus(b)
-	pkts, times := held(b, "../../shared/corpus/captures/echo-connections.pcap.gz", 0)
+	pkts, times := held(b, hosttest.Capture(b, "echo-connections.pcap.gz"), 0)
 	insns, err := ebpf.Parser{}.Code(strings.ReplaceAll(oneLookup, "\n\t", "\n"))
 	if err != nil {
 		b.Fatal(err)

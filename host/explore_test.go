@@ -1,17 +1,21 @@
 package host
 
-import "testing"
+import (
+	"testing"
+
+	"jitnic/host/hosttest"
+)
 
 // From one packet the search reaches many paths of the firewall, and finds the
 // same packets again.
 func TestExplore(t *testing.T) {
-	obj, e := sample(t, "firewall")
+	p := hosttest.Sample(t, "firewall")
 	seed := make([]byte, 64)
 	copy(seed[12:], []byte{0x08, 0x00, 0x45, 0, 0, 50})
 	seed[23] = 6
 	var first [][]byte
 	for round := range 2 {
-		r, err := New(obj, e, ExploreOptions())
+		r, err := New(p.Obj, p.Entry, ExploreOptions())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest"
 	"jitnic/host/mapfile"
-	"jitnic/host/programs"
 	"jitnic/host/vm"
 )
 
@@ -14,13 +14,9 @@ import (
 // map file given. The plans are those of the runtime's state and the oracle's.
 func withMaps(t testing.TB, name, file string, opt Options) (*Runtime, []*mapfile.Plan) {
 	t.Helper()
-	obj, e := sample(t, name)
-	s, err := programs.Get(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := hosttest.Sample(t, name)
 	if file == "" {
-		file = string(s.Maps)
+		file = string(p.Maps)
 	}
 	var plans []*mapfile.Plan
 	if file != "" {
@@ -29,21 +25,15 @@ func withMaps(t testing.TB, name, file string, opt Options) (*Runtime, []*mapfil
 			t.Fatal(err)
 		}
 		opt.Prepare = func(st *vm.State) error {
-			names := make([]string, len(obj.Programs))
-			for i, p := range obj.Programs {
-				names[i] = p.Name
-			}
-			m := mapfile.Of(st.Set, names)
-			m.Add = st.AddMap
-			p, err := mf.Bind(m)
+			plan, err := mf.Bind(mapfile.For(st, p.Obj))
 			if err != nil {
 				return err
 			}
-			plans = append(plans, p)
-			return p.Fill()
+			plans = append(plans, plan)
+			return plan.Fill()
 		}
 	}
-	r, err := New(obj, e, opt)
+	r, err := New(p.Obj, p.Entry, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,16 +1,12 @@
 package host
 
 import (
-	"context"
-	"io"
 	"testing"
 
 	"jitnic/cache/stream"
-	"jitnic/host/loader"
-	"jitnic/host/programs"
+	"jitnic/host/hosttest"
 	"jitnic/host/vm"
 	"jitnic/nic/workload"
-	"jitnic/pcaps"
 )
 
 // A workload's paths, invalidations and counts of instructions are those of a
@@ -18,22 +14,11 @@ import (
 func TestObserve(t *testing.T) {
 	for _, name := range []string{"firewall", "conntrack", "ratelimiter", "nat"} {
 		for _, specialise := range []bool{false, true} {
-			s, err := programs.Get(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			obj, err := loader.LoadBytes(name, s.Object, loader.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			entry, err := obj.Entry(s.Entry)
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := hosttest.Sample(t, name)
 			var gone [2][]stream.Invalidation
 			var n int
 			opt := Options{Specialise: specialise, VM: vm.Options{Seed: 1}}
-			plain, err := New(obj, entry, Options{Specialise: specialise, VM: opt.VM, Invalidated: func(p int32, during bool) {
+			plain, err := New(p.Obj, p.Entry, Options{Specialise: specialise, VM: opt.VM, Invalidated: func(p int32, during bool) {
 				at := uint64(n)
 				if during {
 					at++
@@ -44,28 +29,17 @@ func TestObserve(t *testing.T) {
 				t.Fatal(err)
 			}
 			opt.Observe = true
-			seen, err := New(obj, entry, opt)
+			seen, err := New(p.Obj, p.Entry, opt)
 			if err != nil {
 				t.Fatal(err)
 			}
-			src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{"sample:lab"}, Limit: 6000})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var pkt pcaps.Packet
 			var out vm.Output
 			w := seen.Observer().W
-			for ; ; n++ {
-				if err := src.Next(&pkt); err == io.EOF {
-					break
-				} else if err != nil {
+			for in := range hosttest.Packets(t, "sample:lab", 6000) {
+				if _, err := plain.Process(in, &out); err != nil {
 					t.Fatal(err)
 				}
-				in := vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
-				if _, err := plain.Process(&in, &out); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := seen.Process(&in, &out); err != nil {
+				if _, err := seen.Process(in, &out); err != nil {
 					t.Fatal(err)
 				}
 				p := w.Packets[n]
@@ -78,8 +52,8 @@ func TestObserve(t *testing.T) {
 				if (p.Path == workload.None) != (p.Abort != workload.None) {
 					t.Fatalf("%s packet %d: path %d, abort %d", name, n, p.Path, p.Abort)
 				}
+				n++
 			}
-			src.Close()
 			gone[1] = w.Invalidations
 			if len(gone[0]) != len(gone[1]) {
 				t.Fatalf("%s: %d invalidations observed, %d not", name, len(gone[1]), len(gone[0]))

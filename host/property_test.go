@@ -10,7 +10,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/ebpf"
-	"jitnic/host/loader"
+	"jitnic/host/hosttest"
 	"jitnic/host/progen"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
@@ -106,37 +106,28 @@ func checkPath(r *Runtime, in *vm.Input, out *vm.Output) error {
 // fresh symbolic execution always agree on the path, and hits do what the
 // interpreter does.
 func TestConditionsOnMutatedPackets(t *testing.T) {
-	corpus(t)
+	pkts, times := held(t, hosttest.Capture(t, "zoo.pcap.gz"), 0)
 	n := 3000
 	if os.Getenv("JITNIC_HEAVY") != "" {
 		n = 100_000
 	}
 	for _, s := range programs.All() {
 		t.Run(s.Name, func(t *testing.T) {
-			obj, err := loader.LoadBytes(s.Name, s.Object, loader.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			e, err := obj.Entry(s.Entry)
-			if err != nil {
-				t.Fatal(err)
-			}
 			seed := uint64(7)
 			t.Logf("seed %d", seed)
-			mutations(t, obj, e, seed, n)
+			mutations(t, hosttest.Sample(t, s.Name), pkts, times, seed, n)
 		})
 	}
 }
 
-func mutations(t *testing.T, obj *loader.Object, e *loader.Program, seed uint64, n int) {
-	pkts, times := held(t, "../../shared/corpus/captures/zoo.pcap.gz", 0)
+func mutations(t *testing.T, p *hosttest.Program, pkts [][]byte, times []uint64, seed uint64, n int) {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	checked, err := New(obj, e, Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 1 << 16}})
+	checked, err := New(p.Obj, p.Entry, Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 1 << 16}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer checked.Close()
-	twin, err := New(obj, e, Options{Cache: cache.Config{Policy: "lru", Entries: 1 << 16}})
+	twin, err := New(p.Obj, p.Entry, Options{Cache: cache.Config{Policy: "lru", Entries: 1 << 16}})
 	if err != nil {
 		t.Fatal(err)
 	}

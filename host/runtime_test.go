@@ -1,29 +1,17 @@
 package host
 
 import (
-	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
-	"jitnic/pcaps"
 	"jitnic/trace"
 )
-
-// corpus lists the shared captures; tests skip where the folder is missing.
-func corpus(t testing.TB) []string {
-	dir := "../../shared/corpus/captures"
-	files, _ := filepath.Glob(dir + "/*.pcap.gz")
-	if len(files) == 0 {
-		t.Skipf("no captures in %s", dir)
-	}
-	return files
-}
 
 func replay(t testing.TB, obj *loader.Object, entry *loader.Program, file string, opt Options, limit uint64) *Runtime {
 	t.Helper()
@@ -31,21 +19,9 @@ func replay(t testing.TB, obj *loader.Object, entry *loader.Program, file string
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{file}, Limit: limit})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	var pkt pcaps.Packet
 	var out vm.Output
-	for {
-		if err := src.Next(&pkt); err == io.EOF {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		in := vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
-		if _, err := r.Process(&in, &out); err != nil {
+	for in := range hosttest.Packets(t, file, limit) {
+		if _, err := r.Process(in, &out); err != nil {
 			m, ok := err.(*Mismatch)
 			if ok && m.Path >= 0 {
 				i := r.Paths()[m.Path]
@@ -63,25 +39,18 @@ func replay(t testing.TB, obj *loader.Object, entry *loader.Program, file string
 }
 
 func TestSamplesOnCorpus(t *testing.T) {
-	files := corpus(t)
+	files := hosttest.Corpus(t)
 	if f := os.Getenv("JITNIC_CAPTURE"); f != "" {
-		files, _ = filepath.Glob("../../shared/corpus/captures/" + f + "*")
+		files = []string{hosttest.Capture(t, f+".pcap.gz")}
 	}
 	for _, s := range programs.All() {
 		if only := os.Getenv("JITNIC_PROGRAM"); only != "" && only != s.Name {
 			continue
 		}
-		obj, err := loader.LoadBytes(s.Name+".o", s.Object, loader.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		entry, err := obj.Entry(s.Entry)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := hosttest.Sample(t, s.Name)
 		for _, f := range files {
 			for _, spec := range []bool{false, true} {
-				r := replay(t, obj, entry, f, Options{Check: true, Specialise: spec, Cache: cache.Config{Policy: "lru", Entries: 64}}, 0)
+				r := replay(t, p.Obj, p.Entry, f, Options{Check: true, Specialise: spec, Cache: cache.Config{Policy: "lru", Entries: 64}}, 0)
 				st := r.NIC.Cache.Stats()
 				t.Logf("%s %s specialise=%v: packets %d hits %d paths %d dead %d recorded %d nodes %d aborts %v faults %d short %d inval %d", s.Name, filepath.Base(f), spec,
 					r.Packets, st.Outcome[cache.Hit], len(r.Paths()), len(r.Dead()), r.Recorded, r.Tree.Nodes(), r.Aborts, r.Faults, r.Short, st.Invalidated)

@@ -1,7 +1,6 @@
 package pathcond
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
-	"jitnic/pcaps"
 )
 
 // session runs packets through a program and collects its paths.
@@ -78,10 +77,7 @@ func (r *session) packet(in *vm.Input) *Path {
 // packets, reads them back to the same terms, and holds that a minimal
 // condition is as good as the whole one.
 func TestTextOnCorpus(t *testing.T) {
-	files, _ := filepath.Glob("../../shared/corpus/captures/*.pcap.gz")
-	if len(files) == 0 {
-		t.Skip("no captures in ../../shared/corpus/captures")
-	}
+	files := hosttest.Corpus(t)
 	dump := os.Getenv("JITNIC_DUMP")
 	limit := uint64(300)
 	if testing.Short() {
@@ -95,14 +91,8 @@ func TestTextOnCorpus(t *testing.T) {
 			r.c.Specialise = s.Name == "firewall" || s.Name == "router"
 			rng := rand.New(rand.NewPCG(7, 11))
 			for _, f := range files {
-				src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{f}, Limit: limit})
-				if err != nil {
-					t.Fatal(err)
-				}
-				var pkt pcaps.Packet
-				for src.Next(&pkt) == nil {
-					in := vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
-					p := r.packet(&in)
+				for in := range hosttest.Packets(t, f, limit) {
+					p := r.packet(in)
 					if p == nil {
 						continue
 					}
@@ -116,19 +106,20 @@ func TestTextOnCorpus(t *testing.T) {
 						}
 						sameTerms(t, r.c, cond, back, text)
 						escapes += strings.Count(text, "raw(")
-						fmt.Fprintf(&all, "# %s packet %d: %v\n%s\n", filepath.Base(f), pkt.Index, p.Abort, text)
+						fmt.Fprintf(&all, "# %s packet %d: %v\n%s\n", filepath.Base(f), in.Packet, p.Abort, text)
 					}
 					// Around the condition: the packet itself, then with bytes changed.
-					data := append([]byte(nil), pkt.Data...)
+					data := append([]byte(nil), in.Data...)
 					for k := 0; k < 40; k++ {
-						in := vm.Input{Data: data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
-						if r.s.Begin(&in) == nil && r.s.Frags == 0 {
+						around := *in
+						around.Data = data
+						if r.s.Begin(&around) == nil && r.s.Frags == 0 {
 							compared++
 							if whole, less := r.tree.Holds(p.Cond), r.tree.Holds(least); whole != less {
 								t.Fatalf("the condition is %v and its minimum %v of packet %x:\n%s\n%s", whole, less, data, r.c.Format(p.Cond), r.c.Format(least))
 							}
 						}
-						data = append(data[:0], pkt.Data...)
+						data = append(data[:0], in.Data...)
 						for range 1 + rng.IntN(3) {
 							data[rng.IntN(min(len(data), 64))] = byte(rng.Uint32())
 						}
@@ -137,7 +128,6 @@ func TestTextOnCorpus(t *testing.T) {
 						}
 					}
 				}
-				src.Close()
 			}
 			t.Logf("%d paths, %d predicates, %d of them implied by others, %d comparisons, %d operations printed as they stand",
 				r.n, preds, dropped, compared, escapes)

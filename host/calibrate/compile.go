@@ -40,13 +40,7 @@ type sample struct {
 }
 
 func (s *sample) prepare(st *vm.State) error {
-	names := make([]string, len(s.obj.Programs))
-	for i, p := range s.obj.Programs {
-		names[i] = p.Name
-	}
-	m := mapfile.Of(st.Set, names)
-	m.Add = st.AddMap
-	plan, err := s.maps.Bind(m)
+	plan, err := s.maps.Bind(mapfile.For(st, s.obj))
 	if err != nil {
 		return err
 	}

@@ -1,22 +1,19 @@
-package programs
+package programs_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"jitnic/host/diff"
+	"jitnic/host/hosttest"
 	"jitnic/host/kernel"
-	"jitnic/host/loader"
-	"jitnic/host/mapfile"
 	"jitnic/host/maps"
+	"jitnic/host/programs"
 	"jitnic/host/vm"
-	"jitnic/pcaps"
 
 	cebpf "github.com/cilium/ebpf"
 )
@@ -28,7 +25,7 @@ const perCapture = 700
 // Every sample does on every corpus capture, with its map file, what it does
 // in the kernel: verdict, bytes, and every map at the end.
 func TestCorpusInKernel(t *testing.T) {
-	captures := corpus(t)
+	captures := hosttest.Corpus(t)
 	if err := kernel.Available(); err != nil {
 		t.Skip(err)
 	}
@@ -36,7 +33,7 @@ func TestCorpusInKernel(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	for _, s := range All() {
+	for _, s := range programs.All() {
 		t.Run(s.Name, func(t *testing.T) {
 			total := 0
 			for _, c := range captures {
@@ -54,60 +51,22 @@ func TestCorpusInKernel(t *testing.T) {
 	}
 }
 
-// corpus lists the captures beside the checkout.
-func corpus(t *testing.T) []string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Skip("no go.mod above")
-		}
-		dir = filepath.Dir(dir)
-	}
-	list, _ := filepath.Glob(filepath.Join(dir, "../shared/corpus/captures/*.pcap.gz"))
-	if len(list) == 0 {
-		t.Skip("needs ../shared/corpus/captures")
-	}
-	return list
-}
-
-func againstKernel(s Sample, capture string, cpu int) (int, error) {
-	obj, err := loader.LoadBytes(s.Name+".o", s.Object, loader.Options{})
+func againstKernel(s programs.Sample, capture string, cpu int) (int, error) {
+	p, err := hosttest.Load(s.Name)
 	if err != nil {
 		return 0, err
 	}
-	entry, err := obj.Entry(s.Entry)
-	if err != nil {
-		return 0, err
-	}
+	obj := p.Obj
 	st, err := vm.NewState(obj, vm.Options{CPUs: cebpf.MustPossibleCPU()})
 	if err != nil {
 		return 0, err
 	}
 	defer st.Close()
-	it, err := vm.NewInterp(st, obj, entry)
+	it, err := vm.NewInterp(st, obj, p.Entry)
 	if err != nil {
 		return 0, err
 	}
-	var names []string
-	for _, p := range obj.Programs {
-		names = append(names, p.Name)
-	}
-	f, err := mapfile.Read(s.Name+".maps.json", bytes.NewReader(s.Maps))
-	if err != nil {
-		return 0, err
-	}
-	plan, err := f.Bind(mapfile.Of(st.Set, names))
-	if err != nil {
-		return 0, err
-	}
-	if err := plan.Fill(); err != nil {
+	if err := p.Prepare(st); err != nil {
 		return 0, err
 	}
 	// The kernel's maps take what the interpreter's hold; read-only data has
@@ -117,7 +76,7 @@ func againstKernel(s Sample, capture string, cpu int) (int, error) {
 			m.Contents = entries(st.Maps[i])
 		}
 	}
-	k, err := kernel.Load(obj, entry, kernel.Options{Latch: true})
+	k, err := kernel.Load(obj, p.Entry, kernel.Options{Latch: true})
 	if err != nil {
 		return 0, err
 	}
@@ -138,40 +97,33 @@ func againstKernel(s Sample, capture string, cpu int) (int, error) {
 	if os.Getenv("JITNIC_HEAVY") != "" {
 		limit = 0
 	}
-	src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{capture}, Limit: limit})
-	if err != nil {
-		return 0, err
-	}
-	defer src.Close()
 	n := 0
-	var pkt pcaps.Packet
-	for i := 0; ; i++ {
-		if err := src.Next(&pkt); err == io.EOF {
-			break
-		} else if err != nil {
-			return n, err
-		}
-		in := vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, CPU: cpu, IfIndex: 1, Packet: uint64(i)}
+	err = hosttest.Each(capture, limit, func(in *vm.Input) error {
+		in.CPU = cpu
 		if err := k.Maps.Latch(kernel.Inputs{TimeNS: in.TimeNS, CoarseNS: vm.Coarse(in.TimeNS), Jiffies: vm.Jiffies(in.TimeNS),
 			Draw: func(n uint64) uint32 { return vm.Random(0, in.Packet, n) }}); err != nil {
-			return n, err
+			return err
 		}
-		want, err := k.Run(pkt.Data, kernel.Context{})
+		want, err := k.Run(in.Data, kernel.Context{})
 		if errors.Is(err, kernel.ErrShort) || errors.Is(err, kernel.ErrLong) {
-			continue
+			return nil
 		}
 		if err != nil {
-			return n, fmt.Errorf("packet %d: %w", i, err)
+			return fmt.Errorf("packet %d: %w", in.Packet, err)
 		}
 		var got vm.Output
-		it.Run(&in, &got)
+		it.Run(in, &got)
 		if got.Err != nil {
-			return n, fmt.Errorf("packet %d %x: %w", i, pkt.Data, got.Err)
+			return fmt.Errorf("packet %d %x: %w", in.Packet, in.Data, got.Err)
 		}
 		if d := diff.Outputs(&vm.Output{Verdict: want.Verdict, Data: want.Data, Meta: want.Meta, Redirect: got.Redirect}, &got); d != nil {
-			return n, fmt.Errorf("packet %d %x: interpreter against kernel: %w", i, pkt.Data, d)
+			return fmt.Errorf("packet %d %x: interpreter against kernel: %w", in.Packet, in.Data, d)
 		}
 		n++
+		return nil
+	})
+	if err != nil {
+		return n, err
 	}
 	for i, m := range obj.Maps {
 		if !kernel.Comparable(m) {

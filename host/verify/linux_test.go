@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 
 	cilium "github.com/cilium/ebpf"
@@ -49,7 +50,7 @@ func linuxSamples(t *testing.T) []string {
 // egress interface run only behind a redirect, which BPF_PROG_TEST_RUN can't.
 func TestLinuxSamples(t *testing.T) {
 	need(t)
-	files := captures(t)
+	files := hosttest.Corpus(t)
 	ran := 0
 	for _, f := range linuxSamples(t) {
 		obj, err := loader.Load(f, loader.Options{})

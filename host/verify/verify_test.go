@@ -1,16 +1,14 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"io"
-	"os"
 	"path/filepath"
 	"testing"
 
+	"jitnic/host/hosttest"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
-	"jitnic/host/mapfile"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/pcaps"
@@ -21,34 +19,6 @@ func need(t testing.TB) {
 	if err := kernel.Available(); err != nil {
 		t.Skip(err)
 	}
-}
-
-// root is the top of the repository.
-func root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("no go.mod above")
-		}
-		dir = filepath.Dir(dir)
-	}
-}
-
-// captures are the shared ones, or none.
-func captures(t testing.TB) []string {
-	t.Helper()
-	files, _ := filepath.Glob(filepath.Join(root(t), "../shared/corpus/captures/*.pcap*"))
-	if len(files) == 0 {
-		t.Skip("no captures in ../shared/corpus/captures")
-	}
-	return files
 }
 
 // packets reads captures into next, up to limit each.
@@ -105,43 +75,21 @@ func must(t *testing.T, rep *Report, err error) {
 // shared captures.
 func TestSamples(t *testing.T) {
 	need(t)
-	files := captures(t)
+	files := hosttest.Corpus(t)
 	for _, s := range programs.All() {
-		obj, err := loader.LoadBytes(s.Name, s.Object, loader.Options{})
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		entry, err := obj.Entry(s.Entry)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
+		p := hosttest.Sample(t, s.Name)
 		for _, filled := range []bool{false, true} {
 			name := s.Name + "/empty"
 			opt := Options{Seed: 1}
 			if filled {
 				name = s.Name + "/filled"
-				mf, err := mapfile.Read(s.Name, bytes.NewReader(s.Maps))
-				if err != nil {
-					continue // a sample without a map file
+				if len(s.Maps) == 0 {
+					continue
 				}
-				opt.Prepare = func(st *vm.State) error {
-					var names []string
-					for _, p := range obj.Programs {
-						names = append(names, p.Name)
-					}
-					m := mapfile.Of(st.Set, names)
-					m.Add = st.AddMap
-					plan, err := mf.Bind(m)
-					if err != nil {
-						return err
-					}
-					return plan.Fill()
-				}
+				opt.Prepare = p.Prepare
 			}
 			t.Run(name, func(t *testing.T) {
-				rep, err := Run(obj, entry, opt, packets(t, 400, files...))
+				rep, err := Run(p.Obj, p.Entry, opt, packets(t, 400, files...))
 				must(t, rep, err)
 			})
 		}
@@ -155,7 +103,7 @@ func TestLibxdp(t *testing.T) {
 	if len(objs) == 0 {
 		t.Skip("libxdp1 is not installed")
 	}
-	files := captures(t)
+	files := hosttest.Corpus(t)
 	for _, f := range objs {
 		obj, err := loader.Load(f, loader.Options{})
 		if err != nil {
@@ -185,7 +133,7 @@ func TestMixed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rep, err := Run(obj, entry, Options{Seed: 5}, packets(t, 3000, captures(t)...))
+	rep, err := Run(obj, entry, Options{Seed: 5}, packets(t, 3000, hosttest.Corpus(t)...))
 	must(t, rep, err)
 	if rep.Maps != 6 {
 		t.Errorf("%d maps were compared, want 6", rep.Maps)

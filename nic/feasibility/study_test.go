@@ -11,6 +11,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host"
+	"jitnic/host/hosttest"
 	"jitnic/host/programs"
 	"jitnic/nic/device"
 	"jitnic/nic/match"
@@ -57,7 +58,9 @@ func TestIdealCountsAsReplay(t *testing.T) {
 		check(t, p.Name, "sample:lab", 1500, true, configs[(i+1)%len(configs)])
 	}
 	for i, c := range []string{"zoo.pcap.gz", "echo-connections.pcap.gz", "many-protocols.pcap.gz"} {
-		t.Run(c, func(t *testing.T) { check(t, programs.All()[i+1].Name, shared(t, c), 3000, i == 1, configs[0]) })
+		t.Run(c, func(t *testing.T) {
+			check(t, programs.All()[i+1].Name, hosttest.Capture(t, c), 3000, i == 1, configs[0])
+		})
 	}
 }
 

@@ -1,20 +1,16 @@
 package fit_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"slices"
 	"testing"
 
 	"jitnic/host"
-	"jitnic/host/loader"
-	"jitnic/host/programs"
+	"jitnic/host/hosttest"
 	"jitnic/host/vm"
 	"jitnic/nic/fit"
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
-	"jitnic/pcaps"
 )
 
 // observe runs a sample program over the lab capture.
@@ -31,38 +27,22 @@ func observe(t testing.TB, name string, specialise bool, limit uint64) *workload
 }
 
 func observed(name string, specialise bool, limit uint64) (*workload.Workload, error) {
-	s, err := programs.Get(name)
+	p, err := hosttest.Load(name)
 	if err != nil {
 		return nil, err
 	}
-	obj, err := loader.LoadBytes(name, s.Object, loader.Options{})
+	r, err := host.New(p.Obj, p.Entry, host.Options{Observe: true, Specialise: specialise, VM: vm.Options{Seed: 1}})
 	if err != nil {
 		return nil, err
 	}
-	entry, err := obj.Entry(s.Entry)
-	if err != nil {
-		return nil, err
-	}
-	r, err := host.New(obj, entry, host.Options{Observe: true, Specialise: specialise, VM: vm.Options{Seed: 1}})
-	if err != nil {
-		return nil, err
-	}
-	src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{"sample:lab"}, Limit: limit})
-	if err != nil {
-		return nil, err
-	}
-	var pkt pcaps.Packet
+	defer r.Close()
 	var out vm.Output
-	for {
-		if err := src.Next(&pkt); err == io.EOF {
-			break
-		} else if err != nil {
-			return nil, err
-		}
-		in := vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
-		if _, err := r.Process(&in, &out); err != nil {
-			return nil, err
-		}
+	err = hosttest.Each("sample:lab", limit, func(in *vm.Input) error {
+		_, err := r.Process(in, &out)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	w, err := r.Observer().Finish()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"jitnic/host/hosttest"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/nic/match"
@@ -17,7 +18,7 @@ import (
 func TestMatchersAgreeWithTree(t *testing.T) {
 	for _, s := range programs.All() {
 		t.Run(s.Name, func(t *testing.T) {
-			for _, capture := range []string{"sample:lab", "sample:ipv6", corpus(t, "zoo.pcap.gz")} {
+			for _, capture := range []string{"sample:lab", "sample:ipv6", hosttest.Capture(t, "zoo.pcap.gz")} {
 				r := replay(t, s.Name, capture, 2500, capture == "sample:ipv6")
 				for _, parser := range []bool{false, true} {
 					x, err := match.Analyse(r.work(s.Name, capture), match.Options{Parser: parser})

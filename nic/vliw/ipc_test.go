@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"jitnic/host"
+	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
@@ -76,7 +77,7 @@ func TestIPC(t *testing.T) {
 			}
 			last := ms[2].For(obj.Maps)
 			cycles := map[int32][2]float64{}
-			each(t, f, 300, func(in *vm.Input) {
+			for in := range hosttest.Packets(t, f, 300) {
 				if _, err := b.r.Process(in, &b.want); err != nil {
 					t.Fatalf("%s: %v", filepath.Base(f), err)
 				}
@@ -84,7 +85,7 @@ func TestIPC(t *testing.T) {
 				w.it.RunRecorded(in, &o, &w.rec)
 				p := b.r.NIC.LastPath
 				if p < 0 || o.Err != nil {
-					return
+					continue
 				}
 				c, ok := cycles[p]
 				if !ok {
@@ -96,7 +97,7 @@ func TestIPC(t *testing.T) {
 				whole += float64(static[2].Cycles(w.rec.Steps))
 				traced += c[0]
 				scalar += c[1]
-			})
+			}
 			w.close()
 			for _, i := range b.r.Paths() {
 				n++
@@ -182,11 +183,11 @@ func optimisedIPC(t *testing.T, s programs.Sample, files []string) string {
 	}
 	defer b.close()
 	for _, f := range files {
-		each(t, f, 300, func(in *vm.Input) {
+		for in := range hosttest.Packets(t, f, 300) {
 			if _, err := b.r.Process(in, &b.want); err != nil {
 				t.Fatal(err)
 			}
-		})
+		}
 	}
 	paths := slices.Clone(b.r.Paths())
 	slices.SortStableFunc(paths, func(x, y *host.PathInfo) int { return cmp.Compare(y.Packets, x.Packets) })

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jitnic/host/diff"
+	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 	"jitnic/host/progen"
 	"jitnic/host/programs"
@@ -107,18 +108,14 @@ func TestProgramsOnSamples(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					stop := false
-					each(t, f, limit, func(in *vm.Input) {
-						if stop {
-							return
-						}
+					for in := range hosttest.Packets(t, f, limit) {
 						if err := w.packet(in); errors.Is(err, errOther) {
 							other++
-							stop = true // the two states have parted
+							break // the two states have parted
 						} else if err != nil {
 							t.Fatalf("machine %q: %v", m.Name, err)
 						}
-					})
+					}
 					ran += w.ran
 					w.close()
 				}

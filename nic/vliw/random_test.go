@@ -9,6 +9,7 @@ import (
 
 	"jitnic/host"
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 	"jitnic/host/progen"
 	"jitnic/host/programs"
@@ -88,11 +89,11 @@ func TestOptimised(t *testing.T) {
 			for _, tw := range b.twins {
 				tw.rewrite = rewrite
 			}
-			each(t, file, limit, func(in *vm.Input) {
+			for in := range hosttest.Packets(t, file, limit) {
 				if err := b.packet(in); err != nil {
 					t.Fatal(err)
 				}
-			})
+			}
 			raw, opt := 0, 0
 			for p, o := range done {
 				raw += int(vliw.Cycles(p.Path.Trace, b.twins[0].m))
@@ -271,13 +272,13 @@ func BenchmarkCycles(b *testing.B) {
 	}
 	defer w.close()
 	var steps []vm.Step
-	each(b, captures(b)[0], 50, func(in *vm.Input) {
+	for in := range hosttest.Packets(b, captures(b)[0], 50) {
 		var out vm.Output
 		w.it.RunRecorded(in, &out, &w.rec)
 		if len(w.rec.Steps) > len(steps) {
 			steps = slices.Clone(w.rec.Steps)
 		}
-	})
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		w.p.Cycles(steps)

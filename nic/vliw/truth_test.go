@@ -1,24 +1,20 @@
 package vliw_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"jitnic/cache"
 	"jitnic/host"
 	"jitnic/host/diff"
+	"jitnic/host/hosttest"
 	"jitnic/host/loader"
-	"jitnic/host/mapfile"
 	"jitnic/host/maps"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/nic/vliw"
-	"jitnic/pcaps"
 	"jitnic/trace"
 )
 
@@ -34,27 +30,10 @@ func machines() []*vliw.Machine {
 	return []*vliw.Machine{vliw.HXDP(), slow, &renamed, &one, {Name: "wide", Lanes: 16, Rename: true, ThreeOperand: true}}
 }
 
-// root is the module's folder.
-func root(t testing.TB) string {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("no go.mod above")
-		}
-		dir = filepath.Dir(dir)
-	}
-}
-
 // captures are our own and the shared ones where they are.
 func captures(t testing.TB) []string {
-	own, _ := filepath.Glob(filepath.Join(root(t), "pcaps/samples/*.pcap*"))
-	shared, _ := filepath.Glob(filepath.Join(root(t), "../shared/corpus/captures/*.pcap*"))
+	own, _ := filepath.Glob(filepath.Join(hosttest.Root(t), "pcaps/samples/*.pcap*"))
+	shared := hosttest.Shared(t)
 	if len(shared) == 0 {
 		t.Logf("no captures in ../shared/corpus: only our own are replayed")
 	}
@@ -64,29 +43,8 @@ func captures(t testing.TB) []string {
 // sample loads a sample program; prepare fills its maps.
 func sample(t testing.TB, s programs.Sample) (obj *loader.Object, entry *loader.Program, prepare func(*vm.State) error) {
 	t.Helper()
-	obj, err := loader.LoadBytes(s.Name+".o", s.Object, loader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if entry, err = obj.Entry(s.Entry); err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, p := range obj.Programs {
-		names = append(names, p.Name)
-	}
-	prepare = func(st *vm.State) error {
-		f, err := mapfile.Read(s.Name, strings.NewReader(string(s.Maps)))
-		if err != nil {
-			return err
-		}
-		plan, err := f.Bind(mapfile.Of(st.Set, names))
-		if err != nil {
-			return err
-		}
-		return plan.Fill()
-	}
-	return obj, entry, prepare
+	p := hosttest.Sample(t, s.Name)
+	return p.Obj, p.Entry, p.Prepare
 }
 
 // bench runs packets through a runtime, which gives traces and the
@@ -213,25 +171,6 @@ func (t *twin) packet(b *bench, in *vm.Input) error {
 	return nil
 }
 
-// each calls f with the packets of a capture.
-func each(t testing.TB, file string, limit uint64, f func(in *vm.Input)) {
-	t.Helper()
-	src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{file}, Limit: limit})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	var pkt pcaps.Packet
-	for {
-		if err := src.Next(&pkt); err == io.EOF {
-			return
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		f(&vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index})
-	}
-}
-
 // Every trace of every sample program does on every core what the interpreter
 // does, packet by packet: verdict, bytes, length, redirect and maps, with what
 // the recording saw of memory and without.
@@ -250,11 +189,11 @@ func TestSamples(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				each(t, f, limit, func(in *vm.Input) {
+				for in := range hosttest.Packets(t, f, limit) {
 					if err := b.packet(in); err != nil {
 						t.Fatalf("%s: %v", filepath.Base(f), err)
 					}
-				})
+				}
 				ran += b.twins[0].ran
 				paths += len(b.r.Paths())
 				b.close()

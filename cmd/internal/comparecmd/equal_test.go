@@ -11,30 +11,9 @@ import (
 
 	"jitnic/cache"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/hosttest"
 	"jitnic/host/programs"
 )
-
-// corpus is a capture of ../shared/corpus, or skips.
-func corpus(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above")
-		}
-	}
-	path := filepath.Join(dir, "..", "shared", "corpus", "captures", name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no corpus: %v", err)
-	}
-	return path
-}
 
 // updated writes a sample's maps with timed updates of one of them: what stands
 // in it changes, goes and comes back while packets pass.
@@ -114,7 +93,7 @@ func TestReplay(t *testing.T) {
 			mode = "specialised"
 		}
 		t.Run(fmt.Sprintf("%s-%s-%s", c.program, strings.TrimSuffix(c.capture, ".pcap.gz"), mode), func(t *testing.T) {
-			in := session.Input{Program: "sample:" + c.program, Captures: []string{corpus(t, c.capture)}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
+			in := session.Input{Program: "sample:" + c.program, Captures: []string{hosttest.Capture(t, c.capture)}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
 			if c.table != "" {
 				in.Maps = updated(t, c.program, c.table, c.change)
 			}

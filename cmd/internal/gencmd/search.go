@@ -7,6 +7,7 @@ import (
 
 	"jitnic/cmd/internal/session"
 	"jitnic/host"
+	"jitnic/host/mapfile"
 	"jitnic/host/vm"
 	"jitnic/pcaps"
 	"jitnic/pcaps/gen"
@@ -35,7 +36,7 @@ func (a *searched) packets(ctx context.Context, base gen.Spec) ([][]byte, error)
 		if mf == nil {
 			return nil
 		}
-		p, err := mf.Bind(session.Machine(s, obj))
+		p, err := mf.Bind(mapfile.For(s, obj))
 		if err != nil {
 			return err
 		}

@@ -97,17 +97,6 @@ func isText(name string) bool {
 	return false
 }
 
-// Machine is what a map file is bound to: a state and the object's names.
-func Machine(s *vm.State, obj *loader.Object) *mapfile.Machine {
-	names := make([]string, len(obj.Programs))
-	for i, p := range obj.Programs {
-		names[i] = p.Name
-	}
-	m := mapfile.Of(s.Set, names)
-	m.Add = s.AddMap
-	return m
-}
-
 // Open loads and opens everything the flags name. change may adjust the
 // runtime's options.
 func Open(ctx context.Context, in Input, ca Cache, change func(o *host.Options)) (*Session, error) {
@@ -140,7 +129,7 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *host.Options))
 		if mf == nil {
 			return nil
 		}
-		p, err := mf.Bind(Machine(st, obj))
+		p, err := mf.Bind(mapfile.For(st, obj))
 		if err != nil {
 			return err
 		}
@@ -265,7 +254,7 @@ func (b *bar) finish() {
 
 // DumpMaps writes the runtime's maps to a file.
 func (s *Session) DumpMaps(path string) error {
-	if err := mapfile.Save(path, Machine(s.Runtime.S, s.Obj)); err != nil {
+	if err := mapfile.Save(path, mapfile.For(s.Runtime.S, s.Obj)); err != nil {
 		return fmt.Errorf("--dump-maps: %w", err)
 	}
 	return nil

@@ -111,7 +111,7 @@ func run(ctx context.Context, in session.Input) (*Report, error) {
 	var plan *mapfile.Plan
 	if mf != nil {
 		opt.Prepare = func(s *vm.State) (err error) {
-			if plan, err = mf.Bind(session.Machine(s, obj)); err != nil {
+			if plan, err = mf.Bind(mapfile.For(s, obj)); err != nil {
 				return err
 			}
 			return plan.Fill()
