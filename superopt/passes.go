@@ -22,6 +22,7 @@ var passTable = []pass{
 	{"store-imm", passStoreImm},
 	{"store-merge", passStoreMerge},
 	{"copy-merge", passCopyMerge},
+	{"store-cover", passStoreCover},
 	{"store-widen", passStoreWiden},
 	{"narrow", passNarrow},
 	{"rules", passRules},
@@ -41,6 +42,7 @@ var passOrder = []struct{ before, after, why string }{
 	{"coalesce", "join", "a copy with one definition needs no look at the others"},
 	{"value-number", "copy-merge", "bytes put together become one load first"},
 	{"store-imm", "store-merge", "immediates merge, registers do not"},
+	{"store-merge", "store-cover", "halves side by side need no byte that somebody else writes"},
 	{"copy-merge", "delete", "whole copies are cheaper found than searched"},
 	{"delete", "xadd", "an atomic costs more than what a deletion leaves"},
 }

@@ -1,0 +1,54 @@
+package superopt
+
+// coverReach is how many instructions lie between a store that goes and the
+// one that does its work.
+const coverReach = 48
+
+// passStoreCover: a store of a constant to the stack goes where another store,
+// made wider, leaves the same bytes: what it adds is zeros, or is written again
+// before anybody reads it. The other may come before or after it, or in one of
+// the branches that follow, where the rest of them never read the bytes.
+func passStoreCover(o *optimizer) bool {
+	p := o.p
+	type store struct {
+		at, lo, n int // the bytes [lo, lo+n) of the frame
+	}
+	var all []store
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		if !o.a.in[i].ok || !in.IsStore() || in.IsAtomic() || in.Fixed {
+			continue
+		}
+		v := &o.a.in[i].r[in.Dst]
+		if v.kind != kStack || v.varOf != 0 {
+			continue
+		}
+		if lo, ok := stackBytes(v.off+int64(in.Off), in.Size()); ok {
+			all = append(all, store{i, lo, in.Size()})
+		}
+	}
+	for _, gone := range all {
+		if _, ok := o.storedConst(gone.at); !ok {
+			continue
+		}
+		for _, w := range all {
+			s, e := min(gone.at, w.at), max(gone.at, w.at)+1
+			if w.at == gone.at || e <= o.from || e-s > coverReach || p.hasBarrier(s, e) {
+				continue
+			}
+			for n := 2 * w.n; n <= 8; n *= 2 {
+				if w.lo%n != 0 || w.lo+n <= gone.lo || gone.lo+gone.n <= w.lo {
+					continue
+				}
+				if o.tryOnce("store-cover", s, e, func(q *Prog) {
+					q.Insts[gone.at] = nop()
+					x := &q.Insts[w.at]
+					x.Op = x.Op&^0x18 | sizeOp(n)
+				}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
