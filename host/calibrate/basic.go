@@ -232,7 +232,7 @@ func tails(b *bench) error {
 // locals times calls of a function of the same program that returns at once.
 func locals(b *bench) error {
 	const n = 128
-	var jobs []job
+	var whole []classifier
 	for _, calls := range []int{0, n} {
 		var c code
 		for i := range calls {
@@ -242,13 +242,9 @@ func locals(b *bench) error {
 		if calls > 0 {
 			c.add(mov(0, 0), exit())
 		}
-		p, err := b.checked(fmt.Sprintf("call_%d", calls), cilium.SchedCLS, c, nil, xdpDrop)
-		if err != nil {
-			return err
-		}
-		jobs = append(jobs, job{prog: p})
+		whole = append(whole, classifier{fmt.Sprintf("call_%d", calls), c})
 	}
-	times, err := b.series(jobs...)
+	times, err := b.classifiers(nil, whole...)
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,25 @@ func (b *bench) checked(name string, typ cilium.ProgramType, c code, ms *kernel.
 	return p, check(p, b.packet, verdict)
 }
 
+// A classifier is a program of one job that leaves xdpDrop as its result.
+type classifier struct {
+	name string
+	code code
+}
+
+// classifiers times programs over the same maps, in turn: by program, then round.
+func (b *bench) classifiers(ms *kernel.Maps, cs ...classifier) ([][]float64, error) {
+	var jobs []job
+	for _, c := range cs {
+		p, err := b.checked(c.name, cilium.SchedCLS, c.code, ms, xdpDrop)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, job{prog: p})
+	}
+	return b.series(jobs...)
+}
+
 func (b *bench) note(f Figure) { b.study.Figures = append(b.study.Figures, f) }
 
 // operation is code that is put into a program n times.

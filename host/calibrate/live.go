@@ -1,9 +1,8 @@
 package calibrate
 
 import (
+	"errors"
 	"fmt"
-	"runtime"
-	"unsafe"
 
 	"jitnic/host/kernel"
 
@@ -42,15 +41,15 @@ func live(b *bench) error {
 			if err := b.ctx.Err(); err != nil {
 				return err
 			}
-			t, err := liveRun(progs[i], packet, n)
-			if err == unix.EINVAL {
+			t, err := progs[i].Live(packet, n)
+			if errors.Is(err, unix.EINVAL) {
 				return nil // before Linux 5.18 there is no such mode
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", whats[i].name, err)
 			}
 			if r >= warm {
-				times[i] = append(times[i], t)
+				times[i] = append(times[i], float64(t.Nanoseconds()))
 			}
 		}
 	}
@@ -63,41 +62,4 @@ func live(b *bench) error {
 	f.Group, f.Name, f.Bytes, f.Note = "live", "pass", len(packet), "what XDP_PASS costs more than XDP_DROP"
 	b.note(f)
 	return nil
-}
-
-// runAttr is what BPF_PROG_TEST_RUN reads (uapi/linux/bpf.h).
-type runAttr struct {
-	progFD, retval          uint32
-	dataSizeIn, dataSizeOut uint32
-	dataIn, dataOut         unsafe.Pointer
-	repeat, duration        uint32
-	ctxSizeIn, ctxSizeOut   uint32
-	ctxIn, ctxOut           unsafe.Pointer
-	flags, cpu              uint32
-	batchSize, pad          uint32
-}
-
-const (
-	cmdTestRun     = 10
-	flagLiveFrames = 2
-)
-
-// liveRun runs the program on n live frames and returns the ns of one: the
-// kernel's own figure, which leaves the setting up out.
-func liveRun(p *kernel.Prog, packet []byte, n uint32) (float64, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var block, old unix.Sigset_t
-	for i := range block.Val {
-		block.Val[i] = ^uint64(0)
-	}
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &block, &old); err != nil {
-		return 0, fmt.Errorf("block signals: %w", err)
-	}
-	defer unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
-	a := runAttr{progFD: uint32(p.FD()), dataSizeIn: uint32(len(packet)), dataIn: unsafe.Pointer(&packet[0]), repeat: n, flags: flagLiveFrames}
-	if _, _, e := unix.Syscall(unix.SYS_BPF, cmdTestRun, uintptr(unsafe.Pointer(&a)), 80); e != 0 {
-		return 0, e
-	}
-	return float64(a.duration), nil
 }

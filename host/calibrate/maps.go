@@ -348,15 +348,11 @@ func (b *bench) mapNew(k kind, size int) error {
 		{"miss", []pass{{missing, false, true}}, perRun, "look-up of a key that isn't there"},
 		{"insert_delete", []pass{plain(insert), plain(remove)}, perRun, "bpf_map_update_elem of a new key and bpf_map_delete_elem of it"},
 	}
-	var jobs []job
+	var cs []classifier
 	for _, w := range whats {
-		p, err := b.checked("map_"+w.name, cilium.SchedCLS, k.body(table, keys, w.passes...), ms, xdpDrop)
-		if err != nil {
-			return err
-		}
-		jobs = append(jobs, job{prog: p})
+		cs = append(cs, classifier{"map_" + w.name, k.body(table, keys, w.passes...)})
 	}
-	times, err := b.series(jobs...)
+	times, err := b.classifiers(ms, cs...)
 	if err != nil {
 		return err
 	}
@@ -389,15 +385,7 @@ func (b *bench) evictions(k kind, size int) error {
 	if err != nil {
 		return err
 	}
-	var jobs []job
-	for _, p := range []pass{{}, {op: putAny}} {
-		p, err := b.checked("map_evict", cilium.SchedCLS, k.body(table, len(numbers), p), ms, xdpDrop)
-		if err != nil {
-			return err
-		}
-		jobs = append(jobs, job{prog: p})
-	}
-	times, err := b.series(jobs...)
+	times, err := b.classifiers(ms, classifier{"map_none", k.body(table, len(numbers), pass{})}, classifier{"map_evict", k.body(table, len(numbers), pass{op: putAny})})
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ const (
 	cmdTestRun    = 10
 	cmdLookupDel  = 21
 	sizeofRunAttr = 80
+
+	flagLiveFrames = 2 // BPF_F_TEST_XDP_LIVE_FRAMES
 )
 
 // runAttr is the part of union bpf_attr that BPF_PROG_TEST_RUN reads. Its

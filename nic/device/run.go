@@ -287,13 +287,20 @@ func (m *model) sendUp(t int64, s uint32) {
 	m.next[evUp] = m.upRing.first().t
 }
 
+// arrived takes the packet that is at a link's end out of those under way; ev is
+// then due for the next one.
+func (m *model) arrived(way *ring[timed], ev int) uint32 {
+	s := way.pop().s
+	m.next[ev] = never
+	if way.n > 0 {
+		m.next[ev] = way.first().t
+	}
+	return s
+}
+
 // reached is a packet that its core can see.
 func (m *model) reached(t int64) {
-	s := m.upRing.pop().s
-	m.next[evUp] = never
-	if m.upRing.n > 0 {
-		m.next[evUp] = m.upRing.first().t
-	}
+	s := m.arrived(&m.upRing, evUp)
 	m.g[gUp].dec(t)
 	sl := &m.slots[s]
 	c := &m.cores[sl.core]
@@ -379,11 +386,7 @@ func (m *model) verdict(t int64, s uint32) {
 
 // back is a packet that the host sends out, in the device again.
 func (m *model) back(t int64) {
-	s := m.backRing.pop().s
-	m.next[evBack] = never
-	if m.backRing.n > 0 {
-		m.next[evBack] = m.backRing.first().t
-	}
+	s := m.arrived(&m.backRing, evBack)
 	m.g[gBack].dec(t)
 	m.cores[m.slots[s].core].out--
 	m.done(t, s, toWire)

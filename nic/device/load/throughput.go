@@ -118,23 +118,8 @@ func (b *Bench) search(ctx context.Context, mode device.Mode, resolution float64
 			}
 		}
 	}
-	// Down to one at which nothing is lost.
+	// Between one at which nothing is lost, or 0, and one at which something is.
 	lo := t.Rate
-	for lo == 0 {
-		mid := hi / 2
-		if mid == 0 {
-			return t, nil
-		}
-		ok, err := passes(mid)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
 	for hi-lo > 1 && float64(hi-lo) > resolution*float64(lo) {
 		mid := lo + (hi-lo)/2
 		ok, err := passes(mid)
@@ -146,6 +131,9 @@ func (b *Bench) search(ctx context.Context, mode device.Mode, resolution float64
 		} else {
 			hi = mid
 		}
+	}
+	if lo == 0 {
+		return t, nil
 	}
 	// And a little down, to a rate that passes.
 	for off := 2 * resolution; ; off *= 2 {
