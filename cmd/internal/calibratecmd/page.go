@@ -61,14 +61,7 @@ func (r *Report) Page(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	file := func(name string) string {
-		b, e := assets.ReadFile("assets/" + name)
-		if e != nil {
-			err = e
-		}
-		return string(b)
-	}
-	p := report.Page{Title: "jitnic calibrate: " + r.Machine.CPU, CSS: report.PageCSS() + file("page.css"), Body: template.HTML(body.String()), Data: charts, JS: file("page.js")}
+	p, err := report.VerbPage("jitnic calibrate: "+r.Machine.CPU, assets, body.Bytes(), charts)
 	if err != nil {
 		return err
 	}

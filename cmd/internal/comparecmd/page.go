@@ -360,14 +360,9 @@ func (r *Report) Page(w io.Writer) error {
 	if err := pageTemplate.Execute(&body, v); err != nil {
 		return err
 	}
-	css, err := assets.ReadFile("assets/page.css")
+	p, err := report.VerbPage("jitnic compare: "+r.title(), assets, body.Bytes(), r.pageData())
 	if err != nil {
 		return err
 	}
-	js, err := assets.ReadFile("assets/page.js")
-	if err != nil {
-		return err
-	}
-	p := report.Page{Title: "jitnic compare: " + r.title(), CSS: report.PageCSS() + string(css), Body: template.HTML(body.String()), Data: r.pageData(), JS: string(js)}
 	return p.Write(w)
 }

@@ -174,15 +174,10 @@ func (r *Report) Page(w io.Writer) error {
 	if err := tmpl.ExecuteTemplate(&body, "page.html", v); err != nil {
 		return err
 	}
-	css, err := assets.ReadFile("assets/page.css")
+	p, err := report.VerbPage("jitnic feasibility: "+r.title(), assets, body.Bytes(), data)
 	if err != nil {
 		return err
 	}
-	js, err := assets.ReadFile("assets/page.js")
-	if err != nil {
-		return err
-	}
-	p := report.Page{Title: "jitnic feasibility: " + r.title(), CSS: report.PageCSS() + string(css), Body: template.HTML(body.String()), Data: data, JS: string(js)}
 	return p.Write(w)
 }
 

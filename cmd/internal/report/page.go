@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"html/template"
 	"io"
+	"io/fs"
 )
 
 // uPlot 1.6.32 (MIT, assets/uPlot.LICENSE), https://github.com/leeoniya/uPlot,
@@ -22,9 +23,20 @@ type Page struct {
 	JS    string        // runs last; uPlot is there
 }
 
-// PageCSS is what the pages of verbs have in common: type, sections, facts, tables,
-// tips and keys of charts, and how they fold on a phone. A page's own CSS follows it.
-func PageCSS() string { return pageCSS }
+// VerbPage is a verb's page: its assets/page.css behind what all pages have in
+// common (type, sections, facts, tables, tips and keys of charts, and how they fold
+// on a phone), and its assets/page.js.
+func VerbPage(title string, own fs.FS, body []byte, data any) (*Page, error) {
+	css, err := fs.ReadFile(own, "assets/page.css")
+	if err != nil {
+		return nil, err
+	}
+	js, err := fs.ReadFile(own, "assets/page.js")
+	if err != nil {
+		return nil, err
+	}
+	return &Page{Title: title, CSS: pageCSS + string(css), Body: template.HTML(body), Data: data, JS: string(js)}, nil
+}
 
 //go:embed assets/page.css
 var pageCSS string
