@@ -33,7 +33,7 @@ func passStoreCover(o *optimizer) bool {
 		}
 		for _, w := range all {
 			s, e := min(gone.at, w.at), max(gone.at, w.at)+1
-			if w.at == gone.at || e <= o.from || e-s > coverReach || p.hasBarrier(s, e) {
+			if w.at == gone.at || e <= o.from || e-s > coverReach || p.hasBarrier(s, e) || p.enteredWithin(s, e) {
 				continue
 			}
 			for n := 2 * w.n; n <= 8; n *= 2 {
@@ -51,4 +51,15 @@ func passStoreCover(o *optimizer) bool {
 		}
 	}
 	return false
+}
+
+// enteredWithin says whether anything outside [s, e) leads past its first
+// instruction: what is proved of the run from s says nothing of such a way.
+func (p *Prog) enteredWithin(s, e int) bool {
+	for i := range p.Insts {
+		if t := int(p.Insts[i].To); t > s && t < e && (i < s || i >= e) {
+			return true
+		}
+	}
+	return isEntry(p, s+1, e)
 }

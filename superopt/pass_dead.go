@@ -15,7 +15,7 @@ func passDeadBranch(o *optimizer) bool {
 		if !o.a.in[i].ok {
 			// Unreachable: removed without a proof, as nothing leads there.
 			j := i
-			for j < len(p.Insts) && !o.a.in[j].ok {
+			for j < len(p.Insts) && !o.a.in[j].ok && (j == i || !isEntry(p, j, j+1)) {
 				j++
 			}
 			if isEntry(p, i, j) {

@@ -198,6 +198,8 @@ func TestRegressions(t *testing.T) {
 		{"callee-masks-a-packet-pointer", 5324, "se", false},
 		{"key-of-an-unknown-map", 30027, "", false},
 		{"only-call-is-dead", 30032, "", false},
+		{"dead-call-before-its-function", 40082, "", false},
+		{"window-entered-in-the-middle", 40168, "p", false},
 		{"merged-memory-of-two-helpers", 30100, "", false},
 		{"same-key-other-terms", 1305, "", true},
 		{"store-behind-two-lookups", 1395, "", true},
