@@ -23,6 +23,9 @@ type Prover struct {
 	Proved, Refuted, Unknown        int // verdicts given
 	ByTerms, ByTests, ByCache, ByZ3 int // who gave them
 	Spent                           int // questions that outran the solver's budget
+	// Dear is how many questions to the solver may lead to nothing; then it is
+	// asked no more. One that outran its budget counts for dearUnknown. 0: any.
+	Dear, dear int
 
 	z     *z3.Context
 	err   error // why there is no solver
@@ -174,6 +177,9 @@ func (p *Prover) decided(m *machine, diff bv.Term) z3.Verdict {
 		p.ByCache++
 		return v
 	}
+	if p.Dear > 0 && p.dear >= p.Dear {
+		return z3.Unknown{Reason: "too many questions have led to nothing"} // and none is kept: another program may ask it
+	}
 	if len(text) > maxText {
 		return z3.Unknown{Reason: fmt.Sprintf("query of %d bytes", len(text))}
 	}
@@ -204,6 +210,10 @@ func (p *Prover) ask(m *machine, diff bv.Term, text string, inputs []smtInput, u
 	return p.solve(m, text, inputs, uf)
 }
 
+// dearUnknown is how many refutations by the solver a question counts for that
+// outran its budget: about what it costs.
+const dearUnknown = 4
+
 // maxText is the longest query handed to the solver, in bytes: its parser
 // alone would take longer than any budget allows.
 const maxText = 1 << 20
@@ -233,6 +243,7 @@ func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.V
 		return z3.Proved{By: "z3"}
 	case r == z3.Undef:
 		p.Spent++
+		p.dear += dearUnknown
 		return z3.Unknown{Reason: (*s).Reason()}
 	}
 	mod, err := (*s).Model()
@@ -240,6 +251,7 @@ func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.V
 		return z3.Unknown{Reason: "satisfiable, but " + err.Error()}
 	}
 	defer mod.Close()
+	p.dear++
 	v := z3.Refuted{By: "z3"}
 	found := map[uint64]uint64{}
 	values := map[string]uint64{}

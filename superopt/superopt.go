@@ -22,6 +22,7 @@ type Options struct {
 	Proposals int      // budget of the stochastic search for each window; 0: 20000, <0: none
 	Windows   [][2]int // slots [s, e); nil: found automatically
 	RLimit    uint32   // solver resources for one proof; 0: 2,000,000
+	Dear      int      // questions to the solver that may lead to nothing (Prover.Dear); 0: any, of a trace 32
 	Accel     *Accel   // nil: all on
 	Rules     []*Rule  // beside the built-in ones
 	Store     *Store   // rules that are used too, and where what is found goes; nil: nothing is kept
@@ -172,6 +173,7 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	o := &optimizer{ctx: ctx, p: p.Clone(), cost: cost, opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x5eed)),
 		banned: map[string]bool{}, bad: map[string]bool{}, assume: assume, log: opt.Log}
 	o.pr = NewProver(uint32(opt.Seed))
+	o.pr.Dear = opt.Dear
 	defer o.pr.Close()
 	if opt.Accel != nil {
 		o.pr.Accel = *opt.Accel
@@ -203,6 +205,7 @@ func optimize(ctx context.Context, p *Prog, opt *Options, assume assumption) (*R
 	o.layers(note)
 	note()
 	spent := o.pr.Spent
+	o.pr.Dear = 0 // the whole program's proof is worth its price
 	res.Whole = o.settle(original, func() {
 		best = math.Inf(1)
 		o.layers(note)

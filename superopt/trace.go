@@ -27,6 +27,9 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	if opt != nil {
 		o = *opt
 	}
+	if o.Dear == 0 {
+		o.Dear = 32 // hashes of keys have questions by the hundred that no budget answers
+	}
 	if o.Cost == "" && o.CostFunc == nil {
 		o.Cost = "count-no-atomics" // an atomic costs a trace more than it saves
 	}
