@@ -94,15 +94,9 @@ func ladderCommand() *cobra.Command {
 			if err := keep(opt); err != nil {
 				return pathError(f.rules, err)
 			}
-			if f.json != "" {
-				if err := report.WriteJSON(f.json, c.OutOrStdout(), r); err != nil {
-					return err
-				}
-			}
-			if f.json != "-" {
-				if err := r.Text(c.OutOrStdout()); err != nil {
-					return err
-				}
+			out := report.Outputs{Files: []report.Output{{Path: f.json, Write: report.JSON(r)}}, Text: r.Text}
+			if err := out.Write(c.OutOrStdout()); err != nil {
+				return err
 			}
 			if r.Partial {
 				return fmt.Errorf("interrupted after %d rungs and %d traces", len(r.Rungs), len(r.Traces))
