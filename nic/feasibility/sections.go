@@ -37,7 +37,7 @@ func (s *study) executors(raw, best *price.Prices) error {
 	if most < 0 {
 		return nil
 	}
-	x, err := vliw.New(s.w.Paths[most].Trace, price.Machine(s.w, s.n))
+	x, err := vliw.New(s.w.Paths[most].Trace, price.Machine(s.w.Compiler, s.n))
 	if err != nil {
 		return fmt.Errorf("path %d: %w", most, err)
 	}

@@ -8,38 +8,16 @@ import (
 // Shape is what a run costs a host core beyond driver and verdict, in ps: its
 // instructions and operations, all maps at hand.
 func Shape(s *workload.Shape, h *profile.Host) uint64 {
+	each := [workload.Ops]uint64{
+		workload.OpArray: h.Array, workload.OpPerCPU: h.PerCPU, workload.OpHash: h.Hash, workload.OpLRU: h.LRU, workload.OpLPM: h.LPM,
+		workload.OpUpdate: h.Update, workload.OpRedirect: h.Redir, workload.OpAtomic: h.Atomic,
+		workload.OpTail: h.Tail, workload.OpCall: h.Call, workload.OpHelper: h.Helper,
+	}
 	t := uint64(s.Insns) * h.Insn
 	for op, n := range s.Ops {
-		t += uint64(n) * operation(workload.Op(op), h)
+		t += uint64(n) * each[op]
 	}
 	return t
-}
-
-// operation is what one operation costs beyond its instruction, in ps.
-func operation(op workload.Op, h *profile.Host) uint64 {
-	switch op {
-	case workload.OpArray:
-		return h.Array
-	case workload.OpPerCPU:
-		return h.PerCPU
-	case workload.OpHash:
-		return h.Hash
-	case workload.OpLRU:
-		return h.LRU
-	case workload.OpLPM:
-		return h.LPM
-	case workload.OpUpdate:
-		return h.Update
-	case workload.OpRedirect:
-		return h.Redir
-	case workload.OpAtomic:
-		return h.Atomic
-	case workload.OpTail:
-		return h.Tail
-	case workload.OpCall:
-		return h.Call
-	}
-	return h.Helper
 }
 
 // Verdict is what carrying out a verdict costs a host core, in ps.

@@ -10,6 +10,7 @@ import (
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
 	"jitnic/nic/workload"
+	"jitnic/pathcond"
 	"jitnic/trace"
 )
 
@@ -113,14 +114,15 @@ func sharedMaps(w *workload.Workload, placed []bool) []bool {
 	return out
 }
 
-// Machine is the core of a device for a workload's maps.
-func Machine(w *workload.Workload, n *profile.NIC) *vliw.Machine {
+// Machine is the core of a device for the maps of a compiler's program; of nil
+// it knows none.
+func Machine(c *pathcond.Compiler, n *profile.NIC) *vliw.Machine {
 	m := vliw.MachineOf(n)
-	if w.Compiler == nil {
+	if c == nil {
 		return m
 	}
-	specs := make([]*maps.Spec, len(w.Compiler.S.Maps))
-	for i, x := range w.Compiler.S.Maps {
+	specs := make([]*maps.Spec, len(c.S.Maps))
+	for i, x := range c.S.Maps {
 		specs[i] = x.Spec()
 	}
 	return m.For(specs)
@@ -129,7 +131,7 @@ func Machine(w *workload.Workload, n *profile.NIC) *vliw.Machine {
 // Cycles are by path what its trace takes on the device's executor, without
 // dispatch.
 func Cycles(w *workload.Workload, n *profile.NIC, raw bool) ([]uint32, error) {
-	m := Machine(w, n)
+	m := Machine(w.Compiler, n)
 	if n.Executor == profile.ExecScalar {
 		return scalar(w, m, raw), nil
 	}
@@ -147,7 +149,7 @@ func Cycles(w *workload.Workload, n *profile.NIC, raw bool) ([]uint32, error) {
 
 // Scalar is Cycles on a core that starts one instruction a cycle at best.
 func Scalar(w *workload.Workload, n *profile.NIC, raw bool) []uint32 {
-	return scalar(w, Machine(w, n), raw)
+	return scalar(w, Machine(w.Compiler, n), raw)
 }
 
 func scalar(w *workload.Workload, m *vliw.Machine, raw bool) []uint32 {

@@ -20,7 +20,6 @@ import (
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
-	"jitnic/nic/workload"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -169,9 +168,8 @@ func (p *wholePrograms) shape(s *session.Session, id uint32, rec *vm.Recording) 
 		return
 	}
 	if p.sched == nil {
-		w := &workload.Workload{Compiler: s.Runtime.Comp}
 		for _, n := range p.nics {
-			x, err := vliw.Program(s.Obj, s.Entry, price.Machine(w, n))
+			x, err := vliw.Program(s.Obj, s.Entry, price.Machine(s.Runtime.Comp, n))
 			if err != nil {
 				p.err = err
 				return

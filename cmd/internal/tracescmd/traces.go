@@ -12,7 +12,6 @@ import (
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
-	"jitnic/nic/workload"
 	"jitnic/pathcond"
 	"jitnic/trace"
 
@@ -213,7 +212,7 @@ func names(s *session.Session) func(i int) string {
 
 // schedule adds each trace's schedule on a device's executor.
 func (r *Report) schedule(s *session.Session, n *profile.NIC) error {
-	m := price.Machine(&workload.Workload{Compiler: s.Runtime.Comp}, n)
+	m := price.Machine(s.Runtime.Comp, n)
 	for i := range r.Traces {
 		t := &r.Traces[i]
 		x, err := vliw.New(s.Runtime.Paths()[t.Number].Trace, m)
