@@ -15,6 +15,7 @@ import (
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
+	"jitnic/pathcond/text"
 	"jitnic/trace"
 )
 
@@ -217,7 +218,7 @@ func randomProgram(c *progen.Case, seed uint64, spec bool, done func(r *Runtime)
 		in := vm.Input{Data: p, TimeNS: uint64(1000 + i), IfIndex: 1, Packet: uint64(i)}
 		if _, err := r.Process(&in, &out); err != nil {
 			if m, ok := err.(*Mismatch); ok && m.Path >= 0 {
-				err = fmt.Errorf("%w\n%s\n%s", err, r.Comp.Format(r.info[m.Path].Path.Cond), ebpf.Printer{}.Code(r.info[m.Path].Trace.Code))
+				err = fmt.Errorf("%w\n%s\n%s", err, text.Format(r.Comp, r.info[m.Path].Path.Cond), ebpf.Printer{}.Code(r.info[m.Path].Trace.Code))
 			}
 			return fmt.Errorf("packet %d: %x: %w", i, p, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"jitnic/host/vm"
 	"jitnic/nic"
 	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 	"jitnic/trace"
 )
 
@@ -53,7 +54,7 @@ type Runtime struct {
 	S     *vm.State
 	NIC   *nic.NIC
 	Comp  *pathcond.Compiler
-	Tree  *pathcond.Tree
+	Tree  *tree.Tree
 
 	opt  Options
 	it   *vm.Interp
@@ -143,7 +144,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	if opt.MaxGuards > 0 {
 		r.Comp.MaxGuards = opt.MaxGuards
 	}
-	r.Tree = pathcond.NewTree(r.Comp.B, &pathcond.Env{S: r.S, Versions: r.Comp.Versions})
+	r.Tree = tree.New(r.Comp.B, &pathcond.Env{S: r.S, Versions: r.Comp.Versions})
 	if r.NIC, err = nic.New(r.S, opt.Cache, (*matcher)(r), (*slowPath)(r)); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ type Path = int32
 const NoPath = Path(-1)
 
 // Matcher says which path's condition the packet that has begun satisfies, or
-// NoPath. It writes nothing. pathcond.Tree is one.
+// NoPath. It writes nothing. tree.Tree is one.
 type Matcher interface {
 	Match() Path
 }

@@ -5,6 +5,7 @@ import (
 
 	"jitnic/host/maps"
 	"jitnic/host/vm"
+	"jitnic/pathcond/bv"
 )
 
 // Env answers for the inputs and functions of conditions from a State at which
@@ -38,7 +39,7 @@ func (e *Env) Input(id uint64) uint64 {
 	switch {
 	case id >= InVersion:
 		return e.Versions.Counter[id-InVersion]
-	case id >= InRand && id < InRand+maxRand:
+	case id >= InRand && id < InRand+MaxRand:
 		return uint64(vm.Random(s.Opt.Seed, s.Packet, id-InRand))
 	}
 	return 0
@@ -47,7 +48,7 @@ func (e *Env) Input(id uint64) uint64 {
 // Apply is the value of a function.
 func (e *Env) Apply(k uint64, args []uint64) uint64 {
 	s := e.S
-	id, arg := funParts(k)
+	id, arg := FunParts(k)
 	switch id {
 	case FunLoad:
 		a := args[0]
@@ -79,7 +80,7 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 		if !ok {
 			return 0
 		}
-		return b2u(s.RedirectTarget(m, args[0]))
+		return bv.Bit(s.RedirectTarget(m, args[0]))
 	case FunRoom:
 		return maps.Room(s.Maps[arg], args[0])
 	case FunFib:
@@ -91,13 +92,6 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 			return uint64(rc)
 		}
 		return binary.LittleEndian.Uint64(e.fib[8*(arg-1):])
-	}
-	return 0
-}
-
-func b2u(v bool) uint64 {
-	if v {
-		return 1
 	}
 	return 0
 }

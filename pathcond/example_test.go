@@ -8,6 +8,8 @@ import (
 	"jitnic/host/maps"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
+	"jitnic/pathcond/text"
+	"jitnic/pathcond/tree"
 	"jitnic/trace"
 
 	cebpf "github.com/cilium/ebpf"
@@ -69,13 +71,13 @@ func Example() {
 
 	// Compile it.
 	path := c.Compile(&rec, len(packet), out.Err)
-	fmt.Print(c.Format(path.Cond))
+	fmt.Print(text.Format(c, path.Cond))
 	fmt.Println()
 	fmt.Print(trace.Format(path.Trace, prog.MapNames))
 
 	// Match another packet.
-	tree := pathcond.NewTree(c.B, &pathcond.Env{S: s, Versions: c.Versions})
-	if err := tree.Insert(path, 0); err != nil {
+	guards := tree.New(c.B, &pathcond.Env{S: s, Versions: c.Versions})
+	if err := guards.Insert(path, 0); err != nil {
 		fmt.Println(err)
 	}
 	fmt.Println()
@@ -84,7 +86,7 @@ func Example() {
 		if err := s.Begin(&vm.Input{Data: packet}); err != nil {
 			fmt.Println(err)
 		}
-		fmt.Printf("port %d: path %d\n", port, tree.Match())
+		fmt.Printf("port %d: path %d\n", port, guards.Match())
 	}
 	// Output:
 	// layout ip@14 tcp@34

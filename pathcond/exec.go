@@ -113,7 +113,7 @@ type exec struct {
 	b   *bv.Builder
 	s   *vm.State
 	rec *vm.Recording
-	f   *facts
+	f   *Facts
 
 	r      [11]bv.Term
 	stack  []byteRef // by address - s.Stack
@@ -166,7 +166,7 @@ func (x *exec) abort(r trace.Reason, detail string) {
 // it gave up.
 func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path) {
 	c.inputLen = length
-	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: newFacts(c.B), maps: map[int]*mapState{}, path: &Path{}}
+	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{}}
 	p = x.path
 	defer func() {
 		if e := recover(); e != nil {
@@ -228,7 +228,7 @@ func (x *exec) begin() {
 	x.out.init(x)
 }
 
-// isPacket and the rest place a concrete address.
+// place says what kind of memory a concrete address is in; of a map value, which map.
 func (x *exec) place(addr uint64, n int) (kind trace.MemKind, owner int) {
 	r := x.s.Mem.Find(addr, uint64(n))
 	if r == nil {
@@ -250,7 +250,7 @@ func (x *exec) place(addr uint64, n int) (kind trace.MemKind, owner int) {
 // decide makes the predicate p, which had value want in the recorded run, part
 // of the condition, unless it follows from what is there.
 func (x *exec) decide(p bv.Term, want bool, why Why) {
-	if v, ok := x.f.known(p); ok {
+	if v, ok := x.f.Known(p); ok {
 		if v != want {
 			// Symbolic and concrete semantics disagree: a bug, to be heard of.
 			x.abort(trace.ReasonInternal, fmt.Sprintf("%s is %v by the condition so far, %v in the run", x.b.String(p), v, want))
@@ -274,7 +274,7 @@ func (x *exec) decide(p bv.Term, want bool, why Why) {
 	if why == WhyOffset {
 		x.path.Concretised++
 	}
-	x.f.learn(p, want)
+	x.f.Learn(p, want)
 }
 
 // fix makes the term constant: by what is known, or by a predicate that it has
@@ -296,7 +296,7 @@ func (x *exec) fix(t bv.Term, concrete uint64, why Why) bv.Term {
 // unknown is a value that can't be known before the run.
 func (x *exec) unknown(w int) bv.Term {
 	x.opaque++
-	return x.b.Fun(fun(FunOpaque, x.opaque), w, bv.Fact{Opaque: true})
+	return x.b.Fun(Fun(FunOpaque, x.opaque), w, bv.Fact{Opaque: true})
 }
 
 // one executes one recorded instruction.

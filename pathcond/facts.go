@@ -7,9 +7,9 @@ import (
 	"jitnic/pathcond/bv"
 )
 
-// facts is what the predicates of a path so far say: which predicates hold,
+// Facts is what the predicates of a path so far say: which predicates hold,
 // and unsigned bounds of terms. It decides later predicates that follow.
-type facts struct {
+type Facts struct {
 	b     *bv.Builder
 	truth map[bv.Term]bool
 	iv    map[bv.Term]interval
@@ -28,14 +28,14 @@ type gap struct{ least, below int64 }
 
 type interval struct{ min, max uint64 }
 
-func newFacts(b *bv.Builder) *facts {
-	return &facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}, gap: map[pair]gap{}, bits: map[bv.Term]fixedBits{}}
+func NewFacts(b *bv.Builder) *Facts {
+	return &Facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}, gap: map[pair]gap{}, bits: map[bv.Term]fixedBits{}}
 }
 
-// bounds are the term's unsigned bounds on this path.
-func (f *facts) bounds(t bv.Term) (uint64, uint64) { return f.boundsDepth(t, 8) }
+// Bounds are the term's unsigned bounds on this path.
+func (f *Facts) Bounds(t bv.Term) (uint64, uint64) { return f.boundsDepth(t, 8) }
 
-func (f *facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
+func (f *Facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
 	b := f.b
 	lo, hi = b.Bounds(t)
 	if iv, ok := f.iv[t]; ok {
@@ -97,7 +97,7 @@ func (f *facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
 			l, h = l0&l1, l0&l1
 		}
 	case bv.OpIte:
-		if v, ok := f.known(args[0]); ok {
+		if v, ok := f.Known(args[0]); ok {
 			if v {
 				l, h = f.boundsDepth(args[1], depth-1)
 			} else {
@@ -112,7 +112,7 @@ func (f *facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
 // differs takes x < y, both of a variable part and a constant, as a bound of the
 // difference of the variable parts: x < y iff diff(p) < d, or iff not, where
 // swapped. Bounds checks of one header have that form: len < base + 20.
-func (f *facts) differs(x, y bv.Term) (p pair, d int64, swapped, ok bool) {
+func (f *Facts) differs(x, y bv.Term) (p pair, d int64, swapped, ok bool) {
 	xb, xc := f.b.SplitAdd(x)
 	yb, yc := f.b.SplitAdd(y)
 	const far = 1 << 40
@@ -127,13 +127,13 @@ func (f *facts) differs(x, y bv.Term) (p pair, d int64, swapped, ok bool) {
 }
 
 // exact says whether base + c is that sum as integers, on this path.
-func (f *facts) exact(base bv.Term, c uint64) bool {
-	_, hi := f.bounds(base)
+func (f *Facts) exact(base bv.Term, c uint64) bool {
+	_, hi := f.Bounds(base)
 	return hi <= 1<<62 && hi+c <= bv.Mask(f.b.Width(base))
 }
 
-// known says whether the predicates so far decide p, and how.
-func (f *facts) known(p bv.Term) (val, ok bool) {
+// Known says whether the predicates so far decide p, and how.
+func (f *Facts) Known(p bv.Term) (val, ok bool) {
 	b := f.b
 	if c, k := b.IsConst(p); k {
 		return c == 1, true
@@ -144,18 +144,18 @@ func (f *facts) known(p bv.Term) (val, ok bool) {
 	args := b.Args(p)
 	switch b.Op(p) {
 	case bv.OpNot:
-		v, k := f.known(args[0])
+		v, k := f.Known(args[0])
 		return !v, k
 	case bv.OpAnd:
-		v0, k0 := f.known(args[0])
-		v1, k1 := f.known(args[1])
+		v0, k0 := f.Known(args[0])
+		v1, k1 := f.Known(args[1])
 		if k0 && !v0 || k1 && !v1 {
 			return false, true
 		}
 		return true, k0 && k1
 	case bv.OpULt:
-		xl, xh := f.bounds(args[0])
-		yl, yh := f.bounds(args[1])
+		xl, xh := f.Bounds(args[0])
+		yl, yh := f.Bounds(args[1])
 		if xh < yl {
 			return true, true
 		}
@@ -173,8 +173,8 @@ func (f *facts) known(p bv.Term) (val, ok bool) {
 			}
 		}
 	case bv.OpEq:
-		xl, xh := f.bounds(args[0])
-		yl, yh := f.bounds(args[1])
+		xl, xh := f.Bounds(args[0])
+		yl, yh := f.Bounds(args[1])
 		if xh < yl || yh < xl {
 			return false, true
 		}
@@ -195,8 +195,8 @@ func (f *facts) known(p bv.Term) (val, ok bool) {
 		}
 	case bv.OpSLt:
 		sign := uint64(1) << (b.Width(args[0]) - 1)
-		xl, xh := f.bounds(args[0])
-		yl, yh := f.bounds(args[1])
+		xl, xh := f.Bounds(args[0])
+		yl, yh := f.Bounds(args[1])
 		if (xh < sign || xl >= sign) && (yh < sign || yl >= sign) {
 			xl, xh, yl, yh = xl^sign, xh^sign, yl^sign, yh^sign
 			if xh < yl {
@@ -212,19 +212,19 @@ func (f *facts) known(p bv.Term) (val, ok bool) {
 
 // apart says whether x - y is known not to be 0: the simplifier writes
 // "x - y == 0" as "x == y", and "x - y == 7" as it stands.
-func (f *facts) apart(x, y bv.Term) bool {
+func (f *Facts) apart(x, y bv.Term) bool {
 	if _, ok := f.b.IsConst(x); ok {
 		return false
 	}
 	if _, ok := f.b.IsConst(y); ok {
 		return false
 	}
-	lo, _ := f.bounds(f.b.Bin(bv.OpSub, x, y))
+	lo, _ := f.Bounds(f.b.Bin(bv.OpSub, x, y))
 	return lo > 0
 }
 
 // masked takes a term as x & c.
-func (f *facts) masked(t bv.Term) (x bv.Term, c uint64, ok bool) {
+func (f *Facts) masked(t bv.Term) (x bv.Term, c uint64, ok bool) {
 	if f.b.Op(t) != bv.OpAnd {
 		return 0, 0, false
 	}
@@ -233,22 +233,22 @@ func (f *facts) masked(t bv.Term) (x bv.Term, c uint64, ok bool) {
 	return args[0], c, ok
 }
 
-// learn notes that p has value val on this path.
-func (f *facts) learn(p bv.Term, val bool) {
+// Learn notes that p has value val on this path.
+func (f *Facts) Learn(p bv.Term, val bool) {
 	b := f.b
 	if _, k := b.IsConst(p); k {
 		return
 	}
 	f.truth[p] = val
-	f.iv[p] = interval{b2u(val), b2u(val)}
+	f.iv[p] = interval{bv.Bit(val), bv.Bit(val)}
 	args := b.Args(p)
 	switch b.Op(p) {
 	case bv.OpNot:
-		f.learn(args[0], !val)
+		f.Learn(args[0], !val)
 	case bv.OpAnd:
 		if val {
-			f.learn(args[0], true)
-			f.learn(args[1], true)
+			f.Learn(args[0], true)
+			f.Learn(args[1], true)
 		}
 	case bv.OpULt:
 		if p, d, swapped, ok := f.differs(args[0], args[1]); ok {
@@ -263,8 +263,8 @@ func (f *facts) learn(p bv.Term, val bool) {
 			}
 			f.gap[p] = g
 		}
-		xl, xh := f.bounds(args[0])
-		yl, yh := f.bounds(args[1])
+		xl, xh := f.Bounds(args[0])
+		yl, yh := f.Bounds(args[1])
 		if val { // x < y
 			if yh > 0 {
 				f.narrow(args[0], 0, yh-1)
@@ -277,8 +277,8 @@ func (f *facts) learn(p bv.Term, val bool) {
 			f.narrow(args[1], 0, xh)
 		}
 	case bv.OpEq:
-		xl, xh := f.bounds(args[0])
-		yl, yh := f.bounds(args[1])
+		xl, xh := f.Bounds(args[0])
+		yl, yh := f.Bounds(args[1])
 		if x, c, ok := f.masked(args[0]); ok && val && yl == yh {
 			g := f.bits[x]
 			f.bits[x] = fixedBits{g.mask | c, g.val&^c | yl}
@@ -302,12 +302,12 @@ func (f *facts) learn(p bv.Term, val bool) {
 
 // narrow intersects the bounds of t, and of what t is made of where that
 // follows.
-func (f *facts) narrow(t bv.Term, lo, hi uint64) {
+func (f *Facts) narrow(t bv.Term, lo, hi uint64) {
 	b := f.b
 	if _, k := b.IsConst(t); k {
 		return
 	}
-	l, h := f.bounds(t)
+	l, h := f.Bounds(t)
 	nl, nh := max(l, lo), min(h, hi)
 	if nl > nh || (nl == l && nh == h) {
 		return
@@ -319,7 +319,7 @@ func (f *facts) narrow(t bv.Term, lo, hi uint64) {
 		f.narrow(args[0], nl, nh)
 	case bv.OpAdd:
 		if c, ok := b.IsConst(args[1]); ok {
-			_, h0 := f.bounds(args[0])
+			_, h0 := f.Bounds(args[0])
 			if s, cy := bits.Add64(h0, c, 0); cy == 0 && s <= bv.Mask(b.Width(t)) {
 				if nh >= c {
 					lo := uint64(0)
@@ -338,7 +338,7 @@ func (f *facts) narrow(t bv.Term, lo, hi uint64) {
 		}
 	case bv.OpShl:
 		if k, ok := b.IsConst(args[1]); ok {
-			_, h0 := f.bounds(args[0])
+			_, h0 := f.Bounds(args[0])
 			if k < 64 && bits.LeadingZeros64(h0)-(64-b.Width(t)) >= int(k) {
 				f.narrow(args[0], (nl+(1<<k-1))>>k, nh>>k)
 			}
@@ -347,19 +347,19 @@ func (f *facts) narrow(t bv.Term, lo, hi uint64) {
 }
 
 // fixed rewrites t with what the path has made constant.
-func (f *facts) fixed(t bv.Term) bv.Term {
+func (f *Facts) fixed(t bv.Term) bv.Term {
 	b := f.b
 	if _, ok := b.IsConst(t); ok {
 		return t
 	}
-	if lo, hi := f.bounds(t); lo == hi {
+	if lo, hi := f.Bounds(t); lo == hi {
 		return b.Const(lo, b.Width(t))
 	}
 	if b.Op(t) == bv.OpAdd {
 		args := b.Args(t)
 		a0, a1 := args[0], args[1]
 		sum := b.Bin(bv.OpAdd, f.fixed(a0), f.fixed(a1))
-		if lo, hi := f.bounds(sum); lo == hi {
+		if lo, hi := f.Bounds(sum); lo == hi {
 			return b.Const(lo, b.Width(t))
 		}
 		return sum

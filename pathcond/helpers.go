@@ -170,7 +170,7 @@ func symLookup(x *exec, c *call) bv.Term {
 		if len(x.mapState(i).events) > 0 || x.mapState(i).poisoned {
 			x.abort(trace.ReasonDynamicMap, spec.Name)
 		}
-		return x.b.Fun(fun(FunLookup, i), 64, bv.Fact{}, key...)
+		return x.b.Fun(Fun(FunLookup, i), 64, bv.Fact{}, key...)
 	}
 	// An LRU map notes the use, so its look-ups are effects.
 	c.meta.Result = !isLRU(spec.Type)
@@ -230,7 +230,7 @@ func symNuma(x *exec, c *call) bv.Term {
 }
 
 func symRandom(x *exec, c *call) bv.Term {
-	if x.draws >= maxRand {
+	if x.draws >= MaxRand {
 		x.abort(trace.ReasonTooLong, "random draws")
 	}
 	t := x.input(InRand+uint64(x.draws), 32, bv.Fact{})
@@ -278,7 +278,7 @@ func symRedirectMap(x *exec, c *call) bv.Term {
 	case flags&bcast != 0:
 		return x.u64(vm.XDPRedirect)
 	}
-	there := b.Fun(fun(FunPresent, i), 1, bv.Fact{}, b.Extract(x.r[2], 0, 32))
+	there := b.Fun(Fun(FunPresent, i), 1, bv.Fact{}, b.Extract(x.r[2], 0, 32))
 	return b.Ite(there, x.u64(vm.XDPRedirect), x.u64(flags&3))
 }
 
@@ -419,11 +419,11 @@ func symFib(x *exec, c *call) bv.Term {
 	args := x.chunks(x.r[2], c.rec.Args[1], 64)
 	args = append(args, x.u64(flags))
 	for i := 0; i < 8; i++ {
-		v := b.Fun(fun(FunFib, i+1), 64, bv.Fact{}, args...)
+		v := b.Fun(Fun(FunFib, i+1), 64, bv.Fact{}, args...)
 		at := uint64(8 * i)
 		x.writeMem(b.Bin(bv.OpAdd, x.r[2], x.u64(at)), c.rec.Args[1]+at, 8, v)
 	}
-	return b.Fun(fun(FunFib, 0), 64, bv.Fact{}, args...)
+	return b.Fun(Fun(FunFib, 0), 64, bv.Fact{}, args...)
 }
 
 func symBuffLen(x *exec, c *call) bv.Term {
@@ -506,7 +506,7 @@ func (x *exec) room(i int, size uint64) (t bv.Term, ok bool) {
 		return 0, false
 	}
 	ms.ringUsed = true
-	return x.b.Fun(fun(FunRoom, i), 64, bv.Fact{}, x.u64(size)), true
+	return x.b.Fun(Fun(FunRoom, i), 64, bv.Fact{}, x.u64(size)), true
 }
 
 func symRingReserve(x *exec, c *call) bv.Term {
@@ -561,7 +561,7 @@ func (x *exec) tailCall(rc *vm.Call) {
 		x.abort(trace.ReasonUnencodable, "tail call from a subprogram")
 	}
 	idx := x.fix(b.Extract(x.r[3], 0, 32), uint64(uint32(rc.Args[2])), WhyTailCall)
-	target := b.Fun(fun(FunLookup, i), 64, bv.Fact{}, b.ZExt(idx, 32))
+	target := b.Fun(Fun(FunLookup, i), 64, bv.Fact{}, b.ZExt(idx, 32))
 	if x.step.Val == 1 {
 		x.decide(b.Bin(bv.OpEq, target, x.u64(rc.Ret+1)), true, WhyTailCall)
 		x.r[1] = b.Const(x.s.CtxPtr(), 64)

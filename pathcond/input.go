@@ -17,7 +17,7 @@ const (
 	InRand    = uint64(64)
 	// InVersion + i is the version counter of watched key i (specialised traces).
 	InVersion = uint64(1 << 20)
-	maxRand   = 1024
+	MaxRand   = 1024
 )
 
 // Functions of a condition. The low 16 bits name the function, the rest a map
@@ -33,6 +33,6 @@ const (
 	FunRoom    = uint64(7) // address a reservation of so many bytes in a ring buffer would have, or 0
 )
 
-func fun(id uint64, arg int) uint64                       { return id | uint64(arg)<<16 }
-func funParts(k uint64) (id uint64, arg int)              { return k & 0xffff, int(k >> 16) }
+func Fun(id uint64, arg int) uint64                       { return id | uint64(arg)<<16 }
+func FunParts(k uint64) (id uint64, arg int)              { return k & 0xffff, int(k >> 16) }
 func (x *exec) input(id uint64, w int, f bv.Fact) bv.Term { return x.b.Input(id, w, f) }

@@ -72,6 +72,14 @@ func isHash(t cebpf.MapType) bool {
 	return t == cebpf.Hash || t == cebpf.PerCPUHash || isLRU(t)
 }
 
+// Element is the address, a term, that a key has in map m before the run; key
+// is in chunks of 8 bytes. Of an array's key it must be known that it is within
+// the array.
+func (c *Compiler) Element(m int, key []bv.Term) bv.Term {
+	x := exec{c: c, b: c.B, s: c.S}
+	return x.initialLookup(m, key)
+}
+
 // initialLookup is the address the map had for the key before the run. Of an
 // array's key it must be known that it is within the array.
 func (x *exec) initialLookup(i int, key []bv.Term) bv.Term {
@@ -92,7 +100,7 @@ func (x *exec) initialLookup(i int, key []bv.Term) bv.Term {
 		binary.LittleEndian.PutUint32(k[:], uint32(c))
 		return x.b.Const(m.Peek(k[:], 0), 64)
 	}
-	return x.b.Fun(fun(FunLookup, i), 64, bv.Fact{}, key...)
+	return x.b.Fun(Fun(FunLookup, i), 64, bv.Fact{}, key...)
 }
 
 // isValueArray checks that the array's elements lie a stride apart.
@@ -184,7 +192,7 @@ func (x *exec) notFull(i int, ms *mapState) {
 
 func (x *exec) count(i int) bv.Term {
 	max := uint64(x.s.Maps[i].Spec().Max)
-	return x.b.Fun(fun(FunCount, i), 64, bv.Fact{Max: max})
+	return x.b.Fun(Fun(FunCount, i), 64, bv.Fact{Max: max})
 }
 
 // readMap reads n bytes of a value of map i.
@@ -282,7 +290,7 @@ func (x *exec) aliasMap(i int, s *store, base bv.Term, off, concrete uint64, n i
 // valueBase says whether the term is the address of a whole value.
 func (x *exec) valueBase(t bv.Term) bool {
 	if x.b.Op(t) == bv.OpFun {
-		id, _ := funParts(x.b.K(t))
+		id, _ := FunParts(x.b.K(t))
 		return id == FunLookup
 	}
 	return false
@@ -386,7 +394,7 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 		was := x.present(i, key)
 		if spec.Type == cebpf.PerCPUHash || spec.Type == cebpf.LRUCPUHash {
 			// An element that is there is changed in place.
-			if v, ok := x.f.known(was); !ok || v {
+			if v, ok := x.f.Known(was); !ok || v {
 				ms.reused = true
 			}
 		}
@@ -416,7 +424,7 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 		ok := b.Bin(bv.OpEq, res, zero)
 		e := mapEvent{key: key, concrete: bytes.Clone(concrete), ok: ok, okRun: ret == 0}
 		x.opaque++
-		e.fresh = b.Fun(fun(FunFresh, x.opaque), 64, bv.Fact{Opaque: true, Min: 1})
+		e.fresh = b.Fun(Fun(FunFresh, x.opaque), 64, bv.Fact{Opaque: true, Min: 1})
 		ms.events = append(ms.events, e)
 		if ret == 0 {
 			c := x.s.Maps[i].Peek(concrete, x.s.CPU)

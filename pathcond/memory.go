@@ -161,7 +161,7 @@ func (x *exec) addressBounds(base bv.Term, off uint64) (lo, hi uint64) {
 	if base == 0 {
 		return off, off
 	}
-	return x.f.bounds(x.address(base, off))
+	return x.f.Bounds(x.address(base, off))
 }
 
 // inPacket makes sure that the condition keeps an access within the packet. In

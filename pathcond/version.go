@@ -111,7 +111,7 @@ func (x *exec) way(w int) uint64 {
 	add(uint64(w))
 	for _, p := range x.path.Cond {
 		if p.Why != WhyVersion {
-			add(uint64(p.Term)<<1 | b2u(p.Want))
+			add(uint64(p.Term)<<1 | bv.Bit(p.Want))
 		}
 	}
 	return h

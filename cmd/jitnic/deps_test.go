@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -49,6 +50,18 @@ var forbidden = []struct{ from, to, why string }{
 	{"jitnic/pcaps", "jitnic/host", "captures know nothing of programs"},
 }
 
+// within says for the packages of a room which others of the room they import.
+// A package of such a room stands here or is an error.
+var within = map[string][]string{
+	"jitnic/pathcond/bv":   {},
+	"jitnic/pathcond":      {"jitnic/pathcond/bv"},
+	"jitnic/pathcond/text": {"jitnic/pathcond/bv", "jitnic/pathcond"},
+	"jitnic/pathcond/tree": {"jitnic/pathcond/bv", "jitnic/pathcond"},
+}
+
+// ordered are the rooms within holds the order of.
+var ordered = []string{"jitnic/pathcond"}
+
 func under(pkg, prefix string) bool { return pkg == prefix || strings.HasPrefix(pkg, prefix+"/") }
 
 // TestImports holds the import graph as a statement of policy (as go/build's
@@ -79,6 +92,11 @@ func TestImports(t *testing.T) {
 		for _, im := range p.Imports {
 			if !strings.HasPrefix(im, "jitnic/") {
 				continue
+			}
+			for _, r := range ordered {
+				if under(p.ImportPath, r) && under(im, r) && !slices.Contains(within[p.ImportPath], im) {
+					t.Errorf("%s imports %s: not in the order inside %s", p.ImportPath, im, r)
+				}
 			}
 			other, l := layerOf(im)
 			if l > layer {

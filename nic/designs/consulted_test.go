@@ -9,6 +9,7 @@ import (
 	"jitnic/host/maps"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
+	"jitnic/pathcond/text"
 
 	cebpf "github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
@@ -181,7 +182,7 @@ func TestConsulted(t *testing.T) {
 			l := newLab(t, tt.text)
 			p := l.run(tt.packet)
 			if d := cmp.Diff(tt.want, Consulted(p.Cond, p.Trace, l.c)); d != "" {
-				t.Errorf("mask (-want +got):\n%s\n%s", d, l.c.Format(p.Cond))
+				t.Errorf("mask (-want +got):\n%s\n%s", d, text.Format(l.c, p.Cond))
 			}
 		})
 	}

@@ -13,6 +13,8 @@ import (
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
 	"jitnic/pathcond"
+	"jitnic/pathcond/text"
+	"jitnic/pathcond/tree"
 	"jitnic/trace"
 )
 
@@ -28,7 +30,7 @@ func Example() {
 	}
 	defer state.Close()
 	c := pathcond.NewCompiler(state, obj)
-	tree := pathcond.NewTree(c.B, &pathcond.Env{S: state})
+	tree := tree.New(c.B, &pathcond.Env{S: state})
 	w := &workload.Workload{Program: "telnet", Capture: "made up", Compiler: c, Shapes: []workload.Shape{{Insns: 20}}}
 	const tcp = "layout ip@14 tcp@34; pkt.len >= 38; eth.type == 0x0800; ip.proto == 6; "
 	for i, p := range []struct {
@@ -38,7 +40,7 @@ func Example() {
 		{tcp + "tcp.dport == 23", "r0 = 1\nexit", 70}, // XDP_DROP
 		{tcp + "tcp.dport != 23", "r0 = 2\nexit", 30}, // XDP_PASS
 	} {
-		cond, err := c.Parse(strings.ReplaceAll(p.cond, "; ", "\n"))
+		cond, err := text.Parse(c, strings.ReplaceAll(p.cond, "; ", "\n"))
 		if err != nil {
 			fmt.Println(err)
 			return

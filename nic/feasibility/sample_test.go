@@ -10,7 +10,7 @@ import (
 	"jitnic/host/vm"
 	"jitnic/nic/match"
 	"jitnic/nic/workload"
-	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 	"jitnic/pcaps/rss"
 )
 
@@ -38,7 +38,7 @@ func play(t testing.TB, name, capture string, limit uint64, opt host.Options, ea
 }
 
 // observe is what a sample program does with a capture.
-func observe(t testing.TB, name, capture string, limit uint64, specialise bool) (*workload.Workload, *match.Analysis, *pathcond.Tree) {
+func observe(t testing.TB, name, capture string, limit uint64, specialise bool) (*workload.Workload, *match.Analysis, *tree.Tree) {
 	t.Helper()
 	r := play(t, name, capture, limit, host.Options{Observe: true, Specialise: specialise, Queues: rss.TableSize}, nil)
 	w, err := r.Observer().Finish()

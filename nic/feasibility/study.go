@@ -15,7 +15,7 @@ import (
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
 	"jitnic/nic/workload"
-	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 )
 
 // Options say what a study asks.
@@ -190,7 +190,7 @@ type study struct {
 	opt  Options
 	w    *workload.Workload
 	x    *match.Analysis
-	tree *pathcond.Tree
+	tree *tree.Tree
 	n    *profile.NIC
 	h    *profile.Host
 }
@@ -198,7 +198,7 @@ type study struct {
 // Run makes a study. x are w's conditions, judged; tree, where not nil, is
 // their guard tree. When ctx ends, the sections that are finished are returned,
 // marked as partial.
-func Run(ctx context.Context, w *workload.Workload, x *match.Analysis, tree *pathcond.Tree, n *profile.NIC, h *profile.Host, opt Options) (*Study, error) {
+func Run(ctx context.Context, w *workload.Workload, x *match.Analysis, tree *tree.Tree, n *profile.NIC, h *profile.Host, opt Options) (*Study, error) {
 	if len(w.Packets) == 0 {
 		return nil, fmt.Errorf("%s: no packets", w.Capture)
 	}

@@ -17,7 +17,7 @@ import (
 	"jitnic/nic/match"
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
-	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -239,7 +239,7 @@ func TestMemoryModels(t *testing.T) {
 }
 
 // small is a study of few packets with all sections.
-func small(t testing.TB) (*workload.Workload, *match.Analysis, *pathcond.Tree, Options) {
+func small(t testing.TB) (*workload.Workload, *match.Analysis, *tree.Tree, Options) {
 	w, x, tree := observe(t, "firewall", "sample:lab", 600, false)
 	return w, x, tree, Options{
 		Cache: cache.Config{Policy: "lru", HotThreshold: 1, Seed: 1}, Rate: 5_000_000, Rates: []uint64{1_000_000, 10_000_000}, Packets: 600, Seed: 1,

@@ -8,6 +8,7 @@ import (
 	"jitnic/nic/workload"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
+	"jitnic/pathcond/text"
 )
 
 // Options say what a matcher's key holds.
@@ -163,7 +164,7 @@ const (
 
 // Judge classifies a condition's predicates and counts its entries.
 func (a *Analyser) Judge(c Condition) *Judged {
-	j := &Judged{Condition: c, Preds: a.c.Minimal(c.Cond), a: a}
+	j := &Judged{Condition: c, Preds: text.Minimal(a.c.B, c.Cond), a: a}
 	a.learnLengths(c.Cond)
 	r := a.newReader()
 	all := r.read(c.Cond)

@@ -9,7 +9,7 @@ import (
 
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
-	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 )
 
 // Analysis is a workload's conditions, judged. It is made once and priced for
@@ -69,7 +69,7 @@ type Costs struct {
 // Price analyses a workload and prices it for one device. t, where not nil, is
 // the guard tree of the same conditions by the same numbers; without it the
 // walks are as long as the workload says.
-func Price(w *workload.Workload, t *pathcond.Tree, n *profile.NIC) (*Costs, error) {
+func Price(w *workload.Workload, t *tree.Tree, n *profile.NIC) (*Costs, error) {
 	x, err := Analyse(w, Options{})
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func Price(w *workload.Workload, t *pathcond.Tree, n *profile.NIC) (*Costs, erro
 // no look-ups.
 //
 // Several devices may be priced at once.
-func (x *Analysis) Costs(t *pathcond.Tree, n *profile.NIC) (*Costs, error) {
+func (x *Analysis) Costs(t *tree.Tree, n *profile.NIC) (*Costs, error) {
 	c := &Costs{Kind: n.Matcher, Paths: make([]PathCost, len(x.Conds))}
 	switch n.Matcher {
 	case profile.MatchLinear:
@@ -173,9 +173,9 @@ func (x *Analysis) linear(c *Costs, n *profile.NIC) {
 	}
 }
 
-func (x *Analysis) tree(c *Costs, t *pathcond.Tree, n *profile.NIC) {
+func (x *Analysis) tree(c *Costs, t *tree.Tree, n *profile.NIC) {
 	c.Installed = fits(len(x.Conds), n.Entries)
-	walks := map[int32]pathcond.Walk{}
+	walks := map[int32]tree.Walk{}
 	nodes := 0
 	if t != nil {
 		walks = t.Walks()
@@ -185,7 +185,7 @@ func (x *Analysis) tree(c *Costs, t *pathcond.Tree, n *profile.NIC) {
 	for i, j := range x.Conds {
 		w, ok := walks[j.Path]
 		if !ok { // no tree, or the path has left it
-			w = pathcond.Walk{Nodes: x.W.Paths[i].Depth, Lookups: j.Lookups}
+			w = tree.Walk{Nodes: x.W.Paths[i].Depth, Lookups: j.Lookups}
 			if w.Nodes == 0 {
 				w.Nodes = len(j.Cond)
 			}

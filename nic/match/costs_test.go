@@ -8,15 +8,16 @@ import (
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
 	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 )
 
 // five is a workload of five paths, its guard tree and their numbers of packets:
 // not IPv4; TCP to port 23; other TCP, with its flow known or not; and not TCP.
-func five(t testing.TB) (*workload.Workload, *pathcond.Tree) {
+func five(t testing.TB) (*workload.Workload, *tree.Tree) {
 	t.Helper()
 	c := compiler(t)
 	w := &workload.Workload{Program: "five", Capture: "none", Compiler: c, Packets: make([]workload.Packet, 100)}
-	tree := pathcond.NewTree(c.B, &pathcond.Env{S: c.S})
+	tree := tree.New(c.B, &pathcond.Env{S: c.S})
 	const tcp = "layout ip@14 tcp@34; pkt.len >= 38; eth.type == 0x0800; ip.proto == 6; "
 	for i, p := range []struct {
 		packets uint64

@@ -13,7 +13,7 @@
 // Four matchers are priced from that, with a profile's figures:
 //
 //   - linear: conditions in parallel lanes, a round of lanes a step;
-//   - guard tree: a node a step ([pathcond.Tree.Walks]);
+//   - guard tree: a node a step ([tree.Tree.Walks]);
 //   - tuple-space search: a hash table for each mask of the masked-equality
 //     parts, a round of lanes of masks a step; candidates found are checked for
 //     the rest, so that it holds any condition;

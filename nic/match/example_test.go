@@ -12,6 +12,8 @@ import (
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
 	"jitnic/pathcond"
+	"jitnic/pathcond/text"
+	"jitnic/pathcond/tree"
 
 	cebpf "github.com/cilium/ebpf"
 )
@@ -27,7 +29,7 @@ func Example() {
 	}
 	defer s.Close()
 	c := pathcond.NewCompiler(s, obj)
-	tree := pathcond.NewTree(c.B, &pathcond.Env{S: s})
+	tree := tree.New(c.B, &pathcond.Env{S: s})
 	w := &workload.Workload{Program: "telnet", Capture: "made up", Compiler: c}
 	const tcp = "layout ip@14 tcp@34; pkt.len >= 38; eth.type == 0x0800; ip.proto == 6; "
 	for i, p := range []struct {
@@ -40,7 +42,7 @@ func Example() {
 		{5, tcp + "tcp.dport != 23; map known[ip.src] absent"},
 		{25, "layout ip@14; pkt.len >= 38; eth.type == 0x0800; ip.proto != 6"},
 	} {
-		cond, err := c.Parse(strings.ReplaceAll(p.cond, "; ", "\n"))
+		cond, err := text.Parse(c, strings.ReplaceAll(p.cond, "; ", "\n"))
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -9,6 +9,7 @@ import (
 	"jitnic/host/maps"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
+	"jitnic/pathcond/text"
 
 	cebpf "github.com/cilium/ebpf"
 )
@@ -32,13 +33,13 @@ func compiler(t testing.TB) *pathcond.Compiler {
 }
 
 // parse reads conditions, one predicate a line or parted by semicolons.
-func parse(t testing.TB, c *pathcond.Compiler, text string) []pathcond.Pred {
+func parse(t testing.TB, c *pathcond.Compiler, cond string) []pathcond.Pred {
 	t.Helper()
-	cond, err := c.Parse(strings.ReplaceAll(text, "; ", "\n"))
+	preds, err := text.Parse(c, strings.ReplaceAll(cond, "; ", "\n"))
 	if err != nil {
-		t.Fatalf("%s: %v", text, err)
+		t.Fatalf("%s: %v", cond, err)
 	}
-	return cond
+	return preds
 }
 
 func judge(t testing.TB, text string, opt Options) *Judged {

@@ -8,6 +8,8 @@ import (
 	"jitnic/host/vm"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
+	"jitnic/pathcond/text"
+	"jitnic/pathcond/tree"
 
 	"pgregory.net/rapid"
 )
@@ -24,23 +26,23 @@ func randomTree(t *rapid.T, c *pathcond.Compiler, depth int, above []pathcond.Pr
 	}
 	field := rapid.SampledFrom([]string{"eth.type", "pkt[14:15]", "pkt[15:16]", "pkt[16:18]"}).Draw(t, "field")
 	k := rapid.IntRange(0, 7).Draw(t, "k")
-	var text string
+	var words string
 	switch rapid.IntRange(0, 5).Draw(t, "shape") {
 	case 0, 1:
-		text = fmt.Sprintf("%s == %d", field, k)
+		words = fmt.Sprintf("%s == %d", field, k)
 	case 2:
 		m := rapid.IntRange(1, 7).Draw(t, "mask")
-		text = fmt.Sprintf("%s & %d == %d", field, m, m&k)
+		words = fmt.Sprintf("%s & %d == %d", field, m, m&k)
 	case 3:
-		text = fmt.Sprintf("%s < %d", field, k+1)
+		words = fmt.Sprintf("%s < %d", field, k+1)
 	case 4:
-		text = fmt.Sprintf("pkt.len < %d", 18+k)
+		words = fmt.Sprintf("pkt.len < %d", 18+k)
 	default:
-		text = fmt.Sprintf("%s in %d..%d", field, k, k+3)
+		words = fmt.Sprintf("%s in %d..%d", field, k, k+3)
 	}
-	cond, err := c.Parse(text)
+	cond, err := text.Parse(c, words)
 	if err != nil {
-		t.Fatalf("%s: %v", text, err)
+		t.Fatalf("%s: %v", words, err)
 	}
 	p := cond[0]
 	for _, a := range above { // decided already
@@ -62,7 +64,7 @@ func TestRandomConditions(t *testing.T) {
 		defer c.S.Close()
 		var conds []Condition
 		randomTree(rt, c, rapid.IntRange(1, 5).Draw(rt, "depth"), nil, &conds)
-		tree := pathcond.NewTree(c.B, &pathcond.Env{S: c.S})
+		tree := tree.New(c.B, &pathcond.Env{S: c.S})
 		a := NewAnalyser(c, Options{})
 		var judged []*Judged
 		counted, all := uint64(0), uint64(0)
@@ -72,7 +74,7 @@ func TestRandomConditions(t *testing.T) {
 			}
 			j := a.Judge(x)
 			if !j.Whole() {
-				rt.Fatalf("%s: not whole", c.Format(x.Cond))
+				rt.Fatalf("%s: not whole", text.Format(c, x.Cond))
 			}
 			judged = append(judged, j)
 			counted += min(j.Priority, j.Expanded)
@@ -109,7 +111,7 @@ func TestRandomConditions(t *testing.T) {
 			for name, m := range map[string]*TCAM{"plain": plain, "by priority": byPriority} {
 				if got, _ := m.Lookup(m.Key.Pack(nil, in)); got != want {
 					for _, x := range conds {
-						rt.Logf("path %d:\n%s", x.Path, c.Format(x.Cond))
+						rt.Logf("path %d:\n%s", x.Path, text.Format(c, x.Cond))
 					}
 					rt.Fatalf("%x: TCAM %s: path %d, the tree %d", p, name, got, want)
 				}
@@ -231,7 +233,7 @@ func TestRandomTerms(t *testing.T) {
 			}
 			tcams = append(tcams, m)
 		}
-		tree := pathcond.NewTree(c.B, &pathcond.Env{S: c.S})
+		tree := tree.New(c.B, &pathcond.Env{S: c.S})
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
 		for range 100 {
 			p := make([]byte, 14+vm.MaxLinear/4)

@@ -8,6 +8,8 @@ import (
 
 	"jitnic/nic/profile"
 	"jitnic/pathcond"
+	"jitnic/pathcond/text"
+	"jitnic/pathcond/tree"
 )
 
 // Report compares all matchers on one program. Shares are of the workload's
@@ -153,7 +155,7 @@ const (
 // Report compares the matchers for one device. Its own kind of matcher is priced
 // with its limits; the other kinds with the same cycles per step and look-up, and
 // without limits. One report is made at a time.
-func (x *Analysis) Report(t *pathcond.Tree, n *profile.NIC) (*Report, error) {
+func (x *Analysis) Report(t *tree.Tree, n *profile.NIC) (*Report, error) {
 	parsed, err := x.behindParser()
 	if err != nil {
 		return nil, err
@@ -464,7 +466,7 @@ func (x *Analysis) text(j *Judged, p pathcond.Pred) string {
 	if n := x.a.size(p.Term); n > maxPrinted {
 		return fmt.Sprintf("predicates of more than %d operations", maxPrinted)
 	}
-	s := strings.ReplaceAll(strings.TrimSpace(x.a.c.FormatPred(j.Cond, p)), "\n", "; ")
+	s := strings.ReplaceAll(strings.TrimSpace(text.FormatPred(x.a.c, j.Cond, p)), "\n", "; ")
 	if len(s) > maxText {
 		s = s[:maxText-len("…")] + "…"
 	}

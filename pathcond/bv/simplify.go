@@ -63,22 +63,23 @@ func Fold(op Op, width int, x, y uint64) uint64 {
 		}
 		return uint64(sx>>y) & m
 	case OpEq:
-		return b2u(x == y)
+		return Bit(x == y)
 	case OpULt:
-		return b2u(x < y)
+		return Bit(x < y)
 	case OpULe:
-		return b2u(x <= y)
+		return Bit(x <= y)
 	case OpSLt:
-		return b2u(sx < sy)
+		return Bit(sx < sy)
 	case OpSLe:
-		return b2u(sx <= sy)
+		return Bit(sx <= sy)
 	}
 	panic("bv: fold " + op.String())
 }
 
 func signed(x uint64, width int) int64 { return int64(x<<(64-uint(width))) >> (64 - uint(width)) }
 
-func b2u(v bool) uint64 {
+// Bit is 1 for true: a predicate's value.
+func Bit(v bool) uint64 {
 	if v {
 		return 1
 	}

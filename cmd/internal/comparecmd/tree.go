@@ -7,6 +7,7 @@ import (
 
 	"jitnic/host"
 	"jitnic/pathcond"
+	"jitnic/pathcond/text"
 )
 
 // mostPaths is how many paths stand in the tree and the list of conditions: the
@@ -63,7 +64,7 @@ func conditions(rt *host.Runtime) ([]PathRow, []Node) {
 		r := &rows[i]
 		all[i] = i
 		for _, p := range r.path.Cond {
-			r.Condition = append(r.Condition, rt.Comp.FormatPred(r.path.Cond, p))
+			r.Condition = append(r.Condition, text.FormatPred(rt.Comp, r.path.Cond, p))
 		}
 	}
 	return rows, grow(rows, all, 0)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"jitnic/pathcond/text"
 	"sort"
 	"strings"
 
@@ -363,6 +364,6 @@ func explain(w io.Writer, s *session.Session, m *host.Mismatch) {
 		return
 	}
 	p := s.Runtime.Paths()[m.Path]
-	fmt.Fprintf(w, "condition of path %d:\n%s", m.Path, s.Runtime.Comp.Format(p.Path.Cond))
+	fmt.Fprintf(w, "condition of path %d:\n%s", m.Path, text.Format(s.Runtime.Comp, p.Path.Cond))
 	fmt.Fprintf(w, "trace of path %d:\n%s", m.Path, trace.Format(p.Trace, func(i int) string { return s.Obj.Maps[i].Name }))
 }

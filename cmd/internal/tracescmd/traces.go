@@ -13,6 +13,7 @@ import (
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
 	"jitnic/pathcond"
+	"jitnic/pathcond/text"
 	"jitnic/trace"
 
 	"github.com/spf13/cobra"
@@ -173,12 +174,12 @@ func Summarise(s *session.Session, specialised, whole bool, limit int) *Report {
 	mapName := names(s)
 	condition := func(cond []pathcond.Pred) []string {
 		if !whole {
-			cond = rt.Comp.Minimal(cond)
+			cond = text.Minimal(rt.Comp.B, cond)
 		}
 		if len(cond) == 0 {
 			return []string{}
 		}
-		return lines(rt.Comp.Format(cond))
+		return lines(text.Format(rt.Comp, cond))
 	}
 	for _, i := range order {
 		p := paths[i]
@@ -298,7 +299,8 @@ func (r *Report) Text(w io.Writer) error {
 
 // dot writes the guard tree; leaves tell number, packets and length.
 func dot(w io.Writer, rt *host.Runtime) error {
-	return rt.Tree.Dot(w, rt.Comp, func(id int32) string {
+	words := func(context []pathcond.Pred, p pathcond.Pred) string { return text.PredFirst(rt.Comp, context, p) }
+	return rt.Tree.Dot(w, words, func(id int32) string {
 		n, dead := host.Leaf(id)
 		if dead {
 			d := rt.Dead()[n]

@@ -1,4 +1,4 @@
-package pathcond
+package tree
 
 import (
 	"encoding/binary"
@@ -6,6 +6,7 @@ import (
 
 	"jitnic/host/maps"
 	"jitnic/host/vm"
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 )
 
@@ -130,7 +131,7 @@ func (t *Tree) lower(n *node, o *origin, above map[bv.Term]uint16, next uint16) 
 }
 
 func (t *Tree) isLen(x bv.Term) bool {
-	return t.b.Op(x) == bv.OpInput && t.b.K(x) == InLen || t.b.Op(x) == bv.OpZExt && t.isLen(t.b.Args(x)[0])
+	return t.b.Op(x) == bv.OpInput && t.b.K(x) == pathcond.InLen || t.b.Op(x) == bv.OpZExt && t.isLen(t.b.Args(x)[0])
 }
 
 type lowering struct {
@@ -168,8 +169,8 @@ func (l *lowering) field(x bv.Term) (minsn, bool) {
 				continue
 			}
 		case bv.OpFun:
-			id, _ := funParts(b.K(x))
-			if id != FunLoad {
+			id, _ := pathcond.FunParts(b.K(x))
+			if id != pathcond.FunLoad {
 				return in, false
 			}
 			addr, ok := b.IsConst(b.Args(x)[0])
@@ -207,15 +208,15 @@ func (l *lowering) slot(x bv.Term) uint16 {
 		in.op, in.k = mConst, b.K(x)
 	case bv.OpInput:
 		in.op, in.k = mInput, b.K(x)
-		if in.k == InLen {
+		if in.k == pathcond.InLen {
 			in.op = mLen
 		}
 	case bv.OpFun:
 		if f, ok := l.field(x); ok {
 			return l.emit(x, f)
 		}
-		id, arg := funParts(b.K(x))
-		if id == FunLoad {
+		id, arg := pathcond.FunParts(b.K(x))
+		if id == pathcond.FunLoad {
 			in.op, in.a = mLoad, l.slot(args[0])
 			break
 		}
@@ -224,7 +225,7 @@ func (l *lowering) slot(x bv.Term) uint16 {
 			c.args = append(c.args, l.slot(a))
 		}
 		in.op = mCall
-		if id == FunLookup {
+		if id == pathcond.FunLookup {
 			m := l.t.env.S.Maps[arg]
 			_, inner := m.(maps.OfMaps)
 			_, prog := m.(interface{ Program(i uint32) int })
@@ -352,11 +353,11 @@ func (t *Tree) compute(code []minsn) {
 				v = val[in.b]
 			}
 		case mEq:
-			v = b2u(val[in.a] == val[in.b])
+			v = bv.Bit(val[in.a] == val[in.b])
 		case mEqK:
-			v = b2u(val[in.a] == in.k)
+			v = bv.Bit(val[in.a] == in.k)
 		case mLT:
-			v = b2u(val[in.a] < val[in.b])
+			v = bv.Bit(val[in.a] < val[in.b])
 		case mBin:
 			v = bv.Fold(in.sub, int(in.width), val[in.a], val[in.b])
 		case mLookup:

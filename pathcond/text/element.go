@@ -1,4 +1,4 @@
-package pathcond
+package text
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"jitnic/host/maps"
 	"jitnic/host/mem"
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 
 	cebpf "github.com/cilium/ebpf"
@@ -32,20 +33,13 @@ func isIndexed(spec *maps.Spec) bool {
 	return false
 }
 
-// element is the address that a key has in map m before the run, as the
-// symbolic execution has it.
-func (c *Compiler) element(m int, key []bv.Term) bv.Term {
-	x := exec{c: c, b: c.B, s: c.S}
-	return x.initialLookup(m, key)
-}
-
 // elementOf takes an address apart: the element of map m that it lies in, by
 // the term of the element's address, its key, and the offset in the value.
-func (c *Compiler) elementOf(addr bv.Term) (m int, elem bv.Term, key []bv.Term, off uint64, ok bool) {
+func (c words) elementOf(addr bv.Term) (m int, elem bv.Term, key []bv.Term, off uint64, ok bool) {
 	b := c.B
 	base, k := b.SplitAdd(addr)
 	if base != 0 && b.Op(base) == bv.OpFun {
-		if id, arg := funParts(b.K(base)); id == FunLookup && arg < len(c.S.Maps) {
+		if id, arg := pathcond.FunParts(b.K(base)); id == pathcond.FunLookup && arg < len(c.S.Maps) {
 			return arg, base, b.Args(base), k, true
 		}
 	}
@@ -78,7 +72,7 @@ func (c *Compiler) elementOf(addr bv.Term) (m int, elem bv.Term, key []bv.Term, 
 		idx = b.Extract(idx, 0, 32)
 		off = k - first
 	}
-	elem = c.element(m, []bv.Term{idx})
+	elem = c.Element(m, []bv.Term{idx})
 	if off >= uint64(spec.ValueSize) || c.at2(elem, off) != addr {
 		return 0, 0, nil, 0, false
 	}
@@ -87,7 +81,7 @@ func (c *Compiler) elementOf(addr bv.Term) (m int, elem bv.Term, key []bv.Term, 
 
 // insideOf takes an address base + k apart as a variable offset in a value: of
 // an array's constant element, or of an entry that was looked up.
-func (c *Compiler) insideOf(base bv.Term, k uint64) (m int, elem bv.Term, key []bv.Term, off bv.Term, ok bool) {
+func (c words) insideOf(base bv.Term, k uint64) (m int, elem bv.Term, key []bv.Term, off bv.Term, ok bool) {
 	b := c.B
 	if base == 0 {
 		return 0, 0, nil, 0, false
@@ -97,7 +91,7 @@ func (c *Compiler) insideOf(base bv.Term, k uint64) (m int, elem bv.Term, key []
 			if b.Op(a) != bv.OpFun {
 				continue
 			}
-			if id, arg := funParts(b.K(a)); id == FunLookup && arg < len(c.S.Maps) && k <= uint64(c.S.Maps[arg].Spec().ValueSize) {
+			if id, arg := pathcond.FunParts(b.K(a)); id == pathcond.FunLookup && arg < len(c.S.Maps) && k <= uint64(c.S.Maps[arg].Spec().ValueSize) {
 				return arg, a, b.Args(a), c.at(b.Args(base)[1-i], k), true
 			}
 		}
@@ -110,13 +104,13 @@ func (c *Compiler) insideOf(base bv.Term, k uint64) (m int, elem bv.Term, key []
 }
 
 // at2 is the address off bytes behind another.
-func (c *Compiler) at2(addr bv.Term, off uint64) bv.Term {
+func (c words) at2(addr bv.Term, off uint64) bv.Term {
 	return c.B.Bin(bv.OpAdd, addr, c.B.Const(off, 64))
 }
 
 // mapName is the name of a map in text: its own, or @index where another map
 // has it already.
-func (c *Compiler) mapName(i int) string {
+func (c words) mapName(i int) string {
 	name := c.S.Maps[i].Spec().Name
 	ok := name != ""
 	for _, r := range name {
@@ -132,7 +126,7 @@ func (c *Compiler) mapName(i int) string {
 }
 
 // mapNamed is the inverse of mapName.
-func (c *Compiler) mapNamed(name string) (int, bool) {
+func (c words) mapNamed(name string) (int, bool) {
 	if strings.HasPrefix(name, "@") {
 		n, err := strconv.Atoi(name[1:])
 		return n, err == nil && n >= 0 && n < len(c.S.Maps)

@@ -1,4 +1,6 @@
-package pathcond
+package tree
+
+import "jitnic/pathcond"
 
 // Walk is what matching a packet of one path costs in a tree: the nodes that
 // are evaluated from the root to the leaf, and the functions of map state called
@@ -41,8 +43,8 @@ func (t *Tree) measure(r ref, w Walk, all map[int32]Walk) {
 		case mLookup:
 			w.Lookups++
 		case mCall:
-			switch id, _ := funParts(t.calls[in.k].fun); id {
-			case FunLookup, FunCount, FunFib, FunPresent, FunRoom:
+			switch id, _ := pathcond.FunParts(t.calls[in.k].fun); id {
+			case pathcond.FunLookup, pathcond.FunCount, pathcond.FunFib, pathcond.FunPresent, pathcond.FunRoom:
 				w.Lookups++
 			}
 		}

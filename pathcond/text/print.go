@@ -1,4 +1,4 @@
-package pathcond
+package text
 
 import (
 	"encoding/hex"
@@ -9,27 +9,38 @@ import (
 	"strings"
 
 	"jitnic/host/vm"
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 
 	cebpf "github.com/cilium/ebpf"
 )
 
-// Format prints a condition in header-field words, a statement a line: a
+// Format prints a condition of c in header-field words, a statement a line: a
 // layout (where headers stand beyond Ethernet's, as far as the condition fixes
 // it), lets for large terms that occur more than once, and the predicates.
-// [Compiler.Parse] gives the same terms back.
-func (c *Compiler) Format(cond []Pred) string {
-	return strings.Join(c.lines(c.layoutOf(cond), cond, true), "\n") + "\n"
+// [Parse] gives the same terms back.
+func Format(c *pathcond.Compiler, cond []pathcond.Pred) string {
+	w := words{c}
+	return strings.Join(w.lines(w.layoutOf(cond), cond, true), "\n") + "\n"
 }
 
 // FormatPred prints one predicate in the words of a condition it belongs to,
 // which may be nil: one line, without the layout.
-func (c *Compiler) FormatPred(context []Pred, p Pred) string {
-	return strings.Join(c.lines(c.layoutOf(context), []Pred{p}, false), "; ")
+func FormatPred(c *pathcond.Compiler, context []pathcond.Pred, p pathcond.Pred) string {
+	w := words{c}
+	return strings.Join(w.lines(w.layoutOf(context), []pathcond.Pred{p}, false), "; ")
+}
+
+// PredFirst prints as [FormatPred] does, the predicate before what its names
+// stand for: where little room is left, those can be cut.
+func PredFirst(c *pathcond.Compiler, context []pathcond.Pred, p pathcond.Pred) string {
+	w := words{c}
+	ls := w.lines(w.layoutOf(context), []pathcond.Pred{p}, false)
+	return strings.Join(append(ls[len(ls)-1:], ls[:len(ls)-1]...), "; ")
 }
 
 // lines prints the statements of a condition.
-func (c *Compiler) lines(l layout, cond []Pred, withLayout bool) []string {
+func (c words) lines(l layout, cond []pathcond.Pred, withLayout bool) []string {
 	p := &printer{c: c, b: c.B, names: map[bv.Term]string{}, sc: newScope(c), count: map[string]int{}, memo: map[memoKey]text{}}
 	var out []string
 	var words []string
@@ -69,7 +80,7 @@ func (c *Compiler) lines(l layout, cond []Pred, withLayout bool) []string {
 // would build another term (the simplifier has learned something since, or an
 // operation was never simplified), the operation is printed as it stands.
 type printer struct {
-	c     *Compiler
+	c     words
 	b     *bv.Builder
 	names map[bv.Term]string // of lets
 	sc    *scope             // what has been said so far
@@ -152,7 +163,7 @@ const (
 
 // shared lists the terms that get a name, in an order in which each uses only
 // those before it.
-func (p *printer) shared(cond []Pred) []bv.Term {
+func (p *printer) shared(cond []pathcond.Pred) []bv.Term {
 	b := p.b
 	refs := map[bv.Term]int{}
 	var order []bv.Term
@@ -189,8 +200,8 @@ func (p *printer) shared(cond []Pred) []bv.Term {
 		op := b.Op(t)
 		name := refs[t] > 1 && n >= nameSize
 		if op == bv.OpFun {
-			id, _ := funParts(b.K(t))
-			name = name || refs[t] > 1 && id == FunLookup
+			id, _ := pathcond.FunParts(b.K(t))
+			name = name || refs[t] > 1 && id == pathcond.FunLookup
 		}
 		switch op {
 		case bv.OpConcat, bv.OpZExt, bv.OpEq, bv.OpULt, bv.OpSLt:
@@ -214,7 +225,7 @@ func (p *printer) lengthOf(t bv.Term) *placed {
 	}
 	for i := range p.sc.l {
 		h := &p.sc.l[i]
-		if h.h.name == "ip" && headerLength(b, b.Fun(FunLoad, 8, bv.Fact{}, p.c.at(h.base, h.at))) == t {
+		if h.h.name == "ip" && headerLength(b, b.Fun(pathcond.FunLoad, 8, bv.Fact{}, p.c.at(h.base, h.at))) == t {
 			return h
 		}
 	}
@@ -232,7 +243,7 @@ func (p *printer) isLeaf(t bv.Term) bool {
 	case bv.OpBSwap:
 		return p.isLeaf(b.Args(t)[0])
 	case bv.OpFun:
-		if b.K(t) == FunLoad {
+		if b.K(t) == pathcond.FunLoad {
 			base, _ := b.SplitAdd(b.Args(t)[0])
 			if base == 0 {
 				return true
@@ -305,7 +316,7 @@ func (p *printer) print(t bv.Term, force bool) text {
 	case bv.OpFun:
 		return leafText(p.function(t), w)
 	case bv.OpBSwap:
-		if b.Op(args[0]) == bv.OpFun && b.K(args[0]) == FunLoad {
+		if b.Op(args[0]) == bv.OpFun && b.K(args[0]) == pathcond.FunLoad {
 			if s, swapped := p.load(args[0]); swapped {
 				return leafText(s, w)
 			}
@@ -487,11 +498,11 @@ func (p *printer) constant(k uint64, w int) text {
 
 func (p *printer) input(id uint64, w int) string {
 	switch id {
-	case InLen:
+	case pathcond.InLen:
 		return "pkt.len"
-	case InTime:
+	case pathcond.InTime:
 		return "time"
-	case InCoarse:
+	case pathcond.InCoarse:
 		return "time.coarse"
 	}
 	for name, i := range inputNamed {
@@ -500,10 +511,10 @@ func (p *printer) input(id uint64, w int) string {
 		}
 	}
 	switch {
-	case id >= InRand && id < InRand+maxRand:
-		return fmt.Sprintf("rand[%d]", id-InRand)
-	case id >= InVersion && id-InVersion < uint64(len(p.c.Versions.Counter)):
-		m, key := p.c.Versions.Key(int(id - InVersion))
+	case id >= pathcond.InRand && id < pathcond.InRand+pathcond.MaxRand:
+		return fmt.Sprintf("rand[%d]", id-pathcond.InRand)
+	case id >= pathcond.InVersion && id-pathcond.InVersion < uint64(len(p.c.Versions.Counter)):
+		m, key := p.c.Versions.Key(int(id - pathcond.InVersion))
 		if isIndexed(p.c.S.Maps[m].Spec()) && len(key) == 4 {
 			k := uint32(key[0]) | uint32(key[1])<<8 | uint32(key[2])<<16 | uint32(key[3])<<24
 			return fmt.Sprintf("map %s[%d] version", p.c.mapName(m), k)
@@ -516,25 +527,25 @@ func (p *printer) input(id uint64, w int) string {
 func (p *printer) function(t bv.Term) string {
 	b, c := p.b, p.c
 	args := b.Args(t)
-	id, arg := funParts(b.K(t))
+	id, arg := pathcond.FunParts(b.K(t))
 	switch id {
-	case FunLoad:
+	case pathcond.FunLoad:
 		s, swapped := p.load(t)
 		if swapped && b.Width(t) > 8 {
 			return "le(" + s + ")"
 		}
 		return s
-	case FunLookup:
+	case pathcond.FunLookup:
 		return p.entry(arg, args)
-	case FunCount:
+	case pathcond.FunCount:
 		return "map " + c.mapName(arg) + " count"
-	case FunRoom:
+	case pathcond.FunRoom:
 		return "map " + c.mapName(arg) + " room(" + p.expr(args[0], false).s + ")"
-	case FunPresent:
+	case pathcond.FunPresent:
 		return p.entry(arg, args) + " occupied"
-	case FunOpaque:
+	case pathcond.FunOpaque:
 		return fmt.Sprintf("opaque(%d, %d)", arg, b.Width(t))
-	case FunFib:
+	case pathcond.FunFib:
 		flags, _ := b.IsConst(args[len(args)-1])
 		s := fmt.Sprintf("fib[flags = %d, %s]", flags, p.bytes(args[:len(args)-1]))
 		if arg == 0 {
@@ -705,7 +716,7 @@ func fieldWord(path string) bool {
 // fieldOf is the header field that a load is all of, or nil.
 func (p *printer) fieldOf(t bv.Term) (h *placed, f *headerField) {
 	b := p.b
-	if b.Op(t) != bv.OpFun || b.K(t) != FunLoad {
+	if b.Op(t) != bv.OpFun || b.K(t) != pathcond.FunLoad {
 		return nil, nil
 	}
 	base, k := b.SplitAdd(b.Args(t)[0])
@@ -725,7 +736,7 @@ func (p *printer) fieldOf(t bv.Term) (h *placed, f *headerField) {
 // than one.
 func (p *printer) wire(t bv.Term) bool {
 	b := p.b
-	if _, named := p.names[t]; named || b.Op(t) != bv.OpFun || b.K(t) != FunLoad || b.Width(t) == 8 {
+	if _, named := p.names[t]; named || b.Op(t) != bv.OpFun || b.K(t) != pathcond.FunLoad || b.Width(t) == 8 {
 		return false
 	}
 	_, swapped := p.load(t)
@@ -769,7 +780,7 @@ func (p *printer) pred(t bv.Term, want bool) string {
 		case bv.OpConst:
 			return pick((b.K(t) == 1) == want, "true", "false")
 		case bv.OpFun:
-			if id, m := funParts(b.K(t)); id == FunPresent {
+			if id, m := pathcond.FunParts(b.K(t)); id == pathcond.FunPresent {
 				return p.entry(m, args) + pick(want, " occupied", " vacant")
 			}
 		}
@@ -921,7 +932,7 @@ func (p *printer) bitField(x bv.Term, k uint64, sym string) (string, bool) {
 		return "", false
 	}
 	a := b.Args(x)
-	if _, ok := b.IsConst(a[1]); !ok || b.Op(a[0]) != bv.OpFun || b.K(a[0]) != FunLoad {
+	if _, ok := b.IsConst(a[1]); !ok || b.Op(a[0]) != bv.OpFun || b.K(a[0]) != pathcond.FunLoad {
 		return "", false
 	}
 	w := b.Width(x)
@@ -947,8 +958,8 @@ func (p *printer) lookedUp(x bv.Term, k uint64, want bool) (string, bool) {
 	if b.Op(x) != bv.OpFun {
 		return "", false
 	}
-	id, m := funParts(b.K(x))
-	if id != FunLookup {
+	id, m := pathcond.FunParts(b.K(x))
+	if id != pathcond.FunLookup {
 		return "", false
 	}
 	s := p.expr(x, false).s

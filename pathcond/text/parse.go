@@ -1,4 +1,4 @@
-package pathcond
+package text
 
 import (
 	"encoding/hex"
@@ -10,11 +10,12 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 )
 
-// Parse reads a condition in the form [Compiler.Format] prints, one statement a
-// line or separated by semicolons:
+// Parse reads a condition of c in the form [Format] prints, one statement a line
+// or separated by semicolons:
 //
 //	layout ip@14 tcp@(14 + (ip.vihl & 0xf) * 4)
 //	let flow = map flows[ip.src, ip.dst, hex(0600)]
@@ -25,9 +26,9 @@ import (
 // Numbers are unsigned; operands of different widths meet at the wider one.
 // Packet fields are in network order, le(...) turns them round, map values are
 // in the machine's order. The error is an *ebpf.SyntaxError.
-func (c *Compiler) Parse(text string) ([]Pred, error) {
-	sc := newScope(c)
-	var out []Pred
+func Parse(c *pathcond.Compiler, text string) ([]pathcond.Pred, error) {
+	sc := newScope(words{c})
+	var out []pathcond.Pred
 	for n, line := range strings.Split(text, "\n") {
 		line = ebpf.StripComment(line)
 		col := 0
@@ -49,12 +50,12 @@ func (c *Compiler) Parse(text string) ([]Pred, error) {
 
 // scope is what the names in a condition mean.
 type scope struct {
-	c    *Compiler
+	c    words
 	lets map[string]bv.Term
 	l    layout
 }
 
-func newScope(c *Compiler) *scope {
+func newScope(c words) *scope {
 	return &scope{c: c, lets: map[string]bv.Term{}, l: c.ethernet()}
 }
 
@@ -68,7 +69,7 @@ func (sc *scope) header(name string) *placed {
 }
 
 // statement reads one statement: a layout, a let, or a predicate (ok).
-func (sc *scope) statement(s string) (p Pred, ok bool, err *ebpf.SyntaxError) {
+func (sc *scope) statement(s string) (p pathcond.Pred, ok bool, err *ebpf.SyntaxError) {
 	r := &reader{sc: sc, b: sc.c.B, s: s}
 	defer func() {
 		if e := recover(); e != nil {
@@ -76,11 +77,11 @@ func (sc *scope) statement(s string) (p Pred, ok bool, err *ebpf.SyntaxError) {
 			if !is {
 				panic(e)
 			}
-			p, ok, err = Pred{}, false, se
+			p, ok, err = pathcond.Pred{}, false, se
 		}
 	}()
 	if r.end() {
-		return Pred{}, false, nil
+		return pathcond.Pred{}, false, nil
 	}
 	switch {
 	case r.isWord("layout"):
@@ -101,13 +102,13 @@ func (sc *scope) statement(s string) (p Pred, ok bool, err *ebpf.SyntaxError) {
 	default:
 		t := r.predicate()
 		r.last()
-		p = Pred{Term: t, Want: true}
+		p = pathcond.Pred{Term: t, Want: true}
 		if r.b.Op(t) == bv.OpNot {
 			p.Term, p.Want = r.b.Args(t)[0], false
 		}
 		return p, true, nil
 	}
-	return Pred{}, false, nil
+	return pathcond.Pred{}, false, nil
 }
 
 var reserved = map[string]bool{"pkt": true, "map": true, "prog": true, "fib": true, "time": true, "boot": true,
@@ -588,7 +589,7 @@ func (r *reader) primary() *expr {
 			if !r.isWord("len") {
 				r.fail("len expected")
 			}
-			return leaf(r.sc.c.inputTerm(InLen))
+			return leaf(r.sc.c.inputTerm(pathcond.InLen))
 		}
 		return leaf(r.slice(0, r.sc.c.data(), vm.MaxLinear, true))
 	case "mem":
@@ -613,14 +614,14 @@ func (r *reader) primary() *expr {
 			if !r.isWord("coarse") {
 				r.fail("coarse expected")
 			}
-			return leaf(r.sc.c.inputTerm(InCoarse))
+			return leaf(r.sc.c.inputTerm(pathcond.InCoarse))
 		}
-		return leaf(r.sc.c.inputTerm(InTime))
+		return leaf(r.sc.c.inputTerm(pathcond.InTime))
 	case "rand":
 		r.need("[")
-		n := r.small(maxRand - 1)
+		n := r.small(pathcond.MaxRand - 1)
 		r.need("]")
-		return leaf(r.sc.c.inputTerm(InRand + uint64(n)))
+		return leaf(r.sc.c.inputTerm(pathcond.InRand + uint64(n)))
 	case "le", "bswap":
 		r.need("(")
 		e := r.expr()
@@ -663,7 +664,7 @@ func (r *reader) primary() *expr {
 		if n == 0 {
 			r.fail("a width of 0")
 		}
-		return leaf(b.Fun(fun(FunOpaque, k), n, bv.Fact{Opaque: true}))
+		return leaf(b.Fun(pathcond.Fun(pathcond.FunOpaque, k), n, bv.Fact{Opaque: true}))
 	case "raw":
 		return leaf(r.raw(col))
 	case "true", "false":
@@ -706,17 +707,17 @@ func (r *reader) cast(e *expr, n int, signed bool, col int) bv.Term {
 // swap reverses bytes.
 func (r *reader) swap(t bv.Term) bv.Term { return r.b.BSwap(t) }
 
-var inputNamed = map[string]uint64{"boot": InBoot, "jiffies": InJiffies, "cpu": InCPU, "ifindex": InIfindex,
-	"rxq": InQueue, "egress": InEgress}
+var inputNamed = map[string]uint64{"boot": pathcond.InBoot, "jiffies": pathcond.InJiffies, "cpu": pathcond.InCPU, "ifindex": pathcond.InIfindex,
+	"rxq": pathcond.InQueue, "egress": pathcond.InEgress}
 
 // inputTerm is an input with its width and what is known of it.
-func (c *Compiler) inputTerm(id uint64) bv.Term {
+func (c words) inputTerm(id uint64) bv.Term {
 	switch {
-	case id == InLen:
+	case id == pathcond.InLen:
 		return c.B.Input(id, 64, bv.Fact{Min: vm.MinPacket, Max: vm.MaxLinear})
-	case id == InCPU:
+	case id == pathcond.InCPU:
 		return c.B.Input(id, 64, bv.Fact{Max: uint64(max(c.S.Opt.CPUs, 1)) - 1})
-	case id == InIfindex, id == InQueue, id == InEgress, id >= InRand && id < InRand+maxRand:
+	case id == pathcond.InIfindex, id == pathcond.InQueue, id == pathcond.InEgress, id >= pathcond.InRand && id < pathcond.InRand+pathcond.MaxRand:
 		return c.B.Input(id, 32, bv.Fact{})
 	}
 	return c.B.Input(id, 64, bv.Fact{})
@@ -731,7 +732,7 @@ func headerLength(b *bv.Builder, vihl bv.Term) bv.Term {
 // load is n bytes at an address, as the machine reads them; swapped for
 // network order.
 func (r *reader) load(addr bv.Term, n int, swapped bool) bv.Term {
-	t := r.b.Fun(FunLoad, 8*n, bv.Fact{}, addr)
+	t := r.b.Fun(pathcond.FunLoad, 8*n, bv.Fact{}, addr)
 	if swapped {
 		t = r.swap(t)
 	}
@@ -828,13 +829,13 @@ func (r *reader) mapExpr(col int) *expr {
 		return r.leaf(r.b.Const(vm.MapPtr(m), 64), col)
 	}
 	if r.isWord("count") {
-		return r.leaf(r.b.Fun(fun(FunCount, m), 64, bv.Fact{Max: uint64(c.S.Maps[m].Spec().Max)}), col)
+		return r.leaf(r.b.Fun(pathcond.Fun(pathcond.FunCount, m), 64, bv.Fact{Max: uint64(c.S.Maps[m].Spec().Max)}), col)
 	}
 	if r.isWord("room") {
 		r.need("(")
 		size := r.value(64)
 		r.need(")")
-		return r.leaf(r.b.Fun(fun(FunRoom, m), 64, bv.Fact{}, size), col)
+		return r.leaf(r.b.Fun(pathcond.Fun(pathcond.FunRoom, m), 64, bv.Fact{}, size), col)
 	}
 	r.need("[")
 	spec := c.S.Maps[m].Spec()
@@ -856,13 +857,13 @@ func (r *reader) mapExpr(col int) *expr {
 			r.failAt(at, "map %q holds no targets of redirects", name)
 		}
 		r.isWord(w)
-		t := r.b.Fun(fun(FunPresent, m), 1, bv.Fact{}, key[0])
+		t := r.b.Fun(pathcond.Fun(pathcond.FunPresent, m), 1, bv.Fact{}, key[0])
 		if w == "vacant" {
 			t = r.b.Not(t)
 		}
 		return r.leaf(t, col)
 	}
-	return r.leaf(r.postfix(m, c.element(m, key), key), col)
+	return r.leaf(r.postfix(m, c.Element(m, key), key), col)
 }
 
 const maxKey = 512 // bytes (MAX_BPF_STACK: a key stands on the stack)
@@ -912,7 +913,7 @@ func (r *reader) version(m int, key []bv.Term, at int) bv.Term {
 			v >>= 8
 		}
 	}
-	return r.sc.c.inputTerm(InVersion + uint64(r.sc.c.Versions.Watch(m, raw)))
+	return r.sc.c.inputTerm(pathcond.InVersion + uint64(r.sc.c.Versions.Watch(m, raw)))
 }
 
 // part is some bytes of a key, in the order of memory.
@@ -1036,10 +1037,10 @@ func (r *reader) fib() bv.Term {
 	at := r.at
 	w := r.ident()
 	if w == "rc" {
-		return r.b.Fun(fun(FunFib, 0), 64, bv.Fact{}, args...)
+		return r.b.Fun(pathcond.Fun(pathcond.FunFib, 0), 64, bv.Fact{}, args...)
 	}
 	if len(w) == 2 && w[0] == 'w' && w[1] >= '0' && w[1] < '8' {
-		return r.b.Fun(fun(FunFib, int(w[1]-'0')+1), 64, bv.Fact{}, args...)
+		return r.b.Fun(pathcond.Fun(pathcond.FunFib, int(w[1]-'0')+1), 64, bv.Fact{}, args...)
 	}
 	r.failAt(at, "rc or w0 to w7 expected")
 	return 0
@@ -1065,12 +1066,12 @@ func (r *reader) raw(col int) bv.Term {
 	r.need(")")
 	if op == bv.OpFun {
 		// The evaluator trusts the arguments of a function.
-		if id, _ := funParts(k); id != FunLoad || len(args) != 1 || r.b.Width(args[0]) != 64 || width%8 != 0 {
+		if id, _ := pathcond.FunParts(k); id != pathcond.FunLoad || len(args) != 1 || r.b.Width(args[0]) != 64 || width%8 != 0 {
 			r.failAt(col, "functions have forms of their own")
 		}
 	}
 	if op == bv.OpInput {
-		if t := r.sc.c.inputTerm(k); r.b.Width(t) != width || k >= InVersion {
+		if t := r.sc.c.inputTerm(k); r.b.Width(t) != width || k >= pathcond.InVersion {
 			r.failAt(col, "no such input")
 		}
 	}

@@ -1,26 +1,31 @@
-package pathcond
+package text
 
-// Minimal drops the predicates of a condition that follow from the others:
+import (
+	"jitnic/pathcond"
+	"jitnic/pathcond/bv"
+)
+
+// Minimal drops the predicates of a condition over b that follow from the others:
 // `pkt.len >= 14` where `pkt.len >= 34` stays, `eth.type != 0x8100` where
 // `eth.type == 0x0800` stays. What is left is equivalent, in the same order,
 // and each predicate is one of the condition's own.
-func (c *Compiler) Minimal(cond []Pred) []Pred {
-	keep := append([]Pred(nil), cond...)
+func Minimal(b *bv.Builder, cond []pathcond.Pred) []pathcond.Pred {
+	keep := append([]pathcond.Pred(nil), cond...)
 	// From the end: what those behind it imply. Recording has left out what
 	// those before it imply, but not every condition comes from there.
-	keep = c.sweep(keep, true)
-	keep = c.sweep(keep, false)
+	keep = sweep(b, keep, true)
+	keep = sweep(b, keep, false)
 	if len(keep) > maxLeaveOneOut {
 		return keep
 	}
 	for i := 0; i < len(keep); i++ {
-		f := newFacts(c.B)
+		f := pathcond.NewFacts(b)
 		for j, p := range keep {
 			if j != i {
-				f.learn(p.Term, p.Want)
+				f.Learn(p.Term, p.Want)
 			}
 		}
-		if v, ok := f.known(keep[i].Term); ok && v == keep[i].Want {
+		if v, ok := f.Known(keep[i].Term); ok && v == keep[i].Want {
 			keep = append(keep[:i], keep[i+1:]...)
 			i--
 		}
@@ -33,8 +38,8 @@ func (c *Compiler) Minimal(cond []Pred) []Pred {
 const maxLeaveOneOut = 256
 
 // sweep keeps what doesn't follow from what was kept so far.
-func (c *Compiler) sweep(cond []Pred, backward bool) []Pred {
-	f := newFacts(c.B)
+func sweep(b *bv.Builder, cond []pathcond.Pred, backward bool) []pathcond.Pred {
+	f := pathcond.NewFacts(b)
 	drop := make([]bool, len(cond))
 	for k := range cond {
 		i := k
@@ -42,11 +47,11 @@ func (c *Compiler) sweep(cond []Pred, backward bool) []Pred {
 			i = len(cond) - 1 - k
 		}
 		p := cond[i]
-		if v, ok := f.known(p.Term); ok && v == p.Want {
+		if v, ok := f.Known(p.Term); ok && v == p.Want {
 			drop[i] = true
 			continue
 		}
-		f.learn(p.Term, p.Want)
+		f.Learn(p.Term, p.Want)
 	}
 	out := cond[:0]
 	for i, p := range cond {

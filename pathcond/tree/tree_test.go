@@ -1,4 +1,4 @@
-package pathcond
+package tree
 
 import (
 	"encoding/binary"
@@ -8,6 +8,7 @@ import (
 
 	"jitnic/host/loader"
 	"jitnic/host/vm"
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 )
 
@@ -27,7 +28,7 @@ func emptyState(t testing.TB, n int) *vm.State {
 
 // field is n bytes of the packet at a fixed offset, as a term.
 func field(b *bv.Builder, s *vm.State, off uint64, n int) bv.Term {
-	return b.Fun(FunLoad, 8*n, bv.Fact{}, b.Const(s.Buf+vm.Headroom+off, 64))
+	return b.Fun(pathcond.FunLoad, 8*n, bv.Fact{}, b.Const(s.Buf+vm.Headroom+off, 64))
 }
 
 // manyPaths makes a tree of n paths: 16 protocols by one field each of 64 ports
@@ -36,28 +37,28 @@ func field(b *bv.Builder, s *vm.State, off uint64, n int) bv.Term {
 func manyPaths(t testing.TB, n int) (*Tree, *vm.State, [][]byte) {
 	s := emptyState(t, 64)
 	b := bv.NewBuilder()
-	tree := NewTree(b, &Env{S: s})
+	tree := New(b, &pathcond.Env{S: s})
 	rng := rand.New(rand.NewPCG(1, 2))
 	proto, port, bitsField := field(b, s, 12, 2), field(b, s, 36, 2), field(b, s, 40, 4)
 	var pkts [][]byte
 	for id := 0; id < n; id++ {
-		var cond []Pred
+		var cond []pathcond.Pred
 		pkt := make([]byte, 64)
 		p, q, rest := id%16, id/16%64, id/1024
 		for k := 0; k <= p; k++ {
-			cond = append(cond, Pred{Term: b.Bin(bv.OpEq, proto, b.Const(uint64(k), 16)), Want: k == p})
+			cond = append(cond, pathcond.Pred{Term: b.Bin(bv.OpEq, proto, b.Const(uint64(k), 16)), Want: k == p})
 		}
 		for k := 0; k <= q; k++ {
-			cond = append(cond, Pred{Term: b.Bin(bv.OpEq, port, b.Const(uint64(k), 16)), Want: k == q})
+			cond = append(cond, pathcond.Pred{Term: b.Bin(bv.OpEq, port, b.Const(uint64(k), 16)), Want: k == q})
 		}
 		for k := 0; 1024<<k < n; k++ {
 			bit := b.Extract(bitsField, k, 1)
-			cond = append(cond, Pred{Term: bit, Want: rest>>k&1 == 1})
+			cond = append(cond, pathcond.Pred{Term: bit, Want: rest>>k&1 == 1})
 		}
 		binary.LittleEndian.PutUint16(pkt[12:], uint16(p))
 		binary.LittleEndian.PutUint16(pkt[36:], uint16(q))
 		binary.LittleEndian.PutUint32(pkt[40:], uint32(rest))
-		if err := tree.Insert(&Path{Cond: cond}, int32(id)); err != nil {
+		if err := tree.Insert(&pathcond.Path{Cond: cond}, int32(id)); err != nil {
 			t.Fatal(err)
 		}
 		if len(pkts) < 4096 || rng.IntN(n) < 4096 {
@@ -95,17 +96,17 @@ func TestMatchManyPaths(t *testing.T) {
 func TestInsertRefusesOverlap(t *testing.T) {
 	s := emptyState(t, 64)
 	b := bv.NewBuilder()
-	tree := NewTree(b, &Env{S: s})
-	is := func(off, v uint64) Pred {
-		return Pred{Term: b.Bin(bv.OpEq, field(b, s, off, 1), b.Const(v, 8)), Want: true}
+	tree := New(b, &pathcond.Env{S: s})
+	is := func(off, v uint64) pathcond.Pred {
+		return pathcond.Pred{Term: b.Bin(bv.OpEq, field(b, s, off, 1), b.Const(v, 8)), Want: true}
 	}
-	if err := tree.Insert(&Path{Cond: []Pred{is(0, 1)}}, 0); err != nil {
+	if err := tree.Insert(&pathcond.Path{Cond: []pathcond.Pred{is(0, 1)}}, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := tree.Insert(&Path{Cond: []Pred{is(1, 1)}}, 1); err == nil {
+	if err := tree.Insert(&pathcond.Path{Cond: []pathcond.Pred{is(1, 1)}}, 1); err == nil {
 		t.Error("pkt[1] == 1 overlaps pkt[0] == 1 and was inserted")
 	}
-	if err := tree.Insert(&Path{Cond: []Pred{is(0, 2)}}, 2); err != nil {
+	if err := tree.Insert(&pathcond.Path{Cond: []pathcond.Pred{is(0, 2)}}, 2); err != nil {
 		t.Errorf("pkt[0] == 2: %v", err)
 	}
 }
@@ -136,11 +137,11 @@ func TestDifferencesAreDisjoint(t *testing.T) {
 	for _, order := range [][2]uint64{{0, 7}, {7, 0}} {
 		s := emptyState(t, 64)
 		b := bv.NewBuilder()
-		tree := NewTree(b, &Env{S: s})
+		tree := New(b, &pathcond.Env{S: s})
 		x, y := field(b, s, 12, 2), field(b, s, 36, 2)
 		for id, c := range order {
 			eq := b.Bin(bv.OpEq, b.Bin(bv.OpSub, x, y), b.Const(c, 16))
-			if err := tree.Insert(&Path{Cond: []Pred{{Term: eq, Want: true}}}, int32(id)); err != nil {
+			if err := tree.Insert(&pathcond.Path{Cond: []pathcond.Pred{{Term: eq, Want: true}}}, int32(id)); err != nil {
 				t.Errorf("differences %v: %v", order, err)
 			}
 		}

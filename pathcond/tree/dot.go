@@ -1,9 +1,10 @@
-package pathcond
+package tree
 
 import (
 	"bufio"
 	"fmt"
 	"io"
+	"jitnic/pathcond"
 	"strings"
 )
 
@@ -13,11 +14,10 @@ const (
 	dotContext = 2000 // nodes up to which predicates are named by what leads to them
 )
 
-// Dot writes the tree as a graph for graphviz: a box for each predicate in
-// header-field words, solid edges where it holds and dashed ones where it
-// doesn't, and an ellipse for each path, labelled by leaf. c is the compiler
-// whose conditions the tree holds.
-func (t *Tree) Dot(w io.Writer, c *Compiler, leaf func(id int32) string) error {
+// Dot writes the tree as a graph for graphviz: a box for each predicate, solid edges where it holds and dashed ones where it
+// doesn't, and an ellipse for each path, labelled by leaf. words prints a
+// predicate, given those that lead to it; of a large tree, given none.
+func (t *Tree) Dot(w io.Writer, words func(context []pathcond.Pred, p pathcond.Pred) string, leaf func(id int32) string) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprint(out, "digraph guards {\n\tnode [shape=box, fontname=\"monospace\", fontsize=10];\n\tedge [fontname=\"monospace\", fontsize=9];\n")
 	seen := map[int32]bool{}
@@ -27,8 +27,8 @@ func (t *Tree) Dot(w io.Writer, c *Compiler, leaf func(id int32) string) error {
 		}
 		return fmt.Sprintf("n%d", int32(r))
 	}
-	var walk func(r ref, context []Pred)
-	walk = func(r ref, context []Pred) {
+	var walk func(r ref, context []pathcond.Pred)
+	walk = func(r ref, context []pathcond.Pred) {
 		if r == none {
 			return
 		}
@@ -40,28 +40,26 @@ func (t *Tree) Dot(w io.Writer, c *Compiler, leaf func(id int32) string) error {
 			return
 		}
 		term := t.from[r].term
-		p := Pred{Term: term, Want: true}
+		p := pathcond.Pred{Term: term, Want: true}
 		if len(t.nodes) > dotContext {
 			context = nil
 		}
-		// The predicate first, then what its names stand for: the cut takes those.
-		ls := c.lines(c.layoutOf(context), []Pred{p}, false)
-		words := strings.Join(append(ls[len(ls)-1:], ls[:len(ls)-1]...), "; ")
-		if cut := []rune(words); len(cut) > dotLabel {
-			words = string(cut[:dotLabel]) + "…"
+		label := words(context, p)
+		if cut := []rune(label); len(cut) > dotLabel {
+			label = string(cut[:dotLabel]) + "…"
 		}
-		fmt.Fprintf(out, "\t%s [label=%s];\n", name(r), quoteDot(words))
+		fmt.Fprintf(out, "\t%s [label=%s];\n", name(r), quoteDot(label))
 		for _, v := range []bool{true, false} {
+			edge, style := "yes", ""
+			if !v {
+				edge, style = "no", ", style=dashed"
+			}
 			to := *t.child(int32(r), v)
 			if to == none {
 				continue
 			}
-			style := ""
-			if !v {
-				style = ", style=dashed"
-			}
-			fmt.Fprintf(out, "\t%s -> %s [label=%s%s];\n", name(r), name(to), quoteDot(pick(v, "yes", "no")), style)
-			walk(to, append(context[:len(context):len(context)], Pred{Term: term, Want: v}))
+			fmt.Fprintf(out, "\t%s -> %s [label=%s%s];\n", name(r), name(to), quoteDot(edge), style)
+			walk(to, append(context[:len(context):len(context)], pathcond.Pred{Term: term, Want: v}))
 		}
 	}
 	walk(t.root, nil)

@@ -1,10 +1,11 @@
-package pathcond
+package text
 
 import (
 	"strconv"
 	"strings"
 
 	"jitnic/host/vm"
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 )
 
@@ -128,16 +129,16 @@ func (l *layout) add(h *header, base bv.Term, at uint64) {
 }
 
 // data is the address of the first byte of every packet.
-func (c *Compiler) data() uint64 { return c.S.Buf + vm.Headroom }
+func (c words) data() uint64 { return c.S.Buf + vm.Headroom }
 
 // ethernet is the layout every packet has.
-func (c *Compiler) ethernet() layout {
+func (c words) ethernet() layout {
 	var l layout
 	l.add(headerNamed("eth"), 0, c.data())
 	return l
 }
 
-func (c *Compiler) at(base bv.Term, off uint64) bv.Term {
+func (c words) at(base bv.Term, off uint64) bv.Term {
 	if base == 0 {
 		return c.B.Const(off, 64)
 	}
@@ -146,14 +147,14 @@ func (c *Compiler) at(base bv.Term, off uint64) bv.Term {
 
 // layoutOf finds where the headers lie that a condition speaks of: it follows
 // the types and protocol numbers the condition fixes.
-func (c *Compiler) layoutOf(cond []Pred) layout {
+func (c words) layoutOf(cond []pathcond.Pred) layout {
 	l := c.ethernet()
 	if len(cond) == 0 {
 		return l
 	}
-	w := &layoutWalk{c: c, f: newFacts(c.B), l: l, seen: map[bv.Term]bool{}}
+	w := &layoutWalk{c: c, f: pathcond.NewFacts(c.B), l: l, seen: map[bv.Term]bool{}}
 	for _, p := range cond {
-		w.f.learn(p.Term, p.Want)
+		w.f.Learn(p.Term, p.Want)
 		w.bases(p.Term)
 	}
 	w.ether()
@@ -161,8 +162,8 @@ func (c *Compiler) layoutOf(cond []Pred) layout {
 }
 
 type layoutWalk struct {
-	c    *Compiler
-	f    *facts
+	c    words
+	f    *pathcond.Facts
 	l    layout
 	seen map[bv.Term]bool
 	vars []bv.Term // variable parts of packet addresses in the condition, oldest first
@@ -178,7 +179,7 @@ func (w *layoutWalk) bases(t bv.Term) {
 	for _, a := range b.Args(t) {
 		w.bases(a)
 	}
-	if b.Op(t) == bv.OpFun && b.K(t) == FunLoad {
+	if b.Op(t) == bv.OpFun && b.K(t) == pathcond.FunLoad {
 		base, off := b.SplitAdd(b.Args(t)[0])
 		if d := off - w.c.data(); base != 0 && d <= vm.MaxLinear {
 			for _, v := range w.vars {
@@ -195,8 +196,8 @@ func (w *layoutWalk) bases(t bv.Term) {
 // condition fixes it.
 func (w *layoutWalk) field(base bv.Term, off uint64, n int) (uint64, bool) {
 	b := w.c.B
-	t := b.BSwap(b.Fun(FunLoad, 8*n, bv.Fact{}, w.c.at(base, off)))
-	lo, hi := w.f.bounds(t)
+	t := b.BSwap(b.Fun(pathcond.FunLoad, 8*n, bv.Fact{}, w.c.at(base, off)))
+	lo, hi := w.f.Bounds(t)
 	return lo, lo == hi
 }
 
@@ -238,7 +239,7 @@ func (w *layoutWalk) visit(t bv.Term, f func(addr bv.Term), seen map[bv.Term]boo
 	case bv.OpInput:
 		f(0)
 	case bv.OpFun:
-		if b.K(t) == FunLoad {
+		if b.K(t) == pathcond.FunLoad {
 			f(b.Args(t)[0])
 		} else {
 			f(0)
@@ -281,11 +282,11 @@ func (w *layoutWalk) ipv4(base bv.Term, at uint64) {
 	if !ok {
 		return
 	}
-	first := b.Fun(FunLoad, 8, bv.Fact{}, w.c.at(base, at))
+	first := b.Fun(pathcond.FunLoad, 8, bv.Fact{}, w.c.at(base, at))
 	ihl := b.Bin(bv.OpAnd, first, b.Const(15, 8))
 	if v, ok := w.field(base, at, 1); ok {
 		w.transport(proto, base, at+v&15*4)
-	} else if lo, hi := w.f.bounds(ihl); lo == hi {
+	} else if lo, hi := w.f.Bounds(ihl); lo == hi {
 		w.transport(proto, base, at+lo*4)
 	} else if v, ok := w.stride(base, at); ok {
 		w.transport(proto, v, at)
@@ -309,7 +310,7 @@ func (w *layoutWalk) ipv6(base bv.Term, at uint64) {
 			// Which one it is may not be fixed: they begin alike.
 			w.l.add(headerNamed("ext"), base, at)
 			next, ok = w.field(base, at, 1)
-			if lo, _ := w.f.bounds(v); lo < 8 { // the first 8 bytes aren't counted in
+			if lo, _ := w.f.Bounds(v); lo < 8 { // the first 8 bytes aren't counted in
 				at += 8
 			}
 			base = v

@@ -1,9 +1,11 @@
-package pathcond
+package text
 
 import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,9 +23,9 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-var update = flag.Bool("update", false, "write the condition, minimal and trace sections of testdata/text")
+var update = flag.Bool("update", false, "write the condition, minimal and trace sections of testdata")
 
-// golden is one file of testdata/text: a program (its text, or the name of a
+// golden is one file of testdata: a program (its text, or the name of a
 // sample), its maps, a packet, and what becomes of it: the whole condition, the
 // minimal one, the trace. Packets under "good" satisfy the condition too, those
 // under "bad" must not.
@@ -162,9 +164,9 @@ func specIndex(specs []*maps.Spec) func(string) (int, bool) {
 }
 
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/text/*.txtar")
+	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
-		t.Fatal("no files in testdata/text", err)
+		t.Fatal("no files in testdata", err)
 	}
 	for _, f := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) {
@@ -188,16 +190,16 @@ func runGolden(t *testing.T, file string, ar *txtar.Archive) {
 		t.Fatal("no packet")
 	}
 	// The last packet is the one; those before it prepare the maps.
-	var p *Path
+	var p *pathcond.Path
 	for _, in := range pkts {
-		r.tree = NewTree(r.c.B, &Env{S: r.s, Versions: r.c.Versions})
+		r.tree = tree.New(r.c.B, &pathcond.Env{S: r.s, Versions: r.c.Versions})
 		if p = r.packet(&in); p == nil {
 			t.Fatalf("packet %x: refused", in.Data)
 		}
 	}
 	c := r.c
-	least := c.Minimal(p.Cond)
-	got := map[string]string{"condition": c.Format(p.Cond), "minimal": c.Format(least)}
+	least := Minimal(c.B, p.Cond)
+	got := map[string]string{"condition": Format(c.Compiler, p.Cond), "minimal": Format(c.Compiler, least)}
 	name := func(i int) string { return r.s.Maps[i].Spec().Name }
 	if p.Abort != nil {
 		got["trace"] = "# " + p.Abort.Error() + "\n"
@@ -231,8 +233,8 @@ func runGolden(t *testing.T, file string, ar *txtar.Archive) {
 			t.Fatal(err)
 		}
 	}
-	for text, cond := range map[string][]Pred{got["condition"]: p.Cond, got["minimal"]: least} {
-		back, err := c.Parse(text)
+	for text, cond := range map[string][]pathcond.Pred{got["condition"]: p.Cond, got["minimal"]: least} {
+		back, err := Parse(c.Compiler, text)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, text)
 		}

@@ -1,4 +1,4 @@
-package pathcond
+package text
 
 import (
 	"math/rand/v2"
@@ -9,6 +9,7 @@ import (
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 
 	cebpf "github.com/cilium/ebpf"
@@ -17,7 +18,7 @@ import (
 
 // textCompiler is a compiler of an object with maps of several kinds, one with
 // a struct for a value and two of the same name.
-func textCompiler(t testing.TB) *Compiler {
+func textCompiler(t testing.TB) words {
 	u32 := &btf.Int{Name: "u32", Size: 4}
 	value := &btf.Struct{Name: "flow", Size: 16, Members: []btf.Member{
 		{Name: "state", Type: u32},
@@ -46,12 +47,12 @@ func textCompiler(t testing.TB) *Compiler {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	return NewCompiler(s, obj)
+	return words{pathcond.NewCompiler(s, obj)}
 }
 
 // termMaker makes random terms, simplified and as they stand, that share parts.
 type termMaker struct {
-	c    *Compiler
+	c    words
 	r    *rand.Rand
 	pool []bv.Term
 }
@@ -135,14 +136,14 @@ func (m *termMaker) load(w int) bv.Term {
 	n := w / 8
 	value := func(i int, key ...bv.Term) bv.Term {
 		size := int(c.S.Maps[i].Spec().ValueSize)
-		return b.Fun(FunLoad, w, bv.Fact{}, c.at2(c.element(i, key), uint64(r.IntN(size-n+1))))
+		return b.Fun(pathcond.FunLoad, w, bv.Fact{}, c.at2(c.Element(i, key), uint64(r.IntN(size-n+1))))
 	}
 	switch r.IntN(12) {
 	case 0, 1, 2, 3:
-		return b.Fun(FunLoad, w, bv.Fact{}, b.Const(c.data()+uint64(r.IntN(80)), 64))
+		return b.Fun(pathcond.FunLoad, w, bv.Fact{}, b.Const(c.data()+uint64(r.IntN(80)), 64))
 	case 4:
 		off := b.Bin(bv.OpShl, b.ZExt(m.load(8), 64), b.Const(2, 64))
-		return b.Fun(FunLoad, w, bv.Fact{}, b.Bin(bv.OpAdd, off, b.Const(c.data()+uint64(r.IntN(60)), 64)))
+		return b.Fun(pathcond.FunLoad, w, bv.Fact{}, b.Bin(bv.OpAdd, off, b.Const(c.data()+uint64(r.IntN(60)), 64)))
 	case 5:
 		return value(0, b.Concat(m.load(32), m.load(32)), m.load(32))
 	case 6:
@@ -157,13 +158,13 @@ func (m *termMaker) load(w int) bv.Term {
 	case 9:
 		return value(5, b.Concat(m.load(32), b.Const(24, 32)))
 	case 10:
-		return b.Fun(FunLoad, w, bv.Fact{}, b.Bin(bv.OpAdd, c.inputTerm(InLen), b.Const(c.data()-8, 64)))
+		return b.Fun(pathcond.FunLoad, w, bv.Fact{}, b.Bin(bv.OpAdd, c.inputTerm(pathcond.InLen), b.Const(c.data()-8, 64)))
 	}
-	ids := []uint64{InLen, InTime, InCoarse, InJiffies, InCPU, InIfindex, InQueue, InRand, InRand + 5}
+	ids := []uint64{pathcond.InLen, pathcond.InTime, pathcond.InCoarse, pathcond.InJiffies, pathcond.InCPU, pathcond.InIfindex, pathcond.InQueue, pathcond.InRand, pathcond.InRand + 5}
 	t := c.inputTerm(ids[r.IntN(len(ids))])
 	if r.IntN(6) == 0 {
 		i := r.IntN(2)
-		t = c.inputTerm(InVersion + uint64(c.Versions.Watch(i, make([]byte, c.S.Maps[i].Spec().KeySize))))
+		t = c.inputTerm(pathcond.InVersion + uint64(c.Versions.Watch(i, make([]byte, c.S.Maps[i].Spec().KeySize))))
 	}
 	return m.adapt(t, w)
 }
@@ -187,24 +188,24 @@ func (m *termMaker) pred(depth int) bv.Term {
 		mask := uint64(0xf0)
 		return b.Bin(bv.OpEq, b.Bin(bv.OpAnd, m.load(8), b.Const(mask, 8)), b.Const(0x40, 8))
 	case 9:
-		return b.Bin(bv.OpEq, b.Fun(fun(FunLookup, 0), 64, bv.Fact{}, b.Concat(b.Concat(m.of(16, depth), m.load(16)), m.of(32, 0)), m.load(32)), b.Const(0, 64))
+		return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(pathcond.FunLookup, 0), 64, bv.Fact{}, b.Concat(b.Concat(m.of(16, depth), m.load(16)), m.of(32, 0)), m.load(32)), b.Const(0, 64))
 	case 10:
-		return b.Fun(fun(FunPresent, 4), 1, bv.Fact{}, b.ZExt(m.load(16), 32))
+		return b.Fun(pathcond.Fun(pathcond.FunPresent, 4), 1, bv.Fact{}, b.ZExt(m.load(16), 32))
 	}
 	switch r.IntN(4) {
 	case 0:
-		return b.Bin(bv.OpULt, b.Fun(fun(FunCount, 0), 64, bv.Fact{Max: 8}), b.Const(uint64(1+r.IntN(8)), 64))
+		return b.Bin(bv.OpULt, b.Fun(pathcond.Fun(pathcond.FunCount, 0), 64, bv.Fact{Max: 8}), b.Const(uint64(1+r.IntN(8)), 64))
 	case 1:
-		return b.Bin(bv.OpEq, b.Fun(fun(FunLookup, 7), 64, bv.Fact{}, b.Const(uint64(r.IntN(4)), 32)), b.Const(uint64(r.IntN(4)), 64))
+		return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(pathcond.FunLookup, 7), 64, bv.Fact{}, b.Const(uint64(r.IntN(4)), 32)), b.Const(uint64(r.IntN(4)), 64))
 	case 2:
-		return b.Bin(bv.OpEq, b.Fun(fun(FunRoom, 6), 64, bv.Fact{}, b.Const(uint64(r.IntN(100)), 64)), b.Const(0, 64))
+		return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(pathcond.FunRoom, 6), 64, bv.Fact{}, b.Const(uint64(r.IntN(100)), 64)), b.Const(0, 64))
 	}
 	args := make([]bv.Term, 9)
 	for i := range args {
 		args[i] = b.Concat(m.load(32), m.load(32))
 	}
 	args[8] = b.Const(uint64(r.IntN(3)), 64)
-	return b.Bin(bv.OpEq, b.Fun(fun(FunFib, r.IntN(9)), 64, bv.Fact{}, args...), m.of(64, depth))
+	return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(pathcond.FunFib, r.IntN(9)), 64, bv.Fact{}, args...), m.of(64, depth))
 }
 
 // TestTextOfRandomTerms prints conditions of random terms and reads them back
@@ -216,12 +217,12 @@ func TestTextOfRandomTerms(t *testing.T) {
 		c := textCompiler(t)
 		m := &termMaker{c: c, r: rand.New(rand.NewPCG(seed, round))}
 		for range 40 {
-			var cond []Pred
+			var cond []pathcond.Pred
 			// Something that places headers, now and then.
 			b := c.B
 			field := func(off, n int, v uint64) {
-				t := b.BSwap(b.Fun(FunLoad, 8*n, bv.Fact{}, b.Const(c.data()+uint64(off), 64)))
-				cond = append(cond, Pred{Term: b.Bin(bv.OpEq, t, b.Const(v, 8*n)), Want: true})
+				t := b.BSwap(b.Fun(pathcond.FunLoad, 8*n, bv.Fact{}, b.Const(c.data()+uint64(off), 64)))
+				cond = append(cond, pathcond.Pred{Term: b.Bin(bv.OpEq, t, b.Const(v, 8*n)), Want: true})
 			}
 			switch m.r.IntN(4) {
 			case 0:
@@ -233,7 +234,7 @@ func TestTextOfRandomTerms(t *testing.T) {
 				field(24, 1, 17)
 			}
 			for range 1 + m.r.IntN(6) {
-				p := Pred{Term: m.pred(m.r.IntN(6)), Want: m.r.IntN(2) == 0}
+				p := pathcond.Pred{Term: m.pred(m.r.IntN(6)), Want: m.r.IntN(2) == 0}
 				if _, ok := b.IsConst(p.Term); ok {
 					continue
 				}
@@ -245,8 +246,8 @@ func TestTextOfRandomTerms(t *testing.T) {
 				}
 				cond = append(cond, p)
 			}
-			text := c.Format(cond)
-			back, err := c.Parse(text)
+			text := Format(c.Compiler, cond)
+			back, err := Parse(c.Compiler, text)
 			if err != nil {
 				t.Fatalf("seed %d, round %d: %v in\n%s", seed, round, err, text)
 			}
@@ -267,21 +268,21 @@ func FuzzParse(f *testing.F) {
 	f.Add("map flows[hex(000000000000000000000000)] version == 3\nmap ports[3] occupied\neth.dst[0:4] == 10.0.0.1")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := textCompiler(t)
-		cond, err := c.Parse(text)
+		cond, err := Parse(c.Compiler, text)
 		if err != nil {
 			return
 		}
-		ev := bv.NewEvaluator(c.B, &Env{S: c.S, Versions: c.Versions})
+		ev := bv.NewEvaluator(c.B, &pathcond.Env{S: c.S, Versions: c.Versions})
 		for _, p := range cond {
 			ev.Eval(p.Term) // whatever can be read can be evaluated
 		}
-		out := c.Format(cond)
-		back, err := c.Parse(out)
+		out := Format(c.Compiler, cond)
+		back, err := Parse(c.Compiler, out)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, out)
 		}
 		sameTerms(t, c, cond, back, out)
-		c.Minimal(cond)
+		Minimal(c.B, cond)
 	})
 }
 
@@ -324,7 +325,7 @@ func TestParseErrors(t *testing.T) {
 		"map ring[1] present":              `line 1: column 5: map "ring" has no keys to look up`,
 		"eth.type == 10.0.0":               `line 1: column 13: address of four bytes expected`,
 	} {
-		_, err := c.Parse(text)
+		_, err := Parse(c.Compiler, text)
 		if err == nil || err.Error() != want {
 			if len(text) > 60 {
 				text = text[:60] + "…"
@@ -339,7 +340,7 @@ func TestParseErrors(t *testing.T) {
 func TestTextOfDeepTerms(t *testing.T) {
 	c := textCompiler(t)
 	b := c.B
-	field := func(i int) bv.Term { return b.Fun(FunLoad, 16, bv.Fact{}, b.Const(c.data()+uint64(i%60), 64)) }
+	field := func(i int) bv.Term { return b.Fun(pathcond.FunLoad, 16, bv.Fact{}, b.Const(c.data()+uint64(i%60), 64)) }
 	wide := b.ZExt(field(0), 32)
 	for i := range 200 { // casts within casts, each part twice
 		wide = b.Bin(bv.OpAdd, b.Bin(bv.OpXor, wide, b.ZExt(field(i), 32)), b.Bin(bv.OpMul, wide, wide))
@@ -357,13 +358,13 @@ func TestTextOfDeepTerms(t *testing.T) {
 	for i := range 100 {
 		both = b.Bin(bv.OpEq, b.ZExt(both, 16), b.Bin(bv.OpXor, b.ZExt(both, 16), field(i)))
 	}
-	var cond []Pred
+	var cond []pathcond.Pred
 	for _, x := range []bv.Term{wide, casts, deep} {
-		cond = append(cond, Pred{Term: b.Bin(bv.OpULt, x, b.Const(7, b.Width(x))), Want: true})
+		cond = append(cond, pathcond.Pred{Term: b.Bin(bv.OpULt, x, b.Const(7, b.Width(x))), Want: true})
 	}
-	cond = append(cond, Pred{Term: both})
-	text := c.Format(cond)
-	back, err := c.Parse(text)
+	cond = append(cond, pathcond.Pred{Term: both})
+	text := Format(c.Compiler, cond)
+	back, err := Parse(c.Compiler, text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,9 @@
-package pathcond
+package text
 
 import (
 	"fmt"
+	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -19,8 +21,8 @@ type session struct {
 	obj  *loader.Object
 	s    *vm.State
 	it   *vm.Interp
-	c    *Compiler
-	tree *Tree
+	c    words
+	tree *tree.Tree
 	rec  vm.Recording
 	out  vm.Output
 	n    int32
@@ -50,13 +52,13 @@ func openSession(t testing.TB, obj *loader.Object, p *loader.Program, opt vm.Opt
 	if r.it, err = vm.NewInterp(r.s, obj, p); err != nil {
 		t.Fatal(err)
 	}
-	r.c = NewCompiler(r.s, obj)
-	r.tree = NewTree(r.c.B, &Env{S: r.s, Versions: r.c.Versions})
+	r.c = words{pathcond.NewCompiler(r.s, obj)}
+	r.tree = tree.New(r.c.B, &pathcond.Env{S: r.s, Versions: r.c.Versions})
 	return r
 }
 
 // packet runs one packet; the path is returned if it is new.
-func (r *session) packet(in *vm.Input) *Path {
+func (r *session) packet(in *vm.Input) *pathcond.Path {
 	if r.s.Begin(in) != nil || r.s.Frags > 0 {
 		return nil
 	}
@@ -96,11 +98,11 @@ func TestTextOnCorpus(t *testing.T) {
 					if p == nil {
 						continue
 					}
-					least := r.c.Minimal(p.Cond)
+					least := Minimal(r.c.B, p.Cond)
 					preds, dropped = preds+len(p.Cond), dropped+len(p.Cond)-len(least)
-					for _, cond := range [][]Pred{p.Cond, least} {
-						text := r.c.Format(cond)
-						back, err := r.c.Parse(text)
+					for _, cond := range [][]pathcond.Pred{p.Cond, least} {
+						text := Format(r.c.Compiler, cond)
+						back, err := Parse(r.c.Compiler, text)
 						if err != nil {
 							t.Fatalf("%v in\n%s", err, text)
 						}
@@ -116,7 +118,7 @@ func TestTextOnCorpus(t *testing.T) {
 						if r.s.Begin(&around) == nil && r.s.Frags == 0 {
 							compared++
 							if whole, less := r.tree.Holds(p.Cond), r.tree.Holds(least); whole != less {
-								t.Fatalf("the condition is %v and its minimum %v of packet %x:\n%s\n%s", whole, less, data, r.c.Format(p.Cond), r.c.Format(least))
+								t.Fatalf("the condition is %v and its minimum %v of packet %x:\n%s\n%s", whole, less, data, Format(r.c.Compiler, p.Cond), Format(r.c.Compiler, least))
 							}
 						}
 						data = append(data[:0], in.Data...)
@@ -138,7 +140,7 @@ func TestTextOnCorpus(t *testing.T) {
 	}
 }
 
-func sameTerms(t testing.TB, c *Compiler, want, got []Pred, text string) {
+func sameTerms(t testing.TB, c words, want, got []pathcond.Pred, text string) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d predicates read of %d:\n%s", len(got), len(want), text)

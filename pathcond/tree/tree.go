@@ -1,8 +1,9 @@
-package pathcond
+package tree
 
 import (
 	"fmt"
 
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 )
 
@@ -14,7 +15,7 @@ import (
 // variable offset) are passed by what the path implies.
 type Tree struct {
 	b     *bv.Builder
-	env   *Env
+	env   *pathcond.Env
 	ev    *bv.Evaluator
 	nodes []node
 	from  []origin // by node
@@ -80,7 +81,7 @@ type chain struct {
 const tableAt = 6
 
 // NewTree returns an empty tree of b's conditions, matched in env.
-func NewTree(b *bv.Builder, env *Env) *Tree {
+func New(b *bv.Builder, env *pathcond.Env) *Tree {
 	return &Tree{b: b, env: env, ev: bv.NewEvaluator(b, env), root: none}
 }
 
@@ -90,10 +91,10 @@ func (t *Tree) Nodes() int { return len(t.nodes) }
 
 // Insert adds a path's condition with the number to return when it holds. It
 // fails if the condition can hold together with another path's.
-func (t *Tree) Insert(p *Path, id int32) error {
-	f := newFacts(t.b)
+func (t *Tree) Insert(p *pathcond.Path, id int32) error {
+	f := pathcond.NewFacts(t.b)
 	for _, pr := range p.Cond {
-		f.learn(pr.Term, pr.Want)
+		f.Learn(pr.Term, pr.Want)
 	}
 	if err := t.insert(&t.root, -1, false, p.Cond, f, id); err != nil {
 		return err
@@ -110,7 +111,7 @@ var errSlots = fmt.Errorf("pathcond: the conditions of a path compute more than 
 
 // insert adds the rest of a condition below the edge (parent, side); at is the
 // edge itself.
-func (t *Tree) insert(at *ref, parent int32, side bool, rest []Pred, f *facts, id int32) error {
+func (t *Tree) insert(at *ref, parent int32, side bool, rest []pathcond.Pred, f *pathcond.Facts, id int32) error {
 	for {
 		r := *at
 		if r.isLeaf() {
@@ -125,7 +126,7 @@ func (t *Tree) insert(at *ref, parent int32, side bool, rest []Pred, f *facts, i
 		n := int32(r)
 		term := t.from[n].term
 		var v bool
-		switch val, ok := f.known(term); {
+		switch val, ok := f.Known(term); {
 		case ok:
 			v = val
 			if len(rest) > 0 && rest[0].Term == term {
@@ -228,7 +229,7 @@ func (t *Tree) slotsAbove(parent int32) (map[bv.Term]uint16, uint16) {
 }
 
 // Holds evaluates a condition by itself, predicate by predicate.
-func (t *Tree) Holds(cond []Pred) bool {
+func (t *Tree) Holds(cond []pathcond.Pred) bool {
 	t.ev.Reset()
 	for _, p := range cond {
 		if (t.ev.Eval(p.Term) != 0) != p.Want {
@@ -239,16 +240,16 @@ func (t *Tree) Holds(cond []Pred) bool {
 }
 
 // Remove takes a path out. Its predicates stay until the tree is rebuilt.
-func (t *Tree) Remove(p *Path, id int32) {
-	f := newFacts(t.b)
+func (t *Tree) Remove(p *pathcond.Path, id int32) {
+	f := pathcond.NewFacts(t.b)
 	for _, pr := range p.Cond {
-		f.learn(pr.Term, pr.Want)
+		f.Learn(pr.Term, pr.Want)
 	}
 	t.remove(&t.root, f, id)
 	t.paths--
 }
 
-func (t *Tree) remove(at *ref, f *facts, id int32) {
+func (t *Tree) remove(at *ref, f *pathcond.Facts, id int32) {
 	for {
 		r := *at
 		if r.isLeaf() {
@@ -261,7 +262,7 @@ func (t *Tree) remove(at *ref, f *facts, id int32) {
 			return
 		}
 		n := int32(r)
-		v, ok := f.known(t.from[n].term)
+		v, ok := f.Known(t.from[n].term)
 		if !ok {
 			t.remove(t.child(n, true), f, id)
 			v = false

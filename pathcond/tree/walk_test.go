@@ -1,4 +1,4 @@
-package pathcond
+package tree
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
+	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 
 	cebpf "github.com/cilium/ebpf"
@@ -49,17 +50,17 @@ func TestWalkLookups(t *testing.T) {
 	}
 	t.Cleanup(func() { s.Close() })
 	b := bv.NewBuilder()
-	tree := NewTree(b, &Env{S: s})
+	tree := New(b, &pathcond.Env{S: s})
 	found := func(off uint64) bv.Term {
-		return b.Fun(fun(FunLookup, 0), 64, bv.Fact{}, b.ZExt(field(b, s, off, 4), 64))
+		return b.Fun(pathcond.Fun(pathcond.FunLookup, 0), 64, bv.Fact{}, b.ZExt(field(b, s, off, 4), 64))
 	}
-	value := b.Fun(FunLoad, 32, bv.Fact{}, found(26))
-	cond := []Pred{
+	value := b.Fun(pathcond.FunLoad, 32, bv.Fact{}, found(26))
+	cond := []pathcond.Pred{
 		{Term: b.Bin(bv.OpEq, found(26), b.Const(0, 64)), Want: false},
 		{Term: b.Bin(bv.OpEq, value, b.Const(1, 32)), Want: true},
 		{Term: b.Bin(bv.OpEq, found(30), b.Const(0, 64)), Want: false},
 	}
-	if err := tree.Insert(&Path{Cond: cond}, 3); err != nil {
+	if err := tree.Insert(&pathcond.Path{Cond: cond}, 3); err != nil {
 		t.Fatal(err)
 	}
 	if n, l := tree.Walk(3); n != 3 || l != 2 {

@@ -1,6 +1,7 @@
-package pathcond
+package text
 
 import (
+	"jitnic/pathcond"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -41,11 +42,11 @@ func TestTextOfRandomPrograms(t *testing.T) {
 			if p == nil {
 				continue
 			}
-			least := r.c.Minimal(p.Cond)
+			least := Minimal(r.c.B, p.Cond)
 			preds, dropped = preds+len(p.Cond), dropped+len(p.Cond)-len(least)
-			for _, cond := range [][]Pred{p.Cond, least} {
-				text := r.c.Format(cond)
-				back, err := r.c.Parse(text)
+			for _, cond := range [][]pathcond.Pred{p.Cond, least} {
+				text := Format(r.c.Compiler, cond)
+				back, err := Parse(r.c.Compiler, text)
 				if err != nil {
 					t.Fatalf("seed %d: %v in\n%s", seed, err, text)
 				}
@@ -71,7 +72,7 @@ func TestTextOfRandomPrograms(t *testing.T) {
 				}
 				compared++
 				if whole, short := r.tree.Holds(p.Cond), r.tree.Holds(least); whole != short {
-					t.Fatalf("seed %d: the condition is %v and its minimum %v of packet %x:\n%s\n%s", seed, whole, short, q, r.c.Format(p.Cond), r.c.Format(least))
+					t.Fatalf("seed %d: the condition is %v and its minimum %v of packet %x:\n%s\n%s", seed, whole, short, q, Format(r.c.Compiler, p.Cond), Format(r.c.Compiler, least))
 				}
 			}
 		}
