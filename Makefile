@@ -5,7 +5,7 @@
 # Everything else:
 #	make build	bin/jitnic
 #	make deps	install the Debian packages that are missing (needs root only for that)
-#	make check	formatting, vet, generated files
+#	make check	gofmt, vet, staticcheck, dead code, generated files, import order, doc comments
 #	make bench	speed, as benchmarks
 #	make fuzz	every fuzz target for FUZZTIME each
 #	make heavy	the long checks: full cache goldens, full K2 tables
@@ -15,12 +15,13 @@
 GO ?= go
 FUZZTIME ?= 60s
 PKGS = ./...
+TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 
 # What the tests use where it is there. jitnic itself needs none of it but
 # libz3-4, and that only for proving.
 DEBS = libz3-4 clang llvm libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium
 
-.PHONY: all build deps demo test check bench fuzz heavy programs record clean
+.PHONY: all build deps demo test check generated bench fuzz heavy programs record clean
 
 all: build
 
@@ -60,6 +61,18 @@ test:
 check:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
 	$(GO) vet $(PKGS)
+	$(TOOL) staticcheck $(PKGS)
+	@$(MAKE) --no-print-directory generated
+	$(GO) test -run 'TestImports|TestDocsNameTheirSymbol' ./cmd/jitnic
+
+# What is committed and made by a program is what the program makes now. The
+# objects need the clang that made them: another one's bytes are its own.
+generated:
+	$(GO) mod tidy -diff
+	@want=$$(cat host/programs/clang.txt); have=$$(clang --version 2>/dev/null | sed -n 's/.*clang version \([0-9.]*\).*/\1/p'); \
+	if [ "$$want" != "$$have" ]; then echo "generated: objects not rebuilt: clang $$want made them, here is $${have:-none}"; else \
+		out=$$(mktemp -d) && $(MAKE) -s -C host/programs OUT=$$out $$(cd host/programs && ls *.c | sed "s|\(.*\)\.c|$$out/\1.o|") && \
+		for f in host/programs/*.o; do cmp $$f $$out/$$(basename $$f) || exit 1; done && rm -r $$out; fi
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 1s $(PKGS)

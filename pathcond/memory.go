@@ -181,7 +181,7 @@ func (x *exec) readMem(addr bv.Term, concrete uint64, n int) bv.Term {
 	kind, owner := x.place(concrete, n)
 	switch kind {
 	case trace.MemStack:
-		addr = x.fix(addr, concrete, WhyOffset)
+		x.fix(addr, concrete, WhyOffset)
 		o := concrete - x.s.Stack
 		return x.joinBytes(x.stack[o : o+uint64(n)])
 	case trace.MemPacket:

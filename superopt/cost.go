@@ -25,8 +25,8 @@ type Latency struct {
 	ALU, Mul, Div, Load, Store, Atomic, Jump, Call, Wide float64
 }
 
-// DefaultLatency: about 0.2 ns for a simple instruction and 5 ns for a locked
-// one on a current x86 core (issue 3; Agner Fog's tables give the same order).
+// DefaultLatency is about 0.2 ns for a simple instruction and 5 ns for a locked
+// one on a current x86 core (Agner Fog's tables give the same order).
 var DefaultLatency = Latency{ALU: 0.2, Mul: 0.8, Div: 6, Load: 0.4, Store: 0.3, Atomic: 5, Jump: 0.3, Call: 4, Wide: 0.2}
 
 // Cost sums the table over the program.

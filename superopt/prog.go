@@ -272,8 +272,7 @@ func (p *Prog) slots() ([]ebpf.Insn, []int32, error) {
 // nop empties a place.
 func nop() Inst { return Inst{To: -1, Slot: -1} }
 
-// isNop says whether the instruction does nothing at all: an empty place or a
-// jump to what comes next.
+// isJumpNext says whether the instruction is a jump to what comes next.
 func isJumpNext(in *Inst, i int) bool {
 	return (in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32) && int(in.To) == i+1
 }
@@ -281,7 +280,7 @@ func isJumpNext(in *Inst, i int) bool {
 // Const64 is the constant of a plain wide load.
 func (in *Inst) Const64() uint64 { return uint64(uint32(in.Imm)) | uint64(uint32(in.Hi))<<32 }
 
-// hasTarget says whether To is a jump's (not a call's).
+// jumps says whether To is a jump's (not a call's).
 func (in *Inst) jumps() bool {
 	return in.IsCondJump() || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32
 }

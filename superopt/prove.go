@@ -32,7 +32,6 @@ type Prover struct {
 	bvs   *z3.Solver
 	ufs   *z3.Solver
 	cache *lru.Cache[string, z3.Verdict]
-	trace func(string)
 	// models are the solver's last counterexamples: what refuted one rewrite
 	// often refutes the next, and under a narrow precondition random inputs
 	// seldom hold at all.

@@ -127,7 +127,6 @@ type symAccess struct {
 	off   bv.Term
 	n     int
 	store bool
-	width bool
 }
 
 // machine makes terms for one proof: both sides share it.
@@ -456,7 +455,7 @@ func (m *machine) putIf(s *symState, rg int, off, t bv.Term, n int, guard bv.Ter
 	}
 }
 
-// exit is what reaches one place outside the fragment.
+// exitState is what reaches one place outside the fragment.
 type exitState struct {
 	pc bv.Term
 	st *symState

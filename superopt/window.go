@@ -21,7 +21,6 @@ type window struct {
 	deadByte [arenaSize / 64]uint64 // stack bytes nobody reads after it
 	tests    []*test
 	x        executor
-	base     [16]uint64 // where a region begins in the arena
 	pool     pool
 	learnt   int     // tests made of counterexamples
 	facts    facts   // scratch of unsafeWindow

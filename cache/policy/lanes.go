@@ -87,20 +87,6 @@ func (l *lanes) oldest(q int) uint32 {
 	}
 }
 
-// youngest is the id at the young end of q, which must not be empty.
-func (l *lanes) youngest(q int) uint32 {
-	a := &l.q[q]
-	mask := uint32(len(a.buf) - 1)
-	for {
-		i := (a.head - 1) & mask
-		id := a.buf[i]
-		if l.where[id] == a.tag|i {
-			return id
-		}
-		a.head--
-	}
-}
-
 // pop takes the oldest id out of q, which must not be empty.
 func (l *lanes) pop(q int) uint32 {
 	id := l.oldest(q)

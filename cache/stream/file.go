@@ -85,7 +85,7 @@ func (e *Writer) Request(id, bytes uint32, ns int64, label uint8) {
 	if id == None {
 		e.buf = binary.AppendUvarint(e.buf, specialUncacheable<<2|recSpecial)
 	} else {
-		e.buf = binary.AppendUvarint(e.buf, uint64(id)<<2|recRequest)
+		e.buf = binary.AppendUvarint(e.buf, uint64(id)<<2+recRequest)
 	}
 	if e.flags&flagBytes != 0 {
 		e.buf = binary.AppendUvarint(e.buf, uint64(bytes))
@@ -234,7 +234,6 @@ func Read(in io.Reader) (*Stream, error) {
 	defined := false
 	for {
 		at = r.off
-		sum := r.crc
 		v, err := num()
 		if err != nil {
 			return fail("%v", err)
@@ -270,7 +269,7 @@ func Read(in io.Reader) (*Stream, error) {
 			if err != nil {
 				return fail("%v", err)
 			}
-			sum = r.crc
+			sum := r.crc
 			var b [4]byte
 			for i := range b {
 				if b[i], err = r.ReadByte(); err != nil {

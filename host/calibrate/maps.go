@@ -70,7 +70,7 @@ func toMap() code {
 	return c
 }
 
-// shortKey turns the pointer to an LPM key into that of the 4 bytes behind the
+// pointKey turns the pointer to an LPM key into that of the 4 bytes behind the
 // prefix length.
 func (k kind) pointKey(c code) code {
 	if k.typ != cilium.LPMTrie {

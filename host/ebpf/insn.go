@@ -166,8 +166,10 @@ func (i Insn) Size() int {
 // IsWide says whether the instruction takes two slots (lddw).
 func (i Insn) IsWide() bool { return i.Op == OpLDDW }
 
-// IsLoad, IsStore: BPF memory accesses through a register (atomics are stores).
-func (i Insn) IsLoad() bool  { return i.Class() == ClassLDX }
+// IsLoad says whether the instruction reads memory through a register.
+func (i Insn) IsLoad() bool { return i.Class() == ClassLDX }
+
+// IsStore says whether it writes memory through a register; atomics do.
 func (i Insn) IsStore() bool { return i.Class() == ClassST || i.Class() == ClassSTX }
 
 // IsAtomic says whether the instruction is a read-modify-write of memory.

@@ -12,7 +12,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// LocalBTF, as [Options.BTF], keeps the layouts an object was compiled with.
+// LocalBTF keeps, as [Options.BTF], the layouts an object was compiled with.
 const LocalBTF = "none"
 
 // Options say what an object is linked against.

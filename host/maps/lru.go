@@ -496,9 +496,6 @@ func (l *lru) push(node uint32) {
 	}
 }
 
-// use notes that node was looked up.
-func (l *lru) use(node uint32) { l.ref[node] = true }
-
 func (l *lru) copyFrom(o *lru) {
 	copy(l.prev, o.prev)
 	copy(l.next, o.next)

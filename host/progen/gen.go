@@ -188,7 +188,6 @@ type shared struct {
 	fields  []Compared // constants packets are compared with
 	lengths []int      // lengths packets are compared with
 	keys    []keyField // where in the packet map keys come from
-	pool    [][]byte   // keys that maps may hold
 }
 
 // sub is a subprogram and what it takes.

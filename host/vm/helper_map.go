@@ -6,7 +6,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// key is a helper's view of the map key at addr.
+// keyArg is a helper's view of the map key at addr.
 func (s *State) keyArg(m maps.Map, addr uint64) ([]byte, *Fault) {
 	return s.bytes(addr, uint64(m.Spec().KeySize), false)
 }

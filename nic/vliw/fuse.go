@@ -7,7 +7,6 @@ import "jitnic/host/ebpf"
 // "parametrized exit"). It works on ops in program order, before they are
 // scheduled, and needs to know only what is read after them.
 type fuser struct {
-	flow flow
 	gone []bool
 }
 

@@ -162,9 +162,6 @@ func (g *graph) ports(o *Op, n *node, acc []access) {
 	}
 }
 
-// clobber is what a call overwrites beside its result.
-const clobber = ebpf.Regs(0x3e)
-
 // after is how much later b must be issued for its result to land after a's.
 func after(a, b int32) int32 { return max(1, a-b+1) }
 

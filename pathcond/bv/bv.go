@@ -114,8 +114,10 @@ func NewBuilder() *Builder {
 // Len is the number of terms made, one more than the largest.
 func (b *Builder) Len() int { return len(b.nodes) }
 
-// Op, Width, K and Args give a term's parts; the slice must not be changed.
-func (b *Builder) Op(t Term) Op     { return b.nodes[t].op }
+// Op is what a term does; Width (in bits), K and Args are its other parts. The
+// slice of Args must not be changed.
+func (b *Builder) Op(t Term) Op { return b.nodes[t].op }
+
 func (b *Builder) Width(t Term) int { return int(b.nodes[t].width) }
 func (b *Builder) K(t Term) uint64  { return b.nodes[t].k }
 func (b *Builder) Args(t Term) []Term {

@@ -26,7 +26,6 @@ func look(t *testing.T, n seen, pkt *pcaps.Packet) {
 	p := gopacket.NewPacket(pkt.Data, layers.LayerTypeEthernet, gopacket.DecodeOptions{NoCopy: true})
 	tags, fragment := 0, false
 	var addrs []byte // of the pseudo-header; nil: no whole transport segment
-	var segment []byte
 	for _, l := range p.Layers() {
 		switch l := l.(type) {
 		case *layers.ARP:
@@ -52,7 +51,6 @@ func look(t *testing.T, n seen, pkt *pcaps.Packet) {
 			}
 			fragment = l.FragOffset != 0 || l.Flags&layers.IPv4MoreFragments != 0
 			addrs = append(append([]byte{}, l.SrcIP.To4()...), l.DstIP.To4()...)
-			segment = l.Payload
 			named(n, l.SrcIP, l.DstIP)
 		case *layers.IPv6:
 			n["ipv6"]++
@@ -63,10 +61,8 @@ func look(t *testing.T, n seen, pkt *pcaps.Packet) {
 			named(n, l.SrcIP, l.DstIP)
 		case *layers.IPv6HopByHop:
 			n["ipv6 hop-by-hop"]++
-			segment = l.Payload
 		case *layers.IPv6Destination:
 			n["ipv6 destination options"]++
-			segment = l.Payload
 		case *layers.IPv6Fragment:
 			fragment = true
 		case *layers.TCP:
@@ -81,14 +77,14 @@ func look(t *testing.T, n seen, pkt *pcaps.Packet) {
 				n["scan"]++
 			}
 			port(n, "tcp", uint16(l.SrcPort), uint16(l.DstPort))
-			segment = append(append([]byte{}, l.Contents...), l.Payload...)
+			segment := append(append([]byte{}, l.Contents...), l.Payload...)
 			if !fragment {
 				transport(t, pkt, addrs, 6, segment)
 			}
 		case *layers.UDP:
 			n["udp"]++
 			port(n, "udp", uint16(l.SrcPort), uint16(l.DstPort))
-			segment = append(append([]byte{}, l.Contents...), l.Payload...)
+			segment := append(append([]byte{}, l.Contents...), l.Payload...)
 			if !fragment && l.Checksum != 0 {
 				transport(t, pkt, addrs, 17, segment)
 			}

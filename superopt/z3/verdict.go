@@ -4,20 +4,20 @@ package z3
 // Refuted and Unknown; there is no other.
 type Verdict interface{ verdict() }
 
-// Proved: no input tells the two apart.
+// Proved says that no input tells the two apart.
 type Proved struct {
 	// By says what decided: "terms" (equal normal forms), "z3" or "cache".
 	By string
 }
 
-// Refuted: the inputs of Counterexample tell the two apart.
+// Refuted says that the inputs of Counterexample tell the two apart.
 type Refuted struct {
 	Counterexample []Assignment
 	By             string // "terms", "tests", "z3" or "cache"
 	What           string // what differs, in words
 }
 
-// Unknown: not decided within the budget, or not decidable here.
+// Unknown is what is not decided within the budget, or not decidable here.
 type Unknown struct{ Reason string }
 
 func (Proved) verdict()  {}

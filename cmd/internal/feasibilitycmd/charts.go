@@ -8,7 +8,7 @@ import (
 
 // A named chart is one of a device, or of all of them, with its file's name.
 type named struct {
-	id, unit, note string
+	id, unit string
 	report.Chart
 }
 

@@ -30,7 +30,8 @@ func WriteFile(path string, stdout io.Writer, write func(w io.Writer) error) err
 		f.Close()
 		return err
 	}
-	if err := f.Chmod(0o644); err == nil {
+	err = f.Chmod(0o644)
+	if err == nil {
 		err = f.Close()
 	}
 	if err == nil {
