@@ -10,4 +10,9 @@
 // test in host/kernel holds. What doesn't depend on values is here as well:
 // [Next], [Callee], [Reachable] and [Blocks] follow control, [Insn.Reads] and
 // [Insn.Writes] say which registers an instruction touches.
+//
+// What a program calls is here too: [Helpers] and [Kfuncs] are tables of rows
+// that say what a function takes, gives back, reads and writes, when it
+// succeeds and when it fails. No other package writes down such a fact, or a
+// helper's number.
 package ebpf

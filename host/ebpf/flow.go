@@ -11,8 +11,8 @@ func (s Regs) Has(r uint8) bool { return s>>r&1 != 0 }
 // args are r1 to r5, what calls take and clobber.
 const args = Regs(0x3e)
 
-// Reads returns the registers whose values an instruction uses. A helper's or
-// function's arguments are taken to be all of r1 to r5.
+// Reads returns the registers whose values an instruction uses: of a helper's
+// call its arguments, of other calls all of r1 to r5.
 func (i Insn) Reads() Regs {
 	dst, src := Regs(1)<<i.Dst, Regs(1)<<i.Src
 	switch i.Class() {
@@ -52,6 +52,9 @@ func (i Insn) Reads() Regs {
 	case OpExit:
 		return 1
 	case OpCall:
+		if h := i.Called(); h != nil {
+			return h.ArgRegs()
+		}
 		return args
 	case OpCallX:
 		return args | dst

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/cilium/ebpf/asm"
 )
 
 // Parser reads what [Printer] writes.
@@ -27,18 +25,6 @@ func (e *SyntaxError) Error() string {
 	}
 	return fmt.Sprintf("line %d: column %d: %s", e.Line, e.Col, e.Msg)
 }
-
-var helperByName = func() map[string]int32 {
-	m := map[string]int32{}
-	for i := int32(1); i < 1024; i++ {
-		if n := HelperName(i); n != "helper" && strings.HasPrefix(asm.BuiltinFunc(i).String(), "Fn") {
-			if _, ok := m[n]; !ok {
-				m[n] = i
-			}
-		}
-	}
-	return m
-}()
 
 // Code reads instructions, one a line. Empty lines and what follows a # that
 // begins a line, or stands behind a space, are comments. The error is a
@@ -624,10 +610,4 @@ func (p Parser) mapIndex(c *cursor) int32 {
 	c.at = at
 	c.fail("map %q: not known", name)
 	return 0
-}
-
-// HelperNumber is the inverse of [HelperName]; a bpf_ in front is fine.
-func HelperNumber(name string) (int32, bool) {
-	n, ok := helperByName[strings.TrimPrefix(name, "bpf_")]
-	return n, ok
 }

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
-
-	"github.com/cilium/ebpf/asm"
 )
 
 // Printer writes instructions in the notation of clang and the verifier's log,
@@ -41,26 +38,6 @@ var atomicNames = map[int32]string{
 }
 
 var atomicSymbols = map[int32]string{AtomicAdd: "+=", AtomicOr: "|=", AtomicAnd: "&=", AtomicXor: "^="}
-
-// HelperName is the kernel's name of a helper, without its bpf_ prefix:
-// map_lookup_elem for 1. A number that isn't known gives "helper".
-func HelperName(id int32) string {
-	s := asm.BuiltinFunc(id).String()
-	if !strings.HasPrefix(s, "Fn") {
-		return "helper"
-	}
-	var b strings.Builder
-	for i, r := range s[2:] {
-		if unicode.IsUpper(r) {
-			if i > 0 {
-				b.WriteByte('_')
-			}
-			r = unicode.ToLower(r)
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
 
 // Code prints code, an instruction a line.
 func (p Printer) Code(code []Insn) string {
