@@ -7,7 +7,7 @@
 //
 // [Validate] says in the verifier's words what is wrong with an encoding: it
 // accepts exactly what the kernel accepts before it follows any path, which a
-// test in host/kernel holds. What doesn't depend on values is here as well:
+// test over a grid of encodings holds. What doesn't depend on values is here as well:
 // [Next], [Callee], [Reachable] and [Blocks] follow control, [Insn.Reads] and
 // [Insn.Writes] say which registers an instruction touches.
 //

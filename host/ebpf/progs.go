@@ -19,7 +19,8 @@ const (
 	onPerfEvent      = ProgSet(1) << ebpf.PerfEvent
 	onCGroupSKB      = ProgSet(1) << ebpf.CGroupSKB
 	onCGroupSock     = ProgSet(1) << ebpf.CGroupSock
-	onLWTIn          = ProgSet(1)<<ebpf.LWTIn | 1<<ebpf.LWTOut
+	onLWTIn          = ProgSet(1) << ebpf.LWTIn
+	onLWTOut         = ProgSet(1) << ebpf.LWTOut
 	onLWTXmit        = ProgSet(1) << ebpf.LWTXmit
 	onSockOps        = ProgSet(1) << ebpf.SockOps
 	onSkSKB          = ProgSet(1) << ebpf.SkSKB
@@ -37,7 +38,7 @@ const (
 	onNetfilter      = ProgSet(1) << ebpf.Netfilter
 
 	fromTracers = onKprobe | onTracePoint | onPerfEvent | onRawTracepoint | onSyscall
-	fromNet     = onSocketFilter | onSchedCLS | onXDP | onCGroupSKB | onLWTIn | onLWTXmit | onSockOps | onSkSKB | onSkMsg |
+	fromNet     = onSocketFilter | onSchedCLS | onXDP | onCGroupSKB | onLWTIn | onLWTOut | onLWTXmit | onSockOps | onSkSKB | onSkMsg |
 		onCGroupSockAddr | onLWTSeg6Local | onFlowDissector | onSkLookup | onSyscall
 	every = fromTracers | fromNet | onCGroupSock | onCGroupDevice | onSkReuseport | onCGroupSysctl | onCGroupSockopt | onNetfilter
 )
