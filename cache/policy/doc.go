@@ -27,5 +27,6 @@
 //     is described.
 //  2. A line in registry, saying what it does on a slot budget.
 //  3. Nothing else: the suite runs over the registry.
-//  4. If it must be fast: a Run method. The suite holds it to the steps.
+//  4. If it must be fast: a Run method, where it gains 1.3 over the steps
+//     (BenchmarkRunner). The suite holds it to the steps.
 package policy

@@ -1,41 +1,9 @@
 package policy
 
 // fifo evicts what was put in first. A hit changes nothing.
-type fifo struct {
-	base
-	h     history
-	holes bool // something was removed, so events may be dead
-}
+type fifo struct{ order }
 
-func newFIFO(c Config) Policy { return &fifo{base: newBase(c), h: newHistory(c.IDs)} }
-
-func (p *fifo) Contains(id uint32) bool { return p.h.has(id) }
-func (p *fifo) Access(id uint32) bool   { return p.h.has(id) }
-
-func (p *fifo) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	for p.used+uint64(size) > p.capacity {
-		v := p.h.pop()
-		p.sub(v)
-		evicted = append(evicted, v)
-	}
-	p.add(id, size)
-	p.h.live++
-	p.h.push(id)
-	return evicted
-}
-
-func (p *fifo) Remove(id uint32) bool {
-	if !p.h.has(id) {
-		return false
-	}
-	p.h.drop(id)
-	p.sub(id)
-	p.holes = true
-	return true
-}
+func newFIFO(c Config) Policy { return &fifo{newOrder(c)} }
 
 // Run has no branch on hit or miss where nothing was ever removed: an event is
 // written for every request and counts only if it missed.

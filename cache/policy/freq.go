@@ -164,14 +164,6 @@ func (f *freqs) raise() (least uint32) {
 // when is the tick of the last use of a hot id.
 func (p *freqNode) when() uint64 { return uint64(p.prev)<<32 | uint64(p.next) }
 
-// replace takes out old, and puts id in as used once, in the same node.
-func (f *freqs) replace(old, id uint32) {
-	s := f.slot[old]
-	f.unlink(s)
-	f.slot[old] = 0
-	f.put(s, id)
-}
-
 func (f *freqs) remove(id uint32) {
 	s := f.slot[id]
 	f.unlink(s)

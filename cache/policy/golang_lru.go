@@ -15,7 +15,7 @@ type golang struct {
 	c      golangCache
 	add    func(uint32)
 	remove func(uint32)
-	twin   Policy // nil once it is out of step
+	twin   Policy
 }
 
 // golangCache is what lru.Cache, lru.TwoQueueCache and arc.ARCCache share.
@@ -23,7 +23,6 @@ type golangCache interface {
 	Get(uint32) (struct{}, bool)
 	Contains(uint32) bool
 	Len() int
-	Keys() []uint32
 }
 
 func newGolangLRU(c Config) Policy {
@@ -57,9 +56,7 @@ func newGolangARC(c Config) Policy {
 }
 
 func (p *golang) Access(id uint32) bool {
-	if p.twin != nil {
-		p.twin.Access(id)
-	}
+	p.twin.Access(id)
 	_, ok := p.c.Get(id)
 	return ok
 }
@@ -69,18 +66,8 @@ func (p *golang) Len() int                { return p.c.Len() }
 func (p *golang) Used() uint64            { return uint64(p.c.Len()) }
 
 func (p *golang) Insert(id, _, _ uint32, evicted []uint32) []uint32 {
-	if p.twin != nil {
-		p.add(id)
-		return p.twin.Insert(id, 1, 1, evicted)
-	}
-	before := p.c.Keys()
 	p.add(id)
-	for _, v := range before {
-		if !p.c.Contains(v) {
-			evicted = append(evicted, v)
-		}
-	}
-	return evicted
+	return p.twin.Insert(id, 1, 1, evicted)
 }
 
 // Late appends what the last Access evicted, which ARC may.
@@ -93,27 +80,8 @@ func (p *golang) Late(evicted []uint32) []uint32 {
 
 // Remove makes the library forget a ghost too, as its own Remove does.
 func (p *golang) Remove(id uint32) bool {
-	if p.twin != nil {
-		p.twin.Remove(id)
-	}
+	p.twin.Remove(id)
 	in := p.c.Contains(id)
 	p.remove(id)
 	return in
-}
-
-// Run goes by the library alone.
-func (p *golang) Run(ids []uint32, miss []uint64) {
-	p.twin = nil
-	for w := 0; len(ids) > 0; w++ {
-		k := min(64, len(ids))
-		var m uint64
-		for i, id := range ids[:k] {
-			if _, ok := p.c.Get(id); !ok {
-				m |= 1 << i
-				p.add(id)
-			}
-		}
-		miss[w] = m
-		ids = ids[k:]
-	}
 }

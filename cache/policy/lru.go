@@ -1,45 +1,12 @@
 package policy
 
 // lru evicts what was used longest ago.
-type lru struct {
-	base
-	h history
-}
+type lru struct{ order }
 
-func newLRU(c Config) Policy { return &lru{base: newBase(c), h: newHistory(c.IDs)} }
-
-func (p *lru) Contains(id uint32) bool { return p.h.has(id) }
-
-func (p *lru) Access(id uint32) bool {
-	if !p.h.has(id) {
-		return false
-	}
-	p.h.push(id)
-	return true
-}
-
-func (p *lru) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	for p.used+uint64(size) > p.capacity {
-		v := p.h.pop()
-		p.sub(v)
-		evicted = append(evicted, v)
-	}
-	p.add(id, size)
-	p.h.live++
-	p.h.push(id)
-	return evicted
-}
-
-func (p *lru) Remove(id uint32) bool {
-	if !p.h.has(id) {
-		return false
-	}
-	p.h.drop(id)
-	p.sub(id)
-	return true
+func newLRU(c Config) Policy {
+	p := &lru{newOrder(c)}
+	p.touch = true
+	return p
 }
 
 // Run writes an event for every request, hit or miss.
