@@ -25,6 +25,29 @@ type Options struct {
 	// programs: BPF_PROG_TEST_RUN refuses the others. Those that read the
 	// egress interface can't be loaded so.
 	Plain bool
+	// As loads programs so in place of as what they are; nil: as what they are.
+	As *Way
+	// Wipe has every function begin by zeroing what it uses of its stack, so
+	// that programs that read what nobody wrote read the same.
+	Wipe bool
+	// Missing is told of a program named by a program array that the kernel
+	// refuses, and says whether the entry may stay empty; nil: it may not.
+	Missing func(name string, err error) bool
+}
+
+// Way is what a program is loaded as.
+type Way struct {
+	Type   cilium.ProgramType
+	Attach cilium.AttachType
+	To     string // what it is attached to, by name
+	Flags  uint32
+}
+
+func (w Way) String() string {
+	if w.Attach != 0 {
+		return fmt.Sprintf("%s (%s)", w.Type, w.Attach)
+	}
+	return w.Type.String()
 }
 
 // LoadError is a program that the kernel refused. Error is one line, the
@@ -92,6 +115,9 @@ func (ms *Maps) fill(obj *loader.Object, opt Options, named bool) error {
 			value := e.Value
 			if e.Name != "" {
 				fd, done, err := ms.named(obj, s, e.Name, opt)
+				if err != nil && s.Type == cilium.ProgramArray && opt.Missing != nil && opt.Missing(e.Name, err) {
+					continue
+				}
 				if err != nil {
 					return err
 				}
@@ -148,6 +174,10 @@ func LoadWith(p *loader.Program, ms *Maps, opt Options) (*Prog, error) {
 	if opt.Plain && r.Type == cilium.XDP {
 		r.AttachType = 0
 	}
+	if opt.As != nil {
+		r.Type, r.AttachType = opt.As.Type, opt.As.Attach
+		r.AttachTo, r.Flags = opt.As.To, opt.As.Flags
+	}
 	return LoadRaw(r, ms, opt)
 }
 
@@ -168,7 +198,7 @@ type Raw struct {
 
 // LoadRaw loads code as it stands.
 func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
-	p := &Prog{Name: r.Name, Maps: ms, xdp: r.Type == cilium.XDP}
+	p := &Prog{Name: r.Name, Type: r.Type, Maps: ms, xdp: r.Type == cilium.XDP}
 	code := append([]ebpf.Insn(nil), r.Insns...)
 	funcs := append([]loader.Func(nil), r.Funcs...)
 	if len(funcs) == 0 {
@@ -207,6 +237,9 @@ func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
 			}
 			in.Imm = id
 		}
+	}
+	if opt.Wipe {
+		code, funcs = wipeStacks(code, funcs)
 	}
 	if opt.Latch {
 		var err error

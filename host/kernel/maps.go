@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -134,9 +135,9 @@ func (m *Map) FD() int { return m.m.FD() }
 // Close gives the map back.
 func (m *Map) Close() error { return m.m.Close() }
 
-// valueLen is the bytes of a value in bpf(2): of a per-CPU map those of each
+// ValueLen is the bytes of a value in bpf(2): of a per-CPU map those of each
 // possible CPU, rounded up to 8.
-func (m *Map) valueLen() int {
+func (m *Map) ValueLen() int {
 	if maps.IsPerCPU(m.Spec) {
 		return maps.ValueStride(m.Spec) * m.cpus
 	}
@@ -146,7 +147,7 @@ func (m *Map) valueLen() int {
 // Update is BPF_MAP_UPDATE_ELEM. Of a per-CPU map value holds the values of the
 // first CPUs, each rounded up to 8 bytes; the others get zeros.
 func (m *Map) Update(key, value []byte, flags uint64) error {
-	if n := m.valueLen(); len(value) < n {
+	if n := m.ValueLen(); len(value) < n {
 		value = append(slices.Clone(value), make([]byte, n-len(value))...)
 	} else {
 		value = value[:n]
@@ -162,7 +163,7 @@ func (m *Map) Update(key, value []byte, flags uint64) error {
 
 // Lookup is BPF_MAP_LOOKUP_ELEM: the value as bpf(2) gives it, or nil.
 func (m *Map) Lookup(key []byte) ([]byte, error) {
-	value := make([]byte, m.valueLen())
+	value := make([]byte, m.ValueLen())
 	switch e := mapOp(cmdLookup, m.FD(), key, value, 0); e {
 	case 0:
 		return value, nil
@@ -231,19 +232,13 @@ func (m *Map) Entries() ([]maps.Entry, error) {
 	if m.Spec.Type == cilium.Queue || m.Spec.Type == cilium.Stack {
 		return m.drain()
 	}
-	keys, err := m.Keys()
+	var out []maps.Entry
+	err := m.Scan(context.Background(), func(key, value []byte) error {
+		out = append(out, maps.Entry{Key: bytes.Clone(key), Value: bytes.Clone(value)})
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	var out []maps.Entry
-	for _, k := range keys {
-		v, err := m.Lookup(k)
-		if err != nil {
-			return nil, err
-		}
-		if v != nil {
-			out = append(out, maps.Entry{Key: k, Value: v})
-		}
 	}
 	Sort(out)
 	return out, nil

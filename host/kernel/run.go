@@ -14,6 +14,7 @@ import (
 // Prog is a program in the kernel, with its maps. Not safe for concurrent use.
 type Prog struct {
 	Name string
+	Type cilium.ProgramType // what it was loaded as
 	Maps *Maps
 
 	prog *cilium.Program
@@ -90,6 +91,16 @@ func (p *Prog) Run(data []byte, c Context) (Result, error) {
 		return Result{}, fmt.Errorf("program %q: BPF_PROG_TEST_RUN returned %d bytes, %d of them metadata", p.Name, n, meta)
 	}
 	return Result{Verdict: a.retval, Meta: p.out[:meta:meta], Data: p.out[meta:n:n]}, nil
+}
+
+// RunArgs runs a raw tracepoint program on the numbers its context holds,
+// which is all that such programs run on, and returns what it returned.
+func (p *Prog) RunArgs(args []uint64) (uint32, error) {
+	a := runAttr{progFD: uint32(p.prog.FD()), ctxSizeIn: uint32(8 * len(args)), ctxIn: unsafe.Pointer(unsafe.SliceData(args))}
+	if e := bpf(cmdTestRun, unsafe.Pointer(&a), sizeofRunAttr); e != 0 {
+		return 0, fmt.Errorf("program %q: BPF_PROG_TEST_RUN on %d arguments: %w", p.Name, len(args), e)
+	}
+	return a.retval, nil
 }
 
 // Bench runs the program n times on one packet, which every run finds as the

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 
+	"jitnic/host/kernel/pair"
 	"jitnic/superopt"
 	"jitnic/superopt/kernelcheck"
 )
@@ -55,7 +56,7 @@ func Run(ctx context.Context, programs []Program, o *Options) ([]*Row, error) {
 			}
 			row.Comparable = row.Result.Before == p.Before
 			if o.Kernel > 0 {
-				row.Result.Kernel = kernelcheck.Compare(prog, row.Result.Prog, o.Kernel, opt.Seed)
+				row.Result.Kernel = kernelcheck.Kernel(kernelcheck.Compare(ctx, prog, row.Result.Prog, pair.Options{Runs: o.Kernel, Seed: opt.Seed}))
 			}
 		}
 		if o.Done != nil {

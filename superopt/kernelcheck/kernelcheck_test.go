@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/kernel/pair"
 	"jitnic/superopt"
 	"jitnic/superopt/format"
 	"jitnic/superopt/object"
@@ -31,15 +32,16 @@ func TestFlatContexts(t *testing.T) {
 		return p
 	}
 	old := prog("LDXW 0 1 28\nAND64XC 0 63\nEXIT\n")
-	if k := Compare(old, old, 200, 1); !k.Loaded || k.Runs != 200 || k.Differences != 0 {
-		t.Errorf("against itself: %+v", *k)
+	opt := pair.Options{Runs: 200, Seed: 1}
+	if o := Compare(t.Context(), old, old, opt); o.Status != pair.Equal || o.Runs != 200 {
+		t.Errorf("against itself: %+v", o)
 	}
-	if k := Compare(old, prog("LDXW 0 1 24\nAND64XC 0 63\nEXIT\n"), 200, 1); k.Differences == 0 {
-		t.Errorf("against another: %+v", *k)
+	if o := Compare(t.Context(), old, prog("LDXW 0 1 24\nAND64XC 0 63\nEXIT\n"), opt); o.Status != pair.Different || !o.Bad() {
+		t.Errorf("against another: %+v", o)
 	}
 	written := prog("MOV64XC 2 1\nSTXW 1 4 2\nMOV64XC 0 1\nEXIT\n") // user_ip4 of a socket's address
-	if k := Compare(written, written, 10, 1); !k.Loaded || k.Runs != 0 || !strings.Contains(k.Reason, "no test run for") {
-		t.Errorf("a cgroup hook: %+v", *k)
+	if o := Compare(t.Context(), written, written, opt); o.Status != pair.NotChecked || !o.Loaded || !strings.Contains(o.Reason, "no test run for") {
+		t.Errorf("a cgroup hook: %+v", o)
 	}
 }
 
@@ -80,10 +82,14 @@ func TestObjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, k := range CompareObjects(raw, got, 3000, 1) {
-			t.Logf("%s %s: %+v", filepath.Base(p), name, *k)
-			if k.Differences != 0 {
-				t.Errorf("%s %s: %d differences in %d runs: %s", p, name, k.Differences, k.Runs, k.Reason)
+		by, err := CompareObjects(t.Context(), raw, got, pair.Options{Runs: 3000, Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, k := range by {
+			t.Logf("%s %s: %v", filepath.Base(p), name, k)
+			if k.Bad() {
+				t.Errorf("%s %s: %+v", p, name, k)
 			}
 		}
 	}

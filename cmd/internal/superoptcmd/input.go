@@ -2,11 +2,13 @@ package superoptcmd
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"jitnic/host/kernel/pair"
 	"jitnic/superopt"
 	"jitnic/superopt/format"
 	"jitnic/superopt/kernelcheck"
@@ -60,7 +62,15 @@ func openObject(path string) (*input, error) {
 		return o.Write(pad)
 	}
 	in.kernel = func(out []byte, _ []*superopt.Prog, runs int, seed uint64) map[string]*superopt.Kernel {
-		return kernelcheck.CompareObjects(raw, out, runs, seed)
+		by, err := kernelcheck.CompareObjects(context.Background(), raw, out, pair.Options{Runs: runs, Seed: seed})
+		if err != nil {
+			return map[string]*superopt.Kernel{"": {Reason: "the original is not loaded: " + err.Error()}}
+		}
+		ks := map[string]*superopt.Kernel{}
+		for name, o := range by {
+			ks[name] = kernelcheck.Kernel(o)
+		}
+		return ks
 	}
 	return in, nil
 }
@@ -95,7 +105,8 @@ func openText(path string) (*input, error) {
 		if q == nil {
 			q = p
 		}
-		return map[string]*superopt.Kernel{p.Name: kernelcheck.Compare(p, q, runs, seed)}
+		o := kernelcheck.Compare(context.Background(), p, q, pair.Options{Runs: runs, Seed: seed})
+		return map[string]*superopt.Kernel{p.Name: kernelcheck.Kernel(o)}
 	}
 	return in, nil
 }

@@ -1,0 +1,294 @@
+package pair
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"jitnic/host/diff"
+	"jitnic/host/kernel"
+	"jitnic/host/loader"
+	"jitnic/host/maps"
+	"jitnic/host/vm"
+
+	cilium "github.com/cilium/ebpf"
+)
+
+// Pair is one program of an object and of what was made of it.
+type Pair struct {
+	Old, New *loader.Object
+	Name     string // of the program in both
+}
+
+// Options say how two programs are compared.
+type Options struct {
+	Runs int // 0: 1,000
+	Seed uint64
+	// Ways are tried in turn until the kernel takes the original; nil: what the
+	// program is and, of a tracing program, a raw tracepoint program before
+	// that, since only those can be run.
+	Ways []kernel.Way
+	// Time has both timed, in turns, where they are equal.
+	Time bool
+}
+
+// Compare asks the kernel. Cancelled by ctx it says so as NotChecked.
+func Compare(ctx context.Context, p Pair, opt Options) (o Outcome) {
+	if err := kernel.Available(); err != nil {
+		return Outcome{Reason: firstLine(err)}
+	}
+	cpu, err := kernel.CPU()
+	if err != nil {
+		return Outcome{Reason: firstLine(err)}
+	}
+	if opt.Runs == 0 {
+		opt.Runs = 1000
+	}
+	err = kernel.Isolated(cpu, func() error {
+		o = compare(ctx, p, opt)
+		return nil
+	})
+	if err != nil {
+		return Outcome{Reason: firstLine(err)}
+	}
+	return o
+}
+
+// side is one of the two in the kernel.
+type side struct {
+	maps *kernel.Maps
+	prog *kernel.Prog
+}
+
+func (s *side) close() {
+	if s.prog != nil {
+		s.prog.Close()
+	}
+	if s.maps != nil {
+		s.maps.Close()
+	}
+}
+
+func compare(ctx context.Context, p Pair, opt Options) Outcome {
+	old, new := p.Old.Named(p.Name), p.New.Named(p.Name)
+	switch {
+	case old == nil:
+		return Outcome{Reason: fmt.Sprintf("no program %q in the original", p.Name)}
+	case new == nil:
+		return Outcome{Status: ResultRefused, Differences: 1, Reason: fmt.Sprintf("program %q is gone", p.Name)}
+	}
+	absent := map[string]bool{} // tail-called programs the kernel refuses in the original
+	lenient := func(name string, _ error) bool { absent[name] = true; return true }
+	strict := func(name string, _ error) bool { return absent[name] }
+	a, how, err := loadOriginal(p.Old, old, opt, lenient)
+	if err != nil {
+		return Outcome{Status: OriginalRefused, Reason: reason(err)}
+	}
+	defer a.close()
+	how.Missing = strict
+	b, err := load(p.New, new, how)
+	if err != nil {
+		return Outcome{Status: ResultRefused, Differences: 1, Reason: reason(err)}
+	}
+	defer b.close()
+	if a.maps.Len() != b.maps.Len() {
+		return Outcome{Status: ResultRefused, Differences: 1, Reason: fmt.Sprintf("%d maps, the original has %d", b.maps.Len(), a.maps.Len())}
+	}
+	o := Outcome{Loaded: true, As: how.As.String()}
+	rng := rand.New(rand.NewPCG(opt.Seed, 9))
+	fillBoth(rng, a.maps, b.maps)
+	if typ := how.As.Type; !runnable[typ] && typ != cilium.RawTracepoint {
+		o.Reason = fmt.Sprintf("both are loaded, but the kernel has no test run for %v programs", typ)
+		return o
+	}
+	if err = runs(ctx, &o, a, b, rng, opt); err == nil {
+		err = compareMaps(ctx, &o, a.maps, b.maps)
+	}
+	switch {
+	case o.Differences > 0:
+		o.Status = Different
+	case err != nil:
+		o.Reason = "both are loaded, but not run to the end: " + firstLine(err)
+	case o.Runs == 0:
+		o.Reason = "both are loaded, but no run could be compared"
+	default:
+		o.Status = Equal
+		if opt.Time && how.As.Type != cilium.RawTracepoint {
+			o.Time, _ = timed(ctx, a.prog, b.prog, opt.Seed) // no figure is no verdict
+		}
+	}
+	return o
+}
+
+// loadOriginal loads the original in the first way the kernel takes, and says
+// how. Where zeroing the stacks is what is too much, they stay as they are.
+func loadOriginal(obj *loader.Object, p *loader.Program, opt Options, missing func(string, error) bool) (*side, kernel.Options, error) {
+	var first error
+	for _, w := range ways(p, opt) {
+		for _, wipe := range []bool{true, false} {
+			how := kernel.Options{As: &w, Wipe: wipe, Latch: true, Missing: missing}
+			s, err := load(obj, p, how)
+			if err == nil {
+				return s, how, nil
+			}
+			if first == nil || !wipe && first != nil && w == ways(p, opt)[0] {
+				first = err
+			}
+		}
+	}
+	return nil, kernel.Options{}, first
+}
+
+// ways are how a program may be loaded, best first.
+func ways(p *loader.Program, opt Options) []kernel.Way {
+	if opt.Ways != nil {
+		return opt.Ways
+	}
+	var out []kernel.Way
+	typ, attach := p.Type, p.AttachType
+	if typ == cilium.UnspecifiedProgram {
+		typ = cilium.XDP
+	}
+	if flat[typ] {
+		out = append(out, kernel.Way{Type: cilium.RawTracepoint})
+	}
+	if typ == cilium.XDP && attach != 0 { // a test run refuses programs of map entries
+		out = append(out, kernel.Way{Type: typ})
+	}
+	return append(out, kernel.Way{Type: typ, Attach: attach, To: p.AttachTo, Flags: p.LoadFlags})
+}
+
+// load makes maps, fills them with what the file says and loads the program.
+func load(obj *loader.Object, p *loader.Program, opt kernel.Options) (*side, error) {
+	s := &side{}
+	specs := make([]*maps.Spec, len(obj.Maps))
+	for i, m := range obj.Maps {
+		specs[i] = sized(m)
+	}
+	var err error
+	if s.maps, err = kernel.NewMaps(specs); err != nil {
+		return nil, err
+	}
+	if err = s.maps.Fill(obj, opt); err == nil {
+		s.prog, err = kernel.LoadWith(p, s.maps, opt)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// sized is a map's blueprint with a size where the file leaves that to whoever
+// loads it, and what K2's files leave out.
+func sized(m *maps.Spec) *maps.Spec {
+	s := *m
+	if s.Max == 0 && s.Type != cilium.RingBuf && s.Type != cilium.PerfEventArray {
+		s.Max = 16
+	}
+	if s.Type == cilium.LPMTrie {
+		s.Flags |= maps.FlagNoPrealloc // the kernel makes no other
+	}
+	return &s
+}
+
+// runs runs both on the same inputs.
+func runs(ctx context.Context, o *Outcome, a, b *side, rng *rand.Rand, opt Options) error {
+	differ := func(run int, what string, input []byte) {
+		o.Differences++
+		if o.Reason == "" {
+			o.Reason = fmt.Sprintf("run %d: %s", run, what)
+			if input != nil {
+				o.Reason += fmt.Sprintf(" (packet %x)", input)
+			}
+		}
+	}
+	for i := range opt.Runs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		in := kernel.Inputs{TimeNS: 1e9 + uint64(i)*12345, CoarseNS: vm.Coarse(1e9 + uint64(i)*12345), Jiffies: vm.Jiffies(1e9 + uint64(i)*12345),
+			Draw: func(n uint64) uint32 { return vm.Random(opt.Seed, uint64(i), n) }}
+		for _, s := range []*side{a, b} {
+			if err := s.maps.Latch(in); err != nil {
+				return err
+			}
+		}
+		if a.prog.Type == cilium.RawTracepoint {
+			args := arguments(rng)
+			x, err := a.prog.RunArgs(args)
+			if err != nil {
+				return err
+			}
+			y, err := b.prog.RunArgs(args)
+			o.Runs++
+			if err != nil {
+				differ(i, firstLine(err), nil)
+			} else if x != y {
+				differ(i, fmt.Sprintf("result: got %d, want %d", y, x), nil)
+			}
+			continue
+		}
+		packet := Packet(rng)
+		x, err := a.prog.Run(packet, kernel.Context{})
+		if err != nil {
+			if o.Runs == 0 {
+				return err
+			}
+			continue
+		}
+		y, err := b.prog.Run(packet, kernel.Context{})
+		o.Runs++
+		if err != nil {
+			differ(i, firstLine(err), packet)
+			continue
+		}
+		want, got := output(x), output(y)
+		if d := diff.Outputs(&want, &got); d != nil {
+			differ(i, d.Error(), packet)
+		}
+	}
+	return nil
+}
+
+func output(r kernel.Result) vm.Output {
+	return vm.Output{Verdict: r.Verdict, Data: r.Data, Meta: r.Meta}
+}
+
+// compareMaps compares what both sets of maps hold.
+func compareMaps(ctx context.Context, o *Outcome, a, b *kernel.Maps) error {
+	for i := range a.Len() {
+		if !kernel.Comparable(a.Map(i).Spec) {
+			continue
+		}
+		what, err := kernel.SameEntries(ctx, a.Map(i), b.Map(i))
+		if err != nil {
+			return err
+		}
+		o.Maps++
+		if what != "" {
+			o.Differences++
+			if o.Reason == "" {
+				o.Reason = fmt.Sprintf("map %q after the runs: %s", a.Map(i).Spec.Name, what)
+			}
+		}
+	}
+	return nil
+}
+
+// reason is the verifier's last word, without the program's name before it.
+func reason(err error) string {
+	var refused *kernel.LoadError
+	if errors.As(err, &refused) {
+		return firstLine(refused.Err)
+	}
+	return firstLine(err)
+}
+
+func firstLine(err error) string {
+	s, _, _ := strings.Cut(err.Error(), "\n")
+	return string(bytes.TrimSpace([]byte(s)))
+}
