@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"jitnic/cache"
-	"jitnic/host"
 	"jitnic/host/loader"
 	"jitnic/host/mapfile"
 	"jitnic/host/programs"
+	"jitnic/host/run/explore"
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
 	"jitnic/pcaps"
@@ -75,13 +76,13 @@ func samples(paths int, seed uint64) ([]*sample, error) {
 		if s.maps, err = mapfile.Read(p.Name, bytes.NewReader(p.Maps)); err != nil {
 			return nil, err
 		}
-		o := host.ExploreOptions()
+		o := explore.Options()
 		o.Prepare = s.prepare
-		r, err := host.New(s.obj, s.entry, o)
+		r, err := jit.New(s.obj, s.entry, o)
 		if err != nil {
 			return nil, err
 		}
-		s.packets, err = host.Explore(r, seeds, paths, pathTries, seed)
+		s.packets, err = explore.Packets(r, seeds, paths, pathTries, seed)
 		r.Close()
 		if err != nil {
 			return nil, err
@@ -151,8 +152,8 @@ func (b *bench) firsts(s *sample, reps int) (insns, times []float64, err error) 
 		if err := b.ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		o := host.Options{Cache: cache.Config{Policy: "lru", Entries: 1 << 16}, Prepare: s.prepare}
-		r, err := host.New(s.obj, s.entry, o)
+		o := jit.Options{Cache: cache.Config{Policy: "lru", Entries: 1 << 16}, Prepare: s.prepare}
+		r, err := jit.New(s.obj, s.entry, o)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -278,10 +279,10 @@ func optimises(b *bench) error {
 }
 
 // runtimeOf makes a runtime that knows the paths of a sample's packets.
-func runtimeOf(s *sample) (*host.Runtime, error) {
-	o := host.ExploreOptions()
+func runtimeOf(s *sample) (*jit.Runtime, error) {
+	o := explore.Options()
 	o.Prepare = s.prepare
-	r, err := host.New(s.obj, s.entry, o)
+	r, err := jit.New(s.obj, s.entry, o)
 	if err != nil {
 		return nil, err
 	}

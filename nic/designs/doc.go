@@ -19,9 +19,5 @@
 // megaflow entries have jitnic's traces for actions, though a flow table's are
 // constants, and so have their maps where traces have them; they take no
 // compiling; handing over registers and stack from prefix to host is free.
-//
-// # Megaflow masks
-//
-// A [Masker] tells while the program runs which megaflow entry a packet asks
-// for: [Consulted] is the mask of a path, computed from its condition and trace.
+// Which megaflow entry a packet asks for stands in the workload (nic/workload/consult).
 package designs

@@ -77,9 +77,9 @@ func (s *Setting) leaves(hits []uint64) uint64 {
 		if s.W.Paths[p].Packets == 0 && hits[p] == 0 {
 			continue
 		}
-		h := uint64(hashSeed)
+		h := workload.MixSeed
 		for _, pr := range s.W.Paths[p].Cond[:s.stateless(&s.W.Paths[p]).preds] {
-			h = hashWord(h, uint64(pr.Term)<<1|bit(pr.Want))
+			h = workload.Mix(h, uint64(pr.Term)<<1|bit(pr.Want))
 		}
 		ways[h] = true
 	}

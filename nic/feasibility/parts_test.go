@@ -54,7 +54,7 @@ func TestBudget(t *testing.T) {
 		t.Errorf("%+v %q", cfg, says)
 	}
 	// The nodes of a guard tree are shared.
-	w, x, tree := observe(t, "ipv6filter", "sample:lab", 0, false)
+	w, x, tree := observed(t, "ipv6filter", "sample:lab", 0, false)
 	n, h := profiles(t, "hxdp", "paper")
 	n.Slots, n.MatcherCapacity = 0, uint64(tree.Nodes())
 	s = &study{Study: &Study{}, w: w, x: x, tree: tree, n: n, h: h}
@@ -70,7 +70,7 @@ func TestBudget(t *testing.T) {
 // Cores needed are by rate and mean cost, whether they are there or not, and
 // however long the queues.
 func TestCoresNeeded(t *testing.T) {
-	w, x, tree := observe(t, "firewall", "sample:lab", 8000, false)
+	w, x, tree := observed(t, "firewall", "sample:lab", 8000, false)
 	for _, queue := range []uint64{256, 8192, 1024} {
 		n, h := profiles(t, "netronome", "paper") // it takes no packet of this program
 		h.Queue = queue

@@ -5,8 +5,9 @@ import (
 	"testing"
 
 	"jitnic/cache"
-	"jitnic/host"
 	"jitnic/host/hosttest"
+	"jitnic/host/run/jit"
+	"jitnic/host/run/observe"
 	"jitnic/host/vm"
 	"jitnic/nic/match"
 	"jitnic/nic/workload"
@@ -15,33 +16,37 @@ import (
 )
 
 // play feeds a capture to a sample program on a runtime.
-func play(t testing.TB, name, capture string, limit uint64, opt host.Options, each func(cache.Outcome)) *host.Runtime {
+func play(t testing.TB, name, capture string, limit uint64, opt jit.Options, each func(cache.Outcome)) (*jit.Runtime, *observe.Observer) {
 	t.Helper()
 	p := hosttest.Sample(t, name)
 	opt.VM.Seed, opt.Prepare = 1, p.Prepare
-	r, err := host.New(p.Obj, p.Entry, opt)
+	r, err := jit.New(p.Obj, p.Entry, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
+	obs := observe.New(r, rss.TableSize)
 	var out vm.Output
 	for in := range hosttest.Packets(t, capture, limit) {
 		o, err := r.Process(in, &out)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if opt.Record {
+			obs.Packet(in, &out)
+		}
 		if each != nil {
 			each(o)
 		}
 	}
-	return r
+	return r, obs
 }
 
-// observe is what a sample program does with a capture.
-func observe(t testing.TB, name, capture string, limit uint64, specialise bool) (*workload.Workload, *match.Analysis, *tree.Tree) {
+// observed is what a sample program does with a capture.
+func observed(t testing.TB, name, capture string, limit uint64, specialise bool) (*workload.Workload, *match.Analysis, *tree.Tree) {
 	t.Helper()
-	r := play(t, name, capture, limit, host.Options{Observe: true, Specialise: specialise, Queues: rss.TableSize}, nil)
-	w, err := r.Observer().Finish()
+	r, obs := play(t, name, capture, limit, jit.Options{Record: true, Specialise: specialise}, nil)
+	w, err := obs.Finish()
 	if err != nil {
 		t.Fatal(err)
 	}

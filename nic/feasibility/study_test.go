@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"jitnic/cache"
-	"jitnic/host"
 	"jitnic/host/hosttest"
 	"jitnic/host/programs"
+	"jitnic/host/run/jit"
 	"jitnic/nic/device"
 	"jitnic/nic/match"
 	"jitnic/nic/profile"
@@ -33,8 +33,8 @@ func TestIdealCountsAsReplay(t *testing.T) {
 	n, h := profiles(t, "ideal", "ideal")
 	check := func(t *testing.T, program, capture string, limit uint64, specialise bool, cfg cache.Config) {
 		var want cache.Counts
-		play(t, program, capture, limit, host.Options{Cache: cfg, Specialise: specialise}, func(o cache.Outcome) { want[o]++ })
-		w, x, tree := observe(t, program, capture, limit, specialise)
+		play(t, program, capture, limit, jit.Options{Cache: cfg, Specialise: specialise}, func(o cache.Outcome) { want[o]++ })
+		w, x, tree := observed(t, program, capture, limit, specialise)
 		s, err := Run(context.Background(), w, x, tree, n, h, Options{Cache: cfg, Rate: 1_000_000, Packets: len(w.Packets), Seed: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestBreakEvenIsTrue(t *testing.T) {
 	n, h := profiles(t, "hxdp", "paper")
 	h.CompileBase, h.CompileInsn = 0, 0
 	n.Units, n.Slots, n.MatcherCapacity = 64, 0, 0 // nothing is lost
-	w, x, tree := observe(t, "conntrack", "sample:lab", 8000, false)
+	w, x, tree := observed(t, "conntrack", "sample:lab", 8000, false)
 	var above, below int
 	for _, entries := range []uint64{1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128} {
 		s, err := Run(context.Background(), w, x, tree, n, h, Options{Cache: lru(entries), Rate: 1_000_000, Packets: 8000, Seed: 1})
@@ -181,7 +181,7 @@ func TestRestCounts(t *testing.T) {
 
 // A map stays with the host where the matcher holds no path that uses it.
 func TestPlaced(t *testing.T) {
-	w, x, tree := observe(t, "conntrack", "sample:lab", 2000, false)
+	w, x, tree := observed(t, "conntrack", "sample:lab", 2000, false)
 	n, h := profiles(t, "hxdp", "paper")
 	n.Matcher, n.MatcherCapacity = profile.MatchTCAM, 0
 	s := &study{Study: &Study{}, w: w, x: x, tree: tree, n: n, h: h}
@@ -210,7 +210,7 @@ func TestPlaced(t *testing.T) {
 
 // A row of the memory models is what a study of a device with that model says.
 func TestMemoryModels(t *testing.T) {
-	w, x, tree := observe(t, "firewall", "sample:lab", 2000, false)
+	w, x, tree := observed(t, "firewall", "sample:lab", 2000, false)
 	n, h := profiles(t, "hxdp", "paper")
 	n.MapTypes = []string{"array"}
 	opt := Options{Cache: lru(0), Rate: 2_000_000, Packets: 2000, Seed: 1, Memory: true}
@@ -240,7 +240,7 @@ func TestMemoryModels(t *testing.T) {
 
 // small is a study of few packets with all sections.
 func small(t testing.TB) (*workload.Workload, *match.Analysis, *tree.Tree, Options) {
-	w, x, tree := observe(t, "firewall", "sample:lab", 600, false)
+	w, x, tree := observed(t, "firewall", "sample:lab", 600, false)
 	return w, x, tree, Options{
 		Cache: cache.Config{Policy: "lru", HotThreshold: 1, Seed: 1}, Rate: 5_000_000, Rates: []uint64{1_000_000, 10_000_000}, Packets: 600, Seed: 1,
 		Throughput: true, Memory: true, Sensitivity: true, Designs: true, Prefix: make([]uint32, len(w.Shapes)),
@@ -340,7 +340,7 @@ func TestSameAndInterrupted(t *testing.T) {
 // Every assumed figure of every profile can be put to its ends, and what is
 // kept instead of made anew is what would be made.
 func TestSensitivity(t *testing.T) {
-	w, x, tree := observe(t, "loadbalancer", "sample:lab", 500, false)
+	w, x, tree := observed(t, "loadbalancer", "sample:lab", 500, false)
 	for _, name := range profile.Names() {
 		n, h := profiles(t, name, "paper")
 		s := &study{Study: &Study{}, ctx: context.Background(), w: w, x: x, tree: tree, n: n, h: h,
@@ -413,7 +413,7 @@ func TestSensitivity(t *testing.T) {
 
 // All arrivals run, and errors say what is wrong.
 func TestOptions(t *testing.T) {
-	w, x, tree := observe(t, "ipv6filter", "sample:lab", 300, false)
+	w, x, tree := observed(t, "ipv6filter", "sample:lab", 300, false)
 	n, h := profiles(t, "bluefield", "paper")
 	for _, a := range device.ArrivalNames() {
 		opt := Options{Cache: lru(4), Rate: 2_000_000, Arrivals: device.Arrivals(a), Seed: 1, Packets: 900, Throughput: true, Rates: []uint64{1_000_000}, Remote: true, Ordered: true}

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"jitnic/host"
 	"jitnic/host/hosttest"
+	"jitnic/host/run/jit"
+	hostobs "jitnic/host/run/observe"
 	"jitnic/host/vm"
 	"jitnic/nic/fit"
 	"jitnic/nic/profile"
@@ -31,20 +32,24 @@ func observed(name string, specialise bool, limit uint64) (*workload.Workload, e
 	if err != nil {
 		return nil, err
 	}
-	r, err := host.New(p.Obj, p.Entry, host.Options{Observe: true, Specialise: specialise, VM: vm.Options{Seed: 1}})
+	r, err := jit.New(p.Obj, p.Entry, jit.Options{Record: true, Specialise: specialise, VM: vm.Options{Seed: 1}})
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
+	obs := hostobs.New(r, 1)
 	var out vm.Output
 	err = hosttest.Each("sample:lab", limit, func(in *vm.Input) error {
-		_, err := r.Process(in, &out)
-		return err
+		if _, err := r.Process(in, &out); err != nil {
+			return err
+		}
+		obs.Packet(in, &out)
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	w, err := r.Observer().Finish()
+	w, err := obs.Finish()
 	if err != nil {
 		return nil, err
 	}

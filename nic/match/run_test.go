@@ -4,15 +4,15 @@ import (
 	"testing"
 
 	"jitnic/cache"
-	"jitnic/host"
 	"jitnic/host/hosttest"
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic/workload"
 )
 
 // run is a sample program's replay, its maps filled from its own file.
 type run struct {
-	*host.Runtime
+	*jit.Runtime
 	packets [][]byte
 }
 
@@ -20,7 +20,7 @@ type run struct {
 func replay(t testing.TB, name, capture string, limit uint64, specialise bool) *run {
 	t.Helper()
 	p := hosttest.Sample(t, name)
-	h, err := host.New(p.Obj, p.Entry, host.Options{Cache: cache.Config{Policy: "lru", Entries: 64}, Specialise: specialise, Prepare: p.Prepare})
+	h, err := jit.New(p.Obj, p.Entry, jit.Options{Cache: cache.Config{Policy: "lru", Entries: 64}, Specialise: specialise, Prepare: p.Prepare})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"jitnic/host"
 	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic/vliw"
 	"jitnic/superopt"
@@ -190,7 +190,7 @@ func optimisedIPC(t *testing.T, s programs.Sample, files []string) string {
 		}
 	}
 	paths := slices.Clone(b.r.Paths())
-	slices.SortStableFunc(paths, func(x, y *host.PathInfo) int { return cmp.Compare(y.Packets, x.Packets) })
+	slices.SortStableFunc(paths, func(x, y *jit.PathInfo) int { return cmp.Compare(y.Packets, x.Packets) })
 	m := vliw.HXDP().For(obj.Maps)
 	var raw, opt rate
 	n := 0

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"testing"
 
-	"jitnic/host"
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 	"jitnic/host/progen"
 	"jitnic/host/programs"
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic/vliw"
 	"jitnic/superopt"
@@ -68,8 +68,8 @@ func TestOptimised(t *testing.T) {
 			}
 			defer b.close()
 			better := 0
-			done := map[*host.PathInfo]*trace.Trace{}
-			rewrite := func(p *host.PathInfo) (*trace.Trace, error) {
+			done := map[*jit.PathInfo]*trace.Trace{}
+			rewrite := func(p *jit.PathInfo) (*trace.Trace, error) {
 				if o := done[p]; o != nil {
 					return o, nil
 				}
@@ -135,7 +135,7 @@ func TestDeterministic(t *testing.T) {
 func randomTrace(t testing.TB, seed uint64) *trace.Trace {
 	t.Helper()
 	c := progen.Generate(seed, progen.Options{})
-	r, err := host.New(c.Object, c.Entry, host.Options{})
+	r, err := jit.New(c.Object, c.Entry, jit.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,12 @@ import (
 	"testing"
 
 	"jitnic/cache"
-	"jitnic/host"
 	"jitnic/host/diff"
 	"jitnic/host/hosttest"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/programs"
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic/vliw"
 	"jitnic/trace"
@@ -50,7 +50,7 @@ func sample(t testing.TB, s programs.Sample) (obj *loader.Object, entry *loader.
 // bench runs packets through a runtime, which gives traces and the
 // interpreter's outcome, and the same packets through schedules on twins.
 type bench struct {
-	r     *host.Runtime
+	r     *jit.Runtime
 	twins []*twin
 	want  vm.Output
 }
@@ -63,11 +63,11 @@ type twin struct {
 	it      *vm.Interp
 	sched   []*vliw.Schedule // by path
 	ran     int
-	rewrite func(p *host.PathInfo) (*trace.Trace, error)
+	rewrite func(p *jit.PathInfo) (*trace.Trace, error)
 }
 
 func newBench(obj *loader.Object, entry *loader.Program, prepare func(*vm.State) error, ms []*vliw.Machine) (*bench, error) {
-	r, err := host.New(obj, entry, host.Options{Prepare: prepare, VM: vm.Options{Track: true}, Cache: cache.Config{Policy: "lru", Entries: 4096}})
+	r, err := jit.New(obj, entry, jit.Options{Prepare: prepare, VM: vm.Options{Track: true}, Cache: cache.Config{Policy: "lru", Entries: 4096}})
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func newBench(obj *loader.Object, entry *loader.Program, prepare func(*vm.State)
 			}
 			tw := &twin{m: m.For(specs), s: s, x: vliw.NewExecutor(s), check: diff.NewChecker(r.S, s, 0), it: it}
 			if !meta {
-				tw.rewrite = func(p *host.PathInfo) (*trace.Trace, error) {
+				tw.rewrite = func(p *jit.PathInfo) (*trace.Trace, error) {
 					bare := *p.Path.Trace
 					bare.Meta = nil
 					return &bare, nil

@@ -7,7 +7,7 @@ import (
 )
 
 // A Workload is a program's run over a capture, without times: what each packet
-// did, whatever device it will be offered to. It is made once (by host.Observe)
+// did, whatever device it will be offered to. It is made once (host/run/observe)
 // and shared by all device models, which only add times.
 type Workload struct {
 	Program string // for reports

@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"jitnic/cmd/internal/calibratecmd"
-	"jitnic/cmd/internal/latency"
 	"jitnic/host/calibrate"
 	"jitnic/host/kernel"
+	"jitnic/host/run/replay"
 	"jitnic/nic/profile"
 	"jitnic/superopt"
 )
@@ -87,8 +87,8 @@ func TestFolder(t *testing.T) {
 	if r.Machine.Kernel == "" || len(r.Figures) < 40 || len(r.Checks) != 4 || r.Partial || r.Profile != h.Format() {
 		t.Errorf("study of %q: %d figures, %d checks, partial %v", r.Machine.Kernel, len(r.Figures), len(r.Checks), r.Partial)
 	}
-	l, err := latency.Load(filepath.Join(dir, "calibrate.json"))
-	if err != nil || l != r.Latency || l == superopt.DefaultLatency {
+	l, err := replay.LatencyTable(filepath.Join(dir, "calibrate.json"))
+	if err != nil || *l != r.Latency || *l == superopt.DefaultLatency {
 		t.Errorf("latencies %+v, %v; want %+v", l, err, r.Latency)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))

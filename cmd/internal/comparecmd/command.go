@@ -9,6 +9,7 @@ import (
 	"jitnic/cache"
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 
 	"github.com/spf13/cobra"
 )
@@ -28,7 +29,7 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), c.Flags().Changed("admissions"))
 		},
 	}
-	o.in.Flags(c)
+	session.InputFlags(&o.in, c)
 	f := c.Flags()
 	f.BoolVar(&o.specialise, "specialise", false, "specialised traces, with their invalidations")
 	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` in place of a program and captures: jitnic paths, oracleGeneral or CSV of ids with optional sizes")

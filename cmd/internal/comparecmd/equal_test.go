@@ -3,16 +3,15 @@ package comparecmd_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"jitnic/cache"
-	"jitnic/cmd/internal/session"
 	"jitnic/host/hosttest"
 	"jitnic/host/programs"
+	"jitnic/host/run/replay"
 )
 
 // updated writes a sample's maps with timed updates of one of them: what stands
@@ -93,11 +92,11 @@ func TestReplay(t *testing.T) {
 			mode = "specialised"
 		}
 		t.Run(fmt.Sprintf("%s-%s-%s", c.program, strings.TrimSuffix(c.capture, ".pcap.gz"), mode), func(t *testing.T) {
-			in := session.Input{Program: "sample:" + c.program, Captures: []string{hosttest.Capture(t, c.capture)}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
+			in := replay.Input{Program: "sample:" + c.program, Captures: []string{hosttest.Capture(t, c.capture)}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
 			if c.table != "" {
 				in.Maps = updated(t, c.program, c.table, c.change)
 			}
-			st, s, err := session.Paths(t.Context(), in, c.specialise, io.Discard)
+			st, s, err := replay.Paths(t.Context(), in, c.specialise)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,12 +108,12 @@ func TestReplay(t *testing.T) {
 						continue
 					}
 					size := []uint64{4, 16}[(i+k)%2]
-					ca := session.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Specialise: c.specialise}
-					r, err := session.Open(t.Context(), in, ca, nil)
+					ca := replay.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Specialise: c.specialise}
+					r, err := replay.Open(t.Context(), in, ca, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
-					err = r.Run(t.Context(), io.Discard, nil)
+					err = r.Run(t.Context(), nil)
 					want := r.Runtime.NIC.Cache.Stats()
 					r.Close()
 					if err != nil {

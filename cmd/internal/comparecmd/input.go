@@ -10,12 +10,12 @@ import (
 	"jitnic/cache"
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
-	"jitnic/cmd/internal/session"
+	"jitnic/host/run/replay"
 )
 
 // options are the flags as they were given.
 type options struct {
-	in         session.Input
+	in         replay.Input
 	specialise bool
 	requests   string
 	format     string
@@ -166,7 +166,7 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 	if o.format != "" {
 		return nil, fmt.Errorf("--format: is that of --requests, which was not given")
 	}
-	st, s, err := session.Paths(ctx, o.in, o.specialise, stderr)
+	st, s, err := replay.Paths(ctx, o.in, o.specialise)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"jitnic/host"
+	"jitnic/host/run/jit"
 	"jitnic/pathcond"
 	"jitnic/pathcond/text"
 )
@@ -39,7 +39,7 @@ type Node struct {
 
 // conditions lists the paths, most packets first, and the tree they form: paths
 // of one program agree on their next predicate as long as they have agreed.
-func conditions(rt *host.Runtime) ([]PathRow, []Node) {
+func conditions(rt *jit.Runtime) ([]PathRow, []Node) {
 	var rows []PathRow
 	for i, p := range rt.Paths() {
 		slots, _ := rt.Price(int32(i))

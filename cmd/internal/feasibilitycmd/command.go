@@ -11,6 +11,7 @@ import (
 	"jitnic/cache"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/nic/designs"
 	"jitnic/nic/device"
@@ -27,8 +28,8 @@ import (
 
 // options are the command's flags.
 type options struct {
-	in         session.Input
-	opt        session.Optimiser
+	in         replay.Input
+	opt        replay.Optimiser
 	nics       []string
 	host       string
 	set        []string
@@ -63,7 +64,7 @@ func Command() *cobra.Command {
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	o.in.Flags(c)
+	session.InputFlags(&o.in, c)
 	f := c.Flags()
 	f.StringSliceVar(&o.nics, "nic", []string{"hxdp"}, "`LIST` of devices: "+strings.Join(profile.Names(), ", ")+", files in their form, or all")
 	f.StringVar(&o.host, "host", "paper", "the host: "+strings.Join(profile.HostNames(), ", ")+", or a `FILE` as jitnic calibrate writes it")
@@ -82,7 +83,7 @@ func Command() *cobra.Command {
 	f.Uint64Var(&o.slots, "slots", 0, "size of the trace cache in instruction slots instead")
 	f.Uint32Var(&o.hot, "hot", 1, "install a path when it misses for the `N`th time")
 	f.IntVar(&o.workers, "workers", 0, "runs made side by side: `N`; default one a CPU. Changes no result")
-	o.opt.Flags(c)
+	session.OptimiserFlags(&o.opt, c)
 	f.StringVarP(&o.out, "out", "o", "", "`FOLDER` for report.html, study.json and the plots")
 	f.StringVar(&o.json, "json", "", "write the study as JSON to `FILE` (- for stdout)")
 	return c
@@ -163,7 +164,7 @@ type wholePrograms struct {
 	err    error
 }
 
-func (p *wholePrograms) shape(s *session.Session, id uint32, rec *vm.Recording) {
+func (p *wholePrograms) shape(s *replay.Session, id uint32, rec *vm.Recording) {
 	if p.err != nil {
 		return
 	}
@@ -202,7 +203,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 	}
 	whole := &wholePrograms{nics: nics}
-	w, s, _, err := session.Observe(ctx, o.in, o.specialise, &o.opt, stderr, whole.shape)
+	w, s, _, err := replay.Workload(ctx, o.in, o.specialise, &o.opt, whole.shape)
 	if err != nil {
 		return err
 	}

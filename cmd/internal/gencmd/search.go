@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io"
 
-	"jitnic/cmd/internal/session"
-	"jitnic/host"
 	"jitnic/host/mapfile"
+	"jitnic/host/run/explore"
+	"jitnic/host/run/jit"
+	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/pcaps"
 	"jitnic/pcaps/gen"
@@ -26,12 +27,12 @@ type searched struct {
 // packets searches. Seeds are the first packets of the captures, or of the
 // traffic itself where none are named.
 func (a *searched) packets(ctx context.Context, base gen.Spec) ([][]byte, error) {
-	in := session.Input{Program: a.program, Entry: a.entry}
-	obj, entry, mf, err := session.LoadProgram(&in)
+	in := replay.Input{Program: a.program, Entry: a.entry}
+	obj, entry, mf, err := replay.LoadProgram(&in)
 	if err != nil {
 		return nil, err
 	}
-	o := host.ExploreOptions()
+	o := explore.Options()
 	o.Prepare = func(s *vm.State) error {
 		if mf == nil {
 			return nil
@@ -42,7 +43,7 @@ func (a *searched) packets(ctx context.Context, base gen.Spec) ([][]byte, error)
 		}
 		return p.Fill()
 	}
-	r, err := host.New(obj, entry, o)
+	r, err := jit.New(obj, entry, o)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (a *searched) packets(ctx context.Context, base gen.Spec) ([][]byte, error)
 			seeds = append(seeds, append([]byte(nil), pkt.Data...))
 		}
 	}
-	return host.Explore(r, seeds, int(a.paths), a.budget, base.Seed)
+	return explore.Packets(r, seeds, int(a.paths), a.budget, base.Seed)
 }
 
 // write writes the traffic with the attack mixed in: the found packets one

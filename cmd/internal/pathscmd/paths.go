@@ -11,13 +11,14 @@ import (
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/run/replay"
 
 	"github.com/spf13/cobra"
 )
 
 // Command is `jitnic paths`.
 func Command() *cobra.Command {
-	var in session.Input
+	var in replay.Input
 	var out, format string
 	var specialise bool
 	c := &cobra.Command{
@@ -34,7 +35,7 @@ func Command() *cobra.Command {
 			if format != "" && !slices.Contains(stream.Formats(), format) {
 				return fmt.Errorf("--format %q: not known; there are %s", format, strings.Join(stream.Formats(), ", "))
 			}
-			st, s, err := session.Paths(c.Context(), in, specialise, c.ErrOrStderr())
+			st, s, err := replay.Paths(c.Context(), in, specialise)
 			if err != nil {
 				return err
 			}
@@ -67,7 +68,7 @@ func Command() *cobra.Command {
 			return nil
 		},
 	}
-	in.Flags(c)
+	session.InputFlags(&in, c)
 	c.Flags().StringVarP(&out, "out", "o", "", "`FILE` to write (- for stdout)")
 	c.Flags().StringVar(&format, "format", "", "`FORMAT`: "+strings.Join(stream.Formats(), ", ")+"; default: by the file's name")
 	c.Flags().BoolVar(&specialise, "specialise", false, "paths of specialised traces, with their invalidations")

@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 
 	"jitnic/cmd/internal/report"
-	"jitnic/cmd/internal/session"
-	"jitnic/host"
+	"jitnic/host/run/jit"
+	"jitnic/host/run/replay"
 )
 
 // Mode is one of the two ways to make traces, side by side with the other.
@@ -25,7 +25,7 @@ type Mode struct {
 	Executed    float64 `json:"executed"`  // mean instructions a hit ran, by packet
 }
 
-func modeOf(r *Report, s *session.Session) Mode {
+func modeOf(r *Report, s *replay.Session) Mode {
 	m := Mode{Mode: r.Mode, Hits: r.Hits, HitRatio: r.HitRatio, Paths: r.Paths, Installed: r.Traces.Installed,
 		Evicted: r.Traces.Evicted, Invalidated: r.Traces.Invalidated, Length: r.Traces.Length.Optimised, Condition: r.Traces.Length.Condition}
 	var n, sum float64
@@ -44,14 +44,14 @@ func modeOf(r *Report, s *session.Session) Mode {
 }
 
 // otherMode replays once more with the other kind of traces.
-func otherMode(ctx context.Context, stderr io.Writer, in session.Input, ca session.Cache, change func(o *host.Options)) (Mode, error) {
+func otherMode(ctx context.Context, in replay.Input, ca replay.Cache, change func(o *jit.Options)) (Mode, error) {
 	ca.Specialise = !ca.Specialise
-	s, err := session.Open(ctx, in, ca, change)
+	s, err := replay.Open(ctx, in, ca, change)
 	if err != nil {
 		return Mode{}, err
 	}
 	defer s.Close()
-	if err := s.Run(ctx, stderr, nil); err != nil {
+	if err := s.Run(ctx, nil); err != nil {
 		return Mode{}, err
 	}
 	return modeOf(Summarise(s, &ca), s), nil

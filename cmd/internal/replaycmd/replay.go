@@ -14,8 +14,9 @@ import (
 	"jitnic/cache"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
-	"jitnic/host"
 	"jitnic/host/diff"
+	"jitnic/host/run/jit"
+	"jitnic/host/run/replay"
 	"jitnic/nic"
 	"jitnic/pcaps"
 	"jitnic/trace"
@@ -50,7 +51,7 @@ type Report struct {
 	Partial    bool   `json:"partial,omitempty"`
 	Modes      []Mode `json:"modes,omitempty"`
 
-	Superopt *session.Optimised `json:"superopt,omitempty"`
+	Superopt *replay.Optimised `json:"superopt,omitempty"`
 }
 
 // Traces counts what became of traces.
@@ -87,9 +88,9 @@ type Capture struct {
 
 // Command is `jitnic replay`.
 func Command() *cobra.Command {
-	var in session.Input
-	var ca session.Cache
-	var op session.Optimiser
+	var in replay.Input
+	var ca replay.Cache
+	var op replay.Optimiser
 	var check, modes bool
 	var jsonFile, dump string
 	c := &cobra.Command{
@@ -104,20 +105,20 @@ func Command() *cobra.Command {
 			if err := op.Open(); err != nil {
 				return err
 			}
-			var sum *session.Optimised
-			change := func(o *host.Options) {
+			var sum *replay.Optimised
+			change := func(o *jit.Options) {
 				o.Check = check
 				sum = op.Install(c.Context(), o, in.Seed)
 			}
-			s, err := session.Open(c.Context(), in, ca, change)
+			s, err := replay.Open(c.Context(), in, ca, change)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
 			// A difference from the oracle and a damaged capture end the run,
 			// and the report says what was seen until then.
-			ended := s.Run(c.Context(), c.ErrOrStderr(), nil)
-			var m *host.Mismatch
+			ended := s.Run(c.Context(), nil)
+			var m *jit.Mismatch
 			var damaged *pcaps.CaptureError
 			switch {
 			case errors.As(ended, &m):
@@ -139,7 +140,7 @@ func Command() *cobra.Command {
 			}
 			r.Partial = r.Partial || ended != nil
 			if modes && !r.Partial {
-				o, err := otherMode(c.Context(), c.ErrOrStderr(), in, ca, change)
+				o, err := otherMode(c.Context(), in, ca, change)
 				if err != nil {
 					return err
 				}
@@ -174,9 +175,9 @@ func Command() *cobra.Command {
 			return nil
 		},
 	}
-	in.Flags(c)
-	ca.Flags(c)
-	op.Flags(c)
+	session.InputFlags(&in, c)
+	session.CacheFlags(&ca, c)
+	session.OptimiserFlags(&op, c)
 	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
 	c.Flags().BoolVar(&modes, "modes", false, "replay with generic and with specialised traces and compare the two")
 	c.Flags().StringVar(&jsonFile, "json", "", "write the report as JSON to `FILE` (- for stdout)")
@@ -185,7 +186,7 @@ func Command() *cobra.Command {
 }
 
 // Summarise makes the report of a session that has run.
-func Summarise(s *session.Session, ca *session.Cache) *Report {
+func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	rt := s.Runtime
 	st := rt.NIC.Cache.Stats()
 	r := &Report{
@@ -358,7 +359,7 @@ func abortText(name string) string {
 }
 
 // explain prints the evidence of a mismatch: packet, trace and condition.
-func explain(w io.Writer, s *session.Session, m *host.Mismatch) {
+func explain(w io.Writer, s *replay.Session, m *jit.Mismatch) {
 	fmt.Fprintf(w, "packet %d (%d bytes):\n%s", m.Packet, len(m.Data), hex.Dump(m.Data))
 	if m.Path == nic.NoPath || int(m.Path) >= len(s.Runtime.Paths()) {
 		return

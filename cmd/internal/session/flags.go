@@ -3,42 +3,19 @@ package session
 import (
 	"fmt"
 
-	"jitnic/superopt"
+	"jitnic/host/run/replay"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// Input says which program is fed which packets.
-type Input struct {
-	Program  string   // file, or sample:NAME
-	Entry    string   // program of the object; "": the only XDP one
-	BTF      string   // kernel types for CO-RE; "": the running kernel's
-	Captures []string // files, globs, "-", sample:NAME
-	Filter   string
-	Limit    uint64
-	Loop     int
-	Maps     string // map file; "": a sample's own
-	FIB      string // routing table; "": empty
-	Queues   int
-	Seed     uint64
-}
-
-// Cache says what the trace cache is.
-type Cache struct {
-	Policy       string
-	Admission    string
-	Entries      uint64
-	Slots        uint64
-	HotThreshold uint32
-	InstallDelay uint64
-	Specialise   bool
-
-	flags *pflag.FlagSet // nil where the verb doesn't offer them
-}
-
-// Flags adds the flags of Input to a command.
-func (in *Input) Flags(c *cobra.Command) {
+// InputFlags adds the flags of a run's input to a command, and a line that counts
+// packets where its errors go to a terminal.
+func InputFlags(in *replay.Input, c *cobra.Command) {
+	in.Progress = progress(c)
+	before(c, func() error { return checkInput(in) })
+	verb := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error { return Flag(verb(c, args)) }
 	f := c.Flags()
 	f.StringVarP(&in.Program, "program", "p", "", "XDP program: clang object `FILE`, or sample:NAME (see jitnic samples)")
 	f.StringVar(&in.Entry, "entry", "", "`NAME` of the program in the object; default: its only XDP program")
@@ -53,12 +30,12 @@ func (in *Input) Flags(c *cobra.Command) {
 	f.Uint64Var(&in.Seed, "seed", 1, "seed of everything that is drawn")
 }
 
-// Flags adds the flags of Cache to a command.
-func (ca *Cache) Flags(c *cobra.Command) {
+// CacheFlags adds the flags of the trace cache to a command.
+func CacheFlags(ca *replay.Cache, c *cobra.Command) {
+	before(c, func() error { return checkCache(ca, c.Flags()) })
 	f := c.Flags()
 	f.StringVar(&ca.Policy, "policy", "lru", "eviction policy `NAME`")
 	f.StringVar(&ca.Admission, "admission", "always", "admission `NAME`: always, threshold/N, probabilistic/N, doorkeeper, cost-aware/N")
-	ca.flags = f
 	f.Uint64Var(&ca.Entries, "entries", 0, "size of the trace cache in traces; default 64")
 	f.Uint64Var(&ca.Slots, "slots", 0, "size of the trace cache in instruction slots instead")
 	f.Uint32Var(&ca.HotThreshold, "hot", 1, "install a path when it misses for the `N`th time")
@@ -66,23 +43,8 @@ func (ca *Cache) Flags(c *cobra.Command) {
 	f.BoolVar(&ca.Specialise, "specialise", false, "specialised traces: fold what is read from maps no program writes, under version guards")
 }
 
-// Optimiser says how traces are superoptimized before they are installed.
-type Optimiser struct {
-	On        bool
-	Layers    string
-	Proposals int
-	Cost      string
-	NIC       string // profile that the cost "nic" is of
-	Latency   string // calibrate.json with the table of the cost "latency"; "" the cited one
-	Rules     string // file of a store of rules that grows; "" none
-
-	store *superopt.Store
-	nic   *NICCost
-	table *superopt.Latency
-}
-
-// Flags adds the flags of Optimiser to a command.
-func (o *Optimiser) Flags(c *cobra.Command) {
+// OptimiserFlags adds the flags of the traces' optimiser to a command.
+func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&o.On, "superopt", false, "superoptimize each trace under its path condition, proved by Z3, before it is first installed")
 	f.StringVar(&o.Layers, "layers", "", "superopt: `LETTERS` of the layers to run: p passes, r rules, e enumeration, s search; default all")
@@ -93,36 +55,50 @@ func (o *Optimiser) Flags(c *cobra.Command) {
 	f.StringVar(&o.NIC, "cost-nic", "hxdp", "superopt: the device whose cycles --cost nic counts: a built-in profile, or a `FILE`")
 }
 
-// check refuses impossible flags before anything is opened.
-func (in *Input) check() error {
+// Flag says of a setting that is refused that it is a flag here.
+func Flag(err error) error {
+	if s, ok := err.(*replay.SettingError); ok { // wrapped, another place stands first
+		return fmt.Errorf("--%w", s)
+	}
+	return err
+}
+
+// before has a command check its flags before it runs.
+func before(c *cobra.Command, check func() error) {
+	first := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		if first != nil {
+			if err := first(c, args); err != nil {
+				return err
+			}
+		}
+		return check()
+	}
+}
+
+// checkInput refuses what replay.Input takes for its default.
+func checkInput(in *replay.Input) error {
 	switch {
-	case in.Program == "":
-		return fmt.Errorf("--program: name an object file, or sample:NAME")
-	case len(in.Captures) == 0:
-		return fmt.Errorf("--capture: name a capture file, or sample:NAME")
-	case in.Queues < 1 || in.Queues > 128:
-		return fmt.Errorf("--queues %d: want 1 to 128", in.Queues)
+	case in.Queues < 1:
+		return fmt.Errorf("--queues %d: want 1 to %d", in.Queues, replay.MaxQueues)
 	case in.Loop < 1:
 		return fmt.Errorf("--loop %d: want 1 or more", in.Loop)
 	}
 	return nil
 }
 
-func (ca *Cache) check() error {
-	if ca.Entries > 0 && ca.Slots > 0 {
+// checkCache refuses impossible flags, and puts in the default size.
+func checkCache(ca *replay.Cache, f *pflag.FlagSet) error {
+	switch {
+	case ca.Entries > 0 && ca.Slots > 0:
 		return fmt.Errorf("--entries and --slots: give one of them")
-	}
-	if ca.flags != nil {
-		switch {
-		case ca.Entries == 0 && ca.flags.Changed("entries"):
-			return fmt.Errorf("--entries 0: want 1 or more")
-		case ca.HotThreshold == 0:
-			return fmt.Errorf("--hot 0: want 1 or more")
-		case ca.Slots == 0 && ca.flags.Changed("slots"):
-			return fmt.Errorf("--slots 0: want 1 or more")
-		}
-	}
-	if ca.Entries == 0 && ca.Slots == 0 {
+	case ca.Entries == 0 && f.Changed("entries"):
+		return fmt.Errorf("--entries 0: want 1 or more")
+	case ca.HotThreshold == 0:
+		return fmt.Errorf("--hot 0: want 1 or more")
+	case ca.Slots == 0 && f.Changed("slots"):
+		return fmt.Errorf("--slots 0: want 1 or more")
+	case ca.Entries == 0 && ca.Slots == 0:
 		ca.Entries = 64
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/run/replay"
 	"jitnic/superopt"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,7 @@ import (
 type flags struct {
 	cost      string
 	costNIC   string
-	nic       *session.NICCost // of --cost nic
+	nic       *replay.NICCost // of --cost nic
 	latency   string
 	seed      uint64
 	proposals int
@@ -67,13 +68,13 @@ func (f *flags) options() (*superopt.Options, error) {
 	o := &superopt.Options{Cost: f.cost, Seed: f.seed, Proposals: f.proposals, RLimit: f.rlimit, Layers: f.layers, Workers: f.workers}
 	var err error
 	if f.cost == "nic" {
-		if f.nic, err = session.NewNICCost(f.costNIC); err != nil {
+		if f.nic, err = replay.NewNICCost(f.costNIC); err != nil {
 			return nil, fmt.Errorf("--cost-nic: %w", err)
 		}
 		o.CostFunc = f.nic.Cost
 	}
-	if o.Table, err = session.LatencyTable(f.latency); err != nil {
-		return nil, err
+	if o.Table, err = replay.LatencyTable(f.latency); err != nil {
+		return nil, session.Flag(err)
 	}
 	o.Store, err = openStore(f.rules)
 	return o, err
@@ -351,7 +352,7 @@ func run(ctx context.Context, in *input, opt *superopt.Options, entry string, st
 }
 
 // cycles says how long everything takes on the device of --cost nic.
-func (r *Report) cycles(n *session.NICCost) {
+func (r *Report) cycles(n *replay.NICCost) {
 	if n == nil {
 		return
 	}

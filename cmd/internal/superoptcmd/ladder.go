@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 
 	"jitnic/cmd/internal/report"
-	"jitnic/cmd/internal/session"
 	"jitnic/host/programs"
+	"jitnic/host/run/replay"
 	"jitnic/superopt"
 	"jitnic/superopt/ladder"
 
@@ -26,7 +26,7 @@ type Ladder struct {
 	Traces  []*TraceRow   `json:"traces,omitempty"`
 	Partial bool          `json:"partial,omitempty"`
 
-	nic *session.NICCost
+	nic *replay.NICCost
 }
 
 // TraceRow is one trace of a sample program. Lengths are in slots.
@@ -131,18 +131,13 @@ func sampleNames(list string) ([]string, error) {
 // traces replays the captures through a sample and optimises the traces of the
 // limit paths that most packets took.
 func (r *Ladder) traces(ctx context.Context, name string, captures []string, limit int, opt *superopt.Options, stderr io.Writer, news func(string)) error {
-	var in session.Input
-	var ca session.Cache
-	defaults := &cobra.Command{} // what `jitnic replay` takes where nothing is said
-	in.Flags(defaults)
-	ca.Flags(defaults)
-	in.Program, in.Captures, in.Seed = "sample:"+name, captures, opt.Seed
-	s, err := session.Open(ctx, in, ca, nil)
+	in := replay.Input{Program: "sample:" + name, Captures: captures, Seed: opt.Seed}
+	s, err := replay.Open(ctx, in, replay.Cache{}, nil)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := s.Run(ctx, io.Discard, nil); err != nil {
+	if err := s.Run(ctx, nil); err != nil {
 		return err
 	}
 	paths := s.Runtime.Paths()

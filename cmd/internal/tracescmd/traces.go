@@ -8,7 +8,8 @@ import (
 
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
-	"jitnic/host"
+	"jitnic/host/run/jit"
+	"jitnic/host/run/replay"
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
@@ -69,12 +70,12 @@ type Dead struct {
 
 // Command is `jitnic traces`.
 func Command() *cobra.Command {
-	var in session.Input
-	var ca session.Cache
+	var in replay.Input
+	var ca replay.Cache
 	var jsonFile, dotFile string
 	var limit int
 	var whole bool
-	var opt session.Optimiser
+	var opt replay.Optimiser
 	var device string
 	c := &cobra.Command{
 		Use:   "traces --program FILE.o --capture FILE.pcap",
@@ -97,12 +98,12 @@ func Command() *cobra.Command {
 			if err := opt.Open(); err != nil {
 				return err
 			}
-			s, err := session.Open(c.Context(), in, ca, func(o *host.Options) { opt.Install(c.Context(), o, in.Seed) })
+			s, err := replay.Open(c.Context(), in, ca, func(o *jit.Options) { opt.Install(c.Context(), o, in.Seed) })
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if err := s.Run(c.Context(), c.ErrOrStderr(), nil); err != nil {
+			if err := s.Run(c.Context(), nil); err != nil {
 				return err
 			}
 			if err := opt.Keep(); err != nil {
@@ -136,9 +137,9 @@ func Command() *cobra.Command {
 			return nil
 		},
 	}
-	in.Flags(c)
-	ca.Flags(c)
-	opt.Flags(c)
+	session.InputFlags(&in, c)
+	session.CacheFlags(&ca, c)
+	session.OptimiserFlags(&opt, c)
 	c.Flags().StringVar(&device, "schedule", "", "show each trace as the executor of this device runs it, cycle by cycle: "+strings.Join(profile.Names(), ", ")+", or a profile `FILE`")
 	c.Flags().StringVar(&jsonFile, "json", "", "write the traces as JSON to `FILE` (- for stdout)")
 	c.Flags().StringVar(&dotFile, "dot", "", "write the guard tree for graphviz to `FILE` (- for stdout)")
@@ -149,7 +150,7 @@ func Command() *cobra.Command {
 
 // Summarise makes the report of a session that has run: the limit traces with
 // the most hits (0: all). whole keeps predicates that follow from others.
-func Summarise(s *session.Session, specialised, whole bool, limit int) *Report {
+func Summarise(s *replay.Session, specialised, whole bool, limit int) *Report {
 	rt := s.Runtime
 	r := &Report{
 		Program: s.In.Program, Entry: s.Entry.Name, Captures: s.Source.Files(), Seed: s.In.Seed, Mode: "generic",
@@ -201,7 +202,7 @@ func Summarise(s *session.Session, specialised, whole bool, limit int) *Report {
 }
 
 // names gives maps their names.
-func names(s *session.Session) func(i int) string {
+func names(s *replay.Session) func(i int) string {
 	all := s.Runtime.S.Maps
 	return func(i int) string {
 		if i < 0 || i >= len(all) {
@@ -212,7 +213,7 @@ func names(s *session.Session) func(i int) string {
 }
 
 // schedule adds each trace's schedule on a device's executor.
-func (r *Report) schedule(s *session.Session, n *profile.NIC) error {
+func (r *Report) schedule(s *replay.Session, n *profile.NIC) error {
 	m := price.Machine(s.Runtime.Comp, n)
 	for i := range r.Traces {
 		t := &r.Traces[i]
@@ -298,10 +299,10 @@ func (r *Report) Text(w io.Writer) error {
 }
 
 // dot writes the guard tree; leaves tell number, packets and length.
-func dot(w io.Writer, rt *host.Runtime) error {
+func dot(w io.Writer, rt *jit.Runtime) error {
 	words := func(context []pathcond.Pred, p pathcond.Pred) string { return text.PredFirst(rt.Comp, context, p) }
 	return rt.Tree.Dot(w, words, func(id int32) string {
-		n, dead := host.Leaf(id)
+		n, dead := jit.Leaf(id)
 		if dead {
 			d := rt.Dead()[n]
 			return fmt.Sprintf("dead path %d\n%d packets\n%s", n, d.Packets, d.Abort.Reason)

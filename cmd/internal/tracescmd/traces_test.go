@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"jitnic/cmd/internal/session"
-	"jitnic/host"
+	"jitnic/host/run/jit"
+	"jitnic/host/run/replay"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -141,14 +141,13 @@ func TestJSONAndDot(t *testing.T) {
 }
 
 func TestDeadPaths(t *testing.T) {
-	in := session.Input{Program: "sample:ipv6filter", Captures: []string{capture(t)}, Loop: 1, Queues: 1}
-	s, err := session.Open(context.Background(), in, session.Cache{Policy: "lru", HotThreshold: 1}, func(o *host.Options) { o.MaxGuards = 5 })
+	in := replay.Input{Program: "sample:ipv6filter", Captures: []string{capture(t)}}
+	s, err := replay.Open(context.Background(), in, replay.Cache{Policy: "lru", HotThreshold: 1}, func(o *jit.Options) { o.MaxGuards = 5 })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	var errs bytes.Buffer
-	if err := s.Run(context.Background(), &errs, nil); err != nil {
+	if err := s.Run(context.Background(), nil); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer

@@ -15,6 +15,7 @@ import (
 	"jitnic/host/fib"
 	"jitnic/host/kernel"
 	"jitnic/host/mapfile"
+	"jitnic/host/run/replay"
 	"jitnic/host/verify"
 	"jitnic/host/vm"
 	"jitnic/pcaps"
@@ -34,7 +35,7 @@ type Report struct {
 
 // Command is `jitnic verify`.
 func Command() *cobra.Command {
-	var in session.Input
+	var in replay.Input
 	var jsonFile string
 	c := &cobra.Command{
 		Use:   "verify --program FILE.o --capture FILE.pcap",
@@ -70,7 +71,7 @@ CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN.`,
 			return nil
 		},
 	}
-	in.Flags(c)
+	session.InputFlags(&in, c)
 	// One packet at a time runs in the kernel, on one CPU and queue.
 	_ = c.Flags().MarkHidden("queues") // the flag is there
 	c.Flags().StringVar(&jsonFile, "json", "", "write the report as JSON to `FILE` (- for stdout)")
@@ -78,7 +79,7 @@ CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN.`,
 }
 
 // run returns a report where packets ran, with the error that ended the run.
-func run(ctx context.Context, in session.Input) (*Report, error) {
+func run(ctx context.Context, in replay.Input) (*Report, error) {
 	switch {
 	case in.Program == "":
 		return nil, errors.New("--program: name an object file, or sample:NAME")
@@ -87,7 +88,7 @@ func run(ctx context.Context, in session.Input) (*Report, error) {
 	case in.Queues != 1:
 		return nil, fmt.Errorf("--queues %d: the kernel runs one packet at a time, on one queue", in.Queues)
 	}
-	obj, entry, mf, err := session.LoadProgram(&in)
+	obj, entry, mf, err := replay.LoadProgram(&in)
 	if err != nil {
 		return nil, err
 	}

@@ -1,22 +1,23 @@
-package host
+package explore
 
 import (
 	"math/rand/v2"
 
 	"jitnic/cache"
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 )
 
-// Explore searches, without a solver, for packets that take distinct paths of
+// Packets searches, without a solver, for packets that take distinct paths of
 // the runtime's program: it looks at the predicates of each path found so far
 // and changes the packet that found it where a predicate reads it, to the
 // constants the predicate compares with, their neighbours and single bits; the
 // guard tree tells at once whether the changed packet's path is known. It
 // starts from seeds and ends after want paths or budget tries, whichever comes
 // first. The same arguments give the same packets.
-func Explore(r *Runtime, seeds [][]byte, want, budget int, seed uint64) ([][]byte, error) {
+func Packets(r *jit.Runtime, seeds [][]byte, want, budget int, seed uint64) ([][]byte, error) {
 	x := &explorer{r: r, want: want, budget: budget, rng: rand.New(rand.NewPCG(seed, 0x657870)), seen: map[int32]bool{}}
 	for _, p := range seeds {
 		if err := x.try(p); err != nil {
@@ -25,7 +26,7 @@ func Explore(r *Runtime, seeds [][]byte, want, budget int, seed uint64) ([][]byt
 	}
 	for next := 0; next < len(x.queue) && !x.done(); next++ {
 		q := x.queue[next]
-		for _, pr := range r.info[q.path].Path.Cond {
+		for _, pr := range r.Paths()[q.path].Path.Cond {
 			for _, p := range x.changes(q.packet, pr.Term) {
 				if x.done() {
 					return x.found, nil
@@ -40,7 +41,7 @@ func Explore(r *Runtime, seeds [][]byte, want, budget int, seed uint64) ([][]byt
 }
 
 type explorer struct {
-	r      *Runtime
+	r      *jit.Runtime
 	want   int
 	budget int
 	tries  int
@@ -159,8 +160,8 @@ func (x *explorer) changes(p []byte, t bv.Term) [][]byte {
 	return out
 }
 
-// ExploreOptions are those of a runtime for Explore: every path is installed
+// Options are those of a runtime to explore with: every path is installed
 // at once and nothing is evicted, so that nothing but discovery costs time.
-func ExploreOptions() Options {
-	return Options{Cache: cache.Config{Policy: "infinite", Entries: 1 << 30}}
+func Options() jit.Options {
+	return jit.Options{Cache: cache.Config{Policy: "infinite", Entries: 1 << 30}}
 }

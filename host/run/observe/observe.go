@@ -1,4 +1,4 @@
-package host
+package observe
 
 import (
 	"hash/maphash"
@@ -7,32 +7,33 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/host/mem"
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic"
-	"jitnic/nic/designs"
 	"jitnic/nic/workload"
+	"jitnic/nic/workload/consult"
 	"jitnic/pcaps/rss"
 	"jitnic/trace"
 
 	cebpf "github.com/cilium/ebpf"
 )
 
-// An Observer makes a workload of the packets that a Runtime processes: every
-// run is recorded, so no packet may hit. Options.Observe has it made.
+// An Observer makes a workload of the packets that a Runtime with
+// jit.Options.Record processes.
 type Observer struct {
 	W *workload.Workload
 	// NewShape, where set, is shown the recording of the first run of each
 	// shape: what it executed, instruction by instruction.
 	NewShape func(shape uint32, rec *vm.Recording)
 
-	r       *Runtime
+	r       *jit.Runtime
 	queues  int
 	shapes  map[shapeKey]uint32
 	aborts  map[trace.Abort]int32
 	entries map[string]uint32
 	touched []uint32 // by map
 	flows   *flowTable
-	masker  *designs.Masker
+	masker  *consult.Masker
 	byPath  []pathShape
 	key     []byte
 	found   []foundValue
@@ -42,7 +43,7 @@ type Observer struct {
 
 // pathShape is the shape of a path's runs, known after the first.
 type pathShape struct {
-	info  *PathInfo
+	info  *jit.PathInfo
 	shape uint32
 	mask  []uint16
 }
@@ -59,15 +60,15 @@ type foundValue struct {
 	entry uint32
 }
 
-func newObserver(r *Runtime, queues int) *Observer {
+// New makes the observer of a runtime. queues is how many receive queues flows
+// are spread over, by RSS (below 2: one); a model of fewer cores takes them modulo.
+func New(r *jit.Runtime, queues int) *Observer {
 	o := &Observer{r: r, queues: max(queues, 1), W: &workload.Workload{Program: r.Entry.Name, Compiler: r.Comp},
 		shapes: map[shapeKey]uint32{}, aborts: map[trace.Abort]int32{}, entries: map[string]uint32{},
-		touched: make([]uint32, len(r.S.Maps)), flows: newFlowTable(), masker: designs.NewMasker(r.Comp), seed: maphash.MakeSeed()}
+		touched: make([]uint32, len(r.S.Maps)), flows: newFlowTable(), masker: consult.NewMasker(r.Comp), seed: maphash.MakeSeed()}
+	r.OnInvalidate(o.invalidated)
 	return o
 }
-
-// Observer is what makes the workload, nil without Options.Observe.
-func (r *Runtime) Observer() *Observer { return r.obs }
 
 // invalidated notes that a path's condition can never hold again.
 func (o *Observer) invalidated(p nic.Path, during bool) {
@@ -78,8 +79,8 @@ func (o *Observer) invalidated(p nic.Path, during bool) {
 	o.W.Invalidations = append(o.W.Invalidations, stream.Invalidation{At: at, ID: uint32(p)})
 }
 
-// packet adds the packet that has just been processed.
-func (o *Observer) packet(in *vm.Input, out *vm.Output) {
+// Packet adds the packet that the runtime has just processed.
+func (o *Observer) Packet(in *vm.Input, out *vm.Output) {
 	w, r := o.W, o.r
 	if len(w.Packets) == 0 {
 		o.first = int64(in.TimeNS)
@@ -95,7 +96,7 @@ func (o *Observer) packet(in *vm.Input, out *vm.Output) {
 	}
 	var key workload.FlowKey
 	p.Flow, key = o.flows.of(in.Data)
-	rec := &r.rec
+	rec := r.Recording()
 	if out.Err == vm.ErrShort || out.Err == vm.ErrLong {
 		rec.Reset() // it never ran
 	}
@@ -139,7 +140,7 @@ func (o *Observer) shapeOf(path int32, rec *vm.Recording) uint32 {
 		o.byPath = append(o.byPath, pathShape{})
 	}
 	ps := &o.byPath[path]
-	if info := o.r.info[path]; ps.info != info { // also where a changed entry gave the number to another path
+	if info := o.r.Paths()[path]; ps.info != info { // also where a changed entry gave the number to another path
 		ps.info, ps.shape = info, o.shape(rec)
 		ps.mask = o.masker.Add(path, info.Path.Cond, info.Path.Trace)
 	}
@@ -312,7 +313,7 @@ func (o *Observer) entry(m int, key []byte) uint32 {
 func (o *Observer) abort(out *vm.Output) int32 {
 	a := trace.Abort{Detail: "a packet the kernel refuses: too short or too long"}
 	if out.Err != vm.ErrShort && out.Err != vm.ErrLong {
-		a = *o.r.abort
+		a = *o.r.LastAbort()
 	}
 	i, ok := o.aborts[a]
 	if !ok {
@@ -324,20 +325,20 @@ func (o *Observer) abort(out *vm.Output) int32 {
 }
 
 // Finish completes the workload: paths and maps. With an optimiser
-// (Options.Optimise) every path's trace is optimised here.
+// (jit.Options.Optimise) every path's trace is optimised here.
 func (o *Observer) Finish() (*workload.Workload, error) {
 	w, r := o.W, o.r
 	w.Entries = len(o.entries)
-	w.Paths = make([]workload.Path, len(r.info))
+	w.Paths = make([]workload.Path, len(r.Paths()))
 	walks := r.Tree.Walks()
-	for i, info := range r.info {
-		t, err := (*slowPath)(r).Trace(nic.Path(i))
+	for i, info := range r.Paths() {
+		t, err := r.Trace(nic.Path(i))
 		if err != nil {
 			return nil, err
 		}
 		w.Paths[i] = workload.Path{Raw: info.Path.Trace, Trace: t, Cond: info.Path.Cond, Depth: walks[int32(i)].Nodes, Lookups: walks[int32(i)].Lookups,
 			Slots: uint32(t.Len() + len(info.Path.Cond)), Packets: info.Packets, First: info.First,
-			Optimised: r.opt.Optimise != nil}
+			Optimised: r.Optimises()}
 		if i < len(o.byPath) {
 			w.Paths[i].Shape, w.Paths[i].Mask = o.byPath[i].shape, o.byPath[i].mask
 		}

@@ -1,10 +1,11 @@
-package host
+package observe
 
 import (
 	"testing"
 
 	"jitnic/cache/stream"
 	"jitnic/host/hosttest"
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic/workload"
 )
@@ -17,24 +18,26 @@ func TestObserve(t *testing.T) {
 			p := hosttest.Sample(t, name)
 			var gone [2][]stream.Invalidation
 			var n int
-			opt := Options{Specialise: specialise, VM: vm.Options{Seed: 1}}
-			plain, err := New(p.Obj, p.Entry, Options{Specialise: specialise, VM: opt.VM, Invalidated: func(p int32, during bool) {
+			opt := jit.Options{Specialise: specialise, VM: vm.Options{Seed: 1}}
+			plain, err := jit.New(p.Obj, p.Entry, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain.OnInvalidate(func(p int32, during bool) {
 				at := uint64(n)
 				if during {
 					at++
 				}
 				gone[0] = append(gone[0], stream.Invalidation{At: at, ID: uint32(p)})
-			}})
+			})
+			opt.Record = true
+			seen, err := jit.New(p.Obj, p.Entry, opt)
 			if err != nil {
 				t.Fatal(err)
 			}
-			opt.Observe = true
-			seen, err := New(p.Obj, p.Entry, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			obs := New(seen, 1)
 			var out vm.Output
-			w := seen.Observer().W
+			w := obs.W
 			for in := range hosttest.Packets(t, "sample:lab", 6000) {
 				if _, err := plain.Process(in, &out); err != nil {
 					t.Fatal(err)
@@ -42,6 +45,7 @@ func TestObserve(t *testing.T) {
 				if _, err := seen.Process(in, &out); err != nil {
 					t.Fatal(err)
 				}
+				obs.Packet(in, &out)
 				p := w.Packets[n]
 				if p.Path != plain.NIC.LastPath {
 					t.Fatalf("%s packet %d: path %d observed, %d not", name, n, p.Path, plain.NIC.LastPath)
@@ -63,7 +67,7 @@ func TestObserve(t *testing.T) {
 					t.Fatalf("%s: invalidation %d is %v observed, %v not", name, i, gone[1][i], gone[0][i])
 				}
 			}
-			if _, err := seen.Observer().Finish(); err != nil {
+			if _, err := obs.Finish(); err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("%s specialised %v: %d packets, %d paths, %d shapes, %d entries, %d accesses, %d invalidations", name, specialise,

@@ -1,11 +1,9 @@
-package session
+package replay
 
 import (
 	"context"
-	"io"
 
 	"jitnic/cache/stream"
-	"jitnic/host"
 	"jitnic/nic"
 	"jitnic/pcaps"
 )
@@ -19,23 +17,22 @@ var Labels = []string{"unlabelled", "legit", "attack"}
 // size and cost, and the invalidations between. Which traces are installed
 // changes nothing in it. The session has run when it returns, and is closed by
 // the caller.
-func Paths(ctx context.Context, in Input, specialise bool, stderr io.Writer) (*stream.Stream, *Session, error) {
+func Paths(ctx context.Context, in Input, specialise bool) (*stream.Stream, *Session, error) {
 	rec := stream.NewRecorder(stream.Fields{Bytes: true, Time: true, Labels: true}, 0, "", Labels...)
 	defer rec.Close()
 	var pending []uint32
-	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, func(o *host.Options) {
-		o.Invalidated = func(p nic.Path, during bool) {
-			if during { // it takes effect after this packet's own request
-				pending = append(pending, uint32(p))
-				return
-			}
-			rec.Invalidate(uint32(p))
-		}
-	})
+	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	err = s.Run(ctx, stderr, func(p *Packet) error {
+	s.Runtime.OnInvalidate(func(p nic.Path, during bool) {
+		if during { // it takes effect after this packet's own request
+			pending = append(pending, uint32(p))
+			return
+		}
+		rec.Invalidate(uint32(p))
+	})
+	err = s.Run(ctx, func(p *Packet) error {
 		id := stream.None
 		if path := s.Runtime.NIC.LastPath; path != nic.NoPath {
 			id = uint32(path)

@@ -1,4 +1,4 @@
-package designs
+package consult
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 	"jitnic/trace"
 )
 
-// Consulted are the bytes of the packet, by offset from its first byte as it
+// Bytes are the bytes of the packet, by offset from its first byte as it
 // arrived and in order, that a megaflow entry for a path must match: those its
 // condition reads (the keys of its map look-ups among them), and those its trace
 // reads to make something else of, since the actions of a megaflow are
@@ -26,7 +26,7 @@ import (
 // t must be the trace as recorded, with Meta; without one, or with nil, only the
 // condition counts. Bytes at places that depend on the packet (behind IPv4
 // options) have no offset: Masker counts them too.
-func Consulted(cond []pathcond.Pred, t *trace.Trace, c *pathcond.Compiler) []uint16 {
+func Bytes(cond []pathcond.Pred, t *trace.Trace, c *pathcond.Compiler) []uint16 {
 	return consult(cond, t, c).at
 }
 

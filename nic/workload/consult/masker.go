@@ -1,9 +1,10 @@
-package designs
+package consult
 
 import (
 	"encoding/binary"
 
 	"jitnic/host/vm"
+	"jitnic/nic/workload"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
@@ -30,19 +31,19 @@ func NewMasker(c *pathcond.Compiler) *Masker {
 }
 
 // Add notes a path, or what now goes by its number, and returns its mask: see
-// Consulted.
+// Bytes.
 func (m *Masker) Add(path int32, cond []pathcond.Pred, t *trace.Trace) []uint16 {
 	for int(path) >= len(m.paths) {
 		m.paths = append(m.paths, consulted{})
 		m.seed = append(m.seed, 0)
 	}
 	c := consult(cond, t, m.c)
-	h := uint64(hashSeed)
+	h := workload.MixSeed
 	for _, off := range c.at {
-		h = hashWord(h, uint64(off))
+		h = workload.Mix(h, uint64(off))
 	}
 	for _, s := range c.far {
-		h = hashWord(h, uint64(s.addr)<<16|uint64(s.n)|1<<63)
+		h = workload.Mix(h, uint64(s.addr)<<16|uint64(s.n)|1<<63)
 	}
 	m.paths[path], m.seed[path] = c, h
 	return c.at
@@ -64,19 +65,19 @@ func (m *Masker) Hash(path int32, data []byte) uint64 {
 			word |= uint64(data[off])
 		}
 		if i%8 == 7 {
-			h, word = hashWord(h, word), 0
+			h, word = workload.Mix(h, word), 0
 		}
 	}
-	h = hashWord(h, word)
+	h = workload.Mix(h, word)
 	if len(c.far) > 0 {
 		m.env.data = data
 		m.eval.Reset()
 		for _, s := range c.far {
 			off := m.eval.Eval(s.addr) - m.env.base
-			h = hashWord(h, off)
+			h = workload.Mix(h, off)
 			for ; len(data) > 0 && s.n > 0; s.n-- {
 				if off < uint64(len(data)) {
-					h = hashWord(h, uint64(data[off]))
+					h = workload.Mix(h, uint64(data[off]))
 				}
 				off++
 			}
@@ -110,14 +111,4 @@ func (e *packetEnv) Apply(id uint64, args []uint64) uint64 {
 	var word [8]byte
 	copy(word[:], e.data[off:])
 	return binary.LittleEndian.Uint64(word[:])
-}
-
-const hashSeed = 0x9e3779b97f4a7c15
-
-// hashWord mixes a word into a hash (the finalizer of splitmix64 over a sum).
-func hashWord(h, w uint64) uint64 {
-	h = (h ^ w) * 0xbf58476d1ce4e5b9
-	h ^= h >> 31
-	h *= 0x94d049bb133111eb
-	return h ^ h>>29
 }

@@ -1,9 +1,10 @@
-package host
+package explore
 
 import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/run/jit"
 )
 
 // From one packet the search reaches many paths of the firewall, and finds the
@@ -15,11 +16,11 @@ func TestExplore(t *testing.T) {
 	seed[23] = 6
 	var first [][]byte
 	for round := range 2 {
-		r, err := New(p.Obj, p.Entry, ExploreOptions())
+		r, err := jit.New(p.Obj, p.Entry, Options())
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := Explore(r, [][]byte{seed}, 60, 200_000, 1)
+		found, err := Packets(r, [][]byte{seed}, 60, 200_000, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,17 +1,30 @@
-package session
+package replay
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
-	"jitnic/cmd/internal/latency"
-	"jitnic/host"
+	"jitnic/host/run/jit"
 	"jitnic/pathcond"
 	"jitnic/superopt"
 	"jitnic/trace"
 )
+
+// Optimiser says how traces are superoptimized before they are installed.
+type Optimiser struct {
+	On        bool
+	Layers    string
+	Proposals int
+	Cost      string
+	NIC       string // profile that the cost "nic" is of
+	Latency   string // calibrate.json with the table of the cost "latency"; "" the cited one
+	Rules     string // file of a store of rules that grows; "" none
+
+	store *superopt.Store
+	nic   *NICCost
+	table *superopt.Latency
+}
 
 // Optimised counts what the superoptimizer did to the traces of a run.
 type Optimised struct {
@@ -21,7 +34,7 @@ type Optimised struct {
 	Shorter   int   `json:"shorter"` // traces that became so
 	Proposals int64 `json:"proposals"`
 	RuleHits  int   `json:"rule_hits"`   // rewrites that rules made
-	Found     int   `json:"rules_found"` // rules found, for --rules
+	Found     int   `json:"rules_found"` // rules found, for the store
 	// With the cost "nic": the cycles of all traces on that device.
 	NIC          string  `json:"nic,omitempty"`
 	CyclesBefore int     `json:"cycles_before,omitempty"`
@@ -32,13 +45,13 @@ type Optimised struct {
 	Seconds      float64 `json:"-"` // of this machine, so not part of a report
 }
 
-// Open makes ready what the flags name: the device that prices code, and the
+// Open makes ready what the settings name: the device that prices code, and the
 // store of rules, each of which is proved again.
 func (o *Optimiser) Open() error {
 	if o.Cost == "nic" {
 		var err error
 		if o.nic, err = NewNICCost(o.NIC); err != nil {
-			return fmt.Errorf("--cost-nic: %w", err)
+			return setting("cost-nic", "", err)
 		}
 	}
 	var err error
@@ -49,12 +62,12 @@ func (o *Optimiser) Open() error {
 	case o.Rules == "":
 		return nil
 	case !o.On:
-		return errors.New("--rules: goes with --superopt")
+		return setting("rules", "", errors.New("goes with --superopt"))
 	}
 	if o.store, err = superopt.OpenStore(o.Rules); err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
-			return fmt.Errorf("--rules %s: %w", o.Rules, pe.Err)
+			return setting("rules", o.Rules, pe.Err)
 		}
 		return err
 	}
@@ -66,9 +79,9 @@ func LatencyTable(file string) (*superopt.Latency, error) {
 	if file == "" {
 		return nil, nil
 	}
-	l, err := latency.Load(file)
+	l, err := readLatency(file)
 	if err != nil {
-		return nil, fmt.Errorf("--latency: %w", err)
+		return nil, setting("latency", "", err)
 	}
 	return &l, nil
 }
@@ -80,14 +93,14 @@ func (o *Optimiser) Keep() error {
 	}
 	defer o.store.Close()
 	if err := o.store.Save(); err != nil {
-		return fmt.Errorf("--rules %s: %w", o.Rules, err)
+		return setting("rules", o.Rules, err)
 	}
 	return nil
 }
 
 // Install makes a runtime superoptimize its traces, and counts in the result
 // what became of them. An interrupt keeps the best proved so far.
-func (o *Optimiser) Install(ctx context.Context, h *host.Options, seed uint64) *Optimised {
+func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *Optimised {
 	if !o.On {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package host
+package observe
 
 import (
 	"jitnic/nic/workload"

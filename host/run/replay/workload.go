@@ -1,38 +1,38 @@
-package session
+package replay
 
 import (
 	"context"
-	"io"
 	"strings"
 
-	"jitnic/host"
+	"jitnic/host/run/jit"
+	"jitnic/host/run/observe"
 	"jitnic/host/vm"
 	"jitnic/nic/workload"
 	"jitnic/pcaps/rss"
 )
 
-// Observe runs the program over the captures and returns what each packet did,
+// Workload runs the program over the captures and returns what each packet did,
 // for models of devices. With an optimiser that is on, every path's trace is
 // optimised. shape, where not nil, is shown the first run of each shape. The
 // session has run when it returns, and is closed by the caller; Partial says
 // that it was interrupted.
-func Observe(ctx context.Context, in Input, specialise bool, opt *Optimiser, stderr io.Writer, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
+func Workload(ctx context.Context, in Input, specialise bool, opt *Optimiser, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
 	if err := opt.Open(); err != nil {
 		return nil, nil, nil, err
 	}
 	var sum *Optimised
-	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, func(o *host.Options) {
-		o.Observe, o.Queues = true, rss.TableSize
+	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, func(o *jit.Options) {
+		o.Record = true
 		sum = opt.Install(ctx, o, in.Seed)
 	})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	obs := s.Runtime.Observer()
+	obs := observe.New(s.Runtime, rss.TableSize)
 	if shape != nil {
 		obs.NewShape = func(id uint32, rec *vm.Recording) { shape(s, id, rec) }
 	}
-	if err := s.Run(ctx, stderr, nil); err != nil {
+	if err := s.Run(ctx, func(p *Packet) error { obs.Packet(p.In, p.Out); return nil }); err != nil {
 		s.Close()
 		return nil, nil, nil, err
 	}

@@ -1,28 +1,23 @@
-package session
+package replay
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"jitnic/cache"
-	"jitnic/host"
 	"jitnic/host/fib"
 	"jitnic/host/loader"
 	"jitnic/host/mapfile"
 	"jitnic/host/programs"
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/pcaps"
 	"jitnic/pcaps/rss"
 	"jitnic/superopt/format"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // Session is a program, its maps and a runtime, ready for the captures.
@@ -30,7 +25,7 @@ type Session struct {
 	In      Input
 	Obj     *loader.Object
 	Entry   *loader.Program
-	Runtime *host.Runtime
+	Runtime *jit.Runtime
 	Source  *pcaps.Source
 
 	plans   []*mapfile.Plan
@@ -41,7 +36,7 @@ type Session struct {
 	Elapsed time.Duration
 }
 
-// LoadProgram loads the object that --program names, and a sample's own map
+// LoadProgram loads the object that Input.Program names, and a sample's own map
 // file where there is one.
 func LoadProgram(in *Input) (*loader.Object, *loader.Program, *mapfile.File, error) {
 	opt := loader.Options{BTF: in.BTF}
@@ -97,13 +92,10 @@ func isText(name string) bool {
 	return false
 }
 
-// Open loads and opens everything the flags name. change may adjust the
+// Open loads and opens everything the settings name. change may adjust the
 // runtime's options.
-func Open(ctx context.Context, in Input, ca Cache, change func(o *host.Options)) (*Session, error) {
+func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) (*Session, error) {
 	if err := in.check(); err != nil {
-		return nil, err
-	}
-	if err := ca.check(); err != nil {
 		return nil, err
 	}
 	s := &Session{In: in}
@@ -112,7 +104,7 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *host.Options))
 		return nil, err
 	}
 	s.Obj, s.Entry = obj, entry
-	o := host.Options{
+	o := jit.Options{
 		VM: vm.Options{CPUs: in.Queues, Seed: in.Seed},
 		Cache: cache.Config{Policy: ca.Policy, Admission: ca.Admission, Entries: ca.Entries, Slots: ca.Slots,
 			HotThreshold: ca.HotThreshold, InstallDelay: ca.InstallDelay, Seed: in.Seed},
@@ -142,7 +134,7 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *host.Options))
 	if s.Source, err = pcaps.Open(ctx, pcaps.Options{Paths: in.Captures, Limit: in.Limit, Loop: in.Loop, Filter: in.Filter}); err != nil {
 		return nil, err
 	}
-	if s.Runtime, err = host.New(obj, entry, o); err != nil {
+	if s.Runtime, err = jit.New(obj, entry, o); err != nil {
 		s.Source.Close()
 		return nil, err
 	}
@@ -166,10 +158,11 @@ type Packet struct {
 // Run feeds every packet to the runtime. each, where not nil, sees every
 // packet after it was processed; its arguments are good during the call only.
 // An interrupt (ctx) ends the run early without an error: s.Partial is set
-// then. Progress goes to stderr when that is a terminal.
-func (s *Session) Run(ctx context.Context, stderr io.Writer, each func(p *Packet) error) error {
-	bar := newBar(stderr)
-	defer bar.finish()
+// then.
+func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
+	if tell := s.In.Progress; tell != nil {
+		defer func() { tell(s.Runtime.Packets, true) }()
+	}
 	begin := time.Now()
 	defer func() { s.Elapsed = time.Since(begin) }()
 	var pkt pcaps.Packet
@@ -217,45 +210,16 @@ func (s *Session) Run(ctx context.Context, stderr io.Writer, each func(p *Packet
 				return err
 			}
 		}
-		bar.tick()
-	}
-}
-
-// bar is a progress line on a terminal, and nothing elsewhere.
-type bar struct {
-	b *progressbar.ProgressBar
-	n int
-}
-
-func newBar(w io.Writer) *bar {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return &bar{}
-	}
-	return &bar{b: progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(), progressbar.OptionSetItsString("packets"), progressbar.OptionClearOnFinish(),
-		progressbar.OptionThrottle(200*time.Millisecond))}
-}
-
-func (b *bar) tick() {
-	if b.b == nil {
-		return
-	}
-	if b.n++; b.n&0xfff == 0 {
-		b.b.Add(0x1000)
-	}
-}
-
-func (b *bar) finish() {
-	if b.b != nil {
-		b.b.Finish()
+		if n := s.Runtime.Packets; n&0xfff == 0 && s.In.Progress != nil {
+			s.In.Progress(n, false)
+		}
 	}
 }
 
 // DumpMaps writes the runtime's maps to a file.
 func (s *Session) DumpMaps(path string) error {
 	if err := mapfile.Save(path, mapfile.For(s.Runtime.S, s.Obj)); err != nil {
-		return fmt.Errorf("--dump-maps: %w", err)
+		return &SettingError{"dump-maps", "", err}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package host
+package jit
 
 import (
 	"errors"
@@ -15,6 +15,8 @@ import (
 	"jitnic/pathcond"
 	"jitnic/pathcond/tree"
 	"jitnic/trace"
+
+	"github.com/cilium/ebpf"
 )
 
 // Options say how a Runtime is made.
@@ -32,16 +34,9 @@ type Options struct {
 	// Prepare, where set, is called with each state the runtime makes, before
 	// the first packet: to fill maps.
 	Prepare func(s *vm.State) error
-	// Invalidated, where set, is told of every path whose condition can never
-	// hold again because a map entry changed: during is true where a packet
-	// being processed changed it, false where the control plane did.
-	Invalidated func(p nic.Path, during bool)
-	// Observe makes a workload of the packets (Runtime.Observer): every run is
-	// recorded and nothing is ever installed.
-	Observe bool
-	// Queues is how many receive queues a workload's flows are spread over, by
-	// RSS; a model of fewer cores takes them modulo.
-	Queues int
+	// Record has every run recorded (Runtime.Recording), whether its path is
+	// known or not; nothing is ever installed then, as a hit leaves no recording.
+	Record bool
 	// MaxTrace and MaxGuards bound a trace (0: the defaults of pathcond).
 	MaxTrace, MaxGuards int
 }
@@ -59,7 +54,6 @@ type Runtime struct {
 	opt  Options
 	it   *vm.Interp
 	rec  vm.Recording
-	obs  *Observer   // nil without Options.Observe
 	info []*PathInfo // by path number
 	dead []*DeadPath // paths that can't be traces, by number
 	bl   trace.Blacklist
@@ -72,15 +66,16 @@ type Runtime struct {
 	named [5]uint64 // packets by verdict
 	other map[uint32]uint64
 
-	deps        map[int][]nic.Path    // version counter -> paths that depend on it
-	heirs       map[uint64][]nic.Path // way to a changed entry (pathcond.Path.Ways) -> numbers of the paths it ended
-	plain       map[int][]nic.Path    // version counter -> paths made while it was barred
-	stale       []int                 // counters that have changed since the last invalidation
-	abort       *trace.Abort          // why the packet last processed without a path has none
-	deadHit     nic.Path              // number of the dead path the packet matched, or -1
-	during      bool                  // what a packet wrote is being taken in
-	overlap     error
-	overlapping []pathcond.Pred
+	deps         map[int][]nic.Path    // version counter -> paths that depend on it
+	heirs        map[uint64][]nic.Path // way to a changed entry (pathcond.Path.Ways) -> numbers of the paths it ended
+	plain        map[int][]nic.Path    // version counter -> paths made while it was barred
+	stale        []int                 // counters that have changed since the last invalidation
+	abort        *trace.Abort          // why the packet last processed without a path has none
+	deadHit      nic.Path              // number of the dead path the packet matched, or -1
+	during       bool                  // what a packet wrote is being taken in
+	onInvalidate []func(p nic.Path, during bool)
+	overlap      error
+	overlapping  []pathcond.Pred
 
 	Packets   uint64
 	Checked   uint64
@@ -126,8 +121,8 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	if opt.Cache.Entries == 0 && opt.Cache.Slots == 0 {
 		opt.Cache.Entries = 64
 	}
-	if opt.Observe {
-		opt.Cache.HotThreshold = ^uint32(0) // a hit would leave no recording
+	if opt.Record {
+		opt.Cache.HotThreshold = ^uint32(0)
 	}
 	r := &Runtime{Obj: obj, Entry: entry, opt: opt, other: map[uint32]uint64{}, Aborts: map[trace.Reason]uint64{},
 		deps: map[int][]nic.Path{}, heirs: map[uint64][]nic.Path{}, plain: map[int][]nic.Path{}}
@@ -156,9 +151,6 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	}
 	if opt.Specialise {
 		r.watch()
-	}
-	if opt.Observe {
-		r.obs = newObserver(r, opt.Queues)
 	}
 	return r, nil
 }
@@ -233,9 +225,6 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
 		r.Faults++
 		r.verdict(out.Verdict)
 	}
-	if r.obs != nil {
-		r.obs.packet(in, out)
-	}
 	if r.opt.Specialise {
 		r.during = true
 		err := r.noteWrites() // the packet's own changes
@@ -291,6 +280,23 @@ func (r *Runtime) Paths() []*PathInfo { return r.info }
 // Dead gives the paths that can't be traces.
 func (r *Runtime) Dead() []*DeadPath { return r.dead }
 
+// Recording is the run recorded last: with Options.Record that of the packet
+// processed last, unless it was refused before it ran.
+func (r *Runtime) Recording() *vm.Recording { return &r.rec }
+
+// LastAbort is why the packet last processed without a path has none.
+func (r *Runtime) LastAbort() *trace.Abort { return r.abort }
+
+// OnInvalidate has f told of every path whose condition can never hold again
+// because a map entry changed: during is true where a packet being processed
+// changed it, false where the control plane did.
+func (r *Runtime) OnInvalidate(f func(p nic.Path, during bool)) {
+	r.onInvalidate = append(r.onInvalidate, f)
+}
+
+// Optimises says whether traces are optimised before they are installed.
+func (r *Runtime) Optimises() bool { return r.opt.Optimise != nil }
+
 // matcher is the tree, with the paths that can't be traces taken for none.
 type matcher Runtime
 
@@ -336,7 +342,7 @@ func (h *slowPath) Run(in *vm.Input, out *vm.Output, path nic.Path) nic.Path {
 
 // run interprets a packet whose path is known; recorded where each is.
 func (r *Runtime) run(in *vm.Input, out *vm.Output) {
-	if r.obs != nil {
+	if r.opt.Record {
 		r.it.RunRecorded(in, out, &r.rec)
 		return
 	}
@@ -461,13 +467,17 @@ func (r *Runtime) noteOverlap(err error, p *pathcond.Path) {
 	r.Collision++
 }
 
-// Trace gives the code to install for a path, optimised the first time.
-func (h *slowPath) Trace(path nic.Path) (*trace.Trace, error) {
-	i := h.info[path]
+// Trace gives the code to install for a path.
+func (h *slowPath) Trace(path nic.Path) (*trace.Trace, error) { return (*Runtime)(h).Trace(path) }
+
+// Trace is the code to install for a path, optimised the first time it is asked
+// for.
+func (r *Runtime) Trace(path nic.Path) (*trace.Trace, error) {
+	i := r.info[path]
 	if !i.ready {
 		i.ready = true
-		if h.opt.Optimise != nil {
-			t, err := h.opt.Optimise(i.Path, h.Comp)
+		if r.opt.Optimise != nil {
+			t, err := r.opt.Optimise(i.Path, r.Comp)
 			if err != nil {
 				return nil, err
 			}
@@ -505,7 +515,7 @@ func (r *Runtime) wrote(m int, key []byte) {
 	if !v.Watching(m) {
 		return
 	}
-	if isTrie(r.S.Maps[m]) {
+	if r.S.Maps[m].Spec().Type == ebpf.LPMTrie {
 		// A prefix answers for all keys below it: everything is stale.
 		for _, w := range v.WatchedOf(m) {
 			v.Counter[w]++
@@ -573,11 +583,8 @@ func (r *Runtime) drop(paths []nic.Path) error {
 			continue
 		}
 		i.gone = true
-		if r.obs != nil {
-			r.obs.invalidated(p, r.during)
-		}
-		if r.opt.Invalidated != nil {
-			r.opt.Invalidated(p, r.during)
+		for _, f := range r.onInvalidate {
+			f(p, r.during)
 		}
 		r.Tree.Remove(i.Path, p)
 		if err := r.NIC.Invalidate(p); err != nil {

@@ -1,4 +1,4 @@
-package designs
+package consult
 
 import (
 	"math/bits"

@@ -1,4 +1,4 @@
-package host
+package jit
 
 // Leaf tells what a leaf of the guard tree stands for: the number of a path
 // that has a trace, or of one that can't be one (dead).

@@ -1,0 +1,80 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+
+	"jitnic/pcaps/rss"
+)
+
+// Input says which program is fed which packets.
+type Input struct {
+	Program  string   // file, or sample:NAME
+	Entry    string   // program of the object; "": the only XDP one
+	BTF      string   // kernel types for CO-RE; "": the running kernel's
+	Captures []string // files, globs, "-", sample:NAME
+	Filter   string   // only packets that match; "": all
+	Limit    uint64   // packets; 0: all
+	Loop     int      // how often the captures are read; 0: once
+	Maps     string   // map file; "": a sample's own
+	FIB      string   // routing table; "": empty
+	Queues   int      // receive queues, a CPU each, over which RSS spreads flows; 0: 1
+	Seed     uint64   // of everything that is drawn
+
+	// Progress, where set, is told now and then how many packets have been
+	// processed, and once more when the run is over.
+	Progress func(packets uint64, done bool)
+}
+
+// Cache says what the trace cache is, and which traces go into it.
+type Cache struct {
+	Policy       string // of eviction; "": lru
+	Admission    string // "": always
+	Entries      uint64 // size in traces
+	Slots        uint64 // or in instruction slots; 0 both: 64 traces
+	HotThreshold uint32 // a path is installed when it misses for the how manieth time; 0: the first
+	InstallDelay uint64 // packets an install takes
+	Specialise   bool
+}
+
+// A SettingError is a setting with a value it can't have.
+type SettingError struct {
+	Setting string // as the command line names it, without dashes
+	Value   string // "" where the error says enough
+	Err     error
+}
+
+func (e *SettingError) Error() string {
+	if e.Value == "" {
+		return e.Setting + ": " + e.Err.Error()
+	}
+	return e.Setting + " " + e.Value + ": " + e.Err.Error()
+}
+
+func (e *SettingError) Unwrap() error { return e.Err }
+
+// setting makes a SettingError.
+func setting(name string, value any, err error) error {
+	return &SettingError{name, fmt.Sprint(value), err}
+}
+
+// MaxQueues is how many receive queues there can be: as many as entries of an
+// RSS indirection table.
+const MaxQueues = rss.TableSize
+
+// check refuses impossible settings before anything is opened, and puts defaults
+// in.
+func (in *Input) check() error {
+	switch {
+	case in.Program == "":
+		return setting("program", "", errors.New("name an object file, or sample:NAME"))
+	case len(in.Captures) == 0:
+		return setting("capture", "", errors.New("name a capture file, or sample:NAME"))
+	case in.Queues < 0 || in.Queues > MaxQueues:
+		return setting("queues", in.Queues, fmt.Errorf("want 1 to %d", MaxQueues))
+	case in.Loop < 0:
+		return setting("loop", in.Loop, errors.New("want 1 or more"))
+	}
+	in.Queues, in.Loop = max(in.Queues, 1), max(in.Loop, 1)
+	return nil
+}
