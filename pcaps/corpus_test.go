@@ -3,6 +3,7 @@ package pcaps
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,7 +13,10 @@ import (
 )
 
 // corpusDir returns ../shared/corpus/captures beside the repository, or skips.
-func corpusDir(tb testing.TB) string {
+func corpusDir(tb testing.TB) string { return sharedDir(tb, "corpus", "captures") }
+
+// sharedDir returns a folder of ../shared, or skips.
+func sharedDir(tb testing.TB, names ...string) string {
 	tb.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -27,9 +31,9 @@ func corpusDir(tb testing.TB) string {
 		}
 		dir = filepath.Dir(dir)
 	}
-	dir = filepath.Join(dir, "..", "shared", "corpus", "captures")
+	dir = filepath.Join(append([]string{dir, "..", "shared"}, names...)...)
 	if _, err := os.Stat(dir); err != nil {
-		tb.Skipf("corpus of real captures not here: %v", err)
+		tb.Skipf("shared files not here: %v", err)
 	}
 	return dir
 }
@@ -104,35 +108,37 @@ func BenchmarkRead(b *testing.B) {
 	path := filepath.Join(corpusDir(b), "echo-connections.pcap.gz")
 	dir := b.TempDir()
 	for _, name := range []string{"plain.pcap", "plain.pcapng", "gzip.pcap.gz", "zstd.pcap.zst"} {
-		b.Run(name, func(b *testing.B) {
-			copyTo := filepath.Join(dir, name)
-			src, err := Open(context.Background(), Options{Paths: []string{path}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			w, err := Create(copyTo)
-			if err != nil {
-				b.Fatal(err)
-			}
-			var pkt Packet
-			for src.Next(&pkt) == nil {
-				if err := w.Write(&pkt); err != nil {
+		for jobs := range 2 {
+			b.Run(fmt.Sprintf("%s/jobs=%d", name, jobs+1), func(b *testing.B) {
+				copyTo := filepath.Join(dir, name)
+				src, err := Open(context.Background(), Options{Paths: []string{path}})
+				if err != nil {
 					b.Fatal(err)
 				}
-			}
-			if err := w.Close(); err != nil {
-				b.Fatal(err)
-			}
-			if src, err = Open(context.Background(), Options{Paths: []string{copyTo}, Loop: -1}); err != nil {
-				b.Fatal(err)
-			}
-			defer src.Close()
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := src.Next(&pkt); err != nil {
+				w, err := Create(copyTo)
+				if err != nil {
 					b.Fatal(err)
 				}
-			}
-		})
+				var pkt Packet
+				for src.Next(&pkt) == nil {
+					if err := w.Write(&pkt); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := w.Close(); err != nil {
+					b.Fatal(err)
+				}
+				if src, err = Open(context.Background(), Options{Paths: []string{copyTo}, Loop: -1, Jobs: jobs + 1}); err != nil {
+					b.Fatal(err)
+				}
+				defer src.Close()
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := src.Next(&pkt); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // A CaptureError says where a capture could not be read further.
@@ -21,6 +24,32 @@ func (e *CaptureError) Error() string {
 
 // Unwrap returns the cause.
 func (e *CaptureError) Unwrap() error { return e.Err }
+
+// An EmptyError says that captures held no packet that could be delivered, and
+// what became of those they held.
+type EmptyError struct {
+	Files    []string
+	Counters Counters
+}
+
+// Error is one line: the captures, and why nothing was left.
+func (e *EmptyError) Error() string {
+	what := fmt.Sprintf("capture %q", e.Files[0])
+	if n := len(e.Files); n > 1 {
+		what = fmt.Sprintf("captures %q and %d more", e.Files[0], n-1)
+	}
+	var why []string
+	for _, name := range slices.Sorted(maps.Keys(e.Counters.Skipped)) {
+		why = append(why, fmt.Sprintf("%d of link type %s skipped", e.Counters.Skipped[name], name))
+	}
+	if n := e.Counters.Filtered; n > 0 {
+		why = append(why, fmt.Sprintf("%d not matched by the filter", n))
+	}
+	if why == nil {
+		why = []string{"there are none in it"}
+	}
+	return what + ": no packets: " + strings.Join(why, ", ")
+}
 
 // short explains why only have of want bytes of a thing could be read.
 func short(w *window, what string, have, want int64) error {

@@ -34,6 +34,7 @@ type pcapDecoder struct {
 	scale  int64 // nanoseconds per unit of the fraction
 	minor  uint16
 	link   uint32
+	fcs    uint32 // bytes of a frame check sequence behind each packet
 	frames uint64
 }
 
@@ -58,8 +59,13 @@ func newPcap(w *window, magic uint32, swap bool) (*pcapDecoder, error) {
 	if major != 2 {
 		return nil, fmt.Errorf("pcap version %d.%d: only 2.x is known", major, d.minor)
 	}
-	// The upper 6 bits tell of a frame check sequence (draft section 4).
-	d.link = d.u32(b[20:]) & 0x03ffffff
+	// The upper 6 bits tell of a frame check sequence (draft section 4): four
+	// its length in units of 16 bits, valid if the f bit below them is set.
+	word := d.u32(b[20:])
+	d.link = word & 0x03ffffff
+	if word&0x04000000 != 0 {
+		d.fcs = word >> 28 * 2
+	}
 	w.advance(24)
 	return d, nil
 }
@@ -72,7 +78,7 @@ func (d *pcapDecoder) u32(b []byte) uint32 {
 	return v
 }
 
-func (d *pcapDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
+func (d *pcapDecoder) next(w *window, links *links, f *frame, pkt *Packet) error {
 	for {
 		w.mark = w.offset()
 		b := w.need(d.header)
@@ -89,7 +95,7 @@ func (d *pcapDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
 		if d.minor < 3 || d.minor == 3 && caplen > wirelen {
 			caplen, wirelen = wirelen, caplen
 		}
-		if d.link != linkEthernet {
+		if !links.wanted(d.link) {
 			if caplen > maxForeign {
 				return fmt.Errorf("packet of %d bytes: more than %d", caplen, maxForeign)
 			}
@@ -98,7 +104,7 @@ func (d *pcapDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
 				return short(w, "packet", n, int64(caplen))
 			}
 			d.frames++
-			skipped.add(d.link)
+			links.other.add(d.link)
 			continue
 		}
 		if caplen > maxPacket {
@@ -111,7 +117,7 @@ func (d *pcapDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
 			}
 		}
 		d.frames++
-		pkt.Data = b[d.header:n:n]
+		*f = frame{buf: b, start: d.header, end: n, link: d.link, fcs: d.fcs}
 		pkt.Len = max(wirelen, caplen)
 		pkt.TimeNS = int64(sec)*1e9 + int64(frac)*d.scale
 		pkt.Interface = 0

@@ -23,8 +23,13 @@ const (
 	optEnd      = 0
 	optName     = 2
 	optTSResol  = 9
+	optFCSLen   = 13
 	optTSOffset = 14
 )
+
+// optFlags is the option of a packet block (section 4.3) whose bits 5 to 8 are
+// the length of the frame check sequence in bytes, 0 if it isn't known.
+const optFlags = 2
 
 const (
 	// maxForeign bounds packets of other link types, which are never held in
@@ -39,6 +44,7 @@ const (
 type ngInterface struct {
 	link    uint32
 	snaplen uint32
+	fcs     uint32 // bytes of the frame check sequence behind each packet
 	label   Label
 	resol   uint8 // if_tsresol: bit 7 set: units of 2^-n s, else 10^-n s
 	mul     uint64
@@ -86,7 +92,7 @@ func (d *ngDecoder) u64(b []byte) uint64 {
 	return v
 }
 
-func (d *ngDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
+func (d *ngDecoder) next(w *window, links *links, f *frame, pkt *Packet) error {
 	for {
 		w.mark = w.offset()
 		b := w.need(12)
@@ -162,7 +168,7 @@ func (d *ngDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
 		if caplen > total-fixed-4 {
 			return fmt.Errorf("packet of %d bytes: its block has room for %d", caplen, total-fixed-4)
 		}
-		if in.link != linkEthernet {
+		if !links.wanted(in.link) {
 			if caplen > maxForeign {
 				return fmt.Errorf("packet of %d bytes: more than %d", caplen, maxForeign)
 			}
@@ -170,7 +176,7 @@ func (d *ngDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
 				return err
 			}
 			d.frames++
-			skipped.add(in.link)
+			links.other.add(in.link)
 			continue
 		}
 		if caplen > maxPacket {
@@ -189,7 +195,7 @@ func (d *ngDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
 		if typ != blockSimplePacket {
 			d.last = in.time(ts)
 		}
-		pkt.Data = b[fixed : fixed+caplen : fixed+caplen]
+		*f = frame{buf: b, start: int(fixed), end: int(fixed + caplen), link: in.link, fcs: in.fcs}
 		pkt.Len = max(wirelen, caplen)
 		pkt.TimeNS = d.last
 		pkt.Interface = d.base + id
@@ -198,8 +204,11 @@ func (d *ngDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
 			if tail := d.u32(b[total-4:]); tail != total {
 				return badTail(total, tail)
 			}
+			if typ != blockSimplePacket {
+				d.flags(f, b[(fixed+caplen+3)&^3:total-4])
+			}
 			w.advance(int(total))
-		} else if err := d.longTail(w, pkt, total); err != nil {
+		} else if err := d.longTail(w, f, total); err != nil {
 			return err
 		}
 		d.frames++
@@ -208,17 +217,57 @@ func (d *ngDecoder) next(w *window, skipped *linkCounts, pkt *Packet) error {
 	}
 }
 
+// flags looks for a packet's flags in its options: where they know the length
+// of the frame check sequence it holds, whatever the interface says.
+func (d *ngDecoder) flags(f *frame, opts []byte) {
+	for len(opts) >= 4 {
+		code, n := d.u16(opts), int(d.u16(opts[2:]))
+		if opts = opts[4:]; code == optEnd || n > len(opts) {
+			return
+		}
+		d.flag(f, code, opts[:n])
+		opts = opts[min((n+3)&^3, len(opts)):]
+	}
+}
+
+func (d *ngDecoder) flag(f *frame, code uint16, v []byte) {
+	if code == optFlags && len(v) == 4 {
+		if n := d.u32(v) >> 5 & 0xf; n != 0 {
+			f.fcs = n
+		}
+	}
+}
+
 // longTail passes over the options of a packet block that is longer than a
 // window, keeping a copy of the packet.
-func (d *ngDecoder) longTail(w *window, pkt *Packet, total uint32) error {
-	pkt.Data = append([]byte(nil), pkt.Data...)
-	return d.drop(w, total)
+func (d *ngDecoder) longTail(w *window, f *frame, total uint32) error {
+	f.buf = append([]byte(nil), f.buf[:f.end]...)
+	done := w.skip((int64(f.end) + 3) &^ 3)
+	for done+8 <= int64(total) {
+		b := w.need(4)
+		if len(b) < 4 {
+			break
+		}
+		code, n := d.u16(b), int64(d.u16(b[2:]))
+		if code == optEnd || done+4+n > int64(total)-4 {
+			break
+		}
+		if b = w.need(8); code == optFlags && n == 4 && len(b) >= 8 {
+			d.flag(f, code, b[4:8])
+		}
+		done += w.skip(min(4+(n+3)&^3, int64(total)-4-done))
+	}
+	return d.dropRest(w, total, done)
 }
 
 // drop passes over a whole block of which nothing has been consumed.
-func (d *ngDecoder) drop(w *window, total uint32) error {
-	if n := w.skip(int64(total) - 4); n < int64(total)-4 {
-		return short(w, "block", n, int64(total))
+func (d *ngDecoder) drop(w *window, total uint32) error { return d.dropRest(w, total, 0) }
+
+// dropRest passes over what a block has behind its first done bytes.
+func (d *ngDecoder) dropRest(w *window, total uint32, done int64) error {
+	rest := int64(total) - 4 - done
+	if n := w.skip(rest); n < rest {
+		return short(w, "block", done+n, int64(total))
 	}
 	b := w.need(4)
 	if len(b) < 4 {
@@ -303,6 +352,8 @@ func (d *ngDecoder) iface(w *window, total uint32) error {
 			in.resol = v[0]
 		case code == optTSOffset && n == 8:
 			in.offset = mulSat(int64(d.u64(v)), 1e9)
+		case code == optFCSLen && n == 1:
+			in.fcs = fcsBytes(v[0])
 		case code == optTSResol, code == optTSOffset:
 			return fmt.Errorf("interface description: option %d of %d bytes: wrong length", code, n)
 		}
@@ -312,6 +363,15 @@ func (d *ngDecoder) iface(w *window, total uint32) error {
 	d.ifaces = append(d.ifaces, in)
 	w.advance(len(b))
 	return nil
+}
+
+// fcsBytes reads if_fcslen: octets by the draft of today, bits by that of 2014
+// and before; no frame has a check sequence of 16 octets.
+func fcsBytes(v uint8) uint32 {
+	if v >= 16 {
+		return uint32(v) / 8
+	}
+	return uint32(v)
 }
 
 // scale prepares time: mul and div turn units into nanoseconds.

@@ -1,6 +1,7 @@
 package pcaps
 
 import (
+	"context"
 	"io"
 	"strings"
 
@@ -13,7 +14,7 @@ func sampleInput(path string) (input, error) {
 	if _, err := samples.Open(name); err != nil {
 		return input{}, err
 	}
-	return input{name: path, again: true, open: func() (io.ReadCloser, error) {
+	return input{name: path, again: true, open: func(context.Context) (io.ReadCloser, error) {
 		r, err := samples.Open(name)
 		if err != nil {
 			return nil, err

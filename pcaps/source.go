@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"jitnic/pcaps/filter"
+	"jitnic/pcaps/unpack"
 )
 
 // A Label says what a generator knew about a packet. It survives in a pcapng
@@ -45,7 +46,9 @@ func labelOf(iface string) Label {
 // Packet is one packet of a capture.
 type Packet struct {
 	Data      []byte // captured bytes from the Ethernet header on; valid until the next call of Next
-	Len       uint32 // bytes on the wire, at least len(Data); more if the capture cut the packet
+	Len       uint32 // bytes on the wire and Added, without the frame check sequence; more than len(Data) if the capture cut the packet
+	Added     uint32 // bytes of Len that never were on the wire: the Ethernet header of a packet that had none
+	Tag       Tag    // VLAN tag taken off (Options.StripVLAN)
 	Interface uint32 // pcapng interface, counted through all sections of its file; 0 in a pcap file
 	TimeNS    int64  // as recorded, nanoseconds since 1970; later passes of a loop are shifted to follow
 	KTimeNS   uint64 // a monotonic clock: TimeNS, but never 0 and never going back (see Source)
@@ -76,25 +79,62 @@ type Options struct {
 	// Filter is an expression of package jitnic/pcaps/filter; only packets
 	// that match are delivered.
 	Filter string
+	// LinkType says what becomes of packets without an Ethernet header:
+	// LinkEthernet (or "") puts one in front where the link type allows it,
+	// LinkSkip passes over them.
+	LinkType string
+	// PadCut fills packets that the capture cut up to their length on the wire
+	// with zeros.
+	PadCut bool
+	// StripVLAN takes the outer VLAN tag off, into Packet.Tag.
+	StripVLAN bool
+	// Jobs above 1 let reading and decompressing go on beside the caller, in
+	// one goroutine. It changes nothing that is delivered.
+	Jobs int
 	// Stdin is what "-" reads; nil is os.Stdin.
 	Stdin io.Reader
 }
+
+// The values of Options.LinkType.
+const (
+	LinkEthernet = "ethernet"
+	LinkSkip     = "skip"
+)
 
 // Counters tell what became of the packets read so far. Each packet is in
 // exactly one of Packets, Filtered and a value of Skipped.
 type Counters struct {
 	Packets   uint64            // delivered
 	Bytes     uint64            // captured bytes of the delivered
-	Truncated uint64            // delivered, but shorter than they were on the wire (snaplen)
+	Truncated uint64            // delivered, but captured shorter than they were on the wire (snaplen)
+	Padded    uint64            // of Truncated: filled up with zeros
 	Filtered  uint64            // dropped by the filter
-	Skipped   map[string]uint64 // link type other than Ethernet, by name; nil if none
+	Skipped   map[string]uint64 // not Ethernet and passed over, by link type (and why, where only some are); nil if none
+	Framed    map[string]uint64 // delivered behind an Ethernet header that was put in front, by link type; nil if none
+	Checked   uint64            // delivered without the frame check sequence that was captured
+	Untagged  uint64            // delivered without their outer VLAN tag
+}
+
+// A Capture is one of the files of a Source, with what was read of it.
+type Capture struct {
+	Name string
+	Counters
+	First, Last   int64  // TimeNS of its first and last packet in the first pass
+	KFirst, KLast uint64 // KTimeNS of these
+	Index         uint64 // of its first packet among all that were delivered
+	// Gap is the recorded time from the last packet of the capture before
+	// (one with packets) to the first of this one: below 0 where this one is
+	// older. Shift is what KTimeNS was moved by so as not to go back.
+	Gap, Shift int64
 }
 
 // decoder reads the packets of one file. next returns io.EOF at a clean end;
 // after another error the window still stands at the damaged header or block
-// or behind it.
+// or behind it. Packets of a link type that links does not want are passed
+// over and counted there. Of f and pkt it sets what the file says: all of f,
+// and Len, TimeNS, Interface, Frame and Label.
 type decoder interface {
-	next(w *window, skipped *linkCounts, pkt *Packet) error
+	next(w *window, links *links, f *frame, pkt *Packet) error
 }
 
 // Source reads packets of captures one by one in a flat amount of memory. It
@@ -111,21 +151,24 @@ type Source struct {
 	filter *filter.Program
 	limit  uint64
 	loop   int
+	skip   bool // LinkSkip
+	pad    bool
+	strip  bool
+	jobs   int
 
-	cur     int // the input that is open, or the next one
-	pass    int
-	open    bool
-	closers []func()
-	win     *window
-	buf     []byte // the window's buffer, kept from file to file
-	dec     decoder
-	err     error // what Next returns from now on
+	cur  int // the input that is open, or the next one
+	pass int
+	file *unpack.Reader // nil between files
+	win  *window
+	buf  []byte // the window's buffer, kept from file to file
+	dec  decoder
+	err  error // what Next returns from now on
 
-	n         uint64 // delivered
-	bytes     uint64
-	truncated uint64
-	filtered  uint64
-	skipped   linkCounts
+	n     uint64 // delivered
+	caps  []Capture
+	links []links // by capture
+	frame frame   // being read
+	fill  []byte  // where cut packets are filled up
 
 	passStart  uint64 // n when the pass began
 	minT, maxT int64  // of the first pass
@@ -133,17 +176,19 @@ type Source struct {
 	ktime      uint64
 	kshift     int64
 	fresh      bool // no packet of the open file was delivered yet
+	fileStart  uint64
+	active     uint64 // ktime that passed within the files before
 }
 
-// Open checks paths and filter, and returns the source that reads them.
+// Open checks paths and options, and returns the source that reads them.
 // Contents are looked at when Next comes to them. Cancelling ctx ends the
-// source with a CaptureError that wraps ctx.Err.
+// source with a CaptureError that wraps ctx.Err, at once, even where a pipe is
+// waited for.
 func Open(ctx context.Context, o Options) (*Source, error) {
 	stdin := o.Stdin
 	if stdin == nil {
 		stdin = os.Stdin
 	}
-	stdin = newWaiting(ctx, stdin)
 	inputs, err := expand(o.Paths, stdin)
 	if err != nil {
 		return nil, err
@@ -153,22 +198,31 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 
 // NewSource reads one capture from r, called name in errors.
 func NewSource(ctx context.Context, name string, r io.Reader, o Options) (*Source, error) {
-	return newSource(ctx, o, []input{{name: name, open: func() (io.ReadCloser, error) {
+	return newSource(ctx, o, []input{{name: name, open: func(context.Context) (io.ReadCloser, error) {
 		return io.NopCloser(r), nil
 	}}})
 }
 
 func newSource(ctx context.Context, o Options, inputs []input) (*Source, error) {
-	s := &Source{ctx: ctx, inputs: inputs, limit: o.Limit, loop: max(o.Loop, 1)}
+	s := &Source{ctx: ctx, inputs: inputs, limit: o.Limit, loop: max(o.Loop, 1), pad: o.PadCut, strip: o.StripVLAN, jobs: o.Jobs}
 	if o.Loop < 0 {
 		s.loop = math.MaxInt
+	}
+	switch o.LinkType {
+	case "", LinkEthernet:
+	case LinkSkip:
+		s.skip = true
+	default:
+		return nil, fmt.Errorf("link type %q: neither %s nor %s", o.LinkType, LinkEthernet, LinkSkip)
 	}
 	for _, in := range inputs {
 		if s.loop > 1 && !in.again {
 			return nil, fmt.Errorf("capture %q: can't be read more than once", in.name)
 		}
 		s.names = append(s.names, in.name)
+		s.caps = append(s.caps, Capture{Name: in.name})
 	}
+	s.links = make([]links, len(inputs))
 	if o.Filter != "" {
 		var err error
 		if s.filter, err = filter.Compile(o.Filter); err != nil {
@@ -181,15 +235,32 @@ func newSource(ctx context.Context, o Options, inputs []input) (*Source, error) 
 // Files are the captures in order, globs expanded; Packet.File indexes them.
 func (s *Source) Files() []string { return s.names }
 
-// Counters returns what was counted up to now.
+// Counters returns what was counted up to now, all captures together.
 func (s *Source) Counters() Counters {
-	return Counters{
-		Packets:   s.n,
-		Bytes:     s.bytes,
-		Truncated: s.truncated,
-		Filtered:  s.filtered,
-		Skipped:   s.skipped.byName(),
+	var all Counters
+	for _, c := range s.Captures() {
+		all.add(&c.Counters)
 	}
+	return all
+}
+
+// Captures returns what was counted and timed up to now, capture by capture.
+func (s *Source) Captures() []Capture {
+	out := make([]Capture, len(s.caps))
+	for i := range out {
+		out[i] = s.caps[i]
+		out[i].Skipped, out[i].Framed = s.links[i].skipped(), s.links[i].framed.byName()
+	}
+	return out
+}
+
+// Active is the time on the packets' clock that passed within captures, in
+// nanoseconds: what lies between one capture and the next is not in it.
+func (s *Source) Active() uint64 {
+	if s.file == nil || s.fresh {
+		return s.active
+	}
+	return s.active + s.ktime - s.fileStart
 }
 
 // Close releases the open file. Next returns os.ErrClosed from then on.
@@ -202,7 +273,8 @@ func (s *Source) Close() error {
 }
 
 // Next reads the next packet into pkt. It returns io.EOF after the last one,
-// and a *CaptureError where a file is damaged or can't be read; both stay.
+// an *EmptyError in its place where there was none, and a *CaptureError where
+// a file is damaged or can't be read; all of them stay.
 func (s *Source) Next(pkt *Packet) error {
 	if s.err != nil {
 		return s.err
@@ -211,12 +283,13 @@ func (s *Source) Next(pkt *Packet) error {
 		return s.end(io.EOF)
 	}
 	for {
-		if !s.open {
+		if s.file == nil {
 			if err := s.openNext(); err != nil {
 				return s.end(err)
 			}
 		}
-		if err := s.dec.next(s.win, &s.skipped, pkt); err != nil {
+		f := &s.frame
+		if err := s.dec.next(s.win, &s.links[s.cur], f, pkt); err != nil {
 			if err == io.EOF {
 				s.closeFile()
 				s.cur++
@@ -224,46 +297,119 @@ func (s *Source) Next(pkt *Packet) error {
 			}
 			return s.end(s.fail(err))
 		}
-		if s.filter != nil && !s.filter.Match(pkt.Data, pkt.Len) {
-			s.filtered++
+		if !s.shape(f, pkt) {
 			continue
 		}
-		s.deliver(pkt)
+		if s.filter != nil && !s.filter.Match(pkt.Data, pkt.Len) {
+			s.caps[s.cur].Filtered++
+			continue
+		}
+		s.deliver(f, pkt)
 		return nil
 	}
 }
 
-func (s *Source) deliver(pkt *Packet) {
+// shape makes of a frame what the program is to see; false if it can't.
+func (s *Source) shape(f *frame, pkt *Packet) bool {
+	pkt.Added, pkt.Tag = 0, Tag{}
+	if f.fcs != 0 && pkt.Len >= f.fcs {
+		pkt.Len -= f.fcs
+		f.end = f.start + int(min(uint32(f.end-f.start), pkt.Len))
+	}
+	if f.link == linkEthernet {
+		pkt.Data = f.buf[f.start:f.end:f.end]
+	} else if why := headers[f.link].ethernet(f, pkt); why != "" {
+		s.links[s.cur].skip(f.link, why)
+		return false
+	}
+	if s.strip {
+		stripTag(pkt)
+	}
+	return true
+}
+
+// count adds a delivered packet to its capture.
+func (s *Source) count(f *frame, pkt *Packet) {
+	c := &s.caps[s.cur]
+	if f.link != linkEthernet {
+		s.links[s.cur].framed.add(f.link)
+	}
+	if f.fcs != 0 {
+		c.Checked++
+	}
+	if pkt.Tag.Proto != 0 {
+		c.Untagged++
+	}
+	if pkt.Len > uint32(len(pkt.Data)) {
+		c.Truncated++
+		if s.pad && pkt.Len <= maxPacket {
+			c.Padded++
+			s.fill = append(s.fill[:0], pkt.Data...)
+			s.fill = append(s.fill, make([]byte, int(pkt.Len)-len(pkt.Data))...)
+			pkt.Data = s.fill
+		}
+	}
+	c.Packets++
+	c.Bytes += uint64(len(pkt.Data))
+}
+
+func (s *Source) deliver(f *frame, pkt *Packet) {
+	s.count(f, pkt)
+	s.clock(pkt)
+	pkt.File = s.cur
+	pkt.Index = s.n
+	s.n++
+}
+
+// clock sets the packet's times.
+func (s *Source) clock(pkt *Packet) {
+	recorded := pkt.TimeNS
 	if s.pass == 0 {
 		if s.n == 0 {
-			s.minT, s.maxT = pkt.TimeNS, pkt.TimeNS
+			s.minT, s.maxT = recorded, recorded
 		}
-		s.minT, s.maxT = min(s.minT, pkt.TimeNS), max(s.maxT, pkt.TimeNS)
+		s.minT, s.maxT = min(s.minT, recorded), max(s.maxT, recorded)
 	} else {
-		pkt.TimeNS = addSat(pkt.TimeNS, mulSat(s.period, int64(s.pass)))
+		pkt.TimeNS = addSat(recorded, mulSat(s.period, int64(s.pass)))
 	}
 	k := uint64(max(addSat(pkt.TimeNS, s.kshift), 1))
 	if s.fresh {
-		s.fresh = false
 		if k < s.ktime {
 			s.kshift += int64(s.ktime-k) + 1000
 			k = s.ktime + 1000
 		}
+		s.fileStart = k
 	}
 	s.ktime = max(s.ktime, k)
 	pkt.KTimeNS = s.ktime
-	pkt.File = s.cur
-	pkt.Index = s.n
-	s.n++
-	s.bytes += uint64(len(pkt.Data))
-	if pkt.Len > uint32(len(pkt.Data)) {
-		s.truncated++
+	if s.pass == 0 {
+		s.timed(recorded)
 	}
+	s.fresh = false
 }
 
-// end makes err final.
+// timed notes a packet's recorded time with its capture.
+func (s *Source) timed(recorded int64) {
+	c := &s.caps[s.cur]
+	if s.fresh {
+		c.Index, c.First, c.KFirst, c.Shift = s.n, recorded, s.ktime, s.kshift
+		for i := s.cur - 1; i >= 0; i-- {
+			if s.caps[i].Packets > 0 {
+				c.Gap = addSat(recorded, -max(s.caps[i].Last, -math.MaxInt64))
+				break
+			}
+		}
+	}
+	c.Last, c.KLast = recorded, s.ktime
+}
+
+// end makes err final. The end of captures that held nothing for the caller is
+// an error of its own: no verb has an answer then.
 func (s *Source) end(err error) error {
 	s.closeFile()
+	if err == io.EOF && s.n == 0 {
+		err = &EmptyError{Files: s.names, Counters: s.Counters()}
+	}
 	s.err = err
 	return err
 }
@@ -283,48 +429,46 @@ func (s *Source) openNext() error {
 		if s.pass+1 >= s.loop || s.n == s.passStart {
 			return io.EOF
 		}
-		if s.pass == 0 {
-			span := max(addSat(s.maxT, -max(s.minT, -math.MaxInt64)), 0)
-			gap := int64(1000)
-			if s.n > 1 {
-				gap = max(span/int64(s.n-1), 1)
-			}
-			s.period = addSat(span, gap)
-		}
-		s.pass++
-		s.cur = 0
-		s.passStart = s.n
+		s.nextPass()
 	}
 	s.win = nil
-	in := &s.inputs[s.cur]
-	f, err := in.open()
+	file, err := unpack.Start(s.ctx, s.inputs[s.cur].open, s.jobs)
 	if err != nil {
 		return s.fail(err)
 	}
-	s.closers = append(s.closers, func() { f.Close() })
-	s.open = true
-	s.fresh = true
-	r, release, err := uncompressed(s.ctx, f)
-	if err != nil {
-		return s.fail(err)
-	}
-	s.closers = append(s.closers, release)
-	s.win = newWindow(s.ctx, r, s.buf)
+	s.file, s.fresh = file, true
+	s.links[s.cur].ethernet = s.skip
+	s.win = newWindow(s.ctx, file, s.buf)
 	if s.dec, err = newDecoder(s.win); err != nil {
 		return s.fail(err)
 	}
 	return nil
 }
 
-func (s *Source) closeFile() {
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		s.closers[i]()
+func (s *Source) nextPass() {
+	if s.pass == 0 {
+		span := max(addSat(s.maxT, -max(s.minT, -math.MaxInt64)), 0)
+		gap := int64(1000)
+		if s.n > 1 {
+			gap = max(span/int64(s.n-1), 1)
+		}
+		s.period = addSat(span, gap)
 	}
-	s.closers = s.closers[:0]
+	s.pass++
+	s.cur = 0
+	s.passStart = s.n
+}
+
+func (s *Source) closeFile() {
+	if s.file == nil {
+		return
+	}
+	s.active = s.Active()
+	s.file.Close()
+	s.file = nil
 	if s.win != nil {
 		s.buf = s.win.buf
 	}
-	s.open = false
 }
 
 // newDecoder looks at the magic number.
@@ -359,42 +503,4 @@ func atEnd(w *window) error {
 		return io.EOF
 	}
 	return short(w, "file", 0, 1)
-}
-
-// linkCounts counts packets by link type; captures know a handful.
-type linkCounts struct {
-	last uint32 // its count is in n, not yet in m
-	n    uint64
-	m    map[uint32]uint64
-}
-
-func (c *linkCounts) add(link uint32) {
-	if link != c.last {
-		c.flush()
-		c.last = link
-	}
-	c.n++
-}
-
-func (c *linkCounts) flush() {
-	if c.n == 0 {
-		return
-	}
-	if c.m == nil {
-		c.m = map[uint32]uint64{}
-	}
-	c.m[c.last] += c.n
-	c.n = 0
-}
-
-func (c *linkCounts) byName() map[string]uint64 {
-	c.flush()
-	if c.m == nil {
-		return nil
-	}
-	out := map[string]uint64{}
-	for link, n := range c.m {
-		out[LinkTypeName(link)] += n
-	}
-	return out
 }

@@ -38,7 +38,7 @@ func TestWiresharkFormats(t *testing.T) {
 	run("mergecap", "-w", mixed, ours, sll)
 	want[mixed] = Counters{Packets: 200, Skipped: map[string]uint64{"LINUX_SLL": 70}}
 	for path, c := range want {
-		src, err := Open(context.Background(), Options{Paths: []string{path}})
+		src, err := Open(context.Background(), Options{Paths: []string{path}, LinkType: LinkSkip})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"jitnic/pcaps/unpack"
+
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
@@ -101,7 +103,7 @@ func Create(path string) (*Writer, error) {
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return nil, fmt.Errorf("capture %q: %w", path, cause(err))
+		return nil, fmt.Errorf("capture %q: %w", path, unpack.Cause(err))
 	}
 	c, err := NewWriter(file, f)
 	if err == nil {
@@ -110,7 +112,7 @@ func Create(path string) (*Writer, error) {
 	if err != nil {
 		file.Close()
 		os.Remove(file.Name())
-		return nil, fmt.Errorf("capture %q: %w", path, cause(err))
+		return nil, fmt.Errorf("capture %q: %w", path, unpack.Cause(err))
 	}
 	c.file, c.path = file, path
 	return c, nil
@@ -197,7 +199,7 @@ func (c *Writer) Close() error {
 	}
 	if err != nil {
 		os.Remove(c.file.Name())
-		err = fmt.Errorf("capture %q: %w", c.path, cause(err))
+		err = fmt.Errorf("capture %q: %w", c.path, unpack.Cause(err))
 	}
 	c.file = nil
 	return err

@@ -1,4 +1,4 @@
-package pcaps
+package unpack
 
 import (
 	"context"
@@ -24,7 +24,8 @@ type result struct {
 	err error
 }
 
-func newWaiting(ctx context.Context, r io.Reader) *waiting {
+// Waiting returns a reader of r whose Read returns ctx's error once ctx ends.
+func Waiting(ctx context.Context, r io.Reader) io.Reader {
 	return &waiting{ctx: ctx, r: r, buf: make([]byte, 1<<16), done: make(chan result, 1)}
 }
 
