@@ -2,7 +2,7 @@ package pcaps
 
 import "fmt"
 
-// linkEthernet is LINKTYPE_ETHERNET, the one link type that XDP programs see.
+// linkEthernet is LINKTYPE_ETHERNET, what XDP programs see.
 const linkEthernet = 1
 
 // LinkTypeName returns the name of a LINKTYPE_ value as tcpdump -L prints it
