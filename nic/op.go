@@ -177,7 +177,7 @@ func Bind(t *trace.Trace, s *vm.State) (*Executable, error) {
 			case in.Op == ebpf.OpExit:
 				o.code = opExit
 			case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
-				if m, ok := plainMap(s, r1); ok && in.Imm == 1 {
+				if m, ok := plainMap(s, r1); ok && in.Imm == ebpf.FnMapLookupElem {
 					o.code, o.aux = opLookup, int32(len(x.maps))
 					x.maps = append(x.maps, m)
 					r1 = 0

@@ -235,7 +235,7 @@ func (e *emitter) call(x *exec, c *call, r0 bv.Term) {
 			e.constant(x, 0, v)
 			return
 		}
-		if v, ok := x.b.IsConst(r0); ok && c.rec.Helper == fnLookup && x.s.Maps[c.m].Spec().Type == ebpfArray {
+		if v, ok := x.b.IsConst(r0); ok && c.rec.Helper == ebpf.FnMapLookupElem && x.s.Maps[c.m].Spec().Type == ebpfArray {
 			// An array's element stands where it always stood.
 			if first, ok := x.s.ValuePtr(c.m, 0); ok && v >= first && v-first < 1<<31 {
 				m := x.here()

@@ -12,50 +12,6 @@ import (
 	cebpf "github.com/cilium/ebpf"
 )
 
-// Helper numbers (uapi/linux/bpf.h).
-const (
-	fnLookup       = 1
-	fnUpdate       = 2
-	fnDelete       = 3
-	fnKtime        = 5
-	fnPrintk       = 6
-	fnRandom       = 7
-	fnCPU          = 8
-	fnTailCall     = 12
-	fnRedirect     = 23
-	fnPerfOutput   = 25
-	fnCsumDiff     = 28
-	fnNuma         = 42
-	fnAdjustHead   = 44
-	fnRedirectMap  = 51
-	fnAdjustMeta   = 54
-	fnAdjustTail   = 65
-	fnFibLookup    = 69
-	fnPush         = 87
-	fnPop          = 88
-	fnPeek         = 89
-	fnSpinLock     = 93
-	fnSpinUnlock   = 94
-	fnJiffies      = 118
-	fnBoot         = 125
-	fnRingOutput   = 130
-	fnRingReserve  = 131
-	fnRingSubmit   = 132
-	fnRingDiscard  = 133
-	fnRingQuery    = 134
-	fnCoarse       = 160
-	fnCheckMTU     = 163
-	fnForEach      = 164
-	fnVprintk      = 177
-	fnLoop         = 181
-	fnStrncmp      = 182
-	fnBuffLen      = 188
-	fnLoadBytes    = 189
-	fnStoreBytes   = 190
-	fnLookupPerCPU = 195
-	fnTai          = 208
-)
-
 // call is one helper call being executed: its instruction, what was recorded
 // of it, and what the trace must know of it.
 type call struct {
@@ -71,24 +27,24 @@ var symHelpers map[int32]func(x *exec, c *call) bv.Term
 
 func init() {
 	symHelpers = map[int32]func(x *exec, c *call) bv.Term{
-		fnLookup: symLookup, fnLookupPerCPU: symLookupPerCPU, fnUpdate: symUpdate, fnDelete: symDelete,
-		fnKtime: symClock(InTime), fnBoot: symClock(InTime), fnTai: symClock(InTime),
-		fnCoarse: symClock(InCoarse), fnJiffies: symClock(InJiffies),
-		fnCPU: symCPU, fnNuma: symNuma, fnRandom: symRandom,
-		fnPrintk: symPrint, fnVprintk: symPrint,
-		fnRedirect: symRedirect, fnRedirectMap: symRedirectMap,
-		fnCsumDiff: symCsumDiff, fnAdjustHead: symAdjustHead, fnAdjustMeta: symAdjustMeta, fnAdjustTail: symAdjustTail,
-		fnFibLookup: symFib, fnBuffLen: symBuffLen, fnLoadBytes: symLoadBytes, fnStoreBytes: symStoreBytes,
-		fnSpinLock: symNothing, fnSpinUnlock: symNothing,
-		fnPerfOutput: symPerf, fnRingOutput: symRingOutput, fnRingReserve: symRingReserve,
-		fnRingSubmit: symRingCommit, fnRingDiscard: symRingCommit,
-		fnPush: symQueue, fnPop: symQueue, fnPeek: symQueue,
+		ebpf.FnMapLookupElem: symLookup, ebpf.FnMapLookupPercpuElem: symLookupPerCPU, ebpf.FnMapUpdateElem: symUpdate, ebpf.FnMapDeleteElem: symDelete,
+		ebpf.FnKtimeGetNs: symClock(InTime), ebpf.FnKtimeGetBootNs: symClock(InTime), ebpf.FnKtimeGetTaiNs: symClock(InTime),
+		ebpf.FnKtimeGetCoarseNs: symClock(InCoarse), ebpf.FnJiffies64: symClock(InJiffies),
+		ebpf.FnGetSmpProcessorId: symCPU, ebpf.FnGetNumaNodeId: symNuma, ebpf.FnGetPrandomU32: symRandom,
+		ebpf.FnTracePrintk: symPrint, ebpf.FnTraceVprintk: symPrint,
+		ebpf.FnRedirect: symRedirect, ebpf.FnRedirectMap: symRedirectMap,
+		ebpf.FnCsumDiff: symCsumDiff, ebpf.FnXdpAdjustHead: symAdjustHead, ebpf.FnXdpAdjustMeta: symAdjustMeta, ebpf.FnXdpAdjustTail: symAdjustTail,
+		ebpf.FnFibLookup: symFib, ebpf.FnXdpGetBuffLen: symBuffLen, ebpf.FnXdpLoadBytes: symLoadBytes, ebpf.FnXdpStoreBytes: symStoreBytes,
+		ebpf.FnSpinLock: symNothing, ebpf.FnSpinUnlock: symNothing,
+		ebpf.FnPerfEventOutput: symPerf, ebpf.FnRingbufOutput: symRingOutput, ebpf.FnRingbufReserve: symRingReserve,
+		ebpf.FnRingbufSubmit: symRingCommit, ebpf.FnRingbufDiscard: symRingCommit,
+		ebpf.FnMapPushElem: symQueue, ebpf.FnMapPopElem: symQueue, ebpf.FnMapPeekElem: symQueue,
 	}
 }
 
 // Modelled says whether a trace may call the helper.
 func Modelled(id int32) bool {
-	return symHelpers[id] != nil || id == fnTailCall || id == fnLoop
+	return symHelpers[id] != nil || id == ebpf.FnTailCall || id == ebpf.FnLoop
 }
 
 // helper executes a recorded helper call.
@@ -96,13 +52,13 @@ func (x *exec) helper(in ebpf.Insn) {
 	st := x.step
 	rc := &x.rec.Calls[st.Addr]
 	switch rc.Helper {
-	case fnTailCall:
+	case ebpf.FnTailCall:
 		x.tailCall(rc)
 		return
-	case fnLoop:
+	case ebpf.FnLoop:
 		x.loopCall(rc)
 		return
-	case fnForEach:
+	case ebpf.FnForEachMapElem:
 		x.abort(trace.ReasonIteration, "")
 	}
 	f := symHelpers[rc.Helper]
@@ -247,7 +203,7 @@ func symNothing(x *exec, c *call) bv.Term {
 // .rodata or stack; all of the stack is kept for it.
 func symPrint(x *exec, c *call) bv.Term {
 	c.meta.Args = 5
-	if c.rec.Helper == fnVprintk {
+	if c.rec.Helper == ebpf.FnTraceVprintk {
 		c.meta.Args = 4
 		x.reads(c, 3, int(uint32(c.rec.Args[3])))
 	}
@@ -536,7 +492,7 @@ func symQueue(x *exec, c *call) bv.Term {
 	i := x.mapArg(c, 1)
 	n := int(x.s.Maps[i].Spec().ValueSize)
 	c.meta.Args = 2
-	if c.rec.Helper == fnPush {
+	if c.rec.Helper == ebpf.FnMapPushElem {
 		c.meta.Args = 3
 		x.reads(c, 2, n)
 		return x.unknown(64)

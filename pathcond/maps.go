@@ -353,7 +353,7 @@ func unwritten(s *vm.State, c *Compiler) []bool {
 					out[in.Imm] = false
 				}
 				pc++
-			case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && (in.Imm == fnUpdate || in.Imm == fnDelete):
+			case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && (in.Imm == ebpf.FnMapUpdateElem || in.Imm == ebpf.FnMapDeleteElem):
 				if last >= 0 && last < len(out) {
 					out[last] = false
 				}

@@ -163,13 +163,13 @@ func calls(b *bench) error {
 	before := code{movx(6, 1), storeImm(ebpf.SizeDW, 10, -8, 1), storeImm(ebpf.SizeDW, 10, -16, 2), storeImm(ebpf.SizeW, 10, -20, 3)}
 	csum := []ebpf.Insn{mov(1, 0), mov(2, 0), movx(3, 10), alu(ebpf.ALUAdd, 3, -20), mov(4, 20), mov(5, 0)}
 	return b.operations("helper", cilium.SchedCLS, nil, before, []operation{
-		{name: "get_numa_node_id", n: n, body: free(helperNumaNode), note: "hardly more than the call"},
-		{name: "get_smp_processor_id", n: n, body: free(helperCPU), note: "inlined by the verifier since Linux 6.10"},
-		{name: "get_prandom_u32", n: n, body: free(helperRandom)},
-		{name: "ktime_get_ns", n: n, body: free(helperKtime)},
-		{name: "ktime_get_coarse_ns", n: n, body: free(helperCoarse)},
-		{name: "jiffies64", n: n, body: free(helperJiffies), note: "inlined by the verifier"},
-		{name: "csum_diff", n: n, body: free(helperCsumDiff, csum...), note: "of 20 bytes, arguments included"},
+		{name: "get_numa_node_id", n: n, body: free(ebpf.FnGetNumaNodeId), note: "hardly more than the call"},
+		{name: "get_smp_processor_id", n: n, body: free(ebpf.FnGetSmpProcessorId), note: "inlined by the verifier since Linux 6.10"},
+		{name: "get_prandom_u32", n: n, body: free(ebpf.FnGetPrandomU32)},
+		{name: "ktime_get_ns", n: n, body: free(ebpf.FnKtimeGetNs)},
+		{name: "ktime_get_coarse_ns", n: n, body: free(ebpf.FnKtimeGetCoarseNs)},
+		{name: "jiffies64", n: n, body: free(ebpf.FnJiffies64), note: "inlined by the verifier"},
+		{name: "csum_diff", n: n, body: free(ebpf.FnCsumDiff, csum...), note: "of 20 bytes, arguments included"},
 	})
 }
 
@@ -197,7 +197,7 @@ func tails(b *bench) error {
 					}
 					c.add(movx(1, 6))
 					c.add(mapFD(2, 1)...)
-					c.add(helper(helperTailCall), mov(0, 0), exit())
+					c.add(helper(ebpf.FnTailCall), mov(0, 0), exit())
 				}
 				p, err := b.prog(fmt.Sprintf("tail_%d", i), cilium.SchedCLS, c, ms)
 				if err != nil {

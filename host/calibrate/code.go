@@ -2,27 +2,8 @@ package calibrate
 
 import "jitnic/host/ebpf"
 
-// Helper numbers (uapi/linux/bpf.h, enum bpf_func_id).
+// Numbers of uapi/linux/bpf.h.
 const (
-	helperLookup   = 1
-	helperUpdate   = 2
-	helperDelete   = 3
-	helperKtime    = 5
-	helperRandom   = 7
-	helperCPU      = 8
-	helperTailCall = 12
-	helperCsumDiff = 28
-	helperNumaNode = 42
-	helperAdjHead  = 44
-	helperRedirect = 51
-	helperAdjTail  = 65
-	helperPush     = 87
-	helperPop      = 88
-	helperJiffies  = 118
-	helperRingOut  = 130
-	helperRingOpen = 131
-	helperRingSend = 132
-	helperCoarse   = 160
 	flagNoExist    = 1
 	flagExist      = 2
 	flagRingNoWake = 1

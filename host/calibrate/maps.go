@@ -91,7 +91,7 @@ func failUnless(found bool) code {
 // lookup finds a value and reads it into r7.
 func lookup(k kind) code {
 	c := k.pointKey(toMap())
-	c.add(helper(helperLookup), jump(ebpf.JmpNE, 0, 0, 2), alu(ebpf.ALUAdd, 9, 1), ja(1), load(ebpf.SizeDW, 7, 0, 0))
+	c.add(helper(ebpf.FnMapLookupElem), jump(ebpf.JmpNE, 0, 0, 2), alu(ebpf.ALUAdd, 9, 1), ja(1), load(ebpf.SizeDW, 7, 0, 0))
 	return c
 }
 
@@ -99,21 +99,21 @@ func lookup(k kind) code {
 // long as any number, so that all values stay what lookup expects.
 func count(k kind) code {
 	c := k.pointKey(toMap())
-	c.add(helper(helperLookup), jump(ebpf.JmpNE, 0, 0, 2), alu(ebpf.ALUAdd, 9, 1), ja(2), mov(1, 0), atomic(ebpf.AtomicAdd, 0, 0, 1))
+	c.add(helper(ebpf.FnMapLookupElem), jump(ebpf.JmpNE, 0, 0, 2), alu(ebpf.ALUAdd, 9, 1), ja(2), mov(1, 0), atomic(ebpf.AtomicAdd, 0, 0, 1))
 	return c
 }
 
 // put writes the 8 zero bytes at r10-16.
 func put(k kind, flags int32) code {
 	c := k.pointKey(toMap())
-	c.add(movx(3, 10), alu(ebpf.ALUAdd, 3, -16), mov(4, flags), helper(helperUpdate))
+	c.add(movx(3, 10), alu(ebpf.ALUAdd, 3, -16), mov(4, flags), helper(ebpf.FnMapUpdateElem))
 	c.add(failUnless(false)...)
 	return c
 }
 
 func remove(k kind) code {
 	c := k.pointKey(toMap())
-	c.add(helper(helperDelete))
+	c.add(helper(ebpf.FnMapDeleteElem))
 	c.add(failUnless(false)...)
 	return c
 }
@@ -417,7 +417,7 @@ func (b *bench) filled(spec *maps.Spec, size int) (*kernel.Maps, error) {
 // missing looks a key up and counts a failure where it is there.
 func missing(k kind) code {
 	c := k.pointKey(toMap())
-	c.add(helper(helperLookup))
+	c.add(helper(ebpf.FnMapLookupElem))
 	return append(c, failUnless(false)...)
 }
 

@@ -31,7 +31,7 @@ func outputs(b *bench) error {
 		}
 		n := len(b.study.Figures)
 		if err := b.operations("output", cilium.SchedCLS, ms, code{storeImm(ebpf.SizeDW, 10, -8, 7)}, []operation{
-			{name: "push_pop", n: 64, body: func(int) code { return append(call(helperPush), call(helperPop)...) }, note: "bpf_map_push_elem and bpf_map_pop_elem"},
+			{name: "push_pop", n: 64, body: func(int) code { return append(call(ebpf.FnMapPushElem), call(ebpf.FnMapPopElem)...) }, note: "bpf_map_push_elem and bpf_map_pop_elem"},
 		}); err != nil {
 			return err
 		}
@@ -92,9 +92,9 @@ func ring(b *bench) error {
 	out, reserve := code{}, code{}
 	for range n {
 		out.add(mapFD(1, 0)...)
-		out.add(movx(2, 6), mov(3, record), mov(4, flagRingNoWake), helper(helperRingOut))
+		out.add(movx(2, 6), mov(3, record), mov(4, flagRingNoWake), helper(ebpf.FnRingbufOutput))
 		reserve.add(mapFD(1, 0)...)
-		reserve.add(mov(2, record), mov(3, 0), helper(helperRingOpen), jump(ebpf.JmpEQ, 0, 0, 3), movx(1, 0), mov(2, flagRingNoWake), helper(helperRingSend))
+		reserve.add(mov(2, record), mov(3, 0), helper(ebpf.FnRingbufReserve), jump(ebpf.JmpEQ, 0, 0, 3), movx(1, 0), mov(2, flagRingNoWake), helper(ebpf.FnRingbufSubmit))
 	}
 	tail := code{mov(0, xdpDrop), exit()}
 	var jobs []job
@@ -133,13 +133,13 @@ func xdpHelpers(b *bench) error {
 		return err
 	}
 	redirect := code(mapFD(1, 0))
-	redirect.add(mov(2, 0), mov(3, 0), helper(helperRedirect))
+	redirect.add(mov(2, 0), mov(3, 0), helper(ebpf.FnRedirectMap))
 	adjust := func(id int32) func(int) code {
 		return func(int) code { return code{movx(1, 6), mov(2, 0), helper(id)} }
 	}
 	return b.operations("helper", cilium.XDP, ms, code{movx(6, 1)}, []operation{
 		{name: "redirect_map", n: 64, body: func(int) code { return redirect }, note: "into a device map; sending is not part of it"},
-		{name: "xdp_adjust_head", n: 64, body: adjust(helperAdjHead), note: "by 0 bytes"},
-		{name: "xdp_adjust_tail", n: 64, body: adjust(helperAdjTail), note: "by 0 bytes"},
+		{name: "xdp_adjust_head", n: 64, body: adjust(ebpf.FnXdpAdjustHead), note: "by 0 bytes"},
+		{name: "xdp_adjust_tail", n: 64, body: adjust(ebpf.FnXdpAdjustTail), note: "by 0 bytes"},
 	})
 }

@@ -34,7 +34,7 @@ func wholePrograms(b *bench) error {
 		}
 		lookups := 0
 		for _, c := range rec.Calls {
-			if c.Helper == helperLookup {
+			if c.Helper == ebpf.FnMapLookupElem {
 				lookups++
 			}
 		}
@@ -160,7 +160,7 @@ func (s *Study) parts(of *sample, rec *vm.Recording) float64 {
 		if c.Map >= 0 && int(c.Map) < len(of.obj.Maps) {
 			spec = of.obj.Maps[c.Map]
 		}
-		if miss := s.FindMap("change", "miss", kindOf(spec)); c.Helper == helperLookup && c.Ret == 0 && miss != nil {
+		if miss := s.FindMap("change", "miss", kindOf(spec)); c.Helper == ebpf.FnMapLookupElem && c.Ret == 0 && miss != nil {
 			sum += miss.Value
 			continue
 		}
@@ -189,19 +189,19 @@ func (s *Study) call(id int32, spec *maps.Spec) float64 {
 	if spec != nil {
 		name := kindOf(spec)
 		switch id {
-		case helperLookup:
+		case ebpf.FnMapLookupElem:
 			return of(s.lookup(name))
-		case helperUpdate:
+		case ebpf.FnMapUpdateElem:
 			return of(s.FindMap("type", "update", name))
-		case helperDelete:
+		case ebpf.FnMapDeleteElem:
 			return of(s.FindMap("change", "insert_delete", name)) / 2
-		case helperRingOut:
+		case ebpf.FnRingbufOutput:
 			return of(s.FindMap("output", "output", "ringbuf"))
-		case helperPush, helperPop:
+		case ebpf.FnMapPushElem, ebpf.FnMapPopElem:
 			return of(s.FindMap("output", "push_pop", "queue")) / 2
 		}
 	}
-	if id == helperTailCall {
+	if id == ebpf.FnTailCall {
 		return s.value("call", "tail")
 	}
 	if f := s.Find("helper", ebpf.HelperName(id)); f != nil {
@@ -242,7 +242,7 @@ func kindOf(s *maps.Spec) string {
 // prefixes that it holds make it.
 func walks(of *sample, rec *vm.Recording) bool {
 	for _, c := range rec.Calls {
-		if c.Helper == helperLookup && c.Map >= 0 && int(c.Map) < len(of.obj.Maps) && isTrie(of.obj.Maps[c.Map]) {
+		if c.Helper == ebpf.FnMapLookupElem && c.Map >= 0 && int(c.Map) < len(of.obj.Maps) && isTrie(of.obj.Maps[c.Map]) {
 			return true
 		}
 	}

@@ -8,12 +8,12 @@ import (
 
 // latched asks for the time or a random number.
 func (g *gen) latched() bool {
-	g.helper(pick[int32](g, 5, 7, 118, 125, 160)) // ktime, prandom, jiffies, boot, coarse
+	g.helper(pick(g, ebpf.FnKtimeGetNs, ebpf.FnGetPrandomU32, ebpf.FnJiffies64, ebpf.FnKtimeGetBootNs, ebpf.FnKtimeGetCoarseNs))
 	return true
 }
 
 func (g *gen) cpu() bool {
-	g.helper(8)
+	g.helper(ebpf.FnGetSmpProcessorId)
 	return true
 }
 
@@ -121,9 +121,9 @@ func (g *gen) callback() bool {
 	g.aluImm(ebpf.ALUAdd, r3, int32(-off))
 	g.movImm(r4, 0)
 	if over >= 0 {
-		g.helper(164)
+		g.helper(ebpf.FnForEachMapElem)
 	} else {
-		g.helper(181)
+		g.helper(ebpf.FnLoop)
 	}
 	return true
 }

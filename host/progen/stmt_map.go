@@ -116,9 +116,9 @@ func (g *gen) lookup() bool {
 	g.loadMap(r1, m)
 	if t := g.maps[m].Type; (t == cebpf.PerCPUArray || t == cebpf.PerCPUHash) && g.chance(0.3) {
 		g.movImm(r3, pick[int32](g, 0, 0, 0, 1<<20)) // no machine has that many
-		g.helper(195)                                // map_lookup_percpu_elem
+		g.helper(ebpf.FnMapLookupPercpuElem)
 	} else {
-		g.helper(1)
+		g.helper(ebpf.FnMapLookupElem)
 	}
 	g.st.r[r0] = reg{}
 	g.found(m)
@@ -133,7 +133,7 @@ func (g *gen) lookupInner() bool {
 	}
 	g.key(m)
 	g.loadMap(r1, m)
-	g.helper(1)
+	g.helper(ebpf.FnMapLookupElem)
 	g.st.r[r0] = reg{}
 	g.jump(ebpf.Insn{Op: ebpf.ClassJMP | ebpf.JmpEQ, Dst: r0}, &g.out)
 	keep := pick(g, r7, r8, r9)
@@ -157,9 +157,9 @@ func (g *gen) lookupInner() bool {
 		g.mov(r3, r10)
 		g.aluImm(ebpf.ALUAdd, r3, int32(-off))
 		g.movImm(r4, int32(g.n(3)))
-		g.helper(2)
+		g.helper(ebpf.FnMapUpdateElem)
 	default:
-		g.helper(1)
+		g.helper(ebpf.FnMapLookupElem)
 		g.st.r[r0] = reg{}
 		g.found(like)
 	}
@@ -350,7 +350,7 @@ func (g *gen) update() bool {
 	g.aluImm(ebpf.ALUAdd, r3, int32(-off))
 	g.movImm(r4, pick[int32](g, 0, 0, 0, 1, 1, 2, 2, 3))
 	g.loadMap(r1, m)
-	g.helper(2)
+	g.helper(ebpf.FnMapUpdateElem)
 	return true
 }
 
@@ -361,7 +361,7 @@ func (g *gen) remove() bool {
 	}
 	g.key(m)
 	g.loadMap(r1, m)
-	g.helper(3)
+	g.helper(ebpf.FnMapDeleteElem)
 	return true
 }
 
@@ -376,8 +376,8 @@ func (g *gen) queue() bool {
 	g.fillData(off, n)
 	g.mov(r2, r10)
 	g.aluImm(ebpf.ALUAdd, r2, int32(-off))
-	id := pick[int32](g, 87, 87, 88, 89) // push, pop, peek
-	if id == 87 {
+	id := pick(g, ebpf.FnMapPushElem, ebpf.FnMapPushElem, ebpf.FnMapPopElem, ebpf.FnMapPeekElem)
+	if id == ebpf.FnMapPushElem {
 		g.movImm(r3, pick[int32](g, 0, 0, 2, 1))
 	}
 	g.loadMap(r1, m)
@@ -398,7 +398,7 @@ func (g *gen) ringbuf() bool {
 	g.movImm(r3, int32(n))
 	g.movImm(r4, int32(g.n(2))) // BPF_RB_NO_WAKEUP or not
 	g.loadMap(r1, m)
-	g.helper(130)
+	g.helper(ebpf.FnRingbufOutput)
 	return true
 }
 
@@ -416,7 +416,7 @@ func (g *gen) tailCall() bool {
 	}
 	g.loadMap(r2, m)
 	g.mov(r1, r6)
-	g.helper(12)
+	g.helper(ebpf.FnTailCall)
 	g.st.r[r0] = reg{} // it returns nothing
 	return true
 }
@@ -426,7 +426,7 @@ func (g *gen) redirect() bool {
 	if g.chance(0.3) {
 		g.movImm(r1, int32(g.n(3)))
 		g.movImm(r2, pick[int32](g, 0, 0, 1))
-		g.helper(23)
+		g.helper(ebpf.FnRedirect)
 		return true
 	}
 	m := g.mapOf(cebpf.DevMap, cebpf.DevMapHash)
@@ -441,7 +441,7 @@ func (g *gen) redirect() bool {
 	}
 	g.movImm(r3, int32(g.n(4)))
 	g.loadMap(r1, m)
-	g.helper(51)
+	g.helper(ebpf.FnRedirectMap)
 	if g.chance(0.5) && g.fn < 0 && g.loop == 0 {
 		g.emit(ebpf.Insn{Op: ebpf.OpExit})
 		g.st = nil

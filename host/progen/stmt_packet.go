@@ -237,7 +237,7 @@ func (g *gen) packetLength() bool {
 	}
 	if g.chance(0.3) {
 		g.mov(r1, r6)
-		g.helper(188) // xdp_get_buff_len
+		g.helper(ebpf.FnXdpGetBuffLen)
 		return true
 	}
 	d := g.dst()
@@ -256,12 +256,12 @@ func (g *gen) adjust() bool {
 	if g.st.r[r6].k != ctx {
 		return false
 	}
-	id, delta := int32(44), int32(g.n(65)-32) // xdp_adjust_head
+	id, delta := ebpf.FnXdpAdjustHead, int32(g.n(65)-32)
 	switch g.n(3) {
 	case 1:
-		id, delta = 65, int32(g.n(65)-40) // xdp_adjust_tail
+		id, delta = ebpf.FnXdpAdjustTail, int32(g.n(65)-40)
 	case 2:
-		id, delta = 54, int32(4*(g.n(9)-7)) // xdp_adjust_meta
+		id, delta = ebpf.FnXdpAdjustMeta, int32(4*(g.n(9)-7))
 	}
 	g.mov(r1, r6)
 	g.movImm(r2, delta)
@@ -275,10 +275,10 @@ func (g *gen) adjust() bool {
 	g.moved = true
 	if g.chance(0.7) {
 		g.jump(ebpf.Insn{Op: ebpf.ClassJMP | ebpf.JmpNE, Dst: r0}, &g.out)
-		if id == 44 {
+		if id == ebpf.FnXdpAdjustHead {
 			g.st.shift += int(delta)
 		}
-	} else if id == 44 {
+	} else if id == ebpf.FnXdpAdjustHead {
 		g.st.lost = true
 	}
 	return true
@@ -303,11 +303,11 @@ func (g *gen) xdpBytes() bool {
 	g.aluImm(ebpf.ALUAdd, r3, int32(-off))
 	g.movImm(r4, int32(n))
 	if store {
-		g.helper(190) // xdp_store_bytes
+		g.helper(ebpf.FnXdpStoreBytes)
 		g.st.dropPackets()
 		g.moved = true
 	} else {
-		g.helper(189) // xdp_load_bytes
+		g.helper(ebpf.FnXdpLoadBytes)
 	}
 	return true
 }
@@ -342,6 +342,6 @@ func (g *gen) csum() bool {
 	}
 	g.movImm(r1, 0)
 	g.movImm(r2, 0)
-	g.helper(28) // csum_diff
+	g.helper(ebpf.FnCsumDiff)
 	return true
 }

@@ -3,17 +3,10 @@ package vm
 import (
 	"fmt"
 
+	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 
-	"github.com/cilium/ebpf"
-)
-
-// The helpers that change where control goes are the interpreter's own; all
-// others stand in the helper table.
-const (
-	fnTailCall = 12
-	fnForEach  = 164
-	fnLoop     = 181
+	cebpf "github.com/cilium/ebpf"
 )
 
 // loop is a callback being called again and again by one helper.
@@ -89,9 +82,9 @@ func (it *Interp) call(id int32, rec *Recording) (addr, val uint64, f *Fault) {
 		c = rec.call(it.S, id, &it.r)
 	}
 	switch id {
-	case fnTailCall:
+	case ebpf.FnTailCall:
 		val, f = it.tailCall(rec, c)
-	case fnLoop, fnForEach:
+	case ebpf.FnLoop, ebpf.FnForEachMapElem:
 		f = it.startLoop(id, rec, c)
 	default:
 		if fn := Helper(id); fn != nil {
@@ -118,7 +111,7 @@ func (it *Interp) tailCall(rec *Recording, c int) (uint64, *Fault) {
 	if rec != nil {
 		rec.Calls[c].Ret = ^uint64(0)
 	}
-	m, _, f := s.mapArg(r[2], ebpf.ProgramArray)
+	m, _, f := s.mapArg(r[2], cebpf.ProgramArray)
 	if f != nil {
 		return 0, f
 	}
@@ -158,7 +151,7 @@ func (it *Interp) startLoop(id int32, rec *Recording, c int) *Fault {
 	}
 	l := loop{prog: int32(cbProg), pc: int32(cbPC), ctx: r[3], index: -1, call: c}
 	var m maps.Map
-	if id == fnForEach {
+	if id == ebpf.FnForEachMapElem {
 		var f *Fault
 		if m, l.index, f = s.mapArg(r[1]); f != nil {
 			return f
@@ -167,7 +160,7 @@ func (it *Interp) startLoop(id int32, rec *Recording, c int) *Fault {
 	if r[4] != 0 {
 		return done(negErrno(maps.EINVAL))
 	}
-	if id == fnLoop {
+	if id == ebpf.FnLoop {
 		l.n = uint32(r[1])
 		if l.n > MaxLoops {
 			return done(negErrno(maps.E2BIG))
@@ -227,7 +220,7 @@ func (it *Interp) next(l *loop) bool {
 // openIter takes down the keys of a map, which for_each then visits one by one.
 func (s *State) openIter(m maps.Map, l *loop) *Fault {
 	switch m.Spec().Type {
-	case ebpf.Array, ebpf.PerCPUArray, ebpf.Hash, ebpf.PerCPUHash, ebpf.LRUHash, ebpf.LRUCPUHash:
+	case cebpf.Array, cebpf.PerCPUArray, cebpf.Hash, cebpf.PerCPUHash, cebpf.LRUHash, cebpf.LRUCPUHash:
 	default:
 		return fault(BadMap, m.Spec().Type.String())
 	}

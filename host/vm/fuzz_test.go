@@ -138,7 +138,7 @@ func randomProgram(r *rand.Rand, n int) []ebpf.Insn {
 			case 25:
 				out = append(out, ebpf.Insn{Op: 0xbf, Dst: 2, Src: 1}, ebpf.Insn{Op: 0xbf, Dst: 4, Src: 3},
 					ebpf.Insn{Op: 0xb7, Dst: 3, Imm: int32(r.IntN(3) - 1)}, ebpf.Insn{Op: 0xbf, Dst: 1, Src: 6})
-			case fnTailCall:
+			case ebpf.FnTailCall:
 				out = append(out, ebpf.Insn{Op: 0xbf, Dst: 2, Src: 1}, ebpf.Insn{Op: 0xbf, Dst: 1, Src: 6},
 					ebpf.Insn{Op: 0xb7, Dst: 3, Imm: int32(r.IntN(3))})
 			case 44, 54, 65, 69, 163, 188, 189, 190:

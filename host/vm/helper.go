@@ -1,9 +1,10 @@
 package vm
 
 import (
+	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 
-	"github.com/cilium/ebpf"
+	cebpf "github.com/cilium/ebpf"
 )
 
 // HelperFunc is a helper: it reads its arguments in r[1] to r[5] and leaves its
@@ -12,67 +13,62 @@ import (
 // negative errno in r[0].
 type HelperFunc func(s *State, r *[11]uint64) *Fault
 
-// helper is a line of the helper table.
-type helper struct {
-	fn         HelperFunc
-	key, value int8 // which registers point to a map's key and value, for recordings
-}
-
-// helpers lists the helpers by number (uapi/linux/bpf.h). Those that move
-// control stand in call.go: tail_call, loop and for_each_map_elem.
-var helpers = [...]helper{
-	1:   {fn: mapLookup, key: 2},
-	2:   {fn: mapUpdate, key: 2, value: 3},
-	3:   {fn: mapDelete, key: 2},
-	4:   {fn: probeRead}, // probe_read
-	5:   {fn: ktime},     // ktime_get_ns
-	6:   {fn: tracePrintk},
-	7:   {fn: prandom},
-	8:   {fn: cpuID},
-	23:  {fn: redirect},
-	25:  {fn: perfEventOutput, value: 0},
-	28:  {fn: csumDiff},
-	42:  {fn: numaNode},
-	44:  {fn: adjustHead},
-	51:  {fn: redirectMap},
-	54:  {fn: adjustMeta},
-	65:  {fn: adjustTail},
-	69:  {fn: fibLookup},
-	84:  {fn: noSocket}, // sk_lookup_tcp
-	85:  {fn: noSocket}, // sk_lookup_udp
-	87:  {fn: mapPush, value: 2},
-	88:  {fn: mapPop},
-	89:  {fn: mapPeek, value: 2}, // a bloom filter's question
-	93:  {fn: nothing},           // spin_lock: packets run one at a time
-	94:  {fn: nothing},           // spin_unlock
-	99:  {fn: noSocket},          // skc_lookup_tcp
-	105: {fn: strtol},
-	106: {fn: strtoul},
-	113: {fn: probeRead}, // probe_read_kernel
-	118: {fn: jiffies},
-	125: {fn: ktime}, // ktime_get_boot_ns: the simulated machine never sleeps
-	130: {fn: ringOutput},
-	131: {fn: ringReserve},
-	132: {fn: ringSubmit},
-	133: {fn: ringDiscard},
-	134: {fn: ringQuery},
-	160: {fn: ktimeCoarse},
-	163: {fn: checkMTU},
-	165: {fn: snprintf},
-	177: {fn: traceVprintk},
-	182: {fn: strncmp},
-	188: {fn: buffLen},
-	189: {fn: loadBytes},
-	190: {fn: storeBytes},
-	195: {fn: mapLookupPerCPU, key: 2},
-	197: {fn: dynptrFromMem},
-	198: {fn: ringReserveDynptr},
-	199: {fn: ringSubmitDynptr},
-	200: {fn: ringDiscardDynptr},
-	201: {fn: dynptrRead},
-	202: {fn: dynptrWrite},
-	203: {fn: dynptrData},
-	208: {fn: ktime}, // ktime_get_tai_ns
+// helpers are the VM's functions for the rows of [ebpf.Helpers], by number.
+// Those that move control stand in call.go: tail_call, loop and
+// for_each_map_elem.
+var helpers = [...]HelperFunc{
+	ebpf.FnMapLookupElem:        mapLookup,
+	ebpf.FnMapUpdateElem:        mapUpdate,
+	ebpf.FnMapDeleteElem:        mapDelete,
+	ebpf.FnProbeRead:            probeRead,
+	ebpf.FnKtimeGetNs:           ktime,
+	ebpf.FnTracePrintk:          tracePrintk,
+	ebpf.FnGetPrandomU32:        prandom,
+	ebpf.FnGetSmpProcessorId:    cpuID,
+	ebpf.FnRedirect:             redirect,
+	ebpf.FnPerfEventOutput:      perfEventOutput,
+	ebpf.FnCsumDiff:             csumDiff,
+	ebpf.FnGetNumaNodeId:        numaNode,
+	ebpf.FnXdpAdjustHead:        adjustHead,
+	ebpf.FnRedirectMap:          redirectMap,
+	ebpf.FnXdpAdjustMeta:        adjustMeta,
+	ebpf.FnXdpAdjustTail:        adjustTail,
+	ebpf.FnFibLookup:            fibLookup,
+	ebpf.FnSkLookupTcp:          noSocket,
+	ebpf.FnSkLookupUdp:          noSocket,
+	ebpf.FnMapPushElem:          mapPush,
+	ebpf.FnMapPopElem:           mapPop,
+	ebpf.FnMapPeekElem:          mapPeek,
+	ebpf.FnSpinLock:             nothing, // packets run one at a time
+	ebpf.FnSpinUnlock:           nothing,
+	ebpf.FnSkcLookupTcp:         noSocket,
+	ebpf.FnStrtol:               strtol,
+	ebpf.FnStrtoul:              strtoul,
+	ebpf.FnProbeReadKernel:      probeRead,
+	ebpf.FnJiffies64:            jiffies,
+	ebpf.FnKtimeGetBootNs:       ktime, // the simulated machine never sleeps
+	ebpf.FnRingbufOutput:        ringOutput,
+	ebpf.FnRingbufReserve:       ringReserve,
+	ebpf.FnRingbufSubmit:        ringSubmit,
+	ebpf.FnRingbufDiscard:       ringDiscard,
+	ebpf.FnRingbufQuery:         ringQuery,
+	ebpf.FnKtimeGetCoarseNs:     ktimeCoarse,
+	ebpf.FnCheckMtu:             checkMTU,
+	ebpf.FnSnprintf:             snprintf,
+	ebpf.FnTraceVprintk:         traceVprintk,
+	ebpf.FnStrncmp:              strncmp,
+	ebpf.FnXdpGetBuffLen:        buffLen,
+	ebpf.FnXdpLoadBytes:         loadBytes,
+	ebpf.FnXdpStoreBytes:        storeBytes,
+	ebpf.FnMapLookupPercpuElem:  mapLookupPerCPU,
+	ebpf.FnDynptrFromMem:        dynptrFromMem,
+	ebpf.FnRingbufReserveDynptr: ringReserveDynptr,
+	ebpf.FnRingbufSubmitDynptr:  ringSubmitDynptr,
+	ebpf.FnRingbufDiscardDynptr: ringDiscardDynptr,
+	ebpf.FnDynptrRead:           dynptrRead,
+	ebpf.FnDynptrWrite:          dynptrWrite,
+	ebpf.FnDynptrData:           dynptrData,
+	ebpf.FnKtimeGetTaiNs:        ktime,
 }
 
 // Helper returns a helper, or nil where the VM has none of that number or it
@@ -81,12 +77,12 @@ func Helper(id int32) HelperFunc {
 	if uint32(id) >= uint32(len(helpers)) {
 		return nil
 	}
-	return helpers[id].fn
+	return helpers[id]
 }
 
 // Supported says whether the VM has the helper, control flow or not.
 func Supported(id int32) bool {
-	return id == fnTailCall || id == fnLoop || id == fnForEach || Helper(id) != nil
+	return id == ebpf.FnTailCall || id == ebpf.FnLoop || id == ebpf.FnForEachMapElem || Helper(id) != nil
 }
 
 // CallHelper calls a helper by number. An executor that calls it often binds
@@ -108,7 +104,7 @@ func negErrno(e maps.Errno) uint64 { return uint64(-int64(e)) }
 
 // mapArg is the map a register names, which must be of one of the types, if
 // any are given.
-func (s *State) mapArg(ptr uint64, types ...ebpf.MapType) (maps.Map, int, *Fault) {
+func (s *State) mapArg(ptr uint64, types ...cebpf.MapType) (maps.Map, int, *Fault) {
 	i, ok := MapOf(ptr)
 	if ok && i >= len(s.Maps) {
 		s.sync()

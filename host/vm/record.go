@@ -1,5 +1,7 @@
 package vm
 
+import "jitnic/host/ebpf"
+
 // Recording is what one run did, instruction by instruction. Its buffers are
 // reused from run to run.
 type Recording struct {
@@ -80,13 +82,15 @@ func (r *Recording) call(s *State, id int32, regs *[16]uint64) int {
 			break
 		}
 	}
-	if c.Map >= 0 && id >= 0 && int(id) < len(helpers) {
+	if h := ebpf.HelperByID(id); h != nil && c.Map >= 0 {
 		spec := s.Maps[c.Map].Spec()
-		if h := &helpers[id]; h.key > 0 {
-			c.KeyOff, c.KeyLen = r.span(s, regs[h.key], uint64(spec.KeySize))
-		}
-		if h := &helpers[id]; h.value > 0 {
-			c.ValOff, c.ValLen = r.span(s, regs[h.value], uint64(spec.ValueSize))
+		for i := range h.Args {
+			switch a := &h.Args[i]; {
+			case a.Kind == ebpf.MapKey:
+				c.KeyOff, c.KeyLen = r.span(s, regs[i+1], uint64(spec.KeySize))
+			case a.Kind == ebpf.MapValue && (a.Reads || a.Asks):
+				c.ValOff, c.ValLen = r.span(s, regs[i+1], uint64(spec.ValueSize))
+			}
 		}
 	}
 	r.Calls = append(r.Calls, c)

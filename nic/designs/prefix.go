@@ -11,10 +11,6 @@ import (
 	"jitnic/trace"
 )
 
-const (
-	fnRedirect = 23
-)
-
 // Stateless is how many instructions a recorded run executes before its first
 // stateful one, for Setting.Prefix: all of them where the run keeps no state.
 // Stateful is a load, store or atomic of a map's memory (constants apart), a
@@ -29,7 +25,7 @@ func Stateless(rec *vm.Recording, obj *loader.Object, s *vm.State) uint32 {
 				return uint32(i)
 			}
 		case ebpf.ClassJMP:
-			if in.Op == ebpf.OpCall && in.Src != ebpf.CallLocal && !(in.Src == ebpf.CallHelper && in.Imm == fnRedirect) {
+			if in.Op == ebpf.OpCall && in.Src != ebpf.CallLocal && !(in.Src == ebpf.CallHelper && in.Imm == ebpf.FnRedirect) {
 				return uint32(i)
 			}
 		}
@@ -88,7 +84,7 @@ func (s *Setting) stateless(p *workload.Path) lead {
 
 func (s *Setting) stateful(in ebpf.Insn, m *trace.Meta) bool {
 	if in.Op == ebpf.OpCall {
-		return in.Src != ebpf.CallHelper || in.Imm != fnRedirect
+		return in.Src != ebpf.CallHelper || in.Imm != ebpf.FnRedirect
 	}
 	if m.Mem != trace.MemMap {
 		return false

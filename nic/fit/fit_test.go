@@ -32,7 +32,7 @@ func mapFD(m int32) []ebpf.Insn {
 }
 
 // lookup is r0 = value found in map m.
-func lookup(m int32) []ebpf.Insn { return append(mapFD(m), call(helperLookup)) }
+func lookup(m int32) []ebpf.Insn { return append(mapFD(m), call(ebpf.FnMapLookupElem)) }
 
 func store(dst uint8) ebpf.Insn {
 	return ebpf.Insn{Op: ebpf.ClassST | ebpf.ModeMEM | ebpf.SizeW, Dst: dst, Imm: 1}

@@ -131,9 +131,9 @@ func usesOf(t *trace.Trace, path int32) []use {
 			}
 			ret := pointer{}
 			switch in.Imm {
-			case helperLookup, helperLookupPerCPU:
+			case ebpf.FnMapLookupElem, ebpf.FnMapLookupPercpuElem:
 				ret = pointer{valuePtr, m}
-			case helperUpdate, helperDelete, helperPush, helperPop:
+			case ebpf.FnMapUpdateElem, ebpf.FnMapDeleteElem, ebpf.FnMapPushElem, ebpf.FnMapPopElem:
 				out = append(out, use{useUpdate, ebpf.HelperName(in.Imm), m, at})
 			}
 			r = [11]pointer{0: ret, 6: r[6], 7: r[7], 8: r[8], 9: r[9], 10: r[10]}
@@ -173,17 +173,6 @@ func helperName(id int32) string {
 	return fmt.Sprintf("helper %d", id)
 }
 
-// Helper numbers (include/uapi/linux/bpf.h).
-const (
-	helperLookup       = 1
-	helperUpdate       = 2
-	helperDelete       = 3
-	helperFib          = 69
-	helperPush         = 87
-	helperPop          = 88
-	helperLookupPerCPU = 195
-)
-
 // condUses lists the maps and helpers that deciding a condition needs. Their
 // place is the predicate's.
 func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
@@ -201,11 +190,11 @@ func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
 			id, arg := b.K(t)&0xffff, int32(b.K(t)>>16)
 			switch id {
 			case pathcond.FunLookup:
-				out = append(out, use{useHelper, ebpf.HelperName(helperLookup), arg, at}, use{useMap, "", arg, at})
+				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnMapLookupElem), arg, at}, use{useMap, "", arg, at})
 			case pathcond.FunPresent, pathcond.FunCount, pathcond.FunRoom:
 				out = append(out, use{useMap, "", arg, at})
 			case pathcond.FunFib:
-				out = append(out, use{useHelper, ebpf.HelperName(helperFib), -1, at})
+				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnFibLookup), -1, at})
 			}
 		case bv.OpInput:
 			if h := latched(b.K(t)); h != 0 {
@@ -227,17 +216,17 @@ func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
 func latched(id uint64) int32 {
 	switch {
 	case id == pathcond.InTime:
-		return 5
+		return ebpf.FnKtimeGetNs
 	case id == pathcond.InBoot:
-		return 125
+		return ebpf.FnKtimeGetBootNs
 	case id == pathcond.InCoarse:
-		return 160
+		return ebpf.FnKtimeGetCoarseNs
 	case id == pathcond.InJiffies:
-		return 118
+		return ebpf.FnJiffies64
 	case id == pathcond.InCPU:
-		return 8
+		return ebpf.FnGetSmpProcessorId
 	case id >= pathcond.InRand && id < pathcond.InVersion:
-		return 7
+		return ebpf.FnGetPrandomU32
 	}
 	return 0 // a field of the context, a version
 }

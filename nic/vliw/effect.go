@@ -2,8 +2,8 @@ package vliw
 
 import "jitnic/host/ebpf"
 
-// effect is what a helper touches, as host/vm implements it
-// (uapi/linux/bpf.h).
+// effect is what a helper touches, in the scheduler's terms; it is made of the
+// helper's row ([ebpf.Helper]).
 type effect struct {
 	args  uint8 // registers read from r1 on
 	mem   [3]span
@@ -41,41 +41,76 @@ const (
 	onRing                     // records of ring buffers
 )
 
+// sets says which set stands for what a row speaks of. The world outside
+// doesn't change while a packet is on its way, and the order of use of an LRU
+// map is noted at the look-up.
+var sets = []struct {
+	thing ebpf.Things
+	set   set
+}{
+	{ebpf.MapKeys, onMap},
+	{ebpf.MapValues, onValues},
+	{ebpf.Packet, onPacket},
+	{ebpf.Bounds, onGeometry},
+	{ebpf.RedirectTarget, onRedirect},
+	{ebpf.Draws, onDraws},
+	{ebpf.Output, onOutput},
+	{ebpf.Rings, onRing},
+}
+
+// beyond are things whose place isn't known: a call that touches them is a
+// barrier.
+const beyond = ebpf.Locks | ebpf.Timers | ebpf.Stack | ebpf.AnyMemory
+
 var unknownEffect = effect{args: 5, all: true}
 
-var clock = effect{args: 0}
-
 // effects are listed by helper number; what isn't here is a barrier.
-var effects = [256]*effect{
-	1:   {args: 2, mem: [3]span{{reg: 2, from: keySize}}, reads: onMap, look: true, mapIn: 1},
-	2:   {args: 4, mem: [3]span{{reg: 2, from: keySize}, {reg: 3, from: valueSize}}, reads: onMap, write: onMap | onValues, mapIn: 1},
-	3:   {args: 2, mem: [3]span{{reg: 2, from: keySize}}, reads: onMap, write: onMap | onValues, mapIn: 1},
-	5:   &clock,
-	7:   {args: 0, write: onDraws},
-	8:   &clock,
-	23:  {args: 2, write: onRedirect},
-	25:  {args: 5, mem: [3]span{{reg: 4, from: 5}}, reads: onPacket | onGeometry, write: onOutput, mapIn: 2},
-	28:  {args: 5, mem: [3]span{{reg: 1, from: 2}, {reg: 3, from: 4}}},
-	42:  &clock,
-	44:  {args: 2, reads: onPacket | onGeometry, write: onPacket | onGeometry},
-	51:  {args: 3, reads: onMap, write: onRedirect, mapIn: 1},
-	54:  {args: 2, reads: onPacket | onGeometry, write: onPacket | onGeometry},
-	65:  {args: 2, reads: onPacket | onGeometry, write: onPacket | onGeometry},
-	69:  {args: 4, mem: [3]span{{reg: 2, from: 3, write: true}}, reads: onGeometry},
-	87:  {args: 3, mem: [3]span{{reg: 2, from: valueSize}}, reads: onMap, write: onMap, mapIn: 1},
-	88:  {args: 2, mem: [3]span{{reg: 2, from: valueSize, write: true}}, reads: onMap, write: onMap, mapIn: 1},
-	89:  {args: 2, mem: [3]span{{reg: 2, from: valueSize, write: true}}, reads: onMap, mapIn: 1},
-	118: &clock,
-	125: &clock,
-	130: {args: 4, mem: [3]span{{reg: 2, from: 3}}, reads: onMap | onRing, write: onMap | onRing | onOutput, mapIn: 1},
-	134: {args: 2, reads: onMap | onRing, mapIn: 1},
-	160: &clock,
-	163: {args: 5, mem: [3]span{{reg: 3, size: 4, write: true}}, reads: onGeometry},
-	188: {args: 1, reads: onGeometry},
-	189: {args: 4, mem: [3]span{{reg: 3, from: 4, write: true}}, reads: onPacket | onGeometry},
-	190: {args: 4, mem: [3]span{{reg: 3, from: 4}}, reads: onGeometry, write: onPacket},
-	195: {args: 3, mem: [3]span{{reg: 2, from: keySize}}, reads: onMap, look: true, mapIn: 1},
-	208: &clock,
+var effects = func() (table [256]*effect) {
+	for _, h := range ebpf.Helpers() {
+		table[h.ID] = effectOfRow(&h)
+	}
+	return table
+}()
+
+// effectOfRow is nil for a barrier: an effect nobody wrote down, control that
+// goes elsewhere, an argument that points to what the scheduler can't follow.
+func effectOfRow(h *ebpf.Helper) *effect {
+	if h.Unknown || h.Flow != ebpf.Returns || (h.Reads|h.Writes|h.OnFail)&beyond != 0 || h.Writes&ebpf.World != 0 {
+		return nil
+	}
+	switch h.Ret {
+	case ebpf.RetScalar, ebpf.RetNothing, ebpf.RetMapValue:
+	default:
+		return nil // a pointer whose accesses can't be told apart
+	}
+	e := &effect{args: uint8(h.NumArgs()), mapIn: h.MapArg(), look: h.Ret == ebpf.RetMapValue}
+	n := 0
+	for i, a := range h.Args {
+		s := span{reg: uint8(i + 1), write: a.Writes, size: int32(a.Size)}
+		switch a.Kind {
+		case ebpf.NoArg, ebpf.Scalar, ebpf.Context, ebpf.ConstMap, ebpf.MemSize, ebpf.MemSizeZero:
+			continue
+		case ebpf.MapKey:
+			s.from = keySize
+		case ebpf.MapValue:
+			s.from = valueSize
+		case ebpf.Mem:
+			s.from = h.SizeArg(s.reg)
+		default:
+			return nil
+		}
+		e.mem[n] = s
+		n++
+	}
+	for _, x := range sets {
+		if h.Reads&x.thing != 0 {
+			e.reads |= x.set
+		}
+		if (h.Writes|h.OnFail)&x.thing != 0 {
+			e.write |= x.set
+		}
+	}
+	return e
 }
 
 func effectOf(id int32) *effect {
@@ -85,8 +120,14 @@ func effectOf(id int32) *effect {
 	return &unknownEffect
 }
 
-// isUpdate says whether a call changes a map's entries.
-func isUpdate(in ebpf.Insn) bool { return in.Imm == 2 || in.Imm == 3 }
+// isUpdate says whether a call changes the entries of a map with keys.
+func isUpdate(in ebpf.Insn) bool {
+	h := in.Called()
+	return h != nil && h.Writes&ebpf.MapValues != 0
+}
 
 // isLookup says whether a call finds a map's entry.
-func isLookup(in ebpf.Insn) bool { return in.Imm == 1 || in.Imm == 195 }
+func isLookup(in ebpf.Insn) bool {
+	h := in.Called()
+	return h != nil && h.Ret == ebpf.RetMapValue
+}

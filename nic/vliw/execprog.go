@@ -85,7 +85,7 @@ func (e *Executor) leave(o *Op, prog int, tails *int) (int, int, error) {
 		s.Depth++
 		e.fresh()
 		return prog, next + int(o.In.Imm), nil
-	case o.In.Op == ebpf.OpCall && o.In.Imm == 12:
+	case o.In.Called() != nil && o.In.Called().Flow == ebpf.TailCalls:
 		i, ok := vm.MapOf(e.r[2])
 		if !ok || i >= len(s.Maps) {
 			return 0, 0, fmt.Errorf("vliw: insn %d: tail call without a map", o.Slot)

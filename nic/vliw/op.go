@@ -54,7 +54,10 @@ func leaves(in ebpf.Insn) bool {
 	case ebpf.OpCallX:
 		return true
 	case ebpf.OpCall:
-		return in.Src == ebpf.CallLocal || in.Src == ebpf.CallHelper && (in.Imm == 12 || in.Imm == 164 || in.Imm == 181)
+		if h := in.Called(); h != nil {
+			return h.Flow != ebpf.Returns
+		}
+		return in.Src == ebpf.CallLocal
 	}
 	return false
 }
@@ -71,9 +74,6 @@ func (o *Op) reads() ebpf.Regs {
 		return s
 	case ExitImm:
 		return 0
-	}
-	if o.In.Op == ebpf.OpCall && o.In.Src == ebpf.CallHelper {
-		return ebpf.Regs(1)<<(effectOf(o.In.Imm).args+1) - 2
 	}
 	return o.In.Reads()
 }

@@ -122,18 +122,6 @@ func (x *consulter) load(addr bv.Term, n int) bv.Term {
 	return x.b.Fun(pathcond.FunLoad, 8*n, bv.Fact{}, addr)
 }
 
-// Helpers that move the packet or read it by pointer (uapi/linux/bpf.h).
-const (
-	fnLookup, fnUpdate, fnDelete = 1, 2, 3
-	fnCsumDiff                   = 28
-	fnAdjustHead                 = 44
-	fnAdjustMeta                 = 54
-	fnAdjustTail                 = 65
-	fnLoadBytes                  = 189
-	fnStoreBytes                 = 190
-	fnLookupPerCPU               = 195
-)
-
 // trace walks the trace with terms in place of values.
 func (x *consulter) trace(t *trace.Trace) {
 	s := x.c.S
@@ -288,23 +276,23 @@ func (x *consulter) call(in ebpf.Insn, m *trace.Meta) {
 		return x.b.Bin(bv.OpAdd, x.r[reg], x.b.Const(x.base, 64))
 	}
 	switch in.Imm {
-	case fnLookup, fnDelete, fnUpdate, fnLookupPerCPU:
+	case ebpf.FnMapLookupElem, ebpf.FnMapDeleteElem, ebpf.FnMapUpdateElem, ebpf.FnMapLookupPercpuElem:
 		if m.Map < 0 || int(m.Map) >= len(x.c.S.Maps) {
 			break
 		}
 		spec := x.c.S.Maps[m.Map].Spec()
 		x.read(x.r[2], int(spec.KeySize))
-		if in.Imm == fnUpdate {
+		if in.Imm == ebpf.FnMapUpdateElem {
 			x.read(x.r[3], int(spec.ValueSize))
 		}
-	case fnCsumDiff:
+	case ebpf.FnCsumDiff:
 		x.read(x.r[1], size(2))
 		x.read(x.r[3], size(4))
-	case fnLoadBytes:
+	case ebpf.FnXdpLoadBytes:
 		x.read(at(2), size(4))
-	case fnStoreBytes:
+	case ebpf.FnXdpStoreBytes:
 		x.write(at(2), size(4))
-	case fnAdjustHead, fnAdjustMeta, fnAdjustTail:
+	case ebpf.FnXdpAdjustHead, ebpf.FnXdpAdjustMeta, ebpf.FnXdpAdjustTail:
 		x.moved = true
 	}
 	for _, w := range m.Writes {
