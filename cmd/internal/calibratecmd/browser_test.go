@@ -2,7 +2,6 @@ package calibratecmd_test
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,18 +20,17 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Open(filepath.Join(dir, "report.html"), "#machine")
-	for _, size := range browsertest.Sizes {
-		b.Resize(size.Width, size.Height)
+	b.Each(func(where, name string) {
 		b.Script(`document.querySelectorAll("details").forEach(d => { d.open = true; })`)
-		where := fmt.Sprintf("%d px wide", size.Width)
 		b.Fits(where)
+		b.Readable(where)
 		charts := b.Charts(".chart")
 		if len(charts) != 2 { // packet and insert: the others need step map
 			t.Errorf("%s: charts %v, want 2", where, charts)
 		}
 		b.Drawn(where, charts)
-		b.Shot(fmt.Sprintf("calibrate-%d", size.Width))
-	}
+		b.Shot("calibrate-" + name)
+	})
 	b.Links()
 	// Words to the left, numbers to the right: the columns of the text too.
 	if got := browsertest.Eval[string](b, `[...document.querySelectorAll("#table-papers tbody tr:first-child td")].map(e => getComputedStyle(e).textAlign).join(" ")`); got != "left right right right left left" {

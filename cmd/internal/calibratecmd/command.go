@@ -86,8 +86,9 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	out := report.Outputs{Files: []report.Output{{Path: o.json, Write: report.JSON(r)}, {Path: o.profile, Write: r.writeProfile}}, Dir: o.out, In: r.files, Text: r.Text}
-	if err := out.Write(stdout); err != nil {
+	out := report.Outputs{JSON: o.json, Dir: o.out, Name: "calibrate.json",
+		Other: []report.Output{{Path: o.profile, Write: r.writeProfile}}, More: []report.File{{Name: "this.host", Write: r.writeProfile}}}
+	if err := out.Write(stdout, r.document()); err != nil {
 		return err
 	}
 	if s.Partial {

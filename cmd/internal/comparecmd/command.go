@@ -94,8 +94,8 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 		}
 		r.Partial = r.Partial || r.Attack.Partial
 	}
-	out := report.Outputs{Files: []report.Output{{Path: o.json, Write: report.JSON(r)}, {Path: o.csv, Write: r.CSV}}, Dir: o.out, In: r.files, Text: r.Text}
-	if err := out.Write(stdout); err != nil {
+	out := report.Outputs{JSON: o.json, CSV: o.csv, Dir: o.out, Name: "study.json"}
+	if err := out.Write(stdout, r.document()); err != nil {
 		return err
 	}
 	if r.Partial {

@@ -14,35 +14,35 @@ import (
 func TestPage(t *testing.T) {
 	b := browsertest.Start(t)
 	_, dir := study(t)
-	b.Open(filepath.Join(dir, "report.html"), "#overview")
+	b.Open(filepath.Join(dir, "report.html"), "#table-overview")
 	sections := map[string][]string{"hxdp": nil, "netronome": nil}
 	for nic := range sections {
 		for _, s := range []string{"verdict", "fit", "match", "exec", "load", "memory", "sensitivity", "designs", "params"} {
 			sections[nic] = append(sections[nic], nic+"-"+s)
 		}
 	}
-	for _, size := range browsertest.Sizes {
-		b.Resize(size.Width, size.Height)
+	b.Each(func(where, name string) {
 		for _, nic := range []string{"hxdp", "netronome"} {
-			b.Click("#tab-" + nic)
+			b.Click("#pick-" + nic)
 			b.Script(`document.querySelectorAll("details").forEach(d => { d.open = true; })`)
-			where := fmt.Sprintf("%s, %d px wide", nic, size.Width)
+			where := nic + ", " + where
 			b.Fits(where)
+			b.Readable(where)
 			charts := b.Charts(".chart")
 			if len(charts) != 10 { // four of all devices, six of this one
 				t.Errorf("%s: %d charts are seen, want 10: %v", where, len(charts), charts)
 			}
 			b.Drawn(where, charts)
-			seen := browsertest.Eval[[]string](b, `[...document.querySelectorAll(".device section")].filter(e => e.clientHeight > 60).map(e => e.id)`)
+			seen := browsertest.Eval[[]string](b, `[...document.querySelectorAll("div.tab section")].filter(e => e.clientHeight > 60).map(e => e.id)`)
 			if fmt.Sprint(seen) != fmt.Sprint(sections[nic]) {
 				t.Errorf("%s: sections %v are seen, want %v", where, seen, sections[nic])
 			}
 			if bars := browsertest.Eval[int](b, `[...document.querySelectorAll(".track i")].filter(e => e.clientWidth > 2).length`); bars < 10 {
 				t.Errorf("%s: %d bars", where, bars)
 			}
-			b.Shot(fmt.Sprintf("%s-%d", nic, size.Width))
+			b.Shot(nic + "-" + name)
 		}
-	}
+	})
 	// Every link leads somewhere, those of parameters to a line with a source.
 	b.Links()
 	if n := browsertest.Eval[int](b, `document.querySelectorAll("a[href^='#p-']").length`); n < 60 {
@@ -53,11 +53,11 @@ func TestPage(t *testing.T) {
 	}
 	// A link into the other device's tab opens it.
 	b.Script(`location.hash = "#p-hxdp-pcie.read"`)
-	if !browsertest.Eval[bool](b, `!document.getElementById("device-hxdp").hidden && document.getElementById("device-netronome").hidden && document.getElementById("p-hxdp-pcie.read").getBoundingClientRect().top < innerHeight`) {
+	if !browsertest.Eval[bool](b, `!document.getElementById("tab-hxdp").hidden && document.getElementById("tab-netronome").hidden && document.getElementById("p-hxdp-pcie.read").getBoundingClientRect().top < innerHeight`) {
 		t.Error("a link to a parameter of a device that is not shown does not show it")
 	}
 	// Hover tells rates and numbers.
-	if tip := b.Tip("hxdp-throughput", "chart-hxdp-throughput"); len(tip) < 20 {
+	if tip := b.Tip("throughput-hxdp", "chart-throughput-hxdp"); len(tip) < 20 {
 		t.Errorf("tip under the cursor: %q", tip)
 	}
 	b.Offline()

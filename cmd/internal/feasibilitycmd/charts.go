@@ -6,13 +6,7 @@ import (
 	"jitnic/nic/feasibility"
 )
 
-// A named chart is one of a device, or of all of them, with its file's name.
-type named struct {
-	id, unit string
-	report.Chart
-}
-
-// curve gives one number of a run for a line; !ok leaves the point out.
+// A measure gives one number of a run for a line; !ok leaves the point out.
 type measure func(f *feasibility.Figures) (y float64, ok bool)
 
 func throughputOf(f *feasibility.Figures) (float64, bool) {
@@ -28,10 +22,13 @@ func hitsOf(f *feasibility.Figures) (float64, bool) {
 	return 100 * f.HitRatio, f.Outcomes != nil
 }
 
-// hitsChart is the one that does not rise with the load.
-const hitsChart = "all-hits"
-
 const offered = "offered load (Mpps)"
+
+// chart is lines over the offered load. All there is rises with it, so the left is
+// free at the top.
+func chart(id, title, y, unit string, logY int, ss []report.Series) *report.Chart {
+	return &report.Chart{ID: id, Title: title, X: offered, Y: y, Unit: unit, LogX: 10, LogY: logY, FromZero: logY == 0, Legend: report.TopLeft, Series: ss}
+}
 
 // series is a curve's line.
 func series(name string, c *feasibility.Curve, m measure) report.Series {
@@ -77,12 +74,12 @@ func lossless(ss []report.Series) report.Series {
 }
 
 // loadCharts are a device's curves over the offered load.
-func loadCharts(s *feasibility.Study) []named {
+func loadCharts(s *feasibility.Study, slug string) report.Charts {
 	on := ": " + s.Program + " on " + s.NIC.Name
-	var out []named
+	var out report.Charts
 	add := func(id, title, y, unit string, logY int, ss []report.Series) {
 		if len(ss) > 0 {
-			out = append(out, named{id: id, unit: unit, Chart: report.Chart{Title: title + on, X: offered, Y: y, LogX: 10, LogY: logY, FromZero: logY == 0, Series: ss}})
+			out = append(out, chart(id+"-"+slug, title+on, y, unit, logY, ss))
 		}
 	}
 	through := modeCurves(s, throughputOf)
@@ -116,11 +113,11 @@ func loadCharts(s *feasibility.Study) []named {
 }
 
 // compared are curves of all devices side by side, with the host alone.
-func (r *Report) compared() []named {
+func (r *Report) compared() report.Charts {
 	if len(r.Studies) < 2 {
 		return nil
 	}
-	var out []named
+	var out report.Charts
 	for _, x := range []struct {
 		id, title, y, unit string
 		logY               int
@@ -129,7 +126,7 @@ func (r *Report) compared() []named {
 		{"all-throughput", "Throughput, NIC + host", "throughput (Mpps)", "Mpps", 10, throughputOf},
 		{"all-latency", "Mean latency, NIC + host", "mean latency (us)", "us", 10, meanOf},
 		{"all-cores", "Host cores needed, NIC + host", "host cores needed", "cores", 0, coresOf},
-		{hitsChart, "Hit ratio, NIC + host", "packets that hit (%)", "%", 0, hitsOf},
+		{"all-hits", "Hit ratio, NIC + host", "packets that hit (%)", "%", 0, hitsOf},
 	} {
 		var ss []report.Series
 		host := report.Series{Name: "host only", Bound: true}
@@ -150,7 +147,11 @@ func (r *Report) compared() []named {
 		if len(host.X) > 0 {
 			ss = append(ss, host)
 		}
-		out = append(out, named{id: x.id, unit: x.unit, Chart: report.Chart{Title: x.title + ": " + r.Studies[0].Program, X: offered, Y: x.y, LogX: 10, LogY: x.logY, FromZero: x.logY == 0, Series: ss}})
+		c := chart(x.id, x.title+": "+r.Studies[0].Program, x.y, x.unit, x.logY, ss)
+		if x.id == "all-hits" { // nearly all or hardly any, at every load
+			c.Legend = report.AboveBottomLeft
+		}
+		out = append(out, c)
 	}
 	return out
 }

@@ -48,6 +48,7 @@ type options struct {
 	hot        uint32
 	workers    int
 	out, json  string
+	csv        string
 }
 
 // Command is `jitnic feasibility`.
@@ -85,6 +86,7 @@ func Command() *cobra.Command {
 	f.IntVar(&o.workers, "workers", 0, "runs made side by side: `N`; default one a CPU. Changes no result")
 	session.OptimiserFlags(&o.opt, c)
 	f.StringVarP(&o.out, "out", "o", "", "`FOLDER` for report.html, study.json and the plots")
+	f.StringVar(&o.csv, "csv", "", "write a row for each run as CSV to `FILE` (- for stdout)")
 	f.StringVar(&o.json, "json", "", "write the study as JSON to `FILE` (- for stdout)")
 	return c
 }
@@ -194,7 +196,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := session.CheckOutputs(session.Output{Flag: "--json", Path: o.json}); err != nil {
+	if err := session.CheckOutputs(session.Output{Flag: "--json", Path: o.json}, session.Output{Flag: "--csv", Path: o.csv}); err != nil {
 		return err
 	}
 	if o.out != "" {

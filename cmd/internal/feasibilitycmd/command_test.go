@@ -259,7 +259,7 @@ func TestQuick(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, no := range []string{"hxdp-sensitivity", "hxdp-designs", `class="charts"`} {
+	for _, no := range []string{"hxdp-sensitivity", "hxdp-designs", `id="figure-`} {
 		if strings.Contains(string(page), no) {
 			t.Errorf("%s is in the page", no)
 		}
@@ -290,7 +290,7 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{`id="device-a-b-c"`, `id="device-a-b-c-2"`, `id="p-host-pcie.read"`, `id="p-host.-cores"`, "&lt;b&gt;x&amp;"} {
+	for _, id := range []string{`id="tab-a-b-c"`, `id="tab-a-b-c-2"`, `id="p-host-pcie.read"`, `id="p-host.-cores"`, "&lt;b&gt;x&amp;"} {
 		if n := strings.Count(string(page), id); n == 0 || strings.HasPrefix(id, "id") && n > 1 {
 			t.Errorf("%d times %s", n, id)
 		}

@@ -24,18 +24,17 @@ func places(b *fit.Blocker, most int) string {
 }
 
 // fitFacts are what fits, in a few lines.
-func fitFacts(r *fit.Report) [][2]string {
-	return [][2]string{
-		{"can be offloaded", fmt.Sprintf("%s of the packets (%s of %s); %s have a trace at all", percent(r.Share), report.Count(r.Offloadable), report.Count(r.Packets), report.Count(r.Traceable))},
-		{"held at once", fmt.Sprintf("%s in %s slots, %s of the packets (limit.slots, limit.entries)", plural(r.AtOnce.Paths, "path", "paths"), report.Count(r.AtOnce.Slots), percent(r.AtOnce.Share))},
-	}
+func fitFacts(r *fit.Report) (out report.Facts) {
+	out.Addf("can be offloaded", "%s of the packets (%s of %s); %s have a trace at all", percent(r.Share), report.Count(r.Offloadable), report.Count(r.Packets), report.Count(r.Traceable))
+	out.Addf("held at once", "%s in %s slots, %s of the packets (limit.slots, limit.entries)", plural(r.AtOnce.Paths, "path", "paths"), report.Count(r.AtOnce.Slots), percent(r.AtOnce.Share))
+	return out
 }
 
 // blockerTable is what keeps packets out.
-func blockerTable(r *fit.Report, most int) report.Table {
-	t := report.Table{ID: "blockers", Title: "What keeps packets out", Left: 4,
-		Head: []string{"#", "blocker", "limit", "where", "packets blocked", "of all", "gained by lifting it alone", "paths"},
-		Note: "Where: instruction of the program, or the slot of a path's trace.",
+func blockerTable(r *fit.Report, most int) *report.Table {
+	t := &report.Table{ID: "blockers", Title: "What keeps packets out", Left: 4,
+		Head:     []string{"#", "blocker", "limit", "where", "packets blocked", "of all", "gained by lifting it alone", "paths"},
+		PageNote: "Where: instruction of the program, or the slot of a path's trace.",
 	}
 	for i := range r.Blockers {
 		b := &r.Blockers[i]
@@ -45,8 +44,8 @@ func blockerTable(r *fit.Report, most int) report.Table {
 }
 
 // stepTable is the order in which lifting pays most.
-func stepTable(r *fit.Report) report.Table {
-	t := report.Table{ID: "steps", Title: "Lifting them, in the order that gains most", Left: 1, Head: []string{"lifting", "packets gained", "then offloaded"}}
+func stepTable(r *fit.Report) *report.Table {
+	t := &report.Table{ID: "steps", Title: "Lifting them, in the order that gains most", Left: 1, Head: []string{"lifting", "packets gained", "then offloaded"}}
 	for _, s := range r.Steps {
 		var l []string
 		for _, i := range s.Lift {
@@ -58,10 +57,10 @@ func stepTable(r *fit.Report) report.Table {
 }
 
 // coverTable is how much covers so many of the packets.
-func coverTable(r *fit.Report) report.Table {
-	t := report.Table{ID: "coverage", Title: "What it takes to cover the packets", Left: 1,
-		Head: []string{"packets", "paths", "slots", "map entries", "map memory", "on this device: paths", "slots", "map entries", "map memory"},
-		Note: "The most taken paths first, whether the device takes them or not, then those alone that it takes. A slot is 8 bytes.",
+func coverTable(r *fit.Report) *report.Table {
+	t := &report.Table{ID: "coverage", Title: "What it takes to cover the packets", Left: 1,
+		Head:     []string{"packets", "paths", "slots", "map entries", "map memory", "on this device: paths", "slots", "map entries", "map memory"},
+		PageNote: "The most taken paths first, whether the device takes them or not, then those alone that it takes. A slot is 8 bytes.",
 	}
 	for i := range r.Coverage {
 		row := []string{fmt.Sprintf("%.4g %%", 100*r.Coverage[i].Target)}
@@ -78,8 +77,8 @@ func coverTable(r *fit.Report) report.Table {
 }
 
 // needTable sets needs against limits.
-func needTable(r *fit.Report) report.Table {
-	t := report.Table{ID: "limits", Title: "Needs against the device's limits", Left: 2, Head: []string{"", "limit", "all traces need", "those that fit need", "the device has"}}
+func needTable(r *fit.Report) *report.Table {
+	t := &report.Table{ID: "limits", Title: "Needs against the device's limits", Left: 2, Head: []string{"", "limit", "all traces need", "those that fit need", "the device has"}}
 	n, l := &r.Needs, &r.Limits
 	var all fit.Needs
 	if k := len(r.Coverage); k > 0 { // the last covers all there is
@@ -101,8 +100,8 @@ func needTable(r *fit.Report) report.Table {
 }
 
 // sizeTable is how long traces and conditions are.
-func sizeTable(r *fit.Report) report.Table {
-	t := report.Table{ID: "sizes", Title: "Sizes", Left: 1, Head: []string{"", "min", "median", "p90", "p99", "max", "mean by path", "mean by packet", "median by packet"}}
+func sizeTable(r *fit.Report) *report.Table {
+	t := &report.Table{ID: "sizes", Title: "Sizes", Left: 1, Head: []string{"", "min", "median", "p90", "p99", "max", "mean by path", "mean by packet", "median by packet"}}
 	for _, x := range []struct {
 		name string
 		d    *fit.Dist
@@ -114,8 +113,8 @@ func sizeTable(r *fit.Report) report.Table {
 }
 
 // mapTable is the program's maps on the device.
-func mapTable(r *fit.Report) report.Table {
-	t := report.Table{ID: "maps", Title: "Maps", Left: 3, Head: []string{"map", "type", "on the device", "entry, B", "entries", "memory", "paths", "packets"}}
+func mapTable(r *fit.Report) *report.Table {
+	t := &report.Table{ID: "maps", Title: "Maps", Left: 3, Head: []string{"map", "type", "on the device", "entry, B", "entries", "memory", "paths", "packets"}}
 	for i := range r.Maps {
 		m := &r.Maps[i]
 		placed := "no"
@@ -125,4 +124,23 @@ func mapTable(r *fit.Report) report.Table {
 		t.Add(m.Name, m.Type, placed, report.Count(m.Entry), report.Count(m.Entries), bytesText(m.Memory), report.Count(uint64(m.Paths)), share(m.Packets, r.Packets))
 	}
 	return t
+}
+
+// coverFacts are the coverage in a line.
+func coverFacts(r *fit.Report) (out report.Facts) {
+	var parts []string
+	for _, c := range r.Coverage {
+		x := fmt.Sprintf("%.4g %%: ", 100*c.Target)
+		if c.Reached {
+			x += fmt.Sprintf("%s, %s slots", plural(c.Paths, "path", "paths"), report.Count(c.Slots))
+		} else {
+			x += "out of reach"
+		}
+		parts = append(parts, x)
+	}
+	q := &r.Trace.Paths
+	d := &r.Cond.Paths
+	out.Add("to cover packets", strings.Join(parts, "; "))
+	out.Addf("sizes", "traces of %d to %d instructions (median %d), conditions of %d to %d predicates (median %d)", q.Min, q.Max, q.P50, d.Min, d.Max, d.P50)
+	return out
 }

@@ -62,10 +62,10 @@ func across(t *report.Table, rs []run) func(name string, cell func(f *feasibilit
 }
 
 // pointTable is the runs at the study's rate side by side.
-func pointTable(s *feasibility.Study) report.Table {
-	t := report.Table{ID: "point", Title: "At " + pps(float64(s.Rate)),
-		Note: "Settled runs: the trace cache is warm before time begins, but for the cold start. Latency is of packets that finished, from fully received to the verdict's end. Host cores needed are for all that the host is offered, lost packets included. A run repeats the capture to its own number of packets, so shares may differ a little from the capture's."}
-	row := across(&t, runs(s, true))
+func pointTable(s *feasibility.Study) *report.Table {
+	t := &report.Table{ID: "point", Title: "At " + pps(float64(s.Rate)),
+		PageNote: "Settled runs: the trace cache is warm before time begins, but for the cold start. Latency is of packets that finished, from fully received to the verdict's end. Host cores needed are for all that the host is offered, lost packets included. A run repeats the capture to its own number of packets, so shares may differ a little from the capture's."}
+	row := across(t, runs(s, true))
 	row("throughput", func(f *feasibility.Figures) string { return pps(f.Throughput) })
 	row("loss", func(f *feasibility.Figures) string { return percent(f.Loss) })
 	row("  at ingress", func(f *feasibility.Figures) string { return report.Count(f.Ingress) })
@@ -117,9 +117,9 @@ func hits(f *feasibility.Figures) string {
 }
 
 // outcomeTable is the class of each packet looked up.
-func outcomeTable(s *feasibility.Study) report.Table {
-	t := report.Table{ID: "outcomes", Title: "Outcomes of the packets looked up", Note: "Every packet looked up is in exactly one; what is lost at ingress is in none."}
-	row := across(&t, runs(s, true))
+func outcomeTable(s *feasibility.Study) *report.Table {
+	t := &report.Table{ID: "outcomes", Title: "Outcomes of the packets looked up", PageNote: "Every packet looked up is in exactly one; what is lost at ingress is in none."}
+	row := across(t, runs(s, true))
 	for o := range cache.Outcomes {
 		name := cache.Outcome(o).String()
 		row(strings.ReplaceAll(name, "_", " "), func(f *feasibility.Figures) string {
@@ -133,9 +133,9 @@ func outcomeTable(s *feasibility.Study) report.Table {
 }
 
 // stationTable is where packets and traces wait.
-func stationTable(s *feasibility.Study) report.Table {
-	t := report.Table{ID: "stations", Title: "Stations", Left: 2, Head: []string{"station", "run", "busy", "mean queue", "longest", "mean wait"},
-		Note: "Waiting before service; the matcher's queue is ingress.queue, the units' exec.queue, the cores' ring their receive ring, the port's egress.queue."}
+func stationTable(s *feasibility.Study) *report.Table {
+	t := &report.Table{ID: "stations", Title: "Stations", Left: 2, Head: []string{"station", "run", "busy", "mean queue", "longest", "mean wait"},
+		PageNote: "Waiting before service; the matcher's queue is ingress.queue, the units' exec.queue, the cores' ring their receive ring, the port's egress.queue."}
 	rs := runs(s, false)
 	for i := range stations(rs) {
 		for _, r := range rs {
@@ -155,10 +155,10 @@ func stations(rs []run) []feasibility.Station {
 }
 
 // causeTable is what crosses PCIe, and why.
-func causeTable(s *feasibility.Study) report.Table {
-	t := report.Table{ID: "pcie", Title: "PCIe, bytes a packet offered, by cause", Note: "Both directions, with what TLPs and descriptors add (pcie.tlp, pcie.payload, pcie.descriptor)."}
+func causeTable(s *feasibility.Study) *report.Table {
+	t := &report.Table{ID: "pcie", Title: "PCIe, bytes a packet offered, by cause", PageNote: "Both directions, with what TLPs and descriptors add (pcie.tlp, pcie.payload, pcie.descriptor)."}
 	rs := runs(s, true)
-	row := across(&t, rs)
+	row := across(t, rs)
 	causes := map[string]bool{}
 	for _, r := range rs {
 		for c := range r.PCIeCauses {
@@ -173,11 +173,11 @@ func causeTable(s *feasibility.Study) report.Table {
 }
 
 // rateTable is the search for the loss-free rate.
-func rateTable(s *feasibility.Study) report.Table {
-	t := report.Table{ID: "mlffr", Title: "Maximum loss-free forwarding rate (RFC 2544, 26.1) and latency at it (26.2)", Left: 3,
+func rateTable(s *feasibility.Study) *report.Table {
+	t := &report.Table{ID: "mlffr", Title: "Maximum loss-free forwarding rate (RFC 2544, 26.1) and latency at it (26.2)", Left: 3,
 		Head: []string{"mode", "traces", "bound by", "MLFFR", "of host only", "latency, mean", "p99"}}
 	if s.Need.Offload < 1 {
-		t.Note = "NIC only: of the packets that the device can run; those that need the host are not counted as lost."
+		t.PageNote = "NIC only: of the packets that the device can run; those that need the host are not counted as lost."
 	}
 	host := throughput(s, device.HostOnly, false)
 	for i := range s.Throughput {
@@ -207,8 +207,8 @@ func rateTable(s *feasibility.Study) report.Table {
 }
 
 // curveTable is the points of the load curves.
-func curveTable(s *feasibility.Study) report.Table {
-	t := report.Table{ID: "curves", Title: "Points of the curves", Left: 1, Head: []string{"mode", "offered", "throughput", "loss", "mean", "p50", "p99", "p999", "hit ratio", "host cores needed"}}
+func curveTable(s *feasibility.Study) *report.Table {
+	t := &report.Table{ID: "curves", Title: "Points of the curves", Left: 1, Head: []string{"mode", "offered", "throughput", "loss", "mean", "p50", "p99", "p999", "hit ratio", "host cores needed"}}
 	for _, c := range s.Curves {
 		for _, p := range c.Points {
 			t.Add(modeName(c.Mode), pps(p.Offered), pps(p.Throughput), percent(p.Loss), latency(p.Mean), latency(p.P50), latency(p.P99), latency(p.P999), hits(p), digits(p.CoresNeeded))
@@ -218,10 +218,10 @@ func curveTable(s *feasibility.Study) report.Table {
 }
 
 // memoryTable is the four memory models side by side.
-func memoryTable(s *feasibility.Study) report.Table {
-	t := report.Table{ID: "memory", Title: "Memory models at " + pps(float64(s.Rate)), Left: 1,
-		Head: []string{"model", "NIC reads", "writes", "host reads", "writes", "stalls", "NIC stalled a packet", "host stalled a packet", "invalidations", "PCIe B/packet", "loss", "mean", "p99", "host cores needed"},
-		Note: "nic: state on the NIC, the host reaches across PCIe; host: on the host, a trace pays PCIe for each read; shared: ideal coherent memory; replicated: read-mostly copies and invalidation messages. * the device's own (memory.model). PCIe bytes are those of map accesses and invalidations.",
+func memoryTable(s *feasibility.Study) *report.Table {
+	t := &report.Table{ID: "memory", Title: "Memory models at " + pps(float64(s.Rate)), Left: 1, TextCols: []int{0, 5, 6, 7, 8, 9, 10, 11, 12, 13},
+		Head:     []string{"model", "NIC reads", "writes", "host reads", "writes", "stalls", "NIC stalled a packet", "host stalled a packet", "invalidations", "PCIe B/packet", "loss", "mean", "p99", "host cores needed"},
+		PageNote: "nic: state on the NIC, the host reaches across PCIe; host: on the host, a trace pays PCIe for each read; shared: ideal coherent memory; replicated: read-mostly copies and invalidation messages. * the device's own (memory.model). PCIe bytes are those of map accesses and invalidations.",
 	}
 	own := param(s.NIC.Params, "memory.model")
 	for i := range s.Memory {
@@ -255,4 +255,29 @@ func orderText(s *feasibility.Study) string {
 		cost = "no latency"
 	}
 	return fmt.Sprintf("%s of %s packets are reordered (extent %d); keeping the order holds %s packets and costs %s", report.Count(free.Reordered), report.Count(free.Packets), free.Extent, report.Count(kept.Held), cost)
+}
+
+// textPoint is the runs at the study's rate, a row each.
+func textPoint(s *feasibility.Study) *report.Table {
+	t := &report.Table{Title: "At " + pps(float64(s.Rate)), Left: 1, Head: []string{"", "throughput", "loss", "hits", "mean", "p50", "p99", "p999", "host cores", "PCIe B", "installs/s", "reordered"}}
+	for _, r := range runs(s, true) {
+		t.Add(r.name, pps(r.Throughput), percent(r.Loss), hits(r.Figures), latency(r.Mean), latency(r.P50), latency(r.P99), latency(r.P999),
+			digits(r.CoresNeeded), digits(r.PCIeUp+r.PCIeDown), digits(r.Installs), report.Count(r.Reordered))
+	}
+	return t
+}
+
+// busiest names the stations of the run with NIC and host that are busiest.
+func busiest(s *feasibility.Study) string {
+	both := at(s, device.Both)
+	if both == nil {
+		return ""
+	}
+	var parts []string
+	for _, st := range both.Stations {
+		if st.Utilisation >= 0.5 || st.MaxQueue > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s, queue up to %s", st.Name, percent(min(st.Utilisation, 1)), report.Count(uint64(st.MaxQueue))))
+		}
+	}
+	return strings.Join(parts, "; ")
 }

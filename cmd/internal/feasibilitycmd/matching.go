@@ -14,10 +14,10 @@ func shareText(s match.Share, all uint64) string {
 }
 
 // matcherTable is the kinds of matchers side by side.
-func matcherTable(r *match.Report) report.Table {
-	t := report.Table{ID: "matchers", Title: "Matchers side by side", Left: 1,
-		Head: []string{"matcher", "holds conditions (packets)", "entries", "capacity", "key", "memory", "steps", "worst", "look-ups", "hit, cycles", "worst", "miss, cycles", "hit"},
-		Note: "* the device's own (matcher.kind) with its limits; the others at the same matcher.base, matcher.step and matcher.lookup, without limits. Steps: rounds of the linear matcher, nodes of the guard tree, probes of tuple-space search.",
+func matcherTable(r *match.Report) *report.Table {
+	t := &report.Table{ID: "matchers", Title: "Matchers side by side", Left: 1,
+		Head:     []string{"matcher", "holds conditions (packets)", "entries", "capacity", "key", "memory", "steps", "worst", "look-ups", "hit, cycles", "worst", "miss, cycles", "hit"},
+		PageNote: "* the device's own (matcher.kind) with its limits; the others at the same matcher.base, matcher.step and matcher.lookup, without limits. Steps: rounds of the linear matcher, nodes of the guard tree, probes of tuple-space search.",
 	}
 	for i := range r.Matchers {
 		m := &r.Matchers[i]
@@ -40,8 +40,8 @@ func matcherTable(r *match.Report) report.Table {
 }
 
 // refusalTable is why matchers can't hold conditions.
-func refusalTable(r *match.Report) report.Table {
-	t := report.Table{ID: "refusals", Title: "Why matchers can't hold conditions", Left: 2, Head: []string{"matcher", "reason", "conditions (packets)"}}
+func refusalTable(r *match.Report) *report.Table {
+	t := &report.Table{ID: "refusals", Title: "Why matchers can't hold conditions", Left: 2, Head: []string{"matcher", "reason", "conditions (packets)"}}
 	for i := range r.Matchers {
 		for _, x := range r.Matchers[i].Refused {
 			t.Add(string(r.Matchers[i].Kind), x.Reason, shareText(x.Share, r.Packets))
@@ -51,8 +51,8 @@ func refusalTable(r *match.Report) report.Table {
 }
 
 // classTable is what predicates ask.
-func classTable(r *match.Report) report.Table {
-	t := report.Table{ID: "classes", Title: "What predicates ask", Left: 1, Head: []string{"class", "predicates", "in conditions (packets)"}}
+func classTable(r *match.Report) *report.Table {
+	t := &report.Table{ID: "classes", Title: "What predicates ask", Left: 1, Head: []string{"class", "predicates", "in conditions (packets)"}}
 	for _, c := range r.Predicates {
 		t.Add(c.Class, fmt.Sprint(c.Predicates), shareText(match.Share{Conditions: c.Conditions, Packets: c.Packets}, r.Packets))
 	}
@@ -60,9 +60,9 @@ func classTable(r *match.Report) report.Table {
 }
 
 // ternaryTable is what a TCAM or tuple-space search could hold at all.
-func ternaryTable(r *match.Report) report.Table {
-	t := report.Table{ID: "ternary", Title: "What a TCAM or tuple-space search could hold at all", Left: 1, Head: []string{"", "on the bare packet", "behind a parser"},
-		Note: "Conditions, with the share of packets; whatever the size. A parser finds fields behind headers of variable length and compares lengths.",
+func ternaryTable(r *match.Report) *report.Table {
+	t := &report.Table{ID: "ternary", Title: "What a TCAM or tuple-space search could hold at all", Left: 1, Head: []string{"", "on the bare packet", "behind a parser"},
+		PageNote: "Conditions, with the share of packets; whatever the size. A parser finds fields behind headers of variable length and compares lengths.",
 	}
 	a, b := &r.TCAM, &r.Parsed
 	t.Add("TCAM: whole conditions", shareText(a.Whole, r.Packets), shareText(b.Whole, r.Packets))
@@ -83,8 +83,8 @@ func ternaryTable(r *match.Report) report.Table {
 }
 
 // predicateTable is the predicates that no entry expresses.
-func predicateTable(r *match.Report) report.Table {
-	t := report.Table{ID: "predicates", Title: "Predicates that keep conditions out of a TCAM", Left: 3, Head: []string{"predicate", "class", "a parser does it", "conditions (packets)", "by it alone"}}
+func predicateTable(r *match.Report) *report.Table {
+	t := &report.Table{ID: "predicates", Title: "Predicates that keep conditions out of a TCAM", Left: 3, Head: []string{"predicate", "class", "a parser does it", "conditions (packets)", "by it alone"}}
 	for _, b := range r.Blockers {
 		p := "no"
 		if b.Parsed {

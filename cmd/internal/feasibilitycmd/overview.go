@@ -9,8 +9,8 @@ import (
 )
 
 // overview is all devices side by side, a column each.
-func (r *Report) overview() report.Table {
-	t := report.Table{ID: "overview", Title: "Devices side by side", Left: 1, Head: []string{""}}
+func (r *Report) overview() *report.Table {
+	t := &report.Table{ID: "overview", Open: true, PageNote: "Break-even: the hit ratio below which the offload loses; any: it wins at every one, never: it loses at every one. Host cores needed are for all that the host is offered, lost packets included.", Title: "Devices side by side", Left: 1, Head: []string{""}}
 	for _, s := range r.Studies {
 		t.Head = append(t.Head, s.NIC.Name)
 	}
@@ -85,12 +85,12 @@ func latencyEven(s *feasibility.Study) string {
 }
 
 // evenTable shows what the break-even hit ratios are made of.
-func evenTable(s *feasibility.Study) report.Table {
+func evenTable(s *feasibility.Study) *report.Table {
 	b := &s.BreakEven
 	both := at(s, device.Both)
-	t := report.Table{ID: "even", Title: "Break-even hit ratio", Left: 1,
+	t := &report.Table{ID: "even", Title: "Break-even hit ratio", Left: 1,
 		Head: []string{"on average", "hit", "miss", "making traces, a miss", "host only", "the rest", "host only", "break-even", "reached"},
-		Note: "The hit ratio, of all packets, at which NIC and host together cost what the host alone costs; any: it loses at none; never: it loses at every one that the packets allow. " +
+		PageNote: "The hit ratio, of all packets, at which NIC and host together cost what the host alone costs; any: it loses at none; never: it loses at every one that the packets allow. " +
 			"Host core time: hit × h + (miss + making traces) × (s − h) + rest × (1 − s) = host only × s + host only, rest × (1 − s), with s = " + percent(b.Share) + " of the packets that the device can take; the rest runs on the host and reaches for maps that are on the device. Latency: hit × h + miss × (1 − h) = host only, as it was in this run with its waiting.",
 	}
 	rest, restHost := none, none
@@ -103,18 +103,17 @@ func evenTable(s *feasibility.Study) report.Table {
 }
 
 // needs is what the offload asks for and what it gives.
-func needs(s *feasibility.Study) [][2]string {
+func needs(s *feasibility.Study) (out report.Facts) {
 	d := &s.Need
 	lim := "none"
 	if d.InstallLimit > 0 {
 		lim = perSecond(d.InstallLimit)
 	}
-	return [][2]string{
-		{"installs needed", perSecond(d.Installs) + " at this rate, " + perSecond(d.CapturedInstalls) + " at the capture's own; limit " + lim + " (install.base, install.slot, install.rate)"},
-		{"host cores saved", digits(d.CoresSaved) + ", after " + digits(d.CompileCores) + " that make traces"},
-		{"PCIe saved", digits(d.PCIeSaved) + " B a packet"},
-		{"latency won", nanos(d.LatencyWon) + " a packet on average"},
-	}
+	out.Add("installs needed", perSecond(d.Installs)+" at this rate, "+perSecond(d.CapturedInstalls)+" at the capture's own; limit "+lim+" (install.base, install.slot, install.rate)")
+	out.Add("host cores saved", digits(d.CoresSaved)+", after "+digits(d.CompileCores)+" that make traces")
+	out.Add("PCIe saved", digits(d.PCIeSaved)+" B a packet")
+	out.Add("latency won", nanos(d.LatencyWon)+" a packet on average")
+	return out
 }
 
 // mostNamed is how many parameters the verdict's sentence names.
@@ -122,15 +121,14 @@ const mostNamed = 4
 
 // verdictFacts are the reasons, and what the offload asks for and gives; whole
 // with the answer's own.
-func verdictFacts(s *feasibility.Study, whole bool) [][2]string {
+func verdictFacts(s *feasibility.Study, whole bool) (out report.Facts) {
 	if !judged(s) {
 		return nil
 	}
 	v := &s.Verdict
-	var out [][2]string
 	add := func(name string, list []string) {
 		if len(list) > 0 {
-			out = append(out, [2]string{name, strings.Join(list, "; ")})
+			out.Add(name, strings.Join(list, "; "))
 		}
 	}
 	if whole {
@@ -140,9 +138,9 @@ func verdictFacts(s *feasibility.Study, whole bool) [][2]string {
 	if whole || len(v.On) > mostNamed {
 		add("depends on", v.On)
 	}
-	out = append(out, [2]string{"break-even", "hit ratio for host cores: " + even(s.BreakEven.Cores) + "; for latency: " + latencyEven(s) + "; reached: " + percent(at(s, device.Both).HitRatio)})
+	out.Add("break-even", "hit ratio for host cores: "+even(s.BreakEven.Cores)+"; for latency: "+latencyEven(s)+"; reached: "+percent(at(s, device.Both).HitRatio))
 	if s.Budget != "" {
-		out = append(out, [2]string{"trace cache", s.Budget})
+		out.Add("trace cache", s.Budget)
 	}
 	return append(out, needs(s)...)
 }

@@ -43,8 +43,8 @@ func swept(p *profile.Param) string {
 }
 
 // paramTable lists a profile's parameters, each with its source.
-func paramTable(id, title string, ps []profile.Param) report.Table {
-	t := report.Table{ID: id, Title: title, Left: 5, Head: []string{"parameter", "value", "range", "source", "what it is", "line"}}
+func paramTable(id, title string, ps []profile.Param) *report.Table {
+	t := &report.Table{ID: "params-" + id, Title: title, Open: true, Wrap: true, Anchor: "p-" + id + "-", Head: []string{"parameter", "value", "range", "source", "what it is", "line"}}
 	for i := range ps {
 		p := &ps[i]
 		if p.Key == "name" || p.Key == "title" {

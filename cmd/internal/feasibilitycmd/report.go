@@ -19,25 +19,14 @@ type Report struct {
 
 // write gives the report to all that was asked for.
 func (o *options) write(r *Report, stdout io.Writer) error {
-	out := report.Outputs{Files: []report.Output{{Path: o.json, Write: report.JSON(r)}}, Dir: o.out, In: r.files, Text: r.Text}
-	if err := out.Write(stdout); err != nil {
+	out := report.Outputs{JSON: o.json, CSV: o.csv, Dir: o.out, Name: "study.json"}
+	if err := out.Write(stdout, r.document()); err != nil {
 		return err
 	}
 	if r.Partial {
 		return fmt.Errorf("interrupted: sections are missing, marked as partial")
 	}
 	return nil
-}
-
-// files are what the folder holds.
-func (r *Report) files() ([]report.File, error) {
-	out := []report.File{
-		{Name: "report.html", Write: r.Page},
-		{Name: "rows.csv", Write: r.CSV},
-		{Name: "study.json", Write: report.JSON(r)},
-	}
-	plots, err := r.plots()
-	return append(out, plots...), err
 }
 
 // slugs are the devices' names as files and elements of a page can have them.
@@ -69,7 +58,7 @@ func (r *Report) title() string {
 }
 
 // facts are what all studies have in common.
-func (r *Report) facts() [][2]string {
+func (r *Report) facts() (out report.Facts) {
 	if len(r.Studies) == 0 {
 		return nil
 	}
@@ -101,13 +90,12 @@ func (r *Report) facts() [][2]string {
 	if s.Remote {
 		server += "; its memory is on the other socket (pcie.numa)"
 	}
-	return [][2]string{
-		{"program", fmt.Sprintf("%s, %s; %s", s.Program, plural(s.Paths, "path", "paths"), best)},
-		{"capture", capture},
-		{"load", load},
-		{"trace cache", fmt.Sprintf("policy %s%s, installed when missed for the %s time", s.Policy, admission, ordinal(s.Hot))},
-		{"host", server},
-	}
+	out.Addf("program", "%s, %s; %s", s.Program, plural(s.Paths, "path", "paths"), best)
+	out.Add("capture", capture)
+	out.Add("load", load)
+	out.Addf("trace cache", "policy %s%s, installed when missed for the %s time", s.Policy, admission, ordinal(s.Hot))
+	out.Add("host", server)
+	return out
 }
 
 func ordinal(n uint32) string {

@@ -10,9 +10,9 @@ import (
 )
 
 // designTable is the designs side by side, a column each.
-func designTable(s *feasibility.Study) report.Table {
+func designTable(s *feasibility.Study) *report.Table {
 	c := s.Designs
-	t := report.Table{ID: "designs", Title: "Designs side by side", Left: 1, Head: []string{""}}
+	t := &report.Table{ID: "designs", Title: "Designs side by side", Left: 1, Head: []string{""}}
 	for _, r := range c.Results {
 		t.Head = append(t.Head, r.Design)
 	}
@@ -63,7 +63,7 @@ func designTable(s *feasibility.Study) report.Table {
 	if len(s.Loaded) != len(c.Results) {
 		return t
 	}
-	t.Note = "Above: the capture once, beginning with nothing installed, on an idle device. Below: under load and settled, which every design begins having seen the whole capture; where its budget holds them all, a flow cache then knows each flow beforehand, which real traffic does not grant it."
+	t.PageNote = "Above: the capture once, beginning with nothing installed, on an idle device. Below: under load and settled, which every design begins having seen the whole capture; where its budget holds them all, a flow cache then knows each flow beforehand, which real traffic does not grant it."
 	row("at "+pps(float64(s.Rate)), func(*designs.Result) string { return "" })
 	loaded := func(name string, cell func(f *feasibility.Figures) string) {
 		cells := []string{name}
@@ -83,21 +83,21 @@ func designTable(s *feasibility.Study) report.Table {
 }
 
 // designFacts say what the designs are and which is ahead.
-func designFacts(s *feasibility.Study) [][2]string {
-	var out [][2]string
+func designFacts(s *feasibility.Study) (out report.Facts) {
 	for _, r := range s.Designs.Results {
-		out = append(out, [2]string{r.Design, r.Is})
+		out.Add(r.Design, r.Is)
 	}
 	for _, m := range s.Designs.Best {
-		out = append(out, [2]string{"best " + m.Measure, fmt.Sprintf("%s (%s %s), of those that decide no packet wrongly", m.Design, digits(m.Value), m.Unit)})
+		out.Addf("best "+m.Measure, "%s (%s %s), of those that decide no packet wrongly", m.Design, digits(m.Value), m.Unit)
 	}
-	return append(out, [2]string{"latency, idle", designs.Latency})
+	out.Add("latency, idle", designs.Latency)
+	return out
 }
 
 // claimTable is JITNIC's own claims as numbers.
-func claimTable(c *designs.Claim) report.Table {
-	t := report.Table{ID: "claims", Title: "JITNIC's claims on this capture: few entries suffice, few traces cover most packets", Left: 1,
-		Note: fmt.Sprintf("Of %d paths that the device can hold; a cache without bound hits %s. Entries by unit size, with no time to install.", c.Paths, percent(c.Ceiling))}
+func claimTable(c *designs.Claim) *report.Table {
+	t := &report.Table{ID: "claims", Title: "JITNIC's claims on this capture: few entries suffice, few traces cover most packets", Left: 1,
+		PageNote: fmt.Sprintf("Of %d paths that the device can hold; a cache without bound hits %s. Entries by unit size, with no time to install.", c.Paths, percent(c.Ceiling))}
 	t.Head = []string{"share of packets"}
 	for _, x := range designs.Targets {
 		t.Head = append(t.Head, fmt.Sprintf("%.4g %%", 100*x))
@@ -116,8 +116,8 @@ func claimTable(c *designs.Claim) report.Table {
 }
 
 // topTable is how much the most taken paths cover.
-func topTable(c *designs.Claim) report.Table {
-	t := report.Table{ID: "top", Title: "Share of packets of the most taken paths", Head: []string{"paths", "packets"}}
+func topTable(c *designs.Claim) *report.Table {
+	t := &report.Table{ID: "top", Title: "Share of packets of the most taken paths", Head: []string{"paths", "packets"}}
 	for _, v := range c.Coverage {
 		t.Add(report.Count(v.Paths), percent(v.Share))
 	}
@@ -125,11 +125,11 @@ func topTable(c *designs.Claim) report.Table {
 }
 
 // thrashTable is a cache one smaller than the working set.
-func thrashTable(c *designs.Claim) report.Table {
+func thrashTable(c *designs.Claim) *report.Table {
 	x := c.Thrash
-	t := report.Table{ID: "thrash", Title: fmt.Sprintf("Thrashing: hit ratio with one entry fewer than a working set of %d paths, and with as many", x.Entries), Left: 1,
-		Head: []string{"policy", fmt.Sprintf("in turn, %d entries", x.Entries-1), fmt.Sprintf("in turn, %d", x.Entries), fmt.Sprintf("the capture, %d", x.Entries-1), fmt.Sprintf("the capture, %d", x.Entries)},
-		Note: fmt.Sprintf("In turn: the working set round after round, %d times. The working set is the most taken paths that take 99 %% of the packets.", x.Rounds)}
+	t := &report.Table{ID: "thrash", Title: fmt.Sprintf("Thrashing: hit ratio with one entry fewer than a working set of %d paths, and with as many", x.Entries), Left: 1,
+		Head:     []string{"policy", fmt.Sprintf("in turn, %d entries", x.Entries-1), fmt.Sprintf("in turn, %d", x.Entries), fmt.Sprintf("the capture, %d", x.Entries-1), fmt.Sprintf("the capture, %d", x.Entries)},
+		PageNote: fmt.Sprintf("In turn: the working set round after round, %d times. The working set is the most taken paths that take 99 %% of the packets.", x.Rounds)}
 	for _, r := range x.Rows {
 		t.Add(r.Policy, percent(r.CyclicBelow), percent(r.Cyclic), percent(r.CaptureBelow), percent(r.Capture))
 	}
@@ -152,4 +152,43 @@ func claimLine(c *designs.Claim) string {
 		parts = append(parts, fmt.Sprintf("%s of %d paths in turn: %s with %d entries, %s with %d", r.Policy, t.Entries, percent(r.CyclicBelow), t.Entries-1, percent(r.Cyclic), t.Entries))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// textDesigns are the designs, a row each.
+func textDesigns(s *feasibility.Study) *report.Table {
+	t := &report.Table{Title: "Designs on the same capture and budget", Left: 1, Head: []string{"design", "on the NIC", "wrong", "host time saved", "entries used", "for 99 %", "idle latency", "loaded: loss", "mean", "host cores"}}
+	for i, r := range s.Designs.Results {
+		need := none
+		if len(r.Need) > 1 {
+			need = r.Need[1].String()
+		}
+		row := []string{r.Design, percent(r.HitRatio), share(r.Wrong, r.Packets), percent(r.HostSaved), report.Count(r.Used), need, nanos(r.Latency), none, none, none}
+		if i < len(s.Loaded) {
+			f := s.Loaded[i]
+			row[7], row[8], row[9] = percent(f.Loss), latency(f.Mean), digits(f.CoresNeeded)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// designBars are the designs by what they take off the host.
+func designBars(s *feasibility.Study, slug string) *report.Bars {
+	if s.Designs == nil {
+		return nil
+	}
+	b := &report.Bars{ID: "designs-" + slug, Text: func(v float64) string { return percent(v / 100) }, Title: "Designs: " + s.Program + " on " + s.NIC.Name, X: "%"}
+	on, saved, lost := report.BarGroup{Name: "packets wholly on the NIC"}, report.BarGroup{Name: "host time saved"}, report.BarGroup{Name: "packets lost under load"}
+	for i, r := range s.Designs.Results {
+		b.Names = append(b.Names, r.Design)
+		on.Values, saved.Values = append(on.Values, 100*r.HitRatio), append(saved.Values, 100*r.HostSaved)
+		if i < len(s.Loaded) {
+			lost.Values = append(lost.Values, 100*s.Loaded[i].Loss)
+		}
+	}
+	b.Groups = []report.BarGroup{on, saved}
+	if len(lost.Values) == len(b.Names) {
+		b.Groups = append(b.Groups, lost)
+	}
+	return b
 }

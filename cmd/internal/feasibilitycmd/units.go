@@ -160,23 +160,6 @@ func change(x, base float64) string {
 	return "×" + digits(x/base)
 }
 
-// wrap breaks a text into lines of at most width characters.
-func wrap(s string, width int) []string {
-	var out []string
-	line := ""
-	for _, w := range strings.Fields(s) {
-		if line != "" && len(line)+1+len(w) > width {
-			out = append(out, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += w
-	}
-	return append(out, line)
-}
-
 // clip keeps a text short enough for a column.
 func clip(s string, width int) string {
 	r := []rune(s)

@@ -101,14 +101,14 @@ func Command() *cobra.Command {
 			if err := w.Close(); err != nil {
 				return err
 			}
-			l := report.NewFields(c.OutOrStdout())
-			l.Line("packets", report.Count(g.Spec().Packets))
-			l.Line("seed", g.Spec().Seed)
+			var l report.Facts
+			l.Add("packets", report.Count(g.Spec().Packets))
+			l.Add("seed", g.Spec().Seed)
 			if attack == "search" {
-				l.Line("distinct paths found", report.Count(uint64(len(found))))
+				l.Add("distinct paths found", report.Count(uint64(len(found))))
 			}
-			l.Line("written", out)
-			return l.Flush()
+			l.Add("written", out)
+			return l.Write(c.OutOrStdout())
 		},
 	}
 	f := c.Flags()

@@ -51,15 +51,15 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f := report.NewFields(c.OutOrStdout())
-			f.Line("requests", report.Count(uint64(st.Len())))
-			f.Line("paths", report.Count(uint64(st.NumIDs())))
-			f.Line("invalidations", report.Count(uint64(len(st.Invalidations))))
+			var f report.Facts
+			f.Add("requests", report.Count(uint64(st.Len())))
+			f.Add("paths", report.Count(uint64(st.NumIDs())))
+			f.Add("invalidations", report.Count(uint64(len(st.Invalidations))))
 			if dropped > 0 {
-				f.Line("left out", report.Count(uint64(dropped)), "what the format can't hold: uncacheable packets and invalidations")
+				f.Add("left out", report.Count(uint64(dropped)), "what the format can't hold: uncacheable packets and invalidations")
 			}
-			f.Line("written", out)
-			if err := f.Flush(); err != nil {
+			f.Add("written", out)
+			if err := f.Write(c.OutOrStdout()); err != nil {
 				return err
 			}
 			if s.Partial {

@@ -3,8 +3,6 @@ package replaycmd
 import (
 	"context"
 	"fmt"
-	"io"
-	"text/tabwriter"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/host/run/jit"
@@ -57,13 +55,12 @@ func otherMode(ctx context.Context, in replay.Input, ca replay.Cache, change fun
 	return modeOf(Summarise(s, &ca), s), nil
 }
 
-// modesText prints the two modes as columns of one table.
-func modesText(w io.Writer, modes []Mode) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "\nmode\thit ratio\tpaths\tinstalled\tevicted\tinvalidated\tmean trace\tmean condition\tinsns per hit")
+// modesTable is the modes side by side.
+func modesTable(modes []Mode) *report.Table {
+	t := &report.Table{ID: "modes", Left: 9, Open: true, Head: []string{"mode", "hit ratio", "paths", "installed", "evicted", "invalidated", "mean trace", "mean condition", "insns per hit"}}
 	for _, m := range modes {
-		fmt.Fprintf(t, "%s\t%.4f\t%s\t%s\t%s\t%s\t%.1f\t%.1f\t%.1f\n", m.Mode, m.HitRatio, report.Count(uint64(m.Paths)),
-			report.Count(m.Installed), report.Count(m.Evicted), report.Count(m.Invalidated), m.Length, m.Condition, m.Executed)
+		t.Add(m.Mode, fmt.Sprintf("%.4f", m.HitRatio), report.Count(uint64(m.Paths)), report.Count(m.Installed), report.Count(m.Evicted), report.Count(m.Invalidated),
+			fmt.Sprintf("%.1f", m.Length), fmt.Sprintf("%.1f", m.Condition), fmt.Sprintf("%.1f", m.Executed))
 	}
-	return t.Flush()
+	return t
 }

@@ -92,13 +92,14 @@ func Command() *cobra.Command {
 	var ca replay.Cache
 	var op replay.Optimiser
 	var check, modes bool
-	var jsonFile, dump string
+	var out report.Outputs
+	var dump string
 	c := &cobra.Command{
 		Use:   "replay --program FILE.o --capture FILE.pcap",
 		Short: "Replay captures through a program and its simulated NIC trace cache",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			err := session.CheckOutputs(session.Output{Flag: "--json", Path: jsonFile}, session.Output{Flag: "--dump-maps", Path: dump})
+			err := session.CheckOutputs(session.Output{Flag: "--json", Path: out.JSON}, session.Output{Flag: "--csv", Path: out.CSV}, session.Output{Flag: "--html", Path: out.HTML}, session.Output{Flag: "--dump-maps", Path: dump})
 			if err != nil {
 				return err
 			}
@@ -151,20 +152,8 @@ func Command() *cobra.Command {
 					return err
 				}
 			}
-			if jsonFile != "" {
-				if err := report.WriteJSON(jsonFile, c.OutOrStdout(), r); err != nil {
-					return err
-				}
-			}
-			if jsonFile != "-" {
-				if err := r.Text(c.OutOrStdout()); err != nil {
-					return err
-				}
-				if len(r.Modes) > 0 {
-					if err := modesText(c.OutOrStdout(), r.Modes); err != nil {
-						return err
-					}
-				}
+			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
+				return err
 			}
 			if ended != nil {
 				return ended
@@ -180,7 +169,7 @@ func Command() *cobra.Command {
 	session.OptimiserFlags(&op, c)
 	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
 	c.Flags().BoolVar(&modes, "modes", false, "replay with generic and with specialised traces and compare the two")
-	c.Flags().StringVar(&jsonFile, "json", "", "write the report as JSON to `FILE` (- for stdout)")
+	out.Flags(c, "report")
 	c.Flags().StringVar(&dump, "dump-maps", "", "write the maps after the replay as JSON to `FILE`")
 	return c
 }
@@ -247,79 +236,103 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	return r
 }
 
-// Text prints the report for a person.
-func (r *Report) Text(w io.Writer) error {
-	f := report.NewFields(w)
-	f.Line("program", fmt.Sprintf("%s (%s)", r.Program, r.Entry))
-	f.Line("captures", strings.Join(r.Captures, ", "))
+// document tells the replay.
+func (r *Report) document() *report.Document {
+	d := &report.Document{Verb: "replay", Title: r.Entry + " on " + strings.Join(r.Captures, ", "), About: "what a trace cache on the NIC would hit", Data: r,
+		Footer: "Every number is also in the JSON.", Records: []report.Records{r.records()}}
+	if r.Partial {
+		d.Partial = "What stands here is whole for the packets until then."
+	}
+	d.Add(report.Section{ID: "replay", Title: "The replay", Blocks: []report.Block{{Facts: r.facts()}}})
+	d.Add(report.Section{ID: "modes", Title: "Generic and specialised traces", Blocks: []report.Block{{Apart: true, Title: "Side by side", Table: modesTable(r.Modes)}}})
+	return d
+}
+
+// records are the report in a row.
+func (r *Report) records() report.Records {
+	out := report.Records{Name: "rows.csv", Rows: []any{r}, Columns: report.Columns("program", "entry", "captures", "seed", "policy", "entries", "slots", "mode", "packets", "hits", "hit_ratio")}
+	for o := cache.Cold; int(o) < cache.Outcomes; o++ {
+		out.Columns = append(out.Columns, report.Column{Name: o.String(), Key: "misses." + o.String()})
+	}
+	out.Columns = append(out.Columns, report.Columns("paths")...)
+	for _, n := range []string{"compiled", "installed", "evicted", "invalidated"} {
+		out.Columns = append(out.Columns, report.Column{Name: "traces_" + n, Key: "traces." + n})
+	}
+	return out
+}
+
+// facts are the report, line by line.
+func (r *Report) facts() (f report.Facts) {
+	f.Addf("program", "%s (%s)", r.Program, r.Entry)
+	f.Add("captures", strings.Join(r.Captures, ", "))
 	size := fmt.Sprintf("%d entries", r.Entries)
 	if r.Slots > 0 {
 		size = fmt.Sprintf("%d slots", r.Slots)
 	}
-	f.Line("cache", fmt.Sprintf("%s, %s, %s traces, seed %d", r.Policy, size, r.Mode, r.Seed))
+	f.Addf("cache", "%s, %s, %s traces, seed %d", r.Policy, size, r.Mode, r.Seed)
 	note := ""
 	if r.Partial {
 		note = "  (partial: the run ended early)"
 	}
-	f.Line("packets", report.Count(r.Packets)+note)
-	f.Line("hits", report.Count(r.Hits), report.Share(r.Hits, r.Packets))
-	f.Line("misses", report.Count(r.Packets-r.Hits), report.Share(r.Packets-r.Hits, r.Packets))
+	f.Add("packets", report.Count(r.Packets)+note)
+	f.Add("hits", report.Count(r.Hits), report.Share(r.Hits, r.Packets))
+	f.Add("misses", report.Count(r.Packets-r.Hits), report.Share(r.Packets-r.Hits, r.Packets))
 	for o := cache.Cold; int(o) < cache.Outcomes; o++ {
 		n := r.Misses[o.String()]
-		f.Line("  "+o.String(), report.Count(n), report.Share(n, r.Packets), missText[o])
+		f.Add("  "+o.String(), report.Count(n), report.Share(n, r.Packets), missText[o])
 	}
-	f.Line("paths", report.Count(uint64(r.Paths)), "", "distinct paths the packets took")
-	f.Line("traces")
-	f.Line("  compiled", report.Count(r.Traces.Compiled))
-	f.Line("  installed", report.Count(r.Traces.Installed))
-	f.Line("  evicted", report.Count(r.Traces.Evicted))
-	f.Line("  invalidated", report.Count(r.Traces.Invalidated))
+	f.Add("paths", report.Count(uint64(r.Paths)), "", "distinct paths the packets took")
+	f.Add("traces")
+	f.Add("  compiled", report.Count(r.Traces.Compiled))
+	f.Add("  installed", report.Count(r.Traces.Installed))
+	f.Add("  evicted", report.Count(r.Traces.Evicted))
+	f.Add("  invalidated", report.Count(r.Traces.Invalidated))
 	l := r.Traces.Length
-	f.Line("  mean length", fmt.Sprintf("%.1f executed, %.1f without jumps, %.1f after dead-code elimination, %.1f installed", l.Path, l.Straight, l.Trace, l.Optimised))
-	f.Line("  mean condition", fmt.Sprintf("%.1f predicates; %d in all fix a variable offset", l.Condition, r.Traces.Concretised))
+	f.Addf("  mean length", "%.1f executed, %.1f without jumps, %.1f after dead-code elimination, %.1f installed", l.Path, l.Straight, l.Trace, l.Optimised)
+	f.Addf("  mean condition", "%.1f predicates; %d in all fix a variable offset", l.Condition, r.Traces.Concretised)
 	if o := r.Superopt; o != nil {
-		f.Line("superopt", fmt.Sprintf("%d traces, %d made shorter: %d instructions before, %d after", o.Traces, o.Shorter, o.Before, o.After))
-		f.Line("  proofs", fmt.Sprintf("%d proved, %d refuted, %d unknown, %s proposals", o.Proved, o.Refuted, o.Unknown, report.Count(uint64(o.Proposals))))
+		f.Addf("superopt", "%d traces, %d made shorter: %d instructions before, %d after", o.Traces, o.Shorter, o.Before, o.After)
+		f.Addf("  proofs", "%d proved, %d refuted, %d unknown, %s proposals", o.Proved, o.Refuted, o.Unknown, report.Count(uint64(o.Proposals)))
 		if o.NIC != "" {
-			f.Line("  cycles", fmt.Sprintf("%d before, %d after, on %s", o.CyclesBefore, o.CyclesAfter, o.NIC))
+			f.Addf("  cycles", "%d before, %d after, on %s", o.CyclesBefore, o.CyclesAfter, o.NIC)
 		}
-		f.Line("  rules", fmt.Sprintf("%d hits, %d found", o.RuleHits, o.Found))
+		f.Addf("  rules", "%d hits, %d found", o.RuleHits, o.Found)
 	}
-	f.Line("aborts")
+	f.Add("aborts")
 	names := make([]string, 0, len(r.Aborts))
 	for n := range r.Aborts {
 		names = append(names, n)
 	}
 	sort.Strings(names)
 	for _, n := range names {
-		f.Line("  "+n, report.Count(r.Aborts[n]), report.Share(r.Aborts[n], r.Packets), abortText(n))
+		f.Add("  "+n, report.Count(r.Aborts[n]), report.Share(r.Aborts[n], r.Packets), abortText(n))
 	}
 	if len(names) == 0 {
-		f.Line("  none", "0")
+		f.Add("  none", "0")
 	}
-	f.Line("verdicts")
+	f.Add("verdicts")
 	names = names[:0]
 	for n := range r.Verdicts {
 		names = append(names, n)
 	}
 	sort.Strings(names)
 	for _, n := range names {
-		f.Line("  "+n, report.Count(r.Verdicts[n]), report.Share(r.Verdicts[n], r.Packets))
+		f.Add("  "+n, report.Count(r.Verdicts[n]), report.Share(r.Verdicts[n], r.Packets))
 	}
 	if r.Refused > 0 {
-		f.Line("  (refused)", report.Count(r.Refused), report.Share(r.Refused, r.Packets), "under 14 bytes, or longer than a packet buffer: no program sees them")
+		f.Add("  (refused)", report.Count(r.Refused), report.Share(r.Refused, r.Packets), "under 14 bytes, or longer than a packet buffer: no program sees them")
 	}
 	if r.Faults > 0 {
-		f.Line("faults", report.Count(r.Faults), report.Share(r.Faults, r.Packets), "the program faulted; counted as XDP_ABORTED")
+		f.Add("faults", report.Count(r.Faults), report.Share(r.Faults, r.Packets), "the program faulted; counted as XDP_ABORTED")
 		if r.FirstFault != "" {
-			f.Line("  first", r.FirstFault)
+			f.Add("  first", r.FirstFault)
 		}
 	}
 	if r.Capture.Truncated > 0 {
-		f.Line("truncated", report.Count(r.Capture.Truncated), "", "captured shorter than they were on the wire")
+		f.Add("truncated", report.Count(r.Capture.Truncated), "", "captured shorter than they were on the wire")
 	}
 	if r.Capture.Filtered > 0 {
-		f.Line("filtered", report.Count(r.Capture.Filtered))
+		f.Add("filtered", report.Count(r.Capture.Filtered))
 	}
 	links := make([]string, 0, len(r.Capture.Skipped))
 	for n := range r.Capture.Skipped {
@@ -327,14 +340,14 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	sort.Strings(links)
 	for _, n := range links {
-		f.Line("skipped", report.Count(r.Capture.Skipped[n]), "", "link type "+n)
+		f.Add("skipped", report.Count(r.Capture.Skipped[n]), "", "link type "+n)
 	}
 	if r.Check != nil {
-		f.Line("check", fmt.Sprintf("%s packets compared with the interpreter, %d mismatches", report.Count(r.Check.Packets), r.Check.Mismatches))
+		f.Addf("check", "%s packets compared with the interpreter, %d mismatches", report.Count(r.Check.Packets), r.Check.Mismatches)
 	} else {
-		f.Line("check", "off (--check runs the interpreter beside every packet)")
+		f.Add("check", "off (--check runs the interpreter beside every packet)")
 	}
-	return f.Flush()
+	return f
 }
 
 var missText = [cache.Outcomes]string{

@@ -14,10 +14,16 @@ import (
 
 // Bars is a plot of bars that lie on their side, groups of them for each name.
 type Bars struct {
+	ID       string
 	Title, X string
-	Factors  bool     // values are powers of two, shown as factors
-	Names    []string // from the top
-	Groups   []BarGroup
+	Heading  string                 // over them on a page
+	Factors  bool                   // values are powers of two, shown as factors
+	Names    []string               // from the top
+	About    []string               // what the page says of each name; nil: nothing
+	Marked   []bool                 // those the page marks; nil: none
+	Groups   []BarGroup             // at most as many as there are colours
+	Most     int                    // names that a plot has room for; 0: all
+	Text     func(v float64) string // of a value on the page
 }
 
 // BarGroup is a bar for each name; NaN: none.
@@ -37,12 +43,16 @@ func (b *Bars) Plot() (*plot.Plot, error) {
 	grid.Horizontal.Color = color.Transparent
 	p.Add(grid)
 	wide := vg.Points(18 / float64(max(len(b.Groups), 1)))
+	names := b.Names
+	if b.Most > 0 {
+		names = names[:min(b.Most, len(names))]
+	}
 	for k, g := range b.Groups {
 		if len(g.Values) != len(b.Names) {
 			return nil, fmt.Errorf("plot %q: %d values of %s for %d names", b.Title, len(g.Values), g.Name, len(b.Names))
 		}
-		vals := make(plotter.Values, len(g.Values)) // from the bottom
-		for i, v := range g.Values {
+		vals := make(plotter.Values, len(names)) // from the bottom
+		for i, v := range g.Values[:len(names)] {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				v = 0
 			}
@@ -59,13 +69,13 @@ func (b *Bars) Plot() (*plot.Plot, error) {
 		p.Add(bar)
 		p.Legend.Add(g.Name, bar)
 	}
-	ticks := make(plot.ConstantTicks, len(b.Names))
-	for i, n := range b.Names {
-		ticks[i] = plot.Tick{Value: float64(len(b.Names) - 1 - i), Label: " " + n} // a blank, as the longest would touch the edge
+	ticks := make(plot.ConstantTicks, len(names))
+	for i, n := range names {
+		ticks[i] = plot.Tick{Value: float64(len(names) - 1 - i), Label: " " + n} // a blank, as the longest would touch the edge
 	}
 	p.Y.Tick.Marker = ticks
 	p.Y.Tick.Label.Font.Size = font.Points(8)
-	p.Y.Min, p.Y.Max = -0.6-0.5*float64(len(b.Groups)), float64(len(b.Names))-0.4 // below the bars the legend
+	p.Y.Min, p.Y.Max = -0.6-0.5*float64(len(b.Groups)), float64(len(names))-0.4 // below the bars the legend
 	if b.Factors {
 		p.X.Min, p.X.Max = min(p.X.Min*1.06, -0.1), max(p.X.Max*1.06, 0.1)
 		p.X.Tick.Marker = factorTicks{}

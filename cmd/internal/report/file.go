@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -52,14 +51,4 @@ func unwrapPath(err error) error {
 		return l.Err
 	}
 	return err
-}
-
-// WriteJSON writes v as indented JSON to path, as WriteFile does.
-func WriteJSON(path string, stdout io.Writer, v any) error {
-	return WriteFile(path, stdout, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(v)
-	})
 }

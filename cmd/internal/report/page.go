@@ -1,11 +1,16 @@
 package report
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"io"
-	"io/fs"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
 )
 
 // uPlot 1.6.32 (MIT, assets/uPlot.LICENSE), https://github.com/leeoniya/uPlot,
@@ -14,60 +19,28 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// A Page is one HTML file with all it needs inside: it opens offline.
-type Page struct {
-	Title string
-	CSS   string        // after the chart library's
-	Body  template.HTML // what is seen
-	Data  any           // as JSON in the element with id "data"
-	JS    string        // runs last; uPlot is there
-}
+// The functions are those of the scope that is being written: see pageWriter.
+var pageTemplate = template.Must(template.New("page.html").Funcs((&pageWriter{}).functions()).ParseFS(assets, "assets/page.html"))
 
-// VerbPage is a verb's page: its assets/page.css behind what all pages have in
-// common (type, sections, facts, tables, tips and keys of charts, and how they fold
-// on a phone), and its assets/page.js.
-func VerbPage(title string, own fs.FS, body []byte, data any) (*Page, error) {
-	css, err := fs.ReadFile(own, "assets/page.css")
+// Page writes the document as one HTML file with all it needs inside: it opens
+// offline.
+func (d *Document) Page(w io.Writer) error { return d.page(w, false) }
+
+// pageBeside is Page in a folder that has the plots too.
+func (d *Document) pageBeside(w io.Writer) error { return d.page(w, true) }
+
+func (d *Document) page(w io.Writer, plots bool) error {
+	p := &pageWriter{Document: d, Plots: plots, charts: []pageChart{}}
+	tmpl, err := pageTemplate.Clone()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	js, err := fs.ReadFile(own, "assets/page.js")
-	if err != nil {
-		return nil, err
+	tmpl.Funcs(p.functions())
+	var body bytes.Buffer
+	if err := tmpl.ExecuteTemplate(&body, "body", p); err != nil {
+		return err
 	}
-	return &Page{Title: title, CSS: pageCSS + string(css), Body: template.HTML(body), Data: data, JS: string(js)}, nil
-}
-
-//go:embed assets/page.css
-var pageCSS string
-
-var pageTemplate = template.Must(template.New("page").Parse(`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{{.Title}}</title>
-<style>
-{{.CSS}}
-</style>
-</head>
-<body>
-{{.Body}}
-<script type="application/json" id="data">{{.Data}}</script>
-<script>
-{{.Lib}}
-</script>
-<script>
-{{.JS}}
-</script>
-</body>
-</html>
-`))
-
-// Write writes the page.
-func (p *Page) Write(w io.Writer) error {
-	data, err := json.Marshal(p.Data) // escapes <, > and &, so it can't end the element
+	data, err := json.Marshal(p.charts) // escapes <, > and &, so it can't end the element
 	if err != nil {
 		return err
 	}
@@ -78,17 +51,313 @@ func (p *Page) Write(w io.Writer) error {
 		}
 		return string(b)
 	}
-	v := struct {
-		Title         string
-		CSS           template.CSS
-		Body          template.HTML
-		Data, Lib, JS template.JS
-	}{
-		p.Title, template.CSS(asset("uPlot.min.css") + p.CSS), p.Body,
-		template.JS(data), template.JS("/* uPlot\n" + asset("uPlot.LICENSE") + "*/\n" + asset("uPlot.iife.min.js")), template.JS(p.JS),
+	v := map[string]any{
+		"Title": "jitnic " + d.Verb + ": " + d.Title, "Body": template.HTML(body.String()), "Data": template.JS(data),
+		"CSS": template.CSS(asset("uPlot.min.css") + asset("page.css")),
+		"Lib": template.JS("/* uPlot\n" + asset("uPlot.LICENSE") + "*/\n" + asset("uPlot.iife.min.js")), "JS": template.JS(asset("page.js")),
 	}
 	if err != nil {
 		return err
 	}
-	return pageTemplate.Execute(w, v)
+	return tmpl.ExecuteTemplate(w, "page.html", v)
+}
+
+// pageWriter is a document while its page is written.
+type pageWriter struct {
+	*Document
+	Plots  bool // they stand beside the page
+	charts []pageChart
+	terms  Terms // of what is being written
+}
+
+func (p *pageWriter) functions() template.FuncMap {
+	return template.FuncMap{
+		"enter":   func(t Terms) string { p.terms = t; return "" },
+		"link":    func(s string) template.HTML { return p.terms.link(s) },
+		"chart":   func(c *Chart) pageFigure { return p.chart(c) },
+		"heat":    pageHeatOf,
+		"bars":    pageBarsOf,
+		"within":  p.within,
+		"cut":     func(s string) string { return strings.TrimRight(s, "\n") },
+		"percent": func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) },
+		"width":   func(x float64) template.CSS { return template.CSS(fmt.Sprintf("width:%.1f%%", 100*x)) },
+	}
+}
+
+// within lists the sections of a tab, or of those outside the ones before the
+// tabs ("") and after them ("after").
+func (p *pageWriter) within(tab string) []*Section {
+	var out []*Section
+	late := false
+	for i := range p.Sections {
+		s := &p.Sections[i]
+		late = late || s.Tab != ""
+		at := s.Tab
+		if at == "" && late {
+			at = "after"
+		}
+		if at == tab && slices.ContainsFunc(s.Blocks, func(b Block) bool { return b.Only != InText }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// word is what may be a term within a text: it has a dot in it, but for a
+// device's clock.
+var word = regexp.MustCompile(`[a-z]+(\.[a-z]+)+|\bclock\b`)
+
+// link is a text in which terms lead to their places.
+func (t Terms) link(s string) template.HTML {
+	var b strings.Builder
+	at := 0
+	for _, m := range word.FindAllStringIndex(s, -1) {
+		b.WriteString(template.HTMLEscapeString(s[at:m[0]]))
+		at = m[1]
+		if x, ok := t[s[m[0]:m[1]]]; ok {
+			fmt.Fprintf(&b, `<a href="#%s" title="%s">%s</a>`, template.HTMLEscapeString(x.Anchor), template.HTMLEscapeString(x.Tip), template.HTMLEscapeString(x.Word))
+			continue
+		}
+		b.WriteString(template.HTMLEscapeString(s[m[0]:m[1]]))
+	}
+	b.WriteString(template.HTMLEscapeString(s[at:]))
+	return template.HTML(b.String())
+}
+
+// pageChart is a chart as the page's script draws it: all series over the same
+// x, null where there is none.
+type pageChart struct {
+	ID      string       `json:"id,omitempty"`
+	Name    string       `json:"name,omitempty"` // among choices
+	X       string       `json:"x"`
+	Y       string       `json:"y"`
+	Unit    string       `json:"unit,omitempty"`
+	LogX    int          `json:"logx,omitempty"`
+	LogY    int          `json:"logy,omitempty"`
+	Top     float64      `json:"top,omitempty"`
+	Zero    bool         `json:"zero,omitempty"`
+	Pick    bool         `json:"pick,omitempty"`
+	With    string       `json:"with,omitempty"`
+	Wide    bool         `json:"wide,omitempty"`
+	Series  []pageSeries `json:"series"`
+	At      []float64    `json:"at"`
+	Lines   [][]*float64 `json:"lines"`
+	Choices []pageChart  `json:"choices,omitempty"`
+}
+
+type pageSeries struct {
+	Name   string `json:"name"`
+	About  string `json:"about,omitempty"`
+	Bound  bool   `json:"bound,omitempty"`
+	Dots   bool   `json:"dots,omitempty"`
+	Dashed bool   `json:"dashed,omitempty"`
+	Hidden bool   `json:"hidden,omitempty"`
+}
+
+// pageFigure is where a chart is drawn.
+type pageFigure struct {
+	*Chart
+	Heading string
+	Plots   bool
+}
+
+// chart hands one to the script.
+func (p *pageWriter) chart(c *Chart) pageFigure {
+	x := pageChartOf(c)
+	for _, o := range c.Choices {
+		y := pageChartOf(o)
+		y.ID, y.Name = "", o.heading()
+		x.Choices = append(x.Choices, y)
+	}
+	if len(c.Choices) > 0 {
+		x.Name = c.Choice
+	}
+	p.charts = append(p.charts, x)
+	return pageFigure{c, c.heading(), p.Plots}
+}
+
+// sixDigits are enough: more only makes the page longer.
+func sixDigits(x float64) float64 {
+	if x == 0 || math.IsInf(x, 0) || math.IsNaN(x) {
+		return 0
+	}
+	m := math.Pow(10, 6-math.Ceil(math.Log10(math.Abs(x))))
+	return math.Round(x*m) / m
+}
+
+func pageChartOf(c *Chart) pageChart {
+	p := pageChart{ID: c.ID, X: c.X, Y: c.Y, Unit: c.Unit, LogX: c.LogX, LogY: c.LogY, Top: c.Top, Zero: c.FromZero, Pick: c.Pick, With: c.With, Wide: c.Wide, Series: []pageSeries{}, At: []float64{}, Lines: [][]*float64{}}
+	for _, s := range c.Series {
+		for _, x := range s.X {
+			p.At = append(p.At, sixDigits(x))
+		}
+	}
+	slices.Sort(p.At)
+	p.At = slices.Compact(p.At)
+	for _, s := range c.Series {
+		line := make([]*float64, len(p.At))
+		for i, x := range s.X {
+			k, _ := slices.BinarySearch(p.At, sixDigits(x))
+			y := sixDigits(s.Y[i])
+			line[k] = &y
+		}
+		p.Series = append(p.Series, pageSeries{s.Name, s.About, s.Bound, s.Dots, s.Dashed, s.Hidden})
+		p.Lines = append(p.Lines, line)
+	}
+	return p
+}
+
+// pageBar is a row of bars: a column for each of the Bars, a bar for each group.
+type pageBar struct {
+	Name, About string
+	Marked      bool
+	Cols        [][]pageMark
+}
+
+type pageMark struct {
+	Style template.CSS
+	Class string
+	Text  string
+}
+
+type pageBars struct {
+	Heads []pageBarHead
+	Rows  []pageBar
+	Mid   bool
+	Keys  []pageMark
+}
+
+type pageBarHead struct {
+	Text, ID string
+	Ticks    []pageMark
+}
+
+// pageBarsOf are bars to both sides of a line, by factors, or from the left, in
+// per cent. Those that stand side by side have the same names.
+func pageBarsOf(bs []*Bars) pageBars {
+	out := pageBars{Mid: bs[0].Factors}
+	span := 1.0 // powers of two to either side
+	for _, b := range bs {
+		for _, g := range b.Groups {
+			for _, v := range g.Values {
+				if !math.IsNaN(v) {
+					span = max(span, math.Ceil(math.Abs(v)))
+				}
+			}
+		}
+	}
+	span = min(span, 6)
+	class := func(k int) string { return fmt.Sprint("g", k%len(colours)) }
+	for _, b := range bs {
+		h := pageBarHead{Text: b.Heading, ID: b.ID}
+		if out.Mid {
+			for k := -1.0; k <= 1; k++ {
+				h.Ticks = append(h.Ticks, pageMark{Style: template.CSS(fmt.Sprintf("left:%.0f%%", 50+50*k)), Text: fmt.Sprintf("×%.3g", math.Pow(2, k*span))})
+			}
+		}
+		out.Heads = append(out.Heads, h)
+	}
+	for k, g := range bs[0].Groups {
+		out.Keys = append(out.Keys, pageMark{Class: class(k), Text: g.Name})
+	}
+	for i, n := range bs[0].Names {
+		row := pageBar{Name: n}
+		if bs[0].About != nil {
+			row.About = bs[0].About[i]
+		}
+		if bs[0].Marked != nil {
+			row.Marked = bs[0].Marked[i]
+		}
+		for _, b := range bs {
+			var marks []pageMark
+			for k, g := range b.Groups {
+				v := g.Values[i]
+				m := pageMark{Class: class(k), Text: g.Name}
+				if !math.IsNaN(v) && b.Text != nil {
+					m.Text += ": " + b.Text(v)
+				}
+				left, wide := 0.0, max(0, min(100, v))
+				if out.Mid {
+					x := max(-span, min(span, v)) / span * 50
+					left, wide = 50+min(x, 0), math.Abs(x)
+				}
+				if math.IsNaN(wide) {
+					left, wide = 0, 0
+				}
+				m.Style = template.CSS(fmt.Sprintf("left:%.2f%%;width:%.2f%%", left, wide))
+				marks = append(marks, m)
+			}
+			row.Cols = append(row.Cols, marks)
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
+
+// pageHeat is a heat map as a table.
+type pageHeat struct {
+	*Heat
+	Ramp []pageCell
+	Grid [][]pageCell
+}
+
+type pageCell struct {
+	Text      string
+	Back, Ink template.CSS
+}
+
+func pageHeatOf(h *Heat) pageHeat {
+	out := pageHeat{Heat: h}
+	lo, hi := h.Range()
+	cell := func(x float64) pageCell {
+		if math.IsNaN(x) {
+			return pageCell{}
+		}
+		back, ink := shade(x, lo, hi)
+		return pageCell{fmt.Sprintf("%.2f", 100*x), back, ink}
+	}
+	for _, t := range []float64{0, 0.0625, 0.25, 0.5625, 1} {
+		out.Ramp = append(out.Ramp, cell(lo+(hi-lo)*t))
+	}
+	for _, row := range h.Z {
+		var cells []pageCell
+		for _, x := range row {
+			cells = append(cells, cell(x))
+		}
+		out.Grid = append(out.Grid, cells)
+	}
+	return out
+}
+
+// shade is a cell's colours: light where the number is small, by its square root.
+func shade(x, lo, hi float64) (back, ink template.CSS) {
+	t := 0.0
+	if hi > lo {
+		t = math.Sqrt(max(0, (x-lo)/(hi-lo)))
+	}
+	from, mid, to := [3]float64{247, 251, 235}, [3]float64{65, 160, 190}, [3]float64{20, 35, 100}
+	var c [3]int
+	for i := range c {
+		if t < 0.5 {
+			c[i] = int(from[i] + (mid[i]-from[i])*2*t)
+		} else {
+			c[i] = int(mid[i] + (to[i]-mid[i])*(2*t-1))
+		}
+	}
+	// Of black and white the one that stands out more: 4.58 : 1 at the least.
+	var light float64
+	for i, v := range c {
+		x := float64(v) / 255
+		if x <= 0.03928 {
+			x /= 12.92
+		} else {
+			x = math.Pow((x+0.055)/1.055, 2.4)
+		}
+		light += x * [3]float64{0.2126, 0.7152, 0.0722}[i]
+	}
+	ink = "#000"
+	if light < 0.179 {
+		ink = "#fff"
+	}
+	return template.CSS(fmt.Sprintf("rgb(%d,%d,%d)", c[0], c[1], c[2])), ink
 }

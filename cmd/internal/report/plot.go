@@ -5,7 +5,9 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -18,34 +20,90 @@ import (
 // A Series is one line of a Chart.
 type Series struct {
 	Name   string
-	X, Y   []float64 // as many of each
-	Bound  bool      // drawn black and dashed
+	About  string    // what it is, in a sentence
+	X, Y   []float64 // as many of each; X rises
+	Bound  bool      // nothing can be beyond it: drawn black and dashed
 	Dots   bool      // drawn as points
 	Dashed bool
+	Hidden bool // the page draws it when it is asked for, and a plot doesn't
 }
 
-// A Chart is a plot for papers: lines over a size or a time.
+// A Chart is lines over a size, a load or a time. Files of plots have its ID in
+// their name.
 type Chart struct {
+	ID          string
 	Title, X, Y string
-	LogX        int // base of a logarithmic axis: 2 or 10; 0: linear
+	Unit        string // of values, where the page tells one
+	LogX        int    // base of a logarithmic axis: 2 or 10; 0: linear
 	LogY        int
-	FromZero    bool // the y axis begins at 0
+	FromZero    bool    // the y axis begins at 0
+	Top         float64 // and ends there; 0: above what there is
+	Legend      Corner  // where a plot has room for it
+	Note        string
 	Series      []Series
+
+	// Of the page.
+	Heading string   // over it; "": the title up to its colon
+	Wide    bool     // it has the whole width
+	Pick    bool     // series are switched on and off
+	With    string   // ID of the chart with whose series its own are switched
+	Choices []*Chart // others that can take its place, each named by its heading
+	Choice  string   // what is chosen among them
 }
 
-// Okabe and Ito's colours, which the colour-blind tell apart, and two more.
+// A Corner of a plot.
+type Corner uint8
+
+// The corners.
+const (
+	TopRight Corner = iota
+	TopLeft
+	BottomLeft
+	AboveBottomLeft
+)
+
+// Seen says whether any line is drawn.
+func (c *Chart) Seen() bool {
+	return slices.ContainsFunc(c.Series, func(s Series) bool { return !s.Hidden && len(s.X) > 0 })
+}
+
+// heading is what stands over the chart on a page.
+func (c *Chart) heading() string {
+	if c.Heading != "" {
+		return c.Heading
+	}
+	h, _, _ := strings.Cut(c.Title, ":")
+	return h
+}
+
+// Okabe and Ito's colours, which the colour-blind tell apart, two of them darker to
+// be seen on white, and two more; assets/page.css has the same.
 var colours = []color.RGBA{
 	{0x00, 0x72, 0xb2, 255}, {0xd5, 0x5e, 0x00, 255}, {0x00, 0x9e, 0x73, 255}, {0xcc, 0x79, 0xa7, 255},
-	{0xe6, 0x9f, 0x00, 255}, {0x56, 0xb4, 0xe9, 255}, {0x7a, 0x51, 0x95, 255}, {0x8c, 0x56, 0x4b, 255},
+	{0xb0, 0x7d, 0x00, 255}, {0x4a, 0xa3, 0xd8, 255}, {0x7a, 0x51, 0x95, 255}, {0x8c, 0x56, 0x4b, 255},
 }
 
-var dashes = [][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(1.5), vg.Points(2)}, {vg.Points(6), vg.Points(2), vg.Points(1.5), vg.Points(2)}}
+// dashes tell lines of one colour apart, and boundDashes bounds; assets/page.js has
+// the same.
+var (
+	dashes      = [][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(1.5), vg.Points(2)}, {vg.Points(6), vg.Points(2), vg.Points(1.5), vg.Points(2)}}
+	boundDashes = [][]vg.Length{{vg.Points(5), vg.Points(3)}, {vg.Points(1.5), vg.Points(2)}, {vg.Points(7), vg.Points(2), vg.Points(1.5), vg.Points(2)}, {vg.Points(10), vg.Points(3)}}
+)
 
 // Plot makes gonum's plot of it.
 func (c *Chart) Plot() (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
 	p.Legend.Top, p.Legend.XOffs, p.Legend.YOffs = true, -vg.Points(6), -vg.Points(4)
+	if c.Legend != TopRight {
+		p.Legend.Left, p.Legend.XOffs = true, vg.Points(6)
+	}
+	switch c.Legend {
+	case BottomLeft:
+		p.Legend.Top, p.Legend.YOffs = false, vg.Points(4)
+	case AboveBottomLeft:
+		p.Legend.Top, p.Legend.YOffs = false, vg.Points(60)
+	}
 	p.Title.Padding = vg.Points(6)
 	p.Legend.TextStyle.Font.Size = font.Points(8)
 	p.Title.TextStyle.Font.Size = font.Points(11)
@@ -56,16 +114,21 @@ func (c *Chart) Plot() (*plot.Plot, error) {
 	if c.LogY > 0 {
 		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, logTicks(c.LogY)
 	}
-	k := 0
+	k, bounds := 0, 0
 	for _, s := range c.Series {
 		pts := make(plotter.XYs, len(s.X))
 		for i := range s.X {
 			pts[i] = plotter.XY{X: s.X[i], Y: s.Y[i]}
 		}
-		if len(pts) == 0 {
+		col := colours[k%len(colours)]
+		if len(pts) == 0 || s.Hidden {
+			if s.Bound {
+				bounds++
+			} else {
+				k++ // it has its colour on the page
+			}
 			continue
 		}
-		col := colours[k%len(colours)]
 		if s.Dots {
 			d, err := plotter.NewScatter(pts)
 			if err != nil {
@@ -84,7 +147,8 @@ func (c *Chart) Plot() (*plot.Plot, error) {
 		l.Width = vg.Points(1.3)
 		switch {
 		case s.Bound:
-			l.Color, l.Dashes = color.Black, dashes[1]
+			l.Color, l.Dashes = color.Black, boundDashes[bounds%len(boundDashes)]
+			bounds++
 		default:
 			l.Color, l.Dashes = col, dashes[k/len(colours)%len(dashes)]
 			if s.Dashed {
@@ -97,6 +161,9 @@ func (c *Chart) Plot() (*plot.Plot, error) {
 	}
 	if c.FromZero {
 		p.Y.Min = 0
+	}
+	if c.Top > 0 {
+		p.Y.Max = c.Top
 	}
 	widen(&p.X, c.LogX)
 	widen(&p.Y, c.LogY)
@@ -138,9 +205,11 @@ func (b logTicks) Ticks(lo, hi float64) []plot.Tick {
 	return t
 }
 
-// A Heat is a table of numbers as colours.
+// A Heat is a table of shares as colours.
 type Heat struct {
+	ID       string
 	Title, X string
+	Note     string // of the page
 	Cols     []string
 	Rows     []string    // top row first
 	Z        [][]float64 // by row, then column; NaN: none

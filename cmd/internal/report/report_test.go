@@ -64,28 +64,41 @@ func (p *pipe) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// study is a document with one of each.
+func study() *report.Document {
+	type row struct {
+		Name string  `json:"name"`
+		N    float64 `json:"n"`
+	}
+	d := &report.Document{Verb: "test", Title: "a < b", About: "one of each", Data: map[string]string{"a": "<1"},
+		Records: []report.Records{{Name: "rows.csv", Columns: report.Columns("name", "n"), Rows: []any{row{"x", 1.5}, &row{"y", 1e6}}}}}
+	d.Tabs = []report.Tab{{ID: "one", Name: "One", Title: "the first", Answer: "yes", Class: "good", Lead: "It is so.", Terms: report.Terms{"pcie.read": {Anchor: "p-pcie.read", Word: "pcie.read", Tip: "1 ns"}}}}
+	d.Terms = d.Tabs[0].Terms
+	t := &report.Table{ID: "t", Title: "Table", Head: []string{"name", "n"}, Left: 1, Rows: [][]string{{"x", "1.5"}}, Note: "See pcie.read.", TextNote: "More elsewhere."}
+	d.Add(report.Section{ID: "facts", Title: "Facts", Blocks: []report.Block{{Facts: report.Facts{{Name: "name", Cols: []string{"</script><script>alert(1)"}}}}, {Apart: true, Table: t}}})
+	d.Add(report.Section{ID: "nothing", Title: "Nothing", Blocks: []report.Block{{Table: &report.Table{ID: "none"}}}})
+	c := &report.Chart{ID: "c", Title: "Chart: x", X: "x", Y: "y", Series: []report.Series{{Name: "</script>", X: []float64{1, 2}, Y: []float64{3, 4}}}}
+	d.Add(report.Section{ID: "one-more", Title: "More", Tab: "one", Blocks: []report.Block{{Charts: report.Charts{c}},
+		{Table: &report.Table{ID: "p", Title: "Parameters", Head: []string{"name"}, Left: 1, Rows: [][]string{{"pcie.read"}}, Anchor: "p-"}},
+		{Only: report.OnPage, Pre: "seen on the page"}, {Only: report.InText, Pre: "read in the text"}, {Checks: []report.Check{{Holds: true, What: "w", Detail: "d"}}},
+		{Tree: []report.Node{{Share: 0.5, Text: "half", Lines: []string{"a == 1", "b == 2"}}}}}})
+	return d
+}
+
+const studyText = "name  </script><script>alert(1)\n\nTable\nname    n\nx     1.5\nSee pcie.read. More elsewhere.\n\n== One: the first ==\nIt is so.\nParameters\nname\npcie.read\nread in the text\nholds w (d)\n"
+
 // TestOutputs: files are whole before stdout hears anything, so that who reads
 // it may go away; and stdout has one thing only.
 func TestOutputs(t *testing.T) {
-	in := func() ([]report.File, error) {
-		return []report.File{{Name: "page", Write: text("p")}, {Name: "a.svg", Write: text("<svg/>")}}, nil
-	}
-	lines := func(w io.Writer) error {
-		for range 3 {
-			if _, err := io.WriteString(w, "line\n"); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	const csv = "name,n\nx,1.5\ny,1e+06\n"
 	for _, c := range []struct {
 		json, csv string // file, or "-"
 		want      string // on stdout
 	}{
-		{"x.json", "", "line\nline\nline\n\nwritten to DIR: page and the plots as SVG and PNG\n"},
-		{"x.json", "-", "1,2\n3,4\n"},
+		{"x.json", "", studyText + "\nwritten to DIR: report.html, study.json, rows.csv and the plots as SVG and PNG\n"},
+		{"x.json", "-", csv},
 		{"-", "x.csv", "{\n  \"a\": \"<1\"\n}\n"},
-		{"", "", "line\nline\nline\n\nwritten to DIR: page and the plots as SVG and PNG\n"},
+		{"", "", studyText + "\nwritten to DIR: report.html, study.json, rows.csv and the plots as SVG and PNG\n"},
 	} {
 		top := t.TempDir()
 		at := func(name string) string {
@@ -95,21 +108,21 @@ func TestOutputs(t *testing.T) {
 			return filepath.Join(top, name)
 		}
 		dir := filepath.Join(top, "out")
-		out := report.Outputs{Files: []report.Output{{Path: at(c.json), Write: report.JSON(map[string]string{"a": "<1"})}, {Path: at(c.csv), Write: text("1,2\n3,4\n")}}, Dir: dir, In: in, Text: lines}
+		out := report.Outputs{JSON: at(c.json), CSV: at(c.csv), Dir: dir, Name: "study.json"}
 		whole := func(when string) {
-			for _, f := range []string{at(c.json), at(c.csv), filepath.Join(dir, "page"), filepath.Join(dir, "a.svg")} {
+			for _, f := range []string{at(c.json), at(c.csv), filepath.Join(dir, "report.html"), filepath.Join(dir, "c.svg")} {
 				if _, err := os.Stat(f); f != "" && f != "-" && err != nil {
 					t.Errorf("%+v, %s: %v", c, when, err)
 				}
 			}
 			os.RemoveAll(dir)
 		}
-		if err := out.Write(&pipe{}); c.json != "-" && c.csv != "-" && err != io.ErrClosedPipe {
+		if err := out.Write(&pipe{}, study()); c.json != "-" && c.csv != "-" && err != io.ErrClosedPipe {
 			t.Errorf("%+v: the reader goes away: error %v", c, err)
 		}
 		whole("the reader goes away")
 		var all bytes.Buffer
-		if err := out.Write(&all); err != nil {
+		if err := out.Write(&all, study()); err != nil {
 			t.Fatal(err)
 		}
 		whole("all is read")
@@ -117,33 +130,65 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("%+v: %q on stdout, want %q", c, got, c.want)
 		}
 	}
-	broken := report.Outputs{Dir: filepath.Join(t.TempDir(), "out"), Text: lines, In: func() ([]report.File, error) {
-		return []report.File{{Name: "page", Write: func(io.Writer) error { return errors.New("no more") }}}, nil
-	}}
+	broken := study()
+	broken.Records[0].Columns[1].Name = "no such"
+	out := report.Outputs{Dir: filepath.Join(t.TempDir(), "out"), Name: "study.json"}
 	var said bytes.Buffer
-	if err := broken.Write(&said); err == nil || said.Len() > 0 {
+	if err := out.Write(&said, broken); err == nil || !strings.Contains(err.Error(), `column no such: no "no such" in`) || said.Len() > 0 {
 		t.Errorf("a folder that can't be: error %v, and %q on stdout", err, &said)
 	}
 }
 
-// TestPage: data can't end its element, and the page asks for nothing outside.
+// TestPage: data can't end its element, the page asks for nothing outside, terms
+// lead to their lines, and it has what the text has.
 func TestPage(t *testing.T) {
-	p := report.Page{Title: "a < b", Data: map[string]string{"name": "</script><script>alert(1)"}, Body: "<p>x</p>", JS: "/* end */"}
 	var b bytes.Buffer
-	if err := p.Write(&b); err != nil {
+	if err := study().Page(&b); err != nil {
 		t.Fatal(err)
 	}
 	s := b.String()
 	if strings.Contains(s, "</script><script>alert") || !strings.Contains(s, `\u003c/script\u003e`) {
 		t.Error("data is not escaped")
 	}
-	if !strings.Contains(s, "a &lt; b") || !strings.Contains(s, "var uPlot=") || !strings.Contains(s, "Leon Sorokin") {
-		t.Error("title, library or its licence is not in the page")
-	}
-	for _, tag := range []string{"<link rel=\"stylesheet", " src=", "@import", "url("} {
-		if strings.Contains(s, tag) {
-			t.Errorf("%q is in the page: it may ask for something outside", tag)
+	for _, want := range []string{"a &lt; b", "var uPlot=", "Leon Sorokin", `<a href="#p-pcie.read" title="1 ns">pcie.read</a>`, `<tr id="p-pcie.read">`, `id="table-one-p"`,
+		"seen on the page", `id="figure-c"`, "<code>a == 1</code><small> and 1 more</small>", "50.00 %", ">x</td>", ">1.5</td>"} {
+		if !strings.Contains(s, want) {
+			t.Errorf("%q is not in the page", want)
 		}
+	}
+	for _, no := range []string{"<link rel=\"stylesheet", " src=", "@import", "url(", "read in the text", "More elsewhere", `id="nothing"`, ".svg"} {
+		if strings.Contains(s, no) {
+			t.Errorf("%q is in the page", no)
+		}
+	}
+}
+
+// TestRecords: a column is what the JSON has under its key, in embedded structs,
+// maps and lists too, and what is not there is empty.
+func TestRecords(t *testing.T) {
+	type in struct {
+		Mode string            `json:"mode"`
+		Out  map[string]uint64 `json:"out"`
+	}
+	type label struct {
+		Label string `json:"label"`
+		N     int    `json:"n"`
+	}
+	type row struct {
+		*in
+		Labels []label  `json:"labels"`
+		Far    *float64 `json:"far,omitempty"`
+		Names  []string `json:"names"`
+		OK     bool     `json:"ok"`
+	}
+	r := report.Records{Columns: []report.Column{{Name: "mode"}, {Name: "hit", Key: "out.hit"}, {Name: "legit", Key: "labels.legit.n"}, {Name: "far"}, {Name: "names"}, {Name: "ok"}},
+		Rows: []any{row{in: &in{"both", map[string]uint64{"hit": 7}}, Labels: []label{{"attack", 1}, {"legit", 2}}, Names: []string{"a", "b"}, OK: true}, row{}}}
+	var b bytes.Buffer
+	if err := r.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if want := "mode,hit,legit,far,names,ok\nboth,7,2,,a b,true\n,,,,,false\n"; b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &b, want)
 	}
 }
 
@@ -261,7 +306,11 @@ func TestTable(t *testing.T) {
 	if got := x.Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if first := x.First(1); len(first.Rows) != 1 || len(x.Rows) != 2 || len(x.First(9).Rows) != 2 {
-		t.Errorf("%d rows of %d", len(first.Rows), len(x.Rows))
+	if first := x.First(1).Text(); first != "name  what   n\na     first  1" || len(x.Rows) != 2 {
+		t.Errorf("the first row: %q of %d", first, len(x.Rows))
+	}
+	x.TextRows, x.TextCols = nil, []int{0, 2}
+	if got := x.Text(); got != "name      n\na         1\nbcd   1 024" {
+		t.Errorf("two columns: %q", got)
 	}
 }

@@ -1,50 +1,145 @@
 package report
 
 import (
-	"fmt"
-	"io"
-	"strconv"
 	"strings"
-	"text/tabwriter"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Fields writes aligned "name  value" lines.
-type Fields struct{ w *tabwriter.Writer }
+// A Table is one of a Document's. Left and Right say how many columns from the
+// left and from the right are words; those between are numbers and stand to the
+// right.
+type Table struct {
+	ID, Title   string
+	Head        []string // nil: it has none
+	Rows        [][]string
+	Left, Right int
+	Note        string
+	PageNote    string // what only the page says below it
+	TextNote    string // what only the text says below it
 
-// NewFields starts a list of fields on w.
-func NewFields(w io.Writer) *Fields {
-	return &Fields{tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)}
+	// Of the page.
+	Open   bool   // it is unfolded at first
+	Wrap   bool   // words are broken into lines
+	Anchor string // rows are places: each has the id Anchor-its first cell
+
+	// What the text shows of it; nil: all.
+	TextCols, TextRows []int
 }
 
-// Line adds one field; the value may have several columns.
-func (f *Fields) Line(name string, cols ...any) {
-	s := make([]string, len(cols))
-	for i, c := range cols {
-		s[i] = fmt.Sprint(c)
+// Words says whether column i is words, which stand to the left.
+func (t *Table) Words(i int) bool { return i < t.Left || i >= t.cols()-t.Right }
+
+func (t *Table) cols() int {
+	n := len(t.Head)
+	for _, r := range t.Rows {
+		n = max(n, len(r))
 	}
-	fmt.Fprintf(f.w, "%s\t%s\n", name, strings.Join(s, "\t"))
+	return n
 }
 
-// Flush writes what was added.
-func (f *Fields) Flush() error { return f.w.Flush() }
+// Add adds a row.
+func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
 
-// Count writes a number with its thousands apart: 82 582.
-func Count(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	var b strings.Builder
-	for i, c := range s {
-		if i > 0 && (len(s)-i)%3 == 0 {
-			b.WriteByte(' ')
+// First is the table of which the text shows the first rows only.
+func (t *Table) First(rows int) *Table {
+	t.TextRows = make([]int, min(rows, len(t.Rows)))
+	for i := range t.TextRows {
+		t.TextRows[i] = i
+	}
+	return t
+}
+
+// shown is the part that the text shows.
+func (t *Table) shown() *Table {
+	if t.TextCols == nil && t.TextRows == nil {
+		return t
+	}
+	out := *t
+	out.TextCols, out.TextRows = nil, nil
+	if t.TextRows != nil {
+		out.Rows = nil
+		for _, i := range t.TextRows {
+			out.Rows = append(out.Rows, t.Rows[i])
 		}
-		b.WriteRune(c)
 	}
-	return b.String()
+	if t.TextCols != nil {
+		out = *out.pick(t.TextCols)
+	}
+	return &out
 }
 
-// Share is n of all as a percentage with two decimals; "-" of nothing.
-func Share(n, all uint64) string {
-	if all == 0 {
-		return "-"
+// pick is the table of some of the columns.
+func (t *Table) pick(cols []int) *Table {
+	out := *t
+	out.Left, out.Right = 0, 0
+	inner := false
+	for _, c := range cols {
+		switch {
+		case !t.Words(c):
+			inner = true
+		case inner:
+			out.Right++
+		default:
+			out.Left++
+		}
 	}
-	return fmt.Sprintf("%.2f %%", 100*float64(n)/float64(all))
+	row := func(in []string) []string {
+		var cells []string
+		for _, c := range cols {
+			if c < len(in) {
+				cells = append(cells, in[c])
+			}
+		}
+		return cells
+	}
+	if t.Head != nil {
+		out.Head = row(t.Head)
+	}
+	out.Rows = make([][]string, len(t.Rows))
+	for i, r := range t.Rows {
+		out.Rows[i] = row(r)
+	}
+	return &out
+}
+
+// Text is what the text shows of head and rows, aligned; without the title and
+// the notes.
+func (t *Table) Text() string { return t.shown().render() }
+
+func (t *Table) render() string {
+	w := table.NewWriter()
+	s := table.StyleDefault
+	s.Options = table.OptionsNoBordersAndSeparators
+	s.Box.PaddingLeft, s.Box.PaddingRight = "", "  "
+	s.Format.Header = text.FormatDefault
+	w.SetStyle(s)
+	row := func(cells []string) table.Row {
+		out := make(table.Row, len(cells))
+		for i, c := range cells {
+			out[i] = c
+		}
+		return out
+	}
+	if t.Head != nil {
+		w.AppendHeader(row(t.Head))
+	}
+	for _, r := range t.Rows {
+		w.AppendRow(row(r))
+	}
+	var cols []table.ColumnConfig
+	for i := range t.cols() {
+		a := text.AlignRight
+		if t.Words(i) {
+			a = text.AlignLeft
+		}
+		cols = append(cols, table.ColumnConfig{Number: i + 1, Align: a, AlignHeader: a})
+	}
+	w.SetColumnConfigs(cols)
+	lines := strings.Split(w.Render(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
 }

@@ -2,9 +2,6 @@
 package samplescmd
 
 import (
-	"fmt"
-	"text/tabwriter"
-
 	"jitnic/cmd/internal/report"
 	"jitnic/host/programs"
 	"jitnic/pcaps/samples"
@@ -28,7 +25,7 @@ type Item struct {
 
 // Command is `jitnic samples`.
 func Command() *cobra.Command {
-	var jsonFile string
+	var out report.Outputs
 	c := &cobra.Command{
 		Use:   "samples",
 		Short: "List the sample programs and captures the binary carries",
@@ -41,23 +38,32 @@ func Command() *cobra.Command {
 			for _, s := range samples.List {
 				l.Captures = append(l.Captures, Item{Name: "sample:" + s.Name, Description: s.Description, Packets: s.Packets})
 			}
-			if jsonFile != "" {
-				if err := report.WriteJSON(jsonFile, c.OutOrStdout(), l); err != nil || jsonFile == "-" {
-					return err
-				}
-			}
-			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "programs (--program)\tbytes\twhat it does")
-			for _, p := range l.Programs {
-				fmt.Fprintf(w, "  %s\t%d\t%s\n", p.Name, p.Bytes, p.Description)
-			}
-			fmt.Fprintln(w, "captures (--capture)\tpackets\twhat it holds")
-			for _, s := range l.Captures {
-				fmt.Fprintf(w, "  %s\t%d\t%s\n", s.Name, s.Packets, s.Description)
-			}
-			return w.Flush()
+			return out.Write(c.OutOrStdout(), l.document())
 		},
 	}
-	c.Flags().StringVar(&jsonFile, "json", "", "write the list as JSON to `FILE` (- for stdout)")
+	out.Flags(c, "list")
 	return c
+}
+
+// document lists the samples.
+func (l *List) document() *report.Document {
+	var f report.Facts
+	f.Add("programs (--program)", "bytes", "what it does")
+	for _, p := range l.Programs {
+		f.Add("  "+p.Name, p.Bytes, p.Description)
+	}
+	f.Add("captures (--capture)", "packets", "what it holds")
+	for _, s := range l.Captures {
+		f.Add("  "+s.Name, s.Packets, s.Description)
+	}
+	d := &report.Document{Verb: "samples", Title: "Samples", About: "what the binary carries", Data: l}
+	d.Add(report.Section{ID: "samples", Title: "Samples", Blocks: []report.Block{{Facts: f}}})
+	rows := report.Records{Name: "rows.csv", Columns: report.Columns("name", "bytes", "packets", "description")}
+	for _, list := range [][]Item{l.Programs, l.Captures} {
+		for i := range list {
+			rows.Rows = append(rows.Rows, &list[i])
+		}
+	}
+	d.Records = []report.Records{rows}
+	return d
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/superopt"
 	"jitnic/superopt/bench"
 
 	"github.com/spf13/cobra"
@@ -46,6 +45,9 @@ as it is: superopt-input-bm/input_bm_0108_ab7e41e), which come first.
 		RunE: func(c *cobra.Command, _ []string) error {
 			opt, err := f.options()
 			if err != nil {
+				return err
+			}
+			if err := f.outputs(); err != nil {
 				return err
 			}
 			for _, d := range dirs {
@@ -105,8 +107,7 @@ as it is: superopt-input-bm/input_bm_0108_ab7e41e), which come first.
 			if err := keep(opt); err != nil {
 				return pathError(f.rules, err)
 			}
-			out := report.Outputs{Files: []report.Output{{Path: f.json, Write: report.JSON(r)}}, Text: r.Text}
-			if err := out.Write(c.OutOrStdout()); err != nil {
+			if err := f.to.Write(c.OutOrStdout(), r.document()); err != nil {
 				return err
 			}
 			if r.Partial {
@@ -125,31 +126,53 @@ as it is: superopt-input-bm/input_bm_0108_ab7e41e), which come first.
 	return c
 }
 
-// Text prints the table.
-func (r *Bench) Text(w io.Writer) error {
-	if r.Skipped != "" {
-		fmt.Fprintf(w, "skipped: %s\n", r.Skipped)
+// document tells the rows.
+func (r *Bench) document() *report.Document {
+	d := &report.Document{Verb: "superopt bench", Title: "K2's benchmarks", About: "counts and times beside what K2 published", Data: r}
+	if r.Partial {
+		d.Partial = "Rows are missing; those here are whole."
 	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	var blocks []report.Block
+	if r.Skipped != "" {
+		blocks = append(blocks, report.Block{Pre: "skipped: " + r.Skipped})
+	}
+	if r.Ablation != nil {
+		blocks = append(blocks, report.Block{Title: "What each acceleration of a proof does", Table: r.ablationTable()})
+	} else {
+		t, said := r.table()
+		blocks = append(blocks, report.Block{Title: "Counts before and after", Table: t}, report.Block{Pre: said})
+	}
+	d.Add(report.Section{ID: "bench", Title: "Benchmarks", Blocks: blocks})
+	rows := report.Records{Name: "rows.csv", Columns: report.Columns("name", "skipped", "result.before", "result.after", "k2_before", "k2_after", "comparable")}
+	for _, x := range r.Rows {
+		rows.Rows = append(rows.Rows, x)
+	}
+	d.Records = []report.Records{rows}
+	return d
+}
+
+func (r *Bench) ablationTable() *report.Table {
+	t := &report.Table{ID: "ablation", Open: true, Left: 9, Head: []string{"program", "setting", "before", "after", "seconds", "proved", "refuted", "unknown", "by solver"}}
+	for _, x := range r.Ablation {
+		if x.Skipped != "" {
+			t.Add(x.Name, "skipped: "+x.Skipped)
+			continue
+		}
+		g := x.Result
+		t.Add(x.Name, x.Setting, fmt.Sprint(g.Before), fmt.Sprint(g.After), fmt.Sprintf("%.2f", g.Seconds), fmt.Sprint(g.Proved), fmt.Sprint(g.Refuted), fmt.Sprint(g.Unknown), fmt.Sprint(g.ByZ3))
+	}
+	return t
+}
+
+// table is the programs that were optimised, and what is said below it.
+func (r *Bench) table() (*report.Table, string) {
+	t := &report.Table{ID: "bench", Open: true, Left: 18, Head: []string{"program", "before", "after", "seconds", "to best", "K2 before", "K2 after", "K2 seconds", "", "ns before", "after", "proposals/s", "proved", "refuted", "unknown", "whole", "kernel", "source"}}
 	num := func(n int) string {
 		if n == 0 {
 			return "-"
 		}
 		return fmt.Sprint(n)
 	}
-	if r.Ablation != nil {
-		fmt.Fprintf(t, "program\tsetting\tbefore\tafter\tseconds\tproved\trefuted\tunknown\tby solver\n")
-		for _, x := range r.Ablation {
-			if x.Skipped != "" {
-				fmt.Fprintf(t, "%s\tskipped: %s\n", x.Name, x.Skipped)
-				continue
-			}
-			g := x.Result
-			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%.2f\t%d\t%d\t%d\t%d\n", x.Name, x.Setting, g.Before, g.After, g.Seconds, g.Proved, g.Refuted, g.Unknown, g.ByZ3)
-		}
-		return t.Flush()
-	}
-	fmt.Fprintf(t, "program\tbefore\tafter\tseconds\tto best\tK2 before\tK2 after\tK2 seconds\t\tns before\tafter\tproposals/s\tproved\trefuted\tunknown\twhole\tkernel\tsource\n")
 	var seconds float64
 	same, reached := 0, 0
 	var skipped []string
@@ -169,33 +192,34 @@ func (r *Bench) Text(w io.Writer) error {
 		case x.Comparable:
 			word, same = "above", same+1
 		}
-		k := "-"
-		if g.Kernel != nil {
-			switch {
-			case g.Kernel.Differences > 0:
-				k = "DIFFERS: " + firstLine(g.Kernel.Reason)
-			case g.Kernel.Loaded:
-				k = fmt.Sprintf("loaded, %d runs", g.Kernel.Runs)
-			default:
-				k = firstLine(g.Kernel.Reason)
-			}
-			if len(k) > 40 {
-				k = k[:40] + "…"
-			}
-		}
 		k2s := "-"
 		if x.K2Second > 0 {
 			k2s = fmt.Sprintf("%g", x.K2Second)
 		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%.2f\t%.2f\t%s\t%s\t%s\t%s\t%.1f\t%.1f\t%.0f\t%d\t%d\t%d\t%s\t%s\t%s\n", x.Name, g.Before, g.After, g.Seconds, g.SecondsBest,
-			num(x.K2Before), num(x.K2After), k2s, word, g.LatBefore, g.LatAfter, g.PerSecond, g.Proved, g.Refuted, g.Unknown, brief(g.Whole), k, filepath.Base(x.Source))
+		t.Add(x.Name, fmt.Sprint(g.Before), fmt.Sprint(g.After), fmt.Sprintf("%.2f", g.Seconds), fmt.Sprintf("%.2f", g.SecondsBest), num(x.K2Before), num(x.K2After), k2s, word,
+			fmt.Sprintf("%.1f", g.LatBefore), fmt.Sprintf("%.1f", g.LatAfter), fmt.Sprintf("%.0f", g.PerSecond), fmt.Sprint(g.Proved), fmt.Sprint(g.Refuted), fmt.Sprint(g.Unknown), brief(g.Whole), judged(g.Kernel), filepath.Base(x.Source))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
+	said := ""
 	if len(skipped) > 0 {
-		fmt.Fprintf(w, "skipped, as no source of them is here (--dir): %s\n", strings.Join(skipped, ", "))
+		said = fmt.Sprintf("skipped, as no source of them is here (--dir): %s\n", strings.Join(skipped, ", "))
 	}
-	_, err := fmt.Fprintf(w, "%d of %d comparable programs at K2's count or below; %.1f seconds in all\n", reached, same, seconds)
-	return err
+	return t, said + fmt.Sprintf("%d of %d comparable programs at K2's count or below; %.1f seconds in all\n", reached, same, seconds)
+}
+
+// judged is the kernel's answer in a few words.
+func judged(k *superopt.Kernel) string {
+	s := "-"
+	switch {
+	case k == nil:
+	case k.Differences > 0:
+		s = "DIFFERS: " + firstLine(k.Reason)
+	case k.Loaded:
+		s = fmt.Sprintf("loaded, %d runs", k.Runs)
+	default:
+		s = firstLine(k.Reason)
+	}
+	if len(s) > 40 {
+		s = s[:40] + "…"
+	}
+	return s
 }

@@ -2,7 +2,6 @@ package superoptcmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,7 +30,7 @@ type flags struct {
 	layers    string
 	rules     string
 	workers   int
-	json      string
+	to        report.Outputs
 }
 
 func (f *flags) add(c *cobra.Command) {
@@ -45,7 +44,12 @@ func (f *flags) add(c *cobra.Command) {
 	fs.StringVar(&f.layers, "layers", "", "letters of the layers to run: p dataflow passes, r rules, e enumeration, s stochastic search; empty: all")
 	fs.StringVar(&f.rules, "rules", "", "a store of rewrite rules beside the built-in ones: used where `FILE` is there, and what is found goes to its end")
 	fs.IntVar(&f.workers, "workers", 0, "chains that run at once; 0: as many as there are processors (the result is the same)")
-	fs.StringVar(&f.json, "json", "", "write the report as JSON to `FILE` (- for stdout)")
+	f.to.Flags(c, "report")
+}
+
+// outputs checks the files that are to be written.
+func (f *flags) outputs(more ...session.Output) error {
+	return session.CheckOutputs(append(more, session.Output{Flag: "--json", Path: f.to.JSON}, session.Output{Flag: "--csv", Path: f.to.CSV}, session.Output{Flag: "--html", Path: f.to.HTML})...)
 }
 
 func (f *flags) options() (*superopt.Options, error) {
@@ -161,8 +165,8 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			if opt.Top = top; top < 1 {
 				return fmt.Errorf("--top %d: want 1 or more", top)
 			}
-			if out == "-" && f.json == "-" {
-				return errors.New("-o - and --json -: only one of them can have stdout")
+			if err := f.outputs(session.Output{Flag: "-o", Path: out}); err != nil {
+				return err
 			}
 			in, err := open(args[0])
 			if err != nil {
@@ -208,19 +212,12 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 				}
 				r.OutTop = append(r.OutTop, m.path)
 			}
-			if f.json != "" {
-				if err := report.WriteJSON(f.json, c.OutOrStdout(), r); err != nil {
-					return err
-				}
-			}
 			text := c.OutOrStdout()
 			if out == "-" {
 				text = c.ErrOrStderr()
 			}
-			if f.json != "-" {
-				if err := r.Text(text); err != nil {
-					return err
-				}
+			if err := f.to.Write(text, r.document()); err != nil {
+				return err
 			}
 			switch {
 			case refused:

@@ -2,9 +2,8 @@ package superoptcmd
 
 import (
 	"fmt"
-	"io"
-	"text/tabwriter"
 
+	"jitnic/cmd/internal/report"
 	"jitnic/host/ebpf"
 	"jitnic/superopt"
 )
@@ -65,11 +64,11 @@ func target(p *superopt.Prog, in *superopt.Inst) int32 {
 	return 1 << 30
 }
 
-// writeDiff prints the difference of two programs, three columns: the
-// instruction before, the one after, and a comment on each change. Numbers are
-// indexes of instructions, the same that jumps name.
-func writeDiff(w io.Writer, old, new *superopt.Prog) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+// diffTable is the difference of two programs: the instruction before, the one
+// after, and a comment on each change. Numbers are indexes of instructions, the
+// same that jumps name.
+func diffTable(old, new *superopt.Prog) *report.Table {
+	t := &report.Table{Left: 4}
 	const context = 2
 	rows := align(old, new)
 	note := make([]string, len(rows))
@@ -83,15 +82,18 @@ func writeDiff(w io.Writer, old, new *superopt.Prog) error {
 		}
 	}
 	skipped := 0
+	flush := func() {
+		if skipped > 0 {
+			t.Add("  ", fmt.Sprintf("… %d unchanged", skipped), "", "")
+			skipped = 0
+		}
+	}
 	for k, r := range rows {
 		if !show[k] {
 			skipped++
 			continue
 		}
-		if skipped > 0 {
-			fmt.Fprintf(t, "  \t… %d unchanged\t\t\n", skipped)
-			skipped = 0
-		}
+		flush()
 		mark, a, b := " ", "", ""
 		if r.old >= 0 {
 			a = fmt.Sprintf("%4d: %s", r.old, old.Insts[r.old].String())
@@ -111,12 +113,10 @@ func writeDiff(w io.Writer, old, new *superopt.Prog) error {
 		if c != "" {
 			c = "; " + c
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", mark, a, b, c)
+		t.Add(mark, a, b, c)
 	}
-	if skipped > 0 {
-		fmt.Fprintf(t, "  \t… %d unchanged\t\t\n", skipped)
-	}
-	return t.Flush()
+	flush()
+	return t
 }
 
 // comment says in a few words what happened to an instruction; "" where

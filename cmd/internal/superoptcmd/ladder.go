@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/host/programs"
@@ -65,6 +64,9 @@ func ladderCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := f.outputs(); err != nil {
+				return err
+			}
 			if traces < 0 {
 				return fmt.Errorf("--traces %d: want 0 or more", traces)
 			}
@@ -94,8 +96,7 @@ func ladderCommand() *cobra.Command {
 			if err := keep(opt); err != nil {
 				return pathError(f.rules, err)
 			}
-			out := report.Outputs{Files: []report.Output{{Path: f.json, Write: report.JSON(r)}}, Text: r.Text}
-			if err := out.Write(c.OutOrStdout()); err != nil {
+			if err := f.to.Write(c.OutOrStdout(), r.document()); err != nil {
 				return err
 			}
 			if r.Partial {
@@ -182,10 +183,24 @@ func (r *Ladder) traces(ctx context.Context, name string, captures []string, lim
 	return nil
 }
 
-// Text prints two tables: the rungs, and the traces.
-func (r *Ladder) Text(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(t, "rung\tbefore\tafter\twant\tns before\tafter\tseconds\tproved\trefuted\tunknown\twhole program\n")
+// document tells the rungs and the traces.
+func (r *Ladder) document() *report.Document {
+	d := &report.Document{Verb: "superopt ladder", Title: "The ladder", About: "from toys to whole traces, with and without the path condition", Data: r}
+	if r.Partial {
+		d.Partial = "Rows are missing; those here are whole."
+	}
+	d.Add(report.Section{ID: "rungs", Title: "Rungs", Blocks: []report.Block{{Title: "Programs by difficulty", Table: r.rungTable()}}})
+	d.Add(report.Section{ID: "traces", Title: "Traces", Blocks: []report.Block{{Apart: true, Title: "Traces of the samples", Table: r.traceTable()}}})
+	rows := report.Records{Name: "rows.csv", Columns: report.Columns("name", "before", "after", "want", "latency_before_ns", "latency_after_ns", "seconds", "proved", "refuted", "unknown", "whole_program")}
+	for _, g := range r.Rungs {
+		rows.Rows = append(rows.Rows, g)
+	}
+	d.Records = []report.Records{rows}
+	return d
+}
+
+func (r *Ladder) rungTable() *report.Table {
+	t := &report.Table{ID: "rungs", Open: true, Left: 11, Head: []string{"rung", "before", "after", "want", "ns before", "after", "seconds", "proved", "refuted", "unknown", "whole program"}}
 	for _, g := range r.Rungs {
 		want := "-"
 		if g.Want > 0 {
@@ -194,25 +209,29 @@ func (r *Ladder) Text(w io.Writer) error {
 				want += " (missed)"
 			}
 		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%.1f\t%.1f\t%.2f\t%d\t%d\t%d\t%s\n", g.Name, g.Before, g.After, want, g.LatBefore, g.LatAfter, g.Seconds, g.Proved, g.Refuted, g.Unknown, brief(g.Whole))
+		t.Add(g.Name, fmt.Sprint(g.Before), fmt.Sprint(g.After), want, fmt.Sprintf("%.1f", g.LatBefore), fmt.Sprintf("%.1f", g.LatAfter), fmt.Sprintf("%.2f", g.Seconds), fmt.Sprint(g.Proved), fmt.Sprint(g.Refuted), fmt.Sprint(g.Unknown), brief(g.Whole))
 	}
-	if err := t.Flush(); err != nil || len(r.Traces) == 0 {
-		return err
+	return t
+}
+
+func (r *Ladder) traceTable() *report.Table {
+	t := &report.Table{ID: "traces", Open: true, Left: 16, Head: []string{"trace of", "path", "packets", "executed", "before", "after", "without condition", "ns before", "after", "cycles before", "after", "seconds", "proved", "refuted", "unknown", "whole trace"}}
+	if len(r.Traces) == 0 {
+		return t
 	}
-	fmt.Fprintln(w)
-	t = tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(t, "trace of\tpath\tpackets\texecuted\tbefore\tafter\twithout condition\tns before\tafter\tcycles before\tafter\tseconds\tproved\trefuted\tunknown\twhole trace\n")
 	var before, after, without int
 	for _, x := range r.Traces {
+		head := []string{x.Program, fmt.Sprint(x.Path), fmt.Sprint(x.Packets), fmt.Sprint(x.Raw)}
 		if x.Err != "" {
-			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\n", x.Program, x.Path, x.Packets, x.Raw, x.Err)
+			t.Add(append(head, x.Err)...)
 			continue
 		}
 		before, after, without = before+x.Before, after+x.After, without+x.Without
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t%s\t%s\t%.2f\t%d\t%d\t%d\t%s\n", x.Program, x.Path, x.Packets, x.Raw, x.Before, x.After, x.Without, x.LatFrom, x.LatTo, cycles(x.CycFrom), cycles(x.CycTo), x.Seconds, x.Proved, x.Refuted, x.Unknown, brief(x.Whole))
+		t.Add(append(head, fmt.Sprint(x.Before), fmt.Sprint(x.After), fmt.Sprint(x.Without), fmt.Sprintf("%.1f", x.LatFrom), fmt.Sprintf("%.1f", x.LatTo), cycles(x.CycFrom), cycles(x.CycTo),
+			fmt.Sprintf("%.2f", x.Seconds), fmt.Sprint(x.Proved), fmt.Sprint(x.Refuted), fmt.Sprint(x.Unknown), brief(x.Whole))...)
 	}
-	fmt.Fprintf(t, "all\t\t\t\t%d\t%d\t%d\n", before, after, without)
-	return t.Flush()
+	t.Add("all", "", "", "", fmt.Sprint(before), fmt.Sprint(after), fmt.Sprint(without))
+	return t
 }
 
 // cycles is a number where there is one.

@@ -2,52 +2,68 @@ package superoptcmd
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/superopt"
 )
 
-// Text prints the report for a person: each program's difference with comments
-// and its proof, then the sums.
-func (r *Report) Text(w io.Writer) error {
+// document tells each program's difference with comments and its proof, then the
+// sums.
+func (r *Report) document() *report.Document {
+	d := &report.Document{Verb: "superopt", Title: r.File, About: "a program made smaller or faster, each rewrite proved", Data: r, Footer: "Every number is also in the JSON.",
+		Records: []report.Records{r.records()}}
+	if r.Interrupted {
+		d.Partial = "What stands here is the best proved until then."
+	}
+	for i, p := range r.Programs {
+		d.Add(report.Section{ID: fmt.Sprintf("program-%d", i), Title: p.title(), Blocks: p.blocks(i)})
+	}
+	d.Add(report.Section{ID: "sum", Title: "In all", Blocks: []report.Block{{Apart: true, Facts: r.facts()}}})
+	return d
+}
+
+// records are a row for each program that was optimised.
+func (r *Report) records() report.Records {
+	out := report.Records{Name: "rows.csv", Columns: report.Columns("name", "section", "before", "after", "cost_before", "cost_after", "latency_before_ns", "latency_after_ns", "proposals", "proved", "refuted", "unknown", "cycles_before", "cycles_after")}
 	for _, p := range r.Programs {
-		if err := p.text(w, r.Cost); err != nil {
-			return err
+		if p.Result != nil {
+			out.Rows = append(out.Rows, p)
 		}
 	}
-	f := report.NewFields(w)
+	return out
+}
+
+func (r *Report) facts() (f report.Facts) {
 	name := r.File
 	if r.Interrupted {
 		name += "  (interrupted: the best proved so far)"
 	}
-	f.Line("file", name)
-	f.Line("slots", change(float64(r.Before), float64(r.After), "%.0f"))
-	f.Line("latency", change(r.LatBefore, r.LatAfter, "%.1f")+" ns, by table")
+	f.Add("file", name)
+	f.Add("slots", change(float64(r.Before), float64(r.After), "%.0f"))
+	f.Add("latency", change(r.LatBefore, r.LatAfter, "%.1f")+" ns, by table")
 	if r.Cost == "count-no-atomics" {
-		f.Line("cost", change(r.CostBefore, r.CostAfter, "%g")+" "+r.Cost)
+		f.Add("cost", change(r.CostBefore, r.CostAfter, "%g")+" "+r.Cost)
 	}
 	if r.NIC != "" {
-		f.Line("cycles", change(float64(r.CycBefore), float64(r.CycAfter), "%.0f")+" on "+r.NIC+", straight through")
+		f.Add("cycles", change(float64(r.CycBefore), float64(r.CycAfter), "%.0f")+" on "+r.NIC+", straight through")
 	}
 	if r.Out != "" {
-		f.Line("bytes", change(float64(r.Bytes.Before), float64(r.Bytes.After), "%.0f"))
+		f.Add("bytes", change(float64(r.Bytes.Before), float64(r.Bytes.After), "%.0f"))
 	}
 	if len(r.OutTop) > 0 {
-		f.Line("beside it", strings.Join(r.OutTop, ", "))
+		f.Add("beside it", strings.Join(r.OutTop, ", "))
 	}
-	f.Line("proofs", fmt.Sprintf("%d proved, %d refuted, %d unknown", r.Proved, r.Refuted, r.Unknown))
-	f.Line("search", fmt.Sprintf("%s proposals, %s per second", report.Count(uint64(r.Proposals)), report.Count(uint64(r.PerSecond))))
+	f.Addf("proofs", "%d proved, %d refuted, %d unknown", r.Proved, r.Refuted, r.Unknown)
+	f.Addf("search", "%s proposals, %s per second", report.Count(uint64(r.Proposals)), report.Count(uint64(r.PerSecond)))
 	rules := fmt.Sprintf("%d hits", r.RuleHits)
 	if r.Rules != "" {
 		rules += fmt.Sprintf("; %d found, kept in %s", r.RulesFound, r.Rules)
 	}
-	f.Line("rules", rules)
-	f.Line("seconds", fmt.Sprintf("%.2f", r.Seconds))
-	f.Line("kernel", kernelText(r.Kernel))
-	return f.Flush()
+	f.Add("rules", rules)
+	f.Addf("seconds", "%.2f", r.Seconds)
+	f.Add("kernel", kernelText(r.Kernel))
+	return f
 }
 
 func change(before, after float64, verb string) string {
@@ -72,57 +88,53 @@ func kernelText(k *superopt.Kernel) string {
 	return s
 }
 
-// text prints one program.
-func (p *Program) text(w io.Writer, cost string) error {
-	title := p.Name
+func (p *Program) title() string {
 	if p.Section != "" {
-		title += " (" + p.Section + ")"
+		return p.Name + " (" + p.Section + ")"
 	}
+	return p.Name
+}
+
+// blocks are one program, the i-th.
+func (p *Program) blocks(i int) []report.Block {
 	if p.Skipped != "" {
-		_, err := fmt.Fprintf(w, "%s: left as it is: %s\n\n", title, p.Skipped)
-		return err
+		return []report.Block{{Apart: true, Pre: fmt.Sprintf("%s: left as it is: %s", p.title(), p.Skipped)}}
 	}
-	fmt.Fprintf(w, "%s: %d -> %d slots, %.1f -> %.1f ns by table\n", title, p.Before, p.After, p.LatBefore, p.LatAfter)
-	if err := writeDiff(w, p.Original, p.Prog); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "proof: %d rewrites taken, %d proved, %d refuted, %d unknown; decided by normal forms %d, tests %d, cache %d, solver %d\n",
+	diff := diffTable(p.Original, p.Prog)
+	diff.ID, diff.Open = fmt.Sprintf("diff-%d", i), true
+	diff.Title = fmt.Sprintf("%s: %d -> %d slots, %.1f -> %.1f ns by table", p.title(), p.Before, p.After, p.LatBefore, p.LatAfter)
+	var b strings.Builder
+	fmt.Fprintf(&b, "proof: %d rewrites taken, %d proved, %d refuted, %d unknown; decided by normal forms %d, tests %d, cache %d, solver %d\n",
 		len(p.Steps), p.Proved, p.Refuted, p.Unknown, p.ByTerms, p.ByTests, p.ByCache, p.ByZ3)
-	fmt.Fprintf(w, "whole program: %s\n", p.Whole)
+	fmt.Fprintf(&b, "whole program: %s\n", p.Whole)
 	if p.Undone > 0 {
-		fmt.Fprintf(w, "undone: %d rewrites that the proof of the whole program was against\n", p.Undone)
+		fmt.Fprintf(&b, "undone: %d rewrites that the proof of the whole program was against\n", p.Undone)
 	}
 	for i, a := range p.Top {
 		if i == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "result %d: %d slots, cost %g, %.1f ns by table; whole program: %s\n", i+1, a.Slots, a.Cost, a.Latency, brief(a.Whole))
+		fmt.Fprintf(&b, "result %d: %d slots, cost %g, %.1f ns by table; whole program: %s\n", i+1, a.Slots, a.Cost, a.Latency, brief(a.Whole))
 		for k, l := range a.Code {
-			fmt.Fprintf(w, "  %4d: %s\n", k, l)
+			fmt.Fprintf(&b, "  %4d: %s\n", k, l)
 		}
 	}
-	if len(p.Stats.Passes) > 0 {
-		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintf(t, "proposed\taccepted\tbetter\tunsafe\t  by\n")
-		for _, s := range p.Stats.Passes {
-			if s.Proposed > 0 {
-				fmt.Fprintf(t, "%d\t%d\t%d\t%d\t  %s\n", s.Proposed, s.Accepted, s.Better, s.Unsafe, s.Name)
-			}
-		}
-		if err := t.Flush(); err != nil {
-			return err
+	moves := &report.Table{ID: fmt.Sprintf("moves-%d", i), Left: 1, Right: 1, Head: []string{"", "proposed", "accepted", "better", "unsafe", "by"}}
+	for _, s := range p.Stats.Passes {
+		if s.Proposed > 0 {
+			moves.Add("", fmt.Sprint(s.Proposed), fmt.Sprint(s.Accepted), fmt.Sprint(s.Better), fmt.Sprint(s.Unsafe), s.Name)
 		}
 	}
+	var rules strings.Builder
 	if len(p.RuleHits) > 0 {
-		fmt.Fprint(w, "rule hits:")
+		rules.WriteString("rule hits:")
 		for _, h := range p.RuleHits {
-			fmt.Fprintf(w, " %s %d", h.Rule, h.Hits)
+			fmt.Fprintf(&rules, " %s %d", h.Rule, h.Hits)
 		}
-		fmt.Fprintln(w)
+		rules.WriteByte('\n')
 	}
 	for _, l := range p.RulesFound {
-		fmt.Fprintf(w, "rule found: %s\n", l)
+		fmt.Fprintf(&rules, "rule found: %s\n", l)
 	}
-	_, err := fmt.Fprintln(w)
-	return err
+	return []report.Block{{Apart: true, Table: diff}, {Pre: b.String()}, {Table: moves, Title: "What proposed rewrites"}, {Pre: rules.String()}}
 }

@@ -2,9 +2,7 @@ package superoptcmd
 
 import (
 	"fmt"
-	"io"
 	"os"
-	"text/tabwriter"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/superopt"
@@ -45,7 +43,8 @@ type RuleRow struct {
 }
 
 func rulesCommand() *cobra.Command {
-	var path, json string
+	var path string
+	var out report.Outputs
 	var prove bool
 	c := &cobra.Command{
 		Use:   "rules [--rules FILE]",
@@ -91,15 +90,8 @@ superopt --rules FILE has grown. A store's rules are proved when it is opened;
 					rows = append(rows, row)
 				}
 			}
-			if json != "" {
-				if err := report.WriteJSON(json, c.OutOrStdout(), rows); err != nil {
-					return err
-				}
-			}
-			if json != "-" {
-				if err := listRules(c.OutOrStdout(), rows); err != nil {
-					return err
-				}
+			if err := out.Write(c.OutOrStdout(), ruleList(rows)); err != nil {
+				return err
 			}
 			if failed > 0 {
 				return fmt.Errorf("%d of %d built-in rules are not proved", failed, len(superopt.Builtin))
@@ -109,7 +101,7 @@ superopt --rules FILE has grown. A store's rules are proved when it is opened;
 	}
 	c.Flags().StringVar(&path, "rules", "", "a store of rules to list beside the built-in ones, `FILE`")
 	c.Flags().BoolVar(&prove, "prove", false, "prove the built-in rules again")
-	c.Flags().StringVar(&json, "json", "", "write the list as JSON to `FILE` (- for stdout)")
+	out.Flags(c, "list")
 	return c
 }
 
@@ -118,11 +110,15 @@ func newRuleRow(r *superopt.Rule, from string) *RuleRow {
 	return &RuleRow{Name: r.Name, From: from, Before: b, After: a, Rule: r.Body(), Proof: "by a test"}
 }
 
-func listRules(w io.Writer, rows []*RuleRow) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(t, "rule\tslots\tfrom\tproof\trewrite\n")
+// ruleList tells the rules.
+func ruleList(rows []*RuleRow) *report.Document {
+	t := &report.Table{ID: "rules", Open: true, Left: 5, Head: []string{"rule", "slots", "from", "proof", "rewrite"}}
+	list := report.Records{Name: "rows.csv", Columns: report.Columns("name", "from", "before", "after", "rule", "proof")}
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%d -> %d\t%s\t%s\t%s\n", r.Name, r.Before, r.After, r.From, r.Proof, r.Rule)
+		t.Add(r.Name, fmt.Sprintf("%d -> %d", r.Before, r.After), r.From, r.Proof, r.Rule)
+		list.Rows = append(list.Rows, r)
 	}
-	return t.Flush()
+	d := &report.Document{Verb: "superopt rules", Title: "Rewrite rules", About: "those that ship and those of a store", Data: rows, Records: []report.Records{list}}
+	d.Add(report.Section{ID: "rules", Title: "Rules", Blocks: []report.Block{{Title: "Rules", Table: t}}})
+	return d
 }

@@ -72,7 +72,8 @@ type Dead struct {
 func Command() *cobra.Command {
 	var in replay.Input
 	var ca replay.Cache
-	var jsonFile, dotFile string
+	var out report.Outputs
+	var dotFile string
 	var limit int
 	var whole bool
 	var opt replay.Optimiser
@@ -85,7 +86,7 @@ func Command() *cobra.Command {
 			if limit < 0 {
 				return fmt.Errorf("--limit-traces %d: want 0 or more", limit)
 			}
-			err := session.CheckOutputs(session.Output{Flag: "--json", Path: jsonFile}, session.Output{Flag: "--dot", Path: dotFile})
+			err := session.CheckOutputs(session.Output{Flag: "--json", Path: out.JSON}, session.Output{Flag: "--csv", Path: out.CSV}, session.Output{Flag: "--html", Path: out.HTML}, session.Output{Flag: "--dot", Path: dotFile})
 			if err != nil {
 				return err
 			}
@@ -115,21 +116,9 @@ func Command() *cobra.Command {
 					return err
 				}
 			}
-			if dotFile != "" {
-				err := report.WriteFile(dotFile, c.OutOrStdout(), func(w io.Writer) error { return dot(w, s.Runtime) })
-				if err != nil {
-					return err
-				}
-			}
-			if jsonFile != "" {
-				if err := report.WriteJSON(jsonFile, c.OutOrStdout(), r); err != nil {
-					return err
-				}
-			}
-			if jsonFile != "-" && dotFile != "-" {
-				if err := r.Text(c.OutOrStdout()); err != nil {
-					return err
-				}
+			out.Other = []report.Output{{Path: dotFile, Write: func(w io.Writer) error { return dot(w, s.Runtime) }}}
+			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
+				return err
 			}
 			if s.Partial {
 				return fmt.Errorf("interrupted after %d packets", r.Packets)
@@ -141,7 +130,7 @@ func Command() *cobra.Command {
 	session.CacheFlags(&ca, c)
 	session.OptimiserFlags(&opt, c)
 	c.Flags().StringVar(&device, "schedule", "", "show each trace as the executor of this device runs it, cycle by cycle: "+strings.Join(profile.Names(), ", ")+", or a profile `FILE`")
-	c.Flags().StringVar(&jsonFile, "json", "", "write the traces as JSON to `FILE` (- for stdout)")
+	out.Flags(c, "traces")
 	c.Flags().StringVar(&dotFile, "dot", "", "write the guard tree for graphviz to `FILE` (- for stdout)")
 	c.Flags().IntVar(&limit, "limit-traces", 0, "only the `N` traces with the most hits, and as many dead paths; 0: all")
 	c.Flags().BoolVar(&whole, "whole", false, "conditions as recorded, with the predicates that follow from others")
@@ -249,53 +238,80 @@ func share(n, all uint64) float64 {
 	return float64(n) / float64(all)
 }
 
-// Text writes the report for people.
-func (r *Report) Text(w io.Writer) error {
-	f := report.NewFields(w)
-	f.Line("program", r.Program, r.Entry)
-	f.Line("captures", strings.Join(r.Captures, " "))
-	f.Line("packets", report.Count(r.Packets))
-	f.Line("paths", report.Count(uint64(r.Paths)), r.Mode)
-	f.Line("seed", r.Seed)
-	if err := f.Flush(); err != nil {
-		return err
+// document tells the traces, the code of each as lines.
+func (r *Report) document() *report.Document {
+	d := &report.Document{Verb: "traces", Title: r.Entry + " on " + strings.Join(r.Captures, " "), About: "the traces of a replay: hits, condition and code", Data: r,
+		Footer: "All of it is also in the JSON.", Records: []report.Records{r.records()}}
+	if r.Partial {
+		d.Partial = "What stands here is of the packets until then."
 	}
-	var b strings.Builder
-	block := func(title string, ls []string) {
-		fmt.Fprintf(&b, "  %s\n", title)
-		for _, l := range ls {
-			fmt.Fprintf(&b, "    %s\n", l)
-		}
+	var f report.Facts
+	f.Add("program", r.Program, r.Entry)
+	f.Add("captures", strings.Join(r.Captures, " "))
+	f.Add("packets", report.Count(r.Packets))
+	f.Add("paths", report.Count(uint64(r.Paths)), r.Mode)
+	f.Add("seed", r.Seed)
+	d.Add(report.Section{ID: "run", Title: "The replay", Blocks: []report.Block{{Facts: f}}})
+	var blocks []report.Block
+	for i := range r.Traces {
+		blocks = append(blocks, r.Traces[i].block(r.Packets))
 	}
-	for _, t := range r.Traces {
-		fmt.Fprintf(&b, "\ntrace %d: %s hits, %s packets (%s), first seen in packet %d\n", t.Number, report.Count(t.Hits),
-			report.Count(t.Packets), report.Share(t.Packets, r.Packets), t.First)
-		fmt.Fprintf(&b, "  length: %d executed, %d straight, %d without dead code", t.Raw, t.Straight, t.Length)
-		if t.Optimised != t.Length {
-			fmt.Fprintf(&b, ", %d optimised", t.Optimised)
-		}
-		b.WriteByte('\n')
-		if len(t.Condition) == 0 {
-			block("condition: none, every packet takes this path", nil)
-		} else {
-			block("condition:", t.Condition)
-		}
-		block("code:", t.Code)
-		if t.Schedule != nil {
-			block(fmt.Sprintf("schedule: %d cycles, IPC %.2f", t.Cycles, t.IPC), t.Schedule)
-		}
+	d.Add(report.Section{ID: "traces", Title: "Traces", Blocks: blocks})
+	blocks = nil
+	for i := range r.Dead {
+		blocks = append(blocks, r.Dead[i].block(r.Packets))
 	}
-	for _, d := range r.Dead {
-		fmt.Fprintf(&b, "\ndead path %d: %s packets (%s): %s\n  %s\n", d.Number, report.Count(d.Packets), report.Share(d.Packets, r.Packets), d.Reason, d.Error)
-		if len(d.Condition) > 0 {
-			block("condition up to there:", d.Condition)
-		}
-	}
+	d.Add(report.Section{ID: "dead", Title: "Paths that can't be traces", Blocks: blocks})
 	if n := r.Paths - len(r.Traces) - len(r.Dead); n > 0 {
-		fmt.Fprintf(&b, "\n%s more paths not shown (--limit-traces)\n", report.Count(uint64(n)))
+		d.Add(report.Section{ID: "more", Title: "More", Blocks: []report.Block{{Apart: true, Pre: fmt.Sprintf("%s more paths not shown (--limit-traces)", report.Count(uint64(n)))}}})
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return d
+}
+
+// records are a row for each trace.
+func (r *Report) records() report.Records {
+	out := report.Records{Name: "rows.csv", Columns: report.Columns("number", "hits", "packets", "share", "first", "raw", "straight", "length", "optimised", "predicates", "cycles", "ipc")}
+	for i := range r.Traces {
+		out.Rows = append(out.Rows, &r.Traces[i])
+	}
+	return out
+}
+
+// indent writes lines below their title.
+func indent(b *strings.Builder, title string, ls []string) {
+	fmt.Fprintf(b, "  %s\n", title)
+	for _, l := range ls {
+		fmt.Fprintf(b, "    %s\n", l)
+	}
+}
+
+func (t *Trace) block(packets uint64) report.Block {
+	var b strings.Builder
+	fmt.Fprintf(&b, "trace %d: %s hits, %s packets (%s), first seen in packet %d\n", t.Number, report.Count(t.Hits), report.Count(t.Packets), report.Share(t.Packets, packets), t.First)
+	fmt.Fprintf(&b, "  length: %d executed, %d straight, %d without dead code", t.Raw, t.Straight, t.Length)
+	if t.Optimised != t.Length {
+		fmt.Fprintf(&b, ", %d optimised", t.Optimised)
+	}
+	b.WriteByte('\n')
+	if len(t.Condition) == 0 {
+		indent(&b, "condition: none, every packet takes this path", nil)
+	} else {
+		indent(&b, "condition:", t.Condition)
+	}
+	indent(&b, "code:", t.Code)
+	if t.Schedule != nil {
+		indent(&b, fmt.Sprintf("schedule: %d cycles, IPC %.2f", t.Cycles, t.IPC), t.Schedule)
+	}
+	return report.Block{Apart: true, Title: fmt.Sprintf("Trace %d: %s of the packets", t.Number, report.Share(t.Packets, packets)), Pre: b.String()}
+}
+
+func (d *Dead) block(packets uint64) report.Block {
+	var b strings.Builder
+	fmt.Fprintf(&b, "dead path %d: %s packets (%s): %s\n  %s\n", d.Number, report.Count(d.Packets), report.Share(d.Packets, packets), d.Reason, d.Error)
+	if len(d.Condition) > 0 {
+		indent(&b, "condition up to there:", d.Condition)
+	}
+	return report.Block{Apart: true, Title: fmt.Sprintf("Dead path %d: %s", d.Number, d.Reason), Pre: b.String()}
 }
 
 // dot writes the guard tree; leaves tell number, packets and length.

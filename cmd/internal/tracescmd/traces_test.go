@@ -152,7 +152,7 @@ func TestDeadPaths(t *testing.T) {
 	}
 	var out bytes.Buffer
 	r := Summarise(s, false, false, 0)
-	if err := r.Text(&out); err != nil {
+	if err := r.document().Text(&out); err != nil {
 		t.Fatal(err)
 	}
 	want := `

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
@@ -36,7 +37,7 @@ type Report struct {
 // Command is `jitnic verify`.
 func Command() *cobra.Command {
 	var in replay.Input
-	var jsonFile string
+	var out report.Outputs
 	c := &cobra.Command{
 		Use:   "verify --program FILE.o --capture FILE.pcap",
 		Short: "Run captures through the running kernel and through the VM and name the first difference",
@@ -50,15 +51,8 @@ CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN.`,
 			if r == nil {
 				return err
 			}
-			if jsonFile != "" {
-				if err := report.WriteJSON(jsonFile, c.OutOrStdout(), r); err != nil {
-					return err
-				}
-			}
-			if jsonFile != "-" {
-				if err := r.Text(c.OutOrStdout()); err != nil {
-					return err
-				}
+			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
+				return err
 			}
 			switch {
 			case err != nil:
@@ -74,7 +68,7 @@ CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN.`,
 	session.InputFlags(&in, c)
 	// One packet at a time runs in the kernel, on one CPU and queue.
 	_ = c.Flags().MarkHidden("queues") // the flag is there
-	c.Flags().StringVar(&jsonFile, "json", "", "write the report as JSON to `FILE` (- for stdout)")
+	out.Flags(c, "report")
 	return c
 }
 
@@ -147,26 +141,32 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 	return r, err
 }
 
-// Text prints the report for people.
-func (r *Report) Text(w io.Writer) error {
-	f := report.NewFields(w)
-	f.Line("program", r.Program, r.Entry)
+// document tells what was compared.
+func (r *Report) document() *report.Document {
+	var f report.Facts
+	f.Add("program", r.Program, r.Entry)
 	for _, c := range r.Captures {
-		f.Line("capture", c)
+		f.Add("capture", c)
 	}
-	f.Line("seed", r.Seed)
-	f.Line("packets", report.Count(r.Packets))
-	f.Line("compared", report.Count(r.Compared), report.Share(r.Compared, r.Packets))
+	f.Add("seed", r.Seed)
+	f.Add("packets", report.Count(r.Packets))
+	f.Add("compared", report.Count(r.Compared), report.Share(r.Compared, r.Packets))
 	for _, why := range slices.Sorted(maps.Keys(r.Skipped)) {
-		f.Line("skipped", report.Count(r.Skipped[why]), why)
+		f.Add("skipped", report.Count(r.Skipped[why]), why)
 	}
-	f.Line("maps compared", r.Maps)
-	f.Line("mismatches", report.Count(r.Mismatches))
+	f.Add("maps compared", r.Maps)
+	f.Add("mismatches", report.Count(r.Mismatches))
 	if r.First != "" {
-		f.Line("first", r.First)
+		f.Add("first", r.First)
 	}
 	for _, n := range r.Notes {
-		f.Line("note", n)
+		f.Add("note", n)
 	}
-	return f.Flush()
+	d := &report.Document{Verb: "verify", Title: r.Entry + " on " + strings.Join(r.Captures, ", "), About: "the VM against the running kernel", Data: r, Footer: "Every number is also in the JSON.",
+		Records: []report.Records{{Name: "rows.csv", Rows: []any{r}, Columns: report.Columns("program", "entry", "captures", "seed", "packets", "compared", "maps", "mismatches", "first", "partial")}}}
+	if r.Partial {
+		d.Partial = "What stands here is of the packets until then."
+	}
+	d.Add(report.Section{ID: "verify", Title: "Compared", Blocks: []report.Block{{Facts: f}}})
+	return d
 }

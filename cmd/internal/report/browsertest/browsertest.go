@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -108,9 +110,56 @@ func (b *Browser) settle() {
 	b.Do("settle", chromedp.Evaluate[chromedp.Void](`new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => r(1), 60))))`, chromedp.EvalAwaitPromise))
 }
 
-// Sizes are the widths and heights in px that pages are looked at in: a phone's,
-// and a desk's, which stays.
-var Sizes = []struct{ Width, Height int64 }{{390, 844}, {1600, 1000}}
+// sizes are the widths and heights in px that pages are looked at in: a phone's, a
+// tablet's, and a desk's, which stays.
+var sizes = []struct{ width, height int64 }{{390, 844}, {768, 1024}, {1600, 1000}}
+
+// Each calls look for each size of window, in the dark and in the light; name is
+// for pictures. The last is a desk in the light, which stays.
+func (b *Browser) Each(look func(where, name string)) {
+	b.t.Helper()
+	for _, s := range sizes {
+		for _, scheme := range []string{"dark", "light"} {
+			b.Scheme(scheme)
+			b.Resize(s.width, s.height)
+			look(fmt.Sprintf("%d px wide, %s", s.width, scheme), fmt.Sprintf("%d-%s", s.width, scheme))
+		}
+	}
+}
+
+// Scheme makes the browser's colours "light" or "dark".
+func (b *Browser) Scheme(scheme string) {
+	b.t.Helper()
+	b.Do("colours", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	}))
+	b.settle()
+}
+
+// contrast lists texts that are hard to read: below 4.5 : 1 (WCAG 2, 1.4.3) on the
+// next background that is not clear.
+const contrast = `(() => {
+  const rgb = s => s.match(/[\d.]+/g).map(Number);
+  const light = c => c.slice(0, 3).map(v => (v /= 255) <= 0.03928 ? v / 12.92 : Math.pow((v + 0.055) / 1.055, 2.4)).reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+  const out = new Set();
+  for (const e of document.querySelectorAll("body *")) {
+    if (!e.clientWidth && !e.offsetWidth || ![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
+    const a = light(rgb(getComputedStyle(e).color)), b = light(behind(e));
+    const r = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (r < 4.5 && getComputedStyle(e).visibility === "visible") out.add(e.tagName + "." + e.className + " in " + e.parentElement.className + ": " + r.toFixed(1));
+  }
+  return [...out].slice(0, 8);
+})()`
+
+// Readable checks that texts stand out from what is behind them.
+func (b *Browser) Readable(where string) {
+	b.t.Helper()
+	if bad := Eval[[]string](b, contrast); len(bad) > 0 {
+		b.t.Errorf("%s: hard to read: %q", where, bad)
+	}
+}
 
 // Resize makes the window so large.
 func (b *Browser) Resize(width, height int64) {

@@ -3,7 +3,6 @@ package comparecmd
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -12,130 +11,53 @@ import (
 	"jitnic/cmd/internal/report"
 )
 
-// Text prints the report for a person.
-func (r *Report) Text(w io.Writer) error {
-	f := report.NewFields(w)
-	for _, l := range r.summary() {
-		f.Line(l[0], l[1])
-	}
-	if err := f.Flush(); err != nil {
-		return err
-	}
-	for _, t := range r.tables(8, 26) {
-		if _, err := fmt.Fprintf(w, "\n%s\n%s\n", t.Title, t.Text()); err != nil {
-			return err
-		}
-		if t.Note != "" {
-			fmt.Fprintln(w, t.Note)
-		}
-	}
-	return nil
-}
+// These are how much of a table the text and the page have room for; all of it is
+// in the CSV and the JSON.
+const (
+	textRows, pageRows = 26, 200 // of sizes
+	textCols, pageCols = 8, 32
+)
 
-// summary is what the stream is like, in pairs of name and value.
-func (r *Report) summary() [][2]string {
-	var out [][2]string
-	line := func(name, format string, args ...any) {
-		out = append(out, [2]string{name, fmt.Sprintf(format, args...)})
-	}
-	p := &r.Profile
-	if r.Program != "" {
-		line("program", "%s (%s), %s traces", r.Program, r.Entry, r.Mode)
-	}
-	line("capture", "%s", strings.Join(r.Captures, ", "))
-	note := ""
-	switch {
-	case r.PartialInput:
-		note = "  (partial: interrupted while the captures were read)"
-	case r.Partial:
-		note = "  (partial: interrupted)"
-	}
-	unit := "packets"
-	if r.Program == "" {
-		unit = "requests"
-	}
-	n := uint64(p.Requests)
-	line(unit, "%s, %s bytes%s", report.Count(n), report.Count(p.Bytes), note)
-	if p.Seconds > 0 {
-		line("duration", "%.3f s", p.Seconds)
-	}
-	line("paths", "%s; %s requested once only (%s of the paths)", report.Count(uint64(p.Paths)), report.Count(uint64(p.OneHit)), report.Share(uint64(p.OneHit), uint64(p.Paths)))
-	line("uncacheable", "%s (%s)", report.Count(uint64(p.Uncacheable)), report.Share(uint64(p.Uncacheable), n))
-	line("invalidations", "%s", report.Count(uint64(p.Invalidations)))
-	if z := p.Slots; z != nil {
-		line("trace sizes", "%d to %d slots, %.1f on average; all of them take %s", z.Min, z.Max, z.Mean, report.Count(z.Total))
-	}
-	if p.Paths > 1 {
-		line("popularity", "Zipf with α = %.2f, R² = %.2f of the line through log count over log rank", p.ZipfAlpha, p.ZipfR2)
-	}
-	if k := len(p.WorkingSet); k > 0 {
-		most, sum := 0, 0
-		for _, s := range p.WorkingSet {
-			most, sum = max(most, s.Unique), sum+s.Unique
-		}
-		line("working set", "%.1f paths on average, %d at most, in %d windows of about %s %s", float64(sum)/float64(k), most, k, report.Count(uint64(p.WorkingSet[0].To-p.WorkingSet[0].From)), unit)
-	}
-	if m, q := quantile(p.ReuseStack, 0.5), quantile(p.ReuseStack, 0.99); m > 0 {
-		line("reuse distance", "half of the repeats come within %s different paths, 99 %% within %s", report.Count(uint64(m)), report.Count(uint64(q)))
-	}
-	var parts []string
-	for _, h := range cache.HitTargets {
-		k := p.Smallest[fmt.Sprintf("%.2f", h)]
-		s := "at no size"
-		if k != nil {
-			s = report.Count(*k) + " entries"
-		}
-		parts = append(parts, fmt.Sprintf("%.0f %%: %s", 100*h, s))
-	}
-	about := ""
-	if p.LRUEstimate {
-		about = fmt.Sprintf("  (an estimate by SHARDS from %.4g of the paths)", p.LRURate)
-	}
-	line("lru hits", "%s%s", strings.Join(parts, ", "), about)
-	cfg := fmt.Sprintf("hot after %d, install takes %d packets, seed %d", r.HotThreshold, r.InstallDelay, r.Seed)
-	line("caches", "%s points of %d planned; %s", report.Count(uint64(len(r.points))), r.PlannedPoints, cfg)
-	for _, l := range p.Labels {
-		line("labelled", "%s %s (%s)", report.Count(l.Requests), l.Label, report.Share(l.Requests, n))
-	}
-	return out
-}
-
-// quantile is the upper end of the bucket in which that share of the requests
-// is reached.
-func quantile(b []Bucket, share float64) uint32 {
-	var all, sum uint64
-	for _, x := range b {
-		all += x.Requests
-	}
-	for _, x := range b {
-		if sum += x.Requests; sum > 0 && float64(sum) >= share*float64(all) {
-			return x.To
-		}
-	}
-	return 0
-}
-
-// Table is one of the report's tables, as text and in the page.
-type Table = report.Table
-
-// thin leaves at most so many rows, the first ones closest together: they are
-// of the small sizes, where most happens.
-func thin(t *Table, rows int) *Table {
-	if t == nil || len(t.Rows) <= rows {
+// thin leaves rows out where there are too many, of the text more than of the
+// page: the first ones stand closest together, as they are of the small sizes,
+// where most happens.
+func thin(t *report.Table) *report.Table {
+	if t == nil || len(t.Rows) <= textRows {
 		return t
 	}
-	out := *t
-	out.Rows = nil
-	last := -1
-	for i := range rows {
-		k := int(math.Round(math.Pow(float64(len(t.Rows)), float64(i)/float64(rows-1)))) - 1
-		if k > last {
-			out.Rows = append(out.Rows, t.Rows[k])
-			last = k
+	few := spread(len(t.Rows), textRows)
+	told := func(n int) string {
+		return fmt.Sprintf("%d of %d sizes; all are in the CSV and the JSON.", n, len(t.Rows))
+	}
+	t.TextNote, t.TextRows = told(len(few)), few
+	if len(t.Rows) > pageRows {
+		keep := append(spread(len(t.Rows), pageRows), few...)
+		slices.Sort(keep)
+		keep = slices.Compact(keep)
+		t.PageNote = told(len(keep))
+		all := t.Rows
+		t.Rows, t.TextRows = nil, nil
+		for i, k := range keep {
+			t.Rows = append(t.Rows, all[k])
+			if slices.Contains(few, k) {
+				t.TextRows = append(t.TextRows, i)
+			}
 		}
 	}
-	out.Note = strings.TrimSpace(out.Note + fmt.Sprintf(" %d of %d sizes; all are in the CSV and the JSON.", len(out.Rows), len(t.Rows)))
-	return &out
+	return t
+}
+
+// spread picks up to k of n rows, evenly on a logarithmic axis.
+func spread(n, k int) []int {
+	var out []int
+	last := -1
+	for i := range k {
+		if x := int(math.Round(math.Pow(float64(n), float64(i)/float64(k-1)))) - 1; x > last {
+			out = append(out, x)
+			last = x
+		}
+	}
+	return out
 }
 
 func pct(x float64) string { return fmt.Sprintf("%.2f", 100*x) }
@@ -148,37 +70,36 @@ func budget(entries, slots uint64) string {
 	return report.Count(entries)
 }
 
-// tables are all there are, with at most cols sizes side by side and rows of
-// them below each other.
-func (r *Report) tables(cols, rows int) []Table {
-	var out []Table
-	add := func(t *Table) {
+// tables are all there are.
+func (r *Report) tables() []*report.Table {
+	var out []*report.Table
+	add := func(t *report.Table) {
 		if t != nil && len(t.Rows) > 0 {
-			out = append(out, *t)
+			out = append(out, t)
 		}
 	}
-	add(thin(r.bestTable(), rows))
+	add(thin(r.bestTable()))
 	add(r.winnerTable())
-	for _, slots := range []bool{false, true} {
-		add(r.ratioTable(slots, false, cols))
+	for _, u := range units {
+		add(r.ratioTable(u, false))
 		if r.bytesDiffer() {
-			add(r.ratioTable(slots, true, cols))
+			add(r.ratioTable(u, true))
 		}
 	}
 	add(r.classTable())
 	add(r.reachTable())
 	add(r.slotsTable())
-	add(thin(r.shieldTable(), rows))
+	add(thin(r.shieldTable()))
 	add(r.labelTable())
-	add(thin(r.defenceTable(), rows))
+	add(thin(r.defenceTable()))
 	add(r.lossTable())
 	return out
 }
 
 // bestTable is who misses least at each size.
-func (r *Report) bestTable() *Table {
-	t := &Table{
-		ID: "best", Title: "The best cache at each size (misses in % of packets; pp: percentage points)", Left: 0,
+func (r *Report) bestTable() *report.Table {
+	t := &report.Table{
+		ID: "best", Open: true, Title: "The best cache at each size (misses in % of packets; pp: percentage points)", Left: 0,
 		Head: []string{"size", "best", "miss %", "bytes %", "bound %", "above bound pp", "installs/s", "lru %", "next", "behind pp", "95 % of resamples", "beyond chance"},
 		Note: "next: the first that misses more. beyond chance: 0 is outside the middle 95 % of 2,000 bootstrap samples of windows of time.",
 	}
@@ -230,8 +151,8 @@ func yes(b bool) string {
 }
 
 // winnerTable is who wins where and by how much.
-func (r *Report) winnerTable() *Table {
-	t := &Table{ID: "winners", Title: "Who wins where (ties count for each)", Left: 1, Head: []string{"cache", "sizes won", "beyond chance", "most, pp", "at"}}
+func (r *Report) winnerTable() *report.Table {
+	t := &report.Table{ID: "winners", Open: true, Title: "Who wins where (ties count for each)", Left: 1, Head: []string{"cache", "sizes won", "beyond chance", "most, pp", "at"}}
 	for _, w := range r.Winners {
 		var at []string
 		for _, n := range w.Entries {
@@ -252,15 +173,38 @@ func (r *Report) winnerTable() *Table {
 	return t
 }
 
+// A unit is what the size of a cache is counted in.
+type unit string
+
+// The units.
+const (
+	inEntries unit = "entries"
+	inSlots   unit = "slots"
+)
+
+var units = []unit{inEntries, inSlots}
+
+// size is a budget's in the unit; 0: it is in the other.
+func (u unit) size(entries, slots uint64) uint64 {
+	if u == inSlots {
+		return slots
+	}
+	return entries
+}
+
+// suffix is what names of tables and files end in.
+func (u unit) suffix() string {
+	if u == inSlots {
+		return "-slots"
+	}
+	return ""
+}
+
 // budgets are the sizes that were run, at most n of them; 0: all.
-func (r *Report) budgets(slots bool, n int) []uint64 {
+func (r *Report) budgets(u unit, n int) []uint64 {
 	var all []uint64
 	for _, p := range r.points {
-		k := p.Entries
-		if slots {
-			k = p.Slots
-		}
-		if k > 0 {
+		if k := u.size(p.Entries, p.Slots); k > 0 {
 			all = append(all, k)
 		}
 	}
@@ -299,9 +243,9 @@ func (r *Report) caches() [][2]string {
 	return out
 }
 
-func (r *Report) find(c [2]string, size uint64, slots bool) *cache.Point {
+func (r *Report) find(c [2]string, size uint64, u unit) *cache.Point {
 	k := pointKey{policy: c[0], admission: c[1], entries: size}
-	if slots {
+	if u == inSlots {
 		k.entries, k.slots = 0, size
 	}
 	return r.index[k]
@@ -317,26 +261,29 @@ func (r *Report) bytesDiffer() bool {
 }
 
 // ratioTable is the miss ratio of each cache at each size.
-func (r *Report) ratioTable(slots, bytes bool, cols int) *Table {
-	sizes := r.budgets(slots, cols)
+func (r *Report) ratioTable(u unit, bytes bool) *report.Table {
+	few := r.budgets(u, textCols)
+	sizes := slices.Concat(few, r.budgets(u, pageCols))
+	slices.Sort(sizes)
+	sizes = slices.Compact(sizes)
 	if len(sizes) == 0 {
 		return nil
 	}
-	of, unit, id := "packets", "entries", "ratio"
+	of, id := "packets", "ratio"
 	if bytes {
 		of, id = "bytes", "bytes"
 	}
-	if slots {
-		unit, id = "slots", id+"-slots"
-	}
-	t := &Table{ID: id, Title: fmt.Sprintf("Misses in %% of %s, by policy and size in %s", of, unit), Left: 1, Head: []string{"policy"}}
-	for _, n := range sizes {
+	t := &report.Table{ID: id + u.suffix(), Title: fmt.Sprintf("Misses in %% of %s, by policy and size in %s", of, u), Left: 1, Head: []string{"policy"}, TextCols: []int{0}}
+	for i, n := range sizes {
 		t.Head = append(t.Head, report.Count(n))
+		if slices.Contains(few, n) {
+			t.TextCols = append(t.TextCols, i+1)
+		}
 	}
 	for _, c := range r.caches() {
 		row := []string{name(c[0], c[1])}
 		for _, n := range sizes {
-			p := r.find(c, n, slots)
+			p := r.find(c, n, u)
 			switch {
 			case p == nil, bytes && p.Bytes == 0:
 				row = append(row, "-")
@@ -348,8 +295,11 @@ func (r *Report) ratioTable(slots, bytes bool, cols int) *Table {
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	if cols > 0 && len(sizes) < len(r.budgets(slots, 0)) {
-		t.Note = "more sizes in the CSV, the JSON and report.html"
+	if all := len(r.budgets(u, 0)); len(few) < all {
+		t.TextNote = "more sizes in the CSV, the JSON and report.html"
+		if len(sizes) < all {
+			t.PageNote = "more sizes in the CSV and the JSON"
+		}
 	}
 	return t
 }
@@ -358,18 +308,18 @@ func (r *Report) ratioTable(slots, bytes bool, cols int) *Table {
 // worth a look; in entries where there are such. The worst quarter doesn't
 // count: mru and its like would decide.
 func (r *Report) telling() *Ranking {
-	if k := r.tellingOf(false); k != nil {
+	if k := r.tellingOf(inEntries); k != nil {
 		return k
 	}
-	return r.tellingOf(true)
+	return r.tellingOf(inSlots)
 }
 
-func (r *Report) tellingOf(slots bool) *Ranking {
+func (r *Report) tellingOf(u unit) *Ranking {
 	var best *Ranking
 	most := -1.0
 	for i := range r.Rankings {
 		k := &r.Rankings[i]
-		if n := len(k.Best); n > 0 && slots == (k.Slots > 0) {
+		if n := len(k.Best); n > 0 && u.size(k.Entries, k.Slots) > 0 {
 			if d := k.Best[n*3/4].MissRatio - k.Best[0].MissRatio; d > most {
 				best, most = k, d
 			}
@@ -379,12 +329,12 @@ func (r *Report) tellingOf(slots bool) *Ranking {
 }
 
 // classTable is what the misses were, at the telling size.
-func (r *Report) classTable() *Table {
+func (r *Report) classTable() *report.Table {
 	k := r.telling()
 	if k == nil {
 		return nil
 	}
-	t := &Table{
+	t := &report.Table{
 		ID: "classes", Title: fmt.Sprintf("Miss classes in %% of packets at size %s, where the policies differ most", budget(k.Entries, k.Slots)), Left: 1,
 		Note: "installs/1k: of 1,000 packets, how many end in an install; installs/s: by the capture's clock.",
 		Head: []string{"cache", "hits", "cold", "not hot", "capacity", "invalidated", "in flight", "uncacheable", "installs/1k", "installs/s", "behind pp", "beyond chance"},
@@ -407,11 +357,11 @@ func (r *Report) classTable() *Table {
 }
 
 // slotsTable is what each policy does on a budget in slots.
-func (r *Report) slotsTable() *Table {
-	if len(r.budgets(true, 0)) == 0 {
+func (r *Report) slotsTable() *report.Table {
+	if len(r.budgets(inSlots, 0)) == 0 {
 		return nil
 	}
-	t := &Table{ID: "sizes", Title: "What the policies do on a budget in slots", Left: 3, Head: []string{"policy", "kind", "on slots"}}
+	t := &report.Table{ID: "sizes", Title: "What the policies do on a budget in slots", Left: 3, Head: []string{"policy", "kind", "on slots"}}
 	for _, p := range r.Policies {
 		t.Rows = append(t.Rows, []string{p.Policy, p.Kind, p.Sizes})
 	}
@@ -422,8 +372,8 @@ func (r *Report) slotsTable() *Table {
 }
 
 // reachTable is the smallest size reaching so many hits.
-func (r *Report) reachTable() *Table {
-	t := &Table{ID: "reach", Title: "The smallest size that was run and hits so many packets", Left: 1, Head: []string{"cache"}}
+func (r *Report) reachTable() *report.Table {
+	t := &report.Table{ID: "reach", Title: "The smallest size that was run and hits so many packets", Left: 1, Head: []string{"cache"}}
 	for _, h := range cache.HitTargets {
 		t.Head = append(t.Head, fmt.Sprintf("%.0f %%", 100*h))
 	}
@@ -476,13 +426,13 @@ func missed(p *cache.Point, label string) (float64, bool) {
 
 // shieldTable is which cache keeps most of the legitimate packets' hits at each
 // size, where the capture holds an attack.
-func (r *Report) shieldTable() *Table {
+func (r *Report) shieldTable() *report.Table {
 	legit := r.legitimate()
 	if legit == "" {
 		return nil
 	}
-	t := &Table{
-		ID: "shield", Title: "Recommended defence against the attack in the capture: the fewest misses of the " + legit + " packets",
+	t := &report.Table{
+		ID: "shield", Open: true, Title: "Recommended defence against the attack in the capture: the fewest misses of the " + legit + " packets",
 		Head: []string{"size", "cache", legit + " %", "attack %", "all %", "installs/s", "lru " + legit + " %", "saves pp"},
 	}
 	for i := range r.Rankings {
@@ -515,12 +465,12 @@ func (r *Report) shieldTable() *Table {
 
 // labelTable tells packets apart by label where the generator labelled them,
 // the best for the legitimate ones first.
-func (r *Report) labelTable() *Table {
+func (r *Report) labelTable() *report.Table {
 	k := r.telling()
 	if len(r.Profile.Labels) == 0 || k == nil {
 		return nil
 	}
-	t := &Table{ID: "labels", Title: fmt.Sprintf("Misses in %% of the packets of each label at size %s", budget(k.Entries, k.Slots)), Left: 1, Head: []string{"cache"}}
+	t := &report.Table{ID: "labels", Title: fmt.Sprintf("Misses in %% of the packets of each label at size %s", budget(k.Entries, k.Slots)), Left: 1, Head: []string{"cache"}}
 	for _, l := range r.Profile.Labels {
 		t.Head = append(t.Head, l.Label)
 	}
@@ -548,12 +498,12 @@ func (r *Report) labelTable() *Table {
 }
 
 // defenceTable is the recommended defence at each size.
-func (r *Report) defenceTable() *Table {
+func (r *Report) defenceTable() *report.Table {
 	if r.Attack == nil {
 		return nil
 	}
-	t := &Table{
-		ID: "defence", Title: "Recommended defence: the cache whose worst attack leaves the fewest legitimate misses", Left: 0,
+	t := &report.Table{
+		ID: "defence", Open: true, Title: "Recommended defence: the cache whose worst attack leaves the fewest legitimate misses", Left: 0,
 		Head: []string{"entries", "policy + admission", "worst attack", "clean %", "attacked %", "loses pp", "mean attacked %", "lru clean %", "lru attacked %", "lru loses pp"},
 	}
 	for _, d := range r.Attack.Defences {
@@ -570,7 +520,7 @@ func (r *Report) defenceTable() *Table {
 
 // lossTable is what each attack takes from each cache, at the largest size at
 // which lru loses much, or else the one where most is lost.
-func (r *Report) lossTable() *Table {
+func (r *Report) lossTable() *report.Table {
 	if r.Attack == nil || len(r.Attack.Losses) == 0 {
 		return nil
 	}
@@ -609,7 +559,7 @@ func (r *Report) lossTable() *Table {
 		}
 		return 0
 	})
-	t := &Table{ID: "losses", Title: fmt.Sprintf("Legitimate misses in %% under each attack at %s entries, where most is lost", report.Count(worst.Entries)), Left: 1, Head: append([]string{"cache", "clean"}, kinds...)}
+	t := &report.Table{ID: "losses", Title: fmt.Sprintf("Legitimate misses in %% under each attack at %s entries, where most is lost", report.Count(worst.Entries)), Left: 1, Head: append([]string{"cache", "clean"}, kinds...)}
 	for _, k := range order {
 		t.Rows = append(t.Rows, rows[k])
 	}

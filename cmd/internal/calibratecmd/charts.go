@@ -1,30 +1,26 @@
 package calibratecmd
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/host/calibrate"
-
-	"gonum.org/v1/plot/vg"
 )
-
-// named is a chart of the folder and the page.
-type named struct {
-	id string
-	*report.Chart
-}
 
 // charts are as the paper's figures 11 and 12, and what else depends on a size.
 // One without points is left out.
-func (r *Report) charts() []named {
-	var out []named
+func (r *Report) charts() report.Charts {
+	var out report.Charts
 	add := func(id string, c *report.Chart) {
 		c.Series = slices.DeleteFunc(c.Series, func(s report.Series) bool { return len(s.X) == 0 })
 		if len(c.Series) > 0 {
-			out = append(out, named{id, c})
+			// Times rise with the size and throughput falls: the left is free above
+			// the one and below the other.
+			if c.ID, c.Legend = id, report.TopLeft; strings.HasPrefix(id, "throughput") {
+				c.Legend = report.BottomLeft
+			}
+			out = append(out, c)
 		}
 	}
 	for _, keys := range []string{"uniform", "zipf"} {
@@ -72,27 +68,4 @@ func (r *Report) charts() []named {
 	c.Series = []report.Series{s}
 	add("packet", c)
 	return out
-}
-
-// files are what the folder holds.
-func (r *Report) files() ([]report.File, error) {
-	out := []report.File{
-		{Name: "report.html", Write: r.Page},
-		{Name: "this.host", Write: r.writeProfile},
-		{Name: "calibrate.json", Write: report.JSON(r)},
-	}
-	for _, c := range r.charts() {
-		p, err := c.Plot()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.id, err)
-		}
-		// Times rise with the size and throughput falls: the left is free above
-		// the one and below the other.
-		p.Legend.Left, p.Legend.XOffs = true, vg.Points(6)
-		if strings.HasPrefix(c.id, "throughput") {
-			p.Legend.Top, p.Legend.YOffs = false, vg.Points(4)
-		}
-		out = append(out, report.PlotFiles(c.id, p, 6.5, 4)...)
-	}
-	return out, nil
 }

@@ -2,7 +2,6 @@ package calibratecmd
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,48 +10,36 @@ import (
 	"jitnic/host/calibrate"
 )
 
-// Text prints the report for a person.
-func (r *Report) Text(w io.Writer) error {
-	f := report.NewFields(w)
-	for _, l := range r.facts() {
-		f.Line(l[0], l[1])
+// document tells the calibration.
+func (r *Report) document() *report.Document {
+	d := &report.Document{Verb: "calibrate", Title: r.Machine.CPU + ", Linux " + r.Machine.Kernel, About: "what eBPF costs on this machine, beside the papers' figures",
+		Footer: "Every number is also in calibrate.json.", Data: r}
+	if r.Partial {
+		d.Partial = fmt.Sprintf("%d of %d steps are whole.", len(r.Steps), r.Planned)
 	}
-	if err := f.Flush(); err != nil {
-		return err
-	}
+	d.Add(report.Section{ID: "machine", Title: "Machine and method", Blocks: []report.Block{{Facts: r.facts(),
+		Note: "Other work only ever adds time, so the lower quartile of many rounds is nearer to an undisturbed machine than the median is, and steadier than the minimum. Median and interquartile range of the differences stand beside each figure."}}})
+	d.Add(report.Section{ID: "charts", Title: "Charts", Blocks: []report.Block{{Charts: r.charts()}}})
+	var tables []report.Block
 	for _, t := range r.tables() {
-		if _, err := fmt.Fprintf(w, "\n%s\n%s\n", t.Title, t.Text()); err != nil {
-			return err
-		}
-		if t.Note != "" {
-			fmt.Fprintln(w, t.Note)
-		}
+		tables = append(tables, report.Block{Apart: true, Table: t})
 	}
-	if len(r.Checks) > 0 {
-		fmt.Fprintln(w)
-	}
+	d.Add(report.Section{ID: "tables", Title: "Tables", Blocks: tables})
+	var checks []report.Check
 	for _, c := range r.Checks {
-		if _, err := fmt.Fprintf(w, "%-5s %s (%s)\n", holds(c.Holds), c.What, c.Detail); err != nil {
-			return err
-		}
+		checks = append(checks, report.Check{Holds: c.Holds, What: c.What, Detail: c.Detail})
 	}
-	return nil
+	d.Add(report.Section{ID: "checks", Title: "Does the paper hold here?", Blocks: []report.Block{{Apart: true, Checks: checks}}})
+	d.Add(report.Section{ID: "profile", Title: "Host profile", Blocks: []report.Block{{Only: report.OnPage, Pre: r.Profile,
+		Note: "As in this.host, for --host of the device model. What can't be measured here keeps its source."}}})
+	return d
 }
 
-func holds(ok bool) string {
-	if ok {
-		return "holds"
-	}
-	return "NOT"
-}
-
-// facts are the machine and the method, in pairs of name and value.
-func (r *Report) facts() [][2]string {
+// facts are the machine and the method.
+func (r *Report) facts() report.Facts {
 	m := &r.Machine
-	var out [][2]string
-	line := func(name, format string, args ...any) {
-		out = append(out, [2]string{name, fmt.Sprintf(format, args...)})
-	}
+	var out report.Facts
+	line := out.Addf
 	virtual := ""
 	if m.Virtual {
 		virtual = ", virtual"
@@ -99,7 +86,7 @@ func (r *Report) tables() []*report.Table {
 			out = append(out, t)
 		}
 	}
-	cmp := &report.Table{ID: "papers", Title: "Beside the papers", Left: 1, Right: 2, Head: []string{"", "here", "paper", "here : paper", "source", "note"}}
+	cmp := &report.Table{ID: "papers", Open: true, Title: "Beside the papers", Left: 1, Right: 2, Head: []string{"", "here", "paper", "here : paper", "source", "note"}}
 	for _, c := range r.Comparisons {
 		paper := ns(c.Lo)
 		if c.Hi != c.Lo {

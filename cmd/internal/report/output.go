@@ -1,0 +1,149 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// JSON writes the document's data, indented.
+func (d *Document) JSON(w io.Writer) error { return writeJSON(w, d.Data) }
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// Files are what a folder holds of the document: the page, the records, the JSON
+// under the name given, and the plots as SVG and PNG.
+func (d *Document) Files(json string) ([]File, error) {
+	out := []File{{Name: "report.html", Write: d.pageBeside}, {Name: json, Write: d.JSON}}
+	for i := range d.Records {
+		out = append(out, File{Name: d.Records[i].Name, Write: d.Records[i].Write})
+	}
+	for i := range d.Sections {
+		for k := range d.Sections[i].Blocks {
+			plots, err := d.Sections[i].Blocks[k].plots()
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, plots...)
+		}
+	}
+	return out, nil
+}
+
+// plots are the block's charts, bars and heat map for papers.
+func (b *Block) plots() ([]File, error) {
+	var out []File
+	for _, c := range b.Charts {
+		for _, c := range append([]*Chart{c}, c.Choices...) {
+			if c.ID == "" || !c.Seen() {
+				continue
+			}
+			p, err := c.Plot()
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, PlotFiles(c.ID, p, 6.5, 4)...)
+		}
+	}
+	for _, x := range b.Bars {
+		p, err := x.Plot()
+		if err != nil {
+			return nil, err
+		}
+		n := len(x.Names)
+		if x.Most > 0 {
+			n = min(n, x.Most)
+		}
+		out = append(out, PlotFiles(x.ID, p, 6.5, 1.4+0.26*float64(n*len(x.Groups))/2)...)
+	}
+	if b.Heat != nil {
+		out = append(out, PlotFiles(b.Heat.ID, b.Heat.Plot(), 6.5, 1+0.16*float64(len(b.Heat.Rows)))...)
+	}
+	return out, nil
+}
+
+// Outputs are the places a document goes to: what flags name, and stdout.
+type Outputs struct {
+	JSON, CSV, HTML string   // files, "-" for stdout; "": none
+	Other           []Output // further files of their own
+	Dir             string   // folder; "": none
+	Name            string   // of the JSON in the folder
+	More            []File   // what the folder holds beside the document's own
+}
+
+// Flags adds --json, --csv and --html to a command; what says what goes there.
+func (o *Outputs) Flags(c *cobra.Command, what string) {
+	f := c.Flags()
+	f.StringVar(&o.JSON, "json", "", "write the "+what+" as JSON to `FILE` (- for stdout)")
+	f.StringVar(&o.CSV, "csv", "", "write its rows as CSV to `FILE` (- for stdout)")
+	f.StringVar(&o.HTML, "html", "", "write it as a page that opens offline to `FILE` (- for stdout)")
+}
+
+// An Output is a file that a flag names, "-" for stdout; an empty path is none.
+type Output struct {
+	Path  string
+	Write func(io.Writer) error
+}
+
+// Write puts the document everywhere it goes: the files and the folder first,
+// each whole or not at all, and stdout last. Who reads it may go away (a pipe
+// into head), and what has been measured must be whole by then. stdout gets the
+// text and where the folder is, or the one file that goes there.
+func (o *Outputs) Write(stdout io.Writer, d *Document) error {
+	last, file := d.Text, false
+	for _, f := range append([]Output{{o.JSON, d.JSON}, {o.CSV, d.CSV}, {o.HTML, d.Page}}, o.Other...) {
+		switch f.Path {
+		case "":
+		case "-":
+			last, file = f.Write, true
+		default:
+			if err := WriteFile(f.Path, stdout, f.Write); err != nil {
+				return err
+			}
+		}
+	}
+	where := ""
+	if o.Dir != "" {
+		files, err := d.Files(o.Name)
+		if err != nil {
+			return err
+		}
+		files = append(files, o.More...)
+		if err := WriteDir(o.Dir, files); err != nil {
+			return err
+		}
+		where = fmt.Sprintf("\nwritten to %s: %s\n", o.Dir, list(files))
+	}
+	if file {
+		return WriteFile("-", stdout, last)
+	}
+	if err := last(stdout); err != nil {
+		return err
+	}
+	_, err := io.WriteString(stdout, where)
+	return err
+}
+
+// list names files, and plots as such.
+func list(files []File) string {
+	var names []string
+	plots := ""
+	for _, f := range files {
+		switch filepath.Ext(f.Name) {
+		case ".svg", ".png":
+			plots = " and the plots as SVG and PNG"
+		default:
+			names = append(names, f.Name)
+		}
+	}
+	return strings.Join(names, ", ") + plots
+}
