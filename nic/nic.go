@@ -10,11 +10,15 @@ import (
 // NoPath is that of a packet whose path can't be a trace.
 type Path = int32
 
-// NoPath stands for no path.
-const NoPath = Path(-1)
+// NoPath stands for no path. Numbers from Untraceable up are of paths that are
+// known and can't be traces: a matcher may tell them apart for the host.
+const (
+	NoPath      = Path(-1)
+	Untraceable = Path(1) << 30
+)
 
 // Matcher says which path's condition the packet that has begun satisfies, or
-// NoPath. It writes nothing. tree.Tree is one.
+// NoPath. It writes nothing. pathcond's guard tree (tree.Tree) is one.
 type Matcher interface {
 	Match() Path
 }
@@ -23,14 +27,29 @@ type Matcher interface {
 type SlowPath interface {
 	// Run processes a packet wholly on the host. path is what the matcher
 	// said, or NoPath. It returns the packet's path, which may be new, or
-	// NoPath where the path can't be a trace.
-	Run(in *vm.Input, out *vm.Output, path Path) Path
+	// NoPath and the reason where the path can't be a trace.
+	Run(in *vm.Input, out *vm.Output, path Path) (Path, *trace.Abort)
 	// Trace is asked for when the install of a path begins: its code, made
 	// ready by the host's compiler.
 	Trace(path Path) (*trace.Trace, error)
 	// Price is the size of a path's entry in slots (trace and condition, in
 	// instructions) and the cost of a miss, in any unit.
 	Price(path Path) (slots, cost uint32)
+}
+
+// Engine makes the code of traces ready to run, on the State it was made for.
+type Engine interface {
+	// Bind is called when a trace is put into trace memory. It refuses what is
+	// no straight-line code, with the slot and the cause.
+	Bind(t *trace.Trace) (Code, error)
+}
+
+// Code is a trace in trace memory.
+type Code interface {
+	// Run executes the trace on the packet that has begun on the State, whose
+	// condition holds, and returns register 0. It allocates nothing. An error
+	// is a fault of jitnic's own.
+	Run() (r0 uint64, err error)
 }
 
 // NIC is the device: a trace cache in front of the slow path.
@@ -40,74 +59,77 @@ type NIC struct {
 
 	match Matcher
 	slow  SlowPath
-	exec  *Executor
-	code  []*Executable // by path; nil where not installed
+	exec  Engine
+	code  []Code // by path; nil where not installed
 
-	// LastPath is the path of the packet processed last.
-	LastPath Path
 	// Hits counts hits by path.
 	Hits []uint64
 }
 
-// New puts a device on a state. cfg is that of its trace cache.
-func New(s *vm.State, cfg cache.Config, m Matcher, slow SlowPath) (*NIC, error) {
+// New puts a device on a state. cfg is that of its trace cache; exec runs the
+// traces in it.
+func New(s *vm.State, cfg cache.Config, m Matcher, slow SlowPath, exec Engine) (*NIC, error) {
 	cfg.Events = true
 	tc, err := cache.NewTraceCache(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &NIC{S: s, Cache: tc, match: m, slow: slow, exec: NewExecutor(s)}, nil
+	return &NIC{S: s, Cache: tc, match: m, slow: slow, exec: exec}, nil
+}
+
+// Result is what became of one packet in the trace cache.
+type Result struct {
+	Outcome cache.Outcome
+	Path    Path         // or NoPath
+	Abort   *trace.Abort // why there is none; nil also where the packet was refused before it ran
 }
 
 // Process takes one packet through the device: wholly here on a hit, wholly on
 // the host otherwise. out is what became of it; err is a fault of jitnic's
 // own, never of the program. A hit allocates nothing.
-func (n *NIC) Process(in *vm.Input, out *vm.Output) (cache.Outcome, error) {
+func (n *NIC) Process(in *vm.Input, out *vm.Output) (Result, error) {
 	n.Cache.At(int64(in.TimeNS))
 	if err := n.S.Begin(in); err != nil {
-		n.LastPath = NoPath
 		*out = vm.Output{Err: err}
-		return n.Cache.Uncacheable(), nil
+		return Result{n.Cache.Uncacheable(), NoPath, nil}, nil
 	}
 	p := NoPath
 	if n.S.Frags == 0 {
 		p = n.match.Match()
 	}
-	n.LastPath = p
-	if p == NoPath {
-		p = n.slow.Run(in, out, p)
-		n.LastPath = p
+	if p < 0 || p >= Untraceable {
+		p, why := n.slow.Run(in, out, p)
 		if p == NoPath {
-			return n.Cache.Uncacheable(), nil
+			return Result{n.Cache.Uncacheable(), NoPath, why}, nil
 		}
 		slots, cost := n.slow.Price(p)
-		o := n.Cache.Request(uint32(p), slots, cost)
-		return o, n.follow()
+		res := Result{n.Cache.Request(uint32(p), slots, cost), p, nil}
+		return res, n.follow()
 	}
 	slots, cost := n.slow.Price(p)
-	o := n.Cache.Request(uint32(p), slots, cost)
-	if o != cache.Hit {
+	res := Result{n.Cache.Request(uint32(p), slots, cost), p, nil}
+	if res.Outcome != cache.Hit {
 		// Installs that ended with this packet's arrival count for the next.
 		if err := n.follow(); err != nil {
-			return o, err
+			return res, err
 		}
-		n.LastPath = n.slow.Run(in, out, p)
-		return o, nil
+		n.slow.Run(in, out, p)
+		return res, nil
 	}
 	x := n.code[p]
 	if x == nil {
 		if err := n.follow(); err != nil {
-			return o, err
+			return res, err
 		}
 		x = n.code[p]
 	}
-	r0, err := n.exec.Run(x)
+	r0, err := x.Run()
 	if err != nil {
-		return o, err
+		return res, err
 	}
 	n.S.End(uint32(r0), out)
 	n.Hits[p]++
-	return o, nil
+	return res, nil
 }
 
 // follow makes the trace memory what the cache says: code for what was put in,
@@ -135,7 +157,7 @@ func (n *NIC) bind(p Path) error {
 	if err != nil {
 		return err
 	}
-	n.code[p], err = Bind(t, n.S)
+	n.code[p], err = n.exec.Bind(t)
 	return err
 }
 

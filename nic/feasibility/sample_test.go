@@ -33,10 +33,10 @@ func play(t testing.TB, name, capture string, limit uint64, opt jit.Options, eac
 			t.Fatal(err)
 		}
 		if opt.Record {
-			obs.Packet(in, &out)
+			obs.Packet(in, &out, o)
 		}
 		if each != nil {
-			each(o)
+			each(o.Outcome)
 		}
 	}
 	return r, obs

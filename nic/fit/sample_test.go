@@ -40,10 +40,11 @@ func observed(name string, specialise bool, limit uint64) (*workload.Workload, e
 	obs := hostobs.New(r, 1)
 	var out vm.Output
 	err = hosttest.Each("sample:lab", limit, func(in *vm.Input) error {
-		if _, err := r.Process(in, &out); err != nil {
+		res, err := r.Process(in, &out)
+		if err != nil {
 			return err
 		}
-		obs.Packet(in, &out)
+		obs.Packet(in, &out, res)
 		return nil
 	})
 	if err != nil {

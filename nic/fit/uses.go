@@ -63,7 +63,7 @@ func usesOf(t *trace.Trace, path int32) []use {
 			at.Prog, at.Insn = meta[i].Prog, meta[i].PC
 		}
 		if in.Dst > 10 || in.Src > 10 && in.Class() != ebpf.ClassLD {
-			continue // no instruction: nic.Bind refuses the trace
+			continue // no instruction: every engine refuses the trace
 		}
 		classes = classesOf(in, classes[:0])
 		for _, c := range classes {

@@ -78,12 +78,13 @@ func TestIPC(t *testing.T) {
 			last := ms[2].For(obj.Maps)
 			cycles := map[int32][2]float64{}
 			for in := range hosttest.Packets(t, f, 300) {
-				if _, err := b.r.Process(in, &b.want); err != nil {
+				res, err := b.r.Process(in, &b.want)
+				if err != nil {
 					t.Fatalf("%s: %v", filepath.Base(f), err)
 				}
 				var o vm.Output
 				w.it.RunRecorded(in, &o, &w.rec)
-				p := b.r.NIC.LastPath
+				p := res.Path
 				if p < 0 || o.Err != nil {
 					continue
 				}
@@ -184,7 +185,8 @@ func optimisedIPC(t *testing.T, s programs.Sample, files []string) string {
 	defer b.close()
 	for _, f := range files {
 		for in := range hosttest.Packets(t, f, 300) {
-			if _, err := b.r.Process(in, &b.want); err != nil {
+			_, err := b.r.Process(in, &b.want)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"
+	"jitnic/nic"
 	"jitnic/nic/vliw"
 	"jitnic/trace"
 )
@@ -114,19 +115,19 @@ func (b *bench) close() {
 
 // packet runs one packet everywhere.
 func (b *bench) packet(in *vm.Input) error {
-	if _, err := b.r.Process(in, &b.want); err != nil {
+	res, err := b.r.Process(in, &b.want)
+	if err != nil {
 		return err
 	}
 	for _, t := range b.twins {
-		if err := t.packet(b, in); err != nil {
-			return fmt.Errorf("machine %q: packet %d: path %d: %w", t.m.Name, in.Packet, b.r.NIC.LastPath, err)
+		if err := t.packet(b, in, res.Path); err != nil {
+			return fmt.Errorf("machine %q: packet %d: path %d: %w", t.m.Name, in.Packet, res.Path, err)
 		}
 	}
 	return nil
 }
 
-func (t *twin) packet(b *bench, in *vm.Input) error {
-	p := b.r.NIC.LastPath
+func (t *twin) packet(b *bench, in *vm.Input, p nic.Path) error {
 	var out vm.Output
 	var sched *vliw.Schedule
 	if p < 0 || b.want.Err != nil {

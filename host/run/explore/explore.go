@@ -63,10 +63,11 @@ func (x *explorer) done() bool { return len(x.found) >= x.want || x.tries >= x.b
 func (x *explorer) try(p []byte) error {
 	x.tries++
 	in := vm.Input{Data: p, TimeNS: uint64(x.tries) * 1000, IfIndex: 1, Packet: uint64(x.tries)}
-	if _, err := x.r.Process(&in, &x.out); err != nil {
+	res, err := x.r.Process(&in, &x.out)
+	if err != nil {
 		return err
 	}
-	id := x.r.NIC.LastPath
+	id := res.Path
 	if id < 0 || x.seen[id] {
 		return nil
 	}

@@ -22,7 +22,7 @@ func TestHitsAllocateNothing(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s: packet %d: %v", s.Name, k, err)
 				}
-				return o
+				return o.Outcome
 			}
 			for range 2 {
 				for k := range pkts {

@@ -14,6 +14,7 @@ import (
 	"jitnic/host/progen"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
+	"jitnic/nic"
 	"jitnic/pathcond"
 	"jitnic/pathcond/text"
 	"jitnic/trace"
@@ -72,8 +73,10 @@ func checkPath(r *Runtime, in *vm.Input, out *vm.Output) error {
 	if err := r.S.Begin(in); err != nil {
 		return nil
 	}
-	m := (*matcher)(r).Match()
-	dead := r.deadHit
+	m, dead := r.Tree.Match(), false
+	if m >= nic.Untraceable {
+		m, dead = nic.NoPath, true
+	}
 	var holds bool
 	if m >= 0 {
 		holds = r.Tree.Holds(r.info[m].Path.Cond)
@@ -91,7 +94,7 @@ func checkPath(r *Runtime, in *vm.Input, out *vm.Output) error {
 		if !holds {
 			return fmt.Errorf("packet %x: path %d is matched and its condition does not hold", in.Data, m)
 		}
-	case p.Abort == nil && dead < 0:
+	case p.Abort == nil && !dead:
 		for i, k := range r.info {
 			if !k.gone && same(p.Cond, k.Path.Cond) {
 				return fmt.Errorf("packet %x: takes path %d and does not match it", in.Data, i)
@@ -238,7 +241,7 @@ func randomProgram(c *progen.Case, seed uint64, spec bool, done func(r *Runtime)
 		}
 	}
 	if r.Collision > 0 {
-		return fmt.Errorf("%d conditions overlap, the first: %v\n%s", r.Collision, r.overlap, list(r, r.overlapping))
+		return fmt.Errorf("%d conditions overlap, the first: %v\n%s", r.Collision, r.overlap.err, list(r, r.overlap.cond))
 	}
 	done(r)
 	return r.CheckAll()

@@ -79,8 +79,8 @@ func (o *Observer) invalidated(p nic.Path, during bool) {
 	o.W.Invalidations = append(o.W.Invalidations, stream.Invalidation{At: at, ID: uint32(p)})
 }
 
-// Packet adds the packet that the runtime has just processed.
-func (o *Observer) Packet(in *vm.Input, out *vm.Output) {
+// Packet adds the packet that the runtime has just processed, with this result.
+func (o *Observer) Packet(in *vm.Input, out *vm.Output, res nic.Result) {
 	w, r := o.W, o.r
 	if len(w.Packets) == 0 {
 		o.first = int64(in.TimeNS)
@@ -89,7 +89,7 @@ func (o *Observer) Packet(in *vm.Input, out *vm.Output) {
 	if n := len(w.Time); n > 0 {
 		t = max(t, w.Time[n-1]) // captures of several ports may step back
 	}
-	p := workload.Packet{Path: int32(r.NIC.LastPath), Abort: workload.None, First: uint32(len(w.Accesses)),
+	p := workload.Packet{Path: res.Path, Abort: workload.None, First: uint32(len(w.Accesses)),
 		Len: clip(len(in.Data)), OutLen: clip(len(out.Data)), Fate: fate(out)}
 	if o.queues > 1 {
 		p.Queue = uint16(rss.Queue(in.Data, o.queues))
@@ -104,7 +104,7 @@ func (o *Observer) Packet(in *vm.Input, out *vm.Output) {
 	p.N = clip(len(w.Accesses) - int(p.First))
 	if p.Path == workload.None {
 		p.Shape = o.shape(rec)
-		p.Abort = o.abort(out)
+		p.Abort = o.abort(res.Abort)
 		w.Aborts[p.Abort].Packets++
 	} else {
 		p.Shape = o.shapeOf(p.Path, rec)
@@ -310,10 +310,10 @@ func (o *Observer) entry(m int, key []byte) uint32 {
 }
 
 // abort is the number of the reason why the packet at hand has no path.
-func (o *Observer) abort(out *vm.Output) int32 {
+func (o *Observer) abort(why *trace.Abort) int32 {
 	a := trace.Abort{Detail: "a packet the kernel refuses: too short or too long"}
-	if out.Err != vm.ErrShort && out.Err != vm.ErrLong {
-		a = *o.r.LastAbort()
+	if why != nil {
+		a = *why
 	}
 	i, ok := o.aborts[a]
 	if !ok {

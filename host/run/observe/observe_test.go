@@ -39,16 +39,18 @@ func TestObserve(t *testing.T) {
 			var out vm.Output
 			w := obs.W
 			for in := range hosttest.Packets(t, "sample:lab", 6000) {
-				if _, err := plain.Process(in, &out); err != nil {
+				want, err := plain.Process(in, &out)
+				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := seen.Process(in, &out); err != nil {
+				res, err := seen.Process(in, &out)
+				if err != nil {
 					t.Fatal(err)
 				}
-				obs.Packet(in, &out)
+				obs.Packet(in, &out, res)
 				p := w.Packets[n]
-				if p.Path != plain.NIC.LastPath {
-					t.Fatalf("%s packet %d: path %d observed, %d not", name, n, p.Path, plain.NIC.LastPath)
+				if p.Path != want.Path {
+					t.Fatalf("%s packet %d: path %d observed, %d not", name, n, p.Path, want.Path)
 				}
 				if got := int(w.Shapes[p.Shape].Insns); got != out.Steps && out.Err == nil {
 					t.Fatalf("%s packet %d: %d instructions in the shape, %d executed", name, n, got, out.Steps)

@@ -34,7 +34,7 @@ func Paths(ctx context.Context, in Input, specialise bool) (*stream.Stream, *Ses
 	})
 	err = s.Run(ctx, func(p *Packet) error {
 		id := stream.None
-		if path := s.Runtime.NIC.LastPath; path != nic.NoPath {
+		if path := p.Result.Path; path != nic.NoPath {
 			id = uint32(path)
 		}
 		if err := rec.Request(id, uint32(len(p.Data)), int64(p.KTimeNS), uint8(min(p.Label, pcaps.Attack))); err != nil {

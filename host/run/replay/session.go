@@ -15,6 +15,7 @@ import (
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"
+	"jitnic/nic"
 	"jitnic/pcaps"
 	"jitnic/pcaps/rss"
 	"jitnic/superopt/format"
@@ -150,9 +151,9 @@ func (s *Session) Close() {
 // Packet is one packet with what became of it.
 type Packet struct {
 	*pcaps.Packet
-	In      *vm.Input
-	Out     *vm.Output
-	Outcome cache.Outcome
+	In     *vm.Input
+	Out    *vm.Output
+	Result nic.Result
 }
 
 // Run feeds every packet to the runtime. each, where not nil, sees every
@@ -200,12 +201,12 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 			in.CPU = rss.Queue(pkt.Data, s.In.Queues)
 			in.RxQueue = uint32(in.CPU)
 		}
-		o, err := s.Runtime.Process(&in, &out)
+		res, err := s.Runtime.Process(&in, &out)
 		if err != nil {
 			return err
 		}
 		if each != nil {
-			p.Outcome = o
+			p.Result = res
 			if err := each(&p); err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-package nic
+package exec
 
 import (
 	"math/rand/v2"
@@ -66,7 +66,7 @@ func TestArithmetic(t *testing.T) {
 		}
 		code = append(code, ebpf.Insn{Op: ebpf.OpExit})
 		s, it := machines(t, code)
-		x, err := Bind(&trace.Trace{Code: code}, s)
+		x, err := New(s).Bind(&trace.Trace{Code: code})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestArithmetic(t *testing.T) {
 		if err := s.Begin(&in); err != nil {
 			t.Fatal(err)
 		}
-		got, err := NewExecutor(s).Run(x)
+		got, err := x.Run()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestBindRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, _ := machines(t, code)
-		_, err = Bind(&trace.Trace{Code: code}, s)
+		_, err = New(s).Bind(&trace.Trace{Code: code})
 		if want == "" {
 			if err != nil {
 				t.Errorf("%q: %v", text, err)

@@ -1,4 +1,4 @@
-package nic
+package exec
 
 import (
 	"encoding/binary"
@@ -7,24 +7,37 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/trace"
 )
 
-// Executor runs executables on one State.
-type Executor struct {
+// Engine is a nic.Engine in Go: it makes traces ready on one State and runs them.
+type Engine struct {
 	s *vm.State
 	r [16]uint64 // 11 registers; the rest keeps indexes in bounds
 }
 
-// NewExecutor returns an executor on s.
-func NewExecutor(s *vm.State) *Executor { return &Executor{s: s} }
+// New returns an engine on s.
+func New(s *vm.State) *Engine { return &Engine{s: s} }
 
-// Run executes a trace on the packet that has begun on the State and returns
+// Bind makes a trace ready to run. It refuses what is no straight-line code, with
+// the slot and the cause.
+func (e *Engine) Bind(t *trace.Trace) (nic.Code, error) {
+	x, err := e.bind(t)
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// Run executes the trace on the packet that has begun on the State and returns
 // r0. Its condition holds, so nothing can fault; memory is a slice all the
 // same, and a slip of ours becomes an error, never a stray write.
-func (e *Executor) Run(x *Executable) (r0 uint64, err error) {
+func (x *Executable) Run() (r0 uint64, err error) {
+	e := x.e
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("nic: trace executor: %v", p)
+			err = fmt.Errorf("trace executor: %v", p)
 		}
 	}()
 	s := e.s
@@ -127,7 +140,7 @@ func (e *Executor) Run(x *Executable) (r0 uint64, err error) {
 			r[0] = l.m.Lookup(m[k:k+l.size:k+l.size], s.CPU)
 		case opCall:
 			if f := x.calls[o.aux](s, (*[11]uint64)(r[:11])); f != nil {
-				return 0, fmt.Errorf("nic: trace executor: %w", f)
+				return 0, fmt.Errorf("trace executor: %w", f)
 			}
 		default:
 			a := r[d] + uint64(int64(o.off))
@@ -150,13 +163,13 @@ func (e *Executor) Run(x *Executable) (r0 uint64, err error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("nic: trace executor: ran past the end")
+	return 0, fmt.Errorf("trace executor: ran past the end")
 }
 
 // note tells the State of a store, which keeps it if it is to a map value.
-func (e *Executor) note(addr, n uint64) { e.s.Reach(addr, n, true) }
+func (e *Engine) note(addr, n uint64) { e.s.Reach(addr, n, true) }
 
-func (e *Executor) atomic(x *Executable, o *op) {
+func (e *Engine) atomic(x *Executable, o *op) {
 	s, r := e.s, &e.r
 	in := x.raw[o.aux]
 	n := int(o.size)

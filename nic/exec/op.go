@@ -1,4 +1,4 @@
-package nic
+package exec
 
 import (
 	"fmt"
@@ -86,12 +86,12 @@ type op struct {
 // Executable is a trace made ready to run on a State. It works on the trace
 // alone: no interpreter, no program.
 type Executable struct {
+	e     *Engine
 	ops   []op
 	raw   []ebpf.Insn     // of opALU and opAtomic
 	calls []vm.HelperFunc // of opCall
 	maps  []lookup        // of opLookup
 	track bool            // stores to map values are noted
-	Len   int             // instructions
 }
 
 // lookup is the map of an opLookup.
@@ -113,10 +113,10 @@ func plainMap(s *vm.State, v uint64) (lookup, bool) {
 	return lookup{s.Maps[i], uint64(s.Maps[i].Spec().KeySize)}, true
 }
 
-// Bind makes a trace executable on s. It refuses what is no straight-line
-// code, with the slot and the cause.
-func Bind(t *trace.Trace, s *vm.State) (*Executable, error) {
-	x := &Executable{ops: make([]op, 0, len(t.Code)), track: s.Opt.Track, Len: t.Len()}
+// bind is Bind, with what it made open to tests.
+func (e *Engine) bind(t *trace.Trace) (*Executable, error) {
+	s := e.s
+	x := &Executable{e: e, ops: make([]op, 0, len(t.Code)), track: s.Opt.Track}
 	ctx := ctxLoads(t.Code)
 	var r1 uint64 // what register 1 holds, if a lddw put it there
 	for i := 0; i < len(t.Code); i++ {

@@ -1,0 +1,54 @@
+package jit
+
+import (
+	"errors"
+	"maps"
+
+	"jitnic/host/vm"
+	"jitnic/trace"
+)
+
+// Counters count packets.
+type Counters struct {
+	Packets   uint64
+	Checked   uint64                  // compared with the oracle
+	Aborts    map[trace.Reason]uint64 // whose path can't be a trace, by reason
+	Short     uint64                  // refused: too short or too long, as the kernel refuses them
+	Faults    uint64                  // on which the program faulted
+	Recorded  uint64                  // whose run was recorded because its path wasn't known
+	Collision uint64                  // conditions that overlapped: a bug if ever above 0
+
+	named [5]uint64         // by verdict: XDP_ABORTED to XDP_REDIRECT
+	other map[uint32]uint64 // by any other verdict
+}
+
+// refused says whether no program ever saw the packet.
+func refused(err error) bool { return errors.Is(err, vm.ErrShort) || errors.Is(err, vm.ErrLong) }
+
+// count counts a packet by what became of it.
+func (c *Counters) count(out *vm.Output) {
+	c.Packets++
+	if refused(out.Err) {
+		c.Short++
+		return
+	}
+	if out.Err != nil {
+		c.Faults++
+	}
+	if v := out.Verdict; v < uint32(len(c.named)) { // without a map access
+		c.named[v]++
+	} else {
+		c.other[v]++
+	}
+}
+
+// Verdicts counts the packets by raw verdict.
+func (c *Counters) Verdicts() map[uint32]uint64 {
+	out := maps.Clone(c.other)
+	for v, n := range c.named {
+		if n > 0 {
+			out[uint32(v)] = n
+		}
+	}
+	return out
+}

@@ -1,0 +1,49 @@
+package jit
+
+import (
+	"fmt"
+
+	"jitnic/cache"
+	"jitnic/host/diff"
+	"jitnic/host/vm"
+	"jitnic/nic"
+)
+
+// oracle is the interpreter beside the device, on a state of its own.
+type oracle struct {
+	s     *vm.State
+	it    *vm.Interp
+	check *diff.Checker
+	want  vm.Output
+}
+
+// packet runs a packet and compares what became of it: nil where it is the same.
+func (o *oracle) packet(in *vm.Input, got *vm.Output) *diff.Difference {
+	o.it.Run(in, &o.want)
+	return o.check.Packet(&o.want, got)
+}
+
+// Mismatch is a packet on which the NIC model and the oracle differ: a bug of
+// jitnic.
+type Mismatch struct {
+	Packet  uint64
+	Data    []byte
+	Outcome cache.Outcome
+	Path    nic.Path
+	Diff    *diff.Difference
+}
+
+func (m *Mismatch) Error() string {
+	return fmt.Sprintf("packet %d: %v: path %d: differs from the interpreter: %v", m.Packet, m.Outcome, m.Path, m.Diff)
+}
+
+// CheckAll compares all maps with the oracle's; nil without Options.Check.
+func (r *Runtime) CheckAll() error {
+	if r.oracle == nil {
+		return nil
+	}
+	if d := r.oracle.check.All(); d != nil {
+		return &Mismatch{Packet: r.Packets, Diff: d, Path: nic.NoPath}
+	}
+	return nil
+}

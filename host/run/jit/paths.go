@@ -1,0 +1,166 @@
+package jit
+
+import (
+	"slices"
+
+	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/pathcond"
+	"jitnic/trace"
+)
+
+// PathInfo is what is known of one path.
+type PathInfo struct {
+	Path    *pathcond.Path
+	Trace   *trace.Trace // what is installed: optimised, if there is an optimiser
+	Before  int          // instructions before optimisation
+	Packets uint64
+	Misses  uint64
+	First   uint64 // packet number of its discovery
+	ready   bool   // Trace has been asked for
+	slots   uint32 // instructions and predicates
+	gone    bool   // its condition can never hold again
+}
+
+// DeadPath is a path that can't be a trace.
+type DeadPath struct {
+	Abort   *trace.Abort
+	Path    *pathcond.Path // nil: no longer in the tree
+	Packets uint64
+}
+
+// Paths gives what is known of each path, by number.
+func (r *Runtime) Paths() []*PathInfo { return r.info }
+
+// Dead gives the paths that can't be traces.
+func (r *Runtime) Dead() []*DeadPath { return r.dead }
+
+// Leaf tells what a leaf of the guard tree stands for: the number of a path
+// that has a trace, or of one that can't be one (dead).
+func Leaf(id int32) (number int, dead bool) {
+	if id >= nic.Untraceable {
+		return int(id - nic.Untraceable), true
+	}
+	return int(id), false
+}
+
+// learn makes a path of the run just recorded. dead is the number of the path
+// that can't be a trace which the packet matched, or -1.
+func (r *Runtime) learn(in *vm.Input, out *vm.Output, dead nic.Path) (nic.Path, *trace.Abort) {
+	p := r.compile(in, out)
+	if p.Abort != nil {
+		return nic.NoPath, r.bury(p, dead)
+	}
+	id := nic.Path(len(r.info))
+	var route uint64
+	replaces := false
+	if r.spec != nil {
+		if k, way, ok := r.spec.number(p); ok {
+			id, route, replaces = k, way, true
+		}
+	}
+	if err := r.Tree.Insert(p, id); err != nil {
+		p.Abort = &trace.Abort{Reason: trace.ReasonInternal, Program: r.Entry.Name, Detail: err.Error()}
+		r.noteOverlap(err, p)
+		r.Aborts[p.Abort.Reason]++
+		return nic.NoPath, p.Abort
+	}
+	info := &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet,
+		slots: uint32(p.Trace.Len() + len(p.Cond))}
+	if replaces {
+		old := r.info[id]
+		info.Packets, info.Misses, info.First = old.Packets, old.Misses, old.First
+		r.spec.take(id, route, old.Path)
+		r.info[id] = info
+	} else {
+		r.info = append(r.info, info)
+	}
+	if r.spec != nil {
+		r.spec.add(id, p)
+	}
+	return id, nil
+}
+
+// compile makes a path of the run just recorded; again where it turned out that
+// the program writes a map whose entries were folded.
+func (r *Runtime) compile(in *vm.Input, out *vm.Output) *pathcond.Path {
+	for {
+		p := r.Comp.Compile(&r.rec, len(in.Data), out.Err)
+		flipped := r.Comp.Flipped()
+		if len(flipped) == 0 || r.spec == nil {
+			return p
+		}
+		for _, m := range flipped {
+			if err := r.spec.written(m); err != nil {
+				p.Abort = &trace.Abort{Reason: trace.ReasonInternal, Program: r.Entry.Name, Detail: err.Error()}
+				return p
+			}
+		}
+	}
+}
+
+// bury keeps a path that can't be a trace, in the place of the dead one its
+// packet matched, and puts it under a penalty.
+func (r *Runtime) bury(p *pathcond.Path, dead nic.Path) *trace.Abort {
+	r.Aborts[p.Abort.Reason]++
+	if dead < 0 {
+		dead = nic.Path(len(r.dead))
+		r.dead = append(r.dead, &DeadPath{})
+	}
+	d := r.dead[dead]
+	d.Abort, d.Path = p.Abort, p
+	d.Packets++
+	r.blacklist.Fail(uint64(dead), r.Packets)
+	if err := r.Tree.Insert(p, nic.Untraceable+dead); err != nil {
+		r.noteOverlap(err, p)
+	}
+	return p.Abort
+}
+
+// overlap is the evidence of two conditions that hold together.
+type overlap struct {
+	err  error
+	cond []pathcond.Pred
+}
+
+// noteOverlap keeps the evidence of the first condition that overlaps another.
+func (r *Runtime) noteOverlap(err error, p *pathcond.Path) {
+	if r.Collision == 0 {
+		r.overlap = overlap{err, p.Cond}
+	}
+	r.Collision++
+}
+
+// drop takes paths out of the tree and the device. An error is a trace that
+// can't be bound, which an invalidation never asks for.
+func (r *Runtime) drop(paths []nic.Path, during bool) error {
+	for _, p := range paths {
+		i := r.info[p]
+		if i.gone {
+			continue
+		}
+		i.gone = true
+		for _, f := range r.onInvalidate {
+			f(p, during)
+		}
+		r.Tree.Remove(i.Path, p)
+		if err := r.NIC.Invalidate(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropDead takes the paths that can't be traces out of the tree where they
+// depend on such a version counter.
+func (r *Runtime) dropDead(of func(counter int) bool) {
+	for i, d := range r.dead {
+		if d.Path != nil && (slices.ContainsFunc(d.Path.Watched, of) || slices.ContainsFunc(d.Path.Plain, of)) {
+			r.Tree.Remove(d.Path, nic.Untraceable+nic.Path(i))
+			d.Path = nil
+		}
+	}
+}
+
+func (r *Runtime) ended(p nic.Path) bool            { return r.info[p].gone }
+func (r *Runtime) pathOf(p nic.Path) *pathcond.Path { return r.info[p].Path }

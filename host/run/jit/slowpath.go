@@ -1,0 +1,79 @@
+package jit
+
+import (
+	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/trace"
+)
+
+// slowPath is the host as the NIC sees it.
+type slowPath Runtime
+
+func (h *slowPath) Run(in *vm.Input, out *vm.Output, path nic.Path) (nic.Path, *trace.Abort) {
+	r := (*Runtime)(h)
+	if path >= 0 && path < nic.Untraceable {
+		r.run(in, out)
+		return path, nil
+	}
+	if r.S.Frags > 0 {
+		r.run(in, out)
+		r.Aborts[trace.ReasonFragments]++
+		return nic.NoPath, &trace.Abort{Reason: trace.ReasonFragments, Program: r.Entry.Name}
+	}
+	dead := path - nic.Untraceable
+	if dead >= 0 {
+		d := r.dead[dead]
+		if r.blacklist.Barred(uint64(dead), r.Packets) {
+			r.run(in, out)
+			d.Packets++
+			r.Aborts[d.Abort.Reason]++
+			return nic.NoPath, d.Abort
+		}
+		// The penalty is over: try it again as if it were new.
+		r.Tree.Remove(d.Path, path)
+	}
+	r.Comp.Before()
+	r.it.RunRecorded(in, out, &r.rec)
+	r.Recorded++
+	return r.learn(in, out, dead)
+}
+
+// Trace gives the code to install for a path.
+func (h *slowPath) Trace(path nic.Path) (*trace.Trace, error) { return (*Runtime)(h).Trace(path) }
+
+// Price is the entry's size in slots: the trace's instructions and one for
+// each predicate; a miss costs what the interpreter would execute.
+func (h *slowPath) Price(path nic.Path) (slots, cost uint32) { return (*Runtime)(h).Price(path) }
+
+// run interprets a packet whose path is known; recorded where each is.
+func (r *Runtime) run(in *vm.Input, out *vm.Output) {
+	if r.opt.Record {
+		r.it.RunRecorded(in, out, &r.rec)
+		return
+	}
+	r.it.Run(in, out)
+}
+
+// Trace is the code to install for a path, optimised the first time it is asked
+// for.
+func (r *Runtime) Trace(path nic.Path) (*trace.Trace, error) {
+	i := r.info[path]
+	if !i.ready {
+		i.ready = true
+		if r.opt.Optimise != nil {
+			t, err := r.opt.Optimise(i.Path, r.Comp)
+			if err != nil {
+				return nil, err
+			}
+			i.Trace = t
+		}
+	}
+	return i.Trace, nil
+}
+
+// Price is the size of a path's entry in slots and what a miss of it costs, in
+// interpreted instructions.
+func (r *Runtime) Price(path nic.Path) (slots, cost uint32) {
+	i := r.info[path]
+	return i.slots, uint32(i.Path.Trace.Raw)
+}
