@@ -64,10 +64,30 @@ var within = map[string][]string{
 	"jitnic/pathcond":      {"jitnic/pathcond/bv"},
 	"jitnic/pathcond/text": {"jitnic/pathcond/bv", "jitnic/pathcond"},
 	"jitnic/pathcond/tree": {"jitnic/pathcond/bv", "jitnic/pathcond"},
+
+	"jitnic/nic":                  {},
+	"jitnic/nic/profile":          {},
+	"jitnic/nic/workload":         {},
+	"jitnic/nic/exec":             {"jitnic/nic"},
+	"jitnic/nic/workload/consult": {"jitnic/nic/workload"},
+	"jitnic/nic/vliw":             {"jitnic/nic/profile"},
+	"jitnic/nic/match":            {"jitnic/nic/profile", "jitnic/nic/workload"},
+	"jitnic/nic/fit":              {"jitnic/nic/profile", "jitnic/nic/workload"},
+	"jitnic/nic/device":           {"jitnic/nic/profile"},
+	"jitnic/nic/device/load":      {"jitnic/nic/device", "jitnic/nic/profile"},
+	"jitnic/nic/price":            {"jitnic/nic/device", "jitnic/nic/match", "jitnic/nic/profile", "jitnic/nic/vliw", "jitnic/nic/workload"},
+	"jitnic/nic/designs":          {"jitnic/nic/device", "jitnic/nic/price", "jitnic/nic/profile", "jitnic/nic/workload"},
+	"jitnic/nic/feasibility": {"jitnic/nic/designs", "jitnic/nic/device", "jitnic/nic/device/load", "jitnic/nic/fit", "jitnic/nic/match",
+		"jitnic/nic/price", "jitnic/nic/profile", "jitnic/nic/vliw", "jitnic/nic/workload"},
+
+	"jitnic/host/run/jit":     {},
+	"jitnic/host/run/explore": {"jitnic/host/run/jit"},
+	"jitnic/host/run/observe": {"jitnic/host/run/jit"},
+	"jitnic/host/run/replay":  {"jitnic/host/run/jit", "jitnic/host/run/observe"},
 }
 
 // ordered are the rooms within holds the order of.
-var ordered = []string{"jitnic/pathcond"}
+var ordered = []string{"jitnic/pathcond", "jitnic/nic", "jitnic/host/run"}
 
 // unpack hands out bytes and knows nothing of what they mean, so captures and
 // request streams may both use it.
