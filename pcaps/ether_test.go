@@ -141,6 +141,7 @@ func TestFCS(t *testing.T) {
 	}{
 		{"pcap without", classic(0, 64), 64, 64},
 		{"pcap, f bits", classic(2<<28|1<<26, 64), 60, 60},
+		{"pcap, in octets", classic(4<<28|1<<26, 64), 60, 60},
 		{"pcap, length without f", classic(2<<28, 64), 64, 64},
 		{"pcap, cut inside it", classic(2<<28|1<<26, 62), 60, 60},
 		{"pcap, cut before it", classic(2<<28|1<<26, 50), 50, 60},

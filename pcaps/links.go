@@ -50,6 +50,8 @@ func (c *Counters) add(o *Counters) {
 	c.Filtered += o.Filtered
 	c.Checked += o.Checked
 	c.Untagged += o.Untagged
+	c.Oversized += o.Oversized
+	c.Largest = max(c.Largest, o.Largest)
 	c.Skipped = merge(c.Skipped, o.Skipped)
 	c.Framed = merge(c.Framed, o.Framed)
 }

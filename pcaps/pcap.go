@@ -60,11 +60,15 @@ func newPcap(w *window, magic uint32, swap bool) (*pcapDecoder, error) {
 		return nil, fmt.Errorf("pcap version %d.%d: only 2.x is known", major, d.minor)
 	}
 	// The upper 6 bits tell of a frame check sequence (draft section 4): four
-	// its length in units of 16 bits, valid if the f bit below them is set.
+	// its length in units of 16 bits, valid if the f bit below them is set. Some
+	// writers put octets there; no Ethernet frame ends in 8 octets of it, so 4
+	// are octets.
 	word := d.u32(b[20:])
 	d.link = word & 0x03ffffff
 	if word&0x04000000 != 0 {
-		d.fcs = word >> 28 * 2
+		if d.fcs = word >> 28 * 2; d.fcs == 8 {
+			d.fcs = 4
+		}
 	}
 	w.advance(24)
 	return d, nil

@@ -164,7 +164,7 @@ func TestPcapAnnotated(t *testing.T) {
 	if d := cmp.Diff(want, pkts); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(Counters{Packets: 2, Bytes: 20, Truncated: 1}, c); d != "" {
+	if d := cmp.Diff(Counters{Packets: 2, Bytes: 20, Truncated: 1, Largest: 18}, c); d != "" {
 		t.Error(d)
 	}
 }
@@ -255,7 +255,7 @@ func TestPcapng(t *testing.T) {
 	if d := cmp.Diff(ngWant, pkts); d != "" {
 		t.Error(d)
 	}
-	want := Counters{Packets: 7, Bytes: 12, Truncated: 3, Skipped: map[string]uint64{"LINUX_SLL2, cut inside its header": 1, "LINKTYPE_257": 1}}
+	want := Counters{Packets: 7, Bytes: 12, Truncated: 3, Largest: 3, Skipped: map[string]uint64{"LINUX_SLL2, cut inside its header": 1, "LINKTYPE_257": 1}}
 	if d := cmp.Diff(want, c); d != "" {
 		t.Error(d)
 	}

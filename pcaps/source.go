@@ -101,6 +101,11 @@ const (
 	LinkSkip     = "skip"
 )
 
+// Linear is the longest packet that an XDP program finds in one piece: a page
+// of 4 KiB without headroom (256) and skb_shared_info (320). Larger ones are
+// jumbo frames, or what a host's offloads put together before the capture.
+const Linear = 3520
+
 // Counters tell what became of the packets read so far. Each packet is in
 // exactly one of Packets, Filtered and a value of Skipped.
 type Counters struct {
@@ -113,6 +118,8 @@ type Counters struct {
 	Framed    map[string]uint64 // delivered behind an Ethernet header that was put in front, by link type; nil if none
 	Checked   uint64            // delivered without the frame check sequence that was captured
 	Untagged  uint64            // delivered without their outer VLAN tag
+	Oversized uint64            // delivered, and longer than Linear
+	Largest   int               // bytes of the longest
 }
 
 // A Capture is one of the files of a Source, with what was read of it.
@@ -349,6 +356,10 @@ func (s *Source) count(f *frame, pkt *Packet) {
 			pkt.Data = s.fill
 		}
 	}
+	if len(pkt.Data) > Linear {
+		c.Oversized++
+	}
+	c.Largest = max(c.Largest, len(pkt.Data))
 	c.Packets++
 	c.Bytes += uint64(len(pkt.Data))
 }

@@ -46,7 +46,7 @@ func TestWiresharkFormats(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", filepath.Base(path), err)
 		}
-		c.Bytes = got.Bytes
+		c.Bytes, c.Largest = got.Bytes, got.Largest
 		if d := cmp.Diff(c, got); d != "" {
 			t.Errorf("%s: %s", filepath.Base(path), d)
 		}

@@ -49,7 +49,7 @@ func (s *sample) prepare(st *vm.State) error {
 }
 
 // samples loads the sample programs with their maps, and looks for paths.
-func samples(paths int, seed uint64) ([]*sample, error) {
+func samples(ctx context.Context, paths int, seed uint64) ([]*sample, error) {
 	g, err := gen.New(gen.Spec{Seed: seed, Packets: 256, Flows: 5000, Replies: 0.45, IPv6: 0.3, VLAN: 0.15, QinQ: 0.05, UDP: 0.3, ICMP: 0.03})
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func samples(paths int, seed uint64) ([]*sample, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.packets, err = explore.Packets(r, seeds, paths, pathTries, seed)
+		s.packets, err = explore.Packets(ctx, r, seeds, paths, pathTries, seed)
 		r.Close()
 		if err != nil {
 			return nil, err
@@ -99,7 +99,7 @@ func samples(paths int, seed uint64) ([]*sample, error) {
 // quartile of a path's times counts, and the line through them by the number of
 // executed instructions gives a base and a share for each instruction.
 func compiles(b *bench) error {
-	all, err := samples(pathsWanted, b.opt.Seed)
+	all, err := samples(b.ctx, pathsWanted, b.opt.Seed)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func optimises(b *bench) error {
 	if b.opt.Optimise == nil {
 		return nil
 	}
-	all, err := samples(max(1, b.opt.OptimisePaths), b.opt.Seed)
+	all, err := samples(b.ctx, max(1, b.opt.OptimisePaths), b.opt.Seed)
 	if err != nil {
 		return err
 	}

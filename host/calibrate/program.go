@@ -16,7 +16,7 @@ import (
 // helpers, calls and atomics as measured by themselves. It is how far a model
 // that adds up such figures, as nic/device does, can be trusted on this machine.
 func wholePrograms(b *bench) error {
-	all, err := samples(16, b.opt.Seed)
+	all, err := samples(b.ctx, 16, b.opt.Seed)
 	if err != nil {
 		return err
 	}

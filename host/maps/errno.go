@@ -23,6 +23,7 @@ const (
 	EINVAL           = Errno(unix.EINVAL)
 	ENOSPC           = Errno(unix.ENOSPC)
 	EOVERFLOW        = Errno(unix.EOVERFLOW)
+	ENODATA          = Errno(unix.ENODATA)
 	EOPNOTSUPP       = Errno(unix.EOPNOTSUPP)
 	ENOTSUPP   Errno = 524 // include/linux/errno.h: not for user space, yet seen there
 )

@@ -1,6 +1,10 @@
 package vm
 
-import "jitnic/host/maps"
+import (
+	"encoding/binary"
+
+	"jitnic/host/maps"
+)
 
 // kfunc is a kernel function that programs call by name.
 type kfunc struct {
@@ -25,10 +29,11 @@ var kfuncs = []kfunc{
 	{"bpf_preempt_enable", nothing},
 	{"bpf_local_irq_save", nothing},
 	{"bpf_local_irq_restore", nothing},
-	// Metadata of the receiving device: BPF_PROG_TEST_RUN has none to offer.
+	// Metadata of the receiving device: BPF_PROG_TEST_RUN has none to offer, and
+	// a capture only the VLAN tag, where it was told to take it off.
 	{"bpf_xdp_metadata_rx_timestamp", noMetadata},
 	{"bpf_xdp_metadata_rx_hash", noMetadata},
-	{"bpf_xdp_metadata_rx_vlan_tag", noMetadata},
+	{"bpf_xdp_metadata_rx_vlan_tag", rxVLANTag},
 }
 
 // kfuncIndex is the place of a name in the list, or -1.
@@ -39,6 +44,41 @@ func kfuncIndex(name string) int32 {
 		}
 	}
 	return -1
+}
+
+// Tag is what a device tells of VLAN tags beside a packet.
+type Tag struct {
+	Offload bool   // the device takes them off; else the kfunc has no answer
+	Proto   uint16 // EtherType of the tag that was; 0: the packet had none
+	TCI     uint16
+}
+
+// rxVLANTag is bpf_xdp_metadata_rx_vlan_tag(ctx, vlan_proto, vlan_tci): the
+// protocol in network and the tag in host byte order, -ENODATA for a packet
+// without (Linux net/core/xdp.c).
+func rxVLANTag(s *State, r *[11]uint64) *Fault {
+	if !s.tag.Offload {
+		return noMetadata(s, r)
+	}
+	if f := s.ctxArg(r[1]); f != nil {
+		return f
+	}
+	proto, f := s.bytes(r[2], 2, true)
+	if f != nil {
+		return f
+	}
+	tci, f := s.bytes(r[3], 2, true)
+	if f != nil {
+		return f
+	}
+	if s.tag.Proto == 0 {
+		r[0] = negErrno(maps.ENODATA)
+		return nil
+	}
+	binary.BigEndian.PutUint16(proto, s.tag.Proto)
+	binary.LittleEndian.PutUint16(tci, s.tag.TCI)
+	r[0] = 0
+	return nil
 }
 
 func noMetadata(s *State, r *[11]uint64) *Fault {

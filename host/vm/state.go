@@ -100,6 +100,7 @@ type State struct {
 	If, Rx uint32
 	Packet uint64
 	Draws  uint64 // random draws so far
+	tag    Tag
 
 	Redirect Redirect // what bpf_redirect and bpf_redirect_map left
 	Depth    int      // frames in use, less one
@@ -128,6 +129,8 @@ type Input struct {
 	IfIndex uint32
 	RxQueue uint32
 	Packet  uint64 // packet number: the n-th random draw depends on Seed, Packet and n alone
+	Tag     Tag    // VLAN tag that the device took off, for bpf_xdp_metadata_rx_vlan_tag
+	Added   uint8  // bytes of Data that never were on the wire; for models of time only
 }
 
 // Output is what became of a packet.
@@ -300,6 +303,7 @@ func (s *State) load(in *Input) {
 	s.DataEnd = data + n
 
 	s.TimeNS, s.CPU, s.If, s.Rx, s.Packet = in.TimeNS, in.CPU, in.IfIndex, in.RxQueue, in.Packet
+	s.tag = in.Tag
 	s.Draws = 0
 	s.Redirect = Redirect{}
 	s.Depth, s.frame = 0, s.Stack

@@ -58,7 +58,7 @@ func LineRate(in *Input, n *profile.NIC) uint64 {
 	}
 	bytes := uint64(len(in.Packets)) * n.LinkOverhead
 	for i := range in.Packets {
-		bytes += uint64(in.Packets[i].Len)
+		bytes += uint64(in.Packets[i].onWire())
 	}
 	if bytes == 0 {
 		return 0

@@ -22,12 +22,16 @@ type Packet struct {
 	First  uint32 // Accesses[First : First+N]
 	N      uint16
 	Queue  uint16 // receive queue by RSS; the host core is Queue mod cores
-	Len    uint16 // bytes in
+	Len    uint16 // bytes in, Added among them
 	OutLen uint16 // bytes out
 	Fate   Fate
+	Added  uint8  // bytes of Len that take no time on the wire
 	Host   uint32 // ps of a host core if the packet is run there, local map accesses included
 	Miss   uint32 // cycles of the matcher where no installed condition holds for it
 }
+
+// onWire is how many bytes of the packet came over the link.
+func (p *Packet) onWire() uint16 { return p.Len - uint16(p.Added) }
 
 // Fate is where a packet goes after its verdict.
 type Fate uint8

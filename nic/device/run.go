@@ -61,7 +61,7 @@ func (m *model) arrive(t int64) {
 		m.round++
 	}
 	if m.seq < m.count {
-		m.arriving = m.src.next(false, int(m.pkt), m.round, m.wire[m.in.Packets[m.pkt].Len])
+		m.arriving = m.src.next(false, int(m.pkt), m.round, m.wire[m.in.Packets[m.pkt].onWire()])
 		m.next[evArrive] = m.arriving
 	} else {
 		m.next[evArrive] = never

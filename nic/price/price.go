@@ -81,7 +81,7 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 			}
 		}
 		*d = device.Packet{Path: q.Path, Flow: q.Flow, First: uint32(first), N: uint16(len(out.In.Accesses) - first), Queue: q.Queue, Len: q.Len, OutLen: q.OutLen,
-			Fate: fates[q.Fate], Miss: p.Match.Miss, Host: sat(host[q.Shape] + uint64(q.Len)*h.Byte + Verdict(q.Fate, h))}
+			Fate: fates[q.Fate], Added: q.Added, Miss: p.Match.Miss, Host: sat(host[q.Shape] + uint64(q.Len)*h.Byte + Verdict(q.Fate, h))}
 		if q.Path == workload.None {
 			continue
 		}

@@ -52,6 +52,7 @@ type Packet struct {
 	OutLen uint16 // out
 	Queue  uint16 // receive queue by RSS over the workload's queues
 	Fate   Fate
+	Added  uint8 // bytes of Len that never were on the wire: an Ethernet header put in front
 }
 
 // Fate is where a packet goes after the verdict.

@@ -74,7 +74,7 @@ func (a *searched) packets(ctx context.Context, base gen.Spec) ([][]byte, error)
 			seeds = append(seeds, append([]byte(nil), pkt.Data...))
 		}
 	}
-	return explore.Packets(r, seeds, int(a.paths), a.budget, base.Seed)
+	return explore.Packets(ctx, r, seeds, int(a.paths), a.budget, base.Seed)
 }
 
 // write writes the traffic with the attack mixed in: the found packets one

@@ -79,13 +79,6 @@ type Check struct {
 	Mismatches uint64 `json:"mismatches"`
 }
 
-// Capture counts what the reader did with the files.
-type Capture struct {
-	Truncated uint64            `json:"truncated"`
-	Filtered  uint64            `json:"filtered"`
-	Skipped   map[string]uint64 `json:"skipped,omitempty"`
-}
-
 // Command is `jitnic replay`.
 func Command() *cobra.Command {
 	var in replay.Input
@@ -217,8 +210,7 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 			break
 		}
 	}
-	k := s.Source.Counters()
-	r.Capture = Capture{Truncated: k.Truncated, Filtered: k.Filtered, Skipped: k.Skipped}
+	r.Capture = newCapture(s.Source)
 	l := &r.Traces.Length
 	if n := float64(len(rt.Paths())); n > 0 {
 		for _, p := range rt.Paths() { // whole numbers, so the sums are exact
@@ -265,6 +257,7 @@ func (r *Report) records() report.Records {
 func (r *Report) facts() (f report.Facts) {
 	f.Addf("program", "%s (%s)", r.Program, r.Entry)
 	f.Add("captures", strings.Join(r.Captures, ", "))
+	f.Notes(r.Capture.notes)
 	size := fmt.Sprintf("%d entries", r.Entries)
 	if r.Slots > 0 {
 		size = fmt.Sprintf("%d slots", r.Slots)
@@ -327,20 +320,6 @@ func (r *Report) facts() (f report.Facts) {
 		if r.FirstFault != "" {
 			f.Add("  first", r.FirstFault)
 		}
-	}
-	if r.Capture.Truncated > 0 {
-		f.Add("truncated", report.Count(r.Capture.Truncated), "", "captured shorter than they were on the wire")
-	}
-	if r.Capture.Filtered > 0 {
-		f.Add("filtered", report.Count(r.Capture.Filtered))
-	}
-	links := make([]string, 0, len(r.Capture.Skipped))
-	for n := range r.Capture.Skipped {
-		links = append(links, n)
-	}
-	sort.Strings(links)
-	for _, n := range links {
-		f.Add("skipped", report.Count(r.Capture.Skipped[n]), "", "link type "+n)
 	}
 	if r.Check != nil {
 		f.Addf("check", "%s packets compared with the interpreter, %d mismatches", report.Count(r.Check.Packets), r.Check.Mismatches)

@@ -2,8 +2,10 @@ package session
 
 import (
 	"fmt"
+	"runtime"
 
 	"jitnic/host/run/replay"
+	"jitnic/pcaps"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,10 +22,14 @@ func InputFlags(in *replay.Input, c *cobra.Command) {
 	f.StringVarP(&in.Program, "program", "p", "", "XDP program: clang object `FILE`, or sample:NAME (see jitnic samples)")
 	f.StringVar(&in.Entry, "entry", "", "`NAME` of the program in the object; default: its only XDP program")
 	f.StringVar(&in.BTF, "btf", "", "kernel types for CO-RE relocations: `FILE`; default: the running kernel's")
-	f.StringArrayVarP(&in.Captures, "capture", "c", nil, "capture `FILE`: pcap or pcapng, .gz and .zst too; glob, - for stdin, sample:NAME; may be repeated")
+	f.StringArrayVarP(&in.Captures, "capture", "c", nil, "capture `FILE`: pcap or pcapng, packed or not; glob, - for stdin, sample:NAME; may be repeated")
 	f.StringVar(&in.Filter, "filter", "", "only packets that match `EXPR` (tcpdump's words)")
 	f.Uint64Var(&in.Limit, "limit", 0, "stop after `N` packets; 0: all")
 	f.IntVar(&in.Loop, "loop", 1, "read the captures `N` times")
+	f.StringVar(&in.LinkType, "linktype", pcaps.LinkEthernet, "packets without an Ethernet header: `HOW`: ethernet puts one in front, skip leaves them out")
+	f.BoolVar(&in.PadCut, "pad-cut", false, "fill packets that the capture cut up to their length on the wire with zeros")
+	f.BoolVar(&in.Strip, "strip-vlan", false, "take the outer VLAN tag off, as a NIC with rxvlan does, and tell it as XDP metadata")
+	f.IntVar(&in.Jobs, "jobs", runtime.GOMAXPROCS(0), "threads: with 2 or more, captures are read and unpacked beside the run; no result depends on `N`")
 	f.StringVar(&in.Maps, "maps", "", "map contents and timed updates: JSON `FILE`; default: none, or the sample's own")
 	f.StringVar(&in.FIB, "fib", "", "routing table for bpf_fib_lookup: `FILE`; default: empty")
 	f.IntVar(&in.Queues, "queues", 1, "receive queues, one CPU each; flows are spread by RSS (Toeplitz)")
@@ -81,6 +87,8 @@ func checkInput(in *replay.Input) error {
 	switch {
 	case in.Queues < 1:
 		return fmt.Errorf("--queues %d: want 1 to %d", in.Queues, replay.MaxQueues)
+	case in.Jobs < 1:
+		return fmt.Errorf("--jobs %d: want 1 or more", in.Jobs)
 	case in.Loop < 1:
 		return fmt.Errorf("--loop %d: want 1 or more", in.Loop)
 	}

@@ -32,6 +32,8 @@ type Report struct {
 	Seed     uint64   `json:"seed"`
 	*verify.Report
 	Partial bool `json:"partial,omitempty"`
+
+	notes []pcaps.Note // of the captures
 }
 
 // Command is `jitnic verify`.
@@ -95,7 +97,7 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 	if err := kernel.Available(); err != nil {
 		return nil, err
 	}
-	src, err := pcaps.Open(ctx, pcaps.Options{Paths: in.Captures, Limit: in.Limit, Loop: in.Loop, Filter: in.Filter})
+	src, err := in.Source(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -131,10 +133,11 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 		if pkt.Index == 0 {
 			first = pkt.KTimeNS
 		}
-		*v = vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
+		*v = in.Packet(&pkt)
+		v.Tag = vm.Tag{} // BPF_PROG_TEST_RUN has no metadata
 		return nil
 	})
-	r.Captures = src.Files()
+	r.Captures, r.notes = src.Files(), src.Notes()
 	if err != nil && (r.Report == nil || r.Packets == 0) {
 		return nil, err
 	}
@@ -148,6 +151,7 @@ func (r *Report) document() *report.Document {
 	for _, c := range r.Captures {
 		f.Add("capture", c)
 	}
+	f.Notes(r.notes)
 	f.Add("seed", r.Seed)
 	f.Add("packets", report.Count(r.Packets))
 	f.Add("compared", report.Count(r.Compared), report.Share(r.Compared, r.Packets))

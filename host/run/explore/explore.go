@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"context"
 	"math/rand/v2"
 
 	"jitnic/cache"
@@ -16,9 +17,10 @@ import (
 // constants the predicate compares with, their neighbours and single bits; the
 // guard tree tells at once whether the changed packet's path is known. It
 // starts from seeds and ends after want paths or budget tries, whichever comes
-// first. The same arguments give the same packets.
-func Packets(r *jit.Runtime, seeds [][]byte, want, budget int, seed uint64) ([][]byte, error) {
-	x := &explorer{r: r, want: want, budget: budget, rng: rand.New(rand.NewPCG(seed, 0x657870)), seen: map[int32]bool{}}
+// first; where ctx does, it returns its error. The same arguments give the same
+// packets.
+func Packets(ctx context.Context, r *jit.Runtime, seeds [][]byte, want, budget int, seed uint64) ([][]byte, error) {
+	x := &explorer{ctx: ctx, r: r, want: want, budget: budget, rng: rand.New(rand.NewPCG(seed, 0x657870)), seen: map[int32]bool{}}
 	for _, p := range seeds {
 		if err := x.try(p); err != nil {
 			return x.found, err
@@ -41,6 +43,7 @@ func Packets(r *jit.Runtime, seeds [][]byte, want, budget int, seed uint64) ([][
 }
 
 type explorer struct {
+	ctx    context.Context
 	r      *jit.Runtime
 	want   int
 	budget int
@@ -61,7 +64,11 @@ func (x *explorer) done() bool { return len(x.found) >= x.want || x.tries >= x.b
 
 // try runs a packet and keeps it if its path is new.
 func (x *explorer) try(p []byte) error {
-	x.tries++
+	if x.tries++; x.tries&0xff == 0 {
+		if err := x.ctx.Err(); err != nil {
+			return err
+		}
+	}
 	in := vm.Input{Data: p, TimeNS: uint64(x.tries) * 1000, IfIndex: 1, Packet: uint64(x.tries)}
 	res, err := x.r.Process(&in, &x.out)
 	if err != nil {

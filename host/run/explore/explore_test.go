@@ -1,6 +1,8 @@
 package explore
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"jitnic/host/hosttest"
@@ -20,7 +22,7 @@ func TestExplore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := Packets(r, [][]byte{seed}, 60, 200_000, 1)
+		found, err := Packets(context.Background(), r, [][]byte{seed}, 60, 200_000, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,5 +40,20 @@ func TestExplore(t *testing.T) {
 				t.Fatalf("packet %d differs in the second search", i)
 			}
 		}
+	}
+}
+
+// TestInterrupted: the search ends when its context does, whatever its budget.
+func TestInterrupted(t *testing.T) {
+	p := hosttest.Sample(t, "firewall")
+	r, err := jit.New(p.Obj, p.Entry, Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Packets(ctx, r, [][]byte{make([]byte, 64)}, 1<<30, 1<<30, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the context's", err)
 	}
 }

@@ -90,7 +90,7 @@ func (o *Observer) Packet(in *vm.Input, out *vm.Output, res nic.Result) {
 		t = max(t, w.Time[n-1]) // captures of several ports may step back
 	}
 	p := workload.Packet{Path: res.Path, Abort: workload.None, First: uint32(len(w.Accesses)),
-		Len: clip(len(in.Data)), OutLen: clip(len(out.Data)), Fate: fate(out)}
+		Len: clip(len(in.Data)), OutLen: clip(len(out.Data)), Fate: fate(out), Added: uint8(min(int(in.Added), len(in.Data)))}
 	if o.queues > 1 {
 		p.Queue = uint16(rss.Queue(in.Data, o.queues))
 	}

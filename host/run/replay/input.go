@@ -1,9 +1,12 @@
 package replay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"jitnic/host/vm"
+	"jitnic/pcaps"
 	"jitnic/pcaps/rss"
 )
 
@@ -16,6 +19,10 @@ type Input struct {
 	Filter   string   // only packets that match; "": all
 	Limit    uint64   // packets; 0: all
 	Loop     int      // how often the captures are read; 0: once
+	LinkType string   // of packets without an Ethernet header: "" and pcaps.LinkEthernet put one in front, pcaps.LinkSkip leaves them out
+	PadCut   bool     // cut packets are filled up to their length on the wire with zeros
+	Strip    bool     // the outer VLAN tag is taken off, as a NIC does, and told as XDP metadata
+	Jobs     int      // above 1: captures are read and unpacked beside the run; no result depends on it
 	Maps     string   // map file; "": a sample's own
 	FIB      string   // routing table; "": empty
 	Queues   int      // receive queues, a CPU each, over which RSS spreads flows; 0: 1
@@ -35,6 +42,23 @@ type Cache struct {
 	HotThreshold uint32 // a path is installed when it misses for the how manieth time; 0: the first
 	InstallDelay uint64 // packets an install takes
 	Specialise   bool
+}
+
+// Source opens the captures as the settings say.
+func (in *Input) Source(ctx context.Context) (*pcaps.Source, error) {
+	return pcaps.Open(ctx, pcaps.Options{Paths: in.Captures, Limit: in.Limit, Loop: in.Loop, Filter: in.Filter,
+		LinkType: in.LinkType, PadCut: in.PadCut, StripVLAN: in.Strip, Jobs: in.Jobs})
+}
+
+// Packet makes the program's input of a packet of the captures.
+func (in *Input) Packet(pkt *pcaps.Packet) vm.Input {
+	v := vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index, Added: uint8(pkt.Added),
+		Tag: vm.Tag{Offload: in.Strip, Proto: pkt.Tag.Proto, TCI: pkt.Tag.TCI}}
+	if in.Queues > 1 {
+		v.CPU = rss.Queue(pkt.Data, in.Queues)
+		v.RxQueue = uint32(v.CPU)
+	}
+	return v
 }
 
 // A SettingError is a setting with a value it can't have.
@@ -72,6 +96,8 @@ func (in *Input) check() error {
 		return setting("capture", "", errors.New("name a capture file, or sample:NAME"))
 	case in.Queues < 0 || in.Queues > MaxQueues:
 		return setting("queues", in.Queues, fmt.Errorf("want 1 to %d", MaxQueues))
+	case in.LinkType != "" && in.LinkType != pcaps.LinkEthernet && in.LinkType != pcaps.LinkSkip:
+		return setting("linktype", in.LinkType, fmt.Errorf("neither %s nor %s", pcaps.LinkEthernet, pcaps.LinkSkip))
 	case in.Loop < 0:
 		return setting("loop", in.Loop, errors.New("want 1 or more"))
 	}

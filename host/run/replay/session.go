@@ -17,7 +17,6 @@ import (
 	"jitnic/host/vm"
 	"jitnic/nic"
 	"jitnic/pcaps"
-	"jitnic/pcaps/rss"
 	"jitnic/superopt/format"
 )
 
@@ -132,7 +131,7 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	if change != nil {
 		change(&o)
 	}
-	if s.Source, err = pcaps.Open(ctx, pcaps.Options{Paths: in.Captures, Limit: in.Limit, Loop: in.Loop, Filter: in.Filter}); err != nil {
+	if s.Source, err = in.Source(ctx); err != nil {
 		return nil, err
 	}
 	if s.Runtime, err = jit.New(obj, entry, o); err != nil {
@@ -196,11 +195,7 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 				}
 			}
 		}
-		in = vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index}
-		if s.In.Queues > 1 {
-			in.CPU = rss.Queue(pkt.Data, s.In.Queues)
-			in.RxQueue = uint32(in.CPU)
-		}
+		in = s.In.Packet(&pkt)
 		res, err := s.Runtime.Process(&in, &out)
 		if err != nil {
 			return err
