@@ -1001,7 +1001,7 @@ func branch(in *Inst, f *facts, taken bool) {
 		}
 	}
 	if !taken {
-		op = negated[op]
+		op = negated(op)
 		if op == 0 {
 			return
 		}
@@ -1063,7 +1063,7 @@ func branch(in *Inst, f *facts, taken bool) {
 			f.ok = false
 			return
 		}
-	case jmpNotSet:
+	case JmpNotSet:
 		if sv.isConst() {
 			if d.known&sv.known&^d.unknown != 0 {
 				f.ok = false
@@ -1092,10 +1092,10 @@ func packetCheck(in *Inst, f *facts, taken bool) {
 	p := f.r[in.Dst]
 	if p.kind == kPktEnd {
 		p = f.r[in.Src]
-		op = swapped[op]
+		op = swapped(op)
 	}
 	if !taken {
-		op = negated[op]
+		op = negated(op)
 	}
 	n := p.off
 	switch op {
@@ -1123,13 +1123,4 @@ func packetCheck(in *Inst, f *facts, taken bool) {
 		}
 		f.r[r].rng = max(f.r[r].rng, n)
 	}
-}
-
-// jmpNotSet is the other side of JSET, no opcode of its own.
-const jmpNotSet = uint8(0xff)
-
-var negated = map[uint8]uint8{
-	ebpf.JmpEQ: ebpf.JmpNE, ebpf.JmpNE: ebpf.JmpEQ, ebpf.JmpGT: ebpf.JmpLE, ebpf.JmpLE: ebpf.JmpGT, ebpf.JmpGE: ebpf.JmpLT,
-	ebpf.JmpLT: ebpf.JmpGE, ebpf.JmpSGT: ebpf.JmpSLE, ebpf.JmpSLE: ebpf.JmpSGT, ebpf.JmpSGE: ebpf.JmpSLT, ebpf.JmpSLT: ebpf.JmpSGE,
-	ebpf.JmpSET: jmpNotSet,
 }

@@ -6,9 +6,9 @@ import "testing"
 // with a register whose upper bytes are zeros. Where they may be anything, or
 // the branch not taken reads the bytes, it stays.
 func TestStoreCover(t *testing.T) {
-	needZ3(t)
+	NeedZ3(t)
 	p := func(load, back int) *Prog {
-		return rows(t, KindTracing,
+		return Rows(t, KindTracing,
 			[5]int{0x7a, 0, 10, -8, 0}, // *(u64 *)(r10 -8) = 0
 			[5]int{load, 1, 2, 8, 0},   // r2 = *(load *)(r1 +8)
 			[5]int{0xb7, 0, 0, 0, 0},   // r0 = 0
@@ -33,7 +33,7 @@ func TestStoreCover(t *testing.T) {
 		if c.back == 0xb7 {
 			q.Insts[6].Src, q.Insts[6].Off = 0, 0
 		}
-		o := testOptimizer(t, q)
+		o := Open(t, q)
 		if got := passStoreCover(o); got != c.taken {
 			t.Errorf("%s: taken %t:\n%s", c.name, got, o.p)
 		}

@@ -3,8 +3,6 @@ package superopt
 import (
 	"fmt"
 	"strings"
-
-	"jitnic/host/ebpf"
 )
 
 // Diff prints what became of each instruction: "-" gone, "+" new or changed,
@@ -60,37 +58,4 @@ func Diff(old, new *Prog) string {
 	}
 	added(len(new.Insts))
 	return b.String()
-}
-
-// Pad brings the program to n slots with jumps to the next instruction, put
-// before the last one.
-func (p *Prog) Pad(n int) {
-	for p.Slots() < n {
-		last := len(p.Insts) - 1
-		p.Insts = append(p.Insts, p.Insts[last])
-		p.Insts[last] = Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: int32(last + 1), Slot: -1}
-	}
-}
-
-// SlotsFrom gives the program in kernel slots, and for each the slot of the
-// input it stands for, -1 an invented one.
-func (p *Prog) SlotsFrom() ([]ebpf.Insn, []int, error) {
-	slots, at, err := p.slots()
-	if err != nil {
-		return nil, nil, err
-	}
-	from := make([]int, len(slots))
-	seen := map[int32]bool{}
-	for i := range p.Insts {
-		for k := at[i]; k < at[i+1]; k++ {
-			from[k] = -1
-			if s := p.Insts[i].Slot; s >= 0 && !seen[s] {
-				from[k] = int(s + k - at[i])
-			}
-		}
-		if at[i+1] > at[i] && p.Insts[i].Slot >= 0 {
-			seen[p.Insts[i].Slot] = true
-		}
-	}
-	return slots, from, nil
 }

@@ -2,7 +2,6 @@ package superopt
 
 import (
 	"jitnic/host/ebpf"
-	"jitnic/superopt/z3"
 )
 
 // enumerate tries every sequence of one, then of two instructions in place of
@@ -35,7 +34,7 @@ func (o *optimizer) enumerate() {
 			}
 		}
 		if again {
-			o.passes()
+			runPasses(o)
 		}
 	}
 }
@@ -89,7 +88,7 @@ func (o *optimizer) synthesise(w *window) bool {
 	base := fast(w.code)
 	code := make([]Inst, len(w.code))
 	for i := range code {
-		code[i] = nop()
+		code[i] = emptyInst()
 	}
 	proofs := 0
 	check := func() bool {
@@ -117,17 +116,17 @@ func (o *optimizer) synthesise(w *window) bool {
 		st := o.stats.pass("enumerate")
 		st.Proposed++
 		switch v := v.(type) {
-		case z3.Proved:
+		case Proved:
 			if o.unsafe(q) != "" {
 				return false
 			}
 			st.Accepted++
 			st.Better++
-			o.learn(w.s, code)
+			learn(o.opt.Store, o.p, o.a, w.s, code)
 			o.p = q
 			o.refresh()
 			return true
-		case z3.Refuted:
+		case Refuted:
 			w.learn(v, uint64(proofs), code)
 		}
 		return false
@@ -147,7 +146,7 @@ func (o *optimizer) synthesise(w *window) bool {
 	for i := range all {
 		code[0] = all[i]
 		// A first instruction that breaks off in every test is no beginning.
-		code[1] = nop()
+		code[1] = emptyInst()
 		if w.x.score(code, w.tests[0], w, errPop) == badRun {
 			continue
 		}

@@ -14,7 +14,6 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/pathcond/bv"
-	"jitnic/superopt/z3"
 
 	cebpf "github.com/cilium/ebpf"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -27,7 +26,7 @@ var update = flag.Bool("update", false, "write the goldens' verdicts anew")
 // (a path's condition), "without" is the verdict on the right rewrite where it
 // is not.
 func TestGoldens(t *testing.T) {
-	needZ3(t)
+	NeedZ3(t)
 	files, err := filepath.Glob("testdata/goldens/*.txtar")
 	if err != nil || len(files) < 30 {
 		t.Fatalf("%d goldens, %v", len(files), err)
@@ -128,32 +127,22 @@ func golden(t *testing.T, path string) {
 // would refuse counts as an answer.
 func goldenVerdict(t *testing.T, old, new *Prog, given string) string {
 	t.Helper()
-	n := max(len(old.Insts), len(new.Insts))
-	for _, p := range []*Prog{old, new} {
-		for len(p.Insts) < n {
-			p.Insts = append(p.Insts, nop())
-		}
+	if a := analyse(old); len(a.problems) > 0 {
+		t.Fatalf("the program itself: %s", a.problems[0])
 	}
-	o := testOptimizer(t, old)
-	o.p, o.a = old, analyse(old)
-	if len(o.a.problems) > 0 {
-		t.Fatalf("the program itself: %s", o.a.problems[0])
-	}
-	f := old.entryFacts(0)
-	v := o.pr.Equivalent(&task{old: old, new: new, s: 0, e: n, pre: &f, loopFree: true, out: func(int) *live { return &live{regs: 1} }, assume: assumeText(t, given)})
-	why := o.unsafe(new)
+	v, why := judge(t, old, new, assumeText(t, given))
 	switch v := v.(type) {
-	case z3.Proved:
+	case Proved:
 		if why != "" {
 			return "refused: " + why
 		}
 		return "proved by " + v.By
-	case z3.Refuted:
+	case Refuted:
 		s := "refuted by " + v.By + ":"
 		if v.What != "" {
 			s += " " + v.What
 		}
-		slices.SortStableFunc(v.Counterexample, func(a, b z3.Assignment) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortStableFunc(v.Counterexample, func(a, b Assignment) int { return strings.Compare(a.Name, b.Name) })
 		sep := " "
 		for _, a := range v.Counterexample {
 			if a.Name != "world" && !strings.HasPrefix(a.Name, "in") {
@@ -165,7 +154,7 @@ func goldenVerdict(t *testing.T, old, new *Prog, given string) string {
 			s += " by what the helpers return"
 		}
 		return s
-	case z3.Unknown:
+	case Unknown:
 		if why != "" {
 			return "refused: " + why
 		}

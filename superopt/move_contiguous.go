@@ -15,7 +15,7 @@ func moveContiguous(c *candidate, rng *rand.Rand) (ch change) {
 	}
 	b, ok := c.w.random(rng)
 	if !ok || rng.IntN(2) == 0 {
-		b = nop()
+		b = emptyInst()
 	}
 	c.set(&ch, i, a)
 	c.set(&ch, i+1, b)

@@ -6,7 +6,7 @@ import "math/rand/v2"
 func moveNop(c *candidate, rng *rand.Rand) (ch change) {
 	i := rng.IntN(len(c.code))
 	if c.code[i].Op != Nop {
-		c.set(&ch, i, nop())
+		c.set(&ch, i, emptyInst())
 	}
 	return
 }

@@ -3,10 +3,9 @@ package superopt
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
+	"math"
 
 	"jitnic/host/ebpf"
-	"jitnic/superopt/z3"
 )
 
 // optimizer holds one program while it is being improved. Every change goes
@@ -18,7 +17,6 @@ type optimizer struct {
 	cost   CostFunc
 	pr     *Prover
 	opt    *Options
-	rng    *rand.Rand
 	stats  *Stats
 	free   bool // no loops: one instruction runs once at most
 	banned map[string]bool
@@ -33,7 +31,6 @@ type optimizer struct {
 	holds    map[uint64]uint64
 	modelled bool
 	log      func(format string, args ...any)
-	// ruleIndex is of the store's version ruleVersion.
 	// opCost is what an opcode costs alone; additive: the cost of a program is
 	// their sum.
 	opCost   [256]float64
@@ -42,11 +39,47 @@ type optimizer struct {
 	past []*Prog
 	// steps are all programs on the way here, where the whole can be proved at the
 	// end; refused are the rewrites it was against.
-	steps       []step
-	refused     map[string]bool
-	undone      int
-	ruleIndex   *ruleIndex
-	ruleVersion int
+	steps   []step
+	refused map[string]bool
+	undone  int
+	book    ruleBook
+}
+
+// newOptimizer is a program as it comes in, followed and priced; its prover is
+// the caller's to close.
+func newOptimizer(ctx context.Context, p *Prog, opt *Options, assume assumption) (*optimizer, error) {
+	cost, err := opt.costFunc()
+	if err != nil {
+		return nil, err
+	}
+	o := &optimizer{ctx: ctx, p: p.Clone(), cost: cost, opt: opt, banned: map[string]bool{}, bad: map[string]bool{}, assume: assume, log: opt.Log, stats: &Stats{}}
+	o.pr = NewProver(uint32(opt.Seed))
+	o.pr.FailLimit = opt.FailLimit
+	if opt.Accel != nil {
+		o.pr.Accel = *opt.Accel
+	}
+	if opt.RLimit != 0 {
+		o.pr.RLimit = opt.RLimit
+	}
+	o.refresh()
+	o.learnCost()
+	for _, b := range o.a.problems {
+		o.bad[problemText(b)] = true
+	}
+	return o, nil
+}
+
+// assumption is what holds before a fragment that begins at s.
+func (o *optimizer) assumption(s int) assumption {
+	if o.assume == nil || s != 0 {
+		return nil
+	}
+	return o.assume
+}
+
+// progress tells who asked for it how far it is.
+func (o *optimizer) progress() {
+	o.opt.Progress(Progress{Best: o.cost(o.p), Proposals: o.stats.Proposals, Proved: o.pr.Proved, Refuted: o.pr.Refuted, Unknown: o.pr.Unknown})
 }
 
 func (o *optimizer) refresh() {
@@ -127,13 +160,13 @@ func (o *optimizer) consider(pass string, s, e int, enable bool, q *Prog) bool {
 		return false
 	}
 	st.Proposed++
-	var v z3.Verdict
+	var v Verdict
 	if tr != nil {
-		v = o.onTrail(tr, s, e, q)
+		v = o.pr.along(tr, &task{old: o.p, new: q, s: s, e: e, out: o.liveAt, loopFree: o.free}, o.a.in, o.holds)
 	} else {
 		v = o.pr.Equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free, assume: o.assumption(s)})
 	}
-	if _, ok := v.(z3.Proved); !ok {
+	if _, ok := v.(Proved); !ok {
 		o.banned[k] = true
 		if o.log != nil {
 			o.log("%s [%d,%d): %+v", pass, s, e, v)
@@ -235,88 +268,6 @@ func (o *optimizer) malformed(q *Prog) string {
 	return q.leavesFunction()
 }
 
-// dropUncalled takes out functions that nothing calls any more: the verifier
-// refuses code it can't reach.
-func (p *Prog) dropUncalled() {
-	if len(p.Entry) < 2 {
-		return
-	}
-	end := func(e int32) int32 {
-		n := int32(len(p.Insts))
-		for _, x := range p.Entry {
-			if x > e && x < n {
-				n = x
-			}
-		}
-		return n
-	}
-	called := map[int32]bool{p.Entry[0]: true}
-	for work := []int32{p.Entry[0]}; len(work) > 0; {
-		e := work[len(work)-1]
-		work = work[:len(work)-1]
-		for i := e; i < end(e); i++ {
-			in := &p.Insts[i]
-			if (in.Op == ebpf.OpCall || in.Op == ebpf.OpLDDW) && in.To >= 0 && !called[in.To] {
-				called[in.To] = true
-				work = append(work, in.To)
-			}
-		}
-	}
-	var keep []int32
-	for _, e := range p.Entry {
-		if called[e] {
-			keep = append(keep, e)
-			continue
-		}
-		for i := e; i < end(e); i++ {
-			p.Insts[i] = nop()
-		}
-	}
-	if len(keep) < len(p.Entry) {
-		p.Entry = keep
-		p.Compact()
-	}
-}
-
-// leavesFunction names a jump, or the end of a function, that leads into
-// another one; "" where there is none.
-func (p *Prog) leavesFunction() string {
-	c := p.Clone()
-	c.Compact()
-	start := make([]bool, len(c.Insts)+1)
-	for _, e := range c.Entry {
-		start[e] = true
-	}
-	fn := make([]int, len(c.Insts)+1)
-	for i := range c.Insts {
-		if i > 0 {
-			fn[i] = fn[i-1]
-		}
-		if start[i] && i > 0 {
-			fn[i]++
-			if !c.Insts[i-1].ends() {
-				return fmt.Sprintf("insn %d: falls into another function", i-1)
-			}
-		}
-	}
-	for i := range c.Insts {
-		if in := &c.Insts[i]; in.jumps() && (int(in.To) >= len(c.Insts) || fn[in.To] != fn[i]) {
-			return fmt.Sprintf("insn %d: jumps into another function", i)
-		}
-	}
-	return ""
-}
-
-// problemText drops the instruction number, which moves.
-func problemText(p string) string {
-	for i := range p {
-		if p[i] == ':' {
-			return p[i:]
-		}
-	}
-	return p
-}
-
 // blocks gives the straight runs [s, e): no jump into or out of the middle,
 // no barrier inside.
 func (o *optimizer) blocks() [][2]int {
@@ -363,125 +314,18 @@ func (o *optimizer) allBlocks() [][2]int {
 	return out
 }
 
-// defReg is the register an instruction sets besides memory; -1 none (calls
-// are not asked).
-func defReg(in *Inst) int {
-	switch in.Class() {
-	case ebpf.ClassALU, ebpf.ClassALU64, ebpf.ClassLDX:
-		return int(in.Dst)
-	case ebpf.ClassLD:
-		if in.Op == ebpf.OpLDDW {
-			return int(in.Dst)
-		}
-	case ebpf.ClassSTX:
-		if in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq {
-			return int(in.Dst)
-		}
-		if in.IsAtomic() && in.Imm&ebpf.AtomicFetch != 0 {
-			if in.Imm == ebpf.AtomicCmpXchg {
-				return 0
-			}
-			return int(in.Src)
-		}
+// learnCost asks the cost function what each opcode costs alone, and whether
+// that says what the program costs: whether it is a sum over instructions.
+func (o *optimizer) learnCost() {
+	one := &Prog{Insts: make([]Inst, 1), Maps: o.p.Maps, Entry: []int32{0}}
+	for op := 1; op < 256; op++ {
+		one.Insts[0] = emptyInst()
+		one.Insts[0].Op = uint8(op)
+		o.opCost[op] = o.cost(one)
 	}
-	return -1
-}
-
-// reads gives the registers an instruction reads; of calls, all arguments.
-func reads(in *Inst) uint16 {
-	switch in.Class() {
-	case ebpf.ClassALU, ebpf.ClassALU64:
-		var m uint16
-		op := in.ALUOp()
-		if op != ebpf.ALUMov {
-			m |= 1 << in.Dst
-		}
-		if in.Op&ebpf.SrcX != 0 && op != ebpf.ALUEnd && op != ebpf.ALUNeg {
-			m |= 1 << in.Src
-		}
-		return m
-	case ebpf.ClassLDX:
-		return 1 << in.Src
-	case ebpf.ClassST:
-		return 1 << in.Dst
-	case ebpf.ClassSTX:
-		m := uint16(1<<in.Dst | 1<<in.Src)
-		if in.IsAtomic() && in.Imm == ebpf.AtomicCmpXchg {
-			m |= 1
-		}
-		return m
-	case ebpf.ClassJMP, ebpf.ClassJMP32:
-		switch in.Op {
-		case ebpf.OpExit:
-			return 1
-		case ebpf.OpJA, ebpf.OpJA32:
-			return 0
-		case ebpf.OpCall, ebpf.OpCallX:
-			if h := helperOf(in.Imm); h != nil && in.Src == ebpf.CallHelper {
-				m := uint16(0)
-				for k, a := range h.args {
-					if a != argNone {
-						m |= 1 << (k + 1)
-					}
-				}
-				return m
-			}
-			return 0x3e
-		}
-		m := uint16(1 << in.Dst)
-		if in.Op&ebpf.SrcX != 0 {
-			m |= 1 << in.Src
-		}
-		return m
-	case ebpf.ClassLD:
-		if in.Op != ebpf.OpLDDW && in.Op != Nop {
-			return 1<<6 | 1<<in.Src
-		}
+	var sum float64
+	for i := range o.p.Insts {
+		sum += o.opCost[o.p.Insts[i].Op]
 	}
-	return 0
-}
-
-// defs gives the registers an instruction changes.
-func defs(in *Inst) uint16 {
-	if in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX || in.Class() == ebpf.ClassLD && in.Op != ebpf.OpLDDW && in.Op != Nop {
-		return 0x3f
-	}
-	if r := defReg(in); r >= 0 {
-		return 1 << r
-	}
-	return 0
-}
-
-func movImm(r uint8, v int32) Inst {
-	return Inst{Insn: ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: r, Imm: v}, To: -1, Slot: -1}
-}
-
-func movReg(d, s uint8) Inst {
-	return Inst{Insn: ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX, Dst: d, Src: s}, To: -1, Slot: -1}
-}
-
-// movConst is the cheapest instruction that sets r to v; ok is false where
-// that takes a wide load.
-func movConst(r uint8, v uint64) (Inst, bool) {
-	if v == uint64(int64(int32(v))) {
-		return movImm(r, int32(v)), true
-	}
-	if v>>32 == 0 {
-		in := movImm(r, int32(v))
-		in.Op = ebpf.ClassALU | ebpf.ALUMov
-		return in, true
-	}
-	return Inst{}, false
-}
-
-func sizeOp(n int) uint8 {
-	switch n {
-	case 1:
-		return ebpf.SizeB
-	case 2:
-		return ebpf.SizeH
-	case 4:
-		return ebpf.SizeW
-	}
-	return ebpf.SizeDW
+	o.additive = math.Abs(sum-o.cost(o.p)) < 1e-6*(1+math.Abs(sum))
 }

@@ -44,7 +44,7 @@ func passSwapCompare(o *optimizer) bool {
 			}
 		}
 		if ok && len(change) > 0 && o.try("swap-compare", i, last+1, false, func(q *Prog) {
-			q.Insts[i] = nop()
+			q.Insts[i] = emptyInst()
 			for _, c := range change {
 				q.Insts[c.at] = c.new
 			}
@@ -71,14 +71,14 @@ func passBranchShape(o *optimizer) bool {
 			}
 		}
 		if in.IsCondJump() && i+1 < len(p.Insts) && p.Insts[i+1].Op == ebpf.OpJA && t == i+2 && !targeted(p, i+1) {
-			neg := negated[in.JmpOp()]
-			if neg == 0 || neg == jmpNotSet {
+			neg := negated(in.JmpOp())
+			if neg == 0 || neg == JmpNotSet {
 				continue
 			}
 			if o.try("branch-shape", i, i+2, false, func(q *Prog) {
 				q.Insts[i].Op = q.Insts[i].Op&^0xf0 | neg
 				q.Insts[i].To = q.Insts[i+1].To
-				q.Insts[i+1] = nop()
+				q.Insts[i+1] = emptyInst()
 			}) {
 				return true
 			}
@@ -144,7 +144,7 @@ func passTailMerge(o *optimizer) bool {
 			}
 			if k > 0 && o.structural("tail-merge", false, func(q *Prog) {
 				for n := 1; n <= k; n++ {
-					q.Insts[i-n] = nop()
+					q.Insts[i-n] = emptyInst()
 				}
 				q.Insts[i].To = int32(t - k)
 			}) {
@@ -164,7 +164,7 @@ func passTailMerge(o *optimizer) bool {
 			if j-k == i { // the second run follows the first: fall into it
 				if o.structural("tail-merge", false, func(q *Prog) {
 					for n := first; n <= i; n++ {
-						q.Insts[n] = nop()
+						q.Insts[n] = emptyInst()
 					}
 				}) {
 					return true
@@ -176,7 +176,7 @@ func passTailMerge(o *optimizer) bool {
 			}
 			if o.structural("tail-merge", false, func(q *Prog) {
 				for n := first; n <= i; n++ {
-					q.Insts[n] = nop()
+					q.Insts[n] = emptyInst()
 				}
 				q.Insts[first] = Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: int32(j - k + 1), Slot: -1}
 			}) {

@@ -61,7 +61,7 @@ func passConstProp(o *optimizer) bool {
 					return true
 				}
 			} else if imm, ok := fit(f.r[in.Dst]); ok {
-				sw := swapped[in.JmpOp()]
+				sw := swapped(in.JmpOp())
 				if sw != 0 && o.try("const-prop", i, i+1, true, func(q *Prog) {
 					x := &q.Insts[i]
 					x.Op = x.Op&^(0xf0|ebpf.SrcX) | sw
@@ -74,10 +74,6 @@ func passConstProp(o *optimizer) bool {
 	}
 	return false
 }
-
-// swapped is the comparison with its operands exchanged.
-var swapped = map[uint8]uint8{ebpf.JmpEQ: ebpf.JmpEQ, ebpf.JmpNE: ebpf.JmpNE, ebpf.JmpSET: ebpf.JmpSET, ebpf.JmpGT: ebpf.JmpLT, ebpf.JmpLT: ebpf.JmpGT,
-	ebpf.JmpGE: ebpf.JmpLE, ebpf.JmpLE: ebpf.JmpGE, ebpf.JmpSGT: ebpf.JmpSLT, ebpf.JmpSLT: ebpf.JmpSGT, ebpf.JmpSGE: ebpf.JmpSLE, ebpf.JmpSLE: ebpf.JmpSGE}
 
 // passStoreImm: a store of a register known to be a constant becomes a store
 // of an immediate, which frees the register.

@@ -238,7 +238,7 @@ func (o *optimizer) applyRename(i, lo, hi int, inside map[int]bool, d, s uint8) 
 		}
 	}
 	return o.tryRange("coalesce", lo, hi, func(q *Prog) {
-		q.Insts[i] = nop()
+		q.Insts[i] = emptyInst()
 		for k := range inside {
 			in := &q.Insts[k]
 			if defs(in)>>d&1 != 0 && reads(in)>>d&1 == 0 {
@@ -274,7 +274,7 @@ func (o *optimizer) renameBackward(i int, d, s uint8) bool {
 		if pure && in.Op != ebpf.OpCall && !in.IsAtomic() {
 			// rD must be free from j to i; j itself may read it
 			ok := o.try("coalesce", j, i+1, false, func(q *Prog) {
-				q.Insts[i] = nop()
+				q.Insts[i] = emptyInst()
 				q.Insts[j].Dst = d
 				for k := j + 1; k < i; k++ {
 					rename(&q.Insts[k], s, d)

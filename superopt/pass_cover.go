@@ -41,7 +41,7 @@ func passStoreCover(o *optimizer) bool {
 					continue
 				}
 				if o.tryOnce("store-cover", s, e, func(q *Prog) {
-					q.Insts[gone.at] = nop()
+					q.Insts[gone.at] = emptyInst()
 					x := &q.Insts[w.at]
 					x.Op = x.Op&^0x18 | sizeOp(n)
 				}) {

@@ -23,7 +23,7 @@ func passDeadBranch(o *optimizer) bool {
 			}
 			q := p.Clone()
 			for k := i; k < j; k++ {
-				q.Insts[k] = nop()
+				q.Insts[k] = emptyInst()
 			}
 			if o.inWindows(q) && o.unsafe(q) == "" && !endsOpen(q) {
 				o.p = q
@@ -34,7 +34,7 @@ func passDeadBranch(o *optimizer) bool {
 			continue
 		}
 		if isJumpNext(in, i) || in.IsCondJump() && int(in.To) == i+1 {
-			if o.try("dead-branch", i, i+1, false, func(q *Prog) { q.Insts[i] = nop() }) {
+			if o.try("dead-branch", i, i+1, false, func(q *Prog) { q.Insts[i] = emptyInst() }) {
 				return true
 			}
 		}
@@ -52,7 +52,7 @@ func passDeadBranch(o *optimizer) bool {
 				to := q.Insts[i].To
 				q.Insts[i] = Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: to, Slot: q.Insts[i].Slot}
 			} else {
-				q.Insts[i] = nop()
+				q.Insts[i] = emptyInst()
 			}
 		}) {
 			return true
@@ -106,7 +106,7 @@ func passDeadCode(o *optimizer) bool {
 			h := helperOf(in.Imm)
 			dead = h != nil && h.pure && o.a.live[i].regs&0x3f == 0
 		}
-		if dead && o.try("dead-code", i, i+1, false, func(q *Prog) { q.Insts[i] = nop() }) {
+		if dead && o.try("dead-code", i, i+1, false, func(q *Prog) { q.Insts[i] = emptyInst() }) {
 			return true
 		}
 	}
@@ -124,7 +124,7 @@ func passDelete(o *optimizer) bool {
 				continue
 			}
 			e := min(w[1], i+6)
-			if o.tryOnce("delete", i, e, func(q *Prog) { q.Insts[i] = nop() }) {
+			if o.tryOnce("delete", i, e, func(q *Prog) { q.Insts[i] = emptyInst() }) {
 				return true
 			}
 			d := defReg(in)
@@ -137,7 +137,7 @@ func passDelete(o *optimizer) bool {
 					break
 				}
 				if defReg(jn) == d && !jn.IsAtomic() {
-					if o.tryOnce("delete", i, min(w[1], j+4), func(q *Prog) { q.Insts[i], q.Insts[j] = nop(), nop() }) {
+					if o.tryOnce("delete", i, min(w[1], j+4), func(q *Prog) { q.Insts[i], q.Insts[j] = emptyInst(), emptyInst() }) {
 						return true
 					}
 				}

@@ -62,7 +62,7 @@ func passJoin(o *optimizer) bool {
 					q.Insts[d] = m
 				}
 			}
-			q.Insts[i] = nop()
+			q.Insts[i] = emptyInst()
 		}) {
 			return true
 		}

@@ -56,7 +56,7 @@ func passStoreMerge(o *optimizer) bool {
 						}
 					}
 					for _, c := range cand {
-						if o.tryOnce("store-merge", i, j+1, func(q *Prog) { q.Insts[at], q.Insts[drop] = c, nop() }) {
+						if o.tryOnce("store-merge", i, j+1, func(q *Prog) { q.Insts[at], q.Insts[drop] = c, emptyInst() }) {
 							return true
 						}
 					}
@@ -113,7 +113,7 @@ func passCopyMerge(o *optimizer) bool {
 					}
 					for _, r := range [2]uint8{a.Src, b.Src} {
 						if o.tryOnce("copy-merge", lo, hi, func(q *Prog) {
-							q.Insts[l1], q.Insts[l2], q.Insts[s1], q.Insts[s2] = nop(), nop(), nop(), nop()
+							q.Insts[l1], q.Insts[l2], q.Insts[s1], q.Insts[s2] = emptyInst(), emptyInst(), emptyInst(), emptyInst()
 							ld.Dst, st.Src = r, r
 							q.Insts[c[0]], q.Insts[c[1]] = ld, st
 						}) {
@@ -174,7 +174,7 @@ func passXadd(o *optimizer) bool {
 						if ad.Src == ld.Dst { // sum in the other register
 							x.Src = ad.Dst
 						}
-						if o.tryOnce("xadd", l, s+1, func(q *Prog) { q.Insts[l], q.Insts[a], q.Insts[s] = nop(), nop(), x }) {
+						if o.tryOnce("xadd", l, s+1, func(q *Prog) { q.Insts[l], q.Insts[a], q.Insts[s] = emptyInst(), emptyInst(), x }) {
 							return true
 						}
 						continue
@@ -183,7 +183,7 @@ func passXadd(o *optimizer) bool {
 						if v := o.a.in[s].r[r]; v.isConst() && v.known == uint64(int64(ad.Imm)) {
 							x := xadd
 							x.Src = r
-							if o.tryOnce("xadd", l, s+1, func(q *Prog) { q.Insts[l], q.Insts[a], q.Insts[s] = nop(), nop(), x }) {
+							if o.tryOnce("xadd", l, s+1, func(q *Prog) { q.Insts[l], q.Insts[a], q.Insts[s] = emptyInst(), emptyInst(), x }) {
 								return true
 							}
 						}
@@ -191,7 +191,7 @@ func passXadd(o *optimizer) bool {
 					x := xadd
 					x.Src = ad.Dst
 					mv := movImm(ad.Dst, ad.Imm)
-					if o.tryOnce("xadd", l, s+1, func(q *Prog) { q.Insts[l], q.Insts[a], q.Insts[s] = nop(), mv, x }) {
+					if o.tryOnce("xadd", l, s+1, func(q *Prog) { q.Insts[l], q.Insts[a], q.Insts[s] = emptyInst(), mv, x }) {
 						return true
 					}
 				}

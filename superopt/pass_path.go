@@ -3,7 +3,6 @@ package superopt
 import (
 	"jitnic/host/ebpf"
 	"jitnic/pathcond/bv"
-	"jitnic/superopt/z3"
 )
 
 // passPathBranch: a branch that the whole way to it decides, which the facts,
@@ -45,12 +44,12 @@ func passPathBranch(o *optimizer) bool {
 				continue
 			}
 			v := o.pr.decide(m, q)
-			if _, ok := v.(z3.Proved); !ok {
+			if _, ok := v.(Proved); !ok {
 				continue
 			}
 			g := o.p.Clone()
 			if never {
-				g.Insts[f.at] = nop()
+				g.Insts[f.at] = emptyInst()
 			} else {
 				g.Insts[f.at] = Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: in.To, Slot: in.Slot}
 			}
@@ -68,13 +67,4 @@ func passPathBranch(o *optimizer) bool {
 		}
 	}
 	return false
-}
-
-// testOnly: some concrete input makes t 1.
-func (p *Prover) testOnly(b *bv.Builder, t bv.Term) bool {
-	if k, ok := b.IsConst(t); ok {
-		return k == 1
-	}
-	_, ok := p.test(b, t)
-	return ok
 }

@@ -9,7 +9,7 @@ const ruleGap = 4
 // where the rule's could move down past them; the proof of the firing spans
 // them all.
 func passRules(o *optimizer) bool {
-	x := o.rules()
+	x := o.book.index(o.opt.Rules, o.opt.Store)
 	for _, w := range o.blocks() {
 		for i := w[0]; i < w[1]; i++ {
 			for _, r := range x[o.p.Insts[i].Op] {
@@ -26,20 +26,6 @@ func passRules(o *optimizer) bool {
 		}
 	}
 	return false
-}
-
-// rules is the index of all there are, made anew when the store has grown.
-func (o *optimizer) rules() *ruleIndex {
-	var found []*Rule
-	n := -1
-	if o.opt.Store != nil {
-		found = o.opt.Store.rules
-		n = o.opt.Store.version
-	}
-	if o.ruleIndex == nil || o.ruleVersion != n {
-		o.ruleIndex, o.ruleVersion = indexRules(Builtin, o.opt.Rules, found), n
-	}
-	return o.ruleIndex
 }
 
 // fire matches the rest of r's left side from its instruction k on, and where
@@ -82,7 +68,7 @@ func (o *optimizer) rewrite(r *Rule, at []int, b *binding) bool {
 		skip := len(at) - len(code)
 		for k, i := range at {
 			if k < skip {
-				q.Insts[i] = nop()
+				q.Insts[i] = emptyInst()
 				continue
 			}
 			in := code[k-skip]

@@ -42,8 +42,8 @@ func (o *optimizer) valueNumber(s, e int) bool {
 		}
 		t := st.r[d]
 		if before.r[d] == t {
-			if o.try("value-number", i, i+1, false, func(q *Prog) { q.Insts[i] = nop() }) ||
-				o.try("value-number", s, i+1, false, func(q *Prog) { q.Insts[i] = nop() }) {
+			if o.try("value-number", i, i+1, false, func(q *Prog) { q.Insts[i] = emptyInst() }) ||
+				o.try("value-number", s, i+1, false, func(q *Prog) { q.Insts[i] = emptyInst() }) {
 				return true
 			}
 		}
@@ -91,34 +91,4 @@ func (o *optimizer) valueNumber(s, e int) bool {
 		}
 	}
 	return false
-}
-
-// wholeLoad says whether t is n bytes as they lie in memory, zero-extended.
-func (m *machine) wholeLoad(t bv.Term) (rg int, off bv.Term, n int) {
-	b := m.b
-	var ver bv.Term
-	k := 0
-	for ; k < 8; k++ {
-		x := b.Extract(t, 8*k, 8)
-		if b.Op(x) != bv.OpFun || b.K(x)>>32 != fnMem>>32 {
-			break
-		}
-		a := b.Args(x)
-		if k == 0 {
-			rg, off, ver = int(b.K(x)&0xffffffff), a[0], a[1]
-			continue
-		}
-		if int(b.K(x)&0xffffffff) != rg || a[1] != ver || a[0] != b.Bin(bv.OpAdd, off, b.Const(uint64(k), 64)) {
-			return 0, 0, 0
-		}
-	}
-	if k != 1 && k != 2 && k != 4 && k != 8 {
-		return 0, 0, 0
-	}
-	if k < 8 {
-		if v, ok := b.IsConst(b.Extract(t, 8*k, 64-8*k)); !ok || v != 0 {
-			return 0, 0, 0
-		}
-	}
-	return rg, off, k
 }

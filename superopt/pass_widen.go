@@ -150,7 +150,7 @@ func passNarrow(o *optimizer) bool {
 		r := in.Dst
 		if nx.ALUOp() == ebpf.ALURsh {
 			mv := Inst{Insn: ebpf.Insn{Op: ebpf.ClassALU | ebpf.ALUMov | ebpf.SrcX, Dst: r, Src: r}, To: -1, Slot: in.Slot}
-			if o.try("narrow", i, i+2, false, func(q *Prog) { q.Insts[i], q.Insts[i+1] = mv, nop() }) {
+			if o.try("narrow", i, i+2, false, func(q *Prog) { q.Insts[i], q.Insts[i+1] = mv, emptyInst() }) {
 				return true
 			}
 		}
@@ -192,7 +192,7 @@ func (o *optimizer) narrowJumps(i, j int, r uint8) bool {
 	}
 	return ok && len(at) > 0 && o.try("narrow", i, last+1, false, func(q *Prog) {
 		for k := i; k < j; k++ {
-			q.Insts[k] = nop()
+			q.Insts[k] = emptyInst()
 		}
 		for _, k := range at {
 			q.Insts[k].Op = q.Insts[k].Op&^7 | ebpf.ClassJMP32

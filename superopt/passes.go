@@ -47,8 +47,8 @@ var passOrder = []struct{ before, after, why string }{
 	{"delete", "xadd", "an atomic costs more than what a deletion leaves"},
 }
 
-// passes runs the table to a fixed point.
-func (o *optimizer) passes() {
+// runPasses runs the table to a fixed point.
+func runPasses(o *optimizer) {
 	for {
 		done := true
 		for _, p := range passTable {
@@ -56,7 +56,7 @@ func (o *optimizer) passes() {
 			if p.name == "rules" {
 				layer = 'r'
 			}
-			if !o.on(layer) {
+			if !o.opt.Runs(layer) {
 				continue
 			}
 			o.from = 0

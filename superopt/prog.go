@@ -231,12 +231,13 @@ func (p *Prog) Compact() {
 // ToSlots puts the program back into kernel slots. It fails where a jump has
 // become longer than its field.
 func (p *Prog) ToSlots() ([]ebpf.Insn, error) {
-	out, _, err := p.slots()
+	out, _, err := p.Layout()
 	return out, err
 }
 
-// slots also gives where each instruction starts (nops: where the next one does).
-func (p *Prog) slots() ([]ebpf.Insn, []int32, error) {
+// Layout is ToSlots with the slot where each instruction starts (nops: where
+// the next one does).
+func (p *Prog) Layout() ([]ebpf.Insn, []int32, error) {
 	at := make([]int32, len(p.Insts)+1)
 	n := int32(0)
 	for i := range p.Insts {
@@ -269,10 +270,10 @@ func (p *Prog) slots() ([]ebpf.Insn, []int32, error) {
 	return out, at, nil
 }
 
-// nop empties a place.
-func nop() Inst { return Inst{To: -1, Slot: -1} }
+// emptyInst empties a place.
+func emptyInst() Inst { return Inst{To: -1, Slot: -1} }
 
-// isJumpNext says whether the instruction is a jump to what comes next.
+// isJumpNext says whether the instruction at i is a jump to what comes next.
 func isJumpNext(in *Inst, i int) bool {
 	return (in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32) && int(in.To) == i+1
 }
@@ -322,9 +323,6 @@ func (p *Prog) String() string {
 	}
 	return b.String()
 }
-
-// Slots2 is ToSlots with the slot where each instruction starts.
-func (p *Prog) Slots2() ([]ebpf.Insn, []int32, error) { return p.slots() }
 
 // AppendSlots adds the program's slots to buf, jumps and all, for who prices
 // or looks at them: a jump too long for its field keeps the low bits of its

@@ -7,7 +7,6 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"jitnic/host/ebpf"
 	"jitnic/pathcond/bv"
 	"jitnic/superopt/z3"
 )
@@ -23,15 +22,16 @@ type Prover struct {
 	Proved, Refuted, Unknown        int // verdicts given
 	ByTerms, ByTests, ByCache, ByZ3 int // who gave them
 	Spent                           int // questions that outran the solver's budget
-	// Dear is how many questions to the solver may lead to nothing; then it is
-	// asked no more. One that outran its budget counts for dearUnknown. 0: any.
-	Dear, dear int
+	// FailLimit is how many questions to the solver may lead to nothing; then it
+	// is asked no more. One that outran its budget counts for failUnknown. 0: any.
+	FailLimit int
+	failed    int
 
 	z     *z3.Context
 	err   error // why there is no solver
 	bvs   *z3.Solver
 	ufs   *z3.Solver
-	cache *lru.Cache[string, z3.Verdict]
+	cache *lru.Cache[string, Verdict]
 	// models are the solver's last counterexamples: what refuted one rewrite
 	// often refutes the next, and under a narrow precondition random inputs
 	// seldom hold at all.
@@ -47,7 +47,7 @@ const maxModels = 24
 // and refutes what tests decide, and says what to install for the rest.
 func NewProver(seed uint32) *Prover {
 	p := &Prover{Accel: AllAccel, RLimit: 2_000_000, Seed: seed}
-	p.cache, _ = lru.New[string, z3.Verdict](1 << 14)
+	p.cache, _ = lru.New[string, Verdict](1 << 14)
 	p.z, p.err = z3.NewContext(&z3.Config{Seed: seed})
 	return p
 }
@@ -91,30 +91,30 @@ type task struct {
 	out      func(label int) *live // what must agree where control leaves to label; -1 the end
 	loopFree bool
 	// assume holds before the fragment: a trace's path condition.
-	assume   func(m *machine, st *symState) bv.Term
+	assume   assumption
 	noSafety bool
 	split    bool // output by output
 }
 
 // Equivalent answers the question; it never panics on odd programs.
-func (p *Prover) Equivalent(t *task) z3.Verdict {
+func (p *Prover) Equivalent(t *task) Verdict {
 	v := p.equivalent(t)
 	p.count(v)
 	return v
 }
 
-func (p *Prover) count(v z3.Verdict) {
+func (p *Prover) count(v Verdict) {
 	switch v.(type) {
-	case z3.Proved:
+	case Proved:
 		p.Proved++
-	case z3.Refuted:
+	case Refuted:
 		p.Refuted++
 	default:
 		p.Unknown++
 	}
 }
 
-func (p *Prover) equivalent(t *task) z3.Verdict {
+func (p *Prover) equivalent(t *task) Verdict {
 	m := newMachine(t.old, p.Accel)
 	start := m.entry(t.pre, t.loopFree)
 	if t.assume != nil {
@@ -122,7 +122,7 @@ func (p *Prover) equivalent(t *task) z3.Verdict {
 	}
 	a, accA, err := m.run(t.old, t.s, t.e, start.clone())
 	if err != nil {
-		return z3.Unknown{Reason: "original: " + err.Error()}
+		return Unknown{Reason: "original: " + err.Error()}
 	}
 	b, accB, err := m.run(t.new, t.s, t.e, start.clone())
 	if err != nil {
@@ -130,42 +130,42 @@ func (p *Prover) equivalent(t *task) z3.Verdict {
 	}
 	if !t.noSafety {
 		if why := m.newAccess(accA, accB); why != "" {
-			return z3.Refuted{By: "terms", What: why}
+			return Refuted{By: "terms", What: why}
 		}
 	}
 	diff, why := m.differ(a, b, t.out)
 	if why != "" {
-		return z3.Refuted{By: "terms", What: why}
+		return Refuted{By: "terms", What: why}
 	}
 	return p.decide(m, m.b.AndB(start.pc, diff))
 }
 
 // rewriteError is the verdict on a rewrite that can't be followed where the
 // original can.
-func rewriteError(err error) z3.Verdict {
+func rewriteError(err error) Verdict {
 	var r *refusedError
 	if errors.As(err, &r) {
-		return z3.Refuted{By: "terms", What: err.Error()}
+		return Refuted{By: "terms", What: err.Error()}
 	}
-	return z3.Unknown{Reason: "rewrite: " + err.Error()}
+	return Unknown{Reason: "rewrite: " + err.Error()}
 }
 
 // decide says whether diff can be 1.
-func (p *Prover) decide(m *machine, diff bv.Term) z3.Verdict {
+func (p *Prover) decide(m *machine, diff bv.Term) Verdict {
 	v := p.decided(m, diff)
-	if _, ok := v.(z3.Refuted); ok && m.vague {
-		return z3.Unknown{Reason: "helpers see memory written in too many ways to compare"}
+	if _, ok := v.(Refuted); ok && m.vague {
+		return Unknown{Reason: "helpers see memory written in too many ways to compare"}
 	}
 	return v
 }
 
-func (p *Prover) decided(m *machine, diff bv.Term) z3.Verdict {
+func (p *Prover) decided(m *machine, diff bv.Term) Verdict {
 	if k, ok := m.b.IsConst(diff); ok {
 		p.ByTerms++
 		if k == 0 {
-			return z3.Proved{By: "terms"}
+			return Proved{By: "terms"}
 		}
-		return z3.Refuted{By: "terms", What: "differs for every input"}
+		return Refuted{By: "terms", What: "differs for every input"}
 	}
 	if v, ok := p.test(m.b, diff); ok {
 		p.ByTests++
@@ -176,11 +176,11 @@ func (p *Prover) decided(m *machine, diff bv.Term) z3.Verdict {
 		p.ByCache++
 		return v
 	}
-	if p.Dear > 0 && p.dear >= p.Dear {
-		return z3.Unknown{Reason: "too many questions have led to nothing"} // and none is kept: another program may ask it
+	if p.FailLimit > 0 && p.failed >= p.FailLimit {
+		return Unknown{Reason: "too many questions have led to nothing"} // and none is kept: another program may ask it
 	}
 	if len(text) > maxText {
-		return z3.Unknown{Reason: fmt.Sprintf("query of %d bytes", len(text))}
+		return Unknown{Reason: fmt.Sprintf("query of %d bytes", len(text))}
 	}
 	v := p.ask(m, diff, text, inputs, uf)
 	p.cache.Add(text, v)
@@ -190,15 +190,15 @@ func (p *Prover) decided(m *machine, diff bv.Term) z3.Verdict {
 
 // ask goes to the solver: first, where there are products and quotients, with
 // functions in their place.
-func (p *Prover) ask(m *machine, diff bv.Term, text string, inputs []smtInput, uf bool) z3.Verdict {
+func (p *Prover) ask(m *machine, diff bv.Term, text string, inputs []smtInput, uf bool) Verdict {
 	if !anyHard(m.b, diff) {
 		return p.solve(m, text, inputs, uf)
 	}
 	simple, in, _ := smtText(m.b, diff, true)
 	switch v := p.solve(m, simple, in, true).(type) {
-	case z3.Proved:
+	case Proved:
 		return v
-	case z3.Refuted: // by what may be no product at all: its inputs are tried
+	case Refuted: // by what may be no product at all: its inputs are tried
 		if v, ok := p.test(m.b, diff); ok {
 			return v
 		}
@@ -209,17 +209,17 @@ func (p *Prover) ask(m *machine, diff bv.Term, text string, inputs []smtInput, u
 	return p.solve(m, text, inputs, uf)
 }
 
-// dearUnknown is how many refutations by the solver a question counts for that
+// failUnknown is how many refutations by the solver a question counts for that
 // outran its budget: about what it costs.
-const dearUnknown = 4
+const failUnknown = 4
 
 // maxText is the longest query handed to the solver, in bytes: its parser
 // alone would take longer than any budget allows.
 const maxText = 1 << 20
 
-func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.Verdict {
+func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) Verdict {
 	if p.z == nil {
-		return z3.Unknown{Reason: p.err.Error()}
+		return Unknown{Reason: p.err.Error()}
 	}
 	s := &p.bvs
 	logic := "QF_BV"
@@ -232,26 +232,26 @@ func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.V
 	(*s).Reset()
 	(*s).SetBudget(p.RLimit, p.Seed)
 	if err := (*s).AddText(text); err != nil {
-		return z3.Unknown{Reason: err.Error()}
+		return Unknown{Reason: err.Error()}
 	}
 	r, err := (*s).Check()
 	switch {
 	case err != nil:
-		return z3.Unknown{Reason: err.Error()}
+		return Unknown{Reason: err.Error()}
 	case r == z3.Unsat:
-		return z3.Proved{By: "z3"}
+		return Proved{By: "z3"}
 	case r == z3.Undef:
 		p.Spent++
-		p.dear += dearUnknown
-		return z3.Unknown{Reason: (*s).Reason()}
+		p.failed += failUnknown
+		return Unknown{Reason: (*s).Reason()}
 	}
 	mod, err := (*s).Model()
 	if err != nil {
-		return z3.Unknown{Reason: "satisfiable, but " + err.Error()}
+		return Unknown{Reason: "satisfiable, but " + err.Error()}
 	}
 	defer mod.Close()
-	p.dear++
-	v := z3.Refuted{By: "z3"}
+	p.failed++
+	v := Refuted{By: "z3"}
 	found := map[uint64]uint64{}
 	values := map[string]uint64{}
 	value := func(name string, width int) (uint64, error) {
@@ -265,10 +265,10 @@ func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.V
 	for _, in := range inputs {
 		x, err := value(in.name, in.width)
 		if err != nil {
-			return z3.Unknown{Reason: "satisfiable, but " + err.Error()}
+			return Unknown{Reason: "satisfiable, but " + err.Error()}
 		}
 		if !in.app {
-			v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(in.term), Value: x, Width: in.width})
+			v.Counterexample = append(v.Counterexample, Assignment{Name: m.inputName(in.term), Value: x, Width: in.width})
 		}
 		if m.b.Op(in.term) == bv.OpInput {
 			found[inputKey(m.b.K(in.term))] = x
@@ -279,7 +279,7 @@ func (p *Prover) solve(m *machine, text string, inputs []smtInput, uf bool) z3.V
 			k, ok := m.b.IsConst(a)
 			if !ok {
 				if k, err = value(in.args[i], m.b.Width(a)); err != nil {
-					return z3.Unknown{Reason: "satisfiable, but " + err.Error()}
+					return Unknown{Reason: "satisfiable, but " + err.Error()}
 				}
 			}
 			h = mix(h ^ mix(k+0x51ed27))
@@ -301,7 +301,7 @@ func (p *Prover) modelOf(m *machine, t bv.Term) map[uint64]uint64 {
 	if len(text) > maxText {
 		return nil
 	}
-	if _, ok := p.solve(m, text, inputs, uf).(z3.Refuted); !ok || len(p.models) == 0 {
+	if _, ok := p.solve(m, text, inputs, uf).(Refuted); !ok || len(p.models) == 0 {
 		return nil
 	}
 	last := len(p.models) - 1
@@ -369,21 +369,10 @@ func (e *testEnv) given(h uint64) (uint64, bool) {
 	return v, ok
 }
 
-var boundary = [...]uint64{0, 1, ^uint64(0), 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-	0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 2}
-
-func mix(x uint64) uint64 {
-	x ^= x >> 30
-	x *= 0xbf58476d1ce4e5b9
-	x ^= x >> 27
-	x *= 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
 func (e *testEnv) raw(h uint64) uint64 {
 	h = mix(h + e.seed*0x9e3779b97f4a7c15)
 	if e.seed%4 == 3 || h>>61 == 0 {
-		return boundary[h%uint64(len(boundary))]
+		return boundary(h)
 	}
 	if e.seed%4 == 1 {
 		return h >> 32 & 0xff
@@ -425,7 +414,7 @@ func (e *testEnv) Apply(id uint64, args []uint64) uint64 {
 }
 
 // test evaluates diff on concrete inputs; it can only refute.
-func (p *Prover) test(b *bv.Builder, diff bv.Term) (z3.Verdict, bool) {
+func (p *Prover) test(b *bv.Builder, diff bv.Term) (Verdict, bool) {
 	env := &testEnv{b: b, ids: map[uint64]bv.Term{}}
 	collectInputs(b, diff, env.ids)
 	ev := bv.NewEvaluator(b, env)
@@ -456,13 +445,13 @@ func (p *Prover) test(b *bv.Builder, diff bv.Term) (z3.Verdict, bool) {
 		if !legal {
 			continue
 		}
-		v := z3.Refuted{By: "tests"}
+		v := Refuted{By: "tests"}
 		m := &machine{b: b}
 		for id, t := range env.ids {
-			v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(t), Value: env.Input(id), Width: b.Width(t)})
+			v.Counterexample = append(v.Counterexample, Assignment{Name: m.inputName(t), Value: env.Input(id), Width: b.Width(t)})
 		}
 		for _, t := range memoryBytes(b, diff) {
-			v.Counterexample = append(v.Counterexample, z3.Assignment{Name: m.inputName(t), Value: ev.Eval(t), Width: b.Width(t)})
+			v.Counterexample = append(v.Counterexample, Assignment{Name: m.inputName(t), Value: ev.Eval(t), Width: b.Width(t)})
 		}
 		sort.Slice(v.Counterexample, func(i, j int) bool { return v.Counterexample[i].Name < v.Counterexample[j].Name })
 		return v, true
@@ -701,25 +690,11 @@ func (m *machine) differFrom(a, b map[int]exitState, out func(int) *live, from [
 	return diff, ""
 }
 
-// loopFree says whether every jump goes forward.
-func (p *Prog) loopFree() bool {
-	for i := range p.Insts {
-		if p.Insts[i].jumps() && int(p.Insts[i].To) <= i {
-			return false
-		}
+// testOnly: some concrete input makes t 1.
+func (p *Prover) testOnly(b *bv.Builder, t bv.Term) bool {
+	if k, ok := b.IsConst(t); ok {
+		return k == 1
 	}
-	return true
-}
-
-// modelled says whether the whole program can be proved at once.
-func (p *Prog) modelled() bool {
-	if !p.loopFree() || len(p.Entry) > 1 {
-		return false
-	}
-	for i := range p.Insts {
-		if p.barrier(&p.Insts[i]) || p.Insts[i].Op == ebpf.OpLDDW && p.Insts[i].Src > ebpf.PseudoMapValue {
-			return false
-		}
-	}
-	return true
+	_, ok := p.test(b, t)
+	return ok
 }

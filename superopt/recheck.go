@@ -87,3 +87,13 @@ func (a *analysis) agree(i int, f, g *facts) bool {
 	}
 	return f.ok == g.ok
 }
+
+// problemText drops the instruction number, which moves.
+func problemText(p string) string {
+	for i := range p {
+		if p[i] == ':' {
+			return p[i:]
+		}
+	}
+	return p
+}

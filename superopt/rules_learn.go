@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"jitnic/host/ebpf"
-	"jitnic/superopt/z3"
 )
 
 // How a find becomes a rule: what both sides share is cut away, registers
@@ -22,8 +21,7 @@ const maxLearned = 6
 
 // learn makes rules of a proved rewrite of [s, s+len(new)): new in place of
 // what stands there. It must be called before the program changes.
-func (o *optimizer) learn(s int, new []Inst) {
-	st := o.opt.Store
+func learn(st *Store, p *Prog, a *analysis, s int, new []Inst) {
 	if st == nil {
 		return
 	}
@@ -31,7 +29,7 @@ func (o *optimizer) learn(s int, new []Inst) {
 	var old []Inst
 	var at []int // where the instructions of old stand
 	for i := s; i < e; i++ {
-		if in := o.p.Insts[i]; in.Op != Nop {
+		if in := p.Insts[i]; in.Op != Nop {
 			old, at = append(old, in), append(at, i)
 		}
 	}
@@ -41,7 +39,7 @@ func (o *optimizer) learn(s int, new []Inst) {
 			nw = append(nw, in)
 		}
 	}
-	l := &learner{st: st, facts: func(i int) *facts { return &o.a.in[at[i]] }, live: func(i int) uint16 { return o.a.live[at[i]].regs }}
+	l := &learner{st: st, facts: func(i int) *facts { return &a.in[at[i]] }, live: func(i int) uint16 { return a.live[at[i]].regs }}
 	l.cut(old, nw)
 }
 
@@ -61,7 +59,7 @@ func (l *learner) proves(r *Rule) bool {
 		return false
 	}
 	v := l.st.verdict(r)
-	if _, ok := v.(z3.Unknown); ok {
+	if _, ok := v.(Unknown); ok {
 		l.hard++
 	}
 	return IsProved(v)

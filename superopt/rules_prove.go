@@ -5,7 +5,6 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/pathcond/bv"
-	"jitnic/superopt/z3"
 )
 
 // The proof of a rule is one for all registers and all constants. A capital
@@ -40,9 +39,9 @@ type encodable struct {
 
 // Prove proves the rule for every choice of registers and constants that
 // fulfils its conditions.
-func (r *Rule) Prove(pr *Prover) z3.Verdict {
+func (r *Rule) Prove(pr *Prover) Verdict {
 	v := r.proveCase(pr, nil)
-	u, ok := v.(z3.Unknown)
+	u, ok := v.(Unknown)
 	if !ok {
 		return v
 	}
@@ -110,10 +109,10 @@ func canWriteFixed(r *Rule, b *bindings) bool {
 }
 
 // IsProved says whether a verdict is "proved".
-func IsProved(v z3.Verdict) bool { _, ok := v.(z3.Proved); return ok }
+func IsProved(v Verdict) bool { _, ok := v.(Proved); return ok }
 
 // IsRefuted says whether a verdict is "refuted".
-func IsRefuted(v z3.Verdict) bool { _, ok := v.(z3.Refuted); return ok }
+func IsRefuted(v Verdict) bool { _, ok := v.(Refuted); return ok }
 
 type fewValues struct {
 	v      byte
@@ -167,7 +166,7 @@ func (r *Rule) possible(b *bindings) bool {
 	return true
 }
 
-func (r *Rule) proveCase(pr *Prover, fix *bindings) z3.Verdict {
+func (r *Rule) proveCase(pr *Prover, fix *bindings) Verdict {
 	t := &ruleTask{r: r, fix: fix, regs: map[byte]uint8{}, held: map[string]uint8{}, next: 10, tmp: 0xff, kind: map[byte]uint8{}}
 	for _, side := range [2][]pattern{r.Old, r.New} {
 		for i := range side {
@@ -179,7 +178,7 @@ func (r *Rule) proveCase(pr *Prover, fix *bindings) z3.Verdict {
 		}
 	}
 	if why := t.pointers(); why != "" {
-		return z3.Unknown{Reason: why}
+		return Unknown{Reason: why}
 	}
 	for i := range r.Old { // where a letter gets its value
 		p := &r.Old[i]
@@ -194,18 +193,18 @@ func (r *Rule) proveCase(pr *Prover, fix *bindings) z3.Verdict {
 	}
 	old, err := t.side(r.Old)
 	if err != nil {
-		return z3.Unknown{Reason: err.Error()}
+		return Unknown{Reason: err.Error()}
 	}
 	new, err := t.side(r.New)
 	if err != nil {
-		return z3.Unknown{Reason: err.Error()}
+		return Unknown{Reason: err.Error()}
 	}
 	n := max(len(old), len(new))
 	p := &Prog{Name: r.Name, Entry: []int32{0}, Insts: old}
 	q := &Prog{Name: r.Name, Entry: []int32{0}, Insts: new}
 	for _, x := range [2]*Prog{p, q} {
 		for len(x.Insts) < n {
-			x.Insts = append(x.Insts, nop())
+			x.Insts = append(x.Insts, emptyInst())
 		}
 	}
 	f := &facts{ok: true}
@@ -228,7 +227,7 @@ func (r *Rule) proveCase(pr *Prover, fix *bindings) z3.Verdict {
 		}
 	}
 	v := pr.Equivalent(&task{old: p, new: q, s: 0, e: n, pre: f, out: func(int) *live { return lv }, loopFree: true, assume: t.assume})
-	if ref, ok := v.(z3.Refuted); ok {
+	if ref, ok := v.(Refuted); ok {
 		return t.rename(ref)
 	}
 	return v
@@ -432,7 +431,7 @@ func (t *ruleTask) assume(m *machine, st *symState) bv.Term {
 }
 
 // rename gives a counterexample the rule's own letters.
-func (t *ruleTask) rename(v z3.Refuted) z3.Verdict {
+func (t *ruleTask) rename(v Refuted) Verdict {
 	names := map[string]string{}
 	for l, r := range t.regs {
 		names[fmt.Sprintf("r%d", r)] = string(l)
@@ -441,7 +440,7 @@ func (t *ruleTask) rename(v z3.Refuted) z3.Verdict {
 	for l := byte('A'); l <= 'Z'; l++ {
 		names[fmt.Sprintf("in%x", inRule+uint64(l))] = string(l)
 	}
-	var out []z3.Assignment
+	var out []Assignment
 	for _, a := range v.Counterexample {
 		if n, ok := names[a.Name]; ok {
 			a.Name = n
@@ -450,10 +449,10 @@ func (t *ruleTask) rename(v z3.Refuted) z3.Verdict {
 	}
 	for l := byte('A'); l <= 'Z'; l++ {
 		if x, ok := t.fix.get(l); ok {
-			out = append(out, z3.Assignment{Name: string(l), Value: uint64(x), Width: 64})
+			out = append(out, Assignment{Name: string(l), Value: uint64(x), Width: 64})
 		}
 	}
-	sortBy(out, func(a, b z3.Assignment) bool { return a.Name < b.Name })
+	sortBy(out, func(a, b Assignment) bool { return a.Name < b.Name })
 	v.Counterexample = out
 	return v
 }

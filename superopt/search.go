@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	"jitnic/superopt/z3"
 )
 
 // Params is one of K2's parameter sets of the stochastic search: how an error
@@ -203,13 +201,13 @@ func (o *optimizer) chain(w *window, prover func() *Prover, seed uint64, set *Pa
 		v := prover().Equivalent(&task{old: o.p, new: q, s: w.s, e: w.e, pre: w.pre, out: o.liveAt, loopFree: o.free, assume: o.assumption(w.s)})
 		res.asking += time.Since(asked)
 		switch v := v.(type) {
-		case z3.Proved:
+		case Proved:
 			res.code = append([]Inst(nil), c.code...)
 			res.cost = cost
 			st.Better++
 			lastGood = n
 			continue
-		case z3.Refuted:
+		case Refuted:
 			w.learn(v, seed+uint64(n), c.code)
 		}
 		rejected[key] = true
@@ -278,22 +276,6 @@ func codeKey(code []Inst) string {
 		b = append(b, in.Op, in.Dst, in.Src, byte(in.Off), byte(in.Off>>8), byte(in.Imm), byte(in.Imm>>8), byte(in.Imm>>16), byte(in.Imm>>24), byte(in.Hi))
 	}
 	return string(b)
-}
-
-// learnCost asks the cost function what each opcode costs alone, and whether
-// that says what the program costs: whether it is a sum over instructions.
-func (o *optimizer) learnCost() {
-	one := &Prog{Insts: make([]Inst, 1), Maps: o.p.Maps, Entry: []int32{0}}
-	for op := 1; op < 256; op++ {
-		one.Insts[0] = nop()
-		one.Insts[0].Op = uint8(op)
-		o.opCost[op] = o.cost(one)
-	}
-	var sum float64
-	for i := range o.p.Insts {
-		sum += o.opCost[o.p.Insts[i].Op]
-	}
-	o.additive = math.Abs(sum-o.cost(o.p)) < 1e-6*(1+math.Abs(sum))
 }
 
 // windowCost is what code in a window is said to cost while the search walks:
@@ -474,7 +456,7 @@ func (o *optimizer) search() {
 			}
 			if end >= 0 && o.inWindows(q) && o.unsafe(q) == "" && o.cost(q) < o.cost(o.p) {
 				for _, j := range taken {
-					o.learn(j.w.s, j.res.code)
+					learn(o.opt.Store, o.p, o.a, j.w.s, j.res.code)
 				}
 				o.p = q
 				o.refresh()
@@ -484,7 +466,7 @@ func (o *optimizer) search() {
 			at = n
 		}
 		if again {
-			o.passes()
+			runPasses(o)
 		}
 		if o.opt.Progress != nil {
 			o.progress()

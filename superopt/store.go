@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"jitnic/host/ebpf"
-	"jitnic/superopt/z3"
 )
 
 // Store is a set of rules that grows: what enumeration and the stochastic
@@ -22,8 +19,8 @@ import (
 // and found rules go to the end, sorted.
 type Store struct {
 	path    string
-	rules   []*Rule
-	found   []*Rule
+	all     []*Rule // of the file, then those found
+	new     []*Rule // found since it was opened
 	log     []*Rule // all that was ever found, in order
 	version int
 	pr      *Prover
@@ -45,19 +42,19 @@ func OpenStore(path string) (*Store, error) {
 	}
 	for _, r := range rules {
 		switch v := r.Prove(s.prover()).(type) {
-		case z3.Refuted:
+		case Refuted:
 			s.Close()
 			return nil, fmt.Errorf("%s:%d: %s: refuted: %s", path, r.At, r.Name, refutation(v))
-		case z3.Unknown:
+		case Unknown:
 			s.Close()
 			return nil, fmt.Errorf("%s:%d: %s: not proved: %s", path, r.At, r.Name, v.Reason)
 		}
-		s.rules = append(s.rules, r)
+		s.all = append(s.all, r)
 	}
 	return s, nil
 }
 
-func refutation(v z3.Refuted) string {
+func refutation(v Refuted) string {
 	if v.What != "" {
 		return v.What
 	}
@@ -86,10 +83,24 @@ func readRules(path string) ([]*Rule, error) {
 }
 
 // Rules are those of the file, then those found since.
-func (s *Store) Rules() []*Rule { return s.rules }
+func (s *Store) Rules() []*Rule { return s.all }
 
 // Found are the rules found since the store was opened.
-func (s *Store) Found() []*Rule { return s.found }
+func (s *Store) Found() []*Rule { return s.new }
+
+// Learnt is how many rules were ever found, those that a later one covers too.
+func (s *Store) Learnt() int { return len(s.log) }
+
+// Since are the rules found after the first n that are still wanted.
+func (s *Store) Since(n int) []*Rule {
+	var out []*Rule
+	for _, r := range s.log[n:] {
+		if slices.Contains(s.new, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
 
 // Close gives the store's solver back.
 func (s *Store) Close() {
@@ -111,7 +122,7 @@ func (s *Store) prover() *Prover {
 	return s.pr
 }
 
-func (s *Store) verdict(r *Rule) z3.Verdict {
+func (s *Store) verdict(r *Rule) Verdict {
 	p := s.prover()
 	p.RLimit = ruleBudget
 	return r.Prove(p)
@@ -129,18 +140,18 @@ func (s *Store) add(r *Rule) bool {
 		return false
 	}
 	s.seen[r.Line] = true
-	for _, set := range [2][]*Rule{Builtin, s.rules} {
+	for _, set := range [2][]*Rule{Builtin, s.all} {
 		for _, q := range set {
 			if q.Body() == r.Body() || q.covers(r) {
 				return false
 			}
 		}
 	}
-	less := func(q *Rule) bool { return slices.Contains(s.found, q) && r.covers(q) }
-	s.rules = slices.DeleteFunc(s.rules, less)
-	s.found = slices.DeleteFunc(s.found, func(q *Rule) bool { return r.covers(q) })
-	s.rules = append(s.rules, r)
-	s.found = append(s.found, r)
+	less := func(q *Rule) bool { return slices.Contains(s.new, q) && r.covers(q) }
+	s.all = slices.DeleteFunc(s.all, less)
+	s.new = slices.DeleteFunc(s.new, func(q *Rule) bool { return r.covers(q) })
+	s.all = append(s.all, r)
+	s.new = append(s.new, r)
 	s.log = append(s.log, r)
 	s.version++
 	return true
@@ -187,99 +198,11 @@ func (r *Rule) covers(q *Rule) bool {
 	return ok && n > 0
 }
 
-// instances gives up to n pieces of code the left side matches, with registers
-// 0, 1, …, and constants that fulfil the conditions; it ends when use says so.
-func (r *Rule) instances(n int, use func(code []Inst, b *binding, f *facts) bool) bool {
-	var vars []byte
-	for i := range r.Old {
-		for _, e := range [2]*expr{r.Old[i].off, r.Old[i].imm} {
-			if e != nil && e.op == 'v' && !slices.Contains(vars, e.v) {
-				vars = append(vars, e.v)
-			}
-		}
-	}
-	values := []int64{0, 1, 3, 8, 16, 20, 31, 32, 40, 48, 56, 63, 255, 0xffff, 100, -1, -8, 2, 0x1000, 0x7fff0000, -0x80000000, 4, 24, 14}
-	tries := 1
-	for range vars {
-		tries *= len(values)
-	}
-	for k, got := 0, 0; k < min(tries, 20000) && got < n; k++ {
-		b := &binding{}
-		x := uint64(k)
-		if tries > 20000 {
-			x = mix(uint64(k))
-		}
-		for _, v := range vars {
-			b.imm.put(v, values[x%uint64(len(values))])
-			x /= uint64(len(values))
-		}
-		code, f, ok := r.instance(b)
-		if !ok {
-			continue
-		}
-		got++
-		if !use(code, b, f) {
-			return false
-		}
-	}
-	return true
-}
-
-// instance is the left side with b's constants.
-func (r *Rule) instance(b *binding) ([]Inst, *facts, bool) {
-	var code []Inst
-	n := uint8(0)
-	reg := func(l byte) uint8 {
-		if b.has>>(l-'a')&1 == 0 {
-			b.bind(l, n)
-			n++
-		}
-		return b.reg[l-'a']
-	}
-	f := &facts{ok: true}
-	for i := range f.r {
-		f.r[i] = top()
-	}
-	for i := range r.Old {
-		p := &r.Old[i]
-		in := Inst{Insn: ebpf.Insn{Op: p.op, Off: p.sub}, To: -1, Slot: -1}
-		in.Dst = reg(p.dst)
-		if p.src != 0 {
-			in.Src = reg(p.src)
-		}
-		if p.off != nil {
-			v, ok := p.off.eval(&b.imm)
-			if !ok || v != int64(int16(v)) {
-				return nil, nil, false
-			}
-			in.Off = int16(v)
-		}
-		if p.imm != nil {
-			v, ok := p.imm.eval(&b.imm)
-			if !ok || !p.encodes(v) {
-				return nil, nil, false
-			}
-			in.Imm = int32(v)
-			if in.IsWide() {
-				in.Hi = int32(v >> 32)
-			}
-		}
-		code = append(code, in)
-	}
-	for _, c := range r.If {
-		if c.l == nil {
-			f.r[b.reg[c.reg-'a']] = val{kind: kScalar, unknown: ^uint64(0), max: uint64(c.r.k)}.norm()
-		}
-	}
-	_, ok := r.matchAll(code, f)
-	return code, f, ok
-}
-
 // Save puts the found rules at the end of the store's file, the whole file or
 // nothing of it. Where another run has added to the file meanwhile, its rules
 // stay, and what they cover is left out.
 func (s *Store) Save() error {
-	if s.path == "" || len(s.found) == 0 {
+	if s.path == "" || len(s.new) == 0 {
 		return nil
 	}
 	text, err := os.ReadFile(s.path)
@@ -291,7 +214,7 @@ func (s *Store) Save() error {
 		return err
 	}
 	var add []string
-	for _, r := range s.found {
+	for _, r := range s.new {
 		if !slices.ContainsFunc(there, func(q *Rule) bool { return q.Body() == r.Body() || q.covers(r) }) {
 			add = append(add, r.Line)
 		}

@@ -1213,3 +1213,33 @@ func (m *machine) offTerm(base bv.Term, c uint64) bv.Term {
 	}
 	return m.b.Bin(bv.OpAdd, base, m.b.Const(c, 64))
 }
+
+// wholeLoad says whether t is n bytes as they lie in memory, zero-extended.
+func (m *machine) wholeLoad(t bv.Term) (rg int, off bv.Term, n int) {
+	b := m.b
+	var ver bv.Term
+	k := 0
+	for ; k < 8; k++ {
+		x := b.Extract(t, 8*k, 8)
+		if b.Op(x) != bv.OpFun || b.K(x)>>32 != fnMem>>32 {
+			break
+		}
+		a := b.Args(x)
+		if k == 0 {
+			rg, off, ver = int(b.K(x)&0xffffffff), a[0], a[1]
+			continue
+		}
+		if int(b.K(x)&0xffffffff) != rg || a[1] != ver || a[0] != b.Bin(bv.OpAdd, off, b.Const(uint64(k), 64)) {
+			return 0, 0, 0
+		}
+	}
+	if k != 1 && k != 2 && k != 4 && k != 8 {
+		return 0, 0, 0
+	}
+	if k < 8 {
+		if v, ok := b.IsConst(b.Extract(t, 8*k, 64-8*k)); !ok || v != 0 {
+			return 0, 0, 0
+		}
+	}
+	return rg, off, k
+}

@@ -5,9 +5,7 @@ import (
 	"fmt"
 
 	"jitnic/host/maps"
-	"jitnic/host/vm"
 	"jitnic/pathcond"
-	"jitnic/pathcond/bv"
 	"jitnic/trace"
 )
 
@@ -27,8 +25,8 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	if opt != nil {
 		o = *opt
 	}
-	if o.Dear == 0 {
-		o.Dear = 32 // hashes of keys have questions by the hundred that no budget answers
+	if o.FailLimit == 0 {
+		o.FailLimit = 32 // hashes of keys have questions by the hundred that no budget answers
 	}
 	if o.Cost == "" && o.CostFunc == nil {
 		o.Cost = "count-no-atomics" // an atomic costs a trace more than it saves
@@ -45,14 +43,14 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	if !without {
 		as = conditionOf(p, c)
 	}
-	r, err := optimize(ctx, g, &o, as)
+	r, err := optimize(ctx, g, &o, given{assume: as})
 	if err != nil {
 		return nil, nil, err
 	}
 	if as != nil && r.spent > 0 {
 		// The condition can make questions too dear for their budget; where less
 		// is found with it than without it, the latter counts.
-		bare, err := optimize(ctx, g, &o, nil)
+		bare, err := optimize(ctx, g, &o, given{})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -68,115 +66,4 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	t := *p.Trace
 	t.Code, t.Meta = code, nil
 	return &t, r, nil
-}
-
-// conditionOf brings a path condition into a proof's terms: the packet's first
-// bytes are those of the packet region, its length is data_end - data. What has
-// no counterpart becomes an input of its own, which can only weaken it. Bytes
-// the condition fixes are also put into memory, where terms fold over them.
-func conditionOf(p *pathcond.Path, c *pathcond.Compiler) assumption {
-	data := c.S.Buf + vm.Headroom
-	return func(m *machine, st *symState) bv.Term {
-		all := m.one
-		memo := map[bv.Term]bv.Term{}
-		var tr func(t bv.Term) bv.Term
-		tr = func(t bv.Term) bv.Term {
-			if x, ok := memo[t]; ok {
-				return x
-			}
-			x := translate(m, c.B, t, data, tr)
-			memo[t] = x
-			return x
-		}
-		for _, q := range p.Cond {
-			x := tr(q.Term)
-			if q.Want {
-				m.learnBytes(st, x)
-			} else {
-				x = m.b.Not(x)
-			}
-			all = m.b.AndB(all, x)
-		}
-		st.noteKnown()
-		return all
-	}
-}
-
-// translate makes in m's builder what t is in b.
-func translate(m *machine, b *bv.Builder, t bv.Term, data uint64, tr func(bv.Term) bv.Term) bv.Term {
-	n := m.b
-	w := b.Width(t)
-	a := b.Args(t)
-	switch op := b.Op(t); op {
-	case bv.OpConst:
-		return n.Const(b.K(t), w)
-	case bv.OpInput:
-		if b.K(t) == pathcond.InLen && w == 64 {
-			return n.Bin(bv.OpSub, n.Input(inPktEnd, 64, addrFact), m.base(rgPkt))
-		}
-		lo, hi := b.Bounds(t)
-		return n.Input(1<<57|b.K(t), w, bv.Fact{Min: lo, Max: hi, Zeros: b.Zeros(t)})
-	case bv.OpFun:
-		if b.K(t) == pathcond.FunLoad && len(a) == 1 && w%8 == 0 {
-			if k, ok := b.IsConst(a[0]); ok && k-data < 1<<16 {
-				var x bv.Term
-				for i := 0; i < w/8; i++ {
-					byt := m.initial(rgPkt, n.Const(k-data+uint64(i), 64), n.Const(0, 64))
-					if i == 0 {
-						x = byt
-					} else {
-						x = n.Concat(byt, x)
-					}
-				}
-				return x
-			}
-		}
-		args := make([]bv.Term, len(a))
-		for i := range a {
-			args[i] = tr(a[i])
-		}
-		return n.Fun(9<<32|1<<58|b.K(t)<<8&(1<<32-1)|uint64(w), w, bv.Fact{}, args...)
-	case bv.OpNot:
-		return n.Not(tr(a[0]))
-	case bv.OpBSwap:
-		return n.BSwap(tr(a[0]))
-	case bv.OpConcat:
-		return n.Concat(tr(a[0]), tr(a[1]))
-	case bv.OpExtract:
-		return n.Extract(tr(a[0]), int(b.K(t)), w)
-	case bv.OpZExt:
-		return n.ZExt(tr(a[0]), w)
-	case bv.OpSExt:
-		return n.SExt(tr(a[0]), w)
-	case bv.OpIte:
-		return n.Ite(tr(a[0]), tr(a[1]), tr(a[2]))
-	default:
-		return n.Bin(op, tr(a[0]), tr(a[1]))
-	}
-}
-
-// learnBytes: where x says that bytes of the packet are constants, they are.
-func (m *machine) learnBytes(st *symState, x bv.Term) {
-	b := m.b
-	if b.Op(x) == bv.OpAnd && b.Width(x) == 1 {
-		m.learnBytes(st, b.Args(x)[0])
-		m.learnBytes(st, b.Args(x)[1])
-		return
-	}
-	if b.Op(x) != bv.OpEq {
-		return
-	}
-	k, ok := b.IsConst(b.Args(x)[1])
-	if !ok {
-		return
-	}
-	t := b.Args(x)[0]
-	for i := 0; i+8 <= b.Width(t); i += 8 {
-		y := b.Extract(t, i, 8)
-		if b.Op(y) == bv.OpFun && b.K(y) == fnMem+rgPkt {
-			if off, ok := b.IsConst(b.Args(y)[0]); ok {
-				m.put(st, rgPkt, b.Const(off, 64), b.Const(k>>i&0xff, 8), 1)
-			}
-		}
-	}
 }

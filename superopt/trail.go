@@ -2,7 +2,6 @@ package superopt
 
 import (
 	"jitnic/pathcond/bv"
-	"jitnic/superopt/z3"
 )
 
 // A trace is proved window by window too, but what is known before a window is
@@ -16,6 +15,7 @@ type trail struct {
 	snaps []*symState // before each instruction, and at the end
 	acc   []symAccess // all the trace touches
 	conds []assumed
+	holds map[uint64]uint64 // an assignment under which they do, where it was asked for
 }
 
 // assumed is one conjunct of what is assumed, with what it speaks of.
@@ -27,30 +27,32 @@ type assumed struct {
 // trailRoom is how many terms questions may add before the trail is made anew.
 const trailRoom = 200_000
 
-// trailOf follows the trace as it is now; nil where it isn't straight.
-func (o *optimizer) trailOf() *trail {
-	if t := o.trail; t != nil && t.p == o.p && t.m.b.Len() < t.size+trailRoom {
-		return t
-	}
-	m := newMachine(o.p, o.pr.Accel)
-	st := m.entry(&o.a.in[0], true)
-	t := &trail{p: o.p, m: m}
-	if o.assume != nil {
-		for _, c := range conjuncts(m.b, o.assume(m, st), nil) {
+// full says whether questions have added so many terms that the trail is
+// better made anew.
+func (t *trail) full() bool { return t.m.b.Len() >= t.size+trailRoom }
+
+// follow follows a trace from its beginning, where pre and what assume says
+// hold; nil where it isn't straight. With model it also looks for one assignment
+// under which what is assumed holds (trail.holds).
+func (p *Prover) follow(q *Prog, pre *facts, assume assumption, model bool) *trail {
+	m := newMachine(q, p.Accel)
+	st := m.entry(pre, true)
+	t := &trail{p: q, m: m}
+	if assume != nil {
+		for _, c := range conjuncts(m.b, assume(m, st), nil) {
 			t.conds = append(t.conds, assumed{c, m.atomsOf(c)})
 		}
 	}
-	if !o.modelled {
-		o.modelled = true
+	if model {
 		all := m.one
 		for _, c := range t.conds {
 			all = m.b.AndB(all, c.t)
 		}
-		o.holds = o.pr.modelOf(m, all)
+		t.holds = p.modelOf(m, all)
 	}
 	st.pc = m.one
-	for i := range o.p.Insts {
-		in := &o.p.Insts[i]
+	for i := range q.Insts {
+		in := &q.Insts[i]
 		if in.jumps() {
 			return nil
 		}
@@ -58,13 +60,12 @@ func (o *optimizer) trailOf() *trail {
 		if in.ends() {
 			continue
 		}
-		if m.step(o.p, i, in, st, &t.acc) != nil {
+		if m.step(q, i, in, st, &t.acc) != nil {
 			m.forget(in, st)
 		}
 	}
 	t.snaps = append(t.snaps, st)
 	t.size = m.b.Len()
-	o.trail = t
 	return t
 }
 
@@ -76,27 +77,42 @@ func conjuncts(b *bv.Builder, t bv.Term, out []bv.Term) []bv.Term {
 	return append(out, t)
 }
 
-// onTrail answers whether q, which differs from the trace in [s, e) only, does
-// the same wherever the condition holds.
-func (o *optimizer) onTrail(t *trail, s, e int, q *Prog) z3.Verdict {
-	for s+1 < e && o.p.Insts[s] == q.Insts[s] {
-		s++
+// along answers whether the rewrite of k, a window of the trail's program, does
+// the same wherever what is assumed holds; pre is what is known before each
+// instruction, and holds an assignment under which what is assumed does.
+func (p *Prover) along(t *trail, k *task, pre []facts, holds map[uint64]uint64) Verdict {
+	for k.s+1 < k.e && k.old.Insts[k.s] == k.new.Insts[k.s] {
+		k.s++
 	}
-	saved := o.pr.RLimit
-	o.pr.base, o.pr.RLimit = o.holds, saved/8 // one of many, and all the trace before it is in it
-	defer func() { o.pr.base, o.pr.RLimit = nil, saved }()
-	v := o.pr.onTrail(t, &task{old: o.p, new: q, s: s, e: e, out: o.liveAt})
-	if w, ok := v.(z3.Refuted); ok && e < len(o.p.Insts) && w.By != "terms" {
-		v = o.pr.onTrail(t, &task{old: o.p, new: q, s: s, e: len(o.p.Insts), out: o.liveAt})
+	saved := p.RLimit
+	p.base, p.RLimit = holds, saved/8 // one of many, and all the trace before it is in it
+	defer func() { p.base, p.RLimit = nil, saved }()
+	v := p.onTrail(t, k)
+	if w, ok := v.(Refuted); ok && k.e < len(k.old.Insts) && w.By != "terms" {
+		far := *k
+		far.e = len(k.old.Insts)
+		v = p.onTrail(t, &far)
 	}
-	if _, ok := v.(z3.Unknown); ok { // perhaps it is so whatever came before
-		v = o.pr.equivalent(&task{old: o.p, new: q, s: s, e: e, pre: &o.a.in[s], out: o.liveAt, loopFree: o.free})
+	if _, ok := v.(Unknown); ok { // perhaps it is so whatever came before
+		alone := *k
+		alone.pre = &pre[k.s]
+		v = p.equivalent(&alone)
 	}
-	o.pr.count(v)
+	p.count(v)
 	return v
 }
 
-func (p *Prover) onTrail(t *trail, k *task) z3.Verdict {
+// whole answers k over the whole of the trail's program, output by output.
+func (p *Prover) whole(t *trail, k *task, holds map[uint64]uint64) Verdict {
+	k.split, k.noSafety = true, true
+	p.base = holds
+	defer func() { p.base = nil }()
+	v := p.onTrail(t, k)
+	p.count(v)
+	return v
+}
+
+func (p *Prover) onTrail(t *trail, k *task) Verdict {
 	m := t.m
 	m.vague, m.compared = false, 0 // of what came before both make the same
 	known := len(m.digests)
@@ -108,7 +124,7 @@ func (p *Prover) onTrail(t *trail, k *task) z3.Verdict {
 	}
 	a, _, err := m.run(k.old, k.s, k.e, start.clone())
 	if err != nil {
-		return z3.Unknown{Reason: "original: " + err.Error()}
+		return Unknown{Reason: "original: " + err.Error()}
 	}
 	b, accB, err := m.run(k.new, k.s, k.e, start.clone())
 	if err != nil {
@@ -116,30 +132,30 @@ func (p *Prover) onTrail(t *trail, k *task) z3.Verdict {
 	}
 	if !k.noSafety {
 		if why := m.newAccess(t.acc, accB); why != "" {
-			return z3.Refuted{By: "terms", What: why}
+			return Refuted{By: "terms", What: why}
 		}
 	}
 	diff, why := m.differFrom(a, b, k.out, from)
 	if why != "" {
-		return z3.Refuted{By: "terms", What: why}
+		return Refuted{By: "terms", What: why}
 	}
 	if !k.split {
 		return p.decide(m, t.assuming(diff))
 	}
 	// One output after another: most are decided by few of the inputs.
-	var v z3.Verdict = z3.Proved{By: "terms"}
+	var v Verdict = Proved{By: "terms"}
 	for _, d := range disjuncts(m.b, diff, nil) {
 		d = t.assuming(d)
-		if _, unknown := v.(z3.Unknown); unknown { // it stays so, unless tests refute it
+		if _, unknown := v.(Unknown); unknown { // it stays so, unless tests refute it
 			if w, ok := p.test(m.b, d); ok && !m.vague {
 				return w
 			}
 			continue
 		}
 		switch w := p.decide(m, d).(type) {
-		case z3.Refuted:
+		case Refuted:
 			return w
-		case z3.Unknown:
+		case Unknown:
 			v = w
 		}
 	}
@@ -152,22 +168,6 @@ func disjuncts(b *bv.Builder, t bv.Term, out []bv.Term) []bv.Term {
 		return disjuncts(b, a[1], disjuncts(b, a[0], out))
 	}
 	return append(out, t)
-}
-
-// wholeTrail proves q against the trace it was made of, from beginning to end;
-// nil where the trace isn't straight.
-func (o *optimizer) wholeTrail(original, q *Prog, out func(int) *live) z3.Verdict {
-	p, a := o.p, o.a
-	defer func() { o.p, o.a, o.trail, o.pr.base = p, a, nil, nil }()
-	o.p, o.a = original, analyse(original)
-	t := o.trailOf()
-	if t == nil {
-		return nil
-	}
-	o.pr.base = o.holds
-	v := o.pr.onTrail(t, &task{old: original, new: q, s: 0, e: len(original.Insts), out: out, split: true, noSafety: true})
-	o.pr.count(v)
-	return v
 }
 
 // assuming joins to t what is assumed of the inputs it depends on, and of

@@ -5,9 +5,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
-	"jitnic/host/progen"
 	"jitnic/pathcond/bv"
-	"jitnic/superopt/z3"
 )
 
 // straight makes straight-line code over packet bytes and the stack, as traces are.
@@ -67,12 +65,12 @@ func ipv4(m *machine, st *symState) bv.Term {
 // followed from the beginning under the whole condition: never proved where
 // that refutes it.
 func TestTrailAgreesWithWhole(t *testing.T) {
-	needZ3(t)
+	NeedZ3(t)
 	rng := rand.New(rand.NewPCG(3, 3))
 	proved, refuted := 0, 0
 	for range 40 {
 		p := &Prog{Kind: KindXDP, Entry: []int32{0}, Insts: straight(rng, 18)}
-		o := testOptimizer(t, p)
+		o := open(t, p)
 		o.p = p
 		o.assume = ipv4
 		o.a = analyse(p)
@@ -82,7 +80,7 @@ func TestTrailAgreesWithWhole(t *testing.T) {
 			q := p.Clone()
 			i := 2 + rng.IntN(len(q.Insts)-4)
 			if rng.IntN(2) == 0 {
-				q.Insts[i] = nop()
+				q.Insts[i] = emptyInst()
 			} else {
 				q.Insts[i].Insn = straight(rng, 18)[5+rng.IntN(12)].Insn
 			}
@@ -91,10 +89,10 @@ func TestTrailAgreesWithWhole(t *testing.T) {
 				t.Fatal("a straight trace has no trail")
 			}
 			e := min(len(p.Insts), i+1+rng.IntN(6))
-			v := o.onTrail(tr, i, e, q)
+			v := o.pr.along(tr, &task{old: p, new: q, s: i, e: e, out: o.liveAt, loopFree: true}, o.a.in, o.holds)
 			w := o.pr.Equivalent(&task{old: p, new: q, s: 0, e: len(p.Insts), pre: &o.a.in[0], out: o.liveAt, loopFree: true, assume: ipv4, noSafety: true})
-			_, vp := v.(z3.Proved)
-			_, wp := w.(z3.Proved)
+			_, vp := v.(Proved)
+			_, wp := w.(Proved)
 			if vp && !wp {
 				t.Fatalf("insn %d: proved on the trail, but %+v of the whole\n%s->\n%s", i, w, p, q)
 			}
@@ -109,66 +107,4 @@ func TestTrailAgreesWithWhole(t *testing.T) {
 		t.Errorf("%d proved, %d not: too few of one", proved, refuted)
 	}
 	t.Logf("%d proved, %d not", proved, refuted)
-}
-
-// What the recheck of a rewritten run finds is what the analysis of the whole
-// program finds.
-func TestRecheckAgreesWithAnalysis(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 5))
-	quick, safe, unsafe := 0, 0, 0
-	for seed := uint64(1); seed <= 40; seed++ {
-		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, NoLoops: seed%3 != 0})
-		p, err := FromSlots("random", KindXDP, c.Entry.Insns, c.Object.Maps)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Compact()
-		a := analyse(p)
-		a.liveness()
-		bad := map[string]bool{}
-		for _, x := range a.problems {
-			bad[problemText(x)] = true
-		}
-		fresh := func(list []string) (n int) {
-			for _, x := range list {
-				if !bad[problemText(x)] {
-					n++
-				}
-			}
-			return n
-		}
-		for range 60 {
-			q := p.Clone()
-			i := rng.IntN(len(q.Insts))
-			if q.Insts[i].jumps() || q.Insts[i].ends() {
-				continue
-			}
-			switch rng.IntN(3) {
-			case 0:
-				q.Insts[i] = nop()
-			case 1:
-				q.Insts[i].Dst = uint8(rng.IntN(10))
-			case 2:
-				q.Insts[i].Src = uint8(rng.IntN(11))
-			}
-			got, ok := a.problemsOf(q)
-			if !ok {
-				continue
-			}
-			quick++
-			want := analyse(q).problems
-			if (fresh(got) > 0) != (fresh(want) > 0) {
-				t.Fatalf("seed %d insn %d: recheck %q, analysis %q\n%s->\n%s", seed, i, got, want, p, q)
-			}
-			if fresh(want) > 0 {
-				unsafe++
-			} else {
-				safe++
-			}
-		}
-	}
-	if quick < 200 || safe < 50 || unsafe < 50 {
-		t.Errorf("%d rechecked, %d safe, %d not", quick, safe, unsafe)
-	}
-	t.Logf("%d rechecked, %d safe, %d not", quick, safe, unsafe)
 }

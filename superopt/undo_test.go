@@ -11,7 +11,7 @@ import (
 // A rewrite that is wrong and was taken is found, taken back, and costs none of
 // what the others saved.
 func TestUndoOneBadRewrite(t *testing.T) {
-	needZ3(t)
+	NeedZ3(t)
 	p := packetSum(t)
 	clean, err := Optimize(context.Background(), p, &Options{Seed: 1})
 	if err != nil {
@@ -33,11 +33,11 @@ func TestUndoOneBadRewrite(t *testing.T) {
 		return q
 	}
 	var log []string
-	r, err := Optimize(context.Background(), p, &Options{Seed: 1, tamper: bad, Log: func(f string, args ...any) {
+	r, err := optimize(context.Background(), p, &Options{Seed: 1, Log: func(f string, args ...any) {
 		if strings.HasPrefix(f, "undone") {
 			log = append(log, f)
 		}
-	}})
+	}}, given{tamper: bad})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,10 +52,10 @@ func TestUndoOneBadRewrite(t *testing.T) {
 // One that comes again in another shape each time leaves what was proved
 // before it.
 func TestUndoGivesUp(t *testing.T) {
-	needZ3(t)
+	NeedZ3(t)
 	p := packetSum(t)
 	n := int32(0)
-	r, err := Optimize(context.Background(), p, &Options{Seed: 1, tamper: func(q *Prog) *Prog {
+	r, err := optimize(context.Background(), p, &Options{Seed: 1}, given{tamper: func(q *Prog) *Prog {
 		n++
 		for i := range q.Insts {
 			if in := &q.Insts[i]; in.Class() == ebpf.ClassST {
@@ -75,7 +75,7 @@ func TestUndoGivesUp(t *testing.T) {
 // packetSum has something for several passes, and a store of a number that must
 // stay.
 func packetSum(t *testing.T) *Prog {
-	return rows(t, KindXDP,
+	return Rows(t, KindXDP,
 		[5]int{0x61, 1, 2, 0, 0},   // r2 = data
 		[5]int{0x61, 1, 3, 4, 0},   // r3 = data_end
 		[5]int{0xbf, 2, 4, 0, 0},   // r4 = r2

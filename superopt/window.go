@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"jitnic/host/ebpf"
-	"jitnic/superopt/z3"
 )
 
 // window is a straight run that is searched: its code, what is known before,
@@ -183,7 +182,7 @@ func (w *window) makeTest(rng *rand.Rand, k int, given map[string]uint64) *test 
 		x := rng.Uint64()
 		if k%4 == 2 { // bytes of boundary values, chosen by the bits drawn
 			for b := 0; b < 8; b++ {
-				t.mem[i+b] = byte(boundary[x>>(8*b)%uint64(len(boundary))])
+				t.mem[i+b] = byte(boundary(x >> (8 * b)))
 			}
 			continue
 		}
@@ -216,7 +215,7 @@ func (w *window) makeTest(rng *rand.Rand, k int, given map[string]uint64) *test 
 		case k%4 == 1:
 			x &= 0xff
 		case k%4 == 3:
-			x = boundary[rng.IntN(len(boundary))]
+			x = boundary(uint64(rng.IntN(boundaryCount)))
 		case k%8 == 4:
 			x &= 0xffffffff
 		}
@@ -330,7 +329,7 @@ const maxTests = 48
 // learn makes a test of a counterexample to code and puts it first. One that
 // does not tell code from the original is no use (what it says may be of a
 // place no test has), and would only slow the search down.
-func (w *window) learn(v z3.Refuted, seed uint64, code []Inst) bool {
+func (w *window) learn(v Refuted, seed uint64, code []Inst) bool {
 	given := map[string]uint64{}
 	for _, a := range v.Counterexample {
 		given[a.Name] = a.Value

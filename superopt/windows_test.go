@@ -7,7 +7,7 @@ import (
 
 // Only what lies in the windows asked for changes.
 func TestWindowsOption(t *testing.T) {
-	p := rows(t, KindConst, [5]int{0xb7, 0, 0, 0, 1}, [5]int{0x0f, 0, 0, 0, 0}, [5]int{0xbf, 1, 2, 0, 0}, [5]int{0x07, 0, 2, 0, 0}, [5]int{0x0f, 2, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
+	p := Rows(t, KindConst, [5]int{0xb7, 0, 0, 0, 1}, [5]int{0x0f, 0, 0, 0, 0}, [5]int{0xbf, 1, 2, 0, 0}, [5]int{0x07, 0, 2, 0, 0}, [5]int{0x0f, 2, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
 	r, err := Optimize(context.Background(), p, &Options{Windows: [][2]int{{2, 4}}, Proposals: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -23,8 +23,8 @@ func TestWindowsOption(t *testing.T) {
 // The ladder comes down as far as it says, in any seed, and each acceleration
 // can be turned off without an unsound answer.
 func TestAblation(t *testing.T) {
-	needZ3(t)
-	p := rows(t, KindTracing, [5]int{0x71, 1, 3, 0, 0}, [5]int{0x71, 1, 4, 1, 0}, [5]int{0x67, 0, 4, 0, 8}, [5]int{0x4f, 3, 4, 0, 0},
+	NeedZ3(t)
+	p := Rows(t, KindTracing, [5]int{0x71, 1, 3, 0, 0}, [5]int{0x71, 1, 4, 1, 0}, [5]int{0x67, 0, 4, 0, 8}, [5]int{0x4f, 3, 4, 0, 0},
 		[5]int{0x7b, 4, 10, -8, 0}, [5]int{0x79, 10, 0, -8, 0}, [5]int{0x95, 0, 0, 0, 0})
 	for _, a := range []Accel{AllAccel, {false, true, true, true}, {true, false, true, true}, {true, true, false, true}, {true, true, true, false}, {}} {
 		r, err := Optimize(context.Background(), p, &Options{Accel: &a, Proposals: -1})

@@ -128,7 +128,7 @@ func (o *Object) relay(sec int, pad bool) (*layout, error) {
 			}
 			continue
 		}
-		slots, at, err := f.New.Slots2()
+		slots, at, err := f.New.Layout()
 		if err != nil {
 			return nil, err
 		}

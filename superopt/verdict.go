@@ -1,4 +1,4 @@
-package z3
+package superopt
 
 // Verdict is the answer to "do these two do the same?". It is one of Proved,
 // Refuted and Unknown; there is no other.

@@ -1,0 +1,265 @@
+package superopt
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"jitnic/host/ebpf"
+)
+
+func TestSearchFinds(t *testing.T) {
+	NeedZ3(t)
+	p := BytesIntoWord(t)
+	r, err := Optimize(context.Background(), p, &Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.After >= r.Before {
+		t.Fatalf("%d -> %d\n%s", r.Before, r.After, r.Prog)
+	}
+	// the same with more workers
+	s, err := Optimize(context.Background(), p, &Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Prog.String() != s.Prog.String() || r.Proposals != s.Proposals {
+		t.Fatalf("one worker:\n%sthree:\n%s%d and %d proposals", r.Prog, s.Prog, r.Proposals, s.Proposals)
+	}
+}
+
+// The best results: distinct, sorted, each proved by itself, the first the one
+// that is found without asking for more.
+func TestTop(t *testing.T) {
+	NeedZ3(t)
+	p := orByHand(t)
+	one, err := Optimize(context.Background(), p, &Options{Seed: 5, Proposals: 4000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one.Top != nil {
+		t.Error("more than one without being asked")
+	}
+	var before string
+	for _, workers := range []int{1, 3} {
+		r, err := Optimize(context.Background(), p, &Options{Seed: 5, Proposals: 4000, Top: 3, Workers: workers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Top) != 3 || r.Top[0].Prog.String() != one.Prog.String() || r.Prog.String() != one.Prog.String() {
+			t.Fatalf("%d results, the first\n%swithout --top\n%s", len(r.Top), r.Top[0].Prog, one.Prog)
+		}
+		text := ""
+		seen := map[string]bool{}
+		for i, a := range r.Top {
+			s := a.Prog.String()
+			if seen[s] || a.Cost > r.CostBefore || a.Whole != "proved" || i > 1 && (a.Cost < r.Top[i-1].Cost || a.Cost == r.Top[i-1].Cost && s < r.Top[i-1].Prog.String()) {
+				t.Errorf("result %d, cost %g, %s:\n%s", i, a.Cost, a.Whole, s)
+			}
+			seen[s] = true
+			if v, why, err := Judge(t.Context(), p.Clone(), a.Prog.Clone(), nil); err != nil || why != "" || !IsProved(v) {
+				t.Errorf("result %d: %+v %s %v", i, v, why, err)
+			}
+			text += s + "\n"
+		}
+		if before != "" && text != before {
+			t.Errorf("1 worker:\n%s3 workers:\n%s", before, text)
+		}
+		before = text
+	}
+	t.Logf("\n%s", before)
+}
+
+// What follows a join goes into the constants that reach it, where nothing
+// else reads them.
+func TestJoin(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rows [][5]int
+		want int
+	}{
+		{"shift and move", [][5]int{{0x61, 1, 1, 0, 0}, {0xb7, 0, 4, 0, 1}, {0x25, 0, 1, 1, 65535}, {0xb7, 0, 4, 0, 0}, {0x67, 0, 4, 0, 4}, {0xbf, 4, 0, 0, 0}, {0x95, 0, 0, 0, 0}}, 5},
+		{"read before", [][5]int{{0x61, 1, 1, 0, 0}, {0xb7, 0, 4, 0, 1}, {0x2d, 4, 1, 1, 0}, {0xb7, 0, 4, 0, 7}, {0x27, 0, 4, 0, 3}, {0x63, 4, 10, -4, 0}, {0xbf, 4, 0, 0, 0}, {0x95, 0, 0, 0, 0}}, 6},
+		{"too wide", [][5]int{{0x61, 1, 1, 0, 0}, {0xb7, 0, 0, 0, -1}, {0x25, 0, 1, 1, 65535}, {0xb7, 0, 0, 0, 5}, {0x67, 0, 0, 0, 40}, {0x95, 0, 0, 0, 0}}, 6},
+	} {
+		p := Rows(t, KindTracing, c.rows...)
+		r, err := Optimize(context.Background(), p, &Options{Layers: "p"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.After > c.want || r.Whole != "proved" || c.name == "too wide" && r.After != c.want {
+			t.Errorf("%s: %d -> %d, want %d, %s\n%s", c.name, r.Before, r.After, c.want, r.Whole, r.Prog)
+		}
+	}
+}
+
+// depth is the length of the longest chain of instructions that need one
+// another's registers: a cost that is no sum over instructions. More
+// instructions cost a little.
+func depth(p *Prog) float64 {
+	var at [11]float64
+	var most float64
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		var t float64
+		for r := range at {
+			if reads(in)>>r&1 != 0 {
+				t = max(t, at[r])
+			}
+		}
+		if in.Op == Nop {
+			continue
+		}
+		for r := range at {
+			if defs(in)>>r&1 != 0 {
+				at[r] = t + 1
+			}
+		}
+		most = max(most, t+1)
+	}
+	return most + float64(p.Slots())/1024
+}
+
+// A chain of sums becomes a tree: as many instructions, fewer one after
+// another. The result is the same with any number of workers.
+func TestCostNoSum(t *testing.T) {
+	NeedZ3(t)
+	p := Rows(t, KindTracing, [5]int{0x79, 1, 2, 0, 0}, [5]int{0x79, 1, 3, 8, 0}, [5]int{0x79, 1, 4, 16, 0}, [5]int{0x79, 1, 0, 24, 0},
+		[5]int{0x0f, 2, 0, 0, 0}, [5]int{0x0f, 3, 0, 0, 0}, [5]int{0x0f, 4, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
+	var first string
+	for _, workers := range []int{1, 3} {
+		r, err := Optimize(context.Background(), p, &Options{CostFunc: depth, Seed: 2, Proposals: 60000, Workers: workers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int(r.CostBefore) != 5 || int(r.CostAfter) != 4 || r.After != r.Before || r.Whole != "proved" {
+			t.Errorf("depth %g -> %g, %d -> %d instructions, %s\n%s", r.CostBefore, r.CostAfter, r.Before, r.After, r.Whole, r.Prog)
+		}
+		if first == "" {
+			first = r.Prog.String()
+		} else if r.Prog.String() != first {
+			t.Errorf("1 worker:\n%s3 workers:\n%s", first, r.Prog)
+		}
+	}
+}
+
+// The rate is of the time in which tests decide: it and the questions' time
+// together are no more than what passed on one worker.
+func TestRate(t *testing.T) {
+	NeedZ3(t)
+	r, err := Optimize(context.Background(), packetSum(t), &Options{Workers: 1, Layers: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.SearchSeconds <= 0 || r.AskingSeconds <= 0 || r.SearchSeconds+r.AskingSeconds > r.Seconds {
+		t.Errorf("%g s of search, %g s of questions, %g s in all", r.SearchSeconds, r.AskingSeconds, r.Seconds)
+	}
+	if n := r.PerSecond * r.SearchSeconds; n < 1 || n > float64(r.Proposals)+1 {
+		t.Errorf("%g proposals by rate and time, %d in all", n, r.Proposals)
+	}
+}
+
+// orByHand is x|y as (x&y)+(x^y): nothing that ships knows it.
+func orByHand(t *testing.T) *Prog {
+	return Rows(t, KindTracing, [5]int{0x79, 1, 2, 0, 0}, [5]int{0x79, 1, 1, 8, 0}, [5]int{0xbf, 1, 0, 0, 0}, [5]int{0xaf, 2, 0, 0, 0}, [5]int{0x5f, 2, 1, 0, 0},
+		[5]int{0x0f, 1, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
+}
+
+// A second run has from the store what the first one searched for: the same
+// result with fewer proposals. The file is the same for any number of workers.
+func TestStoreSecondRun(t *testing.T) {
+	NeedZ3(t)
+	var files []string
+	for _, workers := range []int{1, 3} {
+		path := filepath.Join(t.TempDir(), "store.txt")
+		var res [2]*Result
+		for i := range res {
+			st, err := OpenStore(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res[i], err = Optimize(context.Background(), orByHand(t), &Options{Seed: 5, Store: st, Workers: workers, Proposals: 4000}); err != nil {
+				t.Fatal(err)
+			}
+			if err := st.Save(); err != nil {
+				t.Fatal(err)
+			}
+			st.Close()
+		}
+		a, b := res[0], res[1]
+		if len(a.RulesFound) == 0 || len(b.RulesFound) != 0 || len(b.RuleHits) == 0 {
+			t.Fatalf("first run: found %q; second: found %q, hits %v", a.RulesFound, b.RulesFound, b.RuleHits)
+		}
+		if a.After >= a.Before || b.Prog.String() != a.Prog.String() || 2*b.Proposals > a.Proposals {
+			t.Errorf("%d -> %d with %d proposals, then %d with %d:\n%s%s", a.Before, a.After, a.Proposals, b.After, b.Proposals, a.Prog, b.Prog)
+		}
+		t.Logf("proposals: %d, then %d", a.Proposals, b.Proposals)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, string(text))
+	}
+	if files[0] != files[1] {
+		t.Errorf("1 worker:\n%s3 workers:\n%s", files[0], files[1])
+	}
+}
+
+// A value of one map or another may be read where packets are written, and
+// copies of it merge; where a map is written in between they do not.
+func TestSomeMap(t *testing.T) {
+	NeedZ3(t)
+	two := append(Values(), Values()...)
+	head := [][5]int{
+		{0x61, 1, 7, 0, 0}, {0x61, 1, 3, 4, 0}, {0xbf, 7, 2, 0, 0}, {0x07, 0, 2, 0, 14}, {0x2d, 3, 2, 23, 0}, // bounds
+		{0x62, 0, 10, -4, 0}, {0xbf, 10, 2, 0, 0}, {0x07, 0, 2, 0, -4},
+		{0x18, 1, 1, 0, 0}, {0, 0, 0, 0, 0}, {0x85, 0, 0, 0, 1}, {0x55, 0, 0, 6, 0},
+		{0xbf, 10, 2, 0, 0}, {0x07, 0, 2, 0, -4}, {0x18, 1, 1, 0, 1}, {0, 0, 0, 0, 0}, {0x85, 0, 0, 0, 1}, {0x15, 0, 0, 10, 0},
+	}
+	body := func(between ...[5]int) *Prog {
+		c := append(append([][5]int(nil), head...), [5]int{0x69, 0, 1, 0, 0}, [5]int{0x6b, 1, 7, 0, 0})
+		if len(between) > 0 {
+			c = append(c, between...)
+		} else {
+			c = append(c, [5]int{0xb7, 0, 4, 0, 0}, [5]int{0xbf, 4, 5, 0, 0}) // as long, and dead
+		}
+		c = append(c, [5]int{0x69, 0, 1, 2, 0}, [5]int{0x6b, 1, 7, 2, 0})
+		for len(c) < 28 {
+			c = append(c, [5]int{0xbf, 1, 4, 0, 0})
+		}
+		return RowsOn(t, KindXDP, two, append(c, [5]int{0xb7, 0, 0, 0, 2}, [5]int{0x95, 0, 0, 0, 0})...)
+	}
+	count := func(p *Prog) (words int) {
+		r, err := Optimize(t.Context(), p, &Options{Layers: "p"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range r.Prog.Insts {
+			if in.Class() == ebpf.ClassLDX && in.Size() == 4 && in.Src == 0 {
+				words++
+			}
+		}
+		t.Logf("%s\n%s", r.Whole, r.Prog)
+		return words
+	}
+	if n := count(body()); n != 1 {
+		t.Errorf("%d loads of a word, want the two halves merged", n)
+	}
+	if n := count(body([5]int{0x7a, 0, 0, 0, 5}, [5]int{0xbf, 1, 5, 0, 0})); n != 0 { // the value itself is written
+		t.Errorf("%d loads of a word over a store to the value", n)
+	}
+}
+
+// LD_ABS may leave the program, so it stays.
+func TestDefectLoadAbsStays(t *testing.T) {
+	q := RowsOn(t, KindSKB, nil, [5]int{0xbf, 1, 6, 0, 0}, [5]int{0xb7, 0, 7, 0, 7}, [5]int{0x28, 0, 0, 0, 12}, [5]int{0xbf, 7, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
+	r, err := Optimize(context.Background(), q, &Options{Layers: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(r.Prog.String(), "skb[12]"); n != 1 {
+		t.Fatalf("the load is gone:\n%s", r.Prog)
+	}
+}

@@ -1,0 +1,20 @@
+package superopt
+
+// ruleBook is the index of all rules there are, shipped, given and found; it is
+// made anew when the store has grown.
+type ruleBook struct {
+	x       *ruleIndex
+	version int // of the store; -1: none
+}
+
+func (b *ruleBook) index(given []*Rule, st *Store) *ruleIndex {
+	var found []*Rule
+	n := -1
+	if st != nil {
+		found, n = st.all, st.version
+	}
+	if b.x == nil || b.version != n {
+		b.x, b.version = indexRules(Builtin, given, found), n
+	}
+	return b.x
+}
