@@ -2,12 +2,13 @@ package superopt
 
 import (
 	"fmt"
+	"jitnic/superopt/internal/ir"
 	"strings"
 )
 
 // Diff prints what became of each instruction: "-" gone, "+" new or changed,
 // with the slot it stood at. Instructions that only moved have "~".
-func Diff(old, new *Prog) string {
+func Diff(old, new *ir.Prog) string {
 	var b strings.Builder
 	byslot := map[int32]int{}
 	for i := range new.Insts {
@@ -15,9 +16,9 @@ func Diff(old, new *Prog) string {
 			byslot[s] = i
 		}
 	}
-	text := func(p *Prog, i int) string {
+	text := func(p *ir.Prog, i int) string {
 		in := p.Insts[i]
-		if in.jumps() {
+		if in.Jumps() {
 			in.Off = 0
 			return strings.SplitN(in.String(), "@", 2)[0] + fmt.Sprintf("@%d", p.Insts[i].To)
 		}
@@ -25,7 +26,7 @@ func Diff(old, new *Prog) string {
 	}
 	same := func(i, j int) bool {
 		x, y := old.Insts[i], new.Insts[j]
-		if x.jumps() && y.jumps() { // a target that moved is no change
+		if x.Jumps() && y.Jumps() { // a target that moved is no change
 			x.Off, y.Off = 0, 0
 		}
 		return x.Insn == y.Insn && x.Hi == y.Hi

@@ -11,22 +11,22 @@
 //	r, err := superopt.Optimize(ctx, p, nil)
 //	fmt.Println(r.Before, "->", r.After, r.Whole)
 //
-// The pieces, one idea a file: a program is a list of [Inst] with jumps by
-// index (prog.go). Dataflow says what is known before an instruction and what
-// is live after it (analysis.go, liveness.go). A proof follows two fragments
-// symbolically (symbolic.go), compares what leaves them (prove.go), and asks
-// normal forms, then concrete tests, then the cache of verdicts, then Z3. A
-// trace is proved along its trail (trail.go): window by window, after all it did
-// so far, under what its condition says of the same inputs. What a rewrite makes
-// unsafe is looked for in the run it changes (recheck.go).
-// Passes stand in a table (passes.go), moves in another (move.go), rules in
-// rules.txt, and a [Store] grows with what is found: rules_learn.go cuts a find
-// down and makes letters of its registers and constants, rules_prove.go proves
-// the rule for all of them at once, pass_rules.go fires it. The cost may be any
-// function of a program, a sum over instructions (cost.go) or not, as the length
-// of a schedule is none. Options.Top gives the best few results instead of one
-// (top.go). testdata/goldens shows rewrites beside their bad twins, with what
-// refutes them. Package format has K2's text forms, package object the .o files.
+// The rooms, each of which knows only those before it:
+//
+//	internal/ir        a program as a list of instructions, and its cost
+//	internal/dataflow  what is known before an instruction, what is live after it
+//	internal/proof     whether two fragments do the same
+//	internal/rules     rewrite rules as data: proved, learnt, kept in a [Store]
+//	internal/rewrite   the one gate a change goes through, and how it is undone
+//	internal/passes    rewrites that dataflow suggests, one a file
+//	internal/search    enumeration and stochastic search over short windows
+//
+// and this package in front of them. The cost may be any function of a
+// program, a sum over instructions or not, as the length of a schedule is none.
+// Options.Top gives the best few results instead of one.
+// internal/rewrite/testdata/goldens shows rewrites beside their bad twins, with
+// what refutes them. Package format has K2's text forms, package object the .o
+// files.
 //
 // The rate of the search is of the time in which the tests decide: its chains'
 // and the making of their tests, not the questions asked about what passed all
@@ -35,5 +35,5 @@
 // At the end the result is proved once more against the input over the whole
 // program, where it has no loops and nothing outside the model: a second net.
 // Where that proof finds a difference, the rewrite that made it is found by
-// bisection, taken back, and the layers go on without it (undo.go).
+// bisection, taken back, and the layers go on without it.
 package superopt

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"jitnic/host/ebpf"
+	"jitnic/superopt/internal/ir"
 )
 
 func ExampleOptimize() {
@@ -13,7 +14,7 @@ func ExampleOptimize() {
 		{Op: ebpf.ClassALU64 | ebpf.ALUAdd | ebpf.SrcX, Dst: 0, Src: 0}, // r0 += r0
 		{Op: ebpf.OpExit},
 	}
-	p, _ := FromSlots("double", KindConst, in, nil)
+	p, _ := ir.FromSlots("double", ir.KindConst, in, nil)
 	r, _ := Optimize(context.Background(), p, nil)
 	fmt.Print(r.Before, " -> ", r.After, "\n", r.Prog)
 	// Output:

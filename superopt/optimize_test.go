@@ -8,12 +8,16 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/superopt/internal/ir"
+	"jitnic/superopt/internal/rewrite"
+	"jitnic/superopt/internal/rules"
+	"jitnic/superopt/internal/superopttest"
 )
 
 func TestSearchFinds(t *testing.T) {
-	NeedZ3(t)
-	p := BytesIntoWord(t)
-	r, err := Optimize(context.Background(), p, &Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 1})
+	superopttest.NeedZ3(t)
+	p := superopttest.BytesIntoWord(t)
+	r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +25,7 @@ func TestSearchFinds(t *testing.T) {
 		t.Fatalf("%d -> %d\n%s", r.Before, r.After, r.Prog)
 	}
 	// the same with more workers
-	s, err := Optimize(context.Background(), p, &Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 3})
+	s, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,9 +37,9 @@ func TestSearchFinds(t *testing.T) {
 // The best results: distinct, sorted, each proved by itself, the first the one
 // that is found without asking for more.
 func TestTop(t *testing.T) {
-	NeedZ3(t)
+	superopttest.NeedZ3(t)
 	p := orByHand(t)
-	one, err := Optimize(context.Background(), p, &Options{Seed: 5, Proposals: 4000})
+	one, err := Optimize(context.Background(), p, &rewrite.Options{Seed: 5, Proposals: 4000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +48,7 @@ func TestTop(t *testing.T) {
 	}
 	var before string
 	for _, workers := range []int{1, 3} {
-		r, err := Optimize(context.Background(), p, &Options{Seed: 5, Proposals: 4000, Top: 3, Workers: workers})
+		r, err := Optimize(context.Background(), p, &rewrite.Options{Seed: 5, Proposals: 4000, Top: 3, Workers: workers})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +63,7 @@ func TestTop(t *testing.T) {
 				t.Errorf("result %d, cost %g, %s:\n%s", i, a.Cost, a.Whole, s)
 			}
 			seen[s] = true
-			if v, why, err := Judge(t.Context(), p.Clone(), a.Prog.Clone(), nil); err != nil || why != "" || !IsProved(v) {
+			if v, why, err := rewrite.Judge(t.Context(), p.Clone(), a.Prog.Clone(), nil); err != nil || why != "" || !rules.IsProved(v) {
 				t.Errorf("result %d: %+v %s %v", i, v, why, err)
 			}
 			text += s + "\n"
@@ -84,8 +88,8 @@ func TestJoin(t *testing.T) {
 		{"read before", [][5]int{{0x61, 1, 1, 0, 0}, {0xb7, 0, 4, 0, 1}, {0x2d, 4, 1, 1, 0}, {0xb7, 0, 4, 0, 7}, {0x27, 0, 4, 0, 3}, {0x63, 4, 10, -4, 0}, {0xbf, 4, 0, 0, 0}, {0x95, 0, 0, 0, 0}}, 6},
 		{"too wide", [][5]int{{0x61, 1, 1, 0, 0}, {0xb7, 0, 0, 0, -1}, {0x25, 0, 1, 1, 65535}, {0xb7, 0, 0, 0, 5}, {0x67, 0, 0, 0, 40}, {0x95, 0, 0, 0, 0}}, 6},
 	} {
-		p := Rows(t, KindTracing, c.rows...)
-		r, err := Optimize(context.Background(), p, &Options{Layers: "p"})
+		p := superopttest.Rows(t, ir.KindTracing, c.rows...)
+		r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "p"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,22 +102,22 @@ func TestJoin(t *testing.T) {
 // depth is the length of the longest chain of instructions that need one
 // another's registers: a cost that is no sum over instructions. More
 // instructions cost a little.
-func depth(p *Prog) float64 {
+func depth(p *ir.Prog) float64 {
 	var at [11]float64
 	var most float64
 	for i := range p.Insts {
 		in := &p.Insts[i]
 		var t float64
 		for r := range at {
-			if reads(in)>>r&1 != 0 {
+			if ir.Reads(in)>>r&1 != 0 {
 				t = max(t, at[r])
 			}
 		}
-		if in.Op == Nop {
+		if in.Op == ir.Nop {
 			continue
 		}
 		for r := range at {
-			if defs(in)>>r&1 != 0 {
+			if ir.Defs(in)>>r&1 != 0 {
 				at[r] = t + 1
 			}
 		}
@@ -125,12 +129,12 @@ func depth(p *Prog) float64 {
 // A chain of sums becomes a tree: as many instructions, fewer one after
 // another. The result is the same with any number of workers.
 func TestCostNoSum(t *testing.T) {
-	NeedZ3(t)
-	p := Rows(t, KindTracing, [5]int{0x79, 1, 2, 0, 0}, [5]int{0x79, 1, 3, 8, 0}, [5]int{0x79, 1, 4, 16, 0}, [5]int{0x79, 1, 0, 24, 0},
+	superopttest.NeedZ3(t)
+	p := superopttest.Rows(t, ir.KindTracing, [5]int{0x79, 1, 2, 0, 0}, [5]int{0x79, 1, 3, 8, 0}, [5]int{0x79, 1, 4, 16, 0}, [5]int{0x79, 1, 0, 24, 0},
 		[5]int{0x0f, 2, 0, 0, 0}, [5]int{0x0f, 3, 0, 0, 0}, [5]int{0x0f, 4, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
 	var first string
 	for _, workers := range []int{1, 3} {
-		r, err := Optimize(context.Background(), p, &Options{CostFunc: depth, Seed: 2, Proposals: 60000, Workers: workers})
+		r, err := Optimize(context.Background(), p, &rewrite.Options{CostFunc: depth, Seed: 2, Proposals: 60000, Workers: workers})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,8 +152,8 @@ func TestCostNoSum(t *testing.T) {
 // The rate is of the time in which tests decide: it and the questions' time
 // together are no more than what passed on one worker.
 func TestRate(t *testing.T) {
-	NeedZ3(t)
-	r, err := Optimize(context.Background(), packetSum(t), &Options{Workers: 1, Layers: "s"})
+	superopttest.NeedZ3(t)
+	r, err := Optimize(context.Background(), packetSum(t), &rewrite.Options{Workers: 1, Layers: "s"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,25 +166,25 @@ func TestRate(t *testing.T) {
 }
 
 // orByHand is x|y as (x&y)+(x^y): nothing that ships knows it.
-func orByHand(t *testing.T) *Prog {
-	return Rows(t, KindTracing, [5]int{0x79, 1, 2, 0, 0}, [5]int{0x79, 1, 1, 8, 0}, [5]int{0xbf, 1, 0, 0, 0}, [5]int{0xaf, 2, 0, 0, 0}, [5]int{0x5f, 2, 1, 0, 0},
+func orByHand(t *testing.T) *ir.Prog {
+	return superopttest.Rows(t, ir.KindTracing, [5]int{0x79, 1, 2, 0, 0}, [5]int{0x79, 1, 1, 8, 0}, [5]int{0xbf, 1, 0, 0, 0}, [5]int{0xaf, 2, 0, 0, 0}, [5]int{0x5f, 2, 1, 0, 0},
 		[5]int{0x0f, 1, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
 }
 
 // A second run has from the store what the first one searched for: the same
 // result with fewer proposals. The file is the same for any number of workers.
 func TestStoreSecondRun(t *testing.T) {
-	NeedZ3(t)
+	superopttest.NeedZ3(t)
 	var files []string
 	for _, workers := range []int{1, 3} {
 		path := filepath.Join(t.TempDir(), "store.txt")
-		var res [2]*Result
+		var res [2]*rewrite.Result
 		for i := range res {
-			st, err := OpenStore(path)
+			st, err := rules.OpenStore(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if res[i], err = Optimize(context.Background(), orByHand(t), &Options{Seed: 5, Store: st, Workers: workers, Proposals: 4000}); err != nil {
+			if res[i], err = Optimize(context.Background(), orByHand(t), &rewrite.Options{Seed: 5, Store: st, Workers: workers, Proposals: 4000}); err != nil {
 				t.Fatal(err)
 			}
 			if err := st.Save(); err != nil {
@@ -210,15 +214,15 @@ func TestStoreSecondRun(t *testing.T) {
 // A value of one map or another may be read where packets are written, and
 // copies of it merge; where a map is written in between they do not.
 func TestSomeMap(t *testing.T) {
-	NeedZ3(t)
-	two := append(Values(), Values()...)
+	superopttest.NeedZ3(t)
+	two := append(superopttest.Values(), superopttest.Values()...)
 	head := [][5]int{
 		{0x61, 1, 7, 0, 0}, {0x61, 1, 3, 4, 0}, {0xbf, 7, 2, 0, 0}, {0x07, 0, 2, 0, 14}, {0x2d, 3, 2, 23, 0}, // bounds
 		{0x62, 0, 10, -4, 0}, {0xbf, 10, 2, 0, 0}, {0x07, 0, 2, 0, -4},
 		{0x18, 1, 1, 0, 0}, {0, 0, 0, 0, 0}, {0x85, 0, 0, 0, 1}, {0x55, 0, 0, 6, 0},
 		{0xbf, 10, 2, 0, 0}, {0x07, 0, 2, 0, -4}, {0x18, 1, 1, 0, 1}, {0, 0, 0, 0, 0}, {0x85, 0, 0, 0, 1}, {0x15, 0, 0, 10, 0},
 	}
-	body := func(between ...[5]int) *Prog {
+	body := func(between ...[5]int) *ir.Prog {
 		c := append(append([][5]int(nil), head...), [5]int{0x69, 0, 1, 0, 0}, [5]int{0x6b, 1, 7, 0, 0})
 		if len(between) > 0 {
 			c = append(c, between...)
@@ -229,10 +233,10 @@ func TestSomeMap(t *testing.T) {
 		for len(c) < 28 {
 			c = append(c, [5]int{0xbf, 1, 4, 0, 0})
 		}
-		return RowsOn(t, KindXDP, two, append(c, [5]int{0xb7, 0, 0, 0, 2}, [5]int{0x95, 0, 0, 0, 0})...)
+		return superopttest.RowsOn(t, ir.KindXDP, two, append(c, [5]int{0xb7, 0, 0, 0, 2}, [5]int{0x95, 0, 0, 0, 0})...)
 	}
-	count := func(p *Prog) (words int) {
-		r, err := Optimize(t.Context(), p, &Options{Layers: "p"})
+	count := func(p *ir.Prog) (words int) {
+		r, err := Optimize(t.Context(), p, &rewrite.Options{Layers: "p"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,8 +258,8 @@ func TestSomeMap(t *testing.T) {
 
 // LD_ABS may leave the program, so it stays.
 func TestDefectLoadAbsStays(t *testing.T) {
-	q := RowsOn(t, KindSKB, nil, [5]int{0xbf, 1, 6, 0, 0}, [5]int{0xb7, 0, 7, 0, 7}, [5]int{0x28, 0, 0, 0, 12}, [5]int{0xbf, 7, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
-	r, err := Optimize(context.Background(), q, &Options{Layers: "p"})
+	q := superopttest.RowsOn(t, ir.KindSKB, nil, [5]int{0xbf, 1, 6, 0, 0}, [5]int{0xb7, 0, 7, 0, 7}, [5]int{0x28, 0, 0, 0, 12}, [5]int{0xbf, 7, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
+	r, err := Optimize(context.Background(), q, &rewrite.Options{Layers: "p"})
 	if err != nil {
 		t.Fatal(err)
 	}

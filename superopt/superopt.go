@@ -2,6 +2,11 @@ package superopt
 
 import (
 	"context"
+	"jitnic/superopt/internal/ir"
+	"jitnic/superopt/internal/passes"
+	"jitnic/superopt/internal/proof"
+	"jitnic/superopt/internal/rewrite"
+	"jitnic/superopt/internal/search"
 	"math"
 	"strings"
 	"time"
@@ -9,75 +14,75 @@ import (
 
 // Optimize makes a program cheaper. What it returns is proved equal, window by
 // window; an interrupt (ctx) keeps the best proved so far.
-func Optimize(ctx context.Context, p *Prog, opt *Options) (*Result, error) {
+func Optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options) (*rewrite.Result, error) {
 	return optimize(ctx, p, opt, given{})
 }
 
 // given is what is not for everyone to set.
 type given struct {
-	assume assumption          // a trace's path condition
-	tamper func(p *Prog) *Prog // a test's rewrite, taken without a proof after the first passes
+	assume proof.Assumption          // a trace's path condition
+	tamper func(p *ir.Prog) *ir.Prog // a test's rewrite, taken without a proof after the first passes
 }
 
-func optimize(ctx context.Context, p *Prog, opt *Options, g given) (*Result, error) {
+func optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (*rewrite.Result, error) {
 	if opt == nil {
-		opt = &Options{}
+		opt = &rewrite.Options{}
 	}
 	began := time.Now()
-	o, err := newOptimizer(ctx, p, opt, g.assume)
+	o, err := rewrite.New(ctx, p, opt, g.assume)
 	if err != nil {
 		return nil, err
 	}
-	defer o.pr.Close()
-	table, cost := opt.table(), o.cost
-	res := &Result{Name: p.Name, Before: p.Slots(), CostBefore: cost(p), LatBefore: table.Cost(p), Original: p}
-	stop := context.AfterFunc(ctx, o.pr.Interrupt)
+	defer o.Prover.Close()
+	table, cost := opt.Prices(), o.Cost
+	res := &rewrite.Result{Name: p.Name, Before: p.Slots(), CostBefore: cost(p), LatBefore: table.Cost(p), Original: p}
+	stop := context.AfterFunc(ctx, o.Prover.Interrupt)
 	defer stop()
 	known := 0
 	if opt.Store != nil {
 		known = opt.Store.Learnt()
 	}
-	original := o.p.Clone()
-	best := cost(o.p)
+	original := o.Prog.Clone()
+	best := cost(o.Prog)
 	note := func() {
-		if c := cost(o.p); c < best {
+		if c := cost(o.Prog); c < best {
 			best, res.SecondsBest = c, time.Since(began).Seconds()
 		}
 	}
-	o.keep(original)
-	o.layers(note, g.tamper)
+	o.Keep(original)
+	layers(o, note, g.tamper)
 	note()
-	spent := o.pr.Spent
-	o.pr.FailLimit = 0 // the whole program's proof is worth its price
-	res.Whole = o.settle(original, func() {
+	spent := o.Prover.Spent
+	o.Prover.FailLimit = 0 // the whole program's proof is worth its price
+	res.Whole = o.Settle(original, func() {
 		best = math.Inf(1)
-		o.layers(note, g.tamper)
+		layers(o, note, g.tamper)
 		note()
 	})
-	res.Undone = o.undone
-	res.Prog = o.p
+	res.Undone = o.Undone
+	res.Prog = o.Prog
 	if opt.Top > 1 {
-		res.Top = o.top(original, res.Whole)
+		res.Top = top(o, original, res.Whole)
 	}
-	res.After, res.CostAfter, res.LatAfter = o.p.Slots(), cost(o.p), table.Cost(o.p)
-	res.Stats = *o.stats
+	res.After, res.CostAfter, res.LatAfter = o.Prog.Slots(), cost(o.Prog), table.Cost(o.Prog)
+	res.Stats = *o.Stats
 	res.Seconds = time.Since(began).Seconds()
 	res.Proposals = res.Stats.Proposals
-	if d := o.stats.walking; d > 0 {
-		res.PerSecond = float64(o.stats.searched) / d.Seconds()
+	if d := o.Stats.Walking; d > 0 {
+		res.PerSecond = float64(o.Stats.Searched) / d.Seconds()
 	}
-	res.SearchSeconds, res.AskingSeconds = o.stats.walking.Seconds(), o.stats.asking.Seconds()
-	pr := o.pr
+	res.SearchSeconds, res.AskingSeconds = o.Stats.Walking.Seconds(), o.Stats.Asking.Seconds()
+	pr := o.Prover
 	res.Proved, res.Refuted, res.Unknown = pr.Proved, pr.Refuted, pr.Unknown
 	res.ByTerms, res.ByTests, res.ByCache, res.ByZ3 = pr.ByTerms, pr.ByTests, pr.ByCache, pr.ByZ3
-	res.spent = spent
+	res.Spent = spent
 	res.Interrupted = ctx.Err() != nil
 	for _, s := range res.Stats.Passes {
 		if name, ok := strings.CutPrefix(s.Name, "rule-"); ok && s.Accepted > 0 {
-			res.RuleHits = append(res.RuleHits, RuleHit{name, s.Accepted})
+			res.RuleHits = append(res.RuleHits, rewrite.RuleHit{Rule: name, Hits: s.Accepted})
 		}
 	}
-	sortBy(res.RuleHits, func(a, b RuleHit) bool { return a.Rule < b.Rule })
+	ir.SortBy(res.RuleHits, func(a, b rewrite.RuleHit) bool { return a.Rule < b.Rule })
 	if opt.Store != nil {
 		for _, r := range opt.Store.Since(known) {
 			res.RulesFound = append(res.RulesFound, r.Line)
@@ -87,22 +92,22 @@ func optimize(ctx context.Context, p *Prog, opt *Options, g given) (*Result, err
 }
 
 // layers runs the cheap ones to a fixed point before each dear one.
-func (o *optimizer) layers(note func(), tamper func(p *Prog) *Prog) {
-	runPasses(o)
+func layers(o *rewrite.Gate, note func(), tamper func(p *ir.Prog) *ir.Prog) {
+	passes.Run(o)
 	if tamper != nil {
-		if q := tamper(o.p.Clone()); o.unsafe(q) == "" {
-			o.p = q
-			o.refresh()
-			runPasses(o)
+		if q := tamper(o.Prog.Clone()); o.Unsafe(q) == "" {
+			o.Prog = q
+			o.Refresh()
+			passes.Run(o)
 		}
 	}
 	note()
-	if o.opt.Runs('e') {
-		o.enumerate()
+	if o.Options.Runs('e') {
+		search.Enumerate(o)
 		note()
 	}
-	if o.opt.Runs('s') {
-		o.search()
+	if o.Options.Runs('s') {
+		search.Search(o)
 		note()
 	}
 }

@@ -2,6 +2,9 @@ package superopt
 
 import (
 	"cmp"
+	"jitnic/superopt/internal/ir"
+	"jitnic/superopt/internal/rewrite"
+	"jitnic/superopt/internal/search"
 	"slices"
 	"strings"
 )
@@ -10,14 +13,14 @@ import (
 // what stood on the way there and what a walk around it finds, by cost, then by
 // text. There are fewer where no more were found that cost no more than the
 // input.
-func (o *optimizer) top(original *Prog, whole string) []*Alternative {
-	best := o.p
-	limit := o.cost(original)
+func top(o *rewrite.Gate, original *ir.Prog, whole string) []*rewrite.Alternative {
+	best := o.Prog
+	limit := o.Cost(original)
 	seen := map[string]bool{best.String(): true}
-	var all []*Alternative
-	add := func(p *Prog, whole string) {
+	var all []*rewrite.Alternative
+	add := func(p *ir.Prog, whole string) {
 		p.Compact()
-		a := &Alternative{Slots: p.Slots(), Cost: o.cost(p), Latency: o.opt.table().Cost(p), Prog: p, Whole: whole}
+		a := &rewrite.Alternative{Slots: p.Slots(), Cost: o.Cost(p), Latency: o.Options.Prices().Cost(p), Prog: p, Whole: whole}
 		for i := range p.Insts {
 			a.Code = append(a.Code, p.Insts[i].String())
 		}
@@ -27,14 +30,14 @@ func (o *optimizer) top(original *Prog, whole string) []*Alternative {
 	if strings.HasPrefix(whole, "refuted") {
 		return all
 	}
-	around := map[string]*Prog{}
-	for _, p := range o.past {
+	around := map[string]*ir.Prog{}
+	for _, p := range o.Past {
 		if s := p.String(); !seen[s] && p.String() != original.String() {
 			around[s] = p.Clone()
 		}
 	}
-	if o.opt.Runs('s') {
-		walkAround(o, func(q *Prog) {
+	if o.Options.Runs('s') {
+		search.Around(o, func(q *ir.Prog) {
 			if s := q.String(); !seen[s] {
 				around[s] = q
 			}
@@ -42,22 +45,22 @@ func (o *optimizer) top(original *Prog, whole string) []*Alternative {
 	}
 	var keys []string
 	for s, p := range around {
-		if o.cost(p) <= limit {
+		if o.Cost(p) <= limit {
 			keys = append(keys, s)
 		}
 	}
 	slices.SortFunc(keys, func(a, b string) int {
-		return cmp.Or(cmp.Compare(o.cost(around[a]), o.cost(around[b])), strings.Compare(a, b))
+		return cmp.Or(cmp.Compare(o.Cost(around[a]), o.Cost(around[b])), strings.Compare(a, b))
 	})
 	for _, s := range keys {
-		if len(all) == o.opt.Top || o.ctx.Err() != nil {
+		if len(all) == o.Options.Top || o.Ctx.Err() != nil {
 			break
 		}
-		o.p = around[s] // the second net, as for the result
-		if w := o.wholeVerdict(original); !strings.HasPrefix(w, "refuted") {
+		o.Prog = around[s] // the second net, as for the result
+		if w := o.WholeVerdict(original); !strings.HasPrefix(w, "refuted") {
 			add(around[s], w)
 		}
 	}
-	o.p = best
+	o.Prog = best
 	return all
 }

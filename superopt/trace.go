@@ -6,6 +6,9 @@ import (
 
 	"jitnic/host/maps"
 	"jitnic/pathcond"
+	"jitnic/superopt/internal/ir"
+	"jitnic/superopt/internal/proof"
+	"jitnic/superopt/internal/rewrite"
 	"jitnic/trace"
 )
 
@@ -17,11 +20,11 @@ import (
 // The trace's program is proved as a whole: its stack, packet, maps, verdict
 // and the order of its helpers are what the original's are whenever the
 // condition holds.
-func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, opt *Options, without bool) (*trace.Trace, *Result, error) {
+func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, opt *rewrite.Options, without bool) (*trace.Trace, *rewrite.Result, error) {
 	if p.Trace == nil {
 		return nil, nil, fmt.Errorf("trace: the path has none: %v", p.Abort)
 	}
-	var o Options
+	var o rewrite.Options
 	if opt != nil {
 		o = *opt
 	}
@@ -35,19 +38,19 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	for _, m := range c.S.Maps {
 		specs = append(specs, m.Spec())
 	}
-	g, err := FromSlots("trace", KindXDP, p.Trace.Code, specs)
+	g, err := ir.FromSlots("trace", ir.KindXDP, p.Trace.Code, specs)
 	if err != nil {
 		return nil, nil, err
 	}
-	var as assumption
+	var as proof.Assumption
 	if !without {
-		as = conditionOf(p, c)
+		as = proof.ConditionOf(p, c)
 	}
 	r, err := optimize(ctx, g, &o, given{assume: as})
 	if err != nil {
 		return nil, nil, err
 	}
-	if as != nil && r.spent > 0 {
+	if as != nil && r.Spent > 0 {
 		// The condition can make questions too dear for their budget; where less
 		// is found with it than without it, the latter counts.
 		bare, err := optimize(ctx, g, &o, given{})

@@ -6,14 +6,17 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/superopt/internal/ir"
+	"jitnic/superopt/internal/rewrite"
+	"jitnic/superopt/internal/superopttest"
 )
 
 // A rewrite that is wrong and was taken is found, taken back, and costs none of
 // what the others saved.
 func TestUndoOneBadRewrite(t *testing.T) {
-	NeedZ3(t)
+	superopttest.NeedZ3(t)
 	p := packetSum(t)
-	clean, err := Optimize(context.Background(), p, &Options{Seed: 1})
+	clean, err := Optimize(context.Background(), p, &rewrite.Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +24,7 @@ func TestUndoOneBadRewrite(t *testing.T) {
 		t.Fatalf("%d -> %d, %d undone, %s", clean.Before, clean.After, clean.Undone, clean.Whole)
 	}
 	asked := 0
-	bad := func(q *Prog) *Prog { // the first store of a number stores another one
+	bad := func(q *ir.Prog) *ir.Prog { // the first store of a number stores another one
 		asked++
 		for i := range q.Insts {
 			if in := &q.Insts[i]; in.Class() == ebpf.ClassST {
@@ -33,7 +36,7 @@ func TestUndoOneBadRewrite(t *testing.T) {
 		return q
 	}
 	var log []string
-	r, err := optimize(context.Background(), p, &Options{Seed: 1, Log: func(f string, args ...any) {
+	r, err := optimize(context.Background(), p, &rewrite.Options{Seed: 1, Log: func(f string, args ...any) {
 		if strings.HasPrefix(f, "undone") {
 			log = append(log, f)
 		}
@@ -52,10 +55,10 @@ func TestUndoOneBadRewrite(t *testing.T) {
 // One that comes again in another shape each time leaves what was proved
 // before it.
 func TestUndoGivesUp(t *testing.T) {
-	NeedZ3(t)
+	superopttest.NeedZ3(t)
 	p := packetSum(t)
 	n := int32(0)
-	r, err := optimize(context.Background(), p, &Options{Seed: 1}, given{tamper: func(q *Prog) *Prog {
+	r, err := optimize(context.Background(), p, &rewrite.Options{Seed: 1}, given{tamper: func(q *ir.Prog) *ir.Prog {
 		n++
 		for i := range q.Insts {
 			if in := &q.Insts[i]; in.Class() == ebpf.ClassST {
@@ -67,15 +70,15 @@ func TestUndoGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Undone != maxUndone || r.Whole != "proved" || r.After >= r.Before {
+	if r.Undone != rewrite.MaxUndone || r.Whole != "proved" || r.After >= r.Before {
 		t.Errorf("%d -> %d, %d undone, %s", r.Before, r.After, r.Undone, r.Whole)
 	}
 }
 
 // packetSum has something for several passes, and a store of a number that must
 // stay.
-func packetSum(t *testing.T) *Prog {
-	return Rows(t, KindXDP,
+func packetSum(t *testing.T) *ir.Prog {
+	return superopttest.Rows(t, ir.KindXDP,
 		[5]int{0x61, 1, 2, 0, 0},   // r2 = data
 		[5]int{0x61, 1, 3, 4, 0},   // r3 = data_end
 		[5]int{0xbf, 2, 4, 0, 0},   // r4 = r2

@@ -2,13 +2,17 @@ package superopt
 
 import (
 	"context"
+	"jitnic/superopt/internal/ir"
+	"jitnic/superopt/internal/proof"
+	"jitnic/superopt/internal/rewrite"
+	"jitnic/superopt/internal/superopttest"
 	"testing"
 )
 
 // Only what lies in the windows asked for changes.
 func TestWindowsOption(t *testing.T) {
-	p := Rows(t, KindConst, [5]int{0xb7, 0, 0, 0, 1}, [5]int{0x0f, 0, 0, 0, 0}, [5]int{0xbf, 1, 2, 0, 0}, [5]int{0x07, 0, 2, 0, 0}, [5]int{0x0f, 2, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
-	r, err := Optimize(context.Background(), p, &Options{Windows: [][2]int{{2, 4}}, Proposals: -1})
+	p := superopttest.Rows(t, ir.KindConst, [5]int{0xb7, 0, 0, 0, 1}, [5]int{0x0f, 0, 0, 0, 0}, [5]int{0xbf, 1, 2, 0, 0}, [5]int{0x07, 0, 2, 0, 0}, [5]int{0x0f, 2, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
+	r, err := Optimize(context.Background(), p, &rewrite.Options{Windows: [][2]int{{2, 4}}, Proposals: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,16 +27,16 @@ func TestWindowsOption(t *testing.T) {
 // The ladder comes down as far as it says, in any seed, and each acceleration
 // can be turned off without an unsound answer.
 func TestAblation(t *testing.T) {
-	NeedZ3(t)
-	p := Rows(t, KindTracing, [5]int{0x71, 1, 3, 0, 0}, [5]int{0x71, 1, 4, 1, 0}, [5]int{0x67, 0, 4, 0, 8}, [5]int{0x4f, 3, 4, 0, 0},
+	superopttest.NeedZ3(t)
+	p := superopttest.Rows(t, ir.KindTracing, [5]int{0x71, 1, 3, 0, 0}, [5]int{0x71, 1, 4, 1, 0}, [5]int{0x67, 0, 4, 0, 8}, [5]int{0x4f, 3, 4, 0, 0},
 		[5]int{0x7b, 4, 10, -8, 0}, [5]int{0x79, 10, 0, -8, 0}, [5]int{0x95, 0, 0, 0, 0})
-	for _, a := range []Accel{AllAccel, {false, true, true, true}, {true, false, true, true}, {true, true, false, true}, {true, true, true, false}, {}} {
-		r, err := Optimize(context.Background(), p, &Options{Accel: &a, Proposals: -1})
+	for _, a := range []proof.Accel{proof.AllAccel(), {Regions: false, Maps: true, Offsets: true, Windows: true}, {Regions: true, Maps: false, Offsets: true, Windows: true}, {Regions: true, Maps: true, Offsets: false, Windows: true}, {Regions: true, Maps: true, Offsets: true, Windows: false}, {}} {
+		r, err := Optimize(context.Background(), p, &rewrite.Options{Accel: &a, Proposals: -1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("%+v: %d -> %d, %s, %d by z3", a, r.Before, r.After, r.Whole, r.ByZ3)
-		if a == AllAccel && r.After != 2 {
+		if a == proof.AllAccel() && r.After != 2 {
 			t.Errorf("%d -> %d:\n%s", r.Before, r.After, r.Prog)
 		}
 		if r.Whole != "proved" && r.After != r.Before && a.Offsets {

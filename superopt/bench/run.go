@@ -76,7 +76,7 @@ type Ablation struct {
 
 // Ablations are the settings Ablate goes through.
 var Ablations = []Ablation{
-	{"all on", superopt.AllAccel},
+	{"all on", superopt.AllAccel()},
 	{"without windows", superopt.Accel{Regions: true, Maps: true, Offsets: true}},
 	{"and without maps", superopt.Accel{Regions: true, Offsets: true}},
 	{"and without regions", superopt.Accel{Offsets: true}},

@@ -88,7 +88,7 @@ func TestFolder(t *testing.T) {
 		t.Errorf("study of %q: %d figures, %d checks, partial %v", r.Machine.Kernel, len(r.Figures), len(r.Checks), r.Partial)
 	}
 	l, err := replay.LatencyTable(filepath.Join(dir, "calibrate.json"))
-	if err != nil || *l != r.Latency || *l == superopt.DefaultLatency {
+	if err != nil || *l != r.Latency || *l == superopt.DefaultLatency() {
 		t.Errorf("latencies %+v, %v; want %+v", l, err, r.Latency)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))

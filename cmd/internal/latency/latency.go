@@ -11,7 +11,7 @@ import (
 // next one waits for. What wasn't measured stays as superopt.DefaultLatency has
 // it.
 func Study(s *calibrate.Study) superopt.Latency {
-	l := superopt.DefaultLatency
+	l := superopt.DefaultLatency()
 	set := func(to *float64, group, name string) {
 		if f := s.Find(group, name); f != nil && f.Value > 0 {
 			*to = f.Value

@@ -53,11 +53,7 @@ func (f *flags) outputs(more ...session.Output) error {
 }
 
 func (f *flags) options() (*superopt.Options, error) {
-	if superopt.Costs[f.cost] == nil && f.cost != "nic" {
-		names := []string{"nic"}
-		for n := range superopt.Costs {
-			names = append(names, n)
-		}
+	if names := append(superopt.CostNames(), "nic"); !slices.Contains(names, f.cost) {
 		slices.Sort(names)
 		return nil, fmt.Errorf("--cost %s: not one of %s", f.cost, strings.Join(names, ", "))
 	}

@@ -64,7 +64,7 @@ superopt --rules FILE has grown. A store's rules are proved when it is opened;
 				defer pr.Close()
 			}
 			failed := 0
-			for _, r := range superopt.Builtin {
+			for _, r := range superopt.Builtin() {
 				row := newRuleRow(r, "built in")
 				if prove {
 					v := r.Prove(pr)
@@ -94,7 +94,7 @@ superopt --rules FILE has grown. A store's rules are proved when it is opened;
 				return err
 			}
 			if failed > 0 {
-				return fmt.Errorf("%d of %d built-in rules are not proved", failed, len(superopt.Builtin))
+				return fmt.Errorf("%d of %d built-in rules are not proved", failed, len(superopt.Builtin()))
 			}
 			return nil
 		},

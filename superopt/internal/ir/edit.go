@@ -1,0 +1,279 @@
+package ir
+
+import (
+	"fmt"
+
+	"jitnic/host/ebpf"
+)
+
+// DropUncalled takes out functions that nothing calls any more: the verifier
+// refuses code it can't reach.
+func (p *Prog) DropUncalled() {
+	if len(p.Entry) < 2 {
+		return
+	}
+	end := func(e int32) int32 {
+		n := int32(len(p.Insts))
+		for _, x := range p.Entry {
+			if x > e && x < n {
+				n = x
+			}
+		}
+		return n
+	}
+	called := map[int32]bool{p.Entry[0]: true}
+	for work := []int32{p.Entry[0]}; len(work) > 0; {
+		e := work[len(work)-1]
+		work = work[:len(work)-1]
+		for i := e; i < end(e); i++ {
+			in := &p.Insts[i]
+			if (in.Op == ebpf.OpCall || in.Op == ebpf.OpLDDW) && in.To >= 0 && !called[in.To] {
+				called[in.To] = true
+				work = append(work, in.To)
+			}
+		}
+	}
+	var keep []int32
+	for _, e := range p.Entry {
+		if called[e] {
+			keep = append(keep, e)
+			continue
+		}
+		for i := e; i < end(e); i++ {
+			p.Insts[i] = Empty()
+		}
+	}
+	if len(keep) < len(p.Entry) {
+		p.Entry = keep
+		p.Compact()
+	}
+}
+
+// LeavesFunction names a jump, or the end of a function, that leads into
+// another one; "" where there is none.
+func (p *Prog) LeavesFunction() string {
+	c := p.Clone()
+	c.Compact()
+	start := make([]bool, len(c.Insts)+1)
+	for _, e := range c.Entry {
+		start[e] = true
+	}
+	fn := make([]int, len(c.Insts)+1)
+	for i := range c.Insts {
+		if i > 0 {
+			fn[i] = fn[i-1]
+		}
+		if start[i] && i > 0 {
+			fn[i]++
+			if !c.Insts[i-1].Ends() {
+				return fmt.Sprintf("insn %d: falls into another function", i-1)
+			}
+		}
+	}
+	for i := range c.Insts {
+		if in := &c.Insts[i]; in.Jumps() && (int(in.To) >= len(c.Insts) || fn[in.To] != fn[i]) {
+			return fmt.Sprintf("insn %d: jumps into another function", i)
+		}
+	}
+	return ""
+}
+
+// LoopFree says whether every jump goes forward.
+func (p *Prog) LoopFree() bool {
+	for i := range p.Insts {
+		if p.Insts[i].Jumps() && int(p.Insts[i].To) <= i {
+			return false
+		}
+	}
+	return true
+}
+
+// Modelled says whether the whole program can be proved at once.
+func (p *Prog) Modelled() bool {
+	if !p.LoopFree() || len(p.Entry) > 1 {
+		return false
+	}
+	for i := range p.Insts {
+		if p.Barrier(&p.Insts[i]) || p.Insts[i].Op == ebpf.OpLDDW && p.Insts[i].Src > ebpf.PseudoMapValue {
+			return false
+		}
+	}
+	return true
+}
+
+// DefReg is the register an instruction sets besides memory; -1 none (calls
+// are not asked).
+func DefReg(in *Inst) int {
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64, ebpf.ClassLDX:
+		return int(in.Dst)
+	case ebpf.ClassLD:
+		if in.Op == ebpf.OpLDDW {
+			return int(in.Dst)
+		}
+	case ebpf.ClassSTX:
+		if in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq {
+			return int(in.Dst)
+		}
+		if in.IsAtomic() && in.Imm&ebpf.AtomicFetch != 0 {
+			if in.Imm == ebpf.AtomicCmpXchg {
+				return 0
+			}
+			return int(in.Src)
+		}
+	}
+	return -1
+}
+
+// Reads gives the registers an instruction reads; of calls, all arguments.
+func Reads(in *Inst) uint16 {
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		var m uint16
+		op := in.ALUOp()
+		if op != ebpf.ALUMov {
+			m |= 1 << in.Dst
+		}
+		if in.Op&ebpf.SrcX != 0 && op != ebpf.ALUEnd && op != ebpf.ALUNeg {
+			m |= 1 << in.Src
+		}
+		return m
+	case ebpf.ClassLDX:
+		return 1 << in.Src
+	case ebpf.ClassST:
+		return 1 << in.Dst
+	case ebpf.ClassSTX:
+		m := uint16(1<<in.Dst | 1<<in.Src)
+		if in.IsAtomic() && in.Imm == ebpf.AtomicCmpXchg {
+			m |= 1
+		}
+		return m
+	case ebpf.ClassJMP, ebpf.ClassJMP32:
+		switch in.Op {
+		case ebpf.OpExit:
+			return 1
+		case ebpf.OpJA, ebpf.OpJA32:
+			return 0
+		case ebpf.OpCall, ebpf.OpCallX:
+			if h := HelperOf(in.Imm); h != nil && in.Src == ebpf.CallHelper {
+				m := uint16(0)
+				for k, a := range h.Args {
+					if a != ArgNone {
+						m |= 1 << (k + 1)
+					}
+				}
+				return m
+			}
+			return 0x3e
+		}
+		m := uint16(1 << in.Dst)
+		if in.Op&ebpf.SrcX != 0 {
+			m |= 1 << in.Src
+		}
+		return m
+	case ebpf.ClassLD:
+		if in.Op != ebpf.OpLDDW && in.Op != Nop {
+			return 1<<6 | 1<<in.Src
+		}
+	}
+	return 0
+}
+
+// Defs gives the registers an instruction changes.
+func Defs(in *Inst) uint16 {
+	if in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX || in.Class() == ebpf.ClassLD && in.Op != ebpf.OpLDDW && in.Op != Nop {
+		return 0x3f
+	}
+	if r := DefReg(in); r >= 0 {
+		return 1 << r
+	}
+	return 0
+}
+
+// MovImm sets r to v, sign-extended.
+func MovImm(r uint8, v int32) Inst {
+	return Inst{Insn: ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov, Dst: r, Imm: v}, To: -1, Slot: -1}
+}
+
+// MovReg copies all of s to d.
+func MovReg(d, s uint8) Inst {
+	return Inst{Insn: ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX, Dst: d, Src: s}, To: -1, Slot: -1}
+}
+
+// MovConst is the cheapest instruction that sets r to v; ok is false where
+// that takes a wide load.
+func MovConst(r uint8, v uint64) (Inst, bool) {
+	if v == uint64(int64(int32(v))) {
+		return MovImm(r, int32(v)), true
+	}
+	if v>>32 == 0 {
+		in := MovImm(r, int32(v))
+		in.Op = ebpf.ClassALU | ebpf.ALUMov
+		return in, true
+	}
+	return Inst{}, false
+}
+
+// SizeOp is the size bits of an access of n bytes.
+func SizeOp(n int) uint8 {
+	switch n {
+	case 1:
+		return ebpf.SizeB
+	case 2:
+		return ebpf.SizeH
+	case 4:
+		return ebpf.SizeW
+	}
+	return ebpf.SizeDW
+}
+
+// Pad brings the program to n slots with jumps to the next instruction, put
+// before the last one.
+func (p *Prog) Pad(n int) {
+	for p.Slots() < n {
+		last := len(p.Insts) - 1
+		p.Insts = append(p.Insts, p.Insts[last])
+		p.Insts[last] = Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: int32(last + 1), Slot: -1}
+	}
+}
+
+// SlotsFrom gives the program in kernel slots, and for each the slot of the
+// input it stands for, -1 an invented one.
+func (p *Prog) SlotsFrom() ([]ebpf.Insn, []int, error) {
+	slots, at, err := p.Layout()
+	if err != nil {
+		return nil, nil, err
+	}
+	from := make([]int, len(slots))
+	seen := map[int32]bool{}
+	for i := range p.Insts {
+		for k := at[i]; k < at[i+1]; k++ {
+			from[k] = -1
+			if s := p.Insts[i].Slot; s >= 0 && !seen[s] {
+				from[k] = int(s + k - at[i])
+			}
+		}
+		if at[i+1] > at[i] && p.Insts[i].Slot >= 0 {
+			seen[p.Insts[i].Slot] = true
+		}
+	}
+	return slots, from, nil
+}
+
+// JmpNotSet is the other side of JSET, no opcode of its own.
+const JmpNotSet = uint8(0xff)
+
+var negations = map[uint8]uint8{
+	ebpf.JmpEQ: ebpf.JmpNE, ebpf.JmpNE: ebpf.JmpEQ, ebpf.JmpGT: ebpf.JmpLE, ebpf.JmpLE: ebpf.JmpGT, ebpf.JmpGE: ebpf.JmpLT,
+	ebpf.JmpLT: ebpf.JmpGE, ebpf.JmpSGT: ebpf.JmpSLE, ebpf.JmpSLE: ebpf.JmpSGT, ebpf.JmpSGE: ebpf.JmpSLT, ebpf.JmpSLT: ebpf.JmpSGE,
+	ebpf.JmpSET: JmpNotSet,
+}
+
+// Negated is the jump that is taken where op is not; 0 where there is none.
+func Negated(op uint8) uint8 { return negations[op] }
+
+var swaps = map[uint8]uint8{ebpf.JmpEQ: ebpf.JmpEQ, ebpf.JmpNE: ebpf.JmpNE, ebpf.JmpSET: ebpf.JmpSET, ebpf.JmpGT: ebpf.JmpLT, ebpf.JmpLT: ebpf.JmpGT,
+	ebpf.JmpGE: ebpf.JmpLE, ebpf.JmpLE: ebpf.JmpGE, ebpf.JmpSGT: ebpf.JmpSLT, ebpf.JmpSLT: ebpf.JmpSGT, ebpf.JmpSGE: ebpf.JmpSLE, ebpf.JmpSLE: ebpf.JmpSGE}
+
+// Swapped is the comparison op with its operands exchanged; 0 where there is none.
+func Swapped(op uint8) uint8 { return swaps[op] }

@@ -1,0 +1,366 @@
+package ir
+
+import (
+	"fmt"
+	"strings"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+)
+
+// Kind is what a program is attached to: it decides what its context looks
+// like and which accesses the verifier takes.
+type Kind uint8
+
+// The kinds of program.
+const (
+	KindOther   Kind = iota // no context fields are pointers
+	KindXDP                 // struct xdp_md: data@0 data_end@4 data_meta@8, 32-bit fields
+	KindSKB                 // struct __sk_buff: data@76 data_end@80, 32-bit fields
+	KindTracing             // flat context of a tracepoint, kprobe or perf event
+	KindCgroup              // cgroup sock and sock_addr contexts
+	KindConst               // no context: r1 is a number (K2's type 0)
+)
+
+// String is the kind's name in messages.
+func (k Kind) String() string {
+	return [...]string{"other", "xdp", "skb", "tracing", "cgroup", "constant"}[k]
+}
+
+// Nop is the opcode of an empty place in [Prog.Insts]. It never leaves the
+// optimiser: Compact drops it.
+const Nop = uint8(0)
+
+// Inst is one instruction of the optimiser's form: a wide load is one
+// instruction, and jumps name their target by index.
+type Inst struct {
+	ebpf.Insn
+	Hi   int32 // second slot's Imm of a wide load
+	To   int32 // target of a jump, call of a subprogram or callback load: index in Insts; else -1
+	Slot int32 // where it stood in the input, in slots; -1 for an invented one
+	// Fixed: the loader will still change it (a relocation nothing is known of),
+	// so it stays as it is and windows stop at it.
+	Fixed bool
+}
+
+// Prog is a program in the optimiser's form.
+type Prog struct {
+	Name  string
+	Kind  Kind
+	Insts []Inst
+	Maps  []*maps.Spec
+	Entry []int32 // first instruction of each function, the main one first
+	Sub   bool    // a subprogram: any arguments, all of r0 is its result
+}
+
+// FromSlots takes a linked program (kernel slots) apart. Map loads carry an
+// index into specs.
+func FromSlots(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spec) (*Prog, error) {
+	return FromSlotsFixed(name, kind, insns, specs, nil)
+}
+
+// FromSlotsFixed is FromSlots with slots that must stay as they are.
+func FromSlotsFixed(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spec, fixed map[int]bool) (*Prog, error) {
+	p := &Prog{Name: name, Kind: kind, Maps: specs, Entry: []int32{0}}
+	index := make([]int32, len(insns)+1)
+	for i := 0; i < len(insns); i++ {
+		index[i] = int32(len(p.Insts))
+		in := Inst{Insn: insns[i], To: -1, Slot: int32(i), Fixed: fixed[i]}
+		if in.Op == 0 {
+			return nil, fmt.Errorf("program %q: insn %d: opcode 0 is the second half of a wide load, not an instruction", name, i)
+		}
+		if in.IsWide() {
+			if i+1 >= len(insns) || insns[i+1].Op != 0 {
+				return nil, fmt.Errorf("program %q: insn %d: wide load without its second slot", name, i)
+			}
+			in.Hi = insns[i+1].Imm
+			index[i+1] = -1
+			i++
+		}
+		if err := CheckInsn(in.Insn); err != nil {
+			return nil, fmt.Errorf("program %q: insn %d: %w", name, in.Slot, err)
+		}
+		p.Insts = append(p.Insts, in)
+	}
+	index[len(insns)] = int32(len(p.Insts))
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		rel, ok := relTarget(in.Insn)
+		if !ok || in.Fixed {
+			continue
+		}
+		t := int(in.Slot) + 1 + rel
+		if t < 0 || t >= len(insns) || index[t] < 0 {
+			return nil, fmt.Errorf("program %q: insn %d: jump to slot %d, where no instruction begins", name, in.Slot, t)
+		}
+		in.To = index[t]
+		if in.Op == ebpf.OpCall || in.Op == ebpf.OpLDDW {
+			p.addEntry(in.To)
+		}
+	}
+	if len(p.Insts) == 0 {
+		return nil, fmt.Errorf("program %q: no instructions", name)
+	}
+	return p, nil
+}
+
+func (p *Prog) addEntry(at int32) {
+	for _, e := range p.Entry {
+		if e == at {
+			return
+		}
+	}
+	p.Entry = append(p.Entry, at)
+}
+
+// relTarget gives the slots from the next instruction to the target.
+func relTarget(in ebpf.Insn) (int, bool) {
+	switch {
+	case in.IsCondJump() || in.Op == ebpf.OpJA:
+		return int(in.Off), true
+	case in.Op == ebpf.OpJA32:
+		return int(in.Imm), true
+	case in.Op == ebpf.OpCall && in.Src == ebpf.CallLocal:
+		return int(in.Imm), true
+	case in.Op == ebpf.OpLDDW && in.Src == ebpf.PseudoFunc:
+		return int(in.Imm), true
+	}
+	return 0, false
+}
+
+// CheckInsn refuses what is no eBPF instruction: nothing unknown is ever read
+// as a nop.
+func CheckInsn(in ebpf.Insn) error {
+	bad := fmt.Errorf("opcode %#02x: not an instruction", in.Op)
+	if in.Dst > 10 || in.Src > 10 {
+		return fmt.Errorf("register r%d: there are r0 to r10", max(in.Dst, in.Src))
+	}
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		op := in.ALUOp()
+		if op > ebpf.ALUEnd {
+			return bad
+		}
+		if op == ebpf.ALUEnd && in.Imm != 16 && in.Imm != 32 && in.Imm != 64 {
+			return fmt.Errorf("byte swap of %d bits", in.Imm)
+		}
+	case ebpf.ClassLD:
+		if in.Op != ebpf.OpLDDW && in.Mode() != ebpf.ModeABS && in.Mode() != ebpf.ModeIND {
+			return bad
+		}
+	case ebpf.ClassLDX:
+		if in.Mode() != ebpf.ModeMEM && in.Mode() != ebpf.ModeMEMSX {
+			return bad
+		}
+	case ebpf.ClassST:
+		if in.Mode() != ebpf.ModeMEM {
+			return bad
+		}
+	case ebpf.ClassSTX:
+		if in.Mode() != ebpf.ModeMEM && in.Mode() != ebpf.ModeATOMIC {
+			return bad
+		}
+	case ebpf.ClassJMP:
+		if in.JmpOp() > ebpf.JmpCOND || in.Op == ebpf.OpExit|ebpf.SrcX {
+			return bad
+		}
+	case ebpf.ClassJMP32:
+		switch in.JmpOp() {
+		case ebpf.JmpCall, ebpf.JmpExit, ebpf.JmpCOND, 0xf0:
+			return bad
+		}
+	}
+	return nil
+}
+
+// Clone copies the program; maps are shared.
+func (p *Prog) Clone() *Prog {
+	q := *p
+	q.Insts = append([]Inst(nil), p.Insts...)
+	q.Entry = append([]int32(nil), p.Entry...)
+	return &q
+}
+
+// Slots is the program's length as the kernel and K2 count it: a wide load
+// is two, a nop none.
+func (p *Prog) Slots() int {
+	n := 0
+	for i := range p.Insts {
+		n += SlotsOf(&p.Insts[i])
+	}
+	return n
+}
+
+// SlotsOf is how many slots the instruction takes: a wide load two, an empty
+// place none.
+func SlotsOf(in *Inst) int {
+	switch in.Op {
+	case Nop:
+		return 0
+	case ebpf.OpLDDW:
+		return 2
+	}
+	return 1
+}
+
+// Compact drops the nops and renumbers every target.
+func (p *Prog) Compact() {
+	index := make([]int32, len(p.Insts)+1)
+	n := int32(0)
+	for i := range p.Insts {
+		index[i] = n
+		if p.Insts[i].Op != Nop {
+			n++
+		}
+	}
+	index[len(p.Insts)] = n
+	out := make([]Inst, 0, n)
+	for _, in := range p.Insts {
+		if in.Op == Nop {
+			continue
+		}
+		if in.To >= 0 {
+			in.To = index[in.To]
+		}
+		out = append(out, in)
+	}
+	p.Insts = out
+	for i, e := range p.Entry {
+		p.Entry[i] = index[e]
+	}
+}
+
+// ToSlots puts the program back into kernel slots. It fails where a jump has
+// become longer than its field.
+func (p *Prog) ToSlots() ([]ebpf.Insn, error) {
+	out, _, err := p.Layout()
+	return out, err
+}
+
+// Layout is ToSlots with the slot where each instruction starts (nops: where
+// the next one does).
+func (p *Prog) Layout() ([]ebpf.Insn, []int32, error) {
+	at := make([]int32, len(p.Insts)+1)
+	n := int32(0)
+	for i := range p.Insts {
+		at[i] = n
+		n += int32(SlotsOf(&p.Insts[i]))
+	}
+	at[len(p.Insts)] = n
+	out := make([]ebpf.Insn, 0, n)
+	for i := range p.Insts {
+		in := p.Insts[i]
+		if in.Op == Nop {
+			continue
+		}
+		if in.To >= 0 {
+			rel := at[in.To] - at[i] - 1
+			switch {
+			case in.Op == ebpf.OpJA32 || in.Op == ebpf.OpCall || in.Op == ebpf.OpLDDW:
+				in.Imm = rel
+			case rel != int32(int16(rel)):
+				return nil, nil, fmt.Errorf("program %q: insn %d: jump over %d slots does not fit", p.Name, at[i], rel)
+			default:
+				in.Off = int16(rel)
+			}
+		}
+		out = append(out, in.Insn)
+		if in.Op == ebpf.OpLDDW {
+			out = append(out, ebpf.Insn{Imm: in.Hi})
+		}
+	}
+	return out, at, nil
+}
+
+// Empty empties a place.
+func Empty() Inst { return Inst{To: -1, Slot: -1} }
+
+// IsJumpNext says whether the instruction at i is a jump to what comes next.
+func IsJumpNext(in *Inst, i int) bool {
+	return (in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32) && int(in.To) == i+1
+}
+
+// Const64 is the constant of a plain wide load.
+func (in *Inst) Const64() uint64 { return uint64(uint32(in.Imm)) | uint64(uint32(in.Hi))<<32 }
+
+// Jumps says whether To is a jump's (not a call's).
+func (in *Inst) Jumps() bool {
+	return in.IsCondJump() || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32
+}
+
+// Ends says whether control never falls through to the next instruction.
+func (in *Inst) Ends() bool {
+	return in.Op == ebpf.OpExit || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32
+}
+
+// Barrier says whether the instruction is outside what the proofs model:
+// windows stop at it.
+func (p *Prog) Barrier(in *Inst) bool {
+	if in.Fixed {
+		return true
+	}
+	switch in.Class() {
+	case ebpf.ClassLD:
+		return in.Op != ebpf.OpLDDW && in.Op != Nop || in.Op == ebpf.OpLDDW && in.Src > ebpf.PseudoMapValue
+	case ebpf.ClassJMP:
+		if in.Op == ebpf.OpCall {
+			if in.Src != ebpf.CallHelper {
+				return true
+			}
+			h := HelperOf(in.Imm)
+			return h == nil || h.Ends
+		}
+		return in.Op == ebpf.OpCallX || in.Op == ebpf.OpMayGo
+	case ebpf.ClassSTX:
+		return in.IsAtomic() && in.Imm >= ebpf.AtomicLoadAcq
+	}
+	return false
+}
+
+// String prints the program, one instruction a line, with its index.
+func (p *Prog) String() string {
+	var b strings.Builder
+	for i := range p.Insts {
+		fmt.Fprintf(&b, "%4d: %s\n", i, p.Insts[i].String())
+	}
+	return b.String()
+}
+
+// AppendSlots adds the program's slots to buf, jumps and all, for who prices
+// or looks at them: a jump too long for its field keeps the low bits of its
+// distance. It allocates nothing where buf has room and there are no jumps.
+func (p *Prog) AppendSlots(buf []ebpf.Insn) []ebpf.Insn {
+	var at []int32
+	for i := range p.Insts {
+		if p.Insts[i].To >= 0 {
+			at = make([]int32, len(p.Insts)+1)
+			n := int32(0)
+			for k := range p.Insts {
+				at[k] = n
+				n += int32(SlotsOf(&p.Insts[k]))
+			}
+			at[len(p.Insts)] = n
+			break
+		}
+	}
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		if in.Op == Nop {
+			continue
+		}
+		x := in.Insn
+		if in.To >= 0 && at != nil && int(in.To) < len(at) {
+			rel := at[in.To] - at[i] - 1
+			if in.Op == ebpf.OpJA32 || in.Op == ebpf.OpCall || in.Op == ebpf.OpLDDW {
+				x.Imm = rel
+			} else {
+				x.Off = int16(rel)
+			}
+		}
+		buf = append(buf, x)
+		if in.Op == ebpf.OpLDDW {
+			buf = append(buf, ebpf.Insn{Imm: in.Hi})
+		}
+	}
+	return buf
+}

@@ -1,0 +1,71 @@
+package passes
+
+import (
+	"jitnic/superopt/internal/dataflow"
+	"jitnic/superopt/internal/ir"
+	"jitnic/superopt/internal/rewrite"
+)
+
+// coverReach is how many instructions lie between a store that goes and the
+// one that does its work.
+const coverReach = 48
+
+// passStoreCover: a store of a constant to the stack goes where another store,
+// made wider, leaves the same bytes: what it adds is zeros, or is written again
+// before anybody reads it. The other may come before or after it, or in one of
+// the branches that follow, where the rest of them never read the bytes.
+func passStoreCover(o *rewrite.Gate) bool {
+	p := o.Prog
+	type store struct {
+		at, lo, n int // the bytes [lo, lo+n) of the frame
+	}
+	var all []store
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		if !o.Known.In[i].Reached || !in.IsStore() || in.IsAtomic() || in.Fixed {
+			continue
+		}
+		v := &o.Known.In[i].R[in.Dst]
+		if v.Kind != dataflow.Stack || v.VarOf != 0 {
+			continue
+		}
+		if lo, ok := dataflow.StackBytes(v.Off+int64(in.Off), in.Size()); ok {
+			all = append(all, store{i, lo, in.Size()})
+		}
+	}
+	for _, gone := range all {
+		if _, ok := storedConst(o, gone.at); !ok {
+			continue
+		}
+		for _, w := range all {
+			s, e := min(gone.at, w.at), max(gone.at, w.at)+1
+			if w.at == gone.at || e <= o.From || e-s > coverReach || hasBarrier(p, s, e) || enteredWithin(p, s, e) {
+				continue
+			}
+			for n := 2 * w.n; n <= 8; n *= 2 {
+				if w.lo%n != 0 || w.lo+n <= gone.lo || gone.lo+gone.n <= w.lo {
+					continue
+				}
+				if tryOnce(o, "store-cover", s, e, func(q *ir.Prog) {
+					q.Insts[gone.at] = ir.Empty()
+					x := &q.Insts[w.at]
+					x.Op = x.Op&^0x18 | ir.SizeOp(n)
+				}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// enteredWithin says whether anything outside [s, e) leads past its first
+// instruction: what is proved of the run from s says nothing of such a way.
+func enteredWithin(p *ir.Prog, s, e int) bool {
+	for i := range p.Insts {
+		if t := int(p.Insts[i].To); t > s && t < e && (i < s || i >= e) {
+			return true
+		}
+	}
+	return isEntry(p, s+1, e)
+}

@@ -1,0 +1,73 @@
+package passes
+
+import (
+	"jitnic/host/ebpf"
+	"jitnic/pathcond/bv"
+	"jitnic/superopt/internal/ir"
+	"jitnic/superopt/internal/proof"
+	"jitnic/superopt/internal/rewrite"
+)
+
+// passPathBranch: a branch that the whole way to it decides, which the facts,
+// joined from several paths, no longer know. The function is followed
+// symbolically from its entry; what the proofs don't model gives values
+// nothing is known of, which can only make fewer branches decided.
+func passPathBranch(o *rewrite.Gate) bool {
+	if !o.Free || o.From > 0 || len(o.Prog.Insts) > 400 || o.PathTried == o.Prog {
+		return false
+	}
+	o.PathTried = o.Prog
+	m := proof.NewMachine(o.Prog, proof.AllAccel())
+	m.Havoc = true
+	st := m.Entry(&o.Known.In[0], true)
+	if o.Assume != nil {
+		st.PC = o.Assume(m, st)
+	}
+	type br struct {
+		at    int
+		pc, c bv.Term
+	}
+	var found []br
+	m.OnBranch = func(i int, pc, c bv.Term) { found = append(found, br{i, pc, c}) }
+	if _, _, err := m.Run(o.Prog, 0, len(o.Prog.Insts), st); err != nil {
+		return false
+	}
+	for _, f := range found {
+		in := &o.Prog.Insts[f.at]
+		for _, never := range [2]bool{true, false} {
+			c := f.c
+			if !never {
+				c = m.B.Not(c)
+			}
+			if o.Ctx.Err() != nil {
+				return false
+			}
+			q := m.B.AndB(f.pc, c)
+			if o.Prover.TestOnly(m.B, q) {
+				continue
+			}
+			v := o.Prover.Decide(m, q)
+			if _, ok := v.(proof.Proved); !ok {
+				continue
+			}
+			g := o.Prog.Clone()
+			if never {
+				g.Insts[f.at] = ir.Empty()
+			} else {
+				g.Insts[f.at] = ir.Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: in.To, Slot: in.Slot}
+			}
+			if !o.InWindows(g) || o.Unsafe(g) != "" { // the verifier doesn't see what the solver sees
+				continue
+			}
+			s := o.Stats.Pass("path-branch")
+			s.Proposed++
+			s.Accepted++
+			s.Better++
+			o.Prover.Proved++
+			o.Prog = g
+			o.Refresh()
+			return true
+		}
+	}
+	return false
+}

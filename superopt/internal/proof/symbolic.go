@@ -1,0 +1,1253 @@
+package proof
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"jitnic/host/ebpf"
+	"jitnic/pathcond"
+	"jitnic/pathcond/bv"
+	"jitnic/superopt/internal/dataflow"
+	"jitnic/superopt/internal/ir"
+)
+
+// The symbolic semantics of a fragment: instructions [s, e) of a program,
+// without loops, entered at s. Every path is followed at once; states meet at
+// join points as if-then-else terms. What leaves the fragment is one state for
+// each place it can go to.
+//
+// Memory is bytes, a list of writes for each region over what was there
+// before. Addresses are a region's base plus an offset term, so that equal
+// offsets are equal numbers to the term builder and only real questions of
+// aliasing reach the solver. The regions are the four accelerations of K2:
+// they are switched in [Accel].
+
+// Accel switches K2's four accelerations of a proof (its Table 3). All on is
+// the default; the ablation turns them off one by one.
+type Accel struct {
+	Regions bool // memory split by region
+	Maps    bool // map values split by map
+	Offsets bool // concrete offsets are compared before the solver sees them
+	Windows bool // proofs of windows, not of whole programs
+}
+
+// AllAccel has everything on.
+func AllAccel() Accel { return Accel{true, true, true, true} }
+
+// regions of memory
+const (
+	rgStack = iota
+	rgCtx
+	PacketRegion
+	rgMap // + map index
+)
+
+// input numbers of the term builder
+const (
+	inReg     = 0x100 // + register at entry
+	inStack   = 0x200 // base of the stack: r10
+	inCtx     = 0x201
+	inPkt     = 0x202
+	inPktEnd  = 0x203
+	inWorld   = 0x204 // everything helpers can see and change
+	inMeta    = 0x205
+	VarInput  = 0x10000 // + instruction that made the variable part of a pointer
+	inSite    = 1 << 60 // + map<<32 + lookup
+	inMapPtr  = 0x30000 // + map index
+	inGlobal  = 0x40000 // + map index: address of its first value
+	inFresh   = 0x50000
+	inHide    = 0x60000
+	UserInput = 0x1000000 // a trace's own inputs
+	inSome    = 1 << 55   // + register: a value of one map or another
+)
+
+// function numbers: kind in the high half
+const (
+	memFun    = 1 << 32  // + region: byte at (offset, version)
+	fnOther   = 2 << 32  // + size: load through a pointer of no known region
+	fnLookup  = 3 << 32  // + map: value address of (key…, version)
+	fnRet     = 4 << 32  // + helper: r0 of (world, args…)
+	fnWorld   = 5 << 32  // + helper: world after (world, args…)
+	fnVersion = 6 << 32  // + region: version after a call
+	fnOut     = 7 << 32  // + index: byte written by a helper
+	fnDigest  = 8 << 32  // + region: what a helper sees of a region
+	fnSome    = 10 << 32 // byte of (address, world) in a value of one map or another
+)
+
+// addrFact: no pointer is near 0 or the top of the address space, in the
+// kernel or in host/vm, so pointer + small offset never wraps.
+var addrFact = bv.Fact{Min: 1 << 16, Max: ^uint64(0) - 1<<16}
+
+type memWrite struct {
+	guard bv.Term // width 1
+	off   bv.Term // width 64
+	val   bv.Term // width 8
+	word  bv.Term // what was stored, of which this is byte k
+	k     uint8
+}
+
+type region struct {
+	ver    bv.Term // version of what lies below the writes
+	writes []memWrite
+}
+
+// State is what a path of the fragment has made so far.
+type State struct {
+	PC    bv.Term
+	R     [11]bv.Term // 0: unreadable
+	mem   []region
+	world bv.Term
+	// known is how many writes of each region only say what was there at entry.
+	known []int
+	// stale: something unknown ran, which may have moved the packet.
+	stale bool
+}
+
+// NoteKnown takes the writes so far as knowledge, not as stores.
+func (s *State) NoteKnown() {
+	s.known = make([]int, len(s.mem))
+	for i := range s.mem {
+		s.known[i] = len(s.mem[i].writes)
+	}
+}
+
+// Clone is a state that goes on by itself; the writes so far are shared.
+func (s *State) Clone() *State {
+	n := *s
+	n.mem = make([]region, len(s.mem))
+	for i, m := range s.mem {
+		n.mem[i] = region{m.ver, m.writes[:len(m.writes):len(m.writes)]}
+	}
+	return &n
+}
+
+// Access is one memory access, for the check that a rewrite touches
+// nothing the original does not.
+type Access struct {
+	guard bv.Term
+	rg    int
+	off   bv.Term
+	n     int
+	store bool
+}
+
+// Machine makes terms for one proof: both sides share it.
+type Machine struct {
+	B    *bv.Builder
+	p    *ir.Prog
+	acc  Accel
+	zero bv.Term
+	One  bv.Term
+	// Havoc: what isn't modelled gives unknown values instead of an error.
+	Havoc bool
+	// digests are what helpers saw so far, of the original and of the rewrite.
+	// vague: some were not compared with all, so that they may be equal where
+	// their terms are not.
+	digests  []digest
+	vague    bool
+	compared int
+	fresh    uint64
+	OnBranch func(i int, pc, c bv.Term)
+}
+
+// NewMachine makes a machine for proofs about p.
+func NewMachine(p *ir.Prog, acc Accel) *Machine {
+	b := bv.NewBuilder()
+	return &Machine{B: b, p: p, acc: acc, zero: b.Bool(false), One: b.Bool(true)}
+}
+
+// refusedError is what no verifier takes: where the original does it not, a
+// rewrite that does is refuted.
+type refusedError struct{ what string }
+
+// Error says what no verifier takes.
+func (e *refusedError) Error() string { return e.what }
+
+var errLoop = errors.New("the fragment has a loop")
+
+// Entry is the symbolic state where f holds.
+func (m *Machine) Entry(f *dataflow.Facts, loopFree bool) *State {
+	s := &State{PC: m.One, mem: make([]region, rgMap+len(m.p.Maps)), world: m.B.Input(inWorld, 64, bv.Fact{})}
+	for i := range s.mem {
+		s.mem[i].ver = m.B.Const(0, 64)
+	}
+	for i := range f.R {
+		s.R[i] = m.value(&f.R[i], inReg+uint64(i), loopFree)
+	}
+	// What is known of spilled registers is known of the bytes.
+	for i := range f.Spill {
+		if f.Spill[i].Kind != dataflow.Unreadable {
+			t := m.value(&f.Spill[i], inReg+0x10+uint64(i), loopFree)
+			m.put(s, rgStack, m.hide(m.B.Const(uint64(int64(i*8-512)), 64)), t, 8)
+		}
+	}
+	s.NoteKnown()
+	return s
+}
+
+// base is the address a region's offsets count from.
+func (m *Machine) base(rg int) bv.Term {
+	switch rg {
+	case rgStack:
+		return m.B.Input(inStack, 64, addrFact)
+	case rgCtx:
+		return m.B.Input(inCtx, 64, addrFact)
+	case PacketRegion:
+		return m.B.Input(inPkt, 64, addrFact)
+	}
+	return 0
+}
+
+// value is the term of a register of which v is known.
+func (m *Machine) value(v *dataflow.Value, id uint64, loopFree bool) bv.Term {
+	b := m.B
+	plus := func(t bv.Term) bv.Term {
+		if v.VarOf != 0 {
+			vid := uint64(inFresh) + id
+			if v.VarOf > 0 && loopFree {
+				vid = VarInput + uint64(v.VarOf)
+			}
+			t = b.Bin(bv.OpAdd, t, b.Input(vid, 64, bv.Fact{}))
+		}
+		return b.Bin(bv.OpAdd, t, b.Const(uint64(v.Off), 64))
+	}
+	switch v.Kind {
+	case dataflow.Unreadable:
+		return 0
+	case dataflow.Scalar:
+		if v.Unknown == 0 {
+			return b.Const(v.Known, 64)
+		}
+		f := bv.Fact{Min: v.Min, Max: v.Max, Zeros: ^(v.Unknown | v.Known)}
+		if v.Known != 0 {
+			t := b.Input(id, 64, bv.Fact{})
+			t = b.Bin(bv.OpAnd, t, b.Const(v.Unknown, 64))
+			return b.Bin(bv.OpOr, t, b.Const(v.Known, 64))
+		}
+		return b.Input(id, 64, f)
+	case dataflow.Stack:
+		return plus(m.base(rgStack))
+	case dataflow.Ctx:
+		return plus(m.base(rgCtx))
+	case dataflow.Packet:
+		return plus(m.base(PacketRegion))
+	case dataflow.PacketEnd:
+		return b.Input(inPktEnd, 64, addrFact)
+	case dataflow.Map:
+		return b.Input(inMapPtr+uint64(v.MapID), 64, addrFact)
+	case dataflow.MapValue:
+		if v.Site == -2 {
+			return plus(b.Input(inGlobal+uint64(v.MapID), 64, addrFact))
+		}
+		f := addrFact
+		if v.Null {
+			f = bv.Fact{}
+		}
+		if v.MapID < 0 {
+			return plus(b.Input(inSome+id, 64, f))
+		}
+		site := freshID(v.MapID, id) // may be any value of the map
+		if v.Site >= 0 && loopFree {
+			site = siteID(v.MapID, v.Site)
+		}
+		return plus(b.Input(site, 64, f))
+	}
+	return b.Input(id, 64, bv.Fact{}) // Anything
+}
+
+// siteID numbers a lookup's result, freshID a value pointer of unknown origin.
+func siteID(mapID, site int32) uint64 {
+	return inSite | uint64(uint32(mapID))<<32 | uint64(uint32(site))
+}
+func freshID(mapID int32, id uint64) uint64 { return inSite | uint64(uint32(mapID))<<32 | 1<<31 | id }
+
+// siteMap says which map an input of value's making points into.
+func siteMap(id uint64) (int, bool) {
+	switch {
+	case id >= inSite:
+		return int(id >> 32 & 0xfffffff), true
+	case id >= inGlobal && id < inFresh:
+		return int(id - inGlobal), true
+	}
+	return 0, false
+}
+
+// Locate splits an address into region and offset. Map values keep their
+// whole address as offset: two lookups of one map may give one value.
+func (m *Machine) Locate(addr bv.Term) (int, bv.Term, error) {
+	b := m.B
+	var rest bv.Term = b.Const(0, 64)
+	rg, some := -1, false
+	var walk func(t bv.Term) bool
+	walk = func(t bv.Term) bool {
+		switch b.Op(t) {
+		case bv.OpAdd:
+			a := b.Args(t)
+			return walk(a[0]) && walk(a[1])
+		case bv.OpInput:
+			r := -1
+			switch id := b.K(t); {
+			case id == inStack:
+				r = rgStack
+			case id == inCtx:
+				r = rgCtx
+			case id == inPkt:
+				r = PacketRegion
+			default:
+				if mp, ok := siteMap(id); ok {
+					r = rgMap + mp
+				}
+				some = some || id >= inSome && id < inSome+0x100000
+			}
+			if r >= 0 {
+				if rg >= 0 {
+					return false
+				}
+				rg = r
+				if r >= rgMap {
+					rest = b.Bin(bv.OpAdd, rest, t)
+				}
+				return true
+			}
+		case bv.OpFun:
+			if id := b.K(t); id>>32 == fnLookup>>32 {
+				if rg >= 0 {
+					return false
+				}
+				rg = rgMap + int(id&0xffffffff)
+			}
+		}
+		rest = b.Bin(bv.OpAdd, rest, t)
+		return true
+	}
+	if !walk(addr) {
+		return 0, 0, fmt.Errorf("an address with two bases")
+	}
+	if rg >= 0 {
+		return rg, rest, nil
+	}
+	if some {
+		return 0, 0, errSomeMap
+	}
+	// A choice between two places of one region.
+	if b.Op(rest) == bv.OpIte || b.Op(rest) == bv.OpAdd {
+		base, c := b.SplitAdd(rest)
+		if base != 0 && b.Op(base) == bv.OpIte {
+			a := b.Args(base)
+			r1, o1, e1 := m.Locate(a[1])
+			r2, o2, e2 := m.Locate(a[2])
+			if e1 == nil && e2 == nil && r1 == r2 {
+				return r1, b.Bin(bv.OpAdd, b.Ite(a[0], o1, o2), b.Const(c, 64)), nil
+			}
+		}
+	}
+	return 0, 0, errNoRegion
+}
+
+var (
+	errNoRegion = errors.New("an address of no known region")
+	errSomeMap  = errors.New("an address in one map or another")
+)
+
+// get reads n bytes as a term of 8n bits.
+func (m *Machine) get(s *State, rg int, off bv.Term, n int) bv.Term {
+	b := m.B
+	if n == 8 { // a word that was stored whole is itself: pointers keep their base
+		if t := m.stored(s, rg, off); t != 0 {
+			return t
+		}
+	}
+	var t bv.Term
+	for i := 0; i < n; i++ {
+		byt := m.getByte(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)))
+		if i == 0 {
+			t = byt
+		} else {
+			t = b.Concat(byt, t)
+		}
+	}
+	return t
+}
+
+// stored is the word of 8 bytes that one store surely left at off; 0 where
+// there is none.
+func (m *Machine) stored(s *State, rg int, off bv.Term) bv.Term {
+	b := m.B
+	var word bv.Term
+	for k := uint8(0); k < 8; k++ {
+		w := m.lastWrite(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(k), 64)))
+		if w == nil || w.k != k || b.Width(w.word) != 64 || k > 0 && w.word != word {
+			return 0
+		}
+		word = w.word
+	}
+	return word
+}
+
+// lastWrite is the write whose byte surely lies at off, or nil.
+func (m *Machine) lastWrite(s *State, rg int, off bv.Term) *memWrite {
+	mem := &s.mem[rg]
+	for i := len(mem.writes) - 1; i >= 0; i-- {
+		w := &mem.writes[i]
+		switch m.B.AndB(w.guard, m.B.Bin(bv.OpEq, off, w.off)) {
+		case m.zero:
+		case m.One:
+			return w
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+func (m *Machine) getByte(s *State, rg int, off bv.Term) bv.Term {
+	b := m.B
+	mem := &s.mem[rg]
+	type choice struct{ c, v bv.Term }
+	var pick []choice
+	res := bv.Term(0)
+	for i := len(mem.writes) - 1; i >= 0; i-- {
+		w := &mem.writes[i]
+		c := b.AndB(w.guard, b.Bin(bv.OpEq, off, w.off))
+		if k, ok := b.IsConst(c); ok {
+			if k == 0 {
+				continue
+			}
+			res = w.val
+			break
+		}
+		pick = append(pick, choice{c, w.val})
+	}
+	if res == 0 {
+		res = m.Initial(rg, off, mem.ver)
+	}
+	for i := len(pick) - 1; i >= 0; i-- {
+		res = b.Ite(pick[i].c, pick[i].v, res)
+	}
+	return res
+}
+
+// Initial is a byte as it was before any write.
+func (m *Machine) Initial(rg int, off, ver bv.Term) bv.Term {
+	b := m.B
+	if b.Op(ver) == bv.OpIte {
+		a := b.Args(ver)
+		return b.Ite(a[0], m.Initial(rg, off, a[1]), m.Initial(rg, off, a[2]))
+	}
+	id := rg
+	if !m.acc.Regions {
+		id = 0
+	} else if !m.acc.Maps && rg >= rgMap {
+		id = rgMap
+	}
+	if id != rg { // one array for several regions: the region is part of the index
+		return b.Fun(memFun+uint64(id), 8, bv.Fact{}, off, ver, b.Const(uint64(rg), 64))
+	}
+	return b.Fun(memFun+uint64(id), 8, bv.Fact{}, off, ver)
+}
+
+// put writes the low n bytes of t.
+func (m *Machine) put(s *State, rg int, off, t bv.Term, n int) {
+	m.putIf(s, rg, off, t, n, m.One)
+}
+
+// putIf is put where guard holds.
+func (m *Machine) putIf(s *State, rg int, off, t bv.Term, n int, guard bv.Term) {
+	b := m.B
+	for i := 0; i < n; i++ {
+		s.mem[rg].writes = append(s.mem[rg].writes, memWrite{guard, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)), b.Extract(t, 8*i, 8), t, uint8(i)})
+	}
+}
+
+// exitState is what reaches one place outside the fragment.
+type exitState struct {
+	pc bv.Term
+	st *State
+}
+
+// Run follows the fragment. Exits are keyed by target index; the end of the
+// program by -1.
+func (m *Machine) Run(p *ir.Prog, s, e int, start *State) (map[int]exitState, []Access, error) {
+	order, err := order(p, s, e)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := map[int]*State{s: start}
+	out := map[int]exitState{}
+	var acc []Access
+	flow := func(to int, st *State) {
+		if st.PC == m.zero {
+			return
+		}
+		if to >= s && to < e && to != s {
+			if old := in[to]; old != nil {
+				st = m.merge(old, st)
+			}
+			in[to] = st
+			return
+		}
+		if old, ok := out[to]; ok {
+			st = m.merge(old.st, st)
+		}
+		out[to] = exitState{st.PC, st}
+	}
+	for _, i := range order {
+		st := in[i]
+		if st == nil {
+			continue
+		}
+		delete(in, i)
+		ins := &p.Insts[i]
+		switch {
+		case ins.Op == ebpf.OpExit:
+			flow(-1, st)
+		case ins.Op == ebpf.OpJA || ins.Op == ebpf.OpJA32:
+			flow(int(ins.To), st)
+		case ins.IsCondJump():
+			if int(ins.To) == i+1 { // both ways lead there
+				flow(i+1, st)
+				continue
+			}
+			c, err := m.cond(ins, st)
+			if err != nil {
+				return nil, nil, fmt.Errorf("insn %d: %w", i, err)
+			}
+			if m.OnBranch != nil {
+				m.OnBranch(i, st.PC, c)
+			}
+			yes, no := st.Clone(), st
+			yes.PC = m.B.AndB(st.PC, c)
+			no.PC = m.B.AndB(st.PC, m.B.Not(c))
+			flow(int(ins.To), yes)
+			flow(i+1, no)
+		default:
+			if err := m.Step(p, i, ins, st, &acc); err != nil {
+				if !m.Havoc {
+					return nil, nil, fmt.Errorf("insn %d: %w", i, err)
+				}
+				m.forget(ins, st)
+			}
+			flow(i+1, st)
+		}
+	}
+	return out, acc, nil
+}
+
+// forget is the step of an instruction that isn't modelled: all it could
+// change is unknown after it.
+func (m *Machine) forget(in *ir.Inst, s *State) {
+	unknown := func() bv.Term {
+		m.fresh++
+		return m.B.Input(1<<56|m.fresh, 64, bv.Fact{})
+	}
+	d := ir.Defs(in)
+	for r := range s.R {
+		if d>>r&1 != 0 {
+			s.R[r] = unknown()
+		}
+	}
+	if in.IsLoad() || in.Op == ebpf.OpLDDW || in.Class() == ebpf.ClassALU || in.Class() == ebpf.ClassALU64 {
+		return
+	}
+	s.world = unknown()
+	for i := range s.mem {
+		s.mem[i] = region{ver: unknown()}
+	}
+	s.NoteKnown()
+	s.stale = true
+}
+
+// order is a topological order of the instructions of [s, e) reachable from s.
+func order(p *ir.Prog, s, e int) ([]int, error) {
+	state := make(map[int]uint8, e-s)
+	var post []int
+	var visit func(i int) error
+	visit = func(i int) error {
+		if i < s || i >= e {
+			return nil
+		}
+		switch state[i] {
+		case 1:
+			return errLoop
+		case 2:
+			return nil
+		}
+		state[i] = 1
+		in := &p.Insts[i]
+		if in.Jumps() {
+			if int(in.To) == s {
+				return errLoop
+			}
+			if err := visit(int(in.To)); err != nil {
+				return err
+			}
+		}
+		if !in.Ends() {
+			if err := visit(i + 1); err != nil {
+				return err
+			}
+		}
+		state[i] = 2
+		post = append(post, i)
+		return nil
+	}
+	if err := visit(s); err != nil {
+		return nil, err
+	}
+	for i, j := 0, len(post)-1; i < j; i, j = i+1, j-1 {
+		post[i], post[j] = post[j], post[i]
+	}
+	return post, nil
+}
+
+// merge joins two states that exclude each other.
+func (m *Machine) merge(a, b *State) *State {
+	t := m.B
+	c := a.PC
+	n := &State{PC: t.OrB(a.PC, b.PC), mem: make([]region, len(a.mem)), world: t.Ite(c, a.world, b.world), known: a.known, stale: a.stale || b.stale}
+	for i := range n.R {
+		if a.R[i] != 0 && b.R[i] != 0 {
+			n.R[i] = m.choose(c, a.R[i], b.R[i])
+		}
+	}
+	for i := range n.mem {
+		x, y := a.mem[i], b.mem[i]
+		k := 0
+		if x.ver == y.ver {
+			for k < len(x.writes) && k < len(y.writes) && x.writes[k] == y.writes[k] {
+				k++
+			}
+		}
+		w := append([]memWrite(nil), x.writes[:k]...)
+		for _, e := range x.writes[k:] {
+			e.guard = t.AndB(a.PC, e.guard)
+			w = append(w, e)
+		}
+		for _, e := range y.writes[k:] {
+			e.guard = t.AndB(b.PC, e.guard)
+			w = append(w, e)
+		}
+		n.mem[i] = region{t.Ite(c, x.ver, y.ver), w}
+	}
+	return n
+}
+
+// choose is c ? x : y, with a common base kept outside.
+func (m *Machine) choose(c, x, y bv.Term) bv.Term {
+	if x == y {
+		return x
+	}
+	r1, o1, e1 := m.Locate(x)
+	r2, o2, e2 := m.Locate(y)
+	if e1 == nil && e2 == nil && r1 == r2 && r1 < rgMap {
+		return m.B.Bin(bv.OpAdd, m.base(r1), m.B.Ite(c, o1, o2))
+	}
+	return m.B.Ite(c, x, y)
+}
+
+func (m *Machine) reg(s *State, r uint8) (bv.Term, error) {
+	if s.R[r] == 0 {
+		return 0, &refusedError{fmt.Sprintf("r%d is not readable", r)}
+	}
+	return s.R[r], nil
+}
+
+func (m *Machine) cond(in *ir.Inst, s *State) (bv.Term, error) {
+	b := m.B
+	x, err := m.reg(s, in.Dst)
+	if err != nil {
+		return 0, err
+	}
+	y := b.Const(uint64(int64(in.Imm)), 64)
+	if in.Op&ebpf.SrcX != 0 {
+		if y, err = m.reg(s, in.Src); err != nil {
+			return 0, err
+		}
+	}
+	c, ok := pathcond.Branch(b, in.Insn, x, y)
+	if !ok {
+		return 0, fmt.Errorf("jump %#02x not modelled", in.Op)
+	}
+	return c, nil
+}
+
+// ALUTerm is the result of an ALU instruction, whose meaning is pathcond's; x
+// and y are the operands, 64 bits, and 0 where it has no such operand.
+func (m *Machine) ALUTerm(in *ir.Inst, x, y bv.Term) (bv.Term, error) {
+	switch in.ALUOp() {
+	case ebpf.ALUDiv, ebpf.ALUMod:
+		if in.Off != 0 && in.Off != 1 {
+			return 0, fmt.Errorf("opcode %#02x with offset %d", in.Op, in.Off)
+		}
+	}
+	if x == 0 {
+		x = y
+	}
+	if y == 0 {
+		y = x
+	}
+	t, ok := pathcond.ALU(m.B, in.Insn, x, y)
+	if !ok {
+		return 0, fmt.Errorf("opcode %#02x not modelled", in.Op)
+	}
+	return t, nil
+}
+
+// Step follows one instruction that is no jump, in s, and notes what it touches.
+func (m *Machine) Step(p *ir.Prog, i int, in *ir.Inst, s *State, acc *[]Access) error {
+	b := m.B
+	if in.Fixed {
+		return fmt.Errorf("the loader still changes it")
+	}
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		var x, y bv.Term
+		var err error
+		if in.Dst == 10 {
+			return fmt.Errorf("r10 is read-only")
+		}
+		if op := in.ALUOp(); op != ebpf.ALUMov {
+			if x, err = m.reg(s, in.Dst); err != nil {
+				return err
+			}
+		}
+		switch {
+		case in.ALUOp() == ebpf.ALUEnd || in.ALUOp() == ebpf.ALUNeg:
+		case in.Op&ebpf.SrcX != 0:
+			if y, err = m.reg(s, in.Src); err != nil {
+				return err
+			}
+		default:
+			y = b.Const(uint64(int64(in.Imm)), 64)
+		}
+		t, err := m.ALUTerm(in, x, y)
+		if err != nil {
+			return err
+		}
+		s.R[in.Dst] = t
+		return nil
+	case ebpf.ClassLD:
+		switch {
+		case in.Op == ir.Nop:
+		case in.Op != ebpf.OpLDDW:
+			return fmt.Errorf("packet load not modelled")
+		case in.Src == ebpf.PseudoNone:
+			s.R[in.Dst] = b.Const(in.Const64(), 64)
+		case in.Src == ebpf.PseudoMapFD:
+			s.R[in.Dst] = b.Input(inMapPtr+uint64(in.Imm), 64, addrFact)
+		case in.Src == ebpf.PseudoMapValue:
+			s.R[in.Dst] = b.Bin(bv.OpAdd, b.Input(inGlobal+uint64(in.Imm), 64, addrFact), b.Const(uint64(int64(in.Hi)), 64))
+		default:
+			return fmt.Errorf("wide load of kind %d not modelled", in.Src)
+		}
+		return nil
+	case ebpf.ClassLDX:
+		t, err := m.load(s, in.Src, int64(in.Off), in.Size(), acc)
+		if err != nil {
+			return err
+		}
+		if in.Mode() == ebpf.ModeMEMSX {
+			s.R[in.Dst] = b.SExt(t, 64)
+		} else {
+			s.R[in.Dst] = b.ZExt(t, 64)
+		}
+		return nil
+	case ebpf.ClassST, ebpf.ClassSTX:
+		if in.IsAtomic() {
+			return m.atomic(s, in, acc)
+		}
+		v := b.Const(uint64(int64(in.Imm)), 64)
+		if in.Class() == ebpf.ClassSTX {
+			var err error
+			if v, err = m.reg(s, in.Src); err != nil {
+				return err
+			}
+		}
+		a, err := m.reg(s, in.Dst)
+		if err != nil {
+			return err
+		}
+		return m.storeAt(s, b.Bin(bv.OpAdd, a, b.Const(uint64(int64(in.Off)), 64)), v, in.Size(), m.One, acc, 0)
+	}
+	if in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper {
+		return m.call(p, in, s)
+	}
+	return fmt.Errorf("opcode %#02x not modelled", in.Op)
+}
+
+// Address is the region and offset of register r plus off.
+func (m *Machine) Address(s *State, r uint8, off int64) (int, bv.Term, error) {
+	a, err := m.reg(s, r)
+	if err != nil {
+		return 0, 0, err
+	}
+	rg, o, err := m.Locate(m.B.Bin(bv.OpAdd, a, m.B.Const(uint64(off), 64)))
+	if err == nil && rg != rgCtx {
+		o = m.hide(o)
+	}
+	return rg, o, err
+}
+
+// hide keeps offsets from being compared before the solver sees them: the
+// ablation of concrete offsets.
+func (m *Machine) hide(off bv.Term) bv.Term {
+	if m.acc.Offsets {
+		return off
+	}
+	return m.B.Bin(bv.OpXor, off, m.B.Input(inHide, 64, bv.Fact{}))
+}
+
+func (m *Machine) load(s *State, r uint8, off int64, n int, acc *[]Access) (bv.Term, error) {
+	a, err := m.reg(s, r)
+	if err != nil {
+		return 0, err
+	}
+	return m.loadAt(s, m.B.Bin(bv.OpAdd, a, m.B.Const(uint64(off), 64)), n, s.PC, acc, 0)
+}
+
+// maxChoices is how deep a choice of addresses is followed.
+const maxChoices = 4
+
+// alternatives splits an address that is a choice between two.
+func (m *Machine) alternatives(a bv.Term) (c, x, y bv.Term, ok bool) {
+	b := m.B
+	base, k := b.SplitAdd(a)
+	if base == 0 || b.Op(base) != bv.OpIte {
+		return 0, 0, 0, false
+	}
+	args := b.Args(base)
+	return args[0], b.Bin(bv.OpAdd, args[1], b.Const(k, 64)), b.Bin(bv.OpAdd, args[2], b.Const(k, 64)), true
+}
+
+// stored says whether anything was written to a region from rg on.
+func (s *State) stored(rg int) bool {
+	for i := rg; i < len(s.mem); i++ {
+		if len(s.mem[i].writes) != s.known[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// loadAt reads n bytes at address a, where guard holds.
+func (m *Machine) loadAt(s *State, a bv.Term, n int, guard bv.Term, acc *[]Access, depth int) (bv.Term, error) {
+	b := m.B
+	rg, at, err := m.Locate(a)
+	if err == errNoRegion && depth < maxChoices {
+		if c, x, y, ok := m.alternatives(a); ok {
+			tx, err := m.loadAt(s, x, n, b.AndB(guard, c), acc, depth+1)
+			if err != nil {
+				return 0, err
+			}
+			ty, err := m.loadAt(s, y, n, b.AndB(guard, b.Not(c)), acc, depth+1)
+			if err != nil {
+				return 0, err
+			}
+			return b.Ite(c, tx, ty), nil
+		}
+	}
+	switch err {
+	case nil:
+		if rg != rgCtx {
+			at = m.hide(at)
+		}
+	case errNoRegion:
+		// Some kernel object: what it holds can't have been written here, unless
+		// anything was.
+		if s.stored(0) {
+			return 0, fmt.Errorf("load through a pointer of no known region after a store")
+		}
+		*acc = append(*acc, Access{guard: guard, rg: -1, off: a, n: n})
+		return b.Fun(fnOther+uint64(n), 8*n, bv.Fact{}, a, s.world), nil
+	case errSomeMap:
+		if s.stored(rgMap) {
+			return 0, fmt.Errorf("load from one map or another after a store to one")
+		}
+		*acc = append(*acc, Access{guard: guard, rg: -2, off: a, n: n})
+		var t bv.Term
+		for i := 0; i < n; i++ {
+			x := b.Fun(fnSome, 8, bv.Fact{}, b.Bin(bv.OpAdd, a, b.Const(uint64(i), 64)), s.world)
+			if i == 0 {
+				t = x
+			} else {
+				t = b.Concat(x, t)
+			}
+		}
+		return t, nil
+	default:
+		return 0, err
+	}
+	*acc = append(*acc, Access{guard: guard, rg: rg, off: at, n: n})
+	if rg == rgCtx {
+		if k, ok := b.IsConst(at); ok {
+			if kind, isPtr := dataflow.CtxPointer(m.p.Kind, int64(k), n); isPtr && len(s.mem[rgCtx].writes) == s.known[rgCtx] {
+				if s.stale {
+					return b.Fun(fnOther+0x100+uint64(kind), 64, addrFact, s.world), nil
+				}
+				switch kind {
+				case dataflow.Packet:
+					return m.base(PacketRegion), nil
+				case dataflow.PacketEnd:
+					return b.Input(inPktEnd, 64, addrFact), nil
+				}
+				return b.Input(inMeta, 64, addrFact), nil
+			}
+		}
+	}
+	return m.get(s, rg, at, n), nil
+}
+
+// storeAt writes the low n bytes of v at address a, where guard holds beside
+// the path's own condition.
+func (m *Machine) storeAt(s *State, a, v bv.Term, n int, guard bv.Term, acc *[]Access, depth int) error {
+	b := m.B
+	rg, off, err := m.Locate(a)
+	if err == errNoRegion && depth < maxChoices {
+		if c, x, y, ok := m.alternatives(a); ok {
+			if err := m.storeAt(s, x, v, n, b.AndB(guard, c), acc, depth+1); err != nil {
+				return err
+			}
+			return m.storeAt(s, y, v, n, b.AndB(guard, b.Not(c)), acc, depth+1)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if rg != rgCtx {
+		off = m.hide(off)
+	}
+	*acc = append(*acc, Access{guard: b.AndB(s.PC, guard), rg: rg, off: off, n: n, store: true})
+	m.putIf(s, rg, off, v, n, guard)
+	return nil
+}
+
+func (m *Machine) atomic(s *State, in *ir.Inst, acc *[]Access) error {
+	b := m.B
+	n := in.Size()
+	if n != 4 && n != 8 {
+		return fmt.Errorf("atomic of %d bytes", n)
+	}
+	y, err := m.reg(s, in.Src)
+	if err != nil {
+		return err
+	}
+	rg, off, err := m.Address(s, in.Dst, int64(in.Off))
+	if err != nil {
+		return err
+	}
+	*acc = append(*acc, Access{guard: s.PC, rg: rg, off: off, n: n, store: true})
+	old := m.get(s, rg, off, n)
+	v := b.Extract(y, 0, 8*n)
+	var nv bv.Term
+	res := in.Src
+	switch in.Imm {
+	case ebpf.AtomicXchg:
+		nv = v
+	case ebpf.AtomicCmpXchg:
+		x, err := m.reg(s, 0)
+		if err != nil {
+			return err
+		}
+		nv = b.Ite(b.Bin(bv.OpEq, old, b.Extract(x, 0, 8*n)), v, old)
+		res = 0
+	default:
+		var ok bool
+		if nv, ok = pathcond.Atomic(b, in.Imm, old, v); !ok {
+			return fmt.Errorf("atomic %#x not modelled", in.Imm)
+		}
+	}
+	m.put(s, rg, off, b.ZExt(nv, 64), n)
+	if in.Imm&ebpf.AtomicFetch != 0 {
+		s.R[res] = b.ZExt(old, 64)
+	}
+	return nil
+}
+
+// call models a helper: its result, and the world after it, are functions of
+// the world before and of all it can see. Equal calls in equal order give
+// equal worlds, and nothing else does.
+func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
+	b := m.B
+	h := ir.HelperOf(in.Imm)
+	if h == nil {
+		return fmt.Errorf("helper %d not modelled", in.Imm)
+	}
+	var args []bv.Term
+	mapID := -1
+	type out struct {
+		rg  int
+		off bv.Term
+		n   int
+	}
+	var outs []out
+	for k, kind := range h.Args {
+		if kind == ir.ArgNone {
+			continue
+		}
+		t, err := m.reg(s, uint8(k+1))
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case ir.ArgScalar, ir.ArgSize:
+			args = append(args, t)
+		case ir.ArgCtx:
+			if t != m.base(rgCtx) {
+				return fmt.Errorf("helper %s: r%d is not the context", h.Name, k+1)
+			}
+		case ir.ArgMap:
+			if b.Op(t) != bv.OpInput || b.K(t) < inMapPtr || b.K(t) >= inGlobal {
+				return &refusedError{fmt.Sprintf("r%d is not one known map where %s wants a map", k+1, h.Name)}
+			}
+			mapID = int(b.K(t) - inMapPtr)
+			if mapID >= len(p.Maps) {
+				return fmt.Errorf("helper %s: map %d of %d", h.Name, mapID, len(p.Maps))
+			}
+			args = append(args, t)
+		default:
+			n := 0
+			switch kind {
+			case ir.ArgKey:
+				n = int(p.Maps[mapID].KeySize)
+			case ir.ArgValue:
+				n = int(p.Maps[mapID].ValueSize)
+			default:
+				if k == 4 || s.R[k+2] == 0 {
+					return fmt.Errorf("helper %s: size not readable", h.Name)
+				}
+				sz, ok := b.IsConst(s.R[k+2])
+				if !ok || sz > 512 {
+					return fmt.Errorf("helper %s: size in r%d not constant", h.Name, k+2)
+				}
+				n = int(sz)
+			}
+			if n == 0 {
+				continue
+			}
+			rg, off, err := m.Locate(t)
+			if err != nil {
+				return fmt.Errorf("helper %s: r%d: %w", h.Name, k+1, err)
+			}
+			if rg != rgCtx {
+				off = m.hide(off)
+			}
+			if kind != ir.ArgMemOut {
+				for at := 0; at < n; at += 8 {
+					args = append(args, m.get(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(at), 64)), min(8, n-at)))
+				}
+			}
+			if kind == ir.ArgMemOut || kind == ir.ArgInOut {
+				outs = append(outs, out{rg, off, n})
+			}
+		}
+	}
+	id := uint64(uint32(in.Imm))
+	if h.Pure && mapID >= 0 && ir.Orderless(p.Maps[mapID].Type) {
+		// A lookup of such a map changes nothing; its result depends on key and
+		// on the map's updates so far.
+		all := append([]bv.Term{s.mem[rgMap+mapID].ver}, args...)
+		s.R[0] = b.Fun(fnLookup+uint64(mapID), 64, bv.Fact{}, all...)
+	} else {
+		all := append([]bv.Term{s.world}, args...)
+		for rg := range s.mem {
+			if h.ReadsPkt && rg != rgStack || h.WritesMap && rg == rgMap+mapID {
+				d, err := m.digest(s, rg)
+				if err != nil {
+					return fmt.Errorf("helper %s: %w", h.Name, err)
+				}
+				all = append(all, d)
+			}
+		}
+		w := b.Fun(fnWorld+id, 64, bv.Fact{}, all...)
+		if h.Pure {
+			if mapID < 0 || ir.MapOfOther(p.Maps[mapID].Type) {
+				s.R[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
+			} else {
+				s.R[0] = b.Fun(fnLookup+uint64(mapID), 64, bv.Fact{}, all...)
+			}
+		} else {
+			s.R[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
+		}
+		s.world = w
+		if h.WritesMap {
+			s.mem[rgMap+mapID] = region{ver: b.Fun(fnVersion+uint64(mapID), 64, bv.Fact{}, w)}
+		}
+		for i, o := range outs {
+			for k := 0; k < o.n; k++ {
+				v := b.Fun(fnOut+uint64(i<<16|k), 8, bv.Fact{}, w)
+				m.put(s, o.rg, b.Bin(bv.OpAdd, o.off, b.Const(uint64(k), 64)), v, 1)
+			}
+		}
+	}
+	if h.Ends {
+		return fmt.Errorf("tail call not modelled") // the caller cuts the window here
+	}
+	for r := 1; r <= 5; r++ {
+		s.R[r] = 0
+	}
+	return nil
+}
+
+// digest is a term that stands for all a helper sees of a region. The stores
+// to it make a term of their own shape: last values by place, where all are at
+// constant distances, else the stores as they come. Two shapes may leave the
+// same bytes, so a digest is said to be an earlier one's wherever the bytes are
+// equal: it depends on memory alone, not on how it was written.
+func (m *Machine) digest(s *State, rg int) (bv.Term, error) {
+	b := m.B
+	mem := &s.mem[rg]
+	d := digest{rg: rg, ver: mem.ver, writes: mem.writes[:len(mem.writes):len(mem.writes)]}
+	args := []bv.Term{mem.ver}
+	if last := m.lastPlain(mem); last != nil {
+		for _, w := range last {
+			// what was there before says nothing
+			if w.val == m.Initial(rg, w.off, mem.ver) {
+				continue
+			}
+			d.places = append(d.places, w.off)
+			args = append(args, w.off, w.val)
+		}
+		d.plain = true
+	} else {
+		for _, w := range mem.writes {
+			// Where the write isn't made, place and value say nothing.
+			args = append(args, b.ZExt(w.guard, 8), b.Ite(w.guard, w.off, b.Const(0, 64)), b.Ite(w.guard, w.val, b.Const(0, 8)))
+		}
+	}
+	if len(args) > 60000 {
+		return 0, fmt.Errorf("%d writes before it", len(args))
+	}
+	d.t = b.Fun(fnDigest+uint64(rg), 64, bv.Fact{}, args...)
+	for i := range m.digests {
+		if m.digests[i].raw == d.t {
+			return m.digests[i].t, nil
+		}
+	}
+	raw := d.t
+	for i := len(m.digests) - 1; i >= 0; i-- {
+		o := &m.digests[i]
+		if o.rg != rg || d.plain && o.plain && slices.Equal(d.places, o.places) { // equal arguments are equal bytes
+			continue
+		}
+		work := len(d.writes) + len(o.writes)
+		if m.compared += work*work + 1; m.compared > maxCompared {
+			m.vague = true
+			break
+		}
+		if same := m.sameBytes(s, o); same != m.zero {
+			d.t = b.Ite(same, o.t, d.t)
+		}
+	}
+	d.raw = raw
+	m.digests = append(m.digests, d)
+	return d.t, nil
+}
+
+// digest is what a helper saw of a region, as it stood.
+type digest struct {
+	raw, t bv.Term // of its own shape; and what it is
+	rg     int
+	ver    bv.Term
+	writes []memWrite
+	plain  bool
+	places []bv.Term // where plain: what the term is made of
+}
+
+// maxCompared is how many pairs of stores are looked at to tell digests of
+// different shapes apart.
+const maxCompared = 1 << 19
+
+// lastPlain gives the last write to each place, in the places' order, where
+// all are made on every path and at constant distances; nil otherwise.
+func (m *Machine) lastPlain(mem *region) []memWrite {
+	b := m.B
+	last := map[uint64]memWrite{}
+	var base0 bv.Term
+	for i, w := range mem.writes {
+		base, c := b.SplitAdd(w.off)
+		if i == 0 {
+			base0 = base
+		}
+		if base != base0 || w.guard != m.One {
+			return nil
+		}
+		last[c] = w
+	}
+	out := make([]memWrite, 0, len(last))
+	for c, w := range last {
+		w.off = m.offTerm(base0, c)
+		out = append(out, w)
+	}
+	key := func(w *memWrite) int64 {
+		_, c := b.SplitAdd(w.off)
+		return int64(c)
+	}
+	slices.SortFunc(out, func(x, y memWrite) int { return cmp.Compare(key(&x), key(&y)) })
+	return out
+}
+
+// sameBytes is the predicate that a region holds now what it held when o was
+// made: one version below, and equal bytes wherever either wrote.
+func (m *Machine) sameBytes(s *State, o *digest) bv.Term {
+	b := m.B
+	was := &State{mem: make([]region, len(s.mem))}
+	was.mem[o.rg] = region{o.ver, o.writes}
+	now := &s.mem[o.rg]
+	same := b.Bin(bv.OpEq, now.ver, o.ver)
+	seen := map[bv.Term]bool{}
+	for _, side := range [2][]memWrite{now.writes, o.writes} {
+		for _, w := range side {
+			if same == m.zero {
+				return same
+			}
+			if seen[w.off] {
+				continue
+			}
+			seen[w.off] = true
+			p, q := m.getByte(s, o.rg, w.off), m.getByte(was, o.rg, w.off)
+			if p != q {
+				same = b.AndB(same, b.Bin(bv.OpEq, p, q))
+			}
+		}
+	}
+	return same
+}
+
+func (m *Machine) offTerm(base bv.Term, c uint64) bv.Term {
+	if base == 0 {
+		return m.B.Const(c, 64)
+	}
+	return m.B.Bin(bv.OpAdd, base, m.B.Const(c, 64))
+}
+
+// WholeLoad says whether t is n bytes as they lie in memory, zero-extended.
+func (m *Machine) WholeLoad(t bv.Term) (rg int, off bv.Term, n int) {
+	b := m.B
+	var ver bv.Term
+	k := 0
+	for ; k < 8; k++ {
+		x := b.Extract(t, 8*k, 8)
+		if b.Op(x) != bv.OpFun || b.K(x)>>32 != memFun>>32 {
+			break
+		}
+		a := b.Args(x)
+		if k == 0 {
+			rg, off, ver = int(b.K(x)&0xffffffff), a[0], a[1]
+			continue
+		}
+		if int(b.K(x)&0xffffffff) != rg || a[1] != ver || a[0] != b.Bin(bv.OpAdd, off, b.Const(uint64(k), 64)) {
+			return 0, 0, 0
+		}
+	}
+	if k != 1 && k != 2 && k != 4 && k != 8 {
+		return 0, 0, 0
+	}
+	if k < 8 {
+		if v, ok := b.IsConst(b.Extract(t, 8*k, 64-8*k)); !ok || v != 0 {
+			return 0, 0, 0
+		}
+	}
+	return rg, off, k
+}

@@ -1,0 +1,337 @@
+package rewrite
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"jitnic/host/ebpf"
+	"jitnic/superopt/internal/dataflow"
+	"jitnic/superopt/internal/ir"
+	"jitnic/superopt/internal/proof"
+	"jitnic/superopt/internal/rules"
+)
+
+// Gate holds one program while it is being improved. Every change goes
+// through try: cheaper, as safe, proved.
+type Gate struct {
+	Ctx     context.Context
+	Prog    *ir.Prog
+	Known   *dataflow.Analysis
+	Cost    ir.CostFunc
+	Prover  *proof.Prover
+	Options *Options
+	Stats   *Stats
+	Free    bool // no loops: one instruction runs once at most
+	banned  map[string]bool
+	// From is where a pass goes on after a success: what lies before was tried.
+	From      int
+	PathTried *ir.Prog        // passPathBranch found nothing more in it
+	Bad       map[string]bool // problems the original has already
+	// Assume is a trace's path condition, nil for programs.
+	Assume proof.Assumption
+	trail  *proof.Trail // the trace as it is, followed
+	// holds is one assignment under which assume does; looked for once.
+	holds    map[uint64]uint64
+	modelled bool
+	log      func(format string, args ...any)
+	// OpCost is what an opcode costs alone; additive: the cost of a program is
+	// their sum.
+	OpCost   [256]float64
+	Additive bool
+	// Past are the programs on the way here, where more than one is wanted.
+	Past []*ir.Prog
+	// steps are all programs on the way here, where the whole can be proved at the
+	// end; refused are the rewrites it was against.
+	steps   []step
+	refused map[string]bool
+	Undone  int
+	Book    rules.RuleBook
+}
+
+// New is a program as it comes in, followed and priced; its prover is
+// the caller's to close.
+func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption) (*Gate, error) {
+	cost, err := opt.costFunc()
+	if err != nil {
+		return nil, err
+	}
+	o := &Gate{Ctx: ctx, Prog: p.Clone(), Cost: cost, Options: opt, banned: map[string]bool{}, Bad: map[string]bool{}, Assume: assume, log: opt.Log, Stats: &Stats{}}
+	o.Prover = proof.NewProver(uint32(opt.Seed))
+	o.Prover.FailLimit = opt.FailLimit
+	if opt.Accel != nil {
+		o.Prover.Accel = *opt.Accel
+	}
+	if opt.RLimit != 0 {
+		o.Prover.RLimit = opt.RLimit
+	}
+	o.Refresh()
+	o.learnCost()
+	for _, b := range o.Known.Problems {
+		o.Bad[dataflow.ProblemText(b)] = true
+	}
+	return o, nil
+}
+
+// Assumption is what holds before a fragment that begins at s.
+func (o *Gate) Assumption(s int) proof.Assumption {
+	if o.Assume == nil || s != 0 {
+		return nil
+	}
+	return o.Assume
+}
+
+// Progress tells who asked for it how far it is.
+func (o *Gate) Progress() {
+	o.Options.Progress(Progress{Best: o.Cost(o.Prog), Proposals: o.Stats.Proposals, Proved: o.Prover.Proved, Refuted: o.Prover.Refuted, Unknown: o.Prover.Unknown})
+}
+
+// Refresh takes note of a new program: it is put in order, followed anew, and
+// kept for undo and for the best few.
+func (o *Gate) Refresh() {
+	what := ""
+	if o.steps != nil {
+		what = rewriteText(o.steps[len(o.steps)-1].p, o.Prog)
+	}
+	o.Prog.Compact()
+	o.Prog.DropUncalled()
+	if o.steps != nil {
+		o.steps = append(o.steps, step{o.Prog, what})
+	}
+	o.analyse()
+	o.remember()
+}
+
+// analyse finds out what is to be known of the program as it is.
+func (o *Gate) analyse() {
+	o.Known = dataflow.Analyse(o.Prog)
+	o.Known.Liveness()
+	o.Free = o.Prog.LoopFree()
+}
+
+// LiveAt is what must agree where a fragment is left.
+func (o *Gate) LiveAt(label int) *dataflow.Live {
+	if label < 0 || label >= len(o.Prog.Insts) {
+		l := &dataflow.Live{Regs: 1}
+		if len(o.Prog.Entry) > 1 || o.Prog.Sub {
+			l.Regs |= 1<<6 | 1<<7 | 1<<8 | 1<<9
+			l.AllStack()
+		}
+		return l
+	}
+	return &o.Known.Before[label]
+}
+
+// Edit changes instructions [s, e) of a copy; the length stays, with nops.
+type Edit func(q *ir.Prog)
+
+// Try proposes a rewrite of [s, e). level says how much cheaper it must be: a
+// rewrite of equal cost is taken only where the pass knows it can't undo what
+// another did (enable).
+func (o *Gate) Try(pass string, s, e int, enable bool, f Edit) bool {
+	if o.Ctx.Err() != nil {
+		return false
+	}
+	q := o.Prog.Clone()
+	f(q)
+	return o.consider(pass, s, e, enable, q)
+}
+
+func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
+	st := o.Stats.Pass(pass)
+	before, after := o.Cost(o.Prog), o.Cost(q)
+	if after > before || after == before && !enable {
+		return false
+	}
+	if !o.InWindows(q) {
+		return false
+	}
+	var tr *proof.Trail
+	if o.Assume != nil && o.Prover.Accel.Windows {
+		tr = o.trailOf()
+	}
+	if tr == nil && (o.Assume != nil || !o.Prover.Accel.Windows && o.Prog.Modelled()) {
+		// A trace is proved from its beginning, where its condition holds; without
+		// modular windows every proof is one of the whole program.
+		if o.Prog.Modelled() {
+			s, e = 0, len(o.Prog.Insts)
+		}
+	}
+	first := s
+	if tr != nil {
+		first = 0 // all that comes before is part of the question
+	}
+	k := o.Question(first, e, q)
+	if o.banned[k] { // the same question, answered before
+		return false
+	}
+	st.Proposed++
+	var v proof.Verdict
+	if tr != nil {
+		v = o.Prover.Along(tr, &proof.Task{Old: o.Prog, New: q, S: s, E: e, Out: o.LiveAt, LoopFree: o.Free}, o.Known.In, o.holds)
+	} else {
+		v = o.Prover.Equivalent(&proof.Task{Old: o.Prog, New: q, S: s, E: e, Pre: &o.Known.In[s], Out: o.LiveAt, LoopFree: o.Free, Assume: o.Assumption(s)})
+	}
+	if _, ok := v.(proof.Proved); !ok {
+		o.banned[k] = true
+		if o.log != nil {
+			o.log("%s [%d,%d): %+v", pass, s, e, v)
+		}
+		return false
+	}
+	if why := o.Unsafe(q); why != "" {
+		st.Unsafe++
+		o.banned[k] = true
+		if o.log != nil {
+			o.log("%s [%d,%d): proved, but %s", pass, s, e, why)
+		}
+		return false
+	}
+	st.Accepted++
+	if after < before {
+		st.Better++
+	}
+	if o.log != nil {
+		o.log("%s [%d,%d) accepted, cost %g -> %g", pass, s, e, before, after)
+	}
+	o.From = max(0, s-12)
+	o.Prog = q
+	o.Refresh()
+	if o.Options.Progress != nil {
+		o.Progress()
+	}
+	return true
+}
+
+// InWindows says whether what q changes lies in the windows asked for.
+func (o *Gate) InWindows(q *ir.Prog) bool {
+	if len(o.Options.Windows) == 0 {
+		return true
+	}
+	for i := range q.Insts {
+		a, b := o.Prog.Insts[i], q.Insts[i]
+		if a == b || a.Slot < 0 {
+			continue
+		}
+		ok := false
+		for _, w := range o.Options.Windows {
+			ok = ok || int(a.Slot) >= w[0] && int(a.Slot) < w[1]
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Unsafe says what the verifier would refuse in q that it did not in the
+// program so far.
+func (o *Gate) Unsafe(q *ir.Prog) string {
+	if len(o.refused) > 0 && o.refused[rewriteText(o.Prog, q)] {
+		return "the proof of the whole program was against it"
+	}
+	if len(q.Entry) > 1 { // a function that q alone doesn't call goes with the call
+		c := q.Clone()
+		if c.DropUncalled(); len(c.Entry) < len(q.Entry) {
+			q = c
+		}
+	}
+	if why := o.malformed(q); why != "" {
+		return why
+	}
+	problems, ok := o.Known.ProblemsOf(q)
+	if !ok {
+		problems = dataflow.Analyse(q).Problems
+	}
+	for _, p := range problems {
+		if !o.Bad[dataflow.ProblemText(p)] {
+			return p
+		}
+	}
+	return ""
+}
+
+// malformed says what the verifier would refuse before it follows any path
+// (check_subprogs, resolve_pseudo_ldimm64 and the field checks): an encoding
+// that isn't one, and control that leaves its function.
+func (o *Gate) malformed(q *ir.Prog) string {
+	for i := range q.Insts {
+		in := &q.Insts[i]
+		if in.Op == ir.Nop || in.Fixed || i < len(o.Prog.Insts) && *in == o.Prog.Insts[i] {
+			continue
+		}
+		var hi *ebpf.Insn
+		if in.IsWide() {
+			hi = &ebpf.Insn{Imm: in.Hi}
+		}
+		if err := in.Insn.Check(hi); err != nil {
+			return fmt.Sprintf("insn %d: %v", i, err)
+		}
+	}
+	if len(q.Entry) < 2 || o.Prog.LeavesFunction() != "" {
+		return ""
+	}
+	return q.LeavesFunction()
+}
+
+// Blocks gives the straight runs [s, e): no jump into or out of the middle,
+// no barrier inside.
+func (o *Gate) Blocks() [][2]int {
+	all := o.allBlocks()
+	for i, b := range all {
+		if b[1] > o.From {
+			return all[i:]
+		}
+	}
+	return nil
+}
+
+func (o *Gate) allBlocks() [][2]int {
+	p := o.Prog
+	start := make([]bool, len(p.Insts)+1)
+	for _, e := range p.Entry {
+		start[e] = true
+	}
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		if in.Jumps() {
+			start[in.To] = true
+			start[i+1] = true
+		}
+		if in.Ends() {
+			start[i+1] = true
+		}
+	}
+	var out [][2]int
+	s := 0
+	for i := 0; i <= len(p.Insts); i++ {
+		stop := i == len(p.Insts) || start[i]
+		bar := !stop && (p.Barrier(&p.Insts[i]) || p.Insts[i].Jumps() || p.Insts[i].Op == ebpf.OpExit)
+		if stop || bar {
+			if i > s {
+				out = append(out, [2]int{s, i})
+			}
+			s = i
+			if bar {
+				s = i + 1
+			}
+		}
+	}
+	return out
+}
+
+// learnCost asks the cost function what each opcode costs alone, and whether
+// that says what the program costs: whether it is a sum over instructions.
+func (o *Gate) learnCost() {
+	one := &ir.Prog{Insts: make([]ir.Inst, 1), Maps: o.Prog.Maps, Entry: []int32{0}}
+	for op := 1; op < 256; op++ {
+		one.Insts[0] = ir.Empty()
+		one.Insts[0].Op = uint8(op)
+		o.OpCost[op] = o.Cost(one)
+	}
+	var sum float64
+	for i := range o.Prog.Insts {
+		sum += o.OpCost[o.Prog.Insts[i].Op]
+	}
+	o.Additive = math.Abs(sum-o.Cost(o.Prog)) < 1e-6*(1+math.Abs(sum))
+}

@@ -1,0 +1,701 @@
+package rules
+
+import (
+	_ "embed"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+
+	"jitnic/host/ebpf"
+	"jitnic/superopt/internal/dataflow"
+	"jitnic/superopt/internal/ir"
+)
+
+// A Rule is a rewrite kept as text, a line each:
+//
+//	shift-pair: lsh64 a, 32; rsh64 a, 32 => mov32 a, a
+//	bytes-half: ldx8 a, [b+I]; ldx8 c, [b+I+1]; lsh64 c, 8; or64 a, c => ldx16 a, [b+I] dead c
+//
+// Registers are letters, a to j, different letters different registers;
+// constants are numbers, capital letters, and what is computed of them (expr).
+// A capital letter gets its value where it first stands alone on the left side.
+// After "if" stands what must hold, with commas between: of constants (I+J ==
+// 64, I < 32; 64-bit, signed), or of a register before it (a <= 255, unsigned).
+// After "dead" stand the registers whose values are not wanted after it.
+//
+// The operations: add sub mul div mod sdiv smod and or xor lsh rsh arsh neg mov,
+// 32 or 64; mov64s8 and its like extend a sign; be16 le16 bswap16 …; ldx8 and
+// ldsx8, stx8 (register) and st8 (constant), 8 to 64 bits; lddw, two slots.
+type Rule struct {
+	Name string
+	Old  []pattern
+	New  []pattern
+	If   []condition
+	Dead []byte
+	Line string // as written, without comment
+	At   int    // number of its line, from 1; 0 for one made here
+}
+
+// pattern is an instruction with letters in place of registers and constants.
+type pattern struct {
+	op       uint8
+	dst, src byte  // letters; 0 where there is none
+	off      *expr // of memory
+	imm      *expr // nil where a register stands
+	sub      int16 // the offset field of an ALU instruction: sign bits of a mov, 1 for signed division
+}
+
+// condition is l op r over constants, or reg <= r over a register's value.
+type condition struct {
+	reg byte
+	l   *expr
+	op  string
+	r   *expr
+}
+
+//go:embed rules.txt
+var builtinText string
+
+// Builtin are the rules that ship. A test proves each of them, and each firing
+// is proved again where it fires.
+func Builtin() []*Rule { return builtin() }
+
+var builtin = sync.OnceValue(func() []*Rule {
+	r, err := ParseRules(builtinText)
+	if err != nil {
+		panic(err) // the embedded file is part of the program; a test parses it
+	}
+	return r
+})
+
+var ruleOps = map[string]uint8{"add": ebpf.ALUAdd, "sub": ebpf.ALUSub, "mul": ebpf.ALUMul, "or": ebpf.ALUOr, "and": ebpf.ALUAnd, "lsh": ebpf.ALULsh,
+	"rsh": ebpf.ALURsh, "xor": ebpf.ALUXor, "mov": ebpf.ALUMov, "arsh": ebpf.ALUArsh, "div": ebpf.ALUDiv, "mod": ebpf.ALUMod,
+	"sdiv": ebpf.ALUDiv, "smod": ebpf.ALUMod, "neg": ebpf.ALUNeg}
+
+var opNames = map[uint8]string{ebpf.ALUAdd: "add", ebpf.ALUSub: "sub", ebpf.ALUMul: "mul", ebpf.ALUOr: "or", ebpf.ALUAnd: "and", ebpf.ALULsh: "lsh",
+	ebpf.ALURsh: "rsh", ebpf.ALUXor: "xor", ebpf.ALUMov: "mov", ebpf.ALUArsh: "arsh", ebpf.ALUDiv: "div", ebpf.ALUMod: "mod", ebpf.ALUNeg: "neg"}
+
+// maxRuleLine is the longest line of a store, in bytes.
+const maxRuleLine = 2000
+
+// MaxRuleLen is the longest side of a rule, in instructions.
+const MaxRuleLen = 12
+
+// ParseRules reads rules; # begins a comment.
+func ParseRules(text string) ([]*Rule, error) {
+	return parseRules(text, func(n int, err error) error { return fmt.Errorf("line %d: %w", n, err) })
+}
+
+func parseRules(text string, at func(line int, err error) error) ([]*Rule, error) {
+	var out []*Rule
+	for n, l := range strings.Split(text, "\n") {
+		if i := strings.IndexByte(l, '#'); i >= 0 {
+			l = l[:i]
+		}
+		l = strings.TrimSpace(l)
+		if l == "" {
+			continue
+		}
+		if len(l) > maxRuleLine {
+			return nil, at(n+1, fmt.Errorf("a rule of %d bytes; %d are allowed", len(l), maxRuleLine))
+		}
+		r, err := parseRule(l)
+		if err != nil {
+			return nil, at(n+1, err)
+		}
+		r.At = n + 1
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func parseRule(l string) (*Rule, error) {
+	name, body, ok := strings.Cut(l, ":")
+	if !ok {
+		return nil, fmt.Errorf("%q: no name", l)
+	}
+	r := &Rule{Name: strings.TrimSpace(name), Line: l}
+	if r.Name == "" || strings.ContainsAny(r.Name, " \t") {
+		return nil, fmt.Errorf("%q: a name is one word", name)
+	}
+	if b, d, ok := strings.Cut(body, " dead "); ok {
+		body = b
+		for _, x := range strings.Fields(strings.ReplaceAll(d, ",", " ")) {
+			if len(x) != 1 || x[0] < 'a' || x[0] > 'j' {
+				return nil, fmt.Errorf("%s: dead %q: want a register, a to j", r.Name, x)
+			}
+			r.Dead = append(r.Dead, x[0])
+		}
+	}
+	if b, c, ok := strings.Cut(body, " if "); ok {
+		body = b
+		for _, x := range strings.Split(c, ",") {
+			q, err := parseCondition(x)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", r.Name, err)
+			}
+			r.If = append(r.If, q)
+		}
+	}
+	o, nw, ok := strings.Cut(body, "=>")
+	if !ok {
+		return nil, fmt.Errorf("%s: no =>", r.Name)
+	}
+	var err error
+	if r.Old, err = parseSide(o); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	if r.New, err = parseSide(nw); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	return r, nil
+}
+
+// check says what makes a rule no rule: sides of the wrong length, letters
+// without a value.
+func (r *Rule) check() error {
+	if len(r.Old) == 0 || len(r.Old) > MaxRuleLen || len(r.New) > len(r.Old) {
+		return fmt.Errorf("the left side has %d instructions, the right one %d: want 1 to %d, and no more on the right", len(r.Old), len(r.New), MaxRuleLen)
+	}
+	var regs, vars uint32
+	for i := range r.Old {
+		p := &r.Old[i]
+		for _, e := range [2]*expr{p.off, p.imm} {
+			if e == nil {
+				continue
+			}
+			var need uint32
+			if e.vars(&need); e.op != 'v' && need&^vars != 0 {
+				return fmt.Errorf("%s: a letter that has no value there: it must stand alone first", e)
+			}
+			vars |= need
+		}
+		regs |= p.letters()
+	}
+	for i := range r.New {
+		p := &r.New[i]
+		for _, e := range [2]*expr{p.off, p.imm} {
+			var need uint32
+			if e != nil {
+				if e.vars(&need); need&^vars != 0 {
+					return fmt.Errorf("%s: a letter the left side does not have", e)
+				}
+			}
+		}
+		if p.letters()&^regs != 0 {
+			return fmt.Errorf("%s: a register the left side does not have", p)
+		}
+	}
+	for _, c := range r.If {
+		var need uint32
+		c.r.vars(&need)
+		if c.l != nil {
+			c.l.vars(&need)
+		} else if regs>>(c.reg-'a')&1 == 0 {
+			return fmt.Errorf("%s: a register the left side does not have", c)
+		}
+		if need&^vars != 0 {
+			return fmt.Errorf("%s: a letter the left side does not have", c)
+		}
+	}
+	for _, d := range r.Dead {
+		if regs>>(d-'a')&1 == 0 {
+			return fmt.Errorf("dead %c: a register the left side does not have", d)
+		}
+	}
+	return nil
+}
+
+func (p *pattern) letters() uint32 {
+	var m uint32
+	if p.dst != 0 {
+		m |= 1 << (p.dst - 'a')
+	}
+	if p.src != 0 {
+		m |= 1 << (p.src - 'a')
+	}
+	return m
+}
+
+func parseCondition(x string) (condition, error) {
+	f := strings.Fields(x)
+	if len(f) != 3 {
+		return condition{}, fmt.Errorf("condition %q: want left operator right", strings.TrimSpace(x))
+	}
+	c := condition{op: f[1]}
+	switch c.op {
+	case "==", "!=", "<", "<=":
+	default:
+		return c, fmt.Errorf("condition %q: operator %q", strings.TrimSpace(x), c.op)
+	}
+	var err error
+	if c.r, err = parseExpr(f[2]); err != nil {
+		return c, err
+	}
+	if len(f[0]) == 1 && f[0][0] >= 'a' && f[0][0] <= 'j' {
+		if c.reg = f[0][0]; c.op != "<=" || c.r.op != 'k' {
+			return c, fmt.Errorf("condition %q: of a register want <= and a number", strings.TrimSpace(x))
+		}
+		return c, nil
+	}
+	c.l, err = parseExpr(f[0])
+	return c, err
+}
+
+func parseSide(s string) ([]pattern, error) {
+	var out []pattern
+	for _, x := range strings.Split(s, ";") {
+		x = strings.TrimSpace(x)
+		if x == "" || x == "nothing" {
+			continue
+		}
+		p, err := parsePattern(x)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+var sizeBits = map[string]uint8{"8": ebpf.SizeB, "16": ebpf.SizeH, "32": ebpf.SizeW, "64": ebpf.SizeDW}
+
+func parsePattern(x string) (p pattern, err error) {
+	op, rest, _ := strings.Cut(x, " ")
+	operands := strings.Split(rest, ",")
+	for i := range operands {
+		operands[i] = strings.TrimSpace(operands[i])
+	}
+	n := 2 // operands
+	base := strings.TrimRight(op, "0123456789")
+	w := op[len(base):]
+	noop := fmt.Errorf("%q: no such operation", op)
+	reg := func(s string) byte {
+		if len(s) == 1 && s[0] >= 'a' && s[0] <= 'j' {
+			return s[0]
+		}
+		if err == nil {
+			err = fmt.Errorf("%q: %q is no register", x, s)
+		}
+		return 'a'
+	}
+	mem := func(s string) byte {
+		if len(s) < 3 || s[0] != '[' || s[len(s)-1] != ']' {
+			if err == nil {
+				err = fmt.Errorf("%q: %q is no place in memory", x, s)
+			}
+			return 'a'
+		}
+		if s = s[1 : len(s)-1]; len(s) == 1 {
+			p.off = num(0)
+			return reg(s)
+		}
+		e := strings.TrimPrefix(s[1:], "+")
+		if s[1] != '+' && s[1] != '-' {
+			e = "?"
+		}
+		o, oerr := parseExpr(e)
+		if oerr != nil && err == nil {
+			err = oerr
+		}
+		p.off = o
+		return reg(s[:1])
+	}
+	constant := func(s string) {
+		e, eerr := parseExpr(s)
+		if eerr != nil && err == nil {
+			err = eerr
+		}
+		p.imm = e
+	}
+	var need func()
+	switch {
+	case op == "lddw":
+		p.op = ebpf.OpLDDW
+		need = func() { p.dst = reg(operands[0]); constant(operands[1]) }
+	case base == "ldx" || base == "ldsx":
+		p.op = ebpf.ClassLDX | ebpf.ModeMEM
+		if base == "ldsx" {
+			p.op = ebpf.ClassLDX | ebpf.ModeMEMSX
+		}
+		z, ok := sizeBits[w]
+		if !ok || base == "ldsx" && w == "64" {
+			return p, noop
+		}
+		p.op |= z
+		need = func() { p.dst, p.src = reg(operands[0]), mem(operands[1]) }
+	case base == "st" || base == "stx":
+		z, ok := sizeBits[w]
+		if !ok {
+			return p, noop
+		}
+		if p.op = ebpf.ClassST | ebpf.ModeMEM | z; base == "stx" {
+			p.op = ebpf.ClassSTX | ebpf.ModeMEM | z
+		}
+		need = func() {
+			if p.dst = mem(operands[0]); base == "stx" {
+				p.src = reg(operands[1])
+			} else {
+				constant(operands[1])
+			}
+		}
+	case base == "be" || base == "le" || base == "bswap":
+		p.op = map[string]uint8{"be": ebpf.ClassALU | ebpf.ALUEnd | ebpf.SrcX, "le": ebpf.ClassALU | ebpf.ALUEnd, "bswap": ebpf.ClassALU64 | ebpf.ALUEnd}[base]
+		if w != "16" && w != "32" && w != "64" {
+			return p, noop
+		}
+		constant(w)
+		n = 1
+		need = func() { p.dst = reg(operands[0]) }
+	case base == "mov64s" || base == "mov32s":
+		if p.op = ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX; base == "mov32s" {
+			p.op = ebpf.ClassALU | ebpf.ALUMov | ebpf.SrcX
+		}
+		switch {
+		case w == "8":
+			p.sub = 8
+		case w == "16":
+			p.sub = 16
+		case w == "32" && base == "mov64s":
+			p.sub = 32
+		default:
+			return p, noop
+		}
+		need = func() { p.dst, p.src = reg(operands[0]), reg(operands[1]) }
+	default:
+		code, ok := ruleOps[base]
+		if !ok || w != "32" && w != "64" {
+			return p, noop
+		}
+		if p.op = code | ebpf.ClassALU; w == "64" {
+			p.op = code | ebpf.ClassALU64
+		}
+		if base == "sdiv" || base == "smod" {
+			p.sub = 1
+		}
+		if base == "neg" {
+			n = 1
+		}
+		need = func() {
+			p.dst = reg(operands[0])
+			if n == 1 {
+				return
+			}
+			if b := operands[1]; len(b) == 1 && b[0] >= 'a' && b[0] <= 'z' {
+				p.src = reg(b)
+				p.op |= ebpf.SrcX
+			} else {
+				constant(b)
+			}
+		}
+	}
+	if len(operands) != n || operands[0] == "" {
+		return p, fmt.Errorf("%q: want %d operands", x, n)
+	}
+	need()
+	return p, err
+}
+
+// String writes the pattern as parsePattern reads it.
+func (p *pattern) String() string {
+	in := ebpf.Insn{Op: p.op}
+	w := map[uint8]string{ebpf.SizeB: "8", ebpf.SizeH: "16", ebpf.SizeW: "32", ebpf.SizeDW: "64"}[p.op&0x18]
+	mem := func(base byte) string {
+		switch s := p.off.String(); {
+		case s == "0":
+			return fmt.Sprintf("[%c]", base)
+		case s[0] == '-':
+			return fmt.Sprintf("[%c%s]", base, s)
+		default:
+			return fmt.Sprintf("[%c+%s]", base, s)
+		}
+	}
+	switch in.Class() {
+	case ebpf.ClassLD:
+		return fmt.Sprintf("lddw %c, %s", p.dst, p.imm)
+	case ebpf.ClassLDX:
+		name := "ldx"
+		if in.Mode() == ebpf.ModeMEMSX {
+			name = "ldsx"
+		}
+		return fmt.Sprintf("%s%s %c, %s", name, w, p.dst, mem(p.src))
+	case ebpf.ClassSTX:
+		return fmt.Sprintf("stx%s %s, %c", w, mem(p.dst), p.src)
+	case ebpf.ClassST:
+		return fmt.Sprintf("st%s %s, %s", w, mem(p.dst), p.imm)
+	}
+	w = "32"
+	if in.Class() == ebpf.ClassALU64 {
+		w = "64"
+	}
+	switch op := in.ALUOp(); {
+	case op == ebpf.ALUEnd:
+		name := "le"
+		if in.Class() == ebpf.ClassALU64 {
+			name = "bswap"
+		} else if p.op&ebpf.SrcX != 0 {
+			name = "be"
+		}
+		return fmt.Sprintf("%s%s %c", name, p.imm, p.dst)
+	case op == ebpf.ALUNeg:
+		return fmt.Sprintf("neg%s %c", w, p.dst)
+	default:
+		name := opNames[op] + w
+		if op == ebpf.ALUMov && p.sub != 0 {
+			name += fmt.Sprintf("s%d", p.sub)
+		} else if p.sub != 0 {
+			name = "s" + name
+		}
+		if p.src != 0 {
+			return fmt.Sprintf("%s %c, %c", name, p.dst, p.src)
+		}
+		return fmt.Sprintf("%s %c, %s", name, p.dst, p.imm)
+	}
+}
+
+func (c condition) String() string {
+	if c.l == nil {
+		return fmt.Sprintf("%c %s %s", c.reg, c.op, c.r)
+	}
+	return fmt.Sprintf("%s %s %s", c.l, c.op, c.r)
+}
+
+// Body is the rule without its name: two rules of one body are one.
+func (r *Rule) Body() string {
+	var b strings.Builder
+	side := func(ps []pattern) {
+		if len(ps) == 0 {
+			b.WriteString("nothing")
+		}
+		for i := range ps {
+			if i > 0 {
+				b.WriteString("; ")
+			}
+			b.WriteString(ps[i].String())
+		}
+	}
+	side(r.Old)
+	b.WriteString(" => ")
+	side(r.New)
+	for i, c := range r.If {
+		b.WriteString(map[bool]string{true: " if ", false: ", "}[i == 0])
+		b.WriteString(c.String())
+	}
+	for i, d := range r.Dead {
+		b.WriteString(map[bool]string{true: " dead ", false: ", "}[i == 0])
+		b.WriteByte(d)
+	}
+	return b.String()
+}
+
+// Binding is what letters stand for in one match.
+type Binding struct {
+	Reg [10]uint8
+	has uint16
+	imm bindings
+}
+
+func (b *Binding) bind(l byte, reg uint8) bool {
+	k := l - 'a'
+	if b.has>>k&1 != 0 {
+		return b.Reg[k] == reg
+	}
+	for o := uint8(0); o < 10; o++ {
+		if b.has>>o&1 != 0 && b.Reg[o] == reg { // different letters, different registers
+			return false
+		}
+	}
+	b.has |= 1 << k
+	b.Reg[k] = reg
+	return true
+}
+
+func (b *Binding) constant(e *expr, v int64) bool {
+	if e.op == 'v' {
+		if x, ok := b.imm.get(e.v); ok {
+			return x == v
+		}
+		b.imm.put(e.v, v)
+		return true
+	}
+	x, ok := e.eval(&b.imm)
+	return ok && x == v
+}
+
+// immOf is the constant of an instruction as rules see it.
+func immOf(in *ir.Inst) int64 {
+	if in.Op == ebpf.OpLDDW {
+		return int64(in.Const64())
+	}
+	return int64(in.Imm)
+}
+
+func (p *pattern) memory() bool { return p.off != nil }
+
+// writes is the letter of the register the pattern sets; 0 none.
+func (p *pattern) writes() byte {
+	if p.op&7 == ebpf.ClassST || p.op&7 == ebpf.ClassSTX {
+		return 0
+	}
+	return p.dst
+}
+
+// Match extends b by one instruction.
+func (p *pattern) Match(in *ir.Inst, b *Binding) bool {
+	if in.Op != p.op || in.Fixed || in.Op == ebpf.OpLDDW && in.Src != 0 {
+		return false
+	}
+	if p.off == nil {
+		if in.Op != ebpf.OpLDDW && in.Off != p.sub {
+			return false
+		}
+	} else if !b.constant(p.off, int64(in.Off)) {
+		return false
+	}
+	if p.writes() != 0 && in.Dst == 10 {
+		return false
+	}
+	return b.bind(p.dst, in.Dst) && (p.src == 0 || b.bind(p.src, in.Src)) && (p.imm == nil || b.constant(p.imm, immOf(in)))
+}
+
+// Holds says whether the conditions on constants do, and with f those on
+// registers.
+func (r *Rule) Holds(b *Binding, f *dataflow.Facts) bool {
+	for i := range r.If {
+		c := &r.If[i]
+		y, ok := c.r.eval(&b.imm)
+		if !ok {
+			return false
+		}
+		if c.l == nil {
+			if f == nil {
+				continue
+			}
+			if v := &f.R[b.Reg[c.reg-'a']]; v.Kind != dataflow.Scalar || v.Max > uint64(y) {
+				return false
+			}
+			continue
+		}
+		x, ok := c.l.eval(&b.imm)
+		if !ok || !(c.op == "==" && x == y || c.op == "!=" && x != y || c.op == "<" && x < y || c.op == "<=" && x <= y) {
+			return false
+		}
+	}
+	return true
+}
+
+// matchAll matches the left side on code that stands together.
+func (r *Rule) matchAll(code []ir.Inst, f *dataflow.Facts) (*Binding, bool) {
+	b := &Binding{}
+	for i := range r.Old {
+		if i >= len(code) || !r.Old[i].Match(&code[i], b) {
+			return nil, false
+		}
+	}
+	return b, r.Holds(b, f)
+}
+
+// Build makes the right side.
+func (r *Rule) Build(b *Binding) ([]ir.Inst, bool) {
+	var out []ir.Inst
+	for i := range r.New {
+		p := &r.New[i]
+		in := ir.Inst{Insn: ebpf.Insn{Op: p.op, Off: p.sub}, To: -1, Slot: -1}
+		in.Dst = b.Reg[p.dst-'a']
+		if p.writes() != 0 && in.Dst == 10 {
+			return nil, false
+		}
+		if p.src != 0 {
+			in.Src = b.Reg[p.src-'a']
+		}
+		if p.off != nil {
+			v, ok := p.off.eval(&b.imm)
+			if !ok || v != int64(int16(v)) {
+				return nil, false
+			}
+			in.Off = int16(v)
+		}
+		if p.imm != nil {
+			v, ok := p.imm.eval(&b.imm)
+			if !ok || !p.encodes(v) {
+				return nil, false
+			}
+			in.Imm = int32(v)
+			if p.op == ebpf.OpLDDW {
+				in.Hi = int32(v >> 32)
+			}
+		}
+		out = append(out, in)
+	}
+	return out, true
+}
+
+// encodes says whether v can stand as the pattern's constant: it fits, shifts
+// stay in the register, nothing is divided by 0.
+func (p *pattern) encodes(v int64) bool {
+	if p.op == ebpf.OpLDDW {
+		return true
+	}
+	if v != int64(int32(v)) {
+		return false
+	}
+	if p.op&7 != ebpf.ClassALU && p.op&7 != ebpf.ClassALU64 {
+		return true
+	}
+	switch p.op & 0xf0 {
+	case ebpf.ALULsh, ebpf.ALURsh, ebpf.ALUArsh:
+		return v >= 0 && v < p.bits()
+	case ebpf.ALUDiv, ebpf.ALUMod:
+		return v != 0
+	}
+	return true
+}
+
+func (p *pattern) bits() int64 {
+	if p.op&7 == ebpf.ClassALU64 {
+		return 64
+	}
+	return 32
+}
+
+func (p *pattern) slots() int {
+	if p.op == ebpf.OpLDDW {
+		return 2
+	}
+	return 1
+}
+
+func sideSlots(ps []pattern) int {
+	n := 0
+	for i := range ps {
+		n += ps[i].slots()
+	}
+	return n
+}
+
+// ruleIndex finds the rules that may begin with an instruction by its opcode:
+// what no rule begins with costs one look.
+type ruleIndex [256][]*Rule
+
+func indexRules(sets ...[]*Rule) *ruleIndex {
+	x := &ruleIndex{}
+	for _, set := range sets {
+		for _, r := range set {
+			x[r.Old[0].op] = append(x[r.Old[0].op], r)
+		}
+	}
+	for op := range x { // what saves most is tried first
+		rs := x[op]
+		sort.SliceStable(rs, func(i, j int) bool {
+			return sideSlots(rs[i].Old)-sideSlots(rs[i].New) > sideSlots(rs[j].Old)-sideSlots(rs[j].New)
+		})
+	}
+	return x
+}
+
+// Slots gives how long the two sides are.
+func (r *Rule) Slots() (before, after int) { return sideSlots(r.Old), sideSlots(r.New) }

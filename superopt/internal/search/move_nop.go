@@ -1,0 +1,15 @@
+package search
+
+import (
+	"jitnic/superopt/internal/ir"
+	"math/rand/v2"
+)
+
+// moveNop empties one place.
+func moveNop(c *candidate, rng *rand.Rand) (ch change) {
+	i := rng.IntN(len(c.code))
+	if c.code[i].Op != ir.Nop {
+		c.set(&ch, i, ir.Empty())
+	}
+	return
+}
