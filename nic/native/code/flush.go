@@ -1,0 +1,5 @@
+package code
+
+import "runtime"
+
+const arch = runtime.GOOS + "/" + runtime.GOARCH
