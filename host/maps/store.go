@@ -65,14 +65,17 @@ func (m *store) init(s *Spec, a *mem.Arena, index, cpus, width int, n uint64) er
 	return nil
 }
 
+// The constants of hashKey, which generated code computes too.
+const (
+	HashP0 = 0xa0761d6478bd642f
+	HashP1 = 0xe7037ed1a0b428db
+	HashP2 = 0x8ebc6af09c88c6e3
+)
+
 // hashKey mixes a key into 32 bits, the same on every run and machine: a hash
 // in the manner of wyhash (128-bit products folded by xor).
 func hashKey(key []byte) uint32 {
-	const (
-		p0 = 0xa0761d6478bd642f
-		p1 = 0xe7037ed1a0b428db
-		p2 = 0x8ebc6af09c88c6e3
-	)
+	const p0, p1, p2 = HashP0, HashP1, HashP2
 	var x, y uint64
 	switch n := len(key); {
 	case n == 4:

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"math"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
@@ -25,6 +26,9 @@ type Interp struct {
 	// the instruction's constant, r[0] takes the result.
 	Kfunc func(imm int32, r *[11]uint64) *Fault
 
+	// Engine, where set, runs what it can of every run that isn't recorded.
+	Engine Engine
+
 	obj   *loader.Object
 	code  [][]op // of each program
 	entry int
@@ -35,6 +39,7 @@ type Interp struct {
 	mayGo    uint64
 	steps    int
 	prog, pc int // where calls and exits leave control and take it up
+	control  Control
 }
 
 // frame is one call in progress: where it returns to, and what it gives back.
@@ -120,22 +125,49 @@ func (it *Interp) RunXDP(data []byte) (uint64, error) {
 
 // run interprets from the entry to the exit of frame 0.
 func (it *Interp) run(rec *Recording) (uint64, *Fault) {
+	if it.Engine != nil && rec == nil {
+		return it.accelerated()
+	}
+	it.begin()
+	r0, _, f := it.loop(rec, never)
+	return r0, f
+}
+
+// never is a pause that doesn't come.
+const never = math.MaxInt
+
+// begin stands control at the entry.
+func (it *Interp) begin() {
+	it.tails, it.mayGo, it.steps = 0, MaxLoops, 0
+	it.prog, it.pc = it.entry, 0
+}
+
+// loop interprets from where control stands until the exit of frame 0, a
+// fault, or pause steps of the run; done is false at a pause, with the next
+// instruction in it.prog and it.pc.
+func (it *Interp) loop(rec *Recording, pause int) (r0 uint64, done bool, f *Fault) {
 	s := it.S
 	r := &it.r
-	it.tails, it.mayGo = 0, MaxLoops
-	prog, pc := it.entry, 0
+	prog, pc := it.prog, it.pc
 	code := it.code[prog]
-	steps, limit := 0, it.Limit
-	var f *Fault
+	steps, limit := it.steps, it.Limit
 	for {
+		if steps >= pause {
+			it.prog, it.pc, it.steps = prog, pc, steps
+			return 0, false, nil
+		}
 		at := pc
 		var addr, val uint64 // for the recording
 		if rec == nil {
 			var left int
-			pc, left, _, _, f = it.straight(code, pc, limit-steps)
-			at, steps = pc, limit-left
+			stop := min(limit, pause)
+			pc, left, _, _, f = it.straight(code, pc, stop-steps)
+			at, steps = pc, stop-left
 			if f != nil {
 				break
+			}
+			if steps >= pause {
+				continue
 			}
 		} else if steps < limit && uint(pc) < uint(len(code)) && code[pc].kind <= lastStraight {
 			pc, _, addr, val, f = it.straight(code, pc, 1)
@@ -179,7 +211,7 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 					rec.done(0, val)
 				}
 				it.steps = steps
-				return val, nil
+				return val, true, nil
 			}
 			addr = it.leave(rec)
 			prog, pc = it.prog, it.pc
@@ -202,7 +234,7 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 						rec.done(addr, 0)
 					}
 					it.steps = steps
-					return 0, nil
+					return 0, true, nil
 				}
 				it.leave(rec)
 				prog, pc = it.prog, it.pc
@@ -232,7 +264,7 @@ func (it *Interp) run(rec *Recording) (uint64, *Fault) {
 	}
 	it.steps = steps
 	f.Program, f.PC = it.obj.Programs[prog].Name, pc
-	return 0, f
+	return 0, true, f
 }
 
 // bad says what an instruction looks like that is none.

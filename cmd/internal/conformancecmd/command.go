@@ -10,6 +10,7 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
+	"jitnic/nic/native"
 
 	"github.com/spf13/cobra"
 )
@@ -18,6 +19,7 @@ import (
 func Command() *cobra.Command {
 	var program string
 	var elf, xdp, debug bool
+	var engine native.Choice
 	c := &cobra.Command{
 		Use:   "conformance [MEMORY]",
 		Short: "Run one program of the public bpf_conformance suite and print register 0",
@@ -48,7 +50,7 @@ length. A fault goes to standard error and ends with exit status 1.`,
 					memory = a
 				}
 			}
-			r0, err := Run(text, memory, Options{ELF: elf, XDP: xdp})
+			r0, err := Run(text, memory, Options{ELF: elf, XDP: xdp, Engine: engine})
 			if err != nil {
 				return err
 			}
@@ -62,6 +64,7 @@ length. A fault goes to standard error and ends with exit status 1.`,
 	c.Flags().StringVar(&program, "program", "", "the program, instead of standard input")
 	c.Flags().BoolVar(&elf, "elf", false, "the program's bytes are an ELF object")
 	c.Flags().BoolVar(&xdp, "xdp", false, "register 1 is a struct xdp_md over the memory (the runner's --xdp_prolog)")
+	c.Flags().Var(&engine, "engine", "what runs the program: "+native.Choices)
 	c.Flags().BoolVar(&debug, "debug", false, "say more on standard error")
 	return c
 }
@@ -70,6 +73,8 @@ length. A fault goes to standard error and ends with exit status 1.`,
 type Options struct {
 	ELF bool // an object file, not bare instructions
 	XDP bool // register 1 is the context
+
+	Engine native.Choice
 }
 
 // Run runs a program, given as hexadecimal bytes, over memory, given likewise,
@@ -115,6 +120,22 @@ func Run(program, memory string, opt Options) (uint64, error) {
 	it.Kfunc = func(imm int32, r *[11]uint64) *vm.Fault {
 		r[0] = 0
 		return nil
+	}
+	mem, err := opt.Engine.Memory()
+	if err != nil {
+		return 0, err
+	}
+	if mem != nil {
+		defer mem.Close()
+		engine := native.NewFlatEngine
+		if opt.XDP {
+			engine = native.NewEngine
+		}
+		e, err := engine(s, obj, mem)
+		if err != nil {
+			return 0, err
+		}
+		it.Engine = e
 	}
 	if opt.XDP {
 		return it.RunXDP(data)

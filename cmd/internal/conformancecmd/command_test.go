@@ -27,25 +27,32 @@ func TestCommand(t *testing.T) {
 		{"runtime", "85 20 00 00 2a 00 00 00 95 00 00 00 00 00 00 00", nil, "0\n"},
 		{"xdp", "61 12 00 00 00 00 00 00 71 20 01 00 00 00 00 00 95 00 00 00 00 00 00 00", []string{"0a 0b", "--xdp"}, "b\n"},
 		{"empty", "", nil, "program: no instructions"},
+		{"engine", "95 00 00 00 00 00 00 00", []string{"--engine", "fpga"}, `invalid argument "fpga" for "--engine"`},
 		{"not hex", "zz", nil, "program: byte 0: "},
 		{"half", "b7 00", nil, "program: code of 2 bytes: not a multiple of 8"},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			c := Command()
-			var out bytes.Buffer
-			c.SetIn(strings.NewReader(tc.in + "\n"))
-			c.SetOut(&out)
-			c.SetErr(&out)
-			c.SetArgs(append([]string{}, tc.args...))
-			if err := c.Execute(); err != nil {
-				if !strings.HasPrefix(err.Error(), tc.want) || tc.want == "" {
-					t.Fatalf("error %q, want %q", err, tc.want)
-				}
-				return
-			}
-			if out.String() != tc.want {
-				t.Errorf("printed %q, want %q", out.String(), tc.want)
-			}
-		})
+		for _, engine := range []string{"go", "auto"} {
+			t.Run(tc.name+"/"+engine, func(t *testing.T) {
+				command(t, tc.in, append([]string{"--engine", engine}, tc.args...), tc.want)
+			})
+		}
+	}
+}
+
+func command(t *testing.T, in string, args []string, want string) {
+	c := Command()
+	var out bytes.Buffer
+	c.SetIn(strings.NewReader(in + "\n"))
+	c.SetOut(&out)
+	c.SetErr(&out)
+	c.SetArgs(args)
+	if err := c.Execute(); err != nil {
+		if !strings.HasPrefix(err.Error(), want) || want == "" {
+			t.Fatalf("error %q, want %q", err, want)
+		}
+		return
+	}
+	if out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }

@@ -1,0 +1,76 @@
+package vm
+
+// Engine runs stretches of a program faster than the interpreter does, and
+// leaves to it whatever it has no code for: the interpreter then runs that one
+// instruction and asks again. So an engine need not know any helper, fault or
+// limit; what it does run must be what the interpreter would have done.
+type Engine interface {
+	// Run goes on from where control stands in c and says how it ended.
+	Run(c *Control) Stop
+}
+
+// Stop says how a stretch ended.
+type Stop uint8
+
+// The ways a stretch ends.
+const (
+	StopDone  Stop = iota // the exit of frame 0; register 0 has its value
+	StopLeave             // the interpreter has to run the instruction at Prog, PC
+	StopOff               // the interpreter has to run the rest of the packet
+)
+
+// Control is where a run stands between two instructions.
+type Control struct {
+	Prog, PC int // program and slot of the next instruction
+	Left     int // steps the run may still take
+	R        *[16]uint64
+
+	// The instruction that the interpreter ran last: what PC was before it.
+	// First says that there is none, and register 1 holds what the run
+	// begins with.
+	FromProg, From int
+	First          bool
+}
+
+// accelerated runs from the entry to the exit of frame 0 with the engine's
+// help.
+func (it *Interp) accelerated() (uint64, *Fault) {
+	it.begin()
+	c := &it.control
+	*c = Control{Prog: it.prog, Left: it.Limit, R: &it.r, First: true}
+	for {
+		stop := it.Engine.Run(c)
+		it.prog, it.pc, it.steps = c.Prog, c.PC, it.Limit-c.Left
+		pause := it.steps + 1
+		switch stop {
+		case StopDone:
+			return it.r[0], nil
+		case StopOff:
+			pause = never
+		}
+		if r0, done, f := it.loop(nil, pause); done {
+			return r0, f
+		}
+		*c = Control{Prog: it.prog, PC: it.pc, Left: it.Limit - it.steps, R: &it.r, FromProg: c.Prog, From: c.PC}
+	}
+}
+
+// MapAccess says what a program may do with the values of map i in flat
+// memory: their size, 0 where it has none there, and whether it may load from
+// and store to them.
+func (s *State) MapAccess(i int) (size uint64, load, store bool) {
+	if i < 0 || i >= len(s.Maps) {
+		return 0, false, false
+	}
+	if i >= len(s.tables) {
+		s.sync()
+	}
+	t := &s.tables[i]
+	if t.owner == nil {
+		return 0, false, false
+	}
+	return t.size, !t.noLoad, !t.noSt
+}
+
+// Frame is the bottom of the stack frame in use.
+func (s *State) Frame() uint64 { return s.frame }

@@ -1,0 +1,395 @@
+package native
+
+import (
+	"fmt"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+	"jitnic/host/vm"
+	"jitnic/nic/native/asm"
+)
+
+// compiler turns the instructions of one program into machine code. Every
+// instruction has its own place in it, where all registers stand in their
+// homes, so that the interpreter can be left to and come back from anywhere.
+type compiler struct {
+	asm.Backend
+	a    *analysis
+	f    *flow
+	code []ebpf.Insn
+	skip map[int]string // slots that could not be linked
+	note bool           // stores to map values are noted: the interpreter does them
+
+	at     []asm.Label // by slot
+	bails  map[int]asm.Label
+	order  []int               // slots of bails, as they were asked for
+	end    asm.Label           // the program is over
+	exit   asm.Label           // back to Go
+	lookup map[int32]asm.Label // by map
+	wanted []int32
+	always []bool   // by slot: always left to the interpreter
+	far    []func() // what stands out of the way, to be written behind the rest
+}
+
+// unit is a program as machine code.
+type unit struct {
+	code   []byte
+	place  []int32 // by slot: where it begins in code
+	enter  int     // where code loads all registers and goes on at context.resume
+	f      *flow
+	always []bool
+}
+
+// compile makes a unit of code, which runs on s. withCtx says that register 1
+// holds the context at slot 0.
+func compile(b asm.Backend, s *vm.State, code []ebpf.Insn, unlinked map[int]string, withCtx bool) (*unit, error) {
+	for pc, in := range code {
+		if vm.Valid(in) && in.Writes().Has(10) {
+			return nil, fmt.Errorf("insn %d: register 10 is written", pc)
+		}
+	}
+	c := &compiler{
+		Backend: b, a: newAnalysis(s, code), f: newFlow(code), code: code, skip: unlinked, note: s.Opt.Track,
+		bails: map[int]asm.Label{}, lookup: map[int32]asm.Label{}, always: make([]bool, len(code)+1),
+	}
+	start := nothing()
+	if withCtx {
+		start.r[1] = val{kind: kCtx}
+	}
+	var in []*known
+	if len(code) <= maxAnalysed {
+		in = c.a.solve(c.f, start)
+	} else {
+		in = make([]*known, len(code))
+		for pc, l := range c.f.leader[:len(code)] {
+			if l {
+				in[pc] = nothing()
+			}
+		}
+	}
+	c.end, c.exit = c.NewLabel(), c.NewLabel()
+	c.at = make([]asm.Label, len(code)+1)
+	for i := range c.at {
+		c.at[i] = c.NewLabel()
+	}
+	u := &unit{f: c.f, always: c.always}
+	u.enter = c.entry()
+	c.body(in)
+	c.tail()
+	var err error
+	if u.code, err = c.Code(); err != nil {
+		return nil, err
+	}
+	u.place = make([]int32, len(code)+1)
+	for i := range u.place {
+		u.place[i] = int32(c.Offset(c.at[i]))
+	}
+	return u, nil
+}
+
+// entry loads all registers and goes on where the context says.
+func (c *compiler) entry() int {
+	at := c.Len()
+	for r := asm.R0; r <= asm.R10; r++ {
+		c.Load(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
+	}
+	c.JmpMem(asm.At(asm.Ctx, offResume))
+	return at
+}
+
+// body writes the instructions in their order.
+func (c *compiler) body(in []*known) {
+	var k known
+	dead := true
+	for pc := 0; pc < len(c.code); pc++ {
+		c.Bind(c.at[pc])
+		if c.f.leader[pc] {
+			if dead = in[pc] == nil; !dead {
+				k = *in[pc]
+				c.BrSub(asm.At(asm.Ctx, offLeft), c.f.rest[pc], c.bail(pc))
+			}
+		}
+		ins := c.code[pc]
+		switch {
+		case dead: // control never comes here, but a register may hold its number
+			c.leave(pc)
+		case isJump(ins):
+			c.insn(&k, pc, ins)
+			if ins.IsCondJump() {
+				c.a.branch(&k, pc, false)
+			}
+		default:
+			c.insn(&k, pc, ins)
+			c.a.step(&k, pc)
+		}
+		if c.f.second[pc+1] {
+			pc++
+			c.later(func() {
+				c.Bind(c.at[pc])
+				c.leave(pc)
+			})
+		}
+	}
+	c.Bind(c.at[len(c.code)])
+	c.leave(len(c.code))
+}
+
+// later puts code out of the way of what runs most.
+func (c *compiler) later(f func()) { c.far = append(c.far, f) }
+
+// bail is a place from which control is left to the interpreter before the
+// instruction at slot pc, which may lie outside the program.
+func (c *compiler) bail(pc int) asm.Label {
+	l, ok := c.bails[pc]
+	if !ok {
+		l = c.NewLabel()
+		c.bails[pc] = l
+		c.order = append(c.order, pc)
+	}
+	return l
+}
+
+// leave leaves to the interpreter.
+func (c *compiler) leave(pc int) {
+	c.always[min(pc, len(c.code))] = true
+	c.Jmp(c.bail(pc))
+}
+
+// tail writes what stands behind the instructions.
+func (c *compiler) tail() {
+	for _, f := range c.far {
+		f()
+	}
+	for i := 0; i < len(c.order); i++ {
+		pc := c.order[i]
+		c.Bind(c.bails[pc])
+		c.StoreK(8, int32(pc), asm.At(asm.Ctx, offPC))
+		c.Jmp(c.exit)
+	}
+	c.Bind(c.end)
+	c.Imm(asm.T0, done)
+	c.Store(8, asm.T0, asm.At(asm.Ctx, offPC))
+	c.Bind(c.exit)
+	for r := asm.R0; r <= asm.R9; r++ {
+		c.Store(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
+	}
+	c.Ret()
+	for _, m := range c.wanted {
+		c.Bind(c.lookup[m])
+		f, _ := maps.FlatOf(c.a.s.Maps[m])
+		lookup(c.Backend, &f)
+	}
+}
+
+func reg(r uint8) asm.Reg { return asm.Reg(r) }
+
+// to is the label of a jump's target.
+func (c *compiler) to(pc int) asm.Label {
+	if pc < 0 || pc > len(c.code) {
+		return c.bail(pc)
+	}
+	return c.at[pc]
+}
+
+// insn writes one instruction.
+func (c *compiler) insn(k *known, pc int, in ebpf.Insn) {
+	if _, ok := c.skip[pc]; ok || !vm.Valid(in) {
+		c.leave(pc)
+		return
+	}
+	switch in.Class() {
+	case ebpf.ClassALU, ebpf.ClassALU64:
+		arith(c.Backend, in)
+	case ebpf.ClassLD:
+		c.wide(pc, in)
+	case ebpf.ClassLDX:
+		c.load(k, pc, in)
+	case ebpf.ClassST:
+		c.store(k, pc, in)
+	case ebpf.ClassSTX:
+		if in.IsAtomic() {
+			c.atomic(k, pc, in)
+			return
+		}
+		c.store(k, pc, in)
+	default:
+		c.control(k, pc, in)
+	}
+}
+
+func (c *compiler) wide(pc int, in ebpf.Insn) {
+	if !in.IsWide() || !(pc+1 < len(c.code) && c.f.second[pc+1]) {
+		c.leave(pc)
+		return
+	}
+	hi := c.code[pc+1]
+	s := c.a.s
+	switch in.Src {
+	case ebpf.PseudoNone:
+		c.Imm(reg(in.Dst), ebpf.Const64(in, hi))
+		return
+	case ebpf.PseudoMapFD:
+		if in.Imm >= 0 && int(in.Imm) < len(s.Maps) {
+			c.Imm(reg(in.Dst), vm.MapPtr(int(in.Imm)))
+			return
+		}
+	case ebpf.PseudoMapValue:
+		if in.Imm >= 0 && int(in.Imm) < len(s.Maps) {
+			if v, ok := s.ValuePtr(int(in.Imm), uint32(hi.Imm)); ok {
+				c.Imm(reg(in.Dst), v)
+				return
+			}
+		}
+	}
+	c.leave(pc)
+}
+
+// access gives the address of an access of n bytes that is in bounds: by what
+// is known, or by a check that leaves to the interpreter if it fails.
+func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write bool) asm.Mem {
+	if c.a.inBounds(k, base, off, n, write) {
+		return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
+	}
+	if v := k.r[base]; v.kind == kValue && v.null && v.off == 0 {
+		// A value that the program takes to be there.
+		present := *k
+		present.r[base].null = false
+		if c.a.inBounds(&present, base, off, n, write) {
+			c.BrK(asm.EQ, true, reg(base), 0, c.bail(pc))
+			return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
+		}
+	}
+	c.Mov(true, asm.T0, reg(base))
+	if off != 0 {
+		c.OpK(asm.Add, true, asm.T0, int32(off))
+	}
+	ok, frame := c.NewLabel(), c.NewLabel()
+	c.Load(8, asm.T1, asm.At(asm.Ctx, offNegMeta))
+	c.Op(asm.Add, true, asm.T1, asm.T0)
+	c.BrMem(asm.GE, asm.T1, asm.At(asm.Ctx, offLimit4+8*log2(n)), frame)
+	c.Bind(ok)
+	c.later(func() {
+		c.Bind(frame)
+		c.Load(8, asm.T1, asm.At(asm.Ctx, offNegFrame))
+		c.Op(asm.Add, true, asm.T1, asm.T0)
+		c.BrK(asm.LE, true, asm.T1, int32(vm.StackSize-n), ok)
+		c.Jmp(c.bail(pc))
+	})
+	return asm.Mem{Base: asm.Base, Index: asm.T0}
+}
+
+func log2(n int) int32 {
+	switch n {
+	case 1:
+		return 0
+	case 2:
+		return 1
+	case 4:
+		return 2
+	}
+	return 3
+}
+
+func (c *compiler) load(k *known, pc int, in ebpf.Insn) {
+	d, n := reg(in.Dst), in.Size()
+	if v := k.r[in.Src]; v.kind == kCtx {
+		off := v.off + int64(in.Off)
+		if f, ok := ctxField[off]; ok && n == 4 && in.Mode() == ebpf.ModeMEM {
+			c.Load(8, d, asm.At(asm.Ctx, f))
+		} else if off == vm.CtxEgress && n == 4 && in.Mode() == ebpf.ModeMEM {
+			c.Imm(d, 0)
+		} else {
+			c.leave(pc)
+		}
+		return
+	}
+	m := c.access(k, pc, in.Src, in.Off, n, false)
+	if in.Mode() == ebpf.ModeMEMSX {
+		c.LoadS(n, d, m)
+		return
+	}
+	c.Load(n, d, m)
+}
+
+func (c *compiler) store(k *known, pc int, in ebpf.Insn) {
+	n := in.Size()
+	if c.noted(k, in.Dst) {
+		c.leave(pc)
+		return
+	}
+	m := c.access(k, pc, in.Dst, in.Off, n, true)
+	if in.Class() == ebpf.ClassST {
+		c.StoreK(n, in.Imm, m)
+		return
+	}
+	c.Store(n, reg(in.Src), m)
+}
+
+// noted says whether a store through base has to be noted.
+func (c *compiler) noted(k *known, base uint8) bool { return c.note && k.r[base].kind == kValue }
+
+// control writes jumps, calls and exits.
+func (c *compiler) control(k *known, pc int, in ebpf.Insn) {
+	switch {
+	case in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32:
+		c.Jmp(c.to(target(in, pc)))
+	case in.Op == ebpf.OpExit:
+		c.Load(8, asm.T0, asm.At(asm.Ctx, offDepth))
+		c.BrK(asm.NE, true, asm.T0, 0, c.bail(pc))
+		c.Jmp(c.end)
+	case in.Op == ebpf.OpCall:
+		if !c.mapLookup(k, pc, in) {
+			c.leave(pc)
+		}
+	case in.IsCondJump() && in.Op != ebpf.OpMayGo:
+		c.branch(in, c.to(target(in, pc)))
+	default:
+		c.leave(pc)
+	}
+}
+
+var conds = [16]asm.Cond{
+	ebpf.JmpEQ >> 4: asm.EQ, ebpf.JmpNE >> 4: asm.NE, ebpf.JmpGT >> 4: asm.GT, ebpf.JmpGE >> 4: asm.GE,
+	ebpf.JmpLT >> 4: asm.LT, ebpf.JmpLE >> 4: asm.LE, ebpf.JmpSGT >> 4: asm.SGT, ebpf.JmpSGE >> 4: asm.SGE,
+	ebpf.JmpSLT >> 4: asm.SLT, ebpf.JmpSLE >> 4: asm.SLE,
+}
+
+func (c *compiler) branch(in ebpf.Insn, to asm.Label) {
+	wide := in.Class() == ebpf.ClassJMP
+	op, d, s := in.JmpOp(), reg(in.Dst), reg(in.Src)
+	switch x := in.Op&ebpf.SrcX != 0; {
+	case op == ebpf.JmpSET && x:
+		c.BrSet(wide, d, s, to)
+	case op == ebpf.JmpSET:
+		c.BrSetK(wide, d, in.Imm, to)
+	case x:
+		c.Br(conds[op>>4], wide, d, s, to)
+	default:
+		c.BrK(conds[op>>4], wide, d, in.Imm, to)
+	}
+}
+
+// mapLookup writes bpf_map_lookup_elem where the map is known and the key is
+// certain to be readable.
+func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
+	m := k.r[1]
+	if in.Src != ebpf.CallHelper || in.Imm != ebpf.FnMapLookupElem || m.kind != kMap || !c.a.flat[m.m] {
+		return false
+	}
+	f, _ := maps.FlatOf(c.a.s.Maps[m.m])
+	if !canLookUp(&f) || !c.a.inBounds(k, 2, 0, int(f.KeySize), false) {
+		return false
+	}
+	if f.Kind == maps.FlatArray {
+		lookupArray(c.Backend, &f, reg(2))
+		return true
+	}
+	l, ok := c.lookup[m.m]
+	if !ok {
+		l = c.NewLabel()
+		c.lookup[m.m] = l
+		c.wanted = append(c.wanted, m.m)
+	}
+	c.Call(l)
+	return true
+}

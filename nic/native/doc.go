@@ -1,0 +1,16 @@
+// Package native runs what jitnic otherwise interprets as machine code: whole
+// programs. It knows no cache.
+//
+// An [Engine] is a vm.Engine: it runs the stretches of a program that are
+// arithmetic, jumps, memory accesses and look-ups, and leaves every other
+// instruction to the interpreter, which comes back when that one is done. So
+// helpers, faults, limits, tail calls and callbacks are the interpreter's own,
+// and what the engine does is held to what the interpreter would have done.
+//
+// Objects are hostile. What a register points to is worked out beforehand
+// (bounds.go); an access that this proves to be in bounds is a plain load or
+// store, any other is checked when it runs: in the packet, or in the frame in
+// use, or left to the interpreter, which knows all other regions and faults.
+// A jump out of the program, into the middle of an instruction or through a
+// register goes back to the interpreter, too.
+package native

@@ -1,0 +1,173 @@
+package native
+
+import (
+	"jitnic/host/ebpf"
+)
+
+// widenAfter is how often a block may be looked at before its growing numbers
+// are given up.
+const widenAfter = 8
+
+// maxAnalysed is the longest program, in slots, that is analysed: of a longer
+// one nothing is known and every access is checked.
+const maxAnalysed = 1 << 15
+
+// flow is a program's control flow as the compiler needs it.
+type flow struct {
+	leader []bool  // by slot: a block begins here
+	root   []bool  // by slot: a function or callback begins here
+	back   []bool  // by slot: a call returns here
+	rest   []int32 // by slot: instructions from here to the end of the block
+	second []bool  // by slot: the second half of a lddw
+}
+
+// target is the slot a jump or local call goes to, in 32 bits as the
+// interpreter counts.
+func target(in ebpf.Insn, pc int) int {
+	if in.Op == ebpf.OpJA32 || in.Op == ebpf.OpCall {
+		return int(int32(pc) + 1 + in.Imm)
+	}
+	return int(int32(pc) + 1 + int32(in.Off))
+}
+
+// isJump says whether the instruction may go somewhere else within the
+// function.
+func isJump(in ebpf.Insn) bool {
+	return in.IsCondJump() || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32
+}
+
+// newFlow finds blocks and roots. Every slot is decoded where control can come
+// to it by falling through from slot 0 on, as the interpreter decodes them.
+func newFlow(code []ebpf.Insn) *flow {
+	n := len(code)
+	f := &flow{leader: make([]bool, n+1), root: make([]bool, n), back: make([]bool, n+1), rest: make([]int32, n+1), second: make([]bool, n+1)}
+	f.leader[0] = true
+	mark := func(set []bool, pc int) {
+		if pc >= 0 && pc < n {
+			set[pc] = true
+		}
+	}
+	for pc := 0; pc < n; pc++ {
+		in := code[pc]
+		switch {
+		case in.IsWide():
+			if in.Src == ebpf.PseudoFunc {
+				mark(f.root, pc+1+int(in.Imm))
+			}
+			if pc+1 < n && code[pc+1].Op == 0 {
+				f.second[pc+1] = true
+				pc++
+			}
+		case isJump(in):
+			mark(f.leader, target(in, pc))
+			mark(f.leader, pc+1)
+		case in.Op == ebpf.OpCall && in.Src == ebpf.CallLocal:
+			mark(f.root, target(in, pc))
+			mark(f.back, pc+1)
+		case in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX:
+			mark(f.back, pc+1)
+		case in.Op == ebpf.OpExit:
+			mark(f.leader, pc+1)
+		}
+	}
+	for pc, r := range f.root {
+		if r {
+			f.leader[pc] = true
+		}
+	}
+	for pc := n - 1; pc >= 0; pc-- {
+		if f.second[pc] {
+			f.rest[pc] = f.rest[pc+1]
+			continue
+		}
+		f.rest[pc] = 1
+		next := pc + 1
+		if next < n && f.second[next] {
+			next++
+		}
+		if next < n && !f.leader[next] {
+			f.rest[pc] += f.rest[next]
+		}
+	}
+	return f
+}
+
+// after is the slot of the next instruction.
+func (f *flow) after(pc int) int {
+	if pc+1 < len(f.second) && f.second[pc+1] {
+		return pc + 2
+	}
+	return pc + 1
+}
+
+// solve gives what is known at the beginning of each block: nil where control
+// never comes. start is what holds at slot 0.
+func (a *analysis) solve(f *flow, start *known) []*known {
+	n := len(a.code)
+	in := make([]*known, n)
+	visits := make([]int, n)
+	var work []int
+	flowTo := func(pc int, k *known) {
+		if pc < 0 || pc >= n || f.second[pc] {
+			return // the interpreter faults there
+		}
+		if in[pc] == nil {
+			c := *k
+			in[pc] = &c
+			work = append(work, pc)
+			return
+		}
+		old := *in[pc]
+		visits[pc]++
+		in[pc].join(k, visits[pc] > widenAfter)
+		if *in[pc] != old {
+			work = append(work, pc)
+		}
+	}
+	flowTo(0, start)
+	root := &known{}
+	root.r[10] = val{kind: kFrame}
+	for pc, r := range f.root {
+		if r {
+			flowTo(pc, root)
+		}
+	}
+	for len(work) > 0 {
+		pc := work[len(work)-1]
+		work = work[:len(work)-1]
+		k := *in[pc]
+		for {
+			ins := a.code[pc]
+			next := f.after(pc)
+			if isJump(ins) {
+				if ins.IsCondJump() {
+					c := k
+					a.branch(&c, pc, false)
+					flowTo(next, &c)
+					a.branch(&k, pc, true)
+				}
+				flowTo(target(ins, pc), &k)
+				break
+			}
+			if ins.Op == ebpf.OpExit {
+				break
+			}
+			a.step(&k, pc)
+			if pc = next; pc >= n {
+				break
+			}
+			if f.leader[pc] {
+				flowTo(pc, &k)
+				break
+			}
+		}
+	}
+	return in
+}
+
+// nothing is what is known where nothing is but the frame.
+func nothing() *known {
+	k := &known{}
+	k.r[10] = val{kind: kFrame}
+	return k
+}

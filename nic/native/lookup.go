@@ -1,0 +1,222 @@
+package native
+
+import (
+	"math"
+	"unsafe"
+
+	"jitnic/host/maps"
+	"jitnic/nic/native/asm"
+)
+
+// Look-ups walk the flat storage of host/maps as its own Lookup does. A
+// look-up finds its key at the address in register 2, leaves the value's
+// address in register 0, or 0, and all other registers as they were.
+
+// maxKey is the longest key, in bytes, that is looked up here.
+const maxKey = 64
+
+// canLookUp says whether code for the map can be written.
+func canLookUp(f *maps.Flat) bool {
+	if f.Stride > math.MaxInt32 || f.Step > math.MaxInt32 || f.Value > math.MaxInt32 || f.KeySize > maxKey || f.KeySize == 0 {
+		return false
+	}
+	return f.Kind == maps.FlatArray || f.Kind == maps.FlatHash
+}
+
+// lookupArray is the look-up in an array, or in one with a value for each CPU.
+// It uses T0 and T1; key may be any register of BPF's.
+func lookupArray(b asm.Backend, f *maps.Flat, key asm.Reg) {
+	end := b.NewLabel()
+	b.Load(4, asm.T0, asm.Mem{Base: asm.Base, Index: key})
+	b.Imm(asm.R0, 0)
+	b.Imm(asm.T1, uint64(f.Max))
+	b.Br(asm.GE, true, asm.T0, asm.T1, end)
+	b.Mov(true, asm.R0, asm.T0)
+	scale(b, asm.R0, f.Stride)
+	if f.Step != 0 {
+		b.Load(8, asm.T0, asm.At(asm.Ctx, offCPU))
+		scale(b, asm.T0, f.Step)
+		b.Op(asm.Add, true, asm.R0, asm.T0)
+	}
+	addK(b, asm.R0, f.Addr)
+	b.Bind(end)
+}
+
+// scale multiplies by a size.
+func scale(b asm.Backend, d asm.Reg, by uint64) {
+	if by&(by-1) == 0 {
+		for n := int32(0); n < 32; n++ {
+			if by == 1<<n {
+				if n > 0 {
+					b.OpK(asm.Lsh, true, d, n)
+				}
+				return
+			}
+		}
+	}
+	b.OpK(asm.Mul, true, d, int32(by))
+}
+
+// addK adds an address; it uses T1.
+func addK(b asm.Backend, d asm.Reg, k uint64) {
+	if k <= math.MaxInt32 {
+		b.OpK(asm.Add, true, d, int32(k))
+		return
+	}
+	b.Imm(asm.T1, k)
+	b.Op(asm.Add, true, d, asm.T1)
+}
+
+// saved are the registers that a look-up in a hash needs for itself.
+var saved = [...]asm.Reg{asm.R1, asm.R2, asm.R3, asm.R4, asm.R5}
+
+// lookup writes a subroutine for a hash.
+func lookup(b asm.Backend, f *maps.Flat) {
+	for i, r := range saved {
+		b.Store(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
+	}
+	b.Mov(true, asm.R1, asm.R2)
+	hashKey(b, int(f.KeySize))
+	probe(b, f)
+	for i, r := range saved {
+		b.Load(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
+	}
+	b.Ret()
+}
+
+// hashKey is store's hash of the key of n bytes at register 1, in register 2.
+// It uses registers 0, 3, 4 and 5.
+func hashKey(b asm.Backend, n int) {
+	x, y := asm.R2, asm.R4
+	load := func(size int, d asm.Reg, off int) {
+		b.Load(size, d, asm.Mem{Base: asm.Base, Index: asm.R1, Disp: int32(off)})
+	}
+	b.Imm(y, 0)
+	switch {
+	case n == 4 || n == 8:
+		load(n, x, 0)
+	case n == 16:
+		load(8, x, 0)
+		load(8, y, 8)
+	case n < 8:
+		shortKey(b, load, n)
+	default:
+		longKey(b, load, n)
+	}
+	xorK(b, x, maps.HashP0)
+	xorK(b, y, maps.HashP1)
+	b.MulFold(x, y)
+	b.OpK(asm.Xor, true, x, int32(n))
+	b.Imm(y, maps.HashP2)
+	b.MulFold(x, y)
+	b.Zext(4, x, x)
+}
+
+func xorK(b asm.Backend, d asm.Reg, k uint64) {
+	b.Imm(asm.T1, k)
+	b.Op(asm.Xor, true, d, asm.T1)
+}
+
+// shortKey puts fewer than 8 bytes together, the first lowest.
+func shortKey(b asm.Backend, load func(int, asm.Reg, int), n int) {
+	first := true
+	for off := 0; off < n; {
+		size := 4
+		for size > n-off {
+			size /= 2
+		}
+		if first {
+			load(size, asm.R2, off)
+		} else {
+			load(size, asm.T1, off)
+			b.OpK(asm.Lsh, true, asm.T1, int32(8*off))
+			b.Op(asm.Or, true, asm.R2, asm.T1)
+		}
+		first = false
+		off += size
+	}
+}
+
+// longKey folds 16 bytes at a time, as store does, with the seed in R5.
+func longKey(b asm.Backend, load func(int, asm.Reg, int), n int) {
+	b.Imm(asm.R5, uint64(n))
+	off := 0
+	for ; n-off > 16; off += 16 {
+		load(8, asm.R2, off)
+		xorK(b, asm.R2, maps.HashP1)
+		load(8, asm.R4, off+8)
+		b.Op(asm.Xor, true, asm.R4, asm.R5)
+		b.MulFold(asm.R2, asm.R4)
+		b.Mov(true, asm.R5, asm.R2)
+	}
+	if n >= 16 {
+		load(8, asm.R2, n-16)
+		b.Op(asm.Xor, true, asm.R2, asm.R5)
+	} else {
+		load(8, asm.R2, 0)
+	}
+	load(8, asm.R4, n-8)
+}
+
+// probe looks through the slots for the hash in register 2 and the key at
+// register 1. A slot's place is kept in bytes: eight times its number.
+func probe(b asm.Backend, f *maps.Flat) {
+	const slots, mask, place, elem = asm.R4, asm.R3, asm.R0, asm.R5
+	top, next, found, end := b.NewLabel(), b.NewLabel(), b.NewLabel(), b.NewLabel()
+	b.Imm(asm.T1, uint64(uintptr(f.Slots)))
+	b.Load(8, slots, asm.At(asm.T1, 0))
+	b.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(f.Mask))))
+	b.Load(4, mask, asm.At(asm.T1, 0))
+	b.OpK(asm.Lsh, true, mask, 3)
+	b.Mov(true, place, asm.R2)
+	b.OpK(asm.Lsh, true, place, 3)
+	b.Op(asm.And, true, place, mask)
+	b.Bind(top)
+	b.Load(8, elem, asm.Mem{Base: slots, Index: place})
+	b.Mov(true, asm.T0, elem)
+	b.OpK(asm.Rsh, true, asm.T0, 32)
+	b.Br(asm.NE, true, asm.T0, asm.R2, next)
+	b.Zext(4, elem, elem)
+	b.BrK(asm.EQ, true, elem, 0, next) // an empty slot, where the hash is 0
+	b.OpK(asm.Sub, true, elem, 1)
+	scale(b, elem, f.Stride)
+	addK(b, elem, f.Addr)
+	for off := 0; off < int(f.KeySize); {
+		size := 8
+		for size > int(f.KeySize)-off {
+			size /= 2
+		}
+		b.Load(size, asm.T0, asm.Mem{Base: asm.Base, Index: asm.R1, Disp: int32(off)})
+		if size == 8 {
+			b.BrMem(asm.NE, asm.T0, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(off)}, next)
+		} else {
+			b.Load(size, asm.T1, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(off)})
+			b.Br(asm.NE, true, asm.T0, asm.T1, next)
+		}
+		off += size
+	}
+	b.Jmp(found)
+	b.Bind(next)
+	// Only now is an empty slot told apart: most slots looked at hold the key.
+	b.Load(8, asm.T0, asm.Mem{Base: slots, Index: place})
+	b.OpK(asm.Add, true, place, 8)
+	b.Op(asm.And, true, place, mask)
+	b.BrK(asm.NE, true, asm.T0, 0, top)
+	b.Imm(asm.R0, 0)
+	b.Jmp(end)
+	b.Bind(found)
+	if f.Ref != nil {
+		b.Load(4, asm.T0, asm.Mem{Base: slots, Index: place})
+		b.OpK(asm.Sub, true, asm.T0, 1)
+		b.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(f.Ref))))
+		b.StoreK(1, 1, asm.Mem{Base: asm.T1, Index: asm.T0})
+	}
+	if f.Step != 0 {
+		b.Load(8, asm.T0, asm.At(asm.Ctx, offCPU))
+		scale(b, asm.T0, f.Step)
+		b.Op(asm.Add, true, elem, asm.T0)
+	}
+	b.Mov(true, asm.R0, elem)
+	b.OpK(asm.Add, true, asm.R0, int32(f.Value))
+	b.Bind(end)
+}
