@@ -13,13 +13,16 @@
 // nodes: a hit writes at most the end of an array and one word of its own.
 //
 // Where a policy exists in several forms that miss differently, each has a name
-// of its own: 2q and arc are those of hashicorp/golang-lru, to the request;
-// 2q-libcachesim, arc-libcachesim, slru, lfuda, lirs, s3-fifo and s3-fifo-v0
-// those of libCacheSim, to the request, as are fifo, lru, clock, sieve, lfu,
-// gdsf and belady, of which there is one form only. Tests hold them to
-// libCacheSim's counts. Three slips of libCacheSim are not followed: its random
-// is biased, its lirs counts hits of entries it has evicted (budgets below 200),
-// and with budgets too small for its shares its s3-fifo and 2q take nothing in.
+// of its own. 2q and arc are as published, and count as libCacheSim's do;
+// hashicorp/golang-lru's are golang-2q and golang-arc, which are references: they
+// are never ranked, since golang-arc may hold one entry more than it is given.
+// lirs counts as its author's program does. lirs-libcachesim, slru, lfuda,
+// s3-fifo and s3-fifo-v0 are libCacheSim's, to the request, as are fifo, lru,
+// clock, sieve, lfu, gdsf and belady, of which there is one form only. Tests
+// hold them to these programs' counts. Three slips of libCacheSim are not
+// followed: its random is biased, its lirs counts hits of entries it has evicted
+// (budgets below 200), and with budgets too small for its shares its s3-fifo and
+// 2q take nothing in.
 //
 // # Adding a policy
 //

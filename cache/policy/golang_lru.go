@@ -43,7 +43,7 @@ func newGolang2Q(c Config) Policy {
 	if err != nil {
 		panic(err) // unreachable: the capacity is at least 2
 	}
-	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, l.Remove, newTwoQ(c)}
+	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, l.Remove, newGolangTwoQTwin(c)}
 }
 
 func newGolangARC(c Config) Policy {
@@ -52,7 +52,7 @@ func newGolangARC(c Config) Policy {
 	if err != nil {
 		panic(err) // unreachable: the capacity is positive
 	}
-	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, l.Remove, newARC(c)}
+	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, l.Remove, newGolangARCTwin(c)}
 }
 
 func (p *golang) Access(id uint32) bool {

@@ -1,241 +1,150 @@
 package policy
 
-// lirs is LIRS (Jiang, Zhang: LIRS, SIGMETRICS 2002) as libCacheSim counts it.
-// Entries of low inter-reference recency (LIR) fill all but a hundredth of the
-// budget and are never evicted directly; the rest (HIR) pass through the small
-// queue q. The stack s holds the LIR entries, and those HIR ids, in or not,
-// that were used more recently than the oldest LIR entry; an HIR id used again
-// while in s becomes LIR, and the oldest LIR entry takes its place in q. s is
-// bounded to twice the budget by forgetting ids that are not in.
+// lirs is LIRS as its author's program counts it (Jiang, Zhang: LIRS, SIGMETRICS
+// 2002; lirs.c of Song Jiang). Entries of low inter-reference recency (LIR) fill
+// the budget but for a hundredth, two entries at least, and are never evicted
+// while there are others; the rest (HIR) pass through the small queue q. The
+// stack s holds the LIR entries, and those HIR ids, in or not, that were used
+// more recently than the oldest LIR entry. An HIR id used again while in s
+// becomes LIR, and the oldest LIR entry goes to q in its place, so that a hit
+// never evicts. A request that repeats the one before it changes nothing.
 //
-// An entry larger than the small queue is refused. A hit may evict, since one in
-// q alone makes the oldest LIR entry HIR; not where q could then not hold both
-// (budgets below 200 units: there libCacheSim evicts the entry that was hit and
-// goes on to count hits of it).
+// The program bounds s by 2,500 times the budget; here it is bounded by the
+// number of ids.
 type lirs struct {
 	base
-	s, q, gone       lanes // stack, queue of HIR entries that are in, ids in s that are not in; oldest first
+	s, q             lanes // stack and queue; oldest first
 	lir              []bool
 	lirCap, hirCap   uint64
 	lirUsed, hirUsed uint64
-	sUsed            uint64 // of everything in s
-	late             []uint32
+	last             uint32 // the request before, plus one
 }
 
+// lirsLeast is the least share of HIR entries, in entries: LOWEST_HG_NUM.
+const lirsLeast = 2
+
 func newLIRS(c Config) Policy {
-	p := &lirs{base: newBase(c), s: newLanes(1, c.IDs), q: newLanes(1, c.IDs), gone: newLanes(1, c.IDs), lir: make([]bool, c.IDs)}
-	p.hirCap = max(1, uint64(0.01*float64(c.Capacity)))
+	p := &lirs{base: newBase(c), s: newLanes(1, c.IDs), q: newLanes(1, c.IDs), lir: make([]bool, c.IDs)}
+	p.hirCap = max(lirsLeast, uint64(0.01*float64(c.Capacity)))
 	p.lirCap = c.Capacity - min(c.Capacity, p.hirCap)
 	return p
 }
 
-func (p *lirs) inS(id uint32) bool { return p.s.in(id) >= 0 }
-func (p *lirs) inQ(id uint32) bool { return p.q.in(id) >= 0 }
-
-func (p *lirs) Contains(id uint32) bool {
-	return p.inQ(id) || int(id) < len(p.lir) && p.lir[id]
-}
+func (p *lirs) isLIR(id uint32) bool    { return int(id) < len(p.lir) && p.lir[id] }
+func (p *lirs) Contains(id uint32) bool { return p.isLIR(id) || p.q.in(id) >= 0 }
 
 func (p *lirs) Access(id uint32) bool {
-	p.late = p.late[:0]
-	switch {
-	case int(id) < len(p.lir) && p.lir[id]:
-		p.s.renew(0, id)
-		p.prune()
-	case !p.inQ(id):
+	if !p.Contains(id) {
 		return false
-	case p.inS(id):
-		p.s.renew(0, id)
-		if s := p.sizeOf(id); s <= p.lirCap {
-			p.takeQ(id)
-			for p.lirUsed+s > p.lirCap {
-				p.late = p.evictLIR(p.late)
-			}
-			p.lir[id] = true
-			p.lirUsed += s
-			p.n++
-			p.used += s
-		}
-	default:
-		p.q.renew(0, id)
-		s := p.sizeOf(id)
-		for p.lirUsed+s > p.lirCap && p.lirUsed > 0 && s+p.sizeOf(p.s.oldest(0)) <= p.hirCap {
-			p.late = p.evictLIR(p.late)
-		}
-		p.pushS(id)
 	}
-	p.limit()
+	if p.last == id+1 {
+		return true
+	}
+	if !p.lir[id] {
+		p.q.drop(id)
+		p.hirUsed -= p.sizeOf(id)
+	}
+	p.use(id)
 	return true
 }
 
-// takeQ takes an entry out of q and so out of the cache.
-func (p *lirs) takeQ(id uint32) {
-	p.q.drop(id)
-	p.hirUsed -= p.sizeOf(id)
-	p.sub(id)
+// use makes an entry that is in, and not in q, the most recent one.
+func (p *lirs) use(id uint32) {
+	p.last = id + 1
+	inS := p.s.in(id) >= 0
+	if inS {
+		oldest := p.s.oldest(0) == id
+		p.s.drop(id)
+		if oldest {
+			p.prune()
+		}
+	}
+	p.s.push(0, id)
+	s := p.sizeOf(id)
+	switch {
+	case p.lir[id]:
+	case inS && s <= p.lirCap:
+		p.lir[id] = true
+		p.lirUsed += s
+		for p.lirUsed > p.lirCap {
+			p.demote()
+		}
+	default:
+		p.toQ(id)
+	}
 }
 
-func (p *lirs) putQ(id uint32) {
+func (p *lirs) toQ(id uint32) {
 	p.q.push(0, id)
 	p.hirUsed += p.sizeOf(id)
-	p.n++
-	p.used += p.sizeOf(id)
 }
 
-func (p *lirs) pushS(id uint32) {
-	p.s.push(0, id)
-	p.sUsed += p.sizeOf(id)
-}
-
-func (p *lirs) popS(id uint32) {
-	p.s.drop(id)
-	p.sUsed -= p.sizeOf(id)
-}
-
-// evictLIR makes the oldest LIR entry HIR. It leaves the cache only where q
-// can't hold it at all; room for it in q is made by evicting.
-func (p *lirs) evictLIR(evicted []uint32) []uint32 {
-	v := p.s.oldest(0)
-	if !p.lir[v] { // the bottom is not LIR only where there is no LIR entry
-		p.popS(v)
-		p.forget(v)
-		return evicted
-	}
-	s := p.sizeOf(v)
-	p.popS(v)
+// demote makes the oldest LIR entry HIR: the youngest of q, and not in s.
+func (p *lirs) demote() {
+	v := p.s.pop(0)
 	p.lir[v] = false
-	p.lirUsed -= s
-	p.sub(v)
-	if s <= p.hirCap {
-		for p.hirUsed+s > p.hirCap {
-			evicted = p.evictHIR(evicted)
-		}
-		p.putQ(v)
-	} else {
-		evicted = append(evicted, v)
-	}
+	p.lirUsed -= p.sizeOf(v)
+	p.toQ(v)
 	p.prune()
-	return evicted
 }
 
-// evictHIR evicts the oldest of q. It stays in s, as an id, where it is there.
-func (p *lirs) evictHIR(evicted []uint32) []uint32 {
-	v := p.q.oldest(0)
-	p.takeQ(v)
-	if p.inS(v) {
-		p.gone.push(0, v)
-	}
-	return append(evicted, v)
-}
-
-func (p *lirs) forget(id uint32) {
-	if p.gone.in(id) >= 0 {
-		p.gone.drop(id)
-	}
-}
-
-// prune takes ids off the old end of s until one is LIR or the last one.
+// prune takes ids off the old end of s until one is LIR.
 func (p *lirs) prune() {
-	for p.s.len(0) > 1 {
-		id := p.s.oldest(0)
-		if p.lir[id] {
-			return
-		}
-		p.popS(id)
-		p.forget(id)
+	for p.s.len(0) > 0 && !p.lir[p.s.oldest(0)] {
+		p.s.pop(0)
 	}
 }
 
-// limit bounds s.
-func (p *lirs) limit() {
-	for p.sUsed > 2*p.capacity && p.gone.len(0) > 0 {
-		id := p.gone.pop(0)
-		p.popS(id)
+// evict takes out the oldest of q. It stays in s, as an id, where it is there.
+// With sizes, q may be empty: then the oldest LIR entry is demoted first.
+func (p *lirs) evict() uint32 {
+	if p.q.len(0) == 0 {
+		p.demote()
 	}
+	v := p.q.pop(0)
+	p.hirUsed -= p.sizeOf(v)
+	p.sub(v)
+	return v
 }
 
 func (p *lirs) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	evicted = p.insert(id, size, evicted)
-	p.limit()
-	return evicted
-}
-
-func (p *lirs) insert(id, size uint32, evicted []uint32) []uint32 {
 	s := uint64(size)
 	if s > p.capacity {
 		return evicted
 	}
 	p.lir = fit(p.lir, id)
-	if p.inS(id) && s > p.lirCap { // there is no share for LIR entries to speak of
-		p.popS(id)
-		p.forget(id)
+	for p.used+s > p.capacity {
+		evicted = append(evicted, p.evict())
 	}
-	if p.inS(id) { // not in, but remembered: it becomes LIR
-		p.s.renew(0, id)
-		p.sUsed += s - p.sizeOf(id)
-		p.setSize(id, size)
-		for p.lirUsed+s > p.lirCap {
-			evicted = p.evictLIR(evicted)
-		}
-		p.forget(id)
-		for p.used+s > p.capacity {
-			for p.hirUsed >= p.hirCap {
-				evicted = p.evictHIR(evicted)
-			}
-			if p.lirUsed > 0 {
-				evicted = p.evictLIR(evicted)
-			} else if p.hirUsed > 0 {
-				evicted = p.evictHIR(evicted)
-			}
-		}
+	// While there is room beyond the share of HIR entries, what comes is LIR.
+	if p.capacity-p.used > p.hirCap && p.lirUsed+s <= p.lirCap {
 		p.lir[id] = true
 		p.lirUsed += s
-		p.add(id, size)
-		return evicted
 	}
-	if s > p.hirCap || s > p.lirCap && p.lirCap > 0 {
-		return evicted
-	}
-	p.setSize(id, size)
-	if p.lirUsed+s <= p.lirCap {
-		for p.used+s > p.capacity { // q holds more than its share never, so this is for safety
-			evicted = p.evictHIR(evicted)
-		}
-		p.pushS(id)
-		p.lir[id] = true
-		p.lirUsed += s
-		p.add(id, size)
-		return evicted
-	}
-	for p.hirUsed+s > p.hirCap {
-		evicted = p.evictHIR(evicted)
-	}
-	p.pushS(id)
-	p.putQ(id)
-	return evicted
-}
-
-// Late appends what the last Access evicted.
-func (p *lirs) Late(evicted []uint32) []uint32 {
-	evicted = append(evicted, p.late...)
-	p.late = p.late[:0]
+	p.add(id, size)
+	p.use(id)
 	return evicted
 }
 
 func (p *lirs) Remove(id uint32) bool {
 	in := p.Contains(id)
 	switch {
-	case in && p.lir[id]:
+	case !in:
+	case p.lir[id]:
 		p.lir[id] = false
 		p.lirUsed -= p.sizeOf(id)
 		p.sub(id)
-	case in:
-		p.takeQ(id)
+	default:
+		p.q.drop(id)
+		p.hirUsed -= p.sizeOf(id)
+		p.sub(id)
 	}
-	p.forget(id)
-	if p.inS(id) {
-		p.popS(id)
+	if p.s.in(id) >= 0 {
+		p.s.drop(id)
 		p.prune()
+	}
+	if p.last == id+1 {
+		p.last = 0
 	}
 	return in
 }

@@ -12,6 +12,7 @@ type Info struct {
 	Name   string
 	Is     string // one line: what it evicts
 	Source string // where it is described
+	Note   string // what a reader of its counts must know; "" for most
 	Sizes  string // what it does on a slot budget
 	Kind   Kind
 	// Refuses: at unit size too it may not take in what misses.
@@ -74,13 +75,12 @@ var registry = []Info{
 		Param: Param{"segments", 4, 1, 8}, make: func(c Config, n int) Policy { return newSLRU(c, n) }},
 	{Name: "lfu", Is: "evicts what was used least often since it was put in", Sizes: sizesEvict, make: plain(newLFU), aliases: []string{"lfucpp"}},
 	{Name: "lfuda", Is: "lfu whose entries age; libCacheSim's LFUDA", Source: "Arlitt and others, 2000", Sizes: sizesEvict, make: plain(newLFUDA)},
-	{Name: "2q", Is: "lru for what is new, lru for what was used again; golang-lru's 2Q", Source: "Johnson, Shasha, VLDB 1994", Sizes: sizesQueues, make: plain(newTwoQ)},
-	{Name: "2q-libcachesim", Is: "fifo for what is new, lru for what comes back; libCacheSim's TwoQ", Source: "Johnson, Shasha, VLDB 1994", Sizes: sizesQueues, make: plain(newTwoQLCS), aliases: []string{"twoq"}},
-	{Name: "arc", Is: "balances recency and frequency by its ghosts; golang-lru's ARC", Source: "Megiddo, Modha, FAST 2003", Sizes: sizesQueues, make: plain(newARC)},
-	{Name: "arc-libcachesim", Is: "balances recency and frequency by its ghosts; libCacheSim's ARC", Source: "Megiddo, Modha, FAST 2003", Sizes: sizesQueues, make: plain(newARCLCS)},
+	{Name: "2q", Is: "fifo for what is new, lru for what comes back; as published, and as libCacheSim counts", Source: "Johnson, Shasha, VLDB 1994", Sizes: sizesQueues, make: plain(newTwoQ), aliases: []string{"2q-libcachesim", "twoq"}},
+	{Name: "arc", Is: "balances recency and frequency by its ghosts; as published, and as libCacheSim counts", Source: "Megiddo, Modha, FAST 2003", Sizes: sizesQueues, make: plain(newARC), aliases: []string{"arc-libcachesim"}},
 	{Name: "car", Is: "arc by clocks", Source: "Bansal, Modha, FAST 2004", Sizes: sizesQueues, make: plain(newCAR)},
 	{Name: "clock-pro", Is: "lirs by clocks", Source: "Jiang, Chen, Zhang, USENIX ATC 2005", Sizes: sizesQueues, make: plain(newClockPro)},
-	{Name: "lirs", Is: "keeps what comes back at short intervals; libCacheSim's LIRS", Source: "Jiang, Zhang, SIGMETRICS 2002", Sizes: sizesQueues, make: plain(newLIRS)},
+	{Name: "lirs", Is: "keeps what comes back at short intervals; as its author's program counts", Source: "Jiang, Zhang, SIGMETRICS 2002", Sizes: sizesQueues, make: plain(newLIRS)},
+	{Name: "lirs-libcachesim", Is: "keeps what comes back at short intervals; libCacheSim's LIRS", Source: "Jiang, Zhang, SIGMETRICS 2002", Sizes: sizesQueues, make: plain(newLIRSLCS)},
 	{Name: "lru-k", Is: "evicts what was used k times longest ago", Source: "O'Neil, O'Neil, Weikum, SIGMOD 1993", Sizes: sizesEvict,
 		Param: Param{"k", 2, 1, 8}, make: func(c Config, n int) Policy { return newLRUK(c, n) }},
 	{Name: "s3-fifo", Is: "small fifo before a main clock, with ghosts; libCacheSim's current version", Source: "Yang and others, SOSP 2023", Sizes: sizesQueues,
@@ -97,8 +97,8 @@ var registry = []Info{
 	{Name: "hyperbolic", Is: "evicts the least uses × cost / (size × age) of 64 drawn", Source: "Blankstein, Sen, Freedman, USENIX ATC 2017", Sizes: sizesAware, make: plain(newHyperbolic)},
 	{Name: "flush-all", Is: "evicts everything when full, as LuaJIT its traces", Sizes: sizesEvict, make: plain(newFlushAll)},
 	{Name: "golang-lru", Kind: Reference, Is: "hashicorp/golang-lru's LRU itself", Sizes: "counts entries: each takes one slot", make: plain(newGolangLRU)},
-	{Name: "golang-2q", Kind: Reference, Is: "hashicorp/golang-lru's 2Q itself", Sizes: "counts entries: each takes one slot", make: plain(newGolang2Q)},
-	{Name: "golang-arc", Kind: Reference, Is: "hashicorp/golang-lru's ARC itself", Sizes: "counts entries: each takes one slot", make: plain(newGolangARC)},
+	{Name: "golang-2q", Kind: Reference, Is: "hashicorp/golang-lru's 2Q itself", Note: "its recent part is an lru, not the published fifo", Sizes: "counts entries: each takes one slot", make: plain(newGolang2Q)},
+	{Name: "golang-arc", Kind: Reference, Is: "hashicorp/golang-lru's ARC itself", Note: "may hold one entry more than it is given", Sizes: "counts entries: each takes one slot", make: plain(newGolangARC)},
 
 	{Name: "direct-mapped", Is: "one place an id, the new entry takes it", Sizes: "a place has 512 slots; refuses what needs more", Kind: Hardware,
 		make: func(c Config, _ int) Policy { return newSetAssoc(c, 1, setLRU) }},

@@ -1,51 +1,50 @@
 package policy
 
-// twoQ is 2Q (Johnson, Shasha: 2Q, VLDB 1994) in the form golang-lru has it,
-// and with exactly its misses: a hit in the recent part promotes to the
-// frequent part, the recent part gives way when it holds more than a quarter
-// of the budget, and ghosts of half the budget are kept of what leaves it.
+// twoQ is 2Q as published ("full version"; Johnson, Shasha: 2Q, VLDB 1994),
+// and as libCacheSim counts it: new entries go through a fifo of a quarter of the budget; what
+// leaves it unused is remembered, id only, in a fifo of half the budget; what
+// comes back while remembered goes into the lru main part. A hit in the entry
+// fifo changes nothing.
+//
+// Budgets under 4 would leave the entry fifo without room; it gets one unit.
 type twoQ struct {
 	base
-	l                   lanes
-	recentCap, ghostCap uint64
-	bytes               [3]uint64
+	l             lanes
+	inCap, outCap uint64
+	mainCap       uint64
+	bytes         [3]uint64 // sizes in each queue
 }
 
 const (
-	twoQRecent = iota
-	twoQFrequent
-	twoQGhost
+	twoQIn = iota
+	twoQMain
+	twoQOut // ghosts
 )
 
 func newTwoQ(c Config) Policy {
-	return &twoQ{
-		base: newBase(c), l: newLanes(3, c.IDs),
-		recentCap: uint64(float64(c.Capacity) * 0.25),
-		ghostCap:  uint64(float64(c.Capacity) * 0.5),
-	}
+	p := &twoQ{base: newBase(c), l: newLanes(3, c.IDs)}
+	p.inCap = max(1, uint64(float64(c.Capacity)*0.25))
+	p.outCap = uint64(float64(c.Capacity) * 0.5)
+	p.mainCap = c.Capacity - min(p.inCap, c.Capacity)
+	return p
 }
 
-func (p *twoQ) Contains(id uint32) bool { return uint(p.l.in(id)) < twoQGhost }
+func (p *twoQ) Contains(id uint32) bool { return uint(p.l.in(id)) < twoQOut }
 
 func (p *twoQ) Access(id uint32) bool {
 	switch p.l.in(id) {
-	case twoQRecent:
-		s := p.sizeOf(id)
-		p.bytes[twoQRecent] -= s
-		p.bytes[twoQFrequent] += s
-		p.l.drop(id)
-		p.l.push(twoQFrequent, id)
+	case twoQIn:
 		return true
-	case twoQFrequent:
-		p.l.renew(twoQFrequent, id)
+	case twoQMain:
+		p.l.renew(twoQMain, id)
 		return true
 	}
 	return false
 }
 
 func (p *twoQ) put(q int, id uint32) {
-	p.bytes[q] += p.sizeOf(id)
 	p.l.push(q, id)
+	p.bytes[q] += p.sizeOf(id)
 }
 
 func (p *twoQ) pop(q int) uint32 {
@@ -54,44 +53,54 @@ func (p *twoQ) pop(q int) uint32 {
 	return id
 }
 
-func (p *twoQ) evict(ghost bool, evicted []uint32) []uint32 {
-	r := p.bytes[twoQRecent]
-	if r > 0 && (r > p.recentCap || r == p.recentCap && !ghost) || p.bytes[twoQFrequent] == 0 {
-		id := p.pop(twoQRecent)
-		p.sub(id)
-		if s := p.sizeOf(id); s <= p.ghostCap {
-			for p.bytes[twoQGhost]+s > p.ghostCap {
-				p.pop(twoQGhost)
+// evict makes room in the cache as a whole.
+func (p *twoQ) evict(evicted []uint32) []uint32 {
+	if p.bytes[twoQIn] > p.inCap || p.l.len(twoQMain) == 0 {
+		v := p.pop(twoQIn)
+		p.sub(v)
+		if size := p.sizeOf(v); size <= p.outCap {
+			for p.bytes[twoQOut]+size > p.outCap {
+				p.pop(twoQOut)
 			}
-			p.put(twoQGhost, id)
+			p.put(twoQOut, v)
 		}
-		return append(evicted, id)
+		return append(evicted, v)
 	}
-	id := p.pop(twoQFrequent)
-	p.sub(id)
-	return append(evicted, id)
+	return p.evictMain(evicted)
+}
+
+func (p *twoQ) evictMain(evicted []uint32) []uint32 {
+	v := p.pop(twoQMain)
+	p.sub(v)
+	return append(evicted, v)
 }
 
 func (p *twoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	ghost := p.l.in(id) == twoQGhost
-	for p.used+uint64(size) > p.capacity {
-		evicted = p.evict(ghost, evicted)
-	}
-	if !ghost {
-		p.add(id, size)
-		p.put(twoQRecent, id)
-		return evicted
-	}
-	// Making room may have forgotten the ghost; it was one all the same.
-	if q := p.l.in(id); q >= 0 {
-		p.bytes[q] -= p.sizeOf(id)
+	known := p.l.in(id) == twoQOut
+	if known {
+		p.bytes[twoQOut] -= p.sizeOf(id)
 		p.l.drop(id)
 	}
+	s := uint64(size)
+	if s > p.inCap || s > p.capacity {
+		return evicted
+	}
+	for p.used+s > p.capacity {
+		evicted = p.evict(evicted)
+	}
+	if !known {
+		p.add(id, size)
+		p.put(twoQIn, id)
+		return evicted
+	}
+	if s > p.mainCap {
+		return evicted
+	}
+	for p.bytes[twoQMain]+s > p.mainCap {
+		evicted = p.evictMain(evicted)
+	}
 	p.add(id, size)
-	p.put(twoQFrequent, id)
+	p.put(twoQMain, id)
 	return evicted
 }
 
@@ -102,7 +111,7 @@ func (p *twoQ) Remove(id uint32) bool {
 	}
 	p.bytes[q] -= p.sizeOf(id)
 	p.l.drop(id)
-	if q == twoQGhost {
+	if q == twoQOut {
 		return false
 	}
 	p.sub(id)
@@ -111,65 +120,65 @@ func (p *twoQ) Remove(id uint32) bool {
 
 // Run is the steps, unrolled into one loop for unit sizes.
 func (p *twoQ) Run(ids []uint32, miss []uint64) {
-	if p.sized {
+	if p.sized || p.mainCap == 0 {
 		play(p, ids, miss)
 		return
 	}
-	c := uint32(min(p.capacity, 1<<31))
-	recentCap, ghostCap := uint32(min(p.recentCap, 1<<31)), uint32(min(p.ghostCap, 1<<31))
+	limit := func(n uint64) uint32 { return uint32(min(n, 1<<31)) }
+	c, inCap, outCap, mainCap := limit(p.capacity), limit(p.inCap), limit(p.outCap), limit(p.mainCap)
 	for w := 0; len(ids) > 0; w++ {
 		k := min(64, len(ids))
 		block := ids[:k]
 		ids = ids[k:]
 		p.l.ready(block)
 		var (
-			m                       uint64
-			where                   = p.l.where
-			recent, frequent, ghost = &p.l.q[twoQRecent], &p.l.q[twoQFrequent], &p.l.q[twoQGhost]
+			m             uint64
+			where         = p.l.where
+			in, main, out = &p.l.q[twoQIn], &p.l.q[twoQMain], &p.l.q[twoQOut]
 		)
 		for i, id := range block {
 			q := where[id] >> laneShift
-			if q == twoQFrequent+1 {
-				frequent.live--
-				frequent.put(where, id)
+			if q == twoQIn+1 {
 				continue
 			}
-			if q == twoQRecent+1 {
-				recent.live--
-				frequent.put(where, id)
+			if q == twoQMain+1 {
+				main.live--
+				main.put(where, id)
 				continue
 			}
 			m |= 1 << i
-			known := q == twoQGhost+1
-			if recent.live+frequent.live >= c {
-				r := recent.live
-				if r > 0 && (r > recentCap || r == recentCap && !known) || frequent.live == 0 {
-					v := recent.take(where)
+			if q != 0 {
+				out.live--
+				where[id] = laneNone
+			}
+			if in.live+main.live >= c {
+				if in.live > inCap || main.live == 0 {
+					v := in.take(where)
 					where[v] = laneNone
-					if ghostCap > 0 {
-						if ghost.live == ghostCap {
-							where[ghost.take(where)] = laneNone
+					if outCap > 0 {
+						if out.live == outCap {
+							where[out.take(where)] = laneNone
 						}
-						ghost.put(where, v)
+						out.put(where, v)
 					}
 				} else {
-					where[frequent.take(where)] = laneNone
+					where[main.take(where)] = laneNone
 				}
 			}
-			if !known {
-				recent.put(where, id)
+			if q == 0 {
+				in.put(where, id)
 				continue
 			}
-			if where[id] != laneNone { // not forgotten while room was made
-				ghost.live--
+			if main.live >= mainCap {
+				where[main.take(where)] = laneNone
 			}
-			frequent.put(where, id)
+			main.put(where, id)
 		}
 		miss[w] = m
 	}
 	for q := range p.bytes {
 		p.bytes[q] = uint64(p.l.q[q].live)
 	}
-	p.n = int(p.bytes[twoQRecent] + p.bytes[twoQFrequent])
+	p.n = int(p.bytes[twoQIn] + p.bytes[twoQMain])
 	p.used = uint64(p.n)
 }

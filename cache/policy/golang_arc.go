@@ -1,0 +1,171 @@
+package policy
+
+// golangARC is the adaptive replacement cache (Megiddo, Modha: ARC, FAST 2003) in
+// the form golang-lru has it, and with exactly its misses: the border between
+// T1 and T2 moves in whole entries (whole slots on a slot budget), each ghost
+// list is bounded by itself, and the bounds are applied to new ids only. Like
+// golang-lru's it may hold one entry more than the budget, after a remembered
+// id came back while T2 was empty and T1 was wanted full; on a slot budget it
+// doesn't.
+type golangARC struct {
+	base
+	l     lanes
+	p     uint64 // target size of T1
+	bytes [4]uint64
+	late  []uint32
+}
+
+const (
+	golangT1 = iota
+	golangT2
+	golangB1 // ghosts
+	golangB2
+)
+
+func newGolangARCTwin(c Config) Policy {
+	return &golangARC{base: newBase(c), l: newLanes(4, c.IDs)}
+}
+
+func (p *golangARC) Contains(id uint32) bool { return uint(p.l.in(id)) < golangB1 }
+
+func (p *golangARC) Access(id uint32) bool {
+	switch p.l.in(id) {
+	case golangT1:
+		s := p.sizeOf(id)
+		p.bytes[golangT1] -= s
+		p.bytes[golangT2] += s
+		p.l.drop(id)
+		p.l.push(golangT2, id)
+		if p.bytes[golangT2] > p.capacity {
+			p.late = p.overflow(p.late[:0])
+		}
+		return true
+	case golangT2:
+		p.l.renew(golangT2, id)
+		return true
+	}
+	return false
+}
+
+// overflow evicts from T2 without a ghost: golang-lru's T2 is bounded by the
+// budget by itself, which shows when the cache holds one entry too many.
+func (p *golangARC) overflow(evicted []uint32) []uint32 {
+	v := p.pop(golangT2)
+	p.sub(v)
+	return append(evicted, v)
+}
+
+// Late appends what the last Access evicted.
+func (p *golangARC) Late(evicted []uint32) []uint32 {
+	evicted = append(evicted, p.late...)
+	p.late = p.late[:0]
+	return evicted
+}
+
+func (p *golangARC) put(q int, id uint32) {
+	p.bytes[q] += p.sizeOf(id)
+	p.l.push(q, id)
+}
+
+func (p *golangARC) pop(q int) uint32 {
+	id := p.l.pop(q)
+	p.bytes[q] -= p.sizeOf(id)
+	return id
+}
+
+// ghost remembers id in b, which never holds more than the budget.
+func (p *golangARC) ghost(b int, id uint32) {
+	for p.bytes[b]+p.sizeOf(id) > p.capacity {
+		p.pop(b)
+	}
+	p.put(b, id)
+}
+
+// replace evicts one entry, from T1 or T2 as p says. On an entry budget it may
+// evict none, as golang-lru does when p says T2 and T2 is empty.
+func (p *golangARC) replace(fromB2 bool, evicted []uint32) []uint32 {
+	t1 := p.bytes[golangT1]
+	t, b := golangT2, golangB2
+	if t1 > 0 && (t1 > p.p || t1 == p.p && fromB2) || p.sized && p.bytes[golangT2] == 0 {
+		t, b = golangT1, golangB1
+	}
+	if p.l.len(t) == 0 {
+		return evicted
+	}
+	id := p.pop(t)
+	p.sub(id)
+	p.ghost(b, id)
+	return append(evicted, id)
+}
+
+// room makes room for size.
+func (p *golangARC) room(size uint32, fromB2 bool, evicted []uint32) []uint32 {
+	if !p.sized {
+		if p.used >= p.capacity {
+			evicted = p.replace(fromB2, evicted)
+		}
+		return evicted
+	}
+	for p.used+uint64(size) > p.capacity {
+		evicted = p.replace(fromB2, evicted)
+	}
+	return evicted
+}
+
+func (p *golangARC) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	ghost := p.l.in(id)
+	b1, b2 := p.bytes[golangB1], p.bytes[golangB2]
+	switch ghost {
+	case golangB1:
+		p.p = min(p.p+max(1, b2/b1), p.capacity)
+	case golangB2:
+		p.p -= min(p.p, max(1, b1/b2))
+	}
+	if ghost < 0 {
+		evicted = p.room(size, false, evicted)
+		if p.bytes[golangB1] > p.capacity-p.p {
+			p.pop(golangB1)
+		}
+		if p.bytes[golangB2] > p.p {
+			p.pop(golangB2)
+		}
+		if p.bytes[golangT1]+uint64(size) > p.capacity { // replace found T2 empty
+			v := p.pop(golangT1)
+			p.sub(v)
+			evicted = append(evicted, v)
+		}
+		p.add(id, size)
+		p.put(golangT1, id)
+		return evicted
+	}
+	// The id keeps its place among the ghosts while room is made, and may so
+	// be forgotten there; it goes to T2 all the same.
+	evicted = p.room(size, ghost == golangB2, evicted)
+	if q := p.l.in(id); q >= 0 {
+		p.bytes[q] -= p.sizeOf(id)
+		p.l.drop(id)
+	}
+	p.add(id, size)
+	p.put(golangT2, id)
+	if p.bytes[golangT2] > p.capacity {
+		evicted = p.overflow(evicted)
+	}
+	return evicted
+}
+
+func (p *golangARC) Remove(id uint32) bool {
+	q := p.l.in(id)
+	if q < 0 {
+		return false
+	}
+	p.bytes[q] -= p.sizeOf(id)
+	p.l.drop(id)
+	if q >= golangB1 {
+		return false
+	}
+	p.sub(id)
+	return true
+}
