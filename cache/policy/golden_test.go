@@ -41,7 +41,7 @@ func corpus(t testing.TB) string {
 var goldenNames = map[string]string{
 	"lru": "lru", "fifo": "fifo", "clock": "clock", "sieve": "sieve", "lfu": "lfu", "lfucpp": "lfu",
 	"lfuda": "lfuda", "arc": "arc", "s3fifo": "s3-fifo-v0", "s3fifo-new": "s3-fifo",
-	"twoq": "2q", "slru": "slru", "lirs": "lirs-libcachesim", "gdsf": "gdsf", "wtinylfu": "w-tinylfu-libcachesim", "belady": "belady",
+	"twoq": "2q", "slru": "slru", "lirs": "lirs-libcachesim", "gdsf": "gdsf", "wtinylfu": "w-tinylfu-libcachesim", "belady": "belady", "qdlp": "qdlp",
 }
 
 // run plays the whole stream and counts misses, and their slots.

@@ -81,6 +81,7 @@ func (p *lirs) toQ(id uint32) {
 
 // demote makes the oldest LIR entry HIR: the youngest of q, and not in s.
 func (p *lirs) demote() {
+	p.prune() // the first LIR entry may have come after others
 	v := p.s.pop(0)
 	p.lir[v] = false
 	p.lirUsed -= p.sizeOf(v)

@@ -1,0 +1,135 @@
+package policy
+
+// qdlp is quick demotion with lazy promotion (Yang, Qiu, Zhang, Yue, Rashmi:
+// FIFO can be better than LRU: the power of lazy promotion and quick demotion,
+// HotOS 2023) as libCacheSim counts it: a tenth of the budget is a probationary
+// fifo for new entries; what was used there moves to main, a clock of two bits;
+// what was not is evicted and remembered, id only, in a fifo as large as main;
+// what comes back while remembered goes to main directly.
+//
+// Budgets under 10 give the fifo one unit; one of 1 has no main part.
+type qdlp struct {
+	base
+	l                          lanes
+	uses                       []uint8 // per id: since it was put in or spared
+	fifoCap, mainCap, ghostCap uint64
+	bytes                      [3]uint64
+}
+
+const (
+	qdFIFO = iota
+	qdMain
+	qdGhost
+
+	qdMost = 3 // what the clock's two bits hold
+)
+
+func newQDLP(c Config) Policy {
+	p := &qdlp{base: newBase(c), l: newLanes(3, c.IDs), uses: make([]uint8, c.IDs)}
+	p.fifoCap = max(1, uint64(float64(c.Capacity)*0.10))
+	p.mainCap = c.Capacity - min(c.Capacity, p.fifoCap)
+	p.ghostCap = uint64(float64(c.Capacity) * 0.90)
+	return p
+}
+
+func (p *qdlp) Contains(id uint32) bool { return uint(p.l.in(id)) < qdGhost }
+
+func (p *qdlp) Access(id uint32) bool {
+	if !p.Contains(id) {
+		return false
+	}
+	p.uses[id] = min(p.uses[id]+1, qdMost)
+	return true
+}
+
+func (p *qdlp) put(q int, id uint32) {
+	p.bytes[q] += p.sizeOf(id)
+	p.l.push(q, id)
+}
+
+func (p *qdlp) pop(q int) uint32 {
+	id := p.l.pop(q)
+	p.bytes[q] -= p.sizeOf(id)
+	return id
+}
+
+// evictMain takes one entry out of main, which must hold one.
+func (p *qdlp) evictMain(evicted []uint32) []uint32 {
+	for {
+		id := p.pop(qdMain)
+		if p.uses[id] == 0 {
+			p.sub(id)
+			return append(evicted, id)
+		}
+		p.uses[id]--
+		p.put(qdMain, id)
+	}
+}
+
+// toMain puts id, in no queue, into main, where room for it is made first.
+func (p *qdlp) toMain(id uint32, evicted []uint32) []uint32 {
+	for p.bytes[qdMain] > 0 && p.bytes[qdMain]+p.sizeOf(id) > p.mainCap {
+		evicted = p.evictMain(evicted)
+	}
+	p.uses[id] = 0
+	p.put(qdMain, id)
+	return evicted
+}
+
+// evict takes the oldest entry out of the fifo, to main if it was used; of main
+// where that is over its share, or the fifo is empty.
+func (p *qdlp) evict(evicted []uint32) []uint32 {
+	if p.bytes[qdMain] > p.mainCap || p.bytes[qdFIFO] == 0 {
+		return p.evictMain(evicted)
+	}
+	id := p.pop(qdFIFO)
+	s := p.sizeOf(id)
+	if p.uses[id] > 0 && s <= p.mainCap {
+		return p.toMain(id, evicted)
+	}
+	p.sub(id)
+	if s <= p.ghostCap {
+		for p.bytes[qdGhost]+s > p.ghostCap {
+			p.pop(qdGhost)
+		}
+		p.put(qdGhost, id)
+	}
+	return append(evicted, id)
+}
+
+func (p *qdlp) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	s := uint64(size)
+	known := p.l.in(id) == qdGhost
+	if known {
+		p.bytes[qdGhost] -= p.sizeOf(id)
+		p.l.drop(id)
+	}
+	if s > p.capacity {
+		return evicted
+	}
+	for p.used+s > p.capacity {
+		evicted = p.evict(evicted)
+	}
+	p.uses = fit(p.uses, id)
+	p.add(id, size)
+	if known && s <= p.mainCap {
+		return p.toMain(id, evicted)
+	}
+	p.uses[id] = 0
+	p.put(qdFIFO, id)
+	return evicted
+}
+
+func (p *qdlp) Remove(id uint32) bool {
+	q := p.l.in(id)
+	if q < 0 {
+		return false
+	}
+	p.bytes[q] -= p.sizeOf(id)
+	p.l.drop(id)
+	if q == qdGhost {
+		return false
+	}
+	p.sub(id)
+	return true
+}

@@ -1,0 +1,40 @@
+package policy
+
+// randomTwo draws two entries and evicts the one used longer ago, as Redis does
+// with a larger sample (the power of two choices; Psounis, Prabhakar: A
+// randomized web-cache replacement scheme, INFOCOM 2001).
+type randomTwo struct {
+	random
+	used []uint64 // per id: when it was used last
+	now  uint64
+}
+
+func newRandomTwo(c Config) Policy {
+	return &randomTwo{random: *newRandom(c).(*random), used: make([]uint64, c.IDs)}
+}
+
+func (p *randomTwo) Access(id uint32) bool {
+	p.now++
+	if !p.Contains(id) {
+		return false
+	}
+	p.used[id] = p.now
+	return true
+}
+
+func (p *randomTwo) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	for p.random.base.used+uint64(size) > p.capacity {
+		v := p.slot[p.rng.below(uint32(len(p.slot)))]
+		if w := p.slot[p.rng.below(uint32(len(p.slot)))]; p.used[w] < p.used[v] {
+			v = w
+		}
+		p.take(v)
+		evicted = append(evicted, v)
+	}
+	p.used = fit(p.used, id)
+	p.used[id] = p.now
+	return p.random.Insert(id, size, cost, evicted)
+}
