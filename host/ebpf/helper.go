@@ -16,6 +16,7 @@ type Helper struct {
 	Name    string   // the kernel's, a helper's without bpf_
 	Args    [5]Arg   // of r1 to r5
 	Ret     Ret      // what is in r0 after it
+	Bits    uint8    // of r0 that a number fills: 32, the rest is zero; 8, the rest is anything; 0, all
 	Fails   FailSign // how r0 tells a failure
 	Flow    Flow     // where control goes
 	Latch   Latch    // the input from outside that decides r0

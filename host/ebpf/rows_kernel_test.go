@@ -369,6 +369,9 @@ func TestRowsKfuncs(t *testing.T) {
 		if _, void := p.Return.(*btf.Void); void != (k.Ret == RetNothing) {
 			t.Errorf("%s: result", k.Name)
 		}
+		if size, err := btf.Sizeof(p.Return); k.Ret == RetScalar && (err != nil || size*8 != int(k.Bits) && !(size == 8 && k.Bits == 0)) {
+			t.Errorf("%s: a result of %d bytes, the row says %d bits", k.Name, size, k.Bits)
+		}
 		held++
 	}
 	t.Logf("%d of %d kernel functions compared", held, len(kfuncs))

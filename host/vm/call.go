@@ -163,6 +163,9 @@ func (it *Interp) startLoop(id int32, rec *Recording, c int) *Fault {
 	if id == ebpf.FnLoop {
 		l.n = uint32(r[1])
 		if l.n > MaxLoops {
+			// Where flags are a constant, the verifier puts a loop in place of the
+			// call, which leaves the upper half of r0 zero (inline_bpf_loop,
+			// kernel/bpf/verifier.c): that isn't modelled.
 			return done(negErrno(maps.E2BIG))
 		}
 	} else {
@@ -267,7 +270,10 @@ func (it *Interp) kfunc(in *op, rec *Recording) (addr, val uint64, f *Fault) {
 	switch {
 	case in.target >= 0:
 		if f = kfuncs[in.target].fn(it.S, r); f != nil {
-			f.Name = "kfunc " + kfuncs[in.target].name
+			f.Name = "kfunc " + kfuncs[in.target].row.Name
+		}
+		if bits := kfuncs[in.target].row.Bits; bits > 0 {
+			r[0] &= 1<<bits - 1
 		}
 	case it.Kfunc != nil:
 		f = it.Kfunc(in.raw.Imm, r)

@@ -25,6 +25,7 @@ var helpers = [...]HelperFunc{
 	ebpf.FnTracePrintk:          tracePrintk,
 	ebpf.FnGetPrandomU32:        prandom,
 	ebpf.FnGetSmpProcessorId:    cpuID,
+	ebpf.FnGetCurrentPidTgid:    currentPidTgid,
 	ebpf.FnRedirect:             redirect,
 	ebpf.FnPerfEventOutput:      perfEventOutput,
 	ebpf.FnCsumDiff:             csumDiff,
@@ -44,6 +45,9 @@ var helpers = [...]HelperFunc{
 	ebpf.FnSkcLookupTcp:         noSocket,
 	ebpf.FnStrtol:               strtol,
 	ebpf.FnStrtoul:              strtoul,
+	ebpf.FnProbeReadUser:        probeReadUser,
+	ebpf.FnProbeReadUserStr:     probeReadUser,
+	ebpf.FnProbeReadKernelStr:   probeReadStr,
 	ebpf.FnProbeReadKernel:      probeRead,
 	ebpf.FnJiffies64:            jiffies,
 	ebpf.FnKtimeGetBootNs:       ktime, // the simulated machine never sleeps

@@ -234,22 +234,3 @@ func snprintf(s *State, r *[11]uint64) *Fault {
 	r[0] = uint64(len(out) + 1)
 	return nil
 }
-
-// probeRead is bpf_probe_read_kernel(dst, size, src): of memory that the
-// program can't reach anyhow it reads zeros and says EFAULT.
-func probeRead(s *State, r *[11]uint64) *Fault {
-	size := uint64(uint32(r[2]))
-	dst, f := s.bytes(r[1], size, true)
-	if f != nil {
-		return f
-	}
-	src, f := s.bytes(r[3], size, false)
-	if f != nil {
-		clear(dst)
-		r[0] = negErrno(efault)
-		return nil
-	}
-	copy(dst, src)
-	r[0] = 0
-	return nil
-}

@@ -3,43 +3,47 @@ package vm
 import (
 	"encoding/binary"
 
+	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 )
 
 // kfunc is a kernel function that programs call by name.
 type kfunc struct {
-	name string
-	fn   HelperFunc
+	row *ebpf.Helper
+	fn  HelperFunc
 }
 
 // kfuncs lists the kernel functions the VM has. Arguments and result are as
 // for helpers.
 var kfuncs = []kfunc{
-	{"bpf_dynptr_from_xdp", dynptrFromXDP},
-	{"bpf_dynptr_slice", dynptrSlice},
-	{"bpf_dynptr_slice_rdwr", dynptrSliceRdwr},
-	{"bpf_dynptr_adjust", dynptrAdjust},
-	{"bpf_dynptr_is_null", dynptrIsNull},
-	{"bpf_dynptr_is_rdonly", dynptrIsRdonly},
-	{"bpf_dynptr_size", dynptrSize},
-	{"bpf_dynptr_clone", dynptrClone},
-	{"bpf_rcu_read_lock", nothing},
-	{"bpf_rcu_read_unlock", nothing},
-	{"bpf_preempt_disable", nothing},
-	{"bpf_preempt_enable", nothing},
-	{"bpf_local_irq_save", nothing},
-	{"bpf_local_irq_restore", nothing},
+	{ebpf.KfuncByName("bpf_dynptr_from_xdp"), dynptrFromXDP},
+	{ebpf.KfuncByName("bpf_dynptr_slice"), dynptrSlice},
+	{ebpf.KfuncByName("bpf_dynptr_slice_rdwr"), dynptrSliceRdwr},
+	{ebpf.KfuncByName("bpf_dynptr_adjust"), dynptrAdjust},
+	{ebpf.KfuncByName("bpf_dynptr_is_null"), dynptrIsNull},
+	{ebpf.KfuncByName("bpf_dynptr_is_rdonly"), dynptrIsRdonly},
+	{ebpf.KfuncByName("bpf_dynptr_size"), dynptrSize},
+	{ebpf.KfuncByName("bpf_dynptr_clone"), dynptrClone},
+	{ebpf.KfuncByName("bpf_iter_num_new"), iterNumNew},
+	{ebpf.KfuncByName("bpf_iter_num_next"), iterNumNext},
+	{ebpf.KfuncByName("bpf_iter_num_destroy"), iterNumDestroy},
+	{ebpf.KfuncByName("bpf_rcu_read_lock"), nothing},
+	{ebpf.KfuncByName("bpf_rcu_read_unlock"), nothing},
+	{ebpf.KfuncByName("bpf_preempt_disable"), nothing},
+	{ebpf.KfuncByName("bpf_preempt_enable"), nothing},
+	{ebpf.KfuncByName("bpf_local_irq_save"), nothing},
+	{ebpf.KfuncByName("bpf_local_irq_restore"), nothing},
 	// Metadata of the receiving device: BPF_PROG_TEST_RUN has none to offer, and
 	// a capture only the VLAN tag, where it was told to take it off.
-	{"bpf_xdp_metadata_rx_timestamp", noMetadata},
-	{"bpf_xdp_metadata_rx_hash", noMetadata},
-	{"bpf_xdp_metadata_rx_vlan_tag", rxVLANTag},
+	{ebpf.KfuncByName("bpf_xdp_metadata_rx_timestamp"), noMetadata},
+	{ebpf.KfuncByName("bpf_xdp_metadata_rx_hash"), noMetadata},
+	{ebpf.KfuncByName("bpf_xdp_metadata_rx_vlan_tag"), rxVLANTag},
 }
 
 // kfuncIndex is the place of a name in the list, or -1.
 func kfuncIndex(name string) int32 {
 	for i, k := range kfuncs {
-		if k.name == name {
+		if k.row.Name == name {
 			return int32(i)
 		}
 	}
