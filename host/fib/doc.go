@@ -2,8 +2,7 @@
 // kernel answers it from its own (net/core/filter.c, bpf_ipv4_fib_lookup and
 // bpf_ipv6_fib_lookup of Linux 6.18).
 //
-// The file speaks iproute2's words, one thing a line, so that what
-// `ip route show` and its sisters print can be pasted behind the first word:
+// The file speaks iproute2's words, one thing a line:
 //
 //	forwarding on                  # of all links, unless the link says otherwise; on when not said
 //	link 2 eth0 address 02:00:00:00:00:02 mtu 1500
@@ -17,6 +16,12 @@
 //	neigh 10.0.0.254 dev eth0 lladdr 02:00:00:00:00:fe
 //	rule pref 100 fwmark 0x1/0xff lookup 100
 //
+// What `ip link`, `ip addr`, `ip route show table all`, `ip neigh`, `ip rule` and
+// `ip nexthop` print is taken as it is, with -o, with -j and with neither, one
+// after the other in any order: links of several lines, nexthops on lines of
+// their own, routes of FRR with the number of a nexthop object. Routes that an
+// address brings and that are printed too stand once.
+//
 // Where the address family doesn't show, -4 or -6 after the first word says
 // it. Words that change nothing here (proto, scope of a route, onlink, pref of
 // a route, dead, linkdown, …) are read over. The loopback link 1, lo, is there
@@ -26,6 +31,6 @@
 // It is exact but for three things. Which next hop of a multipath route is
 // taken depends in the kernel on a secret drawn at boot; here it is a fixed
 // hash of the addresses. Source addresses for IPv6 (BPF_FIB_LOOKUP_SRC) follow
-// RFC 6724 in scope, interface and common prefix only. VRFs, nexthop objects
-// and lightweight tunnels are not known.
+// RFC 6724 in scope, interface and common prefix only. VRFs and lightweight
+// tunnels are not known: they are refused.
 package fib

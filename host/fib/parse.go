@@ -1,12 +1,13 @@
 package fib
 
 import (
-	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,28 +24,41 @@ func Load(path string) (*Table, error) {
 
 // Read reads a routing table; name is for messages. Links may be named before
 // the line that makes them.
-func Read(name string, r io.Reader) (*Table, error) {
-	p := &parser{t: newTable(), byName: map[string]int{"lo": 0}, have: map[routeKey][]int{}}
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	var rest []words
-	for n := 1; lines.Scan(); n++ {
-		text, _, _ := strings.Cut(lines.Text(), "#")
-		w := words{all: strings.Fields(text), line: n}
-		if len(w.all) == 0 {
-			continue
-		}
-		if k := w.all[0]; k != "link" && k != "forwarding" {
-			rest = append(rest, w)
-			continue
-		}
-		if err := p.parse(&w); err != nil {
-			return nil, fmt.Errorf("%s:%d: %s: %w", name, n, w.all[0], err)
-		}
-	}
-	if err := lines.Err(); err != nil {
+func Read(name string, in io.Reader) (*Table, error) {
+	b, err := io.ReadAll(in)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	var r reader
+	if line, err := r.read(b); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", name, line, err)
+	}
+	p := &parser{t: newTable(), byName: map[string]int{"lo": 0}, have: map[routeKey][]int{}, objects: map[string][]hop{}}
+	for i, kinds := range rounds {
+		for l := range r.lines {
+			w := &r.lines[l]
+			if k := w.all[0]; (kinds == nil && w.at == 0) || slices.Contains(kinds, k) {
+				if err := p.parse(w); err != nil {
+					return nil, fmt.Errorf("%s:%d: %s: %w", name, w.line, k, err)
+				}
+			}
+		}
+		if i == 0 {
+			p.forwarding()
+		}
+	}
+	p.standingRules()
+	p.t.build()
+	return p.t, nil
+}
+
+// rounds are the kinds of lines in the order they are read, and last all others:
+// everything names links, routes may name objects, and what they leave out is
+// found through addresses.
+var rounds = [][]string{{"link", "forwarding"}, {"address", "addr"}, {"object"}, nil}
+
+// forwarding sets what links were not told themselves.
+func (p *parser) forwarding() {
 	for i := range p.t.links {
 		l := &p.t.links[i]
 		for f := range l.forward {
@@ -53,22 +67,6 @@ func Read(name string, r io.Reader) (*Table, error) {
 			}
 		}
 	}
-	// Addresses first: what routes leave out is found through them.
-	for _, addresses := range [2]bool{true, false} {
-		for i := range rest {
-			w := &rest[i]
-			k := w.all[0]
-			if (k == "address" || k == "addr") != addresses {
-				continue
-			}
-			if err := p.parse(w); err != nil {
-				return nil, fmt.Errorf("%s:%d: %s: %w", name, w.line, k, err)
-			}
-		}
-	}
-	p.standingRules()
-	p.t.build()
-	return p.t, nil
 }
 
 type parser struct {
@@ -76,13 +74,15 @@ type parser struct {
 	byName  map[string]int
 	forward string // "on", "off" or not said
 	have    map[routeKey][]int
+	objects map[string][]hop // nexthop objects by their id; nil hops: a blackhole
 }
 
 // words are those of a line; next takes one.
 type words struct {
-	all  []string
-	at   int
-	line int
+	all    []string
+	at     int
+	line   int
+	pasted bool // as ip(8) prints it
 }
 
 func (w *words) next() string {
@@ -122,6 +122,8 @@ func (p *parser) parse(w *words) error {
 		return p.neigh(w)
 	case "rule":
 		return p.rule(w)
+	case "object":
+		return p.object(w)
 	}
 	return fmt.Errorf("want forwarding, link, address, route, neigh or rule")
 }
@@ -151,7 +153,7 @@ func (p *parser) link(w *words) error {
 		i = len(p.t.links)
 		p.t.links = append(p.t.links, link{index: index, mtu: 1500})
 		p.t.byIfx[index] = i
-	} else if i != 0 || p.t.links[0].name != "lo" || name != "lo" {
+	} else if !(w.pasted && p.t.links[i].name == name) && (i != 0 || p.t.links[0].name != "lo" || name != "lo") {
 		return fmt.Errorf("index %d twice", index)
 	}
 	l := &p.t.links[i]
@@ -261,9 +263,14 @@ func parseScope(s string) (uint8, error) {
 }
 
 func (p *parser) address(w *words) error {
-	a, net, family, err := parsePrefix(w.next())
+	said := w.familyWord()
+	text := w.next()
+	a, net, family, err := parsePrefix(text)
 	if err != nil {
 		return err
+	}
+	if said != 0 && said != family {
+		return fmt.Errorf("%q: not of the family said", text)
 	}
 	ifa := ifaddr{family: family, local: a, net: net, line: w.line}
 	switch {
@@ -287,9 +294,28 @@ func (p *parser) address(w *words) error {
 			if ifa.scope, err = parseScope(v); err != nil {
 				return err
 			}
-		case "brd", "broadcast", "label", "valid_lft", "preferred_lft", "proto":
+		case "peer", "remote":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			if _, ifa.net, _, err = parsePrefix(v); err != nil {
+				return err
+			}
+		case "metric", "priority":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			if ifa.metric, err = number(v, 1<<32-1); err != nil {
+				return err
+			}
+		case "noprefixroute":
+			ifa.noPrefix = true
+		case "brd", "broadcast", "label", "valid_lft", "preferred_lft", "proto", "any", "anycast":
 			w.next()
-		case "noprefixroute", "dynamic", "permanent", "secondary":
+		case "dynamic", "permanent", "secondary", "temporary", "tentative", "deprecated", "dadfailed", "nodad", "optimistic",
+			"mngtmpaddr", "home", "autojoin", "stable-privacy":
 		default:
 			return fmt.Errorf("%q: want dev or scope", k)
 		}
@@ -300,6 +326,9 @@ func (p *parser) address(w *words) error {
 	l := &p.t.links[at]
 	for _, o := range l.addrs {
 		if o.local == a && o.family == family {
+			if w.pasted { // of ip addr and ip -6 addr
+				return nil
+			}
 			return fmt.Errorf("the address stands twice")
 		}
 		ifa.secondary = ifa.secondary || family == afInet && o.net == net
@@ -328,7 +357,9 @@ func (p *parser) addressRoutes(at int, ifa *ifaddr) {
 	add(local, prefix{ifa.local, whole}, tableLocal, 0)
 	if ifa.family == afInet6 {
 		if ifa.net.bits < whole && at != 0 {
-			add(unicast, ifa.net, tableMain, 256)
+			if !ifa.noPrefix {
+				add(unicast, ifa.net, tableMain, cmp.Or(ifa.metric, 256))
+			}
 			if p.t.links[at].forward[1] && ifa.net.bits < 127 {
 				add(local, prefix{ifa.net.addr, whole}, tableLocal, 0) // subnet-router anycast
 			}
@@ -338,10 +369,12 @@ func (p *parser) addressRoutes(at int, ifa *ifaddr) {
 	if ifa.secondary || ifa.net.bits == whole || ifa.net.hi>>56 == 0 {
 		return
 	}
-	if at == 0 {
-		add(local, ifa.net, tableLocal, 0)
-	} else {
-		add(unicast, ifa.net, tableMain, 0)
+	switch {
+	case ifa.noPrefix:
+	case at == 0:
+		add(local, ifa.net, tableLocal, ifa.metric)
+	default:
+		add(unicast, ifa.net, tableMain, ifa.metric)
 	}
 	if ifa.net.bits < 31 {
 		last := addr{hi: (ifa.net.hi | (1<<(64-ifa.net.bits) - 1)) &^ (1<<32 - 1)}
@@ -384,6 +417,7 @@ var routeTypes = map[string]rtype{
 
 func (p *parser) route(w *words) error {
 	r := route{table: tableMain, line: w.line}
+	object := ""
 	r.family = w.familyWord()
 	dst := w.next()
 	typ, named := routeTypes[dst]
@@ -430,7 +464,11 @@ func (p *parser) route(w *words) error {
 					if h.weight, err = number(v, 256); err != nil || h.weight == 0 {
 						return fmt.Errorf("%q: want a weight from 1 to 256", v)
 					}
-				case "onlink", "linkdown", "dead", "pervasive":
+				case "onlink", "linkdown", "dead", "pervasive", "offload", "trap", "unresolved":
+				case "realm", "realms":
+					w.next()
+				case "encap":
+					return fmt.Errorf("%q: not supported", k)
 				default:
 					return fmt.Errorf("%q: want via, dev or weight", k)
 				}
@@ -495,15 +533,35 @@ func (p *parser) route(w *words) error {
 			if locked { // any other only bounds what this machine sends itself
 				r.mtu = x
 			}
-		case "proto", "protocol", "scope", "pref", "advmss", "hoplimit", "expires", "error", "window", "rtt", "realm", "realms":
-			if _, err := w.arg(k); err != nil {
+		case "nhid":
+			v, err := w.arg(k)
+			if err != nil {
 				return err
 			}
-		case "onlink", "linkdown", "dead", "pervasive", "cache", "offload", "trap":
-		case "encap", "nhid":
+			object = v
+		case "pref": // only IPv6 routes have one
+			if w.next(); wide && r.family == 0 {
+				r.family = afInet6
+			}
+		case "proto", "protocol", "scope", "expires", "error", "realm", "realms", "ttl-propagate", "congctl", "features",
+			"advmss", "hoplimit", "window", "rtt", "rttvar", "rto_min", "cwnd", "initcwnd", "initrwnd", "ssthresh", "reordering", "quickack", "fastopen_no_cookie":
+			v, err := w.arg(k)
+			if err != nil {
+				return err
+			}
+			if v == "lock" { // a metric that may not be learnt
+				w.next()
+			}
+		case "onlink", "linkdown", "dead", "pervasive", "cache", "offload", "trap", "notify", "unresolved", "rt_offload", "rt_trap", "offload_failed":
+		case "encap":
 			return fmt.Errorf("%q: not supported", k)
 		default:
 			return fmt.Errorf("%q: want via, dev, metric, src, table, tos, mtu or nexthop", k)
+		}
+	}
+	if object != "" && len(r.hops) == 0 && one.link < 0 && one.viaFam == 0 {
+		if err := p.resolve(&r, object); err != nil {
+			return err
 		}
 	}
 	switch {
@@ -518,7 +576,9 @@ func (p *parser) route(w *words) error {
 	for i := range r.hops {
 		h := &r.hops[i]
 		if wide && r.family == 0 && h.viaFam != 0 {
-			r.family = h.viaFam
+			if r.family = h.viaFam; h.foreign {
+				r.family = afInet // the one family whose routes take gateways of another
+			}
 		}
 	}
 	if r.family == 0 {
@@ -580,6 +640,7 @@ func (p *parser) hopWord(w *words, k string, h *hop) (err error) {
 		return err
 	}
 	if v == "inet6" || v == "inet" {
+		h.foreign = v == "inet6"
 		if v, err = w.arg(v); err != nil {
 			return err
 		}
@@ -611,6 +672,7 @@ func (p *parser) finish(r *route, h *hop) error {
 }
 
 func (p *parser) neigh(w *words) error {
+	w.familyWord()
 	a, family, err := parseAddr(w.next())
 	if err != nil {
 		return err

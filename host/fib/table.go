@@ -129,6 +129,8 @@ type hop struct {
 	via    addr
 	viaFam uint8 // 0 without a gateway
 	weight uint32
+
+	foreign bool // said to be of another family than the route: via inet6
 }
 
 type link struct {
@@ -148,6 +150,8 @@ type ifaddr struct {
 	net       prefix
 	scope     uint8 // RT_SCOPE_*: 0 universe, 253 link, 254 host
 	secondary bool
+	noPrefix  bool   // brings no route to its network
+	metric    uint32 // of that route; 0 the default
 	line      int
 }
 

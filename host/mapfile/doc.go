@@ -29,12 +29,19 @@
 // bloom filters have values only, in the order they are pushed; a bloom filter
 // may be given whole as {"bits": hex}. The key may be left out of an array of
 // one entry. {"key": …, "delete": true} takes an entry away. "flags" is "any",
-// "noexist" or "exist". Entries are added to what the object file put there.
+// "noexist" or "exist". Entries are added to what the object file put there; a
+// key may stand once.
+//
+// A file may also be the list of one map's entries, as `bpftool map dump` prints
+// it with -j, with -p or by BTF: bytes as ["0x0a","0x00"], values of a per-CPU
+// map as [{"cpu":0,"value":…}]; "formatted", the same again, is passed over.
+// [Load] takes NAME=FILE for it; an object with one map needs no name.
 //
 // # Keys and values
 //
 // Where BTF tells the type, values are written as in C: objects of fields
-// (left-out ones are 0; in .data, .bss and .rodata they keep their value),
+// (left-out ones are 0; in .data, .bss and .rodata they keep their value, in
+// structs and arrays inside them too),
 // arrays, numbers, true and false, and names of enumerators. Otherwise, and
 // everywhere else too:
 //

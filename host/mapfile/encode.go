@@ -13,11 +13,14 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// encode writes value n of type t (nil where nothing is known of it) to dst,
-// which it fills whole but for the fields of a data section that n leaves out.
+// encode writes value n of type t (nil where nothing is known of it) to dst. Of
+// fields, items and variables that n leaves out dst keeps what it has.
 func encode(n *node, t btf.Type, dst []byte) error {
 	if n.kind == isNull {
 		return n.wrong("null: want a value of %d bytes", len(dst))
+	}
+	if hexBytesOf(n, dst) {
+		return nil
 	}
 	// An explicit form or address fits any type of its size, but a struct's own
 	// field of that name comes first.
@@ -121,6 +124,9 @@ func integer(n *node, size int, signed bool) (uint64, error) {
 		return 0, n.wrong("%s: doesn't fit in %d bytes", n.text, size)
 	}
 	if v.Sign() < 0 {
+		if n.key && !signed {
+			return 0, n.wrong("%s: a negative number in a key without sign", n.text)
+		}
 		v.Add(v, new(big.Int).Lsh(big.NewInt(1), uint(bits)))
 	}
 	return v.Uint64(), nil
@@ -165,7 +171,6 @@ func encodeArray(n *node, t *btf.Array, dst []byte) error {
 	if len(n.list) > int(t.Nelems) || size == 0 {
 		return n.wrong("%d items: the array has %d", len(n.list), t.Nelems)
 	}
-	clear(dst)
 	for i, c := range n.list {
 		if err := encode(c, t.Type, dst[i*size:][:size]); err != nil {
 			return err
@@ -176,7 +181,6 @@ func encodeArray(n *node, t *btf.Array, dst []byte) error {
 
 // encodeFields writes an object's members into a struct or union.
 func encodeFields(n *node, t btf.Type, members []btf.Member, dst []byte) error {
-	clear(dst)
 	for i, name := range n.keys {
 		m, at, ok := findMember(members, name, 0)
 		if !ok {

@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"slices"
 	"time"
 
@@ -61,43 +59,6 @@ func (m *Machine) find(name string) int {
 	return -1
 }
 
-// File is a map file that was read but not yet held against any maps.
-type File struct {
-	name string
-	root *node
-}
-
-// Load reads the map file at path.
-func Load(path string) (*File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return Read(path, f)
-}
-
-// Read reads a map file; name is for messages.
-func Read(name string, r io.Reader) (*File, error) {
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	root, err := parseJSON(b)
-	if err != nil {
-		return nil, named(name, err)
-	}
-	if root.kind != isObject {
-		return nil, named(name, root.wrong("%v: want an object with maps and updates", root.kind))
-	}
-	for i, k := range root.keys {
-		if k != "maps" && k != "updates" {
-			return nil, named(name, root.list[i].wrong("want maps or updates"))
-		}
-	}
-	return &File{name, root}, nil
-}
-
 // named puts the file's name into an Error.
 func named(name string, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -110,8 +71,9 @@ func named(name string, err error) error {
 // Plan is a map file held against a machine's maps: every key and value is
 // bytes.
 type Plan struct {
-	name    string
 	machine *Machine
+	name    string // of the file being bound
+	seen    map[place]*node
 	initial []change
 	byCount []change // by packet, then by place in the file
 	byTime  []change // by time, then by place in the file
@@ -121,7 +83,8 @@ type Plan struct {
 
 // change is one update or deletion.
 type change struct {
-	order  int    // place in the file
+	file   string // it stands in
+	order  int    // place in the files
 	at     uint64 // packets or nanoseconds
 	where  *node  // for messages
 	m      int    // the map's number
@@ -134,27 +97,6 @@ type change struct {
 	number int  // program or inner map, -1 for none
 	second bool // number is the program beside a devmap's or cpumap's value
 	flags  uint64
-}
-
-// Bind holds the file against a machine's maps. It makes the inner maps that
-// entries ask for, and changes nothing else.
-func (f *File) Bind(m *Machine) (*Plan, error) {
-	p := &Plan{name: f.name, machine: m, count: math.MaxUint64, time: math.MaxUint64}
-	if n := f.root.field("maps"); n != nil {
-		if err := p.bindMaps(n); err != nil {
-			return nil, named(f.name, err)
-		}
-	}
-	if n := f.root.field("updates"); n != nil {
-		if err := p.bindUpdates(n); err != nil {
-			return nil, named(f.name, err)
-		}
-	}
-	byAt := func(a, b change) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order)) }
-	slices.SortFunc(p.byCount, byAt)
-	slices.SortFunc(p.byTime, byAt)
-	p.next()
-	return p, nil
 }
 
 func (p *Plan) next() {
@@ -206,6 +148,9 @@ func (p *Plan) bindEntries(n *node, m int) error {
 			return err
 		}
 		c.order = len(p.initial)
+		if err := p.once(&c); err != nil {
+			return err
+		}
 		p.initial = append(p.initial, c)
 	}
 	return nil
@@ -215,7 +160,7 @@ func (p *Plan) bindUpdates(n *node) error {
 	if n.kind != isList {
 		return n.wrong("%v: want a list of updates", n.kind)
 	}
-	for i, e := range n.list {
+	for _, e := range n.list {
 		if e.kind != isObject {
 			return e.wrong("%v: want an object", e.kind)
 		}
@@ -238,7 +183,7 @@ func (p *Plan) bindUpdates(n *node) error {
 		if err != nil {
 			return err
 		}
-		c.order = i
+		c.order = len(p.byCount) + len(p.byTime)
 		if at.kind == isString {
 			d, err := time.ParseDuration(at.text)
 			if err != nil || d < 0 {
@@ -266,7 +211,7 @@ var flagNames = map[string]uint64{"any": maps.Any, "noexist": maps.NoExist, "exi
 func (p *Plan) bind(e *node, m int, inner string) (change, error) {
 	mp := p.machine.Maps()[m]
 	s := mp.Spec()
-	c := change{where: e, m: m, number: -1}
+	c := change{file: p.name, where: e, m: m, number: -1}
 	if e.kind != isObject {
 		return c, e.wrong("%v: want an object with key and value", e.kind)
 	}
@@ -275,6 +220,8 @@ func (p *Plan) bind(e *node, m int, inner string) (change, error) {
 		ok := false
 		switch k {
 		case "key", "value", "delete", "flags":
+			ok = true
+		case "formatted": // bpftool's second rendering of the same bytes
 			ok = true
 		case "values":
 			ok = maps.IsPerCPU(s)
@@ -343,7 +290,11 @@ func (p *Plan) bindKey(e *node, s *maps.Spec, c *change) error {
 			return err
 		}
 	}
-	return encode(k, typeFor(s.Key, int(s.KeySize)), c.key)
+	k.isKey()
+	if err := encode(k, typeFor(s.Key, int(s.KeySize)), c.key); err != nil {
+		return err
+	}
+	return inRange(k, s, c.key)
 }
 
 // typeFor is t where it has that size, and else nothing.
@@ -390,6 +341,11 @@ func (p *Plan) bindValue(e *node, mp maps.Map, c *change, innerName string) erro
 			return vs.wrong("beside \"value\"")
 		}
 		return e.wrong("want a \"value\"")
+	case vs != nil && byCPU(vs):
+		var err error
+		c.value, err = p.bindByCPU(vs, s, t)
+		c.all = true
+		return err
 	case vs != nil:
 		if vs.kind != isList || len(vs.list) != p.machine.CPUs {
 			return vs.wrong("want a list of %d values, one for each cpu", p.machine.CPUs)
@@ -561,7 +517,7 @@ func (p *Plan) apply(c *change) error {
 	if c.del {
 		what = "delete"
 	}
-	return named(p.name, c.where.wrong("%s map %q: %w", what, mp.Spec().Name, errno))
+	return named(c.file, c.where.wrong("%s map %q: %w", what, mp.Spec().Name, refusal(mp, c, errno)))
 }
 
 func (p *Plan) do(c *change, mp maps.Map) maps.Errno {

@@ -16,6 +16,7 @@ type node struct {
 	kind kind
 	text string // of a string; of a number its digits
 	yes  bool   // of true and false
+	key  bool   // of a map's entry, or inside one
 	list []*node
 	keys []string // of an object, in list's order
 }
@@ -43,6 +44,15 @@ func (n *node) field(name string) *node {
 		}
 	}
 	return nil
+}
+
+// isKey marks a value as that of a map's key: a negative number there is a
+// slip, where it is a way of writing in a value.
+func (n *node) isKey() {
+	n.key = true
+	for _, c := range n.list {
+		c.isKey()
+	}
 }
 
 // Error says which place of which file is wrong, and why.

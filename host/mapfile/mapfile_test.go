@@ -141,7 +141,7 @@ func TestForms(t *testing.T) {
 		{"raw", `{"key": [{"ip4": "1.2.3.4"}, {"be16": 80}], "value": {"text": "ab"}}`, "010203040050", "616200"},
 		{"raw", `{"key": "02:00:00:00:00:01", "value": [1, "0x02", 3]}`, "020000000001", "010203"},
 		{"raw", `{"key": {"mac": "02:00:00:00:00:01"}, "value": 197121}`, "020000000001", "010203"},
-		{"raw", `{"key": "-1", "value": -2}`, "ffffffffffff", "feffff"},
+		{"raw", `{"key": "0xffffffffffff", "value": -2}`, "ffffffffffff", "feffff"},
 		{"allowed", `{"key": "10.1.0.0/16", "value": 1}`, "100000000a010000", "01000000"},
 		{"allowed6", `{"key": "fd00::/8", "value": "0x10"}`, "08000000fd00000000000000000000000000" + "0000", "10000000"},
 		{"pcpu", `{"key": {"u32": 1}, "values": ["0102030405", 1]}`, "01000000", "0102030405000000" + "0100000000000000"},
@@ -182,9 +182,9 @@ func TestErrorsNameThePlace(t *testing.T) {
 		{`{"maps": {"raw": [{"value": 1}]}}`, `maps.json:1: maps.raw[0]: want a "key"`},
 		{`{"maps": {"raw": [{"key": 1, "value": {"a": 1}}]}}`, `maps.json:1: maps.raw[0].value: an object: the type's fields are not known; want hex digits`},
 		{`{"maps": {"raw": [{"key": 1, "value": 1, "valeu": 2}]}}`, `maps.json:1: maps.raw[0].valeu: not in an entry of a LRUHash map`},
-		{`{"maps": {"raw": [{"key": 1, "value": 1, "flags": "exist"}]}}`, `maps.json:1: maps.raw[0]: update map "raw": ENOENT`},
+		{`{"maps": {"raw": [{"key": 1, "value": 1, "flags": "exist"}]}}`, `maps.json:1: maps.raw[0]: update map "raw": there is no entry of this key (ENOENT)`},
 		{`{"maps": {"jumps": [{"key": 1, "program": "nope"}]}}`, `maps.json:1: maps.jumps[0].program: no program "nope"`},
-		{`{"maps": {"jumps": [{"key": 9, "program": "xdp_one"}]}}`, `maps.json:1: maps.jumps[0]: update map "jumps": E2BIG`},
+		{`{"maps": {"jumps": [{"key": 9, "program": "xdp_one"}]}}`, `maps.json:1: maps.jumps[0].key: index 9: map "jumps" has entries 0 to 3`},
 		{`{"maps": {"outer": [{"key": 1, "map": "raw"}]}}`, `maps.json:1: maps.outer[0].map: map "raw" doesn't fit: map "outer" takes inner maps like "blue"`},
 		{`{"maps": {"allowed": [{"key": "10.0.0.0/33", "value": 1}]}}`, `maps.json:1: maps.allowed[0].key: "10.0.0.0/33": not a prefix of 4 bytes`},
 		{`{"maps": {"counters": [{"key": 0, "values": [1]}]}}`, `maps.json:1: maps.counters[0].values: want a list of 2 values, one for each cpu`},
@@ -196,7 +196,14 @@ func TestErrorsNameThePlace(t *testing.T) {
 		{"{\"maps\":\n{]", `maps.json:2: maps: not JSON: invalid character ']'`},
 		{`{"maps": {}`, `maps.json:1: not JSON: unexpected eof`},
 		{`{} {}`, `maps.json:1: more after the end`},
-		{`[]`, `maps.json:1: a list: want an object with maps and updates`},
+		{`[]`, `maps.json:1: a list of entries, and not of which map: give NAME=maps.json (there is each, eachcpu, `},
+		{`7`, `maps.json:1: a number: want an object with maps and updates, or a list of entries`},
+		{`{"maps": {"each": [{"key": -1, "value": 1}]}}`, `maps.json:1: maps.each[0].key: -1: a negative number in a key without sign`},
+		{`{"maps": {"raw": [{"key": -1, "value": 1}]}}`, `maps.json:1: maps.raw[0].key: -1: a negative number in a key without sign`},
+		{`{"maps": {"flows": [{"key": {"sport": -7}, "value": 1}]}}`, `maps.json:1: maps.flows[0].key.sport: -7: a negative number in a key without sign`},
+		{"{\"maps\": {\"raw\": [{\"key\": 1, \"value\": 1},\n{\"key\": \"010000000000\", \"value\": 2}]}}", `maps.json:2: maps.raw[1]: map "raw" has this key already (line 1)`},
+		{`{"maps": {"counters": [{"key": 0, "values": [{"cpu": 0, "value": 1}, {"cpu": 2, "value": 1}]}]}}`, `maps.json:1: maps.counters[0].values[1].cpu: cpu 2 has a value: the machine has 2 (--queues)`},
+		{`{"maps": {"counters": [{"key": 0, "values": [{"cpu": 0, "value": 1}, {"cpu": 0, "value": 1}]}]}}`, `maps.json:1: maps.counters[0].values[1].cpu: cpu 0 twice`},
 		{`{"map": {}}`, `maps.json:1: map: want maps or updates`},
 		{strings.Repeat("[", 100), `maps.json:1: [0][0]`},
 	} {
@@ -234,7 +241,7 @@ func TestUpdates(t *testing.T) {
 		n, err := p.Apply(packet, packet*300_000)
 		log = append(log, fmt.Sprintf("%d: %d %v", packet, n, err))
 	}
-	want := `03 1: 1 <nil> 01 03 3: 3 maps.json:6: updates[4]: delete map "raw": ENOENT 02 4: 3 <nil>`
+	want := `03 1: 1 <nil> 01 03 3: 3 maps.json:6: updates[4]: delete map "raw": there is no entry of this key (ENOENT) 02 4: 3 <nil>`
 	if got := strings.Join(log, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

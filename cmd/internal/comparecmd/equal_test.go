@@ -94,7 +94,7 @@ func TestReplay(t *testing.T) {
 		t.Run(fmt.Sprintf("%s-%s-%s", c.program, strings.TrimSuffix(c.capture, ".pcap.gz"), mode), func(t *testing.T) {
 			in := replay.Input{Program: "sample:" + c.program, Captures: []string{hosttest.Capture(t, c.capture)}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
 			if c.table != "" {
-				in.Maps = updated(t, c.program, c.table, c.change)
+				in.Maps = []string{updated(t, c.program, c.table, c.change)}
 			}
 			st, s, err := replay.Paths(t.Context(), in, c.specialise)
 			if err != nil {

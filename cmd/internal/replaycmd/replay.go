@@ -140,13 +140,18 @@ func Command() *cobra.Command {
 				}
 				r.Modes = []Mode{modeOf(r, s), o}
 			}
-			if dump != "" {
-				if err := s.DumpMaps(dump); err != nil {
+			if dump != "" && dump != "-" {
+				if err := s.DumpMaps(dump, nil); err != nil {
 					return err
 				}
 			}
 			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
 				return err
+			}
+			if dump == "-" { // behind the report
+				if err := s.DumpMaps(dump, c.OutOrStdout()); err != nil {
+					return err
+				}
 			}
 			if ended != nil {
 				return ended

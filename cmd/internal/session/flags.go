@@ -30,7 +30,7 @@ func InputFlags(in *replay.Input, c *cobra.Command) {
 	f.BoolVar(&in.PadCut, "pad-cut", false, "fill packets that the capture cut up to their length on the wire with zeros")
 	f.BoolVar(&in.Strip, "strip-vlan", false, "take the outer VLAN tag off, as a NIC with rxvlan does, and tell it as XDP metadata")
 	f.IntVar(&in.Jobs, "jobs", runtime.GOMAXPROCS(0), "threads: with 2 or more, captures are read and unpacked beside the run; no result depends on `N`")
-	f.StringVar(&in.Maps, "maps", "", "map contents and timed updates: JSON `FILE`; default: none, or the sample's own")
+	f.StringArrayVar(&in.Maps, "maps", nil, "map contents and timed updates: JSON `FILE`, or MAP=FILE of one map as bpftool map dump prints it; may be repeated; default: none, or the sample's own")
 	f.StringVar(&in.FIB, "fib", "", "routing table for bpf_fib_lookup: `FILE`; default: empty")
 	f.IntVar(&in.Queues, "queues", 1, "receive queues, one CPU each; flows are spread by RSS (Toeplitz)")
 	f.Uint64Var(&in.Seed, "seed", 1, "seed of everything that is drawn")

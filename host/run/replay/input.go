@@ -23,7 +23,7 @@ type Input struct {
 	PadCut   bool     // cut packets are filled up to their length on the wire with zeros
 	Strip    bool     // the outer VLAN tag is taken off, as a NIC does, and told as XDP metadata
 	Jobs     int      // above 1: captures are read and unpacked beside the run; no result depends on it
-	Maps     string   // map file; "": a sample's own
+	Maps     []string // map files, each a path or NAME=PATH (the entries of map NAME); nil: a sample's own
 	FIB      string   // routing table; "": empty
 	Queues   int      // receive queues, a CPU each, over which RSS spreads flows; 0: 1
 	Seed     uint64   // of everything that is drawn

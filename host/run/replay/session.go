@@ -54,7 +54,7 @@ func LoadProgram(in *Input) (*loader.Object, *loader.Program, *mapfile.File, err
 		if entry == "" {
 			entry = s.Entry
 		}
-		if in.Maps == "" && len(s.Maps) > 0 {
+		if in.Maps == nil && len(s.Maps) > 0 {
 			if mf, err = mapfile.Read(in.Program+" maps", strings.NewReader(string(s.Maps))); err != nil {
 				return nil, nil, nil, err
 			}
@@ -73,9 +73,9 @@ func LoadProgram(in *Input) (*loader.Object, *loader.Program, *mapfile.File, err
 			return nil, nil, nil, err
 		}
 	}
-	if in.Maps != "" {
+	if in.Maps != nil {
 		var err error
-		if mf, err = mapfile.Load(in.Maps); err != nil {
+		if mf, err = mapfile.Load(in.Maps...); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -212,8 +212,11 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 	}
 }
 
-// DumpMaps writes the runtime's maps to a file.
-func (s *Session) DumpMaps(path string) error {
+// DumpMaps writes the runtime's maps to a file, or to stdout where path is "-".
+func (s *Session) DumpMaps(path string, stdout io.Writer) error {
+	if path == "-" {
+		return mapfile.Write(stdout, mapfile.For(s.Runtime.S, s.Obj))
+	}
 	if err := mapfile.Save(path, mapfile.For(s.Runtime.S, s.Obj)); err != nil {
 		return &SettingError{"dump-maps", "", err}
 	}
