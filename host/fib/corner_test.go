@@ -82,7 +82,9 @@ func TestKernelCorners(t *testing.T) {
 			if err != nil {
 				failf("%v\n%s", err, text)
 			}
-			k.load(text)
+			if err := tab.Install(); err != nil {
+				failf("%v\n%s", err, text)
+			}
 			r := rand.New(rand.NewPCG(uint64(i), 9))
 			for range 3000 {
 				p, flags := randomLookup(r)

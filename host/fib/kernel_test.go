@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -122,21 +121,6 @@ func (k *kernel) lookup(params []byte, flags uint32) int {
 	}
 }
 
-// ip runs lines of ip(8).
-func (k *kernel) ip(family string, lines ...string) {
-	cmd := exec.Command("ip", family, "-batch", "-")
-	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		failf("ip: %v: %s\n%s", err, out, strings.Join(lines, "\n"))
-	}
-}
-
-func (k *kernel) sysctl(path, v string) {
-	if err := os.WriteFile("/proc/sys/net/"+path, []byte(v), 0); err != nil {
-		failf("%v", err)
-	}
-}
-
 // params makes a struct bpf_fib_lookup.
 func params(src, dst string, ifindex uint32) []byte {
 	p := make([]byte, ParamsSize)
@@ -193,7 +177,9 @@ func TestKernelTables(t *testing.T) {
 			if err != nil {
 				failf("%v\n%s", err, text)
 			}
-			k.load(text)
+			if err := tab.Install(); err != nil {
+				failf("%v\n%s", err, text)
+			}
 			for range 1500 {
 				p, flags := randomLookup(r)
 				seen[k.compare(tab, p, flags, fmt.Sprintf("seed %d\n%s", seed, text))]++
@@ -206,87 +192,6 @@ func TestKernelTables(t *testing.T) {
 		}
 	}
 	t.Logf("results: %v", seen)
-}
-
-// load makes the kernel's tables from the text of ours.
-func (k *kernel) load(text string) {
-	var links, any4, any6 []string
-	forward := map[string][2]string{}
-	for _, line := range strings.Split(text, "\n") {
-		w := strings.Fields(line)
-		if len(w) == 0 {
-			continue
-		}
-		six := strings.Contains(line, ":") && !strings.Contains(line, "inet6") && w[0] != "link" && (w[0] != "neigh" || strings.Count(line, ":") > 5) && !strings.HasPrefix(line, "route -4")
-		to := &any4
-		if six || strings.Contains(line, "-6") {
-			to = &any6
-		}
-		rest := strings.Join(w[1:], " ")
-		rest = strings.TrimPrefix(strings.TrimPrefix(rest, "-6 "), "-4 ")
-		switch w[0] {
-		case "link":
-			idx, name := w[1], w[2]
-			fields := map[string]string{}
-			for i := 3; i+1 < len(w); i += 2 {
-				fields[w[i]] = w[i+1]
-			}
-			links = append(links,
-				fmt.Sprintf("link add %s index %s address %s mtu %s type veth peer name p%s index 10%s mtu %s", name, idx, fields["address"], fields["mtu"], idx, idx, fields["mtu"]),
-				fmt.Sprintf("link set %s addrgenmode none", name), fmt.Sprintf("link set p%s addrgenmode none", idx),
-				fmt.Sprintf("link set p%s up", idx), fmt.Sprintf("link set %s up", name))
-			forward[name] = [2]string{fields["forwarding4"], fields["forwarding6"]}
-		case "address":
-			if six {
-				rest += " nodad"
-			}
-			*to = append(*to, "address add "+rest)
-		case "route", "neigh", "rule":
-			*to = append(*to, w[0]+" add "+rest)
-		}
-	}
-	k.ip("-4", links...)
-	k.sysctl("ipv4/ip_forward", "1")
-	k.sysctl("ipv6/conf/all/forwarding", "1")
-	for name, f := range forward {
-		for i, fam := range []string{"ipv4", "ipv6"} {
-			v := "1"
-			if f[i] == "off" {
-				v = "0"
-			}
-			k.sysctl(fam+"/conf/"+name+"/forwarding", v)
-		}
-	}
-	if len(any6) > 0 {
-		k.ip("-6", any6...)
-		k.settle(any6)
-	}
-	if len(any4) > 0 { // after IPv6's addresses, which gateways may need
-		k.ip("-4", any4...)
-	}
-}
-
-// settle waits for the local routes of IPv6 addresses, which the kernel makes
-// a little after the address.
-func (k *kernel) settle(lines []string) {
-	for range 400 {
-		out, err := exec.Command("ip", "-6", "route", "show", "table", "local").Output()
-		if err != nil {
-			failf("ip: %v", err)
-		}
-		missing := false
-		for _, line := range lines {
-			if w := strings.Fields(line); w[0] == "address" {
-				a := netip.MustParsePrefix(w[2]).Addr()
-				missing = missing || !strings.Contains(string(out), "local "+a.String()+" dev")
-			}
-		}
-		if !missing {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	failf("the addresses' local routes don't come")
 }
 
 func randomTable(r *rand.Rand, rules bool) string {

@@ -144,6 +144,9 @@ var specials = map[int32]func(s *Shadow, rec *vm.Recording, c *vm.Call, args [5]
 	ebpf.FnRedirectMap:         (*Shadow).redirectMap,
 	ebpf.FnXdpLoadBytes:        (*Shadow).loadBytes,
 	ebpf.FnXdpStoreBytes:       (*Shadow).storeBytes,
+	ebpf.FnXdpAdjustHead:       (*Shadow).adjustHead,
+	ebpf.FnRingbufOutput:       (*Shadow).ringOutput,
+	ebpf.FnRingbufQuery:        (*Shadow).ringOutput,
 	ebpf.FnRingbufReserve:      (*Shadow).reserve,
 	ebpf.FnFibLookup:           (*Shadow).fib,
 	ebpf.FnSnprintf:            (*Shadow).snprintf,
@@ -157,10 +160,14 @@ func (s *Shadow) lookup(rec *vm.Recording, c *vm.Call, args [5]lanes) {
 	if c.Ret != 0 {
 		w = all(s.class(c.Ret))
 	}
-	if m != nil && s.foreign(c.Map, key) {
-		w |= all(Foreign)
-		if r, ok := m.(maps.Redirects); ok && c.Ret != 0 {
-			s.mem.fill(c.Ret, uint64(r.Spec().ValueSize), Foreign)
+	if m != nil {
+		switch s.foreign(c.Map, key) {
+		case Absent:
+			w |= all(Foreign)
+		case Changed:
+			if c.Ret != 0 {
+				s.mem.fill(c.Ret, uint64(m.Spec().ValueSize), Foreign)
+			}
 		}
 	}
 	s.result(w)
@@ -221,7 +228,7 @@ func (s *Shadow) pop(rec *vm.Recording, c *vm.Call, args [5]lanes) {
 	case m == nil:
 	case !isQueue(m.Spec().Type):
 		s.depends(s.mem.any(c.Args[1], uint64(m.Spec().ValueSize)))
-		if s.foreign(c.Map, nil) {
+		if s.foreign(c.Map, nil) != Same {
 			s.r[0] = all(Foreign)
 		}
 	default:
@@ -238,13 +245,13 @@ func (s *Shadow) redirectMap(rec *vm.Recording, c *vm.Call, args [5]lanes) {
 	s.depends(args[1].first(4).union() | args[2].union())
 	s.result(0)
 	const broadcast = 1 << 3 // BPF_F_BROADCAST
-	if c.Map >= 0 && c.Args[2]&broadcast == 0 && s.foreign(c.Map, binary.LittleEndian.AppendUint32(nil, uint32(c.Args[1]))) {
+	if c.Map >= 0 && c.Args[2]&broadcast == 0 && s.foreign(c.Map, binary.LittleEndian.AppendUint32(nil, uint32(c.Args[1]))) == Absent {
 		s.r[0] = all(Foreign)
 	}
 }
 
 // packetAt is where offset off of the packet lies.
-func (s *Shadow) packetAt(off uint64) uint64 { return s.state.Data + uint64(uint32(off)) }
+func (s *Shadow) packetAt(off uint64) uint64 { return s.data + uint64(uint32(off)) }
 
 func (s *Shadow) loadBytes(rec *vm.Recording, c *vm.Call, args [5]lanes) {
 	s.depends(args[1].union() | args[2].union()&^pointer | args[3].union())
@@ -269,6 +276,27 @@ func (s *Shadow) reserve(rec *vm.Recording, c *vm.Call, args [5]lanes) {
 		s.r[0] = all(Value)
 		s.mem.fill(c.Ret, c.Args[1], Unset)
 	}
+	if s.foreign(c.Map, nil) != Same {
+		s.r[0] |= all(Foreign)
+	}
+}
+
+// ringOutput is a call whose result says how full a ring is.
+func (s *Shadow) ringOutput(rec *vm.Recording, c *vm.Call, args [5]lanes) {
+	s.depends(args[1].union()&^pointer | args[2].union() | args[3].union())
+	s.result(0)
+	if s.foreign(c.Map, nil) != Same {
+		s.r[0] = all(Foreign)
+	}
+}
+
+// adjustHead moves where offsets into the packet count from.
+func (s *Shadow) adjustHead(rec *vm.Recording, c *vm.Call, args [5]lanes) {
+	s.depends(args[1].first(4).union())
+	if int64(c.Ret) >= 0 {
+		s.data += uint64(int64(int32(c.Args[1])))
+	}
+	s.result(0)
 }
 
 // Offsets in struct bpf_fib_lookup (uapi/linux/bpf.h).

@@ -13,19 +13,29 @@ import (
 	cilium "github.com/cilium/ebpf"
 )
 
+// Presence is what the kernel's map has of an entry.
+type Presence uint8
+
+// What there may be of one.
+const (
+	Same    Presence = iota
+	Changed          // another value stands for it
+	Absent           // nothing
+)
+
 // Shadow holds the marks of one machine, from packet to packet. Not safe for
 // concurrent use.
 type Shadow struct {
-	// Foreign says whether what the machine has at a key of a map is something
-	// the kernel's map couldn't be given, so that it has another value there or
-	// none; key is nil for a map as a whole. nil: there is no such thing.
-	Foreign func(index int, key []byte) bool
+	// Foreign says what the kernel's map has of what the machine's has at a
+	// key; key is nil for a map as a whole. nil: all of it.
+	Foreign func(index int, key []byte) Presence
 
 	state *vm.State
 	obj   *loader.Object
 	mem   memory
 	queue map[int]Mark // of maps without addresses: marks of anything put in
 
+	data   uint64 // where the packet begins, at the instruction at hand
 	r      [11]lanes
 	frames [vm.MaxFrames]frame
 	why    Mark
@@ -80,6 +90,7 @@ func (s *Shadow) Run(rec *vm.Recording) {
 	s.why, s.where = 0, ""
 	s.r = [11]lanes{1: all(Other), 10: all(Stack)}
 	s.mem.fill(st.Buf, vm.Headroom+vm.MaxPacket, 0)
+	s.data = st.Buf + vm.Headroom
 	s.openFrame(0)
 	for i := range rec.Steps {
 		s.at = &rec.Steps[i]
@@ -149,10 +160,10 @@ func (s *Shadow) ld(in ebpf.Insn, st *vm.Step) {
 			s.depends(s.r[in.Src].first(4).union())
 		}
 		s.r[0] = 0
-		if st.Addr != ^uint64(0) && s.mem.any(s.state.Data+st.Addr, uint64(in.Size())) != 0 {
-			s.r[0] = all(s.mem.any(s.state.Data+st.Addr, uint64(in.Size())))
+		if st.Addr != ^uint64(0) {
+			s.r[0] = all(s.mem.any(s.data+st.Addr, uint64(in.Size())))
 		}
-		copy(s.r[1:6], make([]lanes, 5))
+		clear(s.r[1:6])
 		return
 	}
 	s.r[in.Dst] = 0
@@ -213,7 +224,7 @@ func (s *Shadow) jump(rec *vm.Recording, i int, in ebpf.Insn) {
 	case ebpf.OpExit:
 		s.exit(st)
 	case ebpf.OpCallX:
-		if _, _, ok := vm.FuncOf(0); ok {
+		if i+1 < len(rec.Steps) && rec.Steps[i+1].Frame > st.Frame {
 			s.enter(int(st.Frame)+1, false)
 		}
 	case ebpf.OpCall:
@@ -285,8 +296,11 @@ func (s *Shadow) mapOf(c *vm.Call) maps.Map {
 	return s.state.Maps[c.Map]
 }
 
-func (s *Shadow) foreign(index int32, key []byte) bool {
-	return s.Foreign != nil && s.Foreign(int(index), key)
+func (s *Shadow) foreign(index int32, key []byte) Presence {
+	if s.Foreign == nil {
+		return Same
+	}
+	return s.Foreign(int(index), key)
 }
 
 func isQueue(t cilium.MapType) bool { return t == cilium.Queue || t == cilium.Stack }
