@@ -208,10 +208,19 @@ func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
 	var missing error
 	for i := 0; i < len(code); i++ {
 		in := &code[i]
-		if what := r.Unsupported[i]; what != "" && in.Src != ebpf.CallKfunc {
-			return nil, wrap(fmt.Errorf("insn %d: %s can't be linked", i, what))
-		}
+		what := r.Unsupported[i]
 		switch {
+		case what != "" && (in.Op != ebpf.OpCall || in.Src != ebpf.CallKfunc):
+			// As libbpf does it: a call that no kernel takes, which matters
+			// only if the verifier gets there.
+			if missing == nil {
+				missing = fmt.Errorf("insn %d: %s can't be linked", i, what)
+			}
+			if in.IsWide() {
+				code[i+1] = ebpf.Insn{Op: ebpf.OpCall, Imm: noHelper}
+				i++
+			}
+			*in = ebpf.Insn{Op: ebpf.OpCall, Imm: noHelper}
 		case in.IsWide():
 			if in.Src == ebpf.PseudoMapFD || in.Src == ebpf.PseudoMapValue {
 				if in.Imm < 0 || int(in.Imm) >= ms.Len() {
@@ -221,7 +230,7 @@ func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
 			}
 			i++
 		case in.Op == ebpf.OpCall && in.Src == ebpf.CallKfunc:
-			name, ok := strings.CutPrefix(r.Unsupported[i], "kfunc ")
+			name, ok := strings.CutPrefix(what, "kfunc ")
 			if !ok {
 				return nil, wrap(fmt.Errorf("insn %d: kernel function without a name", i))
 			}

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -28,7 +29,7 @@ func ExampleRun() {
 		return
 	}
 	sizes := []int{60, 13}
-	rep, err := verify.Run(obj, entry, verify.Options{Seed: 1}, func(in *vm.Input) error {
+	rep, err := verify.Run(context.Background(), obj, entry, verify.Options{Seed: 1}, func(in *vm.Input) error {
 		if len(sizes) == 0 {
 			return io.EOF
 		}

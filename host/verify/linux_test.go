@@ -62,7 +62,7 @@ func TestLinuxSamples(t *testing.T) {
 			if p.Type != cilium.XDP {
 				continue
 			}
-			rep, err := Run(obj, p, Options{Seed: 1}, packets(t, 50, files...))
+			rep, err := Run(t.Context(), obj, p, Options{Seed: 1}, packets(t, 50, files...))
 			if err != nil && strings.Contains(err.Error(), "invalid bpf_context access off=20") {
 				continue
 			}

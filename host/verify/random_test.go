@@ -22,7 +22,7 @@ func TestRandom(t *testing.T) {
 		c := progen.Generate(seed, progen.Options{V4: true, Latched: true, Statements: 12 + int(seed%40)})
 		ps := c.Packets(60, seed)
 		i := 0
-		rep, err := Run(c.Object, c.Entry, Options{Seed: seed}, func(in *vm.Input) error {
+		rep, err := Run(t.Context(), c.Object, c.Entry, Options{Seed: seed}, func(in *vm.Input) error {
 			if i == len(ps) {
 				return io.EOF
 			}

@@ -114,7 +114,7 @@ func TestTwin(t *testing.T) {
 	need(t)
 	const pass = "r0 = 2; exit"
 	obj, p := object(t, pass, everyType()...)
-	rep, err := Run(obj, p, Options{Prepare: func(s *vm.State) error { return fill(s, 5) }}, count(3))
+	rep, err := Run(t.Context(), obj, p, Options{Prepare: func(s *vm.State) error { return fill(s, 5) }}, count(3))
 	if err != nil {
 		t.Fatalf("%+v", err)
 	}
@@ -150,7 +150,7 @@ func TestTwin(t *testing.T) {
 				},
 			}
 			obj, p := object(t, pass, everyType()...)
-			rep, err := Run(obj, p, opt, count(3))
+			rep, err := Run(t.Context(), obj, p, opt, count(3))
 			if err != nil {
 				t.Errorf("%s: %v", spec.Name, err)
 				continue
@@ -176,7 +176,7 @@ func TestDiffer(t *testing.T) {
 		}
 		return false, nil
 	}
-	rep, err := Run(obj, p, Options{Update: update}, count(4))
+	rep, err := Run(t.Context(), obj, p, Options{Update: update}, count(4))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,12 +184,12 @@ func TestDiffer(t *testing.T) {
 		t.Errorf("%+v", rep)
 	}
 	obj, p = object(t, "call ktime_get_ns; exit")
-	rep, err = Run(obj, p, Options{}, count(4))
+	rep, err = Run(t.Context(), obj, p, Options{}, count(4))
 	if err != nil || rep.Mismatches != 0 || rep.Compared != 4 {
 		t.Errorf("the latched clock: %+v, %v", rep, err)
 	}
 	obj, p = object(t, "call get_prandom_u32; exit")
-	if rep, err = Run(obj, p, Options{Seed: 3}, count(4)); err != nil || rep.Mismatches != 0 || rep.Compared != 4 {
+	if rep, err = Run(t.Context(), obj, p, Options{Seed: 3}, count(4)); err != nil || rep.Mismatches != 0 || rep.Compared != 4 {
 		t.Errorf("the latched draws: %+v, %v", rep, err)
 	}
 }
@@ -200,7 +200,7 @@ func TestSkips(t *testing.T) {
 	sizes := []int{10, 60, 3520 + 17*4096 + 1}
 	i := 0
 	obj, p := object(t, "r0 = 2; exit")
-	rep, err := Run(obj, p, Options{}, func(in *vm.Input) error {
+	rep, err := Run(t.Context(), obj, p, Options{}, func(in *vm.Input) error {
 		if i == len(sizes) {
 			return io.EOF
 		}
@@ -224,7 +224,7 @@ func TestSkips(t *testing.T) {
 		call %d
 		r0 = 2
 		exit`, getCurrentCgroupID))
-	if rep, err = Run(obj, p, Options{}, count(4)); err != nil || rep.Compared != 2 || rep.Skipped[SkipUnsupported] != 2 {
+	if rep, err = Run(t.Context(), obj, p, Options{}, count(4)); err != nil || rep.Compared != 2 || rep.Skipped[SkipUnsupported] != 2 {
 		t.Errorf("%+v, %v", rep, err)
 	}
 }

@@ -1,15 +1,19 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"jitnic/host/diff"
+	"jitnic/host/ebpf"
 	"jitnic/host/fib"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
+	"jitnic/host/vm/shadow"
 
 	cilium "github.com/cilium/ebpf"
 )
@@ -21,6 +25,7 @@ type Report struct {
 	Mismatches uint64            `json:"mismatches"` // packets that differed, and maps that did at the end
 	Skipped    map[string]uint64 `json:"skipped"`
 	Maps       int               `json:"maps"`            // compared at the end
+	Apart      map[string]uint64 `json:"apart,omitempty"` // bytes that differed and needn't be equal, by reason
 	First      string            `json:"first,omitempty"` // the first difference, in one line
 	Notes      []string          `json:"notes,omitempty"` // what the kernel's maps couldn't be given
 }
@@ -28,30 +33,37 @@ type Report struct {
 // Options say what the program is run with.
 type Options struct {
 	Seed uint64
-	FIB  *fib.Table // nil: an empty one
+	// FIB is what bpf_fib_lookup answers from, in the VM and, where ip(8) is
+	// there to set its routes up, in the kernel; nil: an empty one.
+	FIB *fib.Table
 	// Prepare fills the maps before the first packet; may be nil.
 	Prepare func(*vm.State) error
 	// Update changes maps before a packet and says whether it did; may be nil.
 	Update func(*vm.State, *vm.Input) (bool, error)
+
+	broken *loader.Object // what the VM runs in place of the object: for tests
 }
 
 // The reasons of Skipped.
 const (
 	SkipShort       = "short"
 	SkipLong        = "long"
-	SkipFIB         = "fib table"
+	SkipFIB         = "fib table" // the kernel couldn't be given the routes
 	SkipUnsupported = "not supported"
 	SkipSteps       = "step limit"
+	// The path depends on what the kernel needn't have alike.
+	SkipUnset   = "depends on " + shadow.KindUnset
+	SkipPointer = "depends on " + shadow.KindPointer
+	SkipForeign = "depends on " + shadow.KindForeign
 )
-
-// fibLookup is the number of bpf_fib_lookup.
-const fibLookup = 69
 
 // Run compares packet after packet until next returns io.EOF. next fills the
 // input; its CPU is overwritten by the one the kernel runs on. An error of next
 // ends the run; the report then says what was done so far. It fails where
-// bpf(2) can't be used, or the kernel refuses the program.
-func Run(obj *loader.Object, entry *loader.Program, opt Options, next func(*vm.Input) error) (*Report, error) {
+// bpf(2) can't be used, or the kernel refuses the program. Where ctx ends, so
+// does the run, with its error, and the maps are no longer compared; the report
+// is nil where the kernel is still at work.
+func Run(ctx context.Context, obj *loader.Object, entry *loader.Program, opt Options, next func(*vm.Input) error) (*Report, error) {
 	if err := kernel.Available(); err != nil {
 		return nil, err
 	}
@@ -60,16 +72,34 @@ func Run(obj *loader.Object, entry *loader.Program, opt Options, next func(*vm.I
 		return nil, err
 	}
 	rep := &Report{Skipped: map[string]uint64{}}
-	err = kernel.Isolated(cpu, func() error {
-		r, err := open(obj, entry, opt, cpu, rep)
-		if err != nil {
-			return err
-		}
-		defer r.close()
-		return r.all(next)
-	})
-	return rep, err
+	done := make(chan error, 1)
+	go func() {
+		done <- kernel.Isolated(cpu, func() error {
+			r, err := open(obj, entry, opt, cpu, rep)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			return r.all(ctx, next)
+		})
+	}()
+	select {
+	case err = <-done:
+		return rep, err
+	case <-ctx.Done():
+	}
+	// One system call may take long: making a map of gigabytes does.
+	select {
+	case err = <-done:
+		return rep, err
+	case <-time.After(grace):
+		return nil, ctx.Err()
+	}
 }
+
+// grace is how long Run waits, once it is cancelled, for the kernel to come back
+// from what it is at.
+const grace = 400 * time.Millisecond
 
 type run struct {
 	opt   Options
@@ -80,8 +110,8 @@ type run struct {
 	twin  *twin
 	prog  *kernel.Prog
 	rec   vm.Recording
-	// record is set where calls must be watched.
-	record bool
+	// routed is set where the kernel has the routes of opt.FIB.
+	routed bool
 }
 
 func open(obj *loader.Object, entry *loader.Program, opt Options, cpu int, rep *Report) (_ *run, err error) {
@@ -89,7 +119,7 @@ func open(obj *loader.Object, entry *loader.Program, opt Options, cpu int, rep *
 	if err != nil {
 		return nil, err
 	}
-	r := &run{opt: opt, rep: rep, cpu: cpu}
+	r := &run{opt: opt, rep: rep, cpu: cpu, routed: true}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -103,17 +133,30 @@ func open(obj *loader.Object, entry *loader.Program, opt Options, cpu int, rep *
 			return nil, err
 		}
 	}
-	if r.it, err = vm.NewInterp(r.state, obj, entry); err != nil {
+	runs, from := obj, entry
+	if opt.broken != nil {
+		runs, from = opt.broken, opt.broken.Named(entry.Name)
+	}
+	if r.it, err = vm.NewInterp(r.state, runs, from); err != nil {
 		return nil, err
 	}
-	if r.twin, err = newTwin(obj, r.state, cpu); err != nil {
+	if opt.FIB != nil {
+		if err := opt.FIB.Install(); err != nil {
+			r.routed = false
+			rep.Notes = append(rep.Notes, "the routes can't be set up in the kernel: "+err.Error())
+		}
+	}
+	routes := opt.FIB
+	if !r.routed {
+		routes = nil
+	}
+	if r.twin, err = newTwin(obj, r.state, routes); err != nil {
 		return nil, err
 	}
+	r.twin.marks.Drawn = opt.FIB != nil && opt.FIB.Several()
 	if r.prog, err = kernel.LoadWith(entry, r.twin.maps, kernel.Options{Latch: true, Plain: true}); err != nil {
 		return nil, err
 	}
-	r.record = opt.FIB != nil
-	rep.Notes = r.twin.notes
 	return r, nil
 }
 
@@ -129,10 +172,14 @@ func (r *run) close() {
 	}
 }
 
-func (r *run) all(next func(*vm.Input) error) error {
+func (r *run) all(ctx context.Context, next func(*vm.Input) error) error {
+	defer func() { r.rep.Notes = append(r.rep.Notes, r.twin.notes...) }()
 	var in vm.Input
 	var out vm.Output
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := next(&in); err == io.EOF {
 			break
 		} else if err != nil {
@@ -152,18 +199,15 @@ func (r *run) all(next func(*vm.Input) error) error {
 			return fmt.Errorf("packet %d: %w", in.Packet, err)
 		}
 	}
-	return r.maps()
+	return r.maps(ctx)
 }
 
 func (r *run) packet(in *vm.Input, out *vm.Output) error {
 	r.rep.Packets++
 	r.state.Writes = r.state.Writes[:0]
-	if r.record {
-		r.rec.Reset()
-		r.it.RunRecorded(in, out, &r.rec)
-	} else {
-		r.it.Run(in, out)
-	}
+	r.it.RunRecorded(in, out, &r.rec)
+	// What needn't be equal is decided before the kernel is asked.
+	r.twin.marks.Run(&r.rec, out.Err)
 	ctx := kernel.Context{IfIndex: in.IfIndex, RxQueue: in.RxQueue}
 	if in.IfIndex == 1 {
 		ctx.IfIndex = 0 // the loopback device is what comes without being asked for
@@ -176,11 +220,9 @@ func (r *run) packet(in *vm.Input, out *vm.Output) error {
 			}
 			return nil
 		}
-		if len(r.state.Writes) > 0 {
-			return r.twin.push()
-		}
-		return nil
+		return r.twin.push()
 	}
+	r.twin.settled()
 	err := r.twin.maps.Latch(kernel.Inputs{
 		TimeNS: in.TimeNS, CoarseNS: vm.Coarse(in.TimeNS), Jiffies: vm.Jiffies(in.TimeNS),
 		Draw: func(n uint64) uint32 { return vm.Random(r.opt.Seed, in.Packet, n) },
@@ -199,17 +241,51 @@ func (r *run) packet(in *vm.Input, out *vm.Output) error {
 		return err
 	}
 	r.rep.Compared++
+	if want.Err == nil {
+		r.apart(&want, out, in.Packet)
+	}
 	if d := diff.Outputs(&want, out); d != nil {
 		r.differ(fmt.Sprintf("packet %d: %v (want is the kernel's, got the VM's)", in.Packet, d))
 	}
 	return nil
 }
 
+// apart has the bytes of the packet that needn't be equal taken for equal.
+func (r *run) apart(want, got *vm.Output, packet uint64) {
+	for _, part := range []struct {
+		name      string
+		want, got *[]byte
+		at        uint64
+	}{{"packet", &want.Data, &got.Data, r.state.Data}, {"metadata", &want.Meta, &got.Meta, r.state.DataMeta}} {
+		if len(*part.want) != len(*part.got) || len(*part.got) == 0 {
+			continue
+		}
+		masked, kind, first, n := mask(*part.want, *part.got, r.twin.marks.At(part.at, uint64(len(*part.got))))
+		*part.want = masked
+		if n > 0 {
+			r.leave(apart{kind, n, fmt.Sprintf("packet %d: from byte %d of the %s", packet, first, part.name)})
+		}
+	}
+}
+
+// leave counts bytes that needn't be equal, and tells of the first.
+func (r *run) leave(a apart) {
+	if r.rep.Apart == nil {
+		r.rep.Apart = map[string]uint64{}
+	}
+	if r.rep.Apart[a.kind] == 0 {
+		r.twin.note("%s: %s", a.where, a.kind)
+	}
+	r.rep.Apart[a.kind] += a.bytes
+}
+
 // skip says why a packet can't be compared.
 func (r *run) skip(out *vm.Output) string {
-	for i := range r.rec.Calls {
-		if r.rec.Calls[i].Helper == fibLookup {
-			return SkipFIB
+	if !r.routed {
+		for i := range r.rec.Calls {
+			if r.rec.Calls[i].Helper == ebpf.FnFibLookup {
+				return SkipFIB
+			}
 		}
 	}
 	var f *vm.Fault
@@ -226,6 +302,13 @@ func (r *run) skip(out *vm.Output) string {
 			return SkipSteps
 		}
 	}
+	if why := r.twin.marks.Why(); why != 0 {
+		reason := "depends on " + why.Kind()
+		if r.rep.Skipped[reason] == 0 {
+			r.twin.note("%s: a packet's path depends on %s", r.twin.marks.Where(), why.Kind())
+		}
+		return reason
+	}
 	return ""
 }
 
@@ -237,17 +320,20 @@ func (r *run) differ(what string) {
 }
 
 // maps compares all maps at the end.
-func (r *run) maps() error {
+func (r *run) maps(ctx context.Context) error {
 	for i := range r.twin.maps.Len() {
-		what, ok, err := r.twin.compare(i)
+		f, err := r.twin.compare(ctx, i)
 		if err != nil {
 			return err
 		}
-		if ok {
+		if f.compared {
 			r.rep.Maps++
 		}
-		if what != "" {
-			r.differ(what)
+		for _, a := range f.apart {
+			r.leave(a)
+		}
+		if f.what != "" {
+			r.differ(fmt.Sprintf("map %q: %s", r.state.Maps[i].Spec().Name, f.what))
 		}
 	}
 	return nil

@@ -89,7 +89,7 @@ func TestSamples(t *testing.T) {
 				opt.Prepare = p.Prepare
 			}
 			t.Run(name, func(t *testing.T) {
-				rep, err := Run(p.Obj, p.Entry, opt, packets(t, 400, files...))
+				rep, err := Run(t.Context(), p.Obj, p.Entry, opt, packets(t, 400, files...))
 				must(t, rep, err)
 			})
 		}
@@ -115,7 +115,7 @@ func TestLibxdp(t *testing.T) {
 				continue
 			}
 			t.Run(filepath.Base(f)+"/"+p.Name, func(t *testing.T) {
-				rep, err := Run(obj, p, Options{Seed: 1}, packets(t, 100, files...))
+				rep, err := Run(t.Context(), obj, p, Options{Seed: 1}, packets(t, 100, files...))
 				must(t, rep, err)
 			})
 		}
@@ -133,7 +133,7 @@ func TestMixed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rep, err := Run(obj, entry, Options{Seed: 5}, packets(t, 3000, hosttest.Corpus(t)...))
+	rep, err := Run(t.Context(), obj, entry, Options{Seed: 5}, packets(t, 3000, hosttest.Corpus(t)...))
 	must(t, rep, err)
 	if rep.Maps != 6 {
 		t.Errorf("%d maps were compared, want 6", rep.Maps)

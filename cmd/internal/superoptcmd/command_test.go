@@ -108,6 +108,27 @@ func encode(t *testing.T, path string) []byte {
 	return raw
 }
 
+// Weak kernel configuration, which the loader mends, goes into the kernel too.
+func TestKernelWeakKconfig(t *testing.T) {
+	needZ3(t)
+	if err := kernelcheck.Allowed(); err != nil {
+		t.Skip(err)
+	}
+	out, _, err := do(t.Context(), "testdata/cases/superopt-kernel-weak-kconfig/kconf.o", "--layers", "pr", "--kernel", "--json", "-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r struct {
+		Kernel struct {
+			Loaded            bool
+			Runs, Differences int
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || !r.Kernel.Loaded || r.Kernel.Runs == 0 || r.Kernel.Differences != 0 {
+		t.Errorf("%v: %+v", err, r)
+	}
+}
+
 // The fields scripts rely on, by the names the issue gives them.
 func TestJSON(t *testing.T) {
 	needZ3(t)

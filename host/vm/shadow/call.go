@@ -329,6 +329,13 @@ func (s *Shadow) fib(rec *vm.Recording, c *vm.Call, args [5]lanes) {
 		s.mem.fill(p+fibIfIndex, fibSrc-fibIfIndex, 0)
 		s.mem.fill(p+fibVLAN, fibSize-fibVLAN, 0)
 	}
+	const source = 1 << 4 // BPF_FIB_LOOKUP_SRC: see package fib
+	if s.Drawn {
+		s.mem.fill(p+fibIfIndex, fibSize-fibIfIndex, Foreign)
+		s.r[0] = all(Foreign)
+	} else if c.Args[3]&source != 0 && s.state.Mem.B[p] != afINET {
+		s.mem.fill(p+fibSrc, fibDst-fibSrc, Foreign)
+	}
 }
 
 func (s *Shadow) snprintf(rec *vm.Recording, c *vm.Call, args [5]lanes) {

@@ -21,7 +21,7 @@ const (
 const (
 	KindUnset   = "uninitialised bytes"
 	KindPointer = "addresses"
-	KindForeign = "entries the kernel's map can't have"
+	KindForeign = "state the kernel can't be given"
 )
 
 // Kind is the gravest reason among the marks; "" for none.

@@ -30,6 +30,9 @@ type Shadow struct {
 	// key; key is nil for a map as a whole. nil: all of it.
 	Foreign func(index int, key []byte) Presence
 
+	// Drawn is set where the kernel takes one of several next hops by a secret.
+	Drawn bool
+
 	state *vm.State
 	obj   *loader.Object
 	mem   memory
@@ -84,15 +87,20 @@ func (s *Shadow) Clear(addr, n uint64) { s.mem.fill(addr, n, 0) }
 // ClearQueue does so for a map without addresses.
 func (s *Shadow) ClearQueue(index int) { delete(s.queue, index) }
 
-// Run follows a recorded run, which must be the machine's last one.
-func (s *Shadow) Run(rec *vm.Recording) {
+// Run follows a recorded run, which must be the machine's last one; err is what
+// it ended with.
+func (s *Shadow) Run(rec *vm.Recording, err error) {
 	st := s.state
 	s.why, s.where = 0, ""
 	s.r = [11]lanes{1: all(Other), 10: all(Stack)}
 	s.mem.fill(st.Buf, vm.Headroom+vm.MaxPacket, 0)
 	s.data = st.Buf + vm.Headroom
 	s.openFrame(0)
-	for i := range rec.Steps {
+	n := len(rec.Steps)
+	if err != nil && n > 0 {
+		n-- // the instruction that faulted
+	}
+	for i := range n {
 		s.at = &rec.Steps[i]
 		s.step(rec, i)
 	}
