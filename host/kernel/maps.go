@@ -28,8 +28,9 @@ type Maps struct {
 type Map struct {
 	Spec *maps.Spec
 
-	m    *cilium.Map
-	cpus int // possible CPUs
+	m      *cilium.Map
+	cpus   int  // possible CPUs
+	mapped bool // its values can be mapped into memory
 }
 
 // NewMaps makes empty maps after their blueprints.
@@ -97,7 +98,16 @@ func NewMap(s *maps.Spec) (*Map, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %q: %w", s.Name, err)
 	}
-	return &Map{Spec: s, m: m, cpus: cpus}, nil
+	return &Map{Spec: s, m: m, cpus: cpus, mapped: ms.Flags&unix.BPF_F_MMAPABLE != 0}, nil
+}
+
+// mappedFrom is how large an array's values are, in bytes, from which on they
+// are made so that they can be mapped: a batch of them copies all of them
+// twice. What programs see of the array is the same.
+const mappedFrom = 16 << 20
+
+func large(s *maps.Spec) bool {
+	return s.Type == cilium.Array && s.Flags&unix.BPF_F_INNER_MAP == 0 && uint64(s.Max)*uint64(maps.ValueStride(s)) >= mappedFrom
 }
 
 func mapSpec(s *maps.Spec) *cilium.MapSpec {
@@ -107,6 +117,9 @@ func mapSpec(s *maps.Spec) *cilium.MapSpec {
 	}
 	if s.Inner != nil {
 		ms.InnerMap = mapSpec(s.Inner)
+	}
+	if large(s) {
+		ms.Flags |= unix.BPF_F_MMAPABLE
 	}
 	switch s.Type {
 	case cilium.Hash, cilium.PerCPUHash, cilium.LRUHash, cilium.LRUCPUHash, cilium.BloomFilter:

@@ -37,8 +37,11 @@ func UsedBy(m Map) *Used {
 }
 
 // Has says whether entry i may be other than zero.
-func (u *Used) Has(i uint32) bool {
-	lo, hi := int(i)*u.step, (int(i)+1)*u.step
+func (u *Used) Has(i uint32) bool { return u.Bytes(int(i)*u.step, (int(i)+1)*u.step) }
+
+// Bytes says so of the bytes from lo to hi of all values, each rounded up to 8
+// bytes.
+func (u *Used) Bytes(lo, hi int) bool {
 	k := sort.Search(len(u.runs), func(k int) bool { return u.runs[k][1] > lo })
 	return k < len(u.runs) && u.runs[k][0] < hi
 }

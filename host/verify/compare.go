@@ -69,6 +69,30 @@ func (t *twin) compare(ctx context.Context, i int) (f finding, err error) {
 
 func (t *twin) compareArray(ctx context.Context, f *finding, i int, m maps.Map) error {
 	used := maps.UsedBy(m)
+	stride := uint64(maps.ValueStride(m.Spec()))
+	var key [4]byte
+	done, err := t.maps.Map(i).Chunks(ctx, func(off uint64, raw []byte) error {
+		if zero(raw) && !used.Bytes(int(off), int(off)+len(raw)) {
+			return nil
+		}
+		// The entries that begin in it, and the one that began before.
+		for e := off / stride; e*stride < off+uint64(len(raw)); e++ {
+			binary.LittleEndian.PutUint32(key[:], uint32(e))
+			got := maps.At(m, key[:])
+			lo, hi := max(e*stride, off), min(e*stride+uint64(len(got)), off+uint64(len(raw)))
+			if lo < hi && !bytes.Equal(raw[lo-off:hi-off], got[lo-e*stride:hi-e*stride]) {
+				want, err := t.maps.Map(i).Lookup(key[:])
+				if err != nil {
+					return err
+				}
+				t.compareValue(f, i, m, key[:], want, got)
+			}
+		}
+		return nil
+	})
+	if done || err != nil {
+		return err
+	}
 	return t.maps.Map(i).Scan(ctx, func(key, want []byte) error {
 		if zero(want) && !used.Has(binary.LittleEndian.Uint32(key)) {
 			return nil

@@ -41,7 +41,10 @@ type Options struct {
 	// Update changes maps before a packet and says whether it did; may be nil.
 	Update func(*vm.State, *vm.Input) (bool, error)
 
-	broken *loader.Object // what the VM runs in place of the object: for tests
+	// For tests: what the VM runs in place of the object, and what is done to
+	// the kernel's maps before they are compared.
+	broken *loader.Object
+	meddle func(*kernel.Maps) error
 }
 
 // The reasons of Skipped.
@@ -197,6 +200,11 @@ func (r *run) all(ctx context.Context, next func(*vm.Input) error) error {
 		in.CPU = r.cpu
 		if err := r.packet(&in, &out); err != nil {
 			return fmt.Errorf("packet %d: %w", in.Packet, err)
+		}
+	}
+	if r.opt.meddle != nil {
+		if err := r.opt.meddle(r.twin.maps); err != nil {
+			return err
 		}
 	}
 	return r.maps(ctx)
