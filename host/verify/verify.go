@@ -157,10 +157,32 @@ func open(obj *loader.Object, entry *loader.Program, opt Options, cpu int, rep *
 		return nil, err
 	}
 	r.twin.marks.Drawn = opt.FIB != nil && opt.FIB.Several()
-	if r.prog, err = kernel.LoadWith(entry, r.twin.maps, kernel.Options{Latch: true, Plain: true}); err != nil {
+	if r.prog, err = r.load(entry); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// ErrNoTestRun is of programs that the kernel takes as what they are, but can't
+// run: those of map entries that read the interface they go out by.
+var ErrNoTestRun = errors.New("BPF_PROG_TEST_RUN runs no programs of map entries, and as an ordinary one the kernel refuses it")
+
+// load loads the entry. Programs of map entries are judged as such by the
+// verifier, and run as ordinary ones where it takes them so.
+func (r *run) load(entry *loader.Program) (*kernel.Prog, error) {
+	ofEntry := entry.AttachType == cilium.AttachXDPDevMap || entry.AttachType == cilium.AttachXDPCPUMap
+	if ofEntry {
+		own, err := kernel.LoadWith(entry, r.twin.maps, kernel.Options{Latch: true})
+		if err != nil {
+			return nil, err
+		}
+		own.Close()
+	}
+	p, err := kernel.LoadWith(entry, r.twin.maps, kernel.Options{Latch: true, Plain: true})
+	if err != nil && ofEntry {
+		return nil, fmt.Errorf("program %q: %w: %w", entry.Name, ErrNoTestRun, err)
+	}
+	return p, err
 }
 
 func (r *run) close() {

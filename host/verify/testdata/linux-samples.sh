@@ -6,7 +6,7 @@ set -eu
 tar=$1 out=$2
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-tar -xf "$tar" -C "$tmp" --strip-components=1 --wildcards '*/samples/bpf/*xdp*' '*/tools/testing/selftests/bpf/progs/*xdp*.c' \
+tar -xf "$tar" -C "$tmp" --strip-components=1 --wildcards '*/samples/bpf/*xdp*' '*/tools/testing/selftests/bpf/progs/*.[ch]' \
 	'*/tools/testing/selftests/bpf/*.h'
 # What the kernel's own headers would define.
 mkdir -p "$tmp/shim/gnu" "$tmp/shim/net"
@@ -35,9 +35,11 @@ typedef __s32 s32; typedef __s64 s64;
 #define AF_INET6 10
 struct vlan_hdr { __be16 h_vlan_TCI, h_vlan_encapsulated_proto; };
 END
+# The running kernel's types, for those that ask for all of them.
+bpftool btf dump file /sys/kernel/btf/vmlinux format c >"$tmp/shim/vmlinux.h" 2>/dev/null || rm -f "$tmp/shim/vmlinux.h"
 mkdir -p "$out"
 self=$tmp/tools/testing/selftests/bpf
-for c in "$tmp"/samples/bpf/*_kern.c "$self"/progs/*.c; do
+for c in "$tmp"/samples/bpf/*_kern.c "$tmp"/samples/bpf/*.bpf.c $(grep -l 'SEC("xdp' "$self"/progs/*.c); do
 	case $c in
 	*/samples/*) pre="-include $tmp/shim/pre.h" ;;
 	*) pre= ;;
