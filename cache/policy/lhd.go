@@ -86,10 +86,15 @@ func (p *lhd) classOf(id uint32) *lhdClass {
 }
 
 func (p *lhd) density(id uint32) float64 {
-	if p.e[id].explorer {
-		return 1e300
+	age := p.age(id)
+	if age == lhdAges-1 { // events at the last age are too few and too mixed to learn from
+		return -1
 	}
-	return p.classOf(id).density[p.age(id)] / float64(p.sizeOf(id))
+	d := p.classOf(id).density[age] / float64(p.sizeOf(id))
+	if p.e[id].explorer {
+		d++ // above any density: a hit a request is the most there can be
+	}
+	return d
 }
 
 func (p *lhd) Access(id uint32) bool {
