@@ -28,8 +28,8 @@ type Profile struct {
 var HitTargets = []float64{0.90, 0.95, 0.99}
 
 // Describe profiles a stream; spans is how many stretches of time the working
-// set is told for. With shards above 0 the lru curve is estimated from that
-// share of ids instead of counted.
+// set is told for. With shards above 0 the lru curve is estimated instead of
+// counted: up to 1 from that share of ids, above 1 from so many ids at a time.
 func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile {
 	n := s.NumIDs()
 	ids := s.IDs
@@ -55,9 +55,12 @@ func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile
 	p.IDs = len(p.Popularity.Rank)
 	p.Reuse = curve.ReuseDistances(ids, n)
 	p.WorkingSet = curve.WorkingSet(s.IDs, n, spans)
-	if shards > 0 {
+	switch {
+	case shards > 1:
+		p.LRU = curve.ShardsFixed(ids, n, int(shards), seed)
+	case shards > 0:
 		p.LRU = curve.Shards(ids, n, shards, seed)
-	} else {
+	default:
 		p.LRU = curve.Exact(ids, n)
 	}
 	for _, h := range HitTargets {

@@ -51,14 +51,26 @@ func TestExactGivesLRUsMisses(t *testing.T) {
 			t.Errorf("%v misses at %d entries, want %v", g, entries, want)
 		}
 	}
-	e := Shards(s.IDs, s.NumIDs(), 0.1, 1)
-	for _, entries := range []uint64{1000, 10_000, 50_000} {
-		if d := math.Abs(e.MissRatio(entries) - c.MissRatio(entries)); d > 0.02 {
-			t.Errorf("shards is %.3f off at %d entries", d, entries)
+	for name, e := range map[string]*LRU{
+		"a tenth": Shards(s.IDs, s.NumIDs(), 0.1, 1), "a hundredth": Shards(s.IDs, s.NumIDs(), 0.01, 1),
+		"8192 ids": ShardsFixed(s.IDs, s.NumIDs(), 8192, 1),
+	} {
+		for _, entries := range []uint64{1, 2, 4, 8, 100} { // counted, not estimated
+			if e.Misses(entries) != c.Misses(entries) && (name != "a tenth" || entries <= 20) && (name != "8192 ids" || entries <= 24) {
+				t.Errorf("%s: %v misses at %d entries, exactly %v", name, e.Misses(entries), entries, c.Misses(entries))
+			}
 		}
-	}
-	if !e.Estimate || c.Estimate {
-		t.Error("only shards is an estimate")
+		for _, entries := range []uint64{1000, 10_000, 50_000} {
+			if d := math.Abs(e.MissRatio(entries) - c.MissRatio(entries)); d > 0.02 && (name != "a hundredth" || d > 0.05) {
+				t.Errorf("%s: %.3f off at %d entries", name, d, entries)
+			}
+		}
+		if math.Abs(e.Misses(1<<40)-99_997) > 0.001 {
+			t.Errorf("%s: %v misses in a boundless cache, want the first requests", name, e.Misses(1<<40))
+		}
+		if !e.Estimate || c.Estimate {
+			t.Error("only shards is an estimate")
+		}
 	}
 	k, ok := c.Smallest(0.5)
 	if !ok || c.MissRatio(k) > 0.5 || c.MissRatio(k-1) <= 0.5 {

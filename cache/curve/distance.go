@@ -94,6 +94,14 @@ func (t *timeline) request(id uint32) uint32 {
 	return d
 }
 
+// forget takes id out, as if it had never been requested.
+func (t *timeline) forget(id uint32) {
+	p := t.last[id] - 1
+	t.last[id] = 0
+	t.word[p>>6] &^= 1 << (p & 63)
+	t.add(p, ^uint64(0))
+}
+
 // later[k] masks, of 16 counts in 4 words, those after number k.
 var later = func() (m [16][4]uint64) {
 	for k := range m {

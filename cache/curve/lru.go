@@ -1,9 +1,6 @@
 package curve
 
-import (
-	"math"
-	"sort"
-)
+import "sort"
 
 // LRU is the miss-ratio curve of lru at every number of entries.
 type LRU struct {
@@ -28,39 +25,6 @@ func Exact(ids []uint32, n int) *LRU {
 	c := &LRU{Hits: make([]float64, n+1), Requests: float64(len(ids)), Rate: 1}
 	for k := range c.Hits {
 		c.Hits[k] = float64(hits[k])
-	}
-	c.finish()
-	return c
-}
-
-// Shards estimates the curve from the ids whose hash is in a share of all, by
-// SHARDS with fixed rate and the adjustment for hot ids left out or in
-// (Waldspurger, Park, Garthwaite, Ahmad: Efficient MRC construction with
-// SHARDS, FAST 2015). rate is in (0,1].
-func Shards(ids []uint32, n int, rate float64, seed uint64) *LRU {
-	limit := uint64(math.Min(rate*math.Exp2(63), math.Exp2(63)))
-	pick := func(id uint32) bool { return mix(uint64(id)+seed)>>1 < limit }
-	t := newTimeline(n)
-	hits := make(map[uint32]float64)
-	var sampled float64
-	for _, id := range ids {
-		if !pick(id) {
-			continue
-		}
-		sampled++
-		if d := t.request(id); d != Never {
-			hits[d]++
-		}
-	}
-	c := &LRU{Hits: make([]float64, n+1), Requests: float64(len(ids)), Estimate: true, Rate: rate}
-	for d, h := range hits {
-		k := int(math.Round(float64(d) / rate))
-		c.Hits[min(max(k, 1), n)] += h / rate
-	}
-	// SHARDS-adj: the sample has more or fewer requests than its share; the
-	// difference is put down to the hottest ids, at distance 1.
-	if n > 0 {
-		c.Hits[1] += c.Requests - sampled/rate
 	}
 	c.finish()
 	return c

@@ -112,6 +112,62 @@ func FromKeys32(keys []uint32) *Stream {
 	return s
 }
 
+// Sample is the stream of those ids alone whose hash is in a share of all, with
+// numbers of their own; what can't be cached is kept in the same share.
+func (s *Stream) Sample(share float64, seed uint64) *Stream {
+	limit := uint64(min(share, 1) * (1 << 63))
+	in := func(x uint64) bool { return mix(x+seed)>>1 < limit }
+	out := &Stream{Name: s.Name, Foreign: s.Foreign, LabelNames: s.LabelNames}
+	number := make([]uint32, s.NumIDs()) // in out, + 1
+	dense := func(id uint32) uint32 {
+		if number[id] == 0 {
+			out.ids++
+			number[id] = uint32(out.ids)
+			if s.Sizes != nil {
+				out.Sizes = append(out.Sizes, s.Sizes[id])
+			}
+			if s.Costs != nil {
+				out.Costs = append(out.Costs, s.Costs[id])
+			}
+			out.Keys = append(out.Keys, s.Key(id))
+		}
+		return number[id] - 1
+	}
+	v := 0
+	invalidate := func(i int) {
+		for ; v < len(s.Invalidations) && s.Invalidations[v].At <= uint64(i); v++ {
+			if id := s.Invalidations[v].ID; in(uint64(id)) {
+				out.Invalidations = append(out.Invalidations, Invalidation{uint64(len(out.IDs)), dense(id)})
+			}
+		}
+	}
+	for i, id := range s.IDs {
+		invalidate(i)
+		switch {
+		case id == None:
+			if !in(^uint64(i)) {
+				continue
+			}
+		case !in(uint64(id)):
+			continue
+		default:
+			id = dense(id)
+		}
+		out.IDs = append(out.IDs, id)
+		if s.Bytes != nil {
+			out.Bytes = append(out.Bytes, s.Bytes[i])
+		}
+		if s.Time != nil {
+			out.Time = append(out.Time, s.Time[i])
+		}
+		if s.Labels != nil {
+			out.Labels = append(out.Labels, s.Labels[i])
+		}
+	}
+	invalidate(len(s.IDs))
+	return out
+}
+
 // Check says what is wrong with a stream that was put together by hand.
 func (s *Stream) Check() error {
 	n := s.NumIDs()
