@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"jitnic/pcaps/outfile"
 	"jitnic/pcaps/unpack"
 
 	"github.com/google/gopacket"
@@ -58,7 +59,7 @@ type Writer struct {
 	ifaces [len(labelNames)]int // by label: interface number + 1
 	n      uint64
 
-	file *os.File // of Create
+	file *outfile.File // of Create
 	path string
 	err  error
 }
@@ -101,17 +102,13 @@ func Create(path string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	file, err := outfile.Create(path)
 	if err != nil {
-		return nil, fmt.Errorf("capture %q: %w", path, unpack.Cause(err))
+		return nil, fmt.Errorf("capture %q: %w", path, err)
 	}
 	c, err := NewWriter(file, f)
-	if err == nil {
-		err = file.Chmod(0o644)
-	}
 	if err != nil {
-		file.Close()
-		os.Remove(file.Name())
+		file.Abort()
 		return nil, fmt.Errorf("capture %q: %w", path, unpack.Cause(err))
 	}
 	c.file, c.path = file, path
@@ -191,14 +188,11 @@ func (c *Writer) Close() error {
 	if c.file == nil {
 		return err
 	}
-	if e := c.file.Close(); err == nil {
-		err = e
-	}
 	if err == nil {
-		err = os.Rename(c.file.Name(), c.path)
+		err = c.file.Close()
 	}
 	if err != nil {
-		os.Remove(c.file.Name())
+		c.file.Abort()
 		err = fmt.Errorf("capture %q: %w", c.path, unpack.Cause(err))
 	}
 	c.file = nil

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"jitnic/pcaps/outfile"
+
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -104,12 +106,11 @@ func Save(path, format string, s *Stream) (dropped int, err error) {
 }
 
 func save(path, format string, s *Stream) (dropped int, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".stream-*")
+	f, err := outfile.Create(path)
 	if err != nil {
-		return 0, unwrapPath(err)
+		return 0, err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
+	defer f.Abort()
 	var out io.Writer = f
 	var z io.Closer
 	switch {
@@ -137,13 +138,7 @@ func save(path, format string, s *Stream) (dropped int, err error) {
 		err = z.Close()
 	}
 	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
 		err = f.Close()
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
 	}
 	return dropped, err
 }

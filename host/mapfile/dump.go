@@ -6,12 +6,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"jitnic/host/maps"
+	"jitnic/pcaps/outfile"
 
 	"github.com/cilium/ebpf"
 )
@@ -44,27 +43,9 @@ func Write(w io.Writer, m *Machine) error {
 	return b.Flush()
 }
 
-// Save writes the contents of all maps to path, whole or not at all.
+// Save writes the contents of all maps to path, as package outfile does.
 func Save(path string, m *Machine) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once it is renamed, as it should
-	err = Write(f, m)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	return outfile.Write(path, func(f *outfile.File) error { return Write(f, m) })
 }
 
 type dumper struct {

@@ -29,12 +29,13 @@ type options struct {
 	seed     uint64
 	optimise int
 
-	out, json, profile string
+	profile string
+	to      report.Outputs
 }
 
 // Command is `jitnic calibrate`.
 func Command() *cobra.Command {
-	var o options
+	o := options{to: report.Outputs{Name: "calibrate.json"}}
 	c := &cobra.Command{
 		Use:   "calibrate --out FOLDER",
 		Short: "Measure what eBPF costs on this machine, with the kernel's BPF_PROG_TEST_RUN, for the device model",
@@ -46,7 +47,11 @@ seconds), and keeps one CPU busy meanwhile.
 
 Steps: ` + strings.Join(calibrate.Steps(), ", ") + ".",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			o.to.Other = []report.Output{{Flag: "--profile", Path: o.profile}}
+			if err := o.to.Check(c, args); err != nil {
+				return err
+			}
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -59,8 +64,9 @@ Steps: ` + strings.Join(calibrate.Steps(), ", ") + ".",
 	f.IntVar(&o.optimise, "optimise-paths", -1, "superoptimize up to `N` paths of each sample program, to time it; -1: 1, or with --quick none")
 	f.StringVar(&o.base, "base", "paper", "host profile to take from what can't be measured: a `NAME` or file")
 	f.Uint64Var(&o.seed, "seed", 0, "seed `N` of the keys and packets")
-	f.StringVarP(&o.out, "out", "o", "", "`FOLDER` for report.html, this.host, calibrate.json and the plots")
-	f.StringVar(&o.json, "json", "", "write all measurements as JSON to `FILE` (- for stdout)")
+	f.StringVarP(&o.to.Dir, "out", "o", "", "`FOLDER` for report.html, this.host, calibrate.json and the plots")
+	f.StringVar(&o.to.CSV, "csv", "", "write a row for each figure as CSV to `FILE` (- for stdout)")
+	f.StringVar(&o.to.JSON, "json", "", "write all measurements as JSON to `FILE` (- for stdout)")
 	f.StringVar(&o.profile, "profile", "", "write only the host profile, to `FILE` (- for stdout)")
 	return c
 }
@@ -86,9 +92,8 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	out := report.Outputs{JSON: o.json, Dir: o.out, Name: "calibrate.json",
-		Other: []report.Output{{Path: o.profile, Write: r.writeProfile}}, More: []report.File{{Name: "this.host", Write: r.writeProfile}}}
-	if err := out.Write(stdout, r.document()); err != nil {
+	o.to.Other[0].Write, o.to.More = r.writeProfile, []report.File{{Name: "this.host", Write: r.writeProfile}}
+	if err := o.to.Write(stdout, r.document()); err != nil {
 		return err
 	}
 	if s.Partial {
@@ -140,16 +145,8 @@ func (o *options) calibration() (*calibrate.Options, error) {
 			return t, err
 		}
 	}
-	if o.json == "-" && o.profile == "-" {
-		return nil, fmt.Errorf("--json -, --profile -: only one of them can go to stdout")
-	}
-	if o.profile != "" && o.out != "" {
+	if o.profile != "" && o.to.Dir != "" {
 		return nil, fmt.Errorf("--profile: writes nothing else; --out has the profile too")
-	}
-	if o.out != "" {
-		if err := report.CheckDir(o.out); err != nil {
-			return nil, fmt.Errorf("--out: %w", err)
-		}
 	}
 	return opt, nil
 }

@@ -13,7 +13,7 @@ import (
 // document tells the calibration.
 func (r *Report) document() *report.Document {
 	d := &report.Document{Verb: "calibrate", Title: r.Machine.CPU + ", Linux " + r.Machine.Kernel, About: "what eBPF costs on this machine, beside the papers' figures",
-		Footer: "Every number is also in calibrate.json.", Data: r}
+		Footer: "Every number is also in figures.csv and calibrate.json.", Data: r, Records: []report.Records{r.records()}}
 	if r.Partial {
 		d.Partial = fmt.Sprintf("%d of %d steps are whole.", len(r.Steps), r.Planned)
 	}
@@ -33,6 +33,15 @@ func (r *Report) document() *report.Document {
 	d.Add(report.Section{ID: "profile", Title: "Host profile", Blocks: []report.Block{{Only: report.OnPage, Pre: r.Profile,
 		Note: "As in this.host, for --host of the device model. What can't be measured here keeps its source."}}})
 	return d
+}
+
+// records are a row for each figure.
+func (r *Report) records() report.Records {
+	out := report.Records{Name: "figures.csv", Columns: report.Columns("group", "name", "map", "entries", "keys", "bytes", "value", "unit", "median", "q1", "q3", "rounds", "ops", "parts", "note")}
+	for i := range r.Figures {
+		out.Rows = append(out.Rows, &r.Figures[i])
+	}
+	return out
 }
 
 // facts are the machine and the method.

@@ -16,7 +16,7 @@ import (
 
 // Command is `jitnic compare`.
 func Command() *cobra.Command {
-	var o options
+	o := options{to: report.Outputs{Name: "study.json"}}
 	c := &cobra.Command{
 		Use:   "compare --program FILE.o --capture FILE.pcap --policies all --entries 1..4096",
 		Short: "Compare eviction policies, admissions and sizes on one run of a program, with the optimal bound",
@@ -25,7 +25,10 @@ and every policy × admission × size over the stream of path numbers that came
 out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 1..4096+64 (every 64th); joined by commas. A share of misses is of all packets.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.to.Check(c, args); err != nil {
+				return err
+			}
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), c.Flags().Changed("admissions"))
 		},
 	}
@@ -44,9 +47,9 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 	f.StringVar(&o.attack, "attack", "", "what attacks cost the legitimate packets: `KIND`, all, or a list of "+strings.Join(stream.Attacks(), ", "))
 	f.Float64Var(&o.share, "attack-share", 0.5, "`SHARE` of all requests that are the attack's")
 	f.IntVar(&o.workers, "workers", 0, "caches run side by side: `N`; default one a CPU. Changes no result")
-	f.StringVarP(&o.out, "out", "o", "", "`FOLDER` for report.html, rows.csv, study.json and the plots")
-	f.StringVar(&o.json, "json", "", "write the study as JSON to `FILE` (- for stdout)")
-	f.StringVar(&o.csv, "csv", "", "write the rows as CSV to `FILE` (- for stdout)")
+	f.StringVarP(&o.to.Dir, "out", "o", "", "`FOLDER` for report.html, rows.csv, study.json and the plots")
+	f.StringVar(&o.to.JSON, "json", "", "write the study as JSON to `FILE` (- for stdout)")
+	f.StringVar(&o.to.CSV, "csv", "", "write the rows as CSV to `FILE` (- for stdout)")
 	return c
 }
 
@@ -59,14 +62,6 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	siege, err := o.siege(g, admissionsGiven)
 	if err != nil {
 		return err
-	}
-	if o.json == "-" && o.csv == "-" {
-		return fmt.Errorf("--json -, --csv -: only one of them can go to stdout")
-	}
-	if o.out != "" {
-		if err := report.CheckDir(o.out); err != nil {
-			return fmt.Errorf("--out: %w", err)
-		}
 	}
 	src, err := o.open(ctx, stderr)
 	if err != nil {
@@ -94,8 +89,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 		}
 		r.Partial = r.Partial || r.Attack.Partial
 	}
-	out := report.Outputs{JSON: o.json, CSV: o.csv, Dir: o.out, Name: "study.json"}
-	if err := out.Write(stdout, r.document()); err != nil {
+	if err := o.to.Write(stdout, r.document()); err != nil {
 		return err
 	}
 	if r.Partial {

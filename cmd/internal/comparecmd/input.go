@@ -10,6 +10,7 @@ import (
 	"jitnic/cache"
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
+	"jitnic/cmd/internal/report"
 	"jitnic/host/run/replay"
 )
 
@@ -31,7 +32,7 @@ type options struct {
 	share      float64
 	workers    int
 
-	out, json, csv string
+	to report.Outputs
 }
 
 // grid reads the flags that say what is run. Bounds are added where none was

@@ -47,19 +47,21 @@ type options struct {
 	slots      uint64
 	hot        uint32
 	workers    int
-	out, json  string
-	csv        string
+	to         report.Outputs
 }
 
 // Command is `jitnic feasibility`.
 func Command() *cobra.Command {
-	var o options
+	o := options{to: report.Outputs{Name: "study.json"}}
 	c := &cobra.Command{
 		Use:   "feasibility --program FILE.o --capture FILE.pcap --nic NAME --rate 10Mpps --out FOLDER",
 		Short: "Whether offloading the program to a NIC pays: times, limits and costs, each with its source",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.check(c.Flags()); err != nil {
+				return err
+			}
+			if err := o.to.Check(c, args); err != nil {
 				return err
 			}
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
@@ -85,9 +87,9 @@ func Command() *cobra.Command {
 	f.Uint32Var(&o.hot, "hot", 1, "install a path when it misses for the `N`th time")
 	f.IntVar(&o.workers, "workers", 0, "runs made side by side: `N`; default one a CPU. Changes no result")
 	session.OptimiserFlags(&o.opt, c)
-	f.StringVarP(&o.out, "out", "o", "", "`FOLDER` for report.html, study.json and the plots")
-	f.StringVar(&o.csv, "csv", "", "write a row for each run as CSV to `FILE` (- for stdout)")
-	f.StringVar(&o.json, "json", "", "write the study as JSON to `FILE` (- for stdout)")
+	f.StringVarP(&o.to.Dir, "out", "o", "", "`FOLDER` for report.html, study.json and the plots")
+	f.StringVar(&o.to.CSV, "csv", "", "write a row for each run as CSV to `FILE` (- for stdout)")
+	f.StringVar(&o.to.JSON, "json", "", "write the study as JSON to `FILE` (- for stdout)")
 	return c
 }
 
@@ -195,14 +197,6 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	nics, host, err := o.devices()
 	if err != nil {
 		return err
-	}
-	if err := session.CheckOutputs(session.Output{Flag: "--json", Path: o.json}, session.Output{Flag: "--csv", Path: o.csv}); err != nil {
-		return err
-	}
-	if o.out != "" {
-		if err := report.CheckDir(o.out); err != nil {
-			return fmt.Errorf("--out: %w", err)
-		}
 	}
 	whole := &wholePrograms{nics: nics}
 	w, s, _, err := replay.Workload(ctx, o.in, o.specialise, &o.opt, whole.shape)

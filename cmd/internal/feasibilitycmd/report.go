@@ -19,8 +19,7 @@ type Report struct {
 
 // write gives the report to all that was asked for.
 func (o *options) write(r *Report, stdout io.Writer) error {
-	out := report.Outputs{JSON: o.json, CSV: o.csv, Dir: o.out, Name: "study.json"}
-	if err := out.Write(stdout, r.document()); err != nil {
+	if err := o.to.Write(stdout, r.document()); err != nil {
 		return err
 	}
 	if r.Partial {

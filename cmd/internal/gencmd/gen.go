@@ -25,9 +25,13 @@ func Command() *cobra.Command {
 		Short: "Generate seeded synthetic traffic: flows, mixes, churn, attacks",
 		Long:  "Generate seeded synthetic traffic. A preset or a JSON spec gives the start, flags change it.\n\nPresets:\n" + presets() + "\nAttacks (--attack):\n" + kinds(),
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
 				return fmt.Errorf("--out: name the capture to write (.pcap or .pcapng, .gz and .zst too)")
+			}
+			to := report.Outputs{Other: []report.Output{{Flag: "--out", Path: out}}}
+			if err := to.Check(c, args); err != nil {
+				return err
 			}
 			f := c.Flags()
 			if f.Changed("spec") && f.Changed("preset") {

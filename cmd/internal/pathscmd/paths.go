@@ -25,11 +25,12 @@ func Command() *cobra.Command {
 		Use:   "paths --program FILE.o --capture FILE.pcap --out FILE",
 		Short: "Write the stream of path numbers, as jitnic compare --requests and libCacheSim read it",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
 				return fmt.Errorf("--out: name the file to write (- for stdout)")
 			}
-			if err := session.CheckOutputs(session.Output{Flag: "--out", Path: out}); err != nil {
+			to := report.Outputs{Other: []report.Output{{Flag: "--out", Path: out}}}
+			if err := to.Check(c, args); err != nil {
 				return err
 			}
 			if format != "" && !slices.Contains(stream.Formats(), format) {

@@ -91,9 +91,9 @@ func Command() *cobra.Command {
 		Use:   "replay --program FILE.o --capture FILE.pcap",
 		Short: "Replay captures through a program and its simulated NIC trace cache",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			err := session.CheckOutputs(session.Output{Flag: "--json", Path: out.JSON}, session.Output{Flag: "--csv", Path: out.CSV}, session.Output{Flag: "--html", Path: out.HTML}, session.Output{Flag: "--dump-maps", Path: dump})
-			if err != nil {
+		RunE: func(c *cobra.Command, args []string) error {
+			out.Other = []report.Output{{Flag: "--dump-maps", Path: dump}}
+			if err := out.Check(c, args); err != nil {
 				return err
 			}
 			if err := op.Open(); err != nil {
@@ -140,18 +140,9 @@ func Command() *cobra.Command {
 				}
 				r.Modes = []Mode{modeOf(r, s), o}
 			}
-			if dump != "" && dump != "-" {
-				if err := s.DumpMaps(dump, nil); err != nil {
-					return err
-				}
-			}
+			out.Other[0].Write = s.DumpMaps
 			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
 				return err
-			}
-			if dump == "-" { // behind the report
-				if err := s.DumpMaps(dump, c.OutOrStdout()); err != nil {
-					return err
-				}
 			}
 			if ended != nil {
 				return ended
@@ -168,7 +159,7 @@ func Command() *cobra.Command {
 	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
 	c.Flags().BoolVar(&modes, "modes", false, "replay with generic and with specialised traces and compare the two")
 	out.Flags(c, "report")
-	c.Flags().StringVar(&dump, "dump-maps", "", "write the maps after the replay as JSON to `FILE`")
+	c.Flags().StringVar(&dump, "dump-maps", "", "write the maps after the replay as JSON to `FILE` (- for stdout)")
 	return c
 }
 

@@ -90,7 +90,8 @@ func (o *Outputs) Flags(c *cobra.Command, what string) {
 
 // An Output is a file that a flag names, "-" for stdout; an empty path is none.
 type Output struct {
-	Path  string
+	Flag, Path string
+
 	Write func(io.Writer) error
 }
 
@@ -100,15 +101,20 @@ type Output struct {
 // text and where the folder is, or the one file that goes there.
 func (o *Outputs) Write(stdout io.Writer, d *Document) error {
 	last, file := d.Text, false
-	for _, f := range append([]Output{{o.JSON, d.JSON}, {o.CSV, d.CSV}, {o.HTML, d.Page}}, o.Other...) {
-		switch f.Path {
-		case "":
-		case "-":
-			last, file = f.Write, true
-		default:
-			if err := WriteFile(f.Path, stdout, f.Write); err != nil {
-				return err
-			}
+	for _, f := range o.named() {
+		write := f.Write
+		switch f.Flag {
+		case "--json":
+			write = d.JSON
+		case "--csv":
+			write = d.CSV
+		case "--html":
+			write = d.Page
+		}
+		if toStdout(f.Path) {
+			last, file = write, true
+		} else if err := WriteFile(f.Path, stdout, write); err != nil {
+			return err
 		}
 	}
 	where := ""

@@ -30,7 +30,10 @@ func Command() *cobra.Command {
 		Use:   "samples",
 		Short: "List the sample programs and captures the binary carries",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.Check(c, args); err != nil {
+				return err
+			}
 			var l List
 			for _, p := range programs.All() {
 				l.Programs = append(l.Programs, Item{Name: "sample:" + p.Name, Description: p.Description, Bytes: len(p.Object)})

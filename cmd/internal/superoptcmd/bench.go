@@ -42,12 +42,12 @@ as it is: superopt-input-bm/input_bm_0108_ab7e41e), which come first.
 
 --ablate switches K2's four accelerations of a proof off, one after another.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			opt, err := f.options()
 			if err != nil {
 				return err
 			}
-			if err := f.outputs(); err != nil {
+			if err := f.to.Check(c, args); err != nil {
 				return err
 			}
 			for _, d := range dirs {

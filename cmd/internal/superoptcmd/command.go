@@ -2,6 +2,7 @@ package superoptcmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,11 +46,6 @@ func (f *flags) add(c *cobra.Command) {
 	fs.StringVar(&f.rules, "rules", "", "a store of rewrite rules beside the built-in ones: used where `FILE` is there, and what is found goes to its end")
 	fs.IntVar(&f.workers, "workers", 0, "chains that run at once; 0: as many as there are processors (the result is the same)")
 	f.to.Flags(c, "report")
-}
-
-// outputs checks the files that are to be written.
-func (f *flags) outputs(more ...session.Output) error {
-	return session.CheckOutputs(append(more, session.Output{Flag: "--json", Path: f.to.JSON}, session.Output{Flag: "--csv", Path: f.to.CSV}, session.Output{Flag: "--html", Path: f.to.HTML})...)
 }
 
 func (f *flags) options() (*superopt.Options, error) {
@@ -138,7 +134,7 @@ const kernelRuns = 2000
 func Command() *cobra.Command {
 	var f flags
 	var out, entry, windows string
-	var pad, kernel bool
+	var pad, kernel, inPlace bool
 	var top int
 	c := &cobra.Command{
 		Use:   "superopt FILE [-o OUT]",
@@ -161,9 +157,18 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			if opt.Top = top; top < 1 {
 				return fmt.Errorf("--top %d: want 1 or more", top)
 			}
-			if err := f.outputs(session.Output{Flag: "-o", Path: out}); err != nil {
+			flag := "--out"
+			if inPlace {
+				if out != "" {
+					return errors.New("--in-place, --out: give one of them")
+				}
+				flag, out = report.InPlace, args[0]
+			}
+			f.to.Other = []report.Output{{Flag: flag, Path: out}}
+			if err := f.to.Check(c, args); err != nil {
 				return err
 			}
+			f.to.Other = nil
 			in, err := open(args[0])
 			if err != nil {
 				return err
@@ -227,6 +232,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 	f.add(c)
 	fs := c.Flags()
 	fs.StringVarP(&out, "out", "o", "", "write the optimised program to `FILE` (- for stdout)")
+	fs.BoolVar(&inPlace, "in-place", false, "write the optimised program over FILE")
 	fs.StringVar(&entry, "entry", "", "only this function of an object, by `NAME` or section")
 	fs.StringVar(&windows, "windows", "", "slots to optimise, as `s:e,…` with e the last one, as K2's; empty: found automatically")
 	fs.IntVar(&top, "top", 1, "the `K` best distinct results: in the report, and beside -o OUT.EXT as OUT.2.EXT, OUT.3.EXT, …")

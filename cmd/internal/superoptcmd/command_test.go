@@ -76,7 +76,7 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := do(t.Context(), in, "-o", in); err != nil { // in place
+	if _, _, err := do(t.Context(), in, "--in-place"); err != nil {
 		t.Fatal(err)
 	}
 	after, err := format.Read(in)

@@ -59,12 +59,12 @@ func ladderCommand() *cobra.Command {
 		Use:   "ladder",
 		Short: "Climb the benchmark ladder: from 3 -> 2 to whole traces of the sample programs",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			opt, err := f.options()
 			if err != nil {
 				return err
 			}
-			if err := f.outputs(); err != nil {
+			if err := f.to.Check(c, args); err != nil {
 				return err
 			}
 			if traces < 0 {

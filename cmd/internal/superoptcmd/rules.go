@@ -53,7 +53,10 @@ func rulesCommand() *cobra.Command {
 superopt --rules FILE has grown. A store's rules are proved when it is opened;
 --prove proves the built-in ones too, which a test does otherwise.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.Check(c, args); err != nil {
+				return err
+			}
 			var rows []*RuleRow
 			var pr *superopt.Prover
 			if prove {

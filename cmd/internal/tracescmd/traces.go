@@ -82,11 +82,12 @@ func Command() *cobra.Command {
 		Use:   "traces --program FILE.o --capture FILE.pcap",
 		Short: "Print the traces of a replay: hits, condition in header-field words, code, lengths",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if limit < 0 {
 				return fmt.Errorf("--limit-traces %d: want 0 or more", limit)
 			}
-			err := session.CheckOutputs(session.Output{Flag: "--json", Path: out.JSON}, session.Output{Flag: "--csv", Path: out.CSV}, session.Output{Flag: "--html", Path: out.HTML}, session.Output{Flag: "--dot", Path: dotFile})
+			out.Other = []report.Output{{Flag: "--dot", Path: dotFile}}
+			err := out.Check(c, args)
 			if err != nil {
 				return err
 			}
@@ -116,7 +117,7 @@ func Command() *cobra.Command {
 					return err
 				}
 			}
-			out.Other = []report.Output{{Path: dotFile, Write: func(w io.Writer) error { return dot(w, s.Runtime) }}}
+			out.Other = []report.Output{{Flag: "--dot", Path: dotFile, Write: func(w io.Writer) error { return dot(w, s.Runtime) }}}
 			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
 				return err
 			}

@@ -51,7 +51,10 @@ network namespace of its own, by ip(8), so that bpf_fib_lookup is compared too.
 Where nothing could be compared the exit code is 1. It needs bpf(2): root, or
 CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.Check(c, args); err != nil {
+				return err
+			}
 			r, err := run(c.Context(), in)
 			if r == nil {
 				return err

@@ -212,13 +212,7 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 	}
 }
 
-// DumpMaps writes the runtime's maps to a file, or to stdout where path is "-".
-func (s *Session) DumpMaps(path string, stdout io.Writer) error {
-	if path == "-" {
-		return mapfile.Write(stdout, mapfile.For(s.Runtime.S, s.Obj))
-	}
-	if err := mapfile.Save(path, mapfile.For(s.Runtime.S, s.Obj)); err != nil {
-		return &SettingError{"dump-maps", "", err}
-	}
-	return nil
+// DumpMaps writes the runtime's maps, in the form that Input.Maps takes.
+func (s *Session) DumpMaps(w io.Writer) error {
+	return mapfile.Write(w, mapfile.For(s.Runtime.S, s.Obj))
 }

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"jitnic/pcaps/outfile"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 )
 
 // Store is a set of rules that grows: what enumeration and the stochastic
@@ -233,26 +234,13 @@ func (s *Store) Save() error {
 		out += "\n"
 	}
 	out += strings.Join(add, "\n") + "\n"
-	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*")
+	f, err := outfile.Create(s.path)
 	if err != nil {
 		return err
 	}
-	mode := fs.FileMode(0o644)
-	if st, err := os.Stat(s.path); err == nil {
-		mode = st.Mode().Perm()
+	defer f.Abort()
+	if _, err := f.WriteString(out); err != nil {
+		return err
 	}
-	_, err = f.WriteString(out)
-	if e := f.Chmod(mode); err == nil {
-		err = e
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), s.path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return f.Close()
 }
