@@ -1,0 +1,184 @@
+package kernelcheck
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"jitnic/host/kernel/pair"
+	"jitnic/host/progen"
+	"jitnic/superopt"
+	"jitnic/superopt/object"
+)
+
+var (
+	objects  = flag.Int("objects", 0, "random objects to optimise and put before the kernel; 0: a few, with JITNIC_HEAVY=1 more")
+	clangs   = flag.Int("clang", 0, "objects that clang makes of random C, likewise")
+	from     = flag.Uint64("from", 0, "seed of the first")
+	layers   = flag.String("layers", "", "layers of the optimiser")
+	proposed = flag.Int("proposals", 400, "proposals for each window")
+	seconds  = flag.Duration("seconds", 0, "stop after that long; 0: never, or 8 s where nothing else is said")
+	keep     = flag.String("keep", "", "folder for objects that fail")
+)
+
+// tally counts what came of the programs of all objects.
+type tally struct {
+	objects, programs, shorter, skipped int
+	by                                  map[pair.Status]int
+	runs                                int
+	why                                 map[string]int
+}
+
+// chain is what a user's object goes through: read, optimised function by
+// function with every layer, written, and both files put before the kernel.
+func (n *tally) chain(name string, raw []byte, seed uint64) error {
+	o, err := object.Parse(name, raw)
+	if err != nil {
+		return err
+	}
+	n.objects++
+	for _, f := range o.Funcs {
+		if f.Err != nil {
+			n.skipped++
+			n.why["left as it is: "+f.Err.Error()]++
+			continue
+		}
+		opt := &superopt.Options{Seed: seed, Layers: *layers, Proposals: *proposed, Workers: 1, Cost: []string{"count", "latency"}[seed%2]}
+		r, err := superopt.Optimize(context.Background(), f.Prog, opt)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		f.New = r.Prog
+		if r.After < r.Before {
+			n.shorter++
+		}
+	}
+	out, err := o.Write(seed%3 == 0)
+	if err != nil {
+		return err
+	}
+	by, err := CompareObjects(context.Background(), raw, out, pair.Options{Runs: 150, Seed: seed})
+	if err != nil {
+		return err
+	}
+	for fn, k := range by {
+		n.programs++
+		n.by[k.Status]++
+		n.runs += k.Runs
+		if k.Bad() {
+			if *keep != "" {
+				os.WriteFile(filepath.Join(*keep, name), raw, 0o644)
+				os.WriteFile(filepath.Join(*keep, name+".out"), out, 0o644)
+			}
+			return fmt.Errorf("%s: %v", fn, k)
+		}
+		if k.Status != pair.Equal {
+			n.why[k.String()]++
+		}
+	}
+	return nil
+}
+
+func (n *tally) log(t *testing.T) {
+	t.Helper()
+	t.Logf("%d objects, %d programs: %d equal in %d runs, %d originals refused, %d not checked; %d functions shorter, %d left as they are",
+		n.objects, n.programs, n.by[pair.Equal], n.runs, n.by[pair.OriginalRefused], n.by[pair.NotChecked], n.shorter, n.skipped)
+	for w, k := range n.why {
+		if len(w) > 150 {
+			w = w[:150]
+		}
+		t.Logf("%4d %s", k, w)
+	}
+}
+
+// each calls f for as many seeds as asked, for so long.
+func each(t *testing.T, asked, few, heavy int, f func(seed uint64) error) {
+	t.Helper()
+	if err := Allowed(); err != nil {
+		t.Skip(err)
+	}
+	limit := *seconds
+	if asked == 0 {
+		if asked = few; os.Getenv("JITNIC_HEAVY") != "" {
+			asked = heavy
+		} else if limit == 0 {
+			limit = 8 * time.Second
+		}
+	}
+	began, bad := time.Now(), 0
+	for seed := *from; seed < *from+uint64(asked); seed++ {
+		if limit > 0 && time.Since(began) > limit {
+			t.Logf("stopped before seed %d: no time left", seed)
+			return
+		}
+		if err := f(seed); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+			if bad++; bad == 5 {
+				return
+			}
+		}
+	}
+}
+
+// TestRandomObjects: random programs as object files.
+func TestRandomObjects(t *testing.T) {
+	n := &tally{by: map[pair.Status]int{}, why: map[string]int{}}
+	none := 0
+	each(t, *objects, 25, 1000, func(seed uint64) error {
+		c := progen.Generate(seed, progen.Options{
+			Statements: 6 + int(seed%24), V4: seed%2 == 0, Latched: seed%3 == 0, NoCalls: seed%4 == 1, NoLoops: seed%4 != 0, NoMaps: seed%7 == 6})
+		raw, err := writeObject(c.Object)
+		if errors.Is(err, errNoObject) {
+			none++
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return n.chain(fmt.Sprintf("random%d.o", seed), raw, seed)
+	})
+	n.log(t)
+	t.Logf("%d programs have no object of this form", none)
+	if n.by[pair.Equal] < n.programs*8/10 {
+		t.Errorf("only %d of %d programs were compared", n.by[pair.Equal], n.programs)
+	}
+}
+
+// TestClangObjects: objects that clang makes of random C.
+func TestClangObjects(t *testing.T) {
+	clang, err := exec.LookPath("clang")
+	if err != nil {
+		t.Skip("clang is not installed")
+	}
+	n := &tally{by: map[pair.Status]int{}, why: map[string]int{}}
+	dir := t.TempDir()
+	each(t, *clangs, 6, 300, func(seed uint64) error {
+		src, obj := filepath.Join(dir, "x.c"), filepath.Join(dir, "x.o")
+		if err := os.WriteFile(src, []byte(generateC(seed)), 0o644); err != nil {
+			return err
+		}
+		args := []string{[]string{"-O2", "-O1", "-Os"}[seed%3], "-g", "-target", "bpf", []string{"-mcpu=v2", "-mcpu=v3", "-mcpu=v3"}[seed/3%3], "-Wno-everything",
+			"-I/usr/include/x86_64-linux-gnu", "-I/usr/include/aarch64-linux-gnu", "-c", src, "-o", obj}
+		if out, err := exec.Command(clang, args...).CombinedOutput(); err != nil {
+			first, _, _ := bytes.Cut(out, []byte("\n"))
+			n.why["clang: "+string(first)]++
+			return nil
+		}
+		raw, err := os.ReadFile(obj)
+		if err != nil {
+			return err
+		}
+		return n.chain(fmt.Sprintf("clang%d.o", seed), raw, seed)
+	})
+	n.log(t)
+	if n.objects > 0 && n.by[pair.Equal] < n.programs*7/10 {
+		t.Errorf("only %d of %d programs were compared", n.by[pair.Equal], n.programs)
+	}
+}
