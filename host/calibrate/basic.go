@@ -15,9 +15,9 @@ import (
 // the dispatcher (a direct call), and as a classifier, where it is an indirect
 // one.
 //
-// Most other steps uses classifiers: same JIT, same helpers; but
-// BPF_PROG_TEST_RUN of XDP rebuilds the dispatcher and waits for RCU at each
-// call, some 20 ms (net/bpf/test_run.c, bpf_prog_change_xdp).
+// Most other steps use classifiers: same JIT, same helpers, and no dispatcher,
+// which BPF_PROG_TEST_RUN of XDP rebuilds at each call where the program isn't
+// kept attached (see [kernel.Prog.Keep]).
 func floor(b *bench) error {
 	var jobs []job
 	type what struct {
@@ -48,9 +48,7 @@ func floor(b *bench) error {
 			return err
 		}
 	}
-	m := b.meter
-	m.rounds = min(m.rounds, slowRounds)
-	times, err := m.series(jobs...)
+	times, err := b.series(jobs...)
 	if err != nil {
 		return err
 	}

@@ -112,11 +112,7 @@ func (b *bench) operations(group string, typ cilium.ProgramType, ms *kernel.Maps
 		jobs = append(jobs, job{prog: p})
 	}
 	jobs = jobs[1:]
-	m := b.meter
-	if typ == cilium.XDP {
-		m.rounds = min(m.rounds, slowRounds)
-	}
-	times, err := m.series(jobs...)
+	times, err := b.series(jobs...)
 	if err != nil {
 		return err
 	}
@@ -128,7 +124,7 @@ func (b *bench) operations(group string, typ cilium.ProgramType, ms *kernel.Maps
 	return nil
 }
 
-// slowRounds are enough of XDP programs: see floor.
+// slowRounds are enough of what waits for RCU at each call: live frames.
 const slowRounds = 15
 
 // array is a map of one value that programs address directly.

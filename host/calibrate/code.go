@@ -11,6 +11,7 @@ const (
 	xdpPass        = 2
 	ctxXDPData     = 0 // struct xdp_md
 	ctxXDPDataEnd  = 4
+	ctxXDPMeta     = 8
 	ctxSkbData     = 76 // struct __sk_buff
 	ctxSkbDataEnd  = 80
 )

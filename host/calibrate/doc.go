@@ -25,7 +25,8 @@
 //
 // What the kernel does can't be seen from outside in three places, so they are
 // told with the figures: BPF_PROG_TEST_RUN copies the packet once a call, not
-// once a run; its time of a run is in whole nanoseconds, cut off, which is why
+// once a run, which is why whole programs, that change it, run behind one that
+// restores it; its time of a run is in whole nanoseconds, cut off, which is why
 // bodies are repeated within a program; and the driver isn't part of it, for
 // which live frames (BPF_F_TEST_XDP_LIVE_FRAMES) are the nearest there is.
 package calibrate

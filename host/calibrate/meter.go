@@ -27,6 +27,7 @@ type job struct {
 	prog   *kernel.Prog
 	packet []byte // nil: the meter's
 	runs   uint32 // of the program in a round; 0: as many as fill meter.round
+	before func() error
 	after  func() error
 	warm   bool // run it before it is timed, half as long, in every round
 }
@@ -44,11 +45,21 @@ func (m *meter) series(jobs ...job) ([][]float64, error) {
 		if packet == nil {
 			packet = m.packet
 		}
+		if j.before != nil {
+			if err := j.before(); err != nil {
+				return 0, err
+			}
+		}
 		d, err := j.prog.Bench(packet, runs[i])
 		if err == nil && j.after != nil {
 			err = j.after()
 		}
 		return float64(d.Nanoseconds()), err
+	}
+	for i := range jobs {
+		if kept, err := jobs[i].prog.Keep(); err == nil { // it takes longer without
+			defer kept.Close()
+		}
 	}
 	for r := range warm + m.rounds {
 		if err := m.ctx.Err(); err != nil {

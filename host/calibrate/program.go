@@ -9,6 +9,8 @@ import (
 	"jitnic/host/kernel"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
+
+	cilium "github.com/cilium/ebpf"
 )
 
 // wholePrograms times the sample programs whole, each on a packet of its own,
@@ -85,28 +87,45 @@ func (b *bench) whole(s *sample) (Figure, *vm.Recording, error) {
 	if rec == nil {
 		return Figure{}, nil, nil
 	}
-	m := b.meter
-	m.rounds = min(m.rounds, slowRounds)
-	times, err := m.series(job{prog: k, packet: best})
+	with, err := b.restored("restored", k, s.entry.LoadFlags, best)
 	if err != nil {
 		return Figure{}, nil, err
 	}
-	f := difference(times[0], nil, 1).half()
+	nothing, err := kernel.LoadRaw(kernel.Raw{Name: "empty", Insns: code{mov(0, xdpDrop), exit()}, Type: cilium.XDP, Flags: s.entry.LoadFlags}, &kernel.Maps{}, kernel.Options{})
+	if err != nil {
+		return Figure{}, nil, err
+	}
+	b.open = append(b.open, nothing)
+	without, err := b.restored("restored_empty", nothing, s.entry.LoadFlags, best)
+	if err != nil {
+		return Figure{}, nil, err
+	}
+	times, err := b.series(job{prog: with.prog, packet: best, before: with.reset}, job{prog: without.prog, packet: best, before: without.reset},
+		job{prog: nothing, packet: best})
+	if err != nil {
+		return Figure{}, nil, err
+	}
+	// The restorer is taken off, and what an empty program takes by itself,
+	// which was taken off with it, put back.
+	whole := make([]float64, len(times[0]))
+	for i := range whole {
+		whole[i] = times[0][i] + times[2][i]
+	}
+	f := difference(whole, times[1], 1).half()
 	f.Group, f.Name, f.Bytes = "program", s.name, len(best)
 	return f, rec, nil
 }
 
-// settle runs a program on a packet and then on what became of it, again and
-// again, as BPF_PROG_TEST_RUN does, and returns the recording of the path that
-// it stays on, nil where it doesn't: time to live, for one, runs out after 255
-// hops.
+// settle runs a program on a packet, again and again, as a [restorer] has it,
+// and returns the recording of the path that it stays on, nil where it doesn't:
+// a rate limiter's, for one, depends on the time.
 func settle(st *vm.State, s *sample, packet []byte) (*vm.Recording, error) {
 	const runs, steady = 600, 64
 	it, err := vm.NewInterp(st, s.obj, s.entry)
 	if err != nil {
 		return nil, err
 	}
-	in := vm.Input{Data: slices.Clone(packet), IfIndex: 1}
+	in := vm.Input{Data: packet, IfIndex: 1}
 	var out vm.Output
 	var now, before vm.Recording
 	same := 0
@@ -125,7 +144,6 @@ func settle(st *vm.State, s *sample, packet []byte) (*vm.Recording, error) {
 			same = 0
 		}
 		now, before = before, now
-		in.Data = append(in.Data[:0], out.Data...)
 	}
 	if same < steady {
 		return nil, nil
