@@ -39,9 +39,9 @@ type SlowPath interface {
 
 // Engine makes the code of traces ready to run, on the State it was made for.
 type Engine interface {
-	// Bind is called when a trace is put into trace memory. It refuses what is
-	// no straight-line code, with the slot and the cause.
-	Bind(t *trace.Trace) (Code, error)
+	// Bind is called when the trace of a path is put into trace memory. It
+	// refuses what is no straight-line code, with the slot and the cause.
+	Bind(p Path, t *trace.Trace) (Code, error)
 }
 
 // Code is a trace in trace memory.
@@ -50,6 +50,8 @@ type Code interface {
 	// condition holds, and returns register 0. It allocates nothing. An error
 	// is a fault of jitnic's own.
 	Run() (r0 uint64, err error)
+	// Free is called when the trace leaves trace memory; it never runs again.
+	Free()
 }
 
 // NIC is the device: a trace cache in front of the slow path.
@@ -146,6 +148,9 @@ func (n *NIC) follow() error {
 				return err
 			}
 		case cache.Evicted, cache.Dropped:
+			if x := n.code[e.ID]; x != nil {
+				x.Free()
+			}
 			n.code[e.ID] = nil
 		}
 	}
@@ -157,7 +162,7 @@ func (n *NIC) bind(p Path) error {
 	if err != nil {
 		return err
 	}
-	n.code[p], err = n.exec.Bind(t)
+	n.code[p], err = n.exec.Bind(p, t)
 	return err
 }
 

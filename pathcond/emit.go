@@ -246,6 +246,11 @@ func (e *emitter) call(x *exec, c *call, r0 bv.Term) {
 			}
 		}
 	}
+	if x.b.Op(r0) == bv.OpFun {
+		if id, _ := FunParts(x.b.K(r0)); id == FunLookup {
+			c.meta.Found = uint32(r0)
+		}
+	}
 	e.put(c.in, c.meta)
 }
 
@@ -255,7 +260,8 @@ func (e *emitter) exit(x *exec) {
 
 // finish removes what is dead and gives the trace.
 func (e *emitter) finish(x *exec) *trace.Trace {
-	t := &trace.Trace{Straight: trace.Len(e.code)}
+	least, _ := x.f.Bounds(x.input(InLen, 64, lenFact))
+	t := &trace.Trace{Straight: trace.Len(e.code), MinLen: int(least)}
 	t.Code, t.Meta = trace.EliminateDead(e.code, e.meta, x.s.Stack)
 	return t
 }

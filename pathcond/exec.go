@@ -200,6 +200,9 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 	return p
 }
 
+// lenFact bounds the length of packets that a machine takes.
+var lenFact = bv.Fact{Min: vm.MinPacket, Max: vm.MaxLinear}
+
 // fault ends a path on which the program faulted, by what it faulted at.
 func (x *exec) fault(in ebpf.Insn, err error) {
 	if in.Op == ebpf.OpCall && in.Src == ebpf.CallKfunc {
@@ -214,7 +217,7 @@ func (x *exec) fault(in ebpf.Insn, err error) {
 func (x *exec) begin() {
 	b := x.b
 	buf := x.s.Buf + vm.Headroom
-	n := x.input(InLen, 64, bv.Fact{Min: vm.MinPacket, Max: vm.MaxLinear})
+	n := x.input(InLen, 64, lenFact)
 	x.data = b.Const(buf, 64)
 	x.meta = x.data
 	x.dataEnd = b.Bin(bv.OpAdd, x.data, n)

@@ -16,6 +16,9 @@ type Trace struct {
 	// included; Straight is that without jumps, before dead-code elimination.
 	// Len is what Code has now (a wide instruction counts once).
 	Raw, Straight int
+	// MinLen is how long, in bytes, every packet is at least that satisfies the
+	// condition; 0 where nobody worked it out.
+	MinLen int
 	// Meta says per slot of Code where it came from; nil after a rewrite that
 	// doesn't keep it.
 	Meta []Meta
@@ -42,6 +45,7 @@ type Meta struct {
 	Keep     bool    // an effect: never dead
 	Result   bool    // of a call: only its result matters, so dead with it
 	Args     uint8   // of a call: how many of r1..r5 it reads
+	Found    uint32  // of a look-up: the term of its result (pathcond/bv.Term) where that is what the map held before the run, else 0
 }
 
 // MemKind is what memory an access touches.

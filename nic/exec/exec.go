@@ -22,13 +22,16 @@ func New(s *vm.State) *Engine { return &Engine{s: s} }
 
 // Bind makes a trace ready to run. It refuses what is no straight-line code, with
 // the slot and the cause.
-func (e *Engine) Bind(t *trace.Trace) (nic.Code, error) {
+func (e *Engine) Bind(_ nic.Path, t *trace.Trace) (nic.Code, error) {
 	x, err := e.bind(t)
 	if err != nil {
 		return nil, err
 	}
 	return x, nil
 }
+
+// Free has nothing to do: the collector takes it.
+func (x *Executable) Free() {}
 
 // Run executes the trace on the packet that has begun on the State and returns
 // r0. Its condition holds, so nothing can fault; memory is a slice all the

@@ -66,7 +66,7 @@ func TestArithmetic(t *testing.T) {
 		}
 		code = append(code, ebpf.Insn{Op: ebpf.OpExit})
 		s, it := machines(t, code)
-		x, err := New(s).Bind(&trace.Trace{Code: code})
+		x, err := New(s).Bind(0, &trace.Trace{Code: code})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestBindRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, _ := machines(t, code)
-		_, err = New(s).Bind(&trace.Trace{Code: code})
+		_, err = New(s).Bind(0, &trace.Trace{Code: code})
 		if want == "" {
 			if err != nil {
 				t.Errorf("%q: %v", text, err)

@@ -51,11 +51,34 @@ type reach struct{ id, n int32 }
 // known is what holds before an instruction.
 type known struct {
 	r     [11]val
-	slot  [64]val // the frame in use, 8 bytes each, from its bottom
+	slot  [slots]val // of the stack, 8 bytes each: see slotOf
 	reach [4]reach
 }
 
 const offLimit = 1 << 20
+
+// Slots that are kept track of: the frame in use from its bottom, and in traces
+// the places above each frame where an inlined call saves registers.
+const (
+	frameSlots = vm.StackSize / 8
+	saveSlots  = 5 // registers 6 to 9 and a callback's context: see pathcond's emitter
+	slots      = frameSlots + vm.MaxFrames*saveSlots
+)
+
+// slotOf is the slot of 8 bytes at an offset from the frame's top, or -1.
+func slotOf(at int64) int {
+	if at&7 != 0 || at < -vm.StackSize {
+		return -1
+	}
+	if at < 0 {
+		return int(at+vm.StackSize) / 8
+	}
+	frame, i := at/vm.StackStride, at%vm.StackStride/8
+	if frame >= vm.MaxFrames || i >= saveSlots {
+		return -1
+	}
+	return frameSlots + int(frame)*saveSlots + int(i)
+}
 
 func number(max uint64) val { return val{kind: kNumber, max: max} }
 func exactly(v uint64) val  { return val{kind: kNumber, max: v, exact: true} }
@@ -127,7 +150,7 @@ func (k *known) forgetPacket() {
 	k.reach = [4]reach{}
 }
 
-func (k *known) forgetStack() { k.slot = [64]val{} }
+func (k *known) forgetStack() { k.slot = [slots]val{} }
 
 // join is what holds where two ways meet. widen gives up on numbers that keep
 // growing.
@@ -180,10 +203,13 @@ type analysis struct {
 	s    *vm.State
 	code []ebpf.Insn
 	flat []bool // by map: look-ups give the address of a value
+	// frames is how many frames from the one in use upwards may be touched:
+	// those of a trace's inlined calls.
+	frames int64
 }
 
 func newAnalysis(s *vm.State, code []ebpf.Insn) *analysis {
-	a := &analysis{s: s, code: code}
+	a := &analysis{s: s, code: code, frames: 1}
 	for _, m := range s.Maps {
 		_, ok := maps.FlatOf(m)
 		a.flat = append(a.flat, ok)
@@ -199,7 +225,11 @@ func (a *analysis) inBounds(k *known, base uint8, off int16, n int, write bool) 
 	end := at + int64(n)
 	switch v.kind {
 	case kFrame:
-		return at >= -vm.StackSize && end <= 0
+		if a.frames == 1 {
+			return at >= -vm.StackSize && end <= 0
+		}
+		// Between frames lies what inlined calls save.
+		return at >= -vm.StackSize && end <= a.frames*vm.StackStride-vm.StackSize
 	case kPacket:
 		return at >= 0 && end <= int64(k.reachOf(v.id))
 	case kValue:
@@ -266,8 +296,10 @@ func (a *analysis) load(k *known, in ebpf.Insn) val {
 	base := &k.r[in.Src]
 	at := base.off + int64(in.Off)
 	sx := in.Mode() == ebpf.ModeMEMSX
-	if base.kind == kFrame && n == 8 && at >= -vm.StackSize && at <= -8 && at&7 == 0 {
-		return k.slot[(at+vm.StackSize)/8]
+	if base.kind == kFrame && n == 8 && a.inBounds(k, in.Src, in.Off, n, false) {
+		if i := slotOf(at); i >= 0 {
+			return k.slot[i]
+		}
 	}
 	if base.kind == kCtx && n == 4 && !sx {
 		switch at {
@@ -291,22 +323,21 @@ func (a *analysis) load(k *known, in ebpf.Insn) val {
 func (a *analysis) store(k *known, in ebpf.Insn, v val) {
 	n := in.Size()
 	base := &k.r[in.Dst]
-	if base.kind != kFrame {
-		if !a.inBounds(k, in.Dst, in.Off, n, true) {
-			k.forgetStack()
-		}
-		return
-	}
-	at := base.off + int64(in.Off)
-	if at < -vm.StackSize || at+int64(n) > 0 {
+	if !a.inBounds(k, in.Dst, in.Off, n, true) {
 		k.forgetStack()
 		return
 	}
-	for i := (at + vm.StackSize) / 8; i*8 < at+vm.StackSize+int64(n); i++ {
-		k.slot[i] = val{}
+	if base.kind != kFrame {
+		return
 	}
-	if n == 8 && at&7 == 0 {
-		k.slot[(at+vm.StackSize)/8] = v
+	at := base.off + int64(in.Off)
+	for b := at &^ 7; b < at+int64(n); b += 8 {
+		if i := slotOf(b); i >= 0 {
+			k.slot[i] = val{}
+		}
+	}
+	if i := slotOf(at); i >= 0 && n == 8 {
+		k.slot[i] = v
 	}
 }
 

@@ -29,6 +29,8 @@ type compiler struct {
 	wanted []int32
 	always []bool   // by slot: always left to the interpreter
 	far    []func() // what stands out of the way, to be written behind the rest
+	uses   bool     // code reads what context.load sets
+	line   *line    // of a trace
 }
 
 // unit is a program as machine code.
@@ -248,6 +250,9 @@ func (c *compiler) wide(pc int, in ebpf.Insn) {
 // is known, or by a check that leaves to the interpreter if it fails.
 func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write bool) asm.Mem {
 	if c.a.inBounds(k, base, off, n, write) {
+		if m, ok := c.fixed(k.r[base], off); ok {
+			return m
+		}
 		return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
 	}
 	if v := k.r[base]; v.kind == kValue && v.null && v.off == 0 {
@@ -256,6 +261,11 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 		present.r[base].null = false
 		if c.a.inBounds(&present, base, off, n, write) {
 			c.BrK(asm.EQ, true, reg(base), 0, c.bail(pc))
+			k.each(func(o *val) {
+				if o.kind == kValue && o.id == v.id && o.m == v.m {
+					o.null = false
+				}
+			})
 			return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
 		}
 	}
@@ -263,6 +273,7 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 	if off != 0 {
 		c.OpK(asm.Add, true, asm.T0, int32(off))
 	}
+	c.uses = true
 	ok, frame := c.NewLabel(), c.NewLabel()
 	c.Load(8, asm.T1, asm.At(asm.Ctx, offNegMeta))
 	c.Op(asm.Add, true, asm.T1, asm.T0)
@@ -295,6 +306,7 @@ func (c *compiler) load(k *known, pc int, in ebpf.Insn) {
 	if v := k.r[in.Src]; v.kind == kCtx {
 		off := v.off + int64(in.Off)
 		if f, ok := ctxField[off]; ok && n == 4 && in.Mode() == ebpf.ModeMEM {
+			c.uses = true
 			c.Load(8, d, asm.At(asm.Ctx, f))
 		} else if off == vm.CtxEgress && n == 4 && in.Mode() == ebpf.ModeMEM {
 			c.Imm(d, 0)
@@ -380,16 +392,26 @@ func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
 	if !canLookUp(&f) || !c.a.inBounds(k, 2, 0, int(f.KeySize), false) {
 		return false
 	}
+	c.uses = c.uses || f.Step != 0
 	if f.Kind == maps.FlatArray {
-		lookupArray(c.Backend, &f, reg(2))
+		key := asm.Mem{Base: asm.Base, Index: reg(2)}
+		if at, ok := c.fixed(k.r[2], 0); ok {
+			key = at
+		}
+		lookupArray(c.Backend, &f, key)
 		return true
 	}
-	l, ok := c.lookup[m.m]
+	c.Call(c.lookupIn(m.m))
+	return true
+}
+
+// lookupIn is the subroutine of look-ups in a map.
+func (c *compiler) lookupIn(m int32) asm.Label {
+	l, ok := c.lookup[m]
 	if !ok {
 		l = c.NewLabel()
-		c.lookup[m.m] = l
-		c.wanted = append(c.wanted, m.m)
+		c.lookup[m] = l
+		c.wanted = append(c.wanted, m)
 	}
-	c.Call(l)
-	return true
+	return l
 }

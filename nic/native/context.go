@@ -31,7 +31,27 @@ type context struct {
 
 	cpu  uint64
 	save [6]uint64 // registers over a look-up
+
+	// What the guard tree works on: the packet's length and time, the values
+	// of slots that have no register, and a key put together.
+	length uint64
+	time   uint64
+	slot   [maxSlots]uint64
+	key    [maxKey]byte
+
+	// found are the results of look-ups that the guard tree has made for the
+	// trace about to run, or unknown.
+	found [maxFound]uint64
 }
+
+// maxSlots is how many values of a walk have a place in memory.
+const maxSlots = 256
+
+// maxFound is how many look-ups a tree hands to a trace at most.
+const maxFound = 8
+
+// unknown is no result of a look-up.
+const unknown = ^uint64(0)
 
 // done is context.pc after the program's exit: no slot has that number.
 const done = 1 << 40
@@ -53,6 +73,11 @@ var (
 	offNegFrame = at(func(c *context) *uint64 { return &c.negFrame })
 	offCPU      = at(func(c *context) *uint64 { return &c.cpu })
 	offSave     = at(func(c *context) *[6]uint64 { return &c.save })
+	offLength   = at(func(c *context) *uint64 { return &c.length })
+	offTime     = at(func(c *context) *uint64 { return &c.time })
+	offSlot     = at(func(c *context) *[maxSlots]uint64 { return &c.slot })
+	offKey      = at(func(c *context) *[maxKey]byte { return &c.key })
+	offFound    = at(func(c *context) *[maxFound]uint64 { return &c.found })
 
 	// ctxField is where the fields of struct xdp_md are kept, by offset there.
 	ctxField = map[int64]int32{
@@ -74,4 +99,5 @@ func (c *context) load(s *vm.State) {
 	c.data, c.end, c.meta = s.Data, s.DataEnd, s.DataMeta
 	c.ifindex, c.queue = uint64(s.If), uint64(s.Rx)
 	c.cpu = uint64(s.CPU)
+	c.length, c.time = s.DataEnd-s.Data, s.TimeNS
 }

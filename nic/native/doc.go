@@ -1,5 +1,11 @@
 // Package native runs what jitnic otherwise interprets as machine code: whole
-// programs. It knows no cache.
+// programs, traces and the guard tree. It knows no cache.
+//
+// A [Matcher] is the guard tree: each predicate a compare and a branch, what it
+// needs computed once along the way, look-ups made once and left for the trace.
+// [Traces] compiles the traces that the device puts into trace memory: code
+// without branches, in which the stack and the packet stand at fixed addresses.
+// Both share the [Machine] of their State.
 //
 // An [Engine] is a vm.Engine: it runs the stretches of a program that are
 // arithmetic, jumps, memory accesses and look-ups, and leaves every other

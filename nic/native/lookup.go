@@ -24,10 +24,10 @@ func canLookUp(f *maps.Flat) bool {
 }
 
 // lookupArray is the look-up in an array, or in one with a value for each CPU.
-// It uses T0 and T1; key may be any register of BPF's.
-func lookupArray(b asm.Backend, f *maps.Flat, key asm.Reg) {
+// It uses T0 and T1; key is where the key stands.
+func lookupArray(b asm.Backend, f *maps.Flat, key asm.Mem) {
 	end := b.NewLabel()
-	b.Load(4, asm.T0, asm.Mem{Base: asm.Base, Index: key})
+	b.Load(4, asm.T0, key)
 	b.Imm(asm.R0, 0)
 	b.Imm(asm.T1, uint64(f.Max))
 	b.Br(asm.GE, true, asm.T0, asm.T1, end)

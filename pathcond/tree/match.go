@@ -15,71 +15,71 @@ import (
 // none of the nodes above it has computed. Values stand in slots numbered along
 // the path from the root, so siblings share them and all of them stay in cache.
 
-// mop is an operation of a node's code.
-type mop uint8
+// Op is an operation of a node's code.
+type Op uint8
 
 const (
-	mConst  mop = iota // dst = k
-	mField             // dst = (load8(addr k) >> sh) & mask, at a constant address
-	mLoad              // dst = load8(slot a) & mask
-	mInput             // dst = input k & mask
-	mLen               // dst = packet length
-	mBin               // dst = fold(sub, width, a, b)
-	mAddK              // dst = (a + k) & mask
-	mAdd               // dst = (a + b) & mask
-	mSub               // dst = (a - b) & mask
-	mAndK              // dst = a & k
-	mAnd               // dst = a & b
-	mOr                // dst = a | b
-	mXor               // dst = a ^ b
-	mMulK              // dst = (a * k) & mask
-	mShlK              // dst = a << k & mask
-	mShift             // dst = (a >> sh) & mask: extracts
-	mNot               // dst = ^a & mask
-	mBSwap             // dst = bytes of a reversed, >> sh
-	mConcat            // dst = a << sh | b
-	mSExt              // dst = sign extension of a, from sh bits
-	mIte               // dst = a ? b : c
-	mEq                // dst = a == b
-	mEqK               // dst = a == k
-	mLT                // dst = a < b
-	mLookup            // dst = address of the value of a key in a map; k: index into calls
-	mCall              // dst = any other function; k: index into calls
+	OpConst  Op = iota // dst = k
+	OpField            // dst = (load8(addr k) >> sh) & mask, at a constant address
+	OpLoad             // dst = load8(slot a) & mask
+	OpInput            // dst = input k & mask
+	OpLen              // dst = packet length
+	OpBin              // dst = fold(sub, width, a, b)
+	OpAddK             // dst = (a + k) & mask
+	OpAdd              // dst = (a + b) & mask
+	OpSub              // dst = (a - b) & mask
+	OpAndK             // dst = a & k
+	OpAnd              // dst = a & b
+	OpOr               // dst = a | b
+	OpXor              // dst = a ^ b
+	OpMulK             // dst = (a * k) & mask
+	OpShlK             // dst = a << k & mask
+	OpShift            // dst = (a >> sh) & mask: extracts
+	OpNot              // dst = ^a & mask
+	OpBSwap            // dst = bytes of a reversed, >> sh
+	OpConcat           // dst = a << sh | b
+	OpSExt             // dst = sign extension of a, from sh bits
+	OpIte              // dst = a ? b : c
+	OpEq               // dst = a == b
+	OpEqK              // dst = a == k
+	OpLT               // dst = a < b
+	OpLookup           // dst = address of the value of a key in a map; k: index into calls
+	OpCall             // dst = any other function; k: index into calls
 )
 
-// minsn is one instruction: 32 bytes.
-type minsn struct {
-	op      mop
-	sub     bv.Op
-	width   uint8
-	sh      uint8
-	dst     uint16
-	a, b, c uint16
-	k       uint64
-	mask    uint64
+// Insn is one instruction: 32 bytes.
+type Insn struct {
+	Op      Op
+	Sub     bv.Op
+	Width   uint8
+	Sh      uint8
+	Dst     uint16
+	A, B, C uint16
+	K       uint64
+	Mask    uint64
 }
 
-// mcall is a function call of a node's code.
-type mcall struct {
-	fun  uint64
-	args []uint16
-	m    maps.Map // of a look-up
-	size int      // bytes of its key
+// Call is a function call of a node's code.
+type Call struct {
+	Fun  uint64
+	Args []uint16
+	Map  maps.Map // of a look-up
+	Size int      // bytes of its key
 }
 
-// test says how a node decides once its code has run.
-type test uint8
+// Test says how a node decides once its code has run.
+type Test uint8
 
 const (
-	testSlot   test = iota // slot a is not 0
-	testEqK                // slot a == k
-	testLTK                // slot a < k
-	testGTK                // slot a > k
-	testEq                 // slot a == slot b
-	testLT                 // slot a < slot b
-	testField              // as testEqK of (load8(addr) >> sh) & mask, at a constant address
-	testLenLTK             // packet length < k
-	testLenGTK             // packet length > k
+	TestSlot   Test = iota // slot a is not 0
+	TestEqK                // slot a == k
+	TestLTK                // slot a < k
+	TestGTK                // slot a > k
+	TestEq                 // slot a == slot b
+	TestLT                 // slot a < slot b
+	TestField              // as TestEqK of (load8(addr) >> sh) & mask, at a constant address
+	TestLenLTK             // packet length < k
+	TestLenGTK             // packet length > k
 )
 
 // lower makes a node's code and test from its predicate. above gives the slots
@@ -95,31 +95,31 @@ func (t *Tree) lower(n *node, o *origin, above map[bv.Term]uint16, next uint16) 
 		if k, ok := b.IsConst(args[1]); ok {
 			if eq {
 				if f, ok := l.field(args[0]); ok {
-					n.test, n.addr, n.sh, n.mask, n.k = testField, f.k, f.sh, f.mask, k
+					n.test, n.addr, n.sh, n.mask, n.k = TestField, f.K, f.Sh, f.Mask, k
 					break
 				}
 			} else if t.isLen(args[0]) {
-				n.test, n.k = testLenLTK, k
+				n.test, n.k = TestLenLTK, k
 				break
 			}
-			n.test, n.a, n.k = testLTK, l.slot(args[0]), k
+			n.test, n.a, n.k = TestLTK, l.slot(args[0]), k
 			if eq {
-				n.test = testEqK
+				n.test = TestEqK
 			}
 		} else if k, ok := b.IsConst(args[0]); ok {
 			if t.isLen(args[1]) {
-				n.test, n.k = testLenGTK, k
+				n.test, n.k = TestLenGTK, k
 				break
 			}
-			n.test, n.a, n.k = testGTK, l.slot(args[1]), k
+			n.test, n.a, n.k = TestGTK, l.slot(args[1]), k
 		} else {
-			n.test, n.a, n.b = testLT, l.slot(args[0]), l.slot(args[1])
+			n.test, n.a, n.b = TestLT, l.slot(args[0]), l.slot(args[1])
 			if eq {
-				n.test = testEq
+				n.test = TestEq
 			}
 		}
 	default:
-		n.test, n.a = testSlot, l.slot(p)
+		n.test, n.a = TestSlot, l.slot(p)
 	}
 	n.code = int32(len(t.code))
 	t.code = append(t.code, l.code...)
@@ -139,32 +139,32 @@ type lowering struct {
 	b     *bv.Builder
 	slots map[bv.Term]uint16
 	next  uint16
-	code  []minsn
+	code  []Insn
 	made  []bv.Term // by slot, from the node's first on
 }
 
 // field sees x as bits of a load at a constant address.
-func (l *lowering) field(x bv.Term) (minsn, bool) {
+func (l *lowering) field(x bv.Term) (Insn, bool) {
 	b := l.b
-	in := minsn{op: mField, mask: bv.Mask(b.Width(x))}
+	in := Insn{Op: OpField, Mask: bv.Mask(b.Width(x))}
 	shifted := false
 	for {
 		switch b.Op(x) {
 		case bv.OpZExt:
 			x = b.Args(x)[0]
-			in.mask &= bv.Mask(b.Width(x))
+			in.Mask &= bv.Mask(b.Width(x))
 			continue
 		case bv.OpExtract:
 			if shifted {
 				return in, false
 			}
 			shifted = true
-			in.sh = uint8(b.K(x))
+			in.Sh = uint8(b.K(x))
 			x = b.Args(x)[0]
 			continue
 		case bv.OpAnd:
 			if k, ok := b.IsConst(b.Args(x)[1]); ok {
-				in.mask &= k >> in.sh
+				in.Mask &= k >> in.Sh
 				x = b.Args(x)[0]
 				continue
 			}
@@ -177,21 +177,21 @@ func (l *lowering) field(x bv.Term) (minsn, bool) {
 			if !ok || addr+8 > uint64(len(l.t.env.S.Mem.B)) {
 				return in, false
 			}
-			in.k = addr
-			in.mask &= bv.Mask(b.Width(x)) >> in.sh
+			in.K = addr
+			in.Mask &= bv.Mask(b.Width(x)) >> in.Sh
 			return in, true
 		}
 		return in, false
 	}
 }
 
-func (l *lowering) emit(x bv.Term, in minsn) uint16 {
-	in.dst = l.next
+func (l *lowering) emit(x bv.Term, in Insn) uint16 {
+	in.Dst = l.next
 	l.next++
 	l.code = append(l.code, in)
-	l.slots[x] = in.dst
+	l.slots[x] = in.Dst
 	l.made = append(l.made, x)
-	return in.dst
+	return in.Dst
 }
 
 // slot is where the value of x stands when the node's code has run.
@@ -202,14 +202,14 @@ func (l *lowering) slot(x bv.Term) uint16 {
 	b := l.b
 	w := b.Width(x)
 	args := b.Args(x)
-	in := minsn{width: uint8(w), mask: bv.Mask(w)}
+	in := Insn{Width: uint8(w), Mask: bv.Mask(w)}
 	switch op := b.Op(x); op {
 	case bv.OpConst:
-		in.op, in.k = mConst, b.K(x)
+		in.Op, in.K = OpConst, b.K(x)
 	case bv.OpInput:
-		in.op, in.k = mInput, b.K(x)
-		if in.k == pathcond.InLen {
-			in.op = mLen
+		in.Op, in.K = OpInput, b.K(x)
+		if in.K == pathcond.InLen {
+			in.Op = OpLen
 		}
 	case bv.OpFun:
 		if f, ok := l.field(x); ok {
@@ -217,23 +217,23 @@ func (l *lowering) slot(x bv.Term) uint16 {
 		}
 		id, arg := pathcond.FunParts(b.K(x))
 		if id == pathcond.FunLoad {
-			in.op, in.a = mLoad, l.slot(args[0])
+			in.Op, in.A = OpLoad, l.slot(args[0])
 			break
 		}
-		c := mcall{fun: b.K(x)}
+		c := Call{Fun: b.K(x)}
 		for _, a := range args {
-			c.args = append(c.args, l.slot(a))
+			c.Args = append(c.Args, l.slot(a))
 		}
-		in.op = mCall
+		in.Op = OpCall
 		if id == pathcond.FunLookup {
 			m := l.t.env.S.Maps[arg]
 			_, inner := m.(maps.OfMaps)
 			_, prog := m.(interface{ Program(i uint32) int })
 			if !inner && !prog {
-				in.op, c.m, c.size = mLookup, m, int(m.Spec().KeySize)
+				in.Op, c.Map, c.Size = OpLookup, m, int(m.Spec().KeySize)
 			}
 		}
-		in.k = uint64(len(l.t.calls))
+		in.K = uint64(len(l.t.calls))
 		l.t.calls = append(l.t.calls, c)
 	case bv.OpZExt:
 		s := l.slot(args[0]) // the value is the same
@@ -243,138 +243,138 @@ func (l *lowering) slot(x bv.Term) uint16 {
 		if f, ok := l.field(x); ok {
 			return l.emit(x, f)
 		}
-		in.op, in.a, in.sh = mShift, l.slot(args[0]), uint8(b.K(x))
+		in.Op, in.A, in.Sh = OpShift, l.slot(args[0]), uint8(b.K(x))
 	case bv.OpNot:
-		in.op, in.a = mNot, l.slot(args[0])
+		in.Op, in.A = OpNot, l.slot(args[0])
 	case bv.OpBSwap:
-		in.op, in.a, in.sh = mBSwap, l.slot(args[0]), uint8(64-w)
+		in.Op, in.A, in.Sh = OpBSwap, l.slot(args[0]), uint8(64-w)
 	case bv.OpConcat:
-		in.op, in.a, in.b, in.sh = mConcat, l.slot(args[0]), l.slot(args[1]), uint8(b.Width(args[1]))
+		in.Op, in.A, in.B, in.Sh = OpConcat, l.slot(args[0]), l.slot(args[1]), uint8(b.Width(args[1]))
 	case bv.OpSExt:
-		in.op, in.a, in.sh = mSExt, l.slot(args[0]), uint8(64-b.Width(args[0]))
+		in.Op, in.A, in.Sh = OpSExt, l.slot(args[0]), uint8(64-b.Width(args[0]))
 	case bv.OpIte:
-		in.op, in.a, in.b, in.c = mIte, l.slot(args[0]), l.slot(args[1]), l.slot(args[2])
+		in.Op, in.A, in.B, in.C = OpIte, l.slot(args[0]), l.slot(args[1]), l.slot(args[2])
 	default:
 		if k, ok := b.IsConst(args[1]); ok {
 			switch op {
 			case bv.OpAdd:
-				in.op, in.k = mAddK, k
+				in.Op, in.K = OpAddK, k
 			case bv.OpAnd:
 				if f, ok := l.field(x); ok {
 					return l.emit(x, f)
 				}
-				in.op, in.k = mAndK, k
+				in.Op, in.K = OpAndK, k
 			case bv.OpEq:
-				in.op, in.k = mEqK, k
+				in.Op, in.K = OpEqK, k
 			case bv.OpShl:
-				in.op, in.k = mShlK, k
+				in.Op, in.K = OpShlK, k
 			case bv.OpMul:
-				in.op, in.k = mMulK, k
+				in.Op, in.K = OpMulK, k
 			}
-			if in.op != mConst {
-				in.a = l.slot(args[0])
+			if in.Op != OpConst {
+				in.A = l.slot(args[0])
 				break
 			}
 		}
-		in.a, in.b = l.slot(args[0]), l.slot(args[1])
-		in.op, in.sub, in.width = mBin, op, uint8(b.Width(args[0]))
+		in.A, in.B = l.slot(args[0]), l.slot(args[1])
+		in.Op, in.Sub, in.Width = OpBin, op, uint8(b.Width(args[0]))
 		switch op {
 		case bv.OpAdd:
-			in.op = mAdd
+			in.Op = OpAdd
 		case bv.OpSub:
-			in.op = mSub
+			in.Op = OpSub
 		case bv.OpAnd:
-			in.op = mAnd
+			in.Op = OpAnd
 		case bv.OpOr:
-			in.op = mOr
+			in.Op = OpOr
 		case bv.OpXor:
-			in.op = mXor
+			in.Op = OpXor
 		case bv.OpEq:
-			in.op = mEq
+			in.Op = OpEq
 		case bv.OpULt:
-			in.op = mLT
+			in.Op = OpLT
 		}
 	}
 	return l.emit(x, in)
 }
 
 // compute runs a node's code.
-func (t *Tree) compute(code []minsn) {
+func (t *Tree) compute(code []Insn) {
 	val := t.val
 	m := t.env.S.Mem.B
 	for i := range code {
 		in := &code[i]
 		var v uint64
-		switch in.op {
-		case mConst:
-			v = in.k
-		case mField:
-			v = binary.LittleEndian.Uint64(m[in.k:]) >> in.sh & in.mask
-		case mLoad:
-			a := val[in.a]
+		switch in.Op {
+		case OpConst:
+			v = in.K
+		case OpField:
+			v = binary.LittleEndian.Uint64(m[in.K:]) >> in.Sh & in.Mask
+		case OpLoad:
+			a := val[in.A]
 			if a+8 <= uint64(len(m)) && a+8 > a {
-				v = binary.LittleEndian.Uint64(m[a:]) & in.mask
+				v = binary.LittleEndian.Uint64(m[a:]) & in.Mask
 			}
-		case mInput:
-			v = t.env.Input(in.k) & in.mask
-		case mLen:
+		case OpInput:
+			v = t.env.Input(in.K) & in.Mask
+		case OpLen:
 			v = t.env.S.DataEnd - t.env.S.Data
-		case mAddK:
-			v = (val[in.a] + in.k) & in.mask
-		case mAdd:
-			v = (val[in.a] + val[in.b]) & in.mask
-		case mSub:
-			v = (val[in.a] - val[in.b]) & in.mask
-		case mAndK:
-			v = val[in.a] & in.k
-		case mAnd:
-			v = val[in.a] & val[in.b]
-		case mOr:
-			v = val[in.a] | val[in.b]
-		case mXor:
-			v = val[in.a] ^ val[in.b]
-		case mMulK:
-			v = val[in.a] * in.k & in.mask
-		case mShlK:
-			v = val[in.a] << in.k & in.mask
-		case mShift:
-			v = val[in.a] >> in.sh & in.mask
-		case mNot:
-			v = ^val[in.a] & in.mask
-		case mBSwap:
-			v = bits.ReverseBytes64(val[in.a]) >> in.sh
-		case mConcat:
-			v = val[in.a]<<in.sh | val[in.b]
-		case mSExt:
-			v = uint64(int64(val[in.a]<<in.sh)>>in.sh) & in.mask
-		case mIte:
-			v = val[in.c]
-			if val[in.a] != 0 {
-				v = val[in.b]
+		case OpAddK:
+			v = (val[in.A] + in.K) & in.Mask
+		case OpAdd:
+			v = (val[in.A] + val[in.B]) & in.Mask
+		case OpSub:
+			v = (val[in.A] - val[in.B]) & in.Mask
+		case OpAndK:
+			v = val[in.A] & in.K
+		case OpAnd:
+			v = val[in.A] & val[in.B]
+		case OpOr:
+			v = val[in.A] | val[in.B]
+		case OpXor:
+			v = val[in.A] ^ val[in.B]
+		case OpMulK:
+			v = val[in.A] * in.K & in.Mask
+		case OpShlK:
+			v = val[in.A] << in.K & in.Mask
+		case OpShift:
+			v = val[in.A] >> in.Sh & in.Mask
+		case OpNot:
+			v = ^val[in.A] & in.Mask
+		case OpBSwap:
+			v = bits.ReverseBytes64(val[in.A]) >> in.Sh
+		case OpConcat:
+			v = val[in.A]<<in.Sh | val[in.B]
+		case OpSExt:
+			v = uint64(int64(val[in.A]<<in.Sh)>>in.Sh) & in.Mask
+		case OpIte:
+			v = val[in.C]
+			if val[in.A] != 0 {
+				v = val[in.B]
 			}
-		case mEq:
-			v = bv.Bit(val[in.a] == val[in.b])
-		case mEqK:
-			v = bv.Bit(val[in.a] == in.k)
-		case mLT:
-			v = bv.Bit(val[in.a] < val[in.b])
-		case mBin:
-			v = bv.Fold(in.sub, int(in.width), val[in.a], val[in.b])
-		case mLookup:
-			c := &t.calls[in.k]
-			for j, a := range c.args {
+		case OpEq:
+			v = bv.Bit(val[in.A] == val[in.B])
+		case OpEqK:
+			v = bv.Bit(val[in.A] == in.K)
+		case OpLT:
+			v = bv.Bit(val[in.A] < val[in.B])
+		case OpBin:
+			v = bv.Fold(in.Sub, int(in.Width), val[in.A], val[in.B])
+		case OpLookup:
+			c := &t.calls[in.K]
+			for j, a := range c.Args {
 				binary.LittleEndian.PutUint64(t.key[8*j:], val[a])
 			}
-			v = c.m.Peek(t.key[:c.size], t.env.S.CPU)
-		case mCall:
-			c := &t.calls[in.k]
+			v = c.Map.Peek(t.key[:c.Size], t.env.S.CPU)
+		case OpCall:
+			c := &t.calls[in.K]
 			t.args = t.args[:0]
-			for _, a := range c.args {
+			for _, a := range c.Args {
 				t.args = append(t.args, val[a])
 			}
-			v = t.env.Apply(c.fun, t.args) & in.mask
+			v = t.env.Apply(c.Fun, t.args) & in.Mask
 		}
-		val[in.dst] = v
+		val[in.Dst] = v
 	}
 }
 
@@ -395,32 +395,32 @@ func (t *Tree) Match() int32 {
 		}
 		var v bool
 		switch n.test {
-		case testSlot:
+		case TestSlot:
 			v = t.val[n.a] != 0
-		case testField:
+		case TestField:
 			x := binary.LittleEndian.Uint64(m[n.addr:]) >> n.sh & n.mask
 			if n.table >= 0 {
 				r = t.jump(n, x)
 				continue
 			}
 			v = x == n.k
-		case testEqK:
+		case TestEqK:
 			if n.table >= 0 {
 				r = t.jump(n, t.val[n.a])
 				continue
 			}
 			v = t.val[n.a] == n.k
-		case testLTK:
+		case TestLTK:
 			v = t.val[n.a] < n.k
-		case testGTK:
+		case TestGTK:
 			v = t.val[n.a] > n.k
-		case testEq:
+		case TestEq:
 			v = t.val[n.a] == t.val[n.b]
-		case testLT:
+		case TestLT:
 			v = t.val[n.a] < t.val[n.b]
-		case testLenLTK:
+		case TestLenLTK:
 			v = length < n.k
-		case testLenGTK:
+		case TestLenGTK:
 			v = length > n.k
 		}
 		if v {

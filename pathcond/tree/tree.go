@@ -19,15 +19,18 @@ type Tree struct {
 	ev    *bv.Evaluator
 	nodes []node
 	from  []origin // by node
-	code  []minsn
+	code  []Insn
 	root  ref
 	paths int
 
 	val    []uint64 // slots
-	calls  []mcall
+	calls  []Call
 	chains []chain
 	args   []uint64
 	key    [512]byte
+
+	leaves   map[int32][]int32 // by path: the nodes its leaves hang at, -1 for the root
+	onRemove []func(path int32)
 }
 
 // ref is a child: a node (>= 0), nothing (none) or a leaf (-2 - path).
@@ -47,7 +50,7 @@ func (t *Tree) child(n int32, v bool) *ref {
 
 // node is one predicate of the tree: what a walk touches, 56 bytes.
 type node struct {
-	test  test
+	test  Test
 	sh    uint8
 	a, b  uint16 // slots the test compares
 	yes   ref
@@ -82,7 +85,7 @@ const tableAt = 6
 
 // NewTree returns an empty tree of b's conditions, matched in env.
 func New(b *bv.Builder, env *pathcond.Env) *Tree {
-	return &Tree{b: b, env: env, ev: bv.NewEvaluator(b, env), root: none}
+	return &Tree{b: b, env: env, ev: bv.NewEvaluator(b, env), root: none, leaves: map[int32][]int32{}}
 }
 
 // Paths is the number of leaves, Nodes that of predicates.
@@ -151,6 +154,7 @@ func (t *Tree) insert(at *ref, parent int32, side bool, rest []pathcond.Pred, f 
 		parent, side = n, pr.Want
 	}
 	*t.edge(parent, side) = leaf(id)
+	t.leaves[id] = append(t.leaves[id], parent)
 	return nil
 }
 
@@ -247,6 +251,10 @@ func (t *Tree) Remove(p *pathcond.Path, id int32) {
 	}
 	t.remove(&t.root, f, id)
 	t.paths--
+	delete(t.leaves, id)
+	for _, f := range t.onRemove {
+		f(id)
+	}
 }
 
 func (t *Tree) remove(at *ref, f *pathcond.Facts, id int32) {

@@ -39,11 +39,11 @@ func (t *Tree) measure(r ref, w Walk, all map[int32]Walk) {
 	n := &t.nodes[r]
 	w.Nodes++
 	for _, in := range t.code[n.code:n.end] {
-		switch in.op {
-		case mLookup:
+		switch in.Op {
+		case OpLookup:
 			w.Lookups++
-		case mCall:
-			switch id, _ := pathcond.FunParts(t.calls[in.k].fun); id {
+		case OpCall:
+			switch id, _ := pathcond.FunParts(t.calls[in.K].Fun); id {
 			case pathcond.FunLookup, pathcond.FunCount, pathcond.FunFib, pathcond.FunPresent, pathcond.FunRoom:
 				w.Lookups++
 			}

@@ -5,9 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	"jitnic/host/loader"
 	"jitnic/host/vm"
 	"jitnic/nic"
 	"jitnic/nic/exec"
+	"jitnic/nic/native"
+	"jitnic/pathcond/tree"
 )
 
 // Engine is a way to run code; results are the same with all of them, byte for
@@ -15,14 +18,46 @@ import (
 type Engine struct {
 	Name string
 	Is   string
-	// Traces makes what runs the traces of a state.
-	Traces func(s *vm.State) (nic.Engine, error)
+	make func(s *vm.State, obj *loader.Object, t *tree.Tree) (*parts, error)
+}
+
+// parts are what runs the code of one State.
+type parts struct {
+	traces  nic.Engine
+	match   nic.Matcher
+	program vm.Engine // beside the interpreter; nil: none
+	close   func()
 }
 
 // engines are all of them; the first is the default.
 var engines = []Engine{
-	{Name: "go", Is: "the trace executor in Go",
-		Traces: func(s *vm.State) (nic.Engine, error) { return exec.New(s), nil }},
+	{"auto", "native where the machine can, else go", choose(native.Auto)},
+	{"native", "machine code for traces, guard tree and programs", choose(native.Native)},
+	{"go", "the executors and the interpreter in Go", choose(native.Go)},
+}
+
+func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree) (*parts, error) {
+	return func(s *vm.State, obj *loader.Object, t *tree.Tree) (*parts, error) {
+		plain := &parts{traces: exec.New(s), match: t, close: func() {}}
+		mem, err := c.Memory()
+		if mem == nil {
+			return plain, err
+		}
+		program, err := native.NewEngine(s, obj, mem)
+		if err != nil {
+			mem.Close()
+			if c == native.Auto {
+				err = nil
+			}
+			return plain, err
+		}
+		m := native.NewMachine(s, mem)
+		match := native.NewMatcher(m, t)
+		return &parts{
+			traces: native.NewTraces(m, match, plain.traces), match: match, program: program,
+			close: func() { mem.Close() },
+		}, nil
+	}
 }
 
 // Engines lists the ways to run code, the default first.

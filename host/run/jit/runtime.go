@@ -47,6 +47,7 @@ type Runtime struct {
 	Counters
 
 	opt    Options
+	parts  *parts
 	it     *vm.Interp
 	rec    vm.Recording
 	oracle *oracle // nil without Options.Check
@@ -96,11 +97,11 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		r.Comp.Barred = func(counter int) bool { return r.spec.isBarred(counter, r.Packets) }
 	}
 	r.Tree = tree.New(r.Comp.B, &pathcond.Env{S: r.S, Versions: r.Comp.Versions})
-	traces, err := engine.Traces(r.S)
-	if err != nil {
+	if r.parts, err = engine.make(r.S, obj, r.Tree); err != nil {
 		return nil, err
 	}
-	if r.NIC, err = nic.New(r.S, opt.Cache, r.Tree, (*slowPath)(r), traces); err != nil {
+	r.it.Engine = r.parts.program
+	if r.NIC, err = nic.New(r.S, opt.Cache, r.parts.match, (*slowPath)(r), r.parts.traces); err != nil {
 		return nil, err
 	}
 	if opt.Check {
@@ -131,6 +132,7 @@ func (r *Runtime) machine() (*vm.State, *vm.Interp, error) {
 
 // Close gives the memory back.
 func (r *Runtime) Close() {
+	r.parts.close()
 	r.S.Close()
 	if r.oracle != nil {
 		r.oracle.s.Close()

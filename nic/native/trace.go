@@ -1,0 +1,551 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"unsafe"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/nic/native/asm"
+	"jitnic/nic/native/code"
+	"jitnic/pathcond/bv"
+	"jitnic/trace"
+)
+
+// A trace is straight-line code, so more is known of it than of a program:
+// the stack and, until a helper moves it, the packet stand at fixed addresses.
+// Registers that only point there are never made; what nothing reads is left
+// out.
+
+// Machine is what native code of one State shares: the memory for code and the
+// context. Not safe for concurrent use.
+type Machine struct {
+	S   *vm.State
+	Mem *code.Memory
+	ctx *context
+}
+
+// NewMachine makes a machine whose code lies in mem.
+func NewMachine(s *vm.State, mem *code.Memory) *Machine {
+	m := &Machine{S: s, Mem: mem, ctx: new(context)}
+	m.ctx.forget()
+	return m
+}
+
+// forget makes all results of look-ups unknown.
+func (c *context) forget() {
+	for i := range c.found {
+		c.found[i] = unknown
+	}
+}
+
+// Traces is a nic.Engine of machine code.
+type Traces struct {
+	m    *Machine
+	tree *Matcher   // nil: every trace makes its own look-ups
+	slow nic.Engine // for traces that find no room
+}
+
+// NewTraces makes an engine for traces on the machine's State, which take
+// look-ups over from tree (nil: none). slow takes those for which there is no
+// room.
+func NewTraces(m *Machine, tree *Matcher, slow nic.Engine) *Traces { return &Traces{m, tree, slow} }
+
+// Bind compiles a trace. It refuses what is no straight-line code, with the slot
+// and the cause.
+func (e *Traces) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) {
+	var have []bv.Term
+	if e.tree != nil {
+		have = e.tree.Lookups(p)
+	}
+	x, err := bind(e.m, t, have)
+	if errors.Is(err, code.ErrFull) {
+		return e.slow.Bind(p, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// Trace is a trace as machine code.
+type Trace struct {
+	m     *Machine
+	block *code.Block
+	code  []ebpf.Insn
+	place []int32 // by slot
+	enter int32   // where code loads all registers
+	start uintptr
+	uses  bool // it reads what context.load sets
+	taken int  // look-ups taken over
+}
+
+func bind(m *Machine, t *trace.Trace, have []bv.Term) (*Trace, error) {
+	b, err := asm.New(runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	x, text, err := compileTrace(b, m.S, t, have)
+	if err != nil {
+		return nil, err
+	}
+	x.m = m
+	if x.block, err = m.Mem.Put(text); err != nil {
+		return nil, err
+	}
+	x.start += x.block.Addr()
+	return x, nil
+}
+
+// Free gives the code's memory back; the trace can't run any more.
+func (t *Trace) Free() { t.block.Free() }
+
+// Run executes the trace on the packet that has begun on the State, whose
+// condition holds. An error is a fault of jitnic's own.
+func (t *Trace) Run() (uint64, error) {
+	m := t.m
+	s, x := m.S, m.ctx
+	s.Depth = vm.MaxFrames - 1 // inlined calls use the frames above
+	if t.uses {
+		x.load(s)
+	}
+	x.pc = done
+	base := uintptr(unsafe.Pointer(&s.Mem.B[0]))
+	code.Enter(t.start, unsafe.Pointer(x), base)
+	for x.pc != done {
+		if err := t.leave(int(x.pc)); err != nil {
+			return 0, fmt.Errorf("native trace: insn %d: %w", x.pc, err)
+		}
+		x.resume = t.block.Addr() + uintptr(t.place[x.pc+1])
+		x.pc = done
+		x.load(s)
+		code.Enter(t.block.Addr()+uintptr(t.enter), unsafe.Pointer(x), base)
+	}
+	return x.r[0], nil
+}
+
+// leave runs the one instruction that code has left to Go: a helper, or an
+// access to what it could not place.
+func (t *Trace) leave(pc int) error {
+	s, r := t.m.S, &t.m.ctx.r
+	in := t.code[pc]
+	r[10] = s.FrameTop(0)
+	if in.Op == ebpf.OpCall {
+		if f := vm.Helper(in.Imm)(s, r); f != nil {
+			return f
+		}
+		return nil
+	}
+	n := in.Size()
+	load := in.IsLoad() || in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq
+	a := r[in.Dst]
+	if load {
+		a = r[in.Src]
+	}
+	a += uint64(int64(in.Off))
+	if !s.Reach(a, uint64(n), !load) || in.IsAtomic() && !s.Reach(a, uint64(n), false) {
+		if v, ok := s.CtxLoad(a, n); ok && load && in.Mode() == ebpf.ModeMEM {
+			r[in.Dst] = v
+			return nil
+		}
+		return fmt.Errorf("access of %d bytes at %#x", n, a)
+	}
+	switch {
+	case in.IsAtomic():
+		stored, write, to, back := vm.Atomic(in, n, s.Load(a, n), r[in.Src], r[0])
+		if write {
+			s.Store(a, n, stored)
+		}
+		if to >= 0 {
+			r[to] = back
+		}
+	case load:
+		v := s.Load(a, n)
+		if in.Mode() == ebpf.ModeMEMSX {
+			sh := 64 - 8*n
+			v = uint64(int64(v<<sh) >> sh)
+		}
+		r[in.Dst] = v
+	case in.Class() == ebpf.ClassST:
+		s.Store(a, n, uint64(int64(in.Imm)))
+	default:
+		s.Store(a, n, r[in.Src])
+	}
+	return nil
+}
+
+// line is what the compiler knows of a trace beside what it knows of programs.
+type line struct {
+	t     *trace.Trace
+	info  []lineInfo
+	moved bool           // a helper has moved the packet
+	dirty map[int32]bool // maps that the trace has changed so far
+	all   bool           // a helper may have changed any map
+	have  []bv.Term      // look-ups that stand in context.found
+	taken int            // of these, how many the trace takes over
+}
+
+// lineInfo is what is decided of one slot before code is written.
+type lineInfo struct {
+	skip      bool // nothing reads its result
+	res       uint64
+	resFixed  bool // its result is res
+	src       uint64
+	srcFixed  bool // its source register holds src
+	baseFixed bool // its address is fixed and in bounds
+}
+
+// fixedValue is what a value is, if every run of the trace has it the same.
+func (c *compiler) fixedValue(v val) (uint64, bool) {
+	if c.line == nil {
+		return 0, false
+	}
+	s := c.a.s
+	switch v.kind {
+	case kNumber:
+		return v.max, v.exact
+	case kCtx:
+		return s.Ctx + uint64(v.off), true
+	case kFrame:
+		return s.FrameTop(0) + uint64(v.off), true
+	case kPacket:
+		if v.id == 0 && !c.line.moved {
+			return s.Buf + vm.Headroom + uint64(v.off), true
+		}
+	case kMap:
+		return vm.MapPtr(int(v.m)), true
+	}
+	return 0, false
+}
+
+// fixed is the place base + off in flat memory, if every run of the trace has it
+// the same.
+func (c *compiler) fixed(base val, off int16) (asm.Mem, bool) {
+	if base.kind != kFrame && base.kind != kPacket {
+		return asm.Mem{}, false
+	}
+	v, ok := c.fixedValue(base)
+	v += uint64(int64(off))
+	if !ok || v > math.MaxInt32 {
+		return asm.Mem{}, false
+	}
+	return asm.At(asm.Base, int32(v)), true
+}
+
+// compileTrace makes a Trace without a block, and its code. have are the
+// look-ups that the guard tree makes before it.
+func compileTrace(b asm.Backend, s *vm.State, t *trace.Trace, have []bv.Term) (*Trace, []byte, error) {
+	if err := straight(t.Code); err != nil {
+		return nil, nil, err
+	}
+	c := &compiler{
+		Backend: b, a: newAnalysis(s, t.Code), f: newFlow(t.Code), code: t.Code, note: s.Opt.Track,
+		bails: map[int]asm.Label{}, lookup: map[int32]asm.Label{}, always: make([]bool, len(t.Code)+1),
+		line: &line{t: t, info: make([]lineInfo, len(t.Code)), dirty: map[int32]bool{}, have: have},
+	}
+	c.a.frames = vm.MaxFrames
+	start := nothing()
+	for r := range start.r[:10] {
+		start.r[r] = exactly(0)
+	}
+	start.r[1] = val{kind: kCtx}
+	start.learnReach(0, int64(t.MinLen))
+
+	c.decide(start)
+	need := c.needs()
+	c.end, c.exit = c.NewLabel(), c.NewLabel()
+	c.at = make([]asm.Label, len(t.Code)+1)
+	for i := range c.at {
+		c.at[i] = c.NewLabel()
+	}
+	x := &Trace{code: t.Code, start: uintptr(c.Len())}
+	for r := uint8(0); r <= 10; r++ {
+		if need.Has(r) {
+			v, _ := c.fixedValue(start.r[r])
+			c.Imm(reg(r), v)
+		}
+	}
+	if err := c.lineBody(start); err != nil {
+		return nil, nil, err
+	}
+	x.enter = int32(c.entry())
+	c.tail()
+	text, err := c.Code()
+	if err != nil {
+		return nil, nil, err
+	}
+	x.place = make([]int32, len(t.Code)+1)
+	for i := range x.place {
+		x.place[i] = int32(c.Offset(c.at[i]))
+	}
+	x.uses, x.taken = c.uses, c.line.taken
+	return x, text, nil
+}
+
+// straight refuses what is no straight-line code that ends in exit.
+func straight(code []ebpf.Insn) error {
+	for pc := 0; pc < len(code); pc++ {
+		in := code[pc]
+		switch {
+		case in.Dst > 10 || in.Src > 10 && !in.IsWide():
+			return fmt.Errorf("trace: insn %d: register out of range", pc)
+		case in.IsWide():
+			if pc+1 >= len(code) || code[pc+1].Op != 0 {
+				return fmt.Errorf("trace: insn %d: opcode %#x: not straight-line code", pc, in.Op)
+			}
+			pc++
+		case in.Op == ebpf.OpExit:
+			if pc != len(code)-1 {
+				return fmt.Errorf("trace: insn %d: an exit before the end", pc)
+			}
+			return nil
+		case in.Class() == ebpf.ClassLD, !vm.Valid(in):
+			return fmt.Errorf("trace: insn %d: opcode %#x: not one a trace can have", pc, in.Op)
+		case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
+			if vm.Helper(in.Imm) == nil {
+				return fmt.Errorf("trace: insn %d: helper %d: not one a trace can call", pc, in.Imm)
+			}
+		case in.Class() == ebpf.ClassJMP || in.Class() == ebpf.ClassJMP32:
+			return fmt.Errorf("trace: insn %d: opcode %#x: a jump in a trace", pc, in.Op)
+		}
+		if in.Writes().Has(10) {
+			return fmt.Errorf("trace: insn %d: register 10 is written", pc)
+		}
+	}
+	return fmt.Errorf("trace: does not end in exit")
+}
+
+// next is step, with what only traces keep.
+func (c *compiler) next(k *known, pc int) {
+	in := c.code[pc]
+	l := c.line
+	if h := in.Called(); h != nil {
+		if h.Moves() {
+			l.moved = true
+		}
+		if h.ID != ebpf.FnMapLookupElem && h.Writes&(ebpf.MapKeys|ebpf.AnyMemory) != 0 {
+			if m := k.r[1]; m.kind == kMap {
+				l.dirty[m.m] = true
+			} else {
+				l.all = true
+			}
+		}
+	}
+	c.a.step(k, pc)
+}
+
+// decide looks ahead: which values are the same in every run.
+func (c *compiler) decide(start *known) {
+	k := *start
+	for pc := 0; pc < len(c.code); pc = c.f.after(pc) {
+		in := c.code[pc]
+		i := &c.line.info[pc]
+		switch in.Class() {
+		case ebpf.ClassALU, ebpf.ClassALU64:
+			if in.Op&ebpf.SrcX != 0 && in.ALUOp() != ebpf.ALUEnd {
+				i.src, i.srcFixed = c.fixedValue(k.r[in.Src])
+			}
+		case ebpf.ClassLDX:
+			_, i.baseFixed = c.fixed(k.r[in.Src], in.Off)
+			i.baseFixed = i.baseFixed && c.a.inBounds(&k, in.Src, in.Off, in.Size(), false) || k.r[in.Src].kind == kCtx
+		case ebpf.ClassST, ebpf.ClassSTX:
+			if !in.IsAtomic() {
+				_, i.baseFixed = c.fixed(k.r[in.Dst], in.Off)
+				i.baseFixed = i.baseFixed && c.a.inBounds(&k, in.Dst, in.Off, in.Size(), true)
+				if in.Class() == ebpf.ClassSTX && i.baseFixed {
+					i.src, i.srcFixed = c.fixedValue(k.r[in.Src])
+					i.srcFixed = i.srcFixed && fits(i.src, in.Size())
+				}
+			}
+		default:
+			if c.looksUp(&k, pc, in) {
+				_, i.baseFixed = c.fixed(k.r[2], 0)
+			}
+		}
+		c.next(&k, pc)
+		switch in.Class() {
+		case ebpf.ClassALU, ebpf.ClassALU64, ebpf.ClassLDX, ebpf.ClassLD:
+			i.res, i.resFixed = c.fixedValue(k.r[in.Dst])
+		}
+	}
+	c.line.moved, c.line.all = false, false
+	clear(c.line.dirty)
+}
+
+// fits says whether a store of n bytes of v can take it as a constant of 32
+// bits, sign-extended.
+func fits(v uint64, n int) bool { return n <= 4 || v == uint64(int64(int32(v))) }
+
+// looksUp says whether a call is a look-up that is made here.
+func (c *compiler) looksUp(k *known, pc int, in ebpf.Insn) bool {
+	m := k.r[1]
+	if in.Op != ebpf.OpCall || in.Src != ebpf.CallHelper || in.Imm != ebpf.FnMapLookupElem || m.kind != kMap || !c.a.flat[m.m] {
+		return false
+	}
+	f, _ := maps.FlatOf(c.a.s.Maps[m.m])
+	return canLookUp(&f) && c.a.inBounds(k, 2, 0, int(f.KeySize), false)
+}
+
+// needs goes backward and marks what nothing reads. It returns the registers
+// that must have their values at the start.
+func (c *compiler) needs() ebpf.Regs {
+	var need ebpf.Regs
+	for pc := len(c.code) - 1; pc >= 0; pc-- {
+		if c.f.second[pc] {
+			continue
+		}
+		in := c.code[pc]
+		i := &c.line.info[pc]
+		dst, src := ebpf.Regs(1)<<in.Dst, ebpf.Regs(1)<<in.Src
+		switch in.Class() {
+		case ebpf.ClassALU, ebpf.ClassALU64, ebpf.ClassLD, ebpf.ClassLDX:
+			if i.skip = need&dst == 0; i.skip {
+				continue
+			}
+			need &^= dst
+			switch {
+			case i.resFixed || in.Class() == ebpf.ClassLD:
+			case in.Class() == ebpf.ClassLDX:
+				if !i.baseFixed {
+					need |= src
+				}
+			default:
+				need |= in.Reads()
+				if i.srcFixed && in.Dst != in.Src && c.asConst(in, i) {
+					need &^= src
+				}
+			}
+		case ebpf.ClassST, ebpf.ClassSTX:
+			if in.IsAtomic() {
+				need = need&^in.Writes() | in.Reads()
+				continue
+			}
+			if !i.baseFixed {
+				need |= dst
+			}
+			if in.Class() == ebpf.ClassSTX && !i.srcFixed {
+				need |= src
+			}
+		default:
+			if in.Op == ebpf.OpExit {
+				need = 1
+				continue
+			}
+			need &^= 1
+			if !i.baseFixed {
+				need |= 0x3e
+			}
+		}
+	}
+	return need
+}
+
+// asConst says whether the source register of an operation can be a constant
+// instead.
+func (c *compiler) asConst(in ebpf.Insn, i *lineInfo) bool {
+	if _, ok := ops[in.ALUOp()]; !ok || !i.srcFixed {
+		return false
+	}
+	return in.Class() == ebpf.ClassALU || i.src == uint64(int64(int32(i.src)))
+}
+
+// lineBody writes the trace.
+func (c *compiler) lineBody(start *known) error {
+	k := *start
+	for pc := 0; pc < len(c.code); pc = c.f.after(pc) {
+		c.Bind(c.at[pc])
+		if c.f.second[pc+1] {
+			c.Bind(c.at[pc+1])
+		}
+		in := c.code[pc]
+		i := &c.line.info[pc]
+		switch {
+		case i.skip:
+		case i.resFixed && in.Class() != ebpf.ClassST && in.Class() != ebpf.ClassSTX:
+			c.Imm(reg(in.Dst), i.res)
+		default:
+			if i.srcFixed && in.Class() == ebpf.ClassSTX {
+				in.Op = in.Op&^7 | ebpf.ClassST
+				in.Imm = int32(i.src)
+			} else if i.srcFixed && c.asConst(in, i) && in.Dst != in.Src {
+				in.Op &^= ebpf.SrcX
+				in.Imm = int32(i.src)
+			}
+			if err := c.lineInsn(&k, pc, in); err != nil {
+				return err
+			}
+		}
+		c.next(&k, pc)
+	}
+	c.Bind(c.at[len(c.code)])
+	return nil
+}
+
+func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
+	switch {
+	case in.Op == ebpf.OpExit:
+		c.Store(8, asm.R0, asm.At(asm.Ctx, offR))
+		c.Ret()
+	case in.Op == ebpf.OpCall && c.looksUp(k, pc, in):
+		c.lineLookup(k, pc, in)
+	case in.Op == ebpf.OpCall:
+		c.leave(pc)
+	case in.IsLoad() && k.r[in.Src].kind == kCtx:
+		off := k.r[in.Src].off + int64(in.Off)
+		if _, ok := ctxField[off]; !ok && off != vm.CtxEgress || in.Size() != 4 || in.Mode() != ebpf.ModeMEM {
+			return fmt.Errorf("trace: insn %d: no field of %d bytes at %d of the context", pc, in.Size(), off)
+		}
+		c.insn(k, pc, in)
+	default:
+		c.insn(k, pc, in)
+	}
+	return nil
+}
+
+// lineLookup is a look-up in a trace: taken over from the guard tree where the
+// tree has made it and the trace hasn't changed the map since.
+func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
+	m := k.r[1].m
+	f, _ := maps.FlatOf(c.a.s.Maps[m])
+	if f.Kind == maps.FlatArray {
+		c.mapLookup(k, pc, in)
+		return
+	}
+	l := c.line
+	look := func() {
+		if v, ok := c.fixedValue(k.r[2]); ok {
+			c.Imm(asm.R2, v)
+		}
+		c.uses = c.uses || f.Step != 0
+		c.Call(c.lookupIn(m))
+	}
+	n := -1
+	if l.t.Meta != nil && l.t.Meta[pc].Found != 0 {
+		n = slices.Index(l.have, bv.Term(l.t.Meta[pc].Found))
+	}
+	if n < 0 || f.Ref != nil || l.dirty[m] || l.all {
+		look()
+		return
+	}
+	l.taken++
+	self, back := c.NewLabel(), c.NewLabel()
+	c.Load(8, asm.R0, asm.At(asm.Ctx, offFound+8*int32(n)))
+	c.BrK(asm.EQ, true, asm.R0, -1, self)
+	c.Bind(back)
+	kr2, cpu := k.r[2], f.Step != 0
+	c.later(func() {
+		c.Bind(self)
+		if v, ok := c.fixedValue(kr2); ok {
+			c.Imm(asm.R2, v)
+		}
+		c.uses = c.uses || cpu
+		c.Call(c.lookupIn(m))
+		c.Jmp(back)
+	})
+}
