@@ -5,7 +5,7 @@ import "jitnic/host/ebpf"
 // alu is what arithmetic makes of the marks of its operands. Bytes that the
 // result has whatever the operands are, carry none.
 func alu(in ebpf.Insn, dst, src lanes) lanes {
-	wide := in.Class() == ebpf.ClassALU64
+	wide := in.Class() == ebpf.ClassALU64 || in.ALUOp() == ebpf.ALUEnd // which has its own width
 	reg := in.Op&ebpf.SrcX != 0
 	if !reg {
 		src = 0
@@ -71,16 +71,17 @@ func op(in ebpf.Insn, dst, src lanes, reg, wide bool) lanes {
 			w |= w >> 8
 		}
 		if in.ALUOp() == ebpf.ALUArsh {
-			top := 7
+			size := uint(8)
 			if !wide {
-				top = 3
+				size = 4
 			}
-			w |= all(Mark(dst >> (8 * top)))
+			sign := all(Mark(dst >> (8 * (size - 1))))
+			w |= sign &^ (1<<(8*(size-min(size, (n+7)/8))) - 1)
 		}
 		return w
 	case ebpf.ALUEnd:
 		n := int(in.Imm) / 8
-		if !wide && !reg { // to little endian: cut off
+		if in.Class() == ebpf.ClassALU && !reg { // to little endian: cut off
 			return dst.first(n)
 		}
 		var w lanes
