@@ -11,7 +11,7 @@ import (
 	"jitnic/host/vm"
 )
 
-var seeds = flag.Int("seeds", 40, "random programs to run in the kernel and the VM")
+var seeds = flag.Int("seeds", 160, "random programs to run in the kernel and the VM")
 
 // TestRandom runs random programs on packets made for them. A failure is named
 // by its seed.
@@ -19,7 +19,11 @@ func TestRandom(t *testing.T) {
 	need(t)
 	ran := 0
 	for seed := range uint64(*seeds) {
-		c := progen.Generate(seed, progen.Options{V4: true, Latched: true, Statements: 12 + int(seed%40)})
+		opt := progen.Options{V4: true, Latched: true, Statements: 8 + int(seed*7%52)}
+		if seed%4 == 3 {
+			opt = progen.Options{NoMaps: true, NoCalls: true, NoAdjust: true, NoLoops: true}
+		}
+		c := progen.Generate(seed, opt)
 		ps := c.Packets(60, seed)
 		i := 0
 		rep, err := Run(t.Context(), c.Object, c.Entry, Options{Seed: seed}, func(in *vm.Input) error {

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"io"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -71,11 +72,19 @@ func must(t *testing.T, rep *Report, err error) {
 	t.Logf("%+v", rep)
 }
 
+// perCapture is how many packets of each capture the samples run on;
+// JITNIC_HEAVY=1 takes all.
+const perCapture = 500
+
 // TestSamples runs every sample program, with and without its map file, on the
 // shared captures.
 func TestSamples(t *testing.T) {
 	need(t)
 	files := hosttest.Corpus(t)
+	limit := uint64(perCapture)
+	if os.Getenv("JITNIC_HEAVY") != "" {
+		limit = 0
+	}
 	for _, s := range programs.All() {
 		p := hosttest.Sample(t, s.Name)
 		for _, filled := range []bool{false, true} {
@@ -89,7 +98,7 @@ func TestSamples(t *testing.T) {
 				opt.Prepare = p.Prepare
 			}
 			t.Run(name, func(t *testing.T) {
-				rep, err := Run(t.Context(), p.Obj, p.Entry, opt, packets(t, 400, files...))
+				rep, err := Run(t.Context(), p.Obj, p.Entry, opt, packets(t, limit, files...))
 				must(t, rep, err)
 			})
 		}
