@@ -102,7 +102,7 @@ func Run(ctx context.Context, obj *loader.Object, entry *loader.Program, opt Opt
 
 // grace is how long Run waits, once it is cancelled, for the kernel to come back
 // from what it is at.
-const grace = 400 * time.Millisecond
+const grace = 200 * time.Millisecond
 
 type run struct {
 	opt   Options

@@ -145,6 +145,9 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 	if errors.Is(err, context.Canceled) && r.Report != nil && r.Packets > 0 {
 		r.Partial, err = true, nil
 	}
+	if errors.Is(err, context.Canceled) {
+		return nil, errors.New("interrupted before the first packet")
+	}
 	if err != nil && (r.Report == nil || r.Packets == 0) {
 		return nil, err
 	}

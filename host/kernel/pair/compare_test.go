@@ -76,6 +76,8 @@ func TestCompare(t *testing.T) {
 		{"map key", update(whole, "1"), update("*(u64 *)(r10 -8) = 8", "1"), Different, `map "h" after the runs`},
 		{"what nobody wrote, on both sides", update(padded, "1"), update("r6 = 7; *(u32 *)(r10 -8) = r6", "1"), Equal, ""},
 		{"a function's stack", "call pc+1; exit; " + update(padded, "1"), "call pc+1; exit; r8 = 0; " + update(padded, "1"), Equal, ""},
+		{"an address of the packet", update("r6 = *(u32 *)(r1 +0); *(u64 *)(r10 -8) = 7", "r6"), update("r6 = *(u32 *)(r1 +0); r7 = 7; *(u64 *)(r10 -8) = r7", "r6"), Equal, ""},
+		{"what the kernel alone knows", "call get_current_task; exit", "call get_current_task; r0 += 1; exit", Different, "verdict"},
 		{"queue", `*(u64 *)(r10 -8) = 1; r1 = map[q]; r2 = r10; r2 += -8; r3 = 2; call map_push_elem; r0 = 2; exit`,
 			`*(u64 *)(r10 -8) = 2; r1 = map[q]; r2 = r10; r2 += -8; r3 = 2; call map_push_elem; r0 = 2; exit`, Different, `map "q" after the runs: element 0`},
 	} {

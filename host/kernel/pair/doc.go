@@ -9,6 +9,7 @@
 //
 // Each is loaded as package kernel loads what host/loader mends, onto maps of
 // its own that are filled alike, with latched clock and random draws and with
-// stacks that begin with zeros. After the runs all maps are compared that tell
-// what they hold.
+// stacks that begin with zeros. The original is loaded twice: what it does
+// another way the second time can't be asked of the result. After the runs all
+// maps are compared that tell what they hold.
 package pair

@@ -82,17 +82,20 @@ func arguments(rng *rand.Rand) []uint64 {
 	return out
 }
 
-// fillBoth puts the same entries into both sets of maps. What one doesn't take,
-// read-only data for one, isn't put into the other.
-func fillBoth(rng *rand.Rand, a, b *kernel.Maps) {
-	for i := range min(a.Len(), b.Len()) {
+// fill puts the same entries into all sets of maps. What the first doesn't take,
+// read-only data for one, isn't put into the others.
+func fill(rng *rand.Rand, a *kernel.Maps, others ...*kernel.Maps) {
+	for i := range a.Len() {
 		s := a.Map(i).Spec
 		for n := range 8 {
 			key, value := entry(rng, s, n, a.Map(i).ValueLen())
 			if value == nil {
 				break
 			}
-			if a.Map(i).Update(key, value, 0) == nil {
+			if a.Map(i).Update(key, value, 0) != nil {
+				continue
+			}
+			for _, b := range others {
 				_ = b.Map(i).Update(key, value, 0) // the maps are compared in the end
 			}
 		}

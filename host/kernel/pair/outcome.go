@@ -25,6 +25,7 @@ type Outcome struct {
 	Loaded      bool   // both
 	As          string // what they were loaded as
 	Runs        int    // compared
+	Unsteady    int    // not compared: the original itself did another thing the second time
 	Maps        int    // compared after the runs
 	Differences int    // runs and maps that differ
 	Reason      string // one line; "" with Equal
