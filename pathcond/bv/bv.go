@@ -3,6 +3,7 @@ package bv
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // Term names a node of a [Builder]: terms are hash-consed, so two terms of one
@@ -88,27 +89,24 @@ type Fact struct {
 type Builder struct {
 	nodes []node
 	args  []Term
-	table map[key]Term
-	wide  map[string]Term // nodes of more than three arguments
-	cuts  map[key]Term    // what Extract gave of terms it cuts through
-	buf   []byte
+	table []slot // all nodes, by what they are
+	shift int    // of a hash, to an index into table
+	cuts  map[cut]Term
 
 	// Join, where set, may know one term for two that are concatenated:
 	// neighbouring loads, which a Builder knows nothing of.
 	Join func(hi, lo Term) (Term, bool)
 }
 
-type key struct {
-	op      Op
-	width   uint8
-	k       uint64
-	a, b, c Term
+// cut names an extract of a term that is cut through.
+type cut struct {
+	x         Term
+	lo, width uint16
 }
 
 // NewBuilder returns a builder without terms.
 func NewBuilder() *Builder {
-	return &Builder{nodes: make([]node, 1, 1024), table: map[key]Term{}, wide: map[string]Term{},
-		cuts: map[key]Term{}}
+	return &Builder{nodes: make([]node, 1, 1024), cuts: map[cut]Term{}}
 }
 
 // Len is the number of terms made, one more than the largest.
@@ -151,38 +149,58 @@ func (b *Builder) raw(op Op, width int, k uint64, args ...Term) Term {
 	if width < 1 || width > 64 {
 		panic(fmt.Sprintf("bv: %v of width %d", op, width)) // a bug of the caller, never of its input
 	}
-	if len(args) <= 3 {
-		ky := key{op: op, width: uint8(width), k: k}
-		switch len(args) {
-		case 3:
-			ky.c = args[2]
-			fallthrough
-		case 2:
-			ky.b = args[1]
-			fallthrough
-		case 1:
-			ky.a = args[0]
+	if 4*len(b.nodes) >= 3*len(b.table) {
+		b.grow()
+	}
+	h := hashOf(op, uint8(width), k, args)
+	i := h >> b.shift
+	for ; b.table[i].term != 0; i = (i + 1) & uint64(len(b.table)-1) {
+		if s := b.table[i]; s.tag == uint32(h) && b.same(s.term, op, uint8(width), k, args) {
+			return s.term
 		}
-		if t, ok := b.table[ky]; ok {
-			return t
-		}
-		t := b.push(op, width, k, args)
-		b.table[ky] = t
-		return t
-	}
-	b.buf = append(b.buf[:0], byte(op), byte(width))
-	for i := 0; i < 8; i++ {
-		b.buf = append(b.buf, byte(k>>(8*i)))
-	}
-	for _, a := range args {
-		b.buf = append(b.buf, byte(a), byte(a>>8), byte(a>>16), byte(a>>24))
-	}
-	if t, ok := b.wide[string(b.buf)]; ok {
-		return t
 	}
 	t := b.push(op, width, k, args)
-	b.wide[string(b.buf)] = t
+	b.table[i] = slot{t, uint32(h)}
 	return t
+}
+
+// slot is a place of the table of all nodes, which is open-addressed and a
+// power of two long. A free one has term 0; tag is the low half of the hash.
+type slot struct {
+	term Term
+	tag  uint32
+}
+
+// hashOf mixes what makes a node what it is; its high bits are the best.
+func hashOf(op Op, width uint8, k uint64, args []Term) uint64 {
+	const odd = 0x9e3779b97f4a7c15
+	h := (k ^ uint64(op)<<56 ^ uint64(width)<<48) * odd
+	for _, a := range args {
+		h = (h ^ h>>29 ^ uint64(a)) * odd
+	}
+	return h ^ h>>32
+}
+
+// same says whether term t is this node.
+func (b *Builder) same(t Term, op Op, width uint8, k uint64, args []Term) bool {
+	n := &b.nodes[t]
+	return n.op == op && n.width == width && n.k == k && slices.Equal(b.args[n.lo:n.lo+uint32(n.n)], args)
+}
+
+// grow doubles the table.
+func (b *Builder) grow() {
+	size := max(1024, 2*len(b.table))
+	b.table = make([]slot, size)
+	b.shift = 64 - bits.Len(uint(size-1))
+	for t := 1; t < len(b.nodes); t++ {
+		n := &b.nodes[t]
+		h := hashOf(n.op, n.width, n.k, b.Args(Term(t)))
+		i := h >> b.shift
+		for b.table[i].term != 0 {
+			i = (i + 1) & uint64(size-1)
+		}
+		b.table[i] = slot{Term(t), uint32(h)}
+	}
 }
 
 func (b *Builder) push(op Op, width int, k uint64, args []Term) Term {
