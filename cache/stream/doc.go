@@ -1,5 +1,17 @@
-// Package stream holds streams of cache requests: in memory, in files of three
-// formats (its own, libCacheSim's oracleGeneral, CSV), and made by generators.
+// Package stream holds streams of cache requests: in memory, in files, and made
+// by generators.
+//
+// Read are its own format, libCacheSim's (oracleGeneral, lcs, vscsi, Twitter's
+// twr and twrns), lines of columns with any delimiter, and lines of ids; written
+// are its own, oracleGeneral and CSV. A format is named, or told by content that
+// can't be anything else: nothing is guessed by a file's name. Where a header, a
+// delimiter or a column may be two things, the file is refused with the words
+// that decide it (see ParseColumns).
+//
+// Where the size of an id changes from request to request, its last size is that
+// in a cache, each request keeps the bytes it asked for, and Stream.Resized
+// counts them. A size of 0 counts as 1. Times that fall are no clock and are
+// dropped. Operations, times to live and tenants are not read.
 //
 // # The file format
 //
@@ -17,5 +29,6 @@
 //	               2 label: length, name; numbered in order from 0
 //
 // So a file is written as the program runs, in one pass, and a cut one is
-// noticed. Files named .gz or .zst are compressed.
+// noticed. Files are written packed where their names end in .gz or .zst, and read
+// packed whatever their names are.
 package stream

@@ -32,7 +32,13 @@ type Stream struct {
 	Invalidations []Invalidation
 
 	LabelNames []string // nil: a single kind of packets
-	ids        int      // how many ids there may be; 0: not known yet
+
+	// Resized counts the requests whose id had another size before: the last
+	// size of an id is the one it has in a cache, and Bytes are as requested.
+	Resized uint64
+	// Unused are the columns of a text file that nothing was read from.
+	Unused []string
+	ids    int // how many ids there may be; 0: not known yet
 }
 
 // None stands in IDs for a packet that can't be cached.

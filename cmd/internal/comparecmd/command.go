@@ -29,14 +29,16 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 			if err := o.to.Check(c, args); err != nil {
 				return err
 			}
+			o.stdin = c.InOrStdin()
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), c.Flags().Changed("admissions"))
 		},
 	}
 	session.InputFlags(&o.in, c)
 	f := c.Flags()
 	f.BoolVar(&o.specialise, "specialise", false, "specialised traces, with their invalidations")
-	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` in place of a program and captures: jitnic paths, oracleGeneral or CSV of ids with optional sizes")
-	f.StringVar(&o.format, "format", "", "`FORMAT` of --requests: "+strings.Join(stream.Formats(), ", ")+"; default: by the file")
+	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` (- for stdin) in place of a program and captures: jitnic paths, libCacheSim's formats, CSV or ids")
+	f.StringVar(&o.format, "format", "", "`FORMAT` of --requests: "+strings.Join(stream.Formats(), ", ")+"; default: by content that can't be anything else")
+	f.StringVar(&o.columns, "columns", "", "columns of --requests as text: `LIST` such as id=2,size=3,time=1,delimiter=tab,header=no; default: found")
 	f.StringVar(&o.policies, "policies", "all", "`LIST` of policies, or of all (but reference), software, hardware, bound, reference")
 	f.StringVar(&o.admissions, "admissions", "always", "`LIST` of admissions, or all: "+strings.Join(cache.AdmissionNames(), ", "))
 	f.StringVar(&o.entries, "entries", "", "sizes in traces: `LIST`; default 1..4096 where no --slots are given")

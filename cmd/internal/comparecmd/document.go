@@ -92,6 +92,12 @@ func (r *Report) summary() report.Facts {
 	}
 	n := uint64(p.Requests)
 	line(unit, "%s, %s bytes%s", report.Count(n), report.Count(p.Bytes), note)
+	if p.Resized > 0 {
+		line("sizes", "%s requests ask another size of their id than the one before: in a cache an id has its last size, bytes are counted as requested", report.Count(p.Resized))
+	}
+	if len(p.Unused) > 0 {
+		line("not used", "column %s", strings.Join(p.Unused, ", "))
+	}
 	if p.Seconds > 0 {
 		line("duration", "%.3f s", p.Seconds)
 	}

@@ -20,6 +20,8 @@ type options struct {
 	specialise bool
 	requests   string
 	format     string
+	columns    string
+	stdin      io.Reader
 
 	policies   string
 	admissions string
@@ -155,7 +157,7 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 		if o.in.Program != "" || len(o.in.Captures) > 0 {
 			return nil, fmt.Errorf("--requests: stands in place of --program and --capture: give one or the other")
 		}
-		st, err := stream.Open(o.requests, o.format)
+		st, err := stream.Open(ctx, o.requests, stream.Options{Format: o.format, Columns: o.columns, Jobs: o.in.Jobs, Stdin: o.stdin})
 		if err != nil {
 			return nil, err
 		}
@@ -166,6 +168,9 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 	}
 	if o.format != "" {
 		return nil, fmt.Errorf("--format: is that of --requests, which was not given")
+	}
+	if o.columns != "" {
+		return nil, fmt.Errorf("--columns: are those of --requests, which was not given")
 	}
 	st, s, err := replay.Paths(ctx, o.in, o.specialise)
 	if err != nil {

@@ -65,6 +65,8 @@ type Profile struct {
 	Uncacheable   int                `json:"uncacheable"`
 	Invalidations int                `json:"invalidations"`
 	Bytes         uint64             `json:"bytes"`
+	Resized       uint64             `json:"resized,omitempty"` // requests whose id had another size before; its last one is that in a cache, bytes are as requested
+	Unused        []string           `json:"unused_columns,omitempty"`
 	Seconds       float64            `json:"seconds"` // 0: the stream has no times
 	OneHit        int                `json:"one_hit_paths"`
 	ZipfAlpha     float64            `json:"zipf_alpha"`
@@ -220,6 +222,7 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *ca
 		r.index[pointKey{p.Policy, p.Admission, p.Entries, p.Slots}] = p
 	}
 	r.Profile = newProfile(src, p)
+	r.Profile.Resized, r.Profile.Unused = src.stream.Resized, src.stream.Unused
 	if r.Profile.Labels == nil {
 		for i := range study.Points {
 			study.Points[i].Labels = nil

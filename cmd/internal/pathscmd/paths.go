@@ -33,8 +33,8 @@ func Command() *cobra.Command {
 			if err := to.Check(c, args); err != nil {
 				return err
 			}
-			if format != "" && !slices.Contains(stream.Formats(), format) {
-				return fmt.Errorf("--format %q: not known; there are %s", format, strings.Join(stream.Formats(), ", "))
+			if format != "" && !slices.Contains(stream.Written(), format) {
+				return fmt.Errorf("--format %q: not known; there are %s", format, strings.Join(stream.Written(), ", "))
 			}
 			st, s, err := replay.Paths(c.Context(), in, specialise)
 			if err != nil {
@@ -71,7 +71,7 @@ func Command() *cobra.Command {
 	}
 	session.InputFlags(&in, c)
 	c.Flags().StringVarP(&out, "out", "o", "", "`FILE` to write (- for stdout)")
-	c.Flags().StringVar(&format, "format", "", "`FORMAT`: "+strings.Join(stream.Formats(), ", ")+"; default: by the file's name")
+	c.Flags().StringVar(&format, "format", "", "`FORMAT`: "+strings.Join(stream.Written(), ", ")+"; default: by the file's name")
 	c.Flags().BoolVar(&specialise, "specialise", false, "paths of specialised traces, with their invalidations")
 	return c
 }

@@ -1,0 +1,197 @@
+package stream
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+)
+
+// A layout says where a format of records of one length keeps what is read of
+// them; all numbers are little-endian.
+//
+//	oracle  libCacheSim's oracleGeneral: 0 u32 seconds, 4 u64 object, 12 u32 size, 16 i64 number of the object's next request, from 1; −1 none
+//	lcs     libCacheSim's own: a header of 8 KiB, then as oracle; from version 2 on operation and tenant at 16, from 3 on sizes of 64 bits
+//	vscsi   VMware's block traces: version 1 has 4 u32 length, 14 u16 version, 16 u64 block, 24 u64 µs; version 2 8 u32 length, 2 u16 version, 16 u64 block, 24 u64 µs
+//	twr     Twitter's: 0 u32 seconds, 4 u64 object, 12 u32 key size (10 bits) and value size (22), 16 u32 operation and time to live
+//	twrns   the same and a u16 namespace
+type layout struct {
+	header, record  int
+	key, time, size int
+	micros          bool // times are u64 in µs, else u32 in s
+	wide            bool // sizes are i64, else u32
+	kv              bool // sizes are key and value size together
+}
+
+var (
+	layoutOracle = layout{record: 24, key: 4, time: 0, size: 12}
+	layoutVSCSI1 = layout{record: 32, key: 16, time: 24, size: 4, micros: true}
+	layoutVSCSI2 = layout{record: 40, key: 16, time: 24, size: 8, micros: true}
+	layoutTwr    = layout{record: 20, key: 4, time: 0, size: 12, kv: true}
+	layoutTwrNS  = layout{record: 22, key: 4, time: 0, size: 12, kv: true}
+)
+
+// lcsMagic begins and ends the header of an lcs file (libCacheSim's lcs.h).
+const (
+	lcsMagic  = 0x123456789abcdef0
+	lcsHeader = 8192
+)
+
+// lcsRecords are the bytes of a record by version.
+var lcsRecords = [...]int{1: 24, 2: 28, 3: 36, 4: 40, 5: 44, 6: 52, 7: 68, 8: 100}
+
+// lcsLayout reads the header of an lcs file.
+func lcsLayout(b []byte) (layout, error) {
+	le := binary.LittleEndian
+	if len(b) < lcsHeader || le.Uint64(b) != lcsMagic || le.Uint64(b[lcsHeader-8:]) != lcsMagic {
+		return layout{}, fmt.Errorf("offset 0: not an lcs file: it lacks the header of %d bytes between magic numbers", lcsHeader)
+	}
+	v := le.Uint64(b[8:])
+	if v == 0 || v >= uint64(len(lcsRecords)) {
+		return layout{}, fmt.Errorf("offset 8: lcs version %d: only 1 to %d are known", v, len(lcsRecords)-1)
+	}
+	return layout{header: lcsHeader, record: lcsRecords[v], key: 4, time: 0, size: 12, wide: v >= 3}, nil
+}
+
+// vscsiVersion is the version that every one of the first records tells, or 0.
+func vscsiVersion(b []byte) int {
+	for v, at := range map[int]struct{ record, ver int }{1: {32, 14}, 2: {40, 2}} {
+		n := min(len(b)/at.record, 100)
+		ok := n > 0
+		for i := range n {
+			ok = ok && int(b[i*at.record+at.ver+1]) == v
+		}
+		if ok {
+			return v
+		}
+	}
+	return 0
+}
+
+func vscsiLayout(b []byte) (layout, error) {
+	switch vscsiVersion(b) {
+	case 1:
+		return layoutVSCSI1, nil
+	case 2:
+		return layoutVSCSI2, nil
+	}
+	return layout{}, fmt.Errorf("offset 0: not a vscsi trace: its records tell neither version 1 nor 2")
+}
+
+// ReadOracle reads a libCacheSim oracleGeneral trace. Objects become dense ids
+// in order of first use; a size of 0 becomes 1; where an object's size changes
+// its last one is its size, and each request keeps the bytes it asked for. The
+// next requests are not needed and not checked.
+func ReadOracle(in io.Reader) (*Stream, error) {
+	b, release, err := whole(in)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return records(b, layoutOracle)
+}
+
+// records reads records of one length. An error names the record's offset.
+func records(b []byte, l layout) (*Stream, error) {
+	n := max(len(b)-l.header, 0) / l.record
+	if n > math.MaxInt32 {
+		return nil, fmt.Errorf("%d requests: more than %d", n, math.MaxInt32)
+	}
+	if rest := (len(b) - l.header) % l.record; rest > 0 {
+		return nil, fmt.Errorf("offset %d: record cut after %d of %d bytes", l.header+n*l.record, rest, l.record)
+	}
+	s := &Stream{Foreign: true, IDs: make([]uint32, n), Time: make([]int64, n)}
+	ids := newDense()
+	last, falls := int64(math.MinInt64), false
+	le := binary.LittleEndian
+	for i := range n {
+		at := l.header + i*l.record
+		r := b[at : at+l.record]
+		key := le.Uint64(r[l.key:])
+		id, fresh := ids.id(key)
+		if fresh {
+			if id >= maxID {
+				return nil, fmt.Errorf("offset %d: more than %d objects", at, maxID)
+			}
+			s.Keys = append(s.Keys, key)
+			s.Sizes = append(s.Sizes, 0)
+		}
+		size := uint64(le.Uint32(r[l.size:]))
+		switch {
+		case l.kv:
+			size = size>>22 + size&(1<<22-1)
+		case l.wide:
+			size = le.Uint64(r[l.size:])
+		}
+		if size > math.MaxUint32 {
+			return nil, fmt.Errorf("offset %d: size %d: more than 32 bits", at, size)
+		}
+		s.IDs[i] = id
+		s.sized(i, id, uint32(size))
+		ns := int64(0)
+		if l.micros {
+			ns = int64(min(le.Uint64(r[l.time:]), math.MaxInt64/1000)) * 1000
+		} else {
+			ns = int64(le.Uint32(r[l.time:])) * 1e9
+		}
+		falls = falls || ns < last
+		last = ns
+		s.Time[i] = ns
+	}
+	if falls {
+		s.Time = nil // not a clock
+	}
+	s.ids = len(s.Keys)
+	return s, nil
+}
+
+// sized notes the size that request i asks of its id. The last one is the id's;
+// once one has changed, every request keeps the bytes it asked for, so that
+// they add up.
+func (s *Stream) sized(i int, id, size uint32) {
+	size = max(size, 1)
+	old := s.Sizes[id]
+	if s.Bytes == nil {
+		if old == 0 || old == size {
+			s.Sizes[id] = size
+			return
+		}
+		s.Bytes = make([]uint32, i, max(len(s.IDs), i+1))
+		for k := range s.Bytes {
+			if s.IDs[k] == None {
+				s.Bytes[k] = 1
+			} else {
+				s.Bytes[k] = s.Sizes[s.IDs[k]]
+			}
+		}
+	}
+	if old != 0 && old != size {
+		s.Resized++
+	}
+	s.Sizes[id] = size
+	s.Bytes = append(s.Bytes, size)
+}
+
+// isOracle says whether records can be nothing but oracleGeneral's: each names
+// the number of its object's next request, which is greater than its own and,
+// where the file has it, of the same object.
+func isOracle(b []byte) bool {
+	if len(b)%oracleRecord != 0 {
+		return false
+	}
+	le := binary.LittleEndian
+	n := len(b) / oracleRecord
+	look := min(n, 10_000)
+	for i := range look {
+		r := b[i*oracleRecord:]
+		next := int64(le.Uint64(r[16:]))
+		switch {
+		case next == -1 || next == math.MaxInt64:
+		case next <= int64(i)+1 || next > math.MaxInt32:
+			return false
+		case next <= int64(n) && le.Uint64(b[(next-1)*oracleRecord+4:]) != le.Uint64(r[4:]):
+			return false
+		}
+	}
+	return n > 0
+}
