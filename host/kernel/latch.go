@@ -29,16 +29,18 @@ const (
 	latchCoarse = 8
 	latchJiff   = 16
 	latchCount  = 24
-	latchDraws  = 32
+	latchTask   = 32 // always 0: the idle task's
+	latchDraws  = 40
 	latchSize   = latchDraws + 8*Draws
 )
 
 // latched lists the helpers that are answered from the map, and where from.
 var latched = map[int32]int32{
-	5: latchTime, 125: latchTime, 208: latchTime, // ktime_get_ns, _boot_ns, _tai_ns
-	160: latchCoarse, // ktime_get_coarse_ns
-	118: latchJiff,   // jiffies64
-	7:   latchDraws,  // get_prandom_u32
+	ebpf.FnKtimeGetNs: latchTime, ebpf.FnKtimeGetBootNs: latchTime, ebpf.FnKtimeGetTaiNs: latchTime,
+	ebpf.FnKtimeGetCoarseNs:  latchCoarse,
+	ebpf.FnJiffies64:         latchJiff,
+	ebpf.FnGetPrandomU32:     latchDraws,
+	ebpf.FnGetCurrentPidTgid: latchTask,
 }
 
 // latchCalls turns calls of latched helpers into calls of functions behind the

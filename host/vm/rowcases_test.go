@@ -102,6 +102,25 @@ func tuple(kind string) map[int][]byte {
 	return map[int][]byte{buf0: binary.BigEndian.AppendUint16(b, port)}
 }
 
+// syn is an IP header of n bytes and a TCP header with a segment size of 1400.
+func syn(n int) map[int][]byte {
+	tcp := []byte{0x1f, 0x90, 0, 80, 1, 2, 3, 4, 0, 0, 0, 0, 0x60, 2, 0, 0, 0, 0, 0, 0, 2, 4, 0x05, 0x78}
+	return map[int][]byte{buf0: fill(n), buf1: tcp}
+}
+
+// acknowledge has a cookie made for the segment and turns this into the one
+// that brings it back: a sequence number and an acknowledgment one higher. What
+// is added to the cookie spoils it.
+func acknowledge(id int32, add int32) func(b *rowProg) {
+	return func(b *rowProg) {
+		b.helper(id, at(buf0), at(buf1), num(24))
+		b.plus(0, 1+add)
+		b.add(ebpf.Insn{Op: ebpf.ClassALU | ebpf.ALUEnd | ebpf.SrcX, Dst: 0, Imm: 32})
+		b.add(ebpf.Insn{Op: ebpf.ClassSTX | ebpf.ModeMEM | ebpf.SizeW, Dst: 7, Src: 0, Off: buf1 + 8})
+		b.add(ebpf.Insn{Op: ebpf.ClassST | ebpf.ModeMEM | ebpf.SizeW, Dst: 7, Off: buf1 + 4, Imm: 0x05030201})
+	}
+}
+
 // listen opens an event on every CPU.
 func listen(t *testing.T, maps map[string]*cebpf.Map) {
 	r, err := perf.NewReader(maps["perf"], 4096)
@@ -364,6 +383,20 @@ func rowCases() []rowCase {
 		rowCase{id: ebpf.FnSkcToTcpRequestSock, what: "a listener", pre: found, args: []rowArg{reg(9)}, set: tuple("tcp"), post: release9, fails: true, alone: true},
 		rowCase{id: ebpf.FnSkcToTcpTimewaitSock, what: "a listener", pre: found, args: []rowArg{reg(9)}, set: tuple("tcp"), post: release9, fails: true, alone: true},
 		rowCase{id: ebpf.FnSkcToUnixSock, what: "of TCP", pre: found, args: []rowArg{reg(9)}, set: tuple("tcp"), post: release9, fails: true, alone: true},
+
+		// SYN cookies, of headers in the value. Each kernel has secrets of its own.
+		rowCase{id: ebpf.FnTcpRawGenSyncookieIpv4, what: "a segment", args: []rowArg{at(buf0), at(buf1), num(24)}, set: syn(20), low: true},
+		rowCase{id: ebpf.FnTcpRawGenSyncookieIpv4, what: "no option", args: []rowArg{at(buf0), at(buf1), num(20)}, set: map[int][]byte{buf1 + 12: {0x50}}, low: true},
+		rowCase{id: ebpf.FnTcpRawGenSyncookieIpv4, what: "short", args: []rowArg{at(buf0), at(buf1), num(19)}, set: syn(20), fails: true},
+		rowCase{id: ebpf.FnTcpRawGenSyncookieIpv4, what: "another length", args: []rowArg{at(buf0), at(buf1), num(28)}, set: syn(20), fails: true},
+		rowCase{id: ebpf.FnTcpRawGenSyncookieIpv4, what: "nothing", args: []rowArg{at(buf0), at(buf1), num(0)}, set: syn(20), fails: true},
+		rowCase{id: ebpf.FnTcpRawGenSyncookieIpv6, what: "a segment", args: []rowArg{at(buf0), at(buf1), num(24)}, set: syn(40), low: true},
+		rowCase{id: ebpf.FnTcpRawGenSyncookieIpv6, what: "no option", args: []rowArg{at(buf0), at(buf1), num(20)}, set: map[int][]byte{buf1 + 12: {0x50}}, low: true},
+		rowCase{id: ebpf.FnTcpRawGenSyncookieIpv6, what: "short", args: []rowArg{at(buf0), at(buf1), num(19)}, set: syn(40), fails: true},
+		rowCase{id: ebpf.FnTcpRawCheckSyncookieIpv4, what: "of this kernel", pre: acknowledge(ebpf.FnTcpRawGenSyncookieIpv4, 0), args: []rowArg{at(buf0), at(buf1)}, set: syn(20), mine: buf1},
+		rowCase{id: ebpf.FnTcpRawCheckSyncookieIpv4, what: "of another flow", pre: acknowledge(ebpf.FnTcpRawGenSyncookieIpv4, 1<<20), args: []rowArg{at(buf0), at(buf1)}, set: syn(20), fails: true, mine: buf1},
+		rowCase{id: ebpf.FnTcpRawCheckSyncookieIpv6, what: "of this kernel", pre: acknowledge(ebpf.FnTcpRawGenSyncookieIpv6, 0), args: []rowArg{at(buf0), at(buf1)}, set: syn(40), mine: buf1},
+		rowCase{id: ebpf.FnTcpRawCheckSyncookieIpv6, what: "of another flow", pre: acknowledge(ebpf.FnTcpRawGenSyncookieIpv6, 1<<20), args: []rowArg{at(buf0), at(buf1)}, set: syn(40), fails: true, mine: buf1},
 
 		// Programs that may sleep.
 		rowCase{id: ebpf.FnCopyFromUser, kind: cebpf.Syscall, flags: 1 << 4, what: "user memory", args: []rowArg{at(buf0), num(16), user}},

@@ -67,23 +67,36 @@ var unknownEffect = effect{args: 5, all: true}
 // effects are listed by helper number; what isn't here is a barrier.
 var effects = func() (table [256]*effect) {
 	for _, h := range ebpf.Helpers() {
-		table[h.ID] = effectOfRow(&h)
+		table[h.ID], _ = effectOfRow(&h)
 	}
 	return table
 }()
 
-// effectOfRow is nil for a barrier: an effect nobody wrote down, control that
-// goes elsewhere, an argument that points to what the scheduler can't follow.
-func effectOfRow(h *ebpf.Helper) *effect {
-	if h.Unknown || h.Flow != ebpf.Returns || (h.Reads|h.Writes|h.OnFail)&beyond != 0 || h.Writes&ebpf.World != 0 {
-		return nil
+// Barrier says why the scheduler keeps a call of a helper in its place, ordered
+// with everything; "" where it knows what the call touches.
+func Barrier(h *ebpf.Helper) string {
+	_, why := effectOfRow(h)
+	return why
+}
+
+// effectOfRow is nil for a barrier, and says why.
+func effectOfRow(h *ebpf.Helper) (e *effect, why string) {
+	switch {
+	case h.ID == 0:
+		return nil, "a kernel function, told by its name alone"
+	case h.Unknown:
+		return nil, "nobody wrote down what it does"
+	case h.Flow != ebpf.Returns:
+		return nil, "control goes on in other code"
+	case (h.Reads|h.Writes|h.OnFail)&beyond != 0 || h.Writes&ebpf.World != 0:
+		return nil, "it touches what has no place"
 	}
 	switch h.Ret {
 	case ebpf.RetScalar, ebpf.RetNothing, ebpf.RetMapValue:
 	default:
-		return nil // a pointer whose accesses can't be told apart
+		return nil, "its result points to memory that can't be told apart"
 	}
-	e := &effect{args: uint8(h.NumArgs()), mapIn: h.MapArg(), look: h.Ret == ebpf.RetMapValue}
+	e = &effect{args: uint8(h.NumArgs()), mapIn: h.MapArg(), look: h.Ret == ebpf.RetMapValue}
 	n := 0
 	for i, a := range h.Args {
 		s := span{reg: uint8(i + 1), write: a.Writes, size: int32(a.Size)}
@@ -97,7 +110,7 @@ func effectOfRow(h *ebpf.Helper) *effect {
 		case ebpf.Mem:
 			s.from = h.SizeArg(s.reg)
 		default:
-			return nil
+			return nil, "an argument points to what the scheduler can't follow"
 		}
 		e.mem[n] = s
 		n++
@@ -110,7 +123,7 @@ func effectOfRow(h *ebpf.Helper) *effect {
 			e.write |= x.set
 		}
 	}
-	return e
+	return e, ""
 }
 
 func effectOf(id int32) *effect {

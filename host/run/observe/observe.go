@@ -193,7 +193,7 @@ func (o *Observer) shape(rec *vm.Recording) uint32 {
 // op is the class of a helper call.
 func (o *Observer) op(c *vm.Call) workload.Op {
 	switch c.Helper {
-	case 1, 195: // map_lookup_elem, map_lookup_percpu_elem
+	case ebpf.FnMapLookupElem, ebpf.FnMapLookupPercpuElem:
 		if c.Map < 0 {
 			return workload.OpHelper
 		}
@@ -208,11 +208,11 @@ func (o *Observer) op(c *vm.Call) workload.Op {
 			return workload.OpLPM
 		}
 		return workload.OpHash
-	case 2, 3: // map_update_elem, map_delete_elem
+	case ebpf.FnMapUpdateElem, ebpf.FnMapDeleteElem:
 		return workload.OpUpdate
-	case 12:
+	case ebpf.FnTailCall:
 		return workload.OpTail
-	case 23, 51: // redirect, redirect_map
+	case ebpf.FnRedirect, ebpf.FnRedirectMap:
 		return workload.OpRedirect
 	}
 	return workload.OpHelper
@@ -271,11 +271,11 @@ func (o *Observer) accesses(rec *vm.Recording) {
 			}
 			e := o.entry(int(c.Map), rec.Key(c))
 			switch c.Helper {
-			case 2, 3:
+			case ebpf.FnMapUpdateElem, ebpf.FnMapDeleteElem:
 				add(e, true)
 			default:
 				add(e, false)
-				if own, ok := o.r.S.Maps[c.Map].(maps.Owner); ok && c.Helper == 1 && c.Ret != 0 {
+				if own, ok := o.r.S.Maps[c.Map].(maps.Owner); ok && c.Helper == ebpf.FnMapLookupElem && c.Ret != 0 {
 					o.found = append(o.found, foundValue{own.ValueOf(c.Ret), e})
 				}
 			}

@@ -1,0 +1,54 @@
+package pathcond
+
+import (
+	"jitnic/host/ebpf"
+	"jitnic/host/vm"
+)
+
+const noCookie = "no term stands for a keyed hash"
+
+// unmodelled says why a trace can't call a helper that the interpreter runs.
+var unmodelled = map[int32]string{
+	ebpf.FnProbeRead:                "reads memory at an address that a run alone tells",
+	ebpf.FnProbeReadUser:            "reads memory at an address that a run alone tells",
+	ebpf.FnProbeReadKernel:          "reads memory at an address that a run alone tells",
+	ebpf.FnProbeReadUserStr:         "reads memory at an address that a run alone tells",
+	ebpf.FnProbeReadKernelStr:       "reads memory at an address that a run alone tells",
+	ebpf.FnGetCurrentPidTgid:        "no term stands for the task",
+	ebpf.FnSkLookupTcp:              "no term stands for what a socket look-up finds",
+	ebpf.FnSkLookupUdp:              "no term stands for what a socket look-up finds",
+	ebpf.FnSkcLookupTcp:             "no term stands for what a socket look-up finds",
+	ebpf.FnStrtol:                   "no term stands for a number read from text",
+	ebpf.FnStrtoul:                  "no term stands for a number read from text",
+	ebpf.FnRingbufQuery:             "no term stands for how full a ring buffer is",
+	ebpf.FnCheckMtu:                 "no term stands for what the routing table says of a device",
+	ebpf.FnForEachMapElem:           "how often it calls back depends on all keys of a map",
+	ebpf.FnSnprintf:                 "no term stands for printed text",
+	ebpf.FnStrncmp:                  "no term stands for how strings compare",
+	ebpf.FnDynptrFromMem:            "dynptrs are not followed",
+	ebpf.FnRingbufReserveDynptr:     "dynptrs are not followed",
+	ebpf.FnRingbufSubmitDynptr:      "dynptrs are not followed",
+	ebpf.FnRingbufDiscardDynptr:     "dynptrs are not followed",
+	ebpf.FnDynptrRead:               "dynptrs are not followed",
+	ebpf.FnDynptrWrite:              "dynptrs are not followed",
+	ebpf.FnDynptrData:               "dynptrs are not followed",
+	ebpf.FnTcpRawGenSyncookieIpv4:   noCookie,
+	ebpf.FnTcpRawGenSyncookieIpv6:   noCookie,
+	ebpf.FnTcpRawCheckSyncookieIpv4: noCookie,
+	ebpf.FnTcpRawCheckSyncookieIpv6: noCookie,
+}
+
+// Refusal says why a trace can't call a helper or kernel function; "" where it
+// can.
+func Refusal(h *ebpf.Helper) string {
+	if h.ID > 0 && Modelled(h.ID) {
+		return ""
+	}
+	if why := vm.Refusal(h); why != "" {
+		return "the interpreter hasn't it: " + why
+	}
+	if h.ID == 0 {
+		return "calls of kernel functions are not modelled"
+	}
+	return unmodelled[h.ID]
+}
