@@ -5,7 +5,10 @@ import (
 	"jitnic/host/vm"
 )
 
-const noCookie = "no term stands for a keyed hash"
+const (
+	noCookie = "no term stands for a keyed hash"
+	noTimer  = "no term stands for the state of a timer"
+)
 
 // unmodelled says why a trace can't call a helper that the interpreter runs.
 var unmodelled = map[int32]string{
@@ -32,6 +35,10 @@ var unmodelled = map[int32]string{
 	ebpf.FnDynptrRead:               "dynptrs are not followed",
 	ebpf.FnDynptrWrite:              "dynptrs are not followed",
 	ebpf.FnDynptrData:               "dynptrs are not followed",
+	ebpf.FnTimerInit:                noTimer,
+	ebpf.FnTimerSetCallback:         noTimer,
+	ebpf.FnTimerStart:               noTimer,
+	ebpf.FnTimerCancel:              noTimer,
 	ebpf.FnTcpRawGenSyncookieIpv4:   noCookie,
 	ebpf.FnTcpRawGenSyncookieIpv6:   noCookie,
 	ebpf.FnTcpRawCheckSyncookieIpv4: noCookie,

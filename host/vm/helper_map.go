@@ -61,7 +61,11 @@ func mapUpdate(s *State, r *[11]uint64) *Fault {
 		return f
 	}
 	s.NoteKey(i, key)
-	r[0] = negErrno(m.Update(key, value, r[4], s.CPU))
+	e := m.Update(key, value, r[4], s.CPU)
+	if e == 0 {
+		s.dropTimers(i, key)
+	}
+	r[0] = negErrno(e)
 	return nil
 }
 
@@ -75,7 +79,11 @@ func mapDelete(s *State, r *[11]uint64) *Fault {
 		return f
 	}
 	s.NoteKey(i, key)
-	r[0] = negErrno(m.Delete(key))
+	e := m.Delete(key)
+	if e == 0 {
+		s.dropTimers(i, key)
+	}
+	r[0] = negErrno(e)
 	return nil
 }
 

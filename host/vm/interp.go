@@ -32,6 +32,7 @@ type Interp struct {
 	obj   *loader.Object
 	code  [][]op // of each program
 	entry int
+	at    int // slot of the entry where control begins: 0 but for callbacks of timers
 
 	r        [16]uint64 // 11 registers; the rest keeps indexes in bounds
 	frames   [MaxFrames]frame
@@ -76,6 +77,12 @@ func (it *Interp) RunRecorded(in *Input, out *Output, rec *Recording) {
 }
 
 func (it *Interp) packet(in *Input, out *Output, rec *Recording) {
+	if len(it.S.timers) > 0 {
+		if _, err := it.RunTimers(in.TimeNS); err != nil {
+			*out = Output{Err: err}
+			return
+		}
+	}
 	if err := it.S.Begin(in); err != nil {
 		*out = Output{Err: err}
 		return
@@ -139,7 +146,7 @@ const never = math.MaxInt
 // begin stands control at the entry.
 func (it *Interp) begin() {
 	it.tails, it.mayGo, it.steps = 0, MaxLoops, 0
-	it.prog, it.pc = it.entry, 0
+	it.prog, it.pc = it.entry, it.at
 }
 
 // loop interprets from where control stands until the exit of frame 0, a

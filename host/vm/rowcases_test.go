@@ -61,6 +61,17 @@ func first(name string) func(b *rowProg) {
 	}
 }
 
+// begun initialises the timer in r9, called gives it a callback too.
+func begun(b *rowProg) {
+	first("timer")(b)
+	b.helper(ebpf.FnTimerInit, reg(9), of("timer"), num(1))
+}
+
+func called(b *rowProg) {
+	begun(b)
+	b.helper(ebpf.FnTimerSetCallback, reg(9), callback())
+}
+
 func lookup() []rowArg { return []rowArg{argCtx(), at(buf0), num(12), num(-1), num(0)} }
 
 func found(b *rowProg) {
@@ -367,6 +378,22 @@ func rowCases() []rowCase {
 		rowCase{kfunc: "bpf_local_irq_restore", what: "unlock", pre: func(b *rowProg) { b.kernel("bpf_local_irq_save", stack(-8)) }, args: []rowArg{stack(-8)}},
 		rowCase{id: ebpf.FnSpinLock, what: "lock", pre: first("lock"), args: []rowArg{reg(9)}, post: func(b *rowProg) { b.helper(ebpf.FnSpinUnlock, reg(9)) }},
 		rowCase{id: ebpf.FnSpinUnlock, what: "unlock", pre: func(b *rowProg) { first("lock")(b); b.helper(ebpf.FnSpinLock, reg(9)) }, args: []rowArg{reg(9)}},
+
+		// Timers.
+		rowCase{id: ebpf.FnTimerInit, what: "fresh", pre: first("timer"), args: []rowArg{reg(9), of("timer"), num(1)}},
+		rowCase{id: ebpf.FnTimerInit, what: "no such clock", pre: first("timer"), args: []rowArg{reg(9), of("timer"), num(3)}, fails: true},
+		rowCase{id: ebpf.FnTimerInit, what: "bad flags", pre: first("timer"), args: []rowArg{reg(9), of("timer"), num(16)}, fails: true},
+		rowCase{id: ebpf.FnTimerInit, what: "again", pre: begun, args: []rowArg{reg(9), of("timer"), num(1)}, fails: true},
+		rowCase{id: ebpf.FnTimerSetCallback, what: "a function", pre: begun, args: []rowArg{reg(9), callback()}},
+		rowCase{id: ebpf.FnTimerSetCallback, what: "not begun", pre: first("timer"), args: []rowArg{reg(9), callback()}, fails: true},
+		rowCase{id: ebpf.FnTimerStart, what: "a minute", pre: called, args: []rowArg{reg(9), wide(60e9), num(0)}},
+		rowCase{id: ebpf.FnTimerStart, what: "bad flags", pre: called, args: []rowArg{reg(9), wide(60e9), num(4)}, fails: true},
+		rowCase{id: ebpf.FnTimerStart, what: "nothing to call", pre: begun, args: []rowArg{reg(9), wide(60e9), num(0)}, fails: true},
+		rowCase{id: ebpf.FnTimerStart, what: "not begun", pre: first("timer"), args: []rowArg{reg(9), wide(60e9), num(0)}, fails: true},
+		rowCase{id: ebpf.FnTimerStart, what: "after it was cancelled", pre: func(b *rowProg) { called(b); b.helper(ebpf.FnTimerCancel, reg(9)) }, args: []rowArg{reg(9), wide(60e9), num(0)}, fails: true},
+		rowCase{id: ebpf.FnTimerCancel, what: "at rest", pre: begun, args: []rowArg{reg(9)}},
+		rowCase{id: ebpf.FnTimerCancel, what: "running", pre: func(b *rowProg) { called(b); b.helper(ebpf.FnTimerStart, reg(9), wide(60e9), num(0)) }, args: []rowArg{reg(9)}},
+		rowCase{id: ebpf.FnTimerCancel, what: "not begun", pre: first("timer"), args: []rowArg{reg(9)}, fails: true},
 
 		// Sockets.
 		rowCase{id: ebpf.FnSkLookupTcp, what: "a listener", args: lookup(), set: tuple("tcp"), post: release, alone: true},

@@ -119,6 +119,10 @@ type State struct {
 	collect func(key, value []byte) bool
 	pending []reservation
 	lent    []lent
+
+	timers   []*timer
+	timerSeq uint64
+	firing   *timer // whose callback runs
 }
 
 // Input is one packet and what is latched with it.

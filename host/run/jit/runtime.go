@@ -151,6 +151,9 @@ func (r *Runtime) States() []*vm.State {
 // Process takes one packet. With Check, a difference from the oracle is
 // returned as a *Mismatch.
 func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
+	if err := r.timers(in.TimeNS); err != nil {
+		return nic.Result{Path: nic.NoPath}, err
+	}
 	res, err := r.NIC.Process(in, out)
 	if err != nil {
 		return res, err
@@ -176,6 +179,17 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 		}
 	}
 	return res, nil
+}
+
+// timers runs what expires before a packet of time now: a change from outside,
+// as the control plane's are.
+func (r *Runtime) timers(now uint64) error {
+	ran, err := r.it.RunTimers(now)
+	if err != nil || ran == 0 || r.spec == nil {
+		return err
+	}
+	r.spec.stored()
+	return r.spec.invalidate(r.Packets, false)
 }
 
 // ControlPlane must be called after maps of S were changed from outside.
