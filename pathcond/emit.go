@@ -159,28 +159,15 @@ func (e *emitter) enter(x *exec, d int) {
 
 // leave restores those of r6 to r9 that the call at depth d has written.
 func (e *emitter) leave(x *exec, fr *symFrame, d int) {
-	var written [11]bool
+	var written ebpf.Regs
 	for i := fr.start; i < len(e.code); i++ {
-		in := e.code[i]
-		if in.IsAtomic() && in.Imm&ebpf.AtomicFetch != 0 {
-			written[in.Src] = true
-		}
-		if in.Op == ebpf.OpCall || in.IsStore() && in.Imm != ebpf.AtomicLoadAcq {
-			continue
-		}
-		if in.IsStore() {
-			written[in.Dst] = true
-			continue
-		}
-		if _, def := trace.RegsOf(in); def >= 0 {
-			written[def] = true
-		}
-		if in.IsWide() {
+		written |= e.code[i].Writes()
+		if e.code[i].IsWide() {
 			i++
 		}
 	}
 	for i := 0; i < 4; i++ {
-		if written[6+i] {
+		if written.Has(uint8(6 + i)) {
 			e.saveInsn(x, false, uint8(6+i), d, i)
 		}
 	}

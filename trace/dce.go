@@ -8,7 +8,7 @@ import "jitnic/host/ebpf"
 // backward once: straight-line code needs no fixed point.
 func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64) ([]ebpf.Insn, []Meta) {
 	const stackSize = Frames * FrameStride
-	var liveReg [11]bool
+	var live ebpf.Regs
 	liveStack := make([]bool, stackSize)
 	mark := func(addr uint64, n int, v bool) {
 		for i := 0; i < n; i++ {
@@ -33,75 +33,38 @@ func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64) ([]ebpf.Insn, []M
 			continue // decided with its first half
 		}
 		m := &meta[i]
+		reads, writes := in.Reads(), in.Writes()
 		need := m.Keep
 		switch {
 		case in.Op == ebpf.OpExit:
 			need = true
-			liveReg[0] = true
 		case in.Op == ebpf.OpCall:
-			if m.Result {
-				need = need || liveReg[0]
-			} else {
-				need = true
+			need = need || !m.Result || live.Has(0)
+			if in.Called() == nil {
+				reads = ebpf.Regs(1)<<(m.Args+1) - 2
 			}
 			if need {
-				for r := 0; r <= 5; r++ {
-					liveReg[r] = false
-				}
 				for _, w := range m.Writes {
 					mark(w.Addr, int(w.N), false)
-				}
-				for r := 1; r <= int(m.Args); r++ {
-					liveReg[r] = true
 				}
 				for _, s := range m.Reads {
 					mark(s.Addr, int(s.N), true)
 				}
 			}
 		case in.IsStore():
-			switch {
-			case m.Mem == MemStack && !in.IsAtomic():
-				need = need || anyLive(m.Addr, in.Size())
-				if need {
-					mark(m.Addr, in.Size(), false)
-				}
-			default:
-				need = true
-				if m.Mem == MemStack {
-					mark(m.Addr, in.Size(), true)
-				}
-			}
-			if need {
-				// A fetching atomic writes the register it reads, so that stays live.
-				liveReg[in.Dst] = true
-				if in.Class() == ebpf.ClassSTX {
-					liveReg[in.Src] = true
-				}
-				if in.IsAtomic() {
-					switch in.Imm {
-					case ebpf.AtomicCmpXchg:
-						liveReg[0] = true
-					case ebpf.AtomicLoadAcq: // dst = *(src + off)
-						liveReg[in.Dst] = in.Dst == in.Src
-					}
-				}
+			onStack := m.Mem == MemStack
+			need = need || !onStack || in.IsAtomic() || anyLive(m.Addr, in.Size())
+			if need && onStack {
+				mark(m.Addr, in.Size(), in.IsAtomic())
 			}
 		default:
-			use, def := RegsOf(in)
-			need = need || def < 0 || liveReg[def]
-			if need {
-				if def >= 0 {
-					liveReg[def] = false
-				}
-				for r := 0; r < 11; r++ {
-					if use>>r&1 == 1 {
-						liveReg[r] = true
-					}
-				}
-				if in.IsLoad() && m.Mem == MemStack {
-					mark(m.Addr, in.Size(), true)
-				}
+			need = need || writes == 0 || writes&live != 0
+			if need && in.IsLoad() && m.Mem == MemStack {
+				mark(m.Addr, in.Size(), true)
 			}
+		}
+		if need {
+			live = live&^writes | reads
 		}
 		keep[i] = need
 		if in.IsWide() && i+1 < len(code) {
@@ -127,34 +90,4 @@ func secondOfWide(code []ebpf.Insn, i int) bool {
 		run++
 	}
 	return run%2 == 1
-}
-
-// RegsOf gives the registers an instruction other than a store or call reads,
-// as a bit set, and the one it writes (-1: none).
-func RegsOf(in ebpf.Insn) (use uint16, def int) {
-	switch in.Class() {
-	case ebpf.ClassLDX:
-		return 1 << in.Src, int(in.Dst)
-	case ebpf.ClassLD:
-		if in.IsWide() {
-			return 0, int(in.Dst)
-		}
-		return 1 << 6, -1
-	case ebpf.ClassALU, ebpf.ClassALU64:
-		switch in.ALUOp() {
-		case ebpf.ALUMov:
-			if in.Op&ebpf.SrcX != 0 {
-				return 1 << in.Src, int(in.Dst)
-			}
-			return 0, int(in.Dst)
-		case ebpf.ALUNeg, ebpf.ALUEnd:
-			return 1 << in.Dst, int(in.Dst)
-		}
-		use = 1 << in.Dst
-		if in.Op&ebpf.SrcX != 0 {
-			use |= 1 << in.Src
-		}
-		return use, int(in.Dst)
-	}
-	return 0, -1
 }

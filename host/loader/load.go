@@ -122,22 +122,40 @@ func (l *linker) link() (*Object, error) {
 		names = append(names, n)
 	}
 	sort.Slice(names, func(a, b int) bool { return l.before(names[a], names[b]) })
+	called := l.called()
 	for _, n := range names {
 		// A static function that stands in a program section is a callee;
-		// libbpf doesn't take it for a program either.
-		if l.funcs[n].local && len(names) > 1 {
+		// libbpf doesn't take it for a program either. One that nothing calls
+		// is there to be tail-called.
+		local := l.funcs[n].local && len(names) > 1
+		if local && called[n] {
 			continue
 		}
 		p, err := l.linkProgram(n, l.spec.Programs[n])
 		if err != nil {
 			return nil, err
 		}
+		p.tail = local
 		l.obj.Programs = append(l.obj.Programs, p)
 		l.obj.License = p.License
 	}
 	l.guessTypes()
 	l.fillTailCalls()
 	return l.obj, nil
+}
+
+// called are the functions that code of the object calls, or takes the address
+// of.
+func (l *linker) called() map[string]bool {
+	out := map[string]bool{}
+	for _, p := range l.spec.Programs {
+		for i := range p.Instructions {
+			if in := &p.Instructions[i]; in.IsFunctionReference() && in.Reference() != "" {
+				out[in.Reference()] = true
+			}
+		}
+	}
+	return out
 }
 
 // before orders functions as the file has them.

@@ -441,3 +441,37 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestEntryOptional: a program of a section "?xdp" is run only when it is named.
+func TestEntryOptional(t *testing.T) {
+	a := &Program{Name: "a", Section: "?xdp", Type: cilium.XDP}
+	b := &Program{Name: "b", Section: "xdp", Type: cilium.XDP}
+	o := &Object{File: "x.o", Programs: []*Program{a, b}}
+	if p, err := o.Entry(""); p != b {
+		t.Errorf("%v, %v", p, err)
+	}
+	if p, err := o.Entry("a"); p != a {
+		t.Errorf("%v, %v", p, err)
+	}
+	o.Programs = o.Programs[:1]
+	if p, err := o.Entry(""); err == nil || !strings.Contains(err.Error(), "a (?xdp)") {
+		t.Errorf("%v, %v", p, err)
+	}
+}
+
+// TestStaticTails: static functions that nothing calls can be named; those that
+// are called can't, and neither is chosen by itself.
+func TestStaticTails(t *testing.T) {
+	o, err := Load("testdata/tails.o", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"tail_drop": true, "tail_pass": true, "entry": true, "helped": false, "callee": false} {
+		if p := o.Named(name); (p != nil) != want {
+			t.Errorf("%s: %v", name, p)
+		}
+	}
+	if p, err := o.Entry(""); err != nil || p.Name != "entry" {
+		t.Errorf("%v, %v", p, err)
+	}
+}

@@ -39,6 +39,8 @@ type Program struct {
 	// Unsupported lists what could not be linked (kfuncs, kernel variables):
 	// instruction slot to its name. Packets that don't reach them still run.
 	Unsupported map[int]string
+	// tail: a static function that nothing calls, there to be tail-called.
+	tail bool
 	// Lines maps slots to source lines where the object has them.
 	Lines map[int]string
 }
@@ -89,8 +91,9 @@ func (o *Object) Named(name string) *Program {
 // Entry returns the program called name, by its symbol or else by its section.
 // Without a name it is the only XDP program of the object; where there are
 // several the error lists them. Programs for a devmap's or cpumap's entries, and
-// those whose section "ID/KEY" says that they are tail-called, are candidates
-// only when there are no others.
+// those that are tail-called (by a section "ID/KEY", or as static functions that
+// nothing calls), are candidates only when there are no others.
+// Those whose section begins with "?" are none unless they are named.
 // In an object without any XDP program, the only program of unknown type will
 // do (old objects put it in a section "prog" or the like).
 func (o *Object) Entry(name string) (*Program, error) {
@@ -115,7 +118,9 @@ func (o *Object) Entry(name string) (*Program, error) {
 	var xdp, hooked, unknown []*Program
 	for _, p := range o.Programs {
 		_, _, tail := tailSection(p.Section)
+		tail = tail || p.tail
 		switch {
+		case strings.HasPrefix(p.Section, "?"): // libbpf loads it only when told to
 		case tail && (p.Type == cilium.XDP || p.Type == cilium.UnspecifiedProgram):
 			hooked = append(hooked, p)
 		case p.Type == cilium.XDP && p.AttachType != cilium.AttachXDPDevMap && p.AttachType != cilium.AttachXDPCPUMap:

@@ -139,7 +139,7 @@ func (s *State) CtxLoad(addr uint64, n int) (uint64, bool) {
 		return uint64(s.Rx), true
 	case CtxEgress:
 		// Only a program in a device map has an egress device.
-		return 0, true
+		return uint64(s.Egress), true
 	}
 	return 0, false
 }

@@ -98,6 +98,7 @@ type State struct {
 	TimeNS uint64
 	CPU    int
 	If, Rx uint32
+	Egress uint32 // the device a devmap's program sends to; 0 in others
 	Packet uint64
 	Draws  uint64 // random draws so far
 	tag    Tag
@@ -307,6 +308,7 @@ func (s *State) load(in *Input) {
 	s.DataEnd = data + n
 
 	s.TimeNS, s.CPU, s.If, s.Rx, s.Packet = in.TimeNS, in.CPU, in.IfIndex, in.RxQueue, in.Packet
+	s.Egress = 0
 	s.tag = in.Tag
 	s.Draws = 0
 	s.Redirect = Redirect{}

@@ -235,6 +235,13 @@ func ctxLoads(code []ebpf.Insn) []bool {
 	var is [11]bool
 	is[1] = true
 	slots := map[int16]bool{}
+	forget := func(set ebpf.Regs) {
+		for r := range is {
+			if set.Has(uint8(r)) {
+				is[r] = false
+			}
+		}
+	}
 	for i := 0; i < len(code); i++ {
 		in := code[i]
 		switch {
@@ -254,16 +261,12 @@ func ctxLoads(code []ebpf.Insn) []bool {
 			if in.Dst == 10 {
 				slots[in.Off] = in.Class() == ebpf.ClassSTX && in.Size() == 8 && !in.IsAtomic() && is[in.Src]
 			}
-			if in.IsAtomic() && in.Imm&ebpf.AtomicFetch != 0 {
-				is[in.Src] = false
-			}
-		case in.Op == ebpf.OpCall:
-			for r := 0; r <= 5; r++ {
-				is[r] = false
-			}
+			forget(in.Writes())
 		default:
-			if _, def := trace.RegsOf(in); def >= 0 {
-				is[def] = in.Class() == ebpf.ClassALU64 && in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX != 0 && in.Off == 0 && is[in.Src]
+			moved := in.Class() == ebpf.ClassALU64 && in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX != 0 && in.Off == 0 && is[in.Src]
+			forget(in.Writes())
+			if moved {
+				is[in.Dst] = true
 			}
 		}
 	}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"jitnic/pathcond/text"
+	"maps"
+	"slices"
+
 	"sort"
 	"strings"
 
@@ -18,6 +20,7 @@ import (
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/nic"
+	"jitnic/pathcond/text"
 	"jitnic/pcaps"
 	"jitnic/trace"
 
@@ -42,9 +45,12 @@ type Report struct {
 	Traces   Traces            `json:"traces"`
 	Aborts   map[string]uint64 `json:"aborts"`
 	Verdicts map[string]uint64 `json:"verdicts"`
-	Check    *Check            `json:"check,omitempty"`
-	Capture  Capture           `json:"capture"`
-	Faults   uint64            `json:"faults"`
+	// EntryPrograms are what programs of devmaps' and cpumaps' entries said, by
+	// program and verdict: runs, one for each target of a broadcast.
+	EntryPrograms map[string]map[string]uint64 `json:"entry_programs,omitempty"`
+	Check         *Check                       `json:"check,omitempty"`
+	Capture       Capture                      `json:"capture"`
+	Faults        uint64                       `json:"faults"`
 	// FirstFault is the first one: program, instruction, cause.
 	FirstFault string `json:"first_fault,omitempty"`
 	Refused    uint64 `json:"refused"`
@@ -197,6 +203,21 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 		name, _, _ := strings.Cut(diff.VerdictName(v), " (")
 		r.Verdicts[name] = n
 	}
+	for d, n := range rt.Delivered {
+		if r.EntryPrograms == nil {
+			r.EntryPrograms = map[string]map[string]uint64{}
+		}
+		of := r.EntryPrograms[d.Program]
+		if of == nil {
+			of = map[string]uint64{}
+			r.EntryPrograms[d.Program] = of
+		}
+		name, _, _ := strings.Cut(diff.VerdictName(d.Verdict), " (")
+		if d.Fault {
+			name = "fault"
+		}
+		of[name] += n
+	}
 	if rt.Checked > 0 {
 		r.Check = &Check{Packets: rt.Checked}
 	}
@@ -307,6 +328,12 @@ func (r *Report) facts() (f report.Facts) {
 	sort.Strings(names)
 	for _, n := range names {
 		f.Add("  "+n, report.Count(r.Verdicts[n]), report.Share(r.Verdicts[n], r.Packets))
+	}
+	for _, p := range slices.Sorted(maps.Keys(r.EntryPrograms)) {
+		f.Addf("entry program", "%s: runs for the entries that packets are redirected to", p)
+		for _, v := range slices.Sorted(maps.Keys(r.EntryPrograms[p])) {
+			f.Add("  "+v, report.Count(r.EntryPrograms[p][v]))
+		}
 	}
 	if r.Refused > 0 {
 		f.Add("  (refused)", report.Count(r.Refused), report.Share(r.Refused, r.Packets), "under 14 bytes, or longer than a packet buffer: no program sees them")

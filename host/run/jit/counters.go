@@ -18,8 +18,33 @@ type Counters struct {
 	Recorded  uint64                  // whose run was recorded because its path wasn't known
 	Collision uint64                  // conditions that overlapped: a bug if ever above 0
 
+	// Delivered counts runs of devmaps' and cpumaps' programs by what they
+	// said: apart from the packets' own verdicts, once for each target.
+	Delivered map[Delivered]uint64
+
 	named [5]uint64         // by verdict: XDP_ABORTED to XDP_REDIRECT
 	other map[uint32]uint64 // by any other verdict
+}
+
+// Delivered is a verdict of a program that runs for a map's entry.
+type Delivered struct {
+	Program string
+	Verdict uint32
+	Fault   bool // it faulted: XDP_ABORTED
+}
+
+// deliver hands a redirected packet to the programs of the entries it goes to.
+func (r *Runtime) deliver(out *vm.Output) {
+	r.it.Deliver(out, func(d *vm.Delivery) {
+		name := "none"
+		if d.Program < len(r.Obj.Programs) {
+			name = r.Obj.Programs[d.Program].Name
+		}
+		if r.Delivered == nil {
+			r.Delivered = map[Delivered]uint64{}
+		}
+		r.Delivered[Delivered{name, d.Verdict, d.Err != nil}]++
+	})
 }
 
 // refused says whether no program ever saw the packet.

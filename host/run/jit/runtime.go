@@ -159,6 +159,7 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 		return res, err
 	}
 	r.count(out)
+	r.deliver(out)
 	if p := res.Path; p >= 0 {
 		i := r.info[p]
 		i.Packets++
