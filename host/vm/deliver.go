@@ -108,7 +108,8 @@ func (it *Interp) runEntry(kind cebpf.MapType, e entryOf, d *Delivery) Redirect 
 	it.r = [16]uint64{1: s.CtxPtr(), 10: s.FrameTop(0)}
 	entry := it.entry
 	it.entry = e.prog
-	r0, f := it.run(nil)
+	it.begin()
+	r0, _, f := it.loop(nil, never)
 	it.entry = entry
 	d.Verdict = uint32(r0)
 	if f != nil {
