@@ -13,14 +13,24 @@
 //	port P, portrange P-Q                        with [tcp|udp|sctp] and a direction
 //	ether host|src|dst M, ether proto P          ether broadcast, ether multicast
 //	ip proto P, ip6 proto P, proto P             ip multicast, ip6 multicast
-//	ip ip6 arp rarp tcp udp sctp icmp icmp6 igmp pim vrrp ah esp
-//	vlan [ID]  less N  greater N
-//	PROTO[OFF[:SIZE]] [& MASK] RELOP VALUE       len RELOP VALUE
+//	ip ip6 arp rarp tcp udp sctp icmp icmp6 igmp pim vrrp carp ah esp
+//	atalk aarp decnet lat sca moprc mopdl iso clnp esis isis l1 l2 iih lsp snp csnp psnp stp ipx netbeui
+//	llc [i|s|u|rr|rnr|rej|ui|ua|disc|sabme|test|xid|frmr]
+//	vlan [ID]  mpls [LABEL]  pppoed  pppoes [SESSION]  geneve [VNI]  vxlan [VNI]
+//	less N  greater N
+//	ARITH RELOP ARITH                            with len, PROTO[ARITH[:SIZE]], numbers and + - * / % & | ^ << >>
 //
-// Not there: names that need a resolver, protochain, MPLS, PPPoE, wireless and
-// pflog primitives, and arithmetic beyond a mask; each is an error that names
-// the column.
+// Addresses may be short ("net 10", "host 10.1") or one number ("host
+// 0x0a000001"). "mpls", "pppoes", "geneve" and "vxlan" shift the offsets of what
+// stands to their right as "vlan" does. A Wireshark display filter is refused
+// with the words that say the same here.
+//
+// Not there: names that need a resolver, protochain, wireless, ATM and pflog
+// primitives; each is an error that names the column. libpcap's own slips are
+// kept, as counts are compared with tcpdump's: in "ip[2:2] - tcp[0]" only the
+// left operand's protocol is asked for.
 //
 // An expression compiles to a flat list of compare-and-branch instructions
-// that only jump forward; matching neither allocates nor calls.
+// that only jump forward, computed operands to a list of steps on a stack;
+// matching allocates nothing.
 package filter

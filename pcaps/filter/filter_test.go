@@ -55,7 +55,32 @@ var tcpdumps = []string{
 	"icmp[icmptype] = icmp-echo", "icmp[icmptype] != icmp-echo", "icmp6[0] = 135", "arp[6:2] = 1",
 	"tcp and not (port 80 or port 443) and greater 100", "(tcp or udp) and (src net 10 or dst net 10)",
 	"! tcp && ! udp || port 53", "not not tcp", "host 10.0.0.1 or 10.0.0.2 or 192.168.1.1", "not host 192.168.1.1 and not arp",
-	"port 80 and not port 443 or icmp", "tcp src port 80 or 443 and ip", "dst host 255.255.255.255 or ether broadcast",
+	"port 80 and not port 443 or icmp",
+	// Arithmetic.
+	"tcp[((tcp[12]&0xf0)>>2):4] = 0x47455420", "ip[2:2] - ((ip[0]&0xf)<<2) > 0", "(((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)",
+	"tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)", "tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x504f5354",
+	"udp[4:2] - 8 > 100", "ip[0] & 0xf > 5", "ip[0] >> 4 = 4", "ip[8] * 2 < 130", "ip[8] / 2 = 32", "ip[8] % 2 = 1", "len - 14 > ip[2:2]",
+	"len > 100 + 200", "(len - 14) / 2 > 300", "ip[2:2] + 14 = len", "ip[6:2] & 0x1fff != 0", "ip[6] & 0x20 = 0x20 or ip[6:2] & 0x1fff > 0",
+	"-ip[8] > 100", "tcp[2:2] = tcp[0:2]", "udp[0:2] = udp[2:2]", "ip[12:4] = ip[16:4]", "ether[0:4] = ether[6:4] and ether[4:2] = ether[10:2]",
+	"1 = 1 and ip", "ip[8] ^ 0xff = 0xbf", "(ip[8] | 1) = 129", "tcp[13] & 2 << 1 != 0", "tcp[tcpflags] & (tcp-syn|tcp-ack) = (tcp-syn|tcp-ack)",
+	"tcp[tcpflags] = tcp-syn or tcp[tcpflags] == tcp-rst|tcp-ack", "tcp[14:2] < 1000 && tcp[14:2] > 0", "ip[ip[9]] > 0", "not (ip[8] * 2 = 128)",
+	"icmp[icmptype] = icmp-unreach and icmp[8] & 0xf = 5", "icmp6[icmp6type] = icmp6-neighborsolicit", "ip6[6] + 1 = 59", "arp[7] = 1 and arp[14:4] = arp[24:4]",
+	"0x45 = ip[0]", "80 = tcp[2:2] or 443 = tcp[2:2]", "link[12:2] = 0x86dd", "tcp[20:4] = 0x0204 << 16 | 1460", "len & 1 = 1", "ip[2:2] > 576 and not tcp",
+	"udp[8:2] & 0x8000 != 0 and udp port 53", "100/2 < len", "ip[9] - 6 = 0",
+	// Labels, sessions and tunnels.
+	"mpls", "not mpls", "mpls and ip", "mpls and ip6", "mpls and mpls", "mpls 16", "mpls 100000 or mpls 1024", "mpls and host 10.0.0.1", "mpls and tcp", "mpls and mpls and ip",
+	"vlan and mpls", "vlan 100", "vlan and vlan and ip", "vlan 0xc", "pppoed", "pppoes", "pppoes and ip", "pppoes and ip6", "pppoes 1", "pppoes and tcp port 80",
+	"pppoes and udp", "vlan and pppoes", "pppoes and net 10.0.0.0/8", "geneve", "geneve and ip", "geneve and tcp", "geneve 10", "geneve and host 10.0.0.1", "not geneve",
+	"geneve and arp", "geneve and icmp", "geneve and vlan",
+	// LLC and what stands in it.
+	"llc", "llc i", "llc s", "llc u", "llc ui", "llc xid", "llc rr", "stp", "not stp", "iso", "clnp", "esis", "isis", "l1", "l2", "iih", "lsp", "snp", "csnp", "psnp",
+	"isis and not l1", "ipx", "netbeui", "atalk", "aarp", "decnet", "lat", "moprc", "mopdl", "sca", "carp", "ether proto 0x42", `ether proto \stp`, `ether proto \iso`,
+	`ether proto \ipx`, "ether proto 6", "ether proto 0x8847", "ether proto 34525", "llc and not stp", "isis proto 20", `iso proto \isis`,
+	// Addresses as one number, short, in hexadecimal.
+	"host 0x0a000001", "net 0x0a", "net 10.0", "host 10.1", "src net 192.168", "net 0xc0a8", "dst host 3232235777", "net 192.168.1", "src host 0xc0a80101",
+	"ether host ff-ff-ff-ff-ff-ff", "ether dst ffff.ffff.ffff", "ether host 1:0:5e:0:0:fb", "net 224.0.0.0/4 and not udp", "net 10 or net 172.16.0.0/12 or net 192.168",
+	"tcp port 0x50", "udp port 0x35", "portrange 0-1023", "ip proto 0x2f", `ip proto \ospf`, `ip proto \gre`, `proto \sctp`, `ip6 proto \ipv6-icmp`,
+	"ip proto 4 or ip proto 41", "ip6 and not tcp and not udp and not icmp6", "(arp or rarp) and not broadcast", "ip and not (tcp or udp or icmp)", "tcp src port 80 or 443 and ip", "dst host 255.255.255.255 or ether broadcast",
 }
 
 // corpus returns ../shared/corpus/captures beside the repository, or skips.
@@ -106,9 +131,9 @@ func TestTcpdump(t *testing.T) {
 		t.Skip("tcpdump is not installed")
 	}
 	dir := corpus(t)
-	files := []string{"zoo", "many-protocols", "vlan-smb"}
-	if testing.Short() {
-		files = files[:1]
+	files := []string{"zoo"}
+	if os.Getenv("JITNIC_HEAVY") != "" {
+		files = append(files, "many-protocols", "vlan-smb", "tls2-v4v6", "defrag-spray-v4v6")
 	}
 	matched := make([]int, len(tcpdumps))
 	for _, name := range files {
@@ -119,7 +144,7 @@ func TestTcpdump(t *testing.T) {
 		}
 		all := packets(t, b)
 		for i, expr := range tcpdumps {
-			out, err := exec.Command(tcpdump, "-r", plain, "-w", "-", expr).Output()
+			out, err := exec.Command(tcpdump, "-r", plain, "-w", "-", "--", expr).Output()
 			if err != nil {
 				var xe *exec.ExitError
 				if errors.As(err, &xe) {
@@ -193,7 +218,7 @@ func TestErrors(t *testing.T) {
 		{"port 65536", 6, `"65536": not a port`},
 		{"port x", 6, `"x": not a port`},
 		{"portrange 80", 11, `"80": not a range of ports`},
-		{"host 1.2.3", 6, `"1.2.3": not the address of a host`},
+		{"host 1.2.3.4.5", 6, `"1.2.3.4.5": not the address of a host`},
 		{"host example.org", 6, `"example.org": not an address, and names are not looked up`},
 		{"host 10.0.0.0/8", 6, `"10.0.0.0/8": a network, not a host`},
 		{"net 10.0.0.1/8", 5, `"10.0.0.1/8": bits set behind the prefix of 8`},
@@ -209,8 +234,19 @@ func TestErrors(t *testing.T) {
 		{"tcp host 10.0.0.1", 1, "tcp does not go with an IPv4 address"},
 		{"ip host fd00::1", 1, "ip does not go with an IPv6 address"},
 		{"ip port 80", 1, "ip does not go with port"},
-		{"mpls", 1, `"mpls" is not supported`},
-		{"tcp[13:3] = 1", 5, `"13:3": size not 1, 2 or 4`},
+		{"gateway", 1, `"gateway" is not supported`},
+		{"tcp[13:3] = 1", 8, `size "3": not 1, 2 or 4`},
+		{"mpls and arp", 10, "behind an MPLS label only ip and ip6 can be told"},
+		{"mpls and vlan", 10, "no vlan stands behind an MPLS label"},
+		{"mpls 1048576", 6, "mpls 1048576: more than 1048575"},
+		{"ip[8] / 0 = 1", 7, "division by zero"},
+		{"ip[8] << 32 = 1", 7, "shift by more than 31 bits"},
+		{"len + 1", 8, `comparison expected, not end of expression`},
+		{"ip.addr == 10.0.0.1", 1, `a Wireshark display filter, which is another language: say "host 10.0.0.1"`},
+		{"tcp.port == 80 && ip.src != 10.0.0.0/8", 1, `a Wireshark display filter, which is another language: say "tcp port 80 && not src net 10.0.0.0/8"`},
+		{"tcp.flags.syn == 1 and tcp.flags.ack==0", 1, `a Wireshark display filter, which is another language: say "tcp[tcpflags] & tcp-syn != 0 and tcp[tcpflags] & tcp-ack == 0"`},
+		{"dns", 1, `a Wireshark display filter, which is another language: say "port 53"`},
+		{"http.request.method == \"GET\"", 1, `a Wireshark display filter, which is another language (not all of it has words here)`},
 		{"tcp[13] 1", 9, `comparison expected, not "1"`},
 		{"tcp[13] & = 1", 11, `number expected, not "="`},
 		{"port (80 or tcp)", 13, `only ids may stand here, not "tcp"`},
@@ -322,6 +358,33 @@ func BenchmarkMatch(b *testing.B) {
 	for b.Loop() {
 		if !p.Match(pkt, 54) {
 			b.Fatal("no match")
+		}
+	}
+}
+
+// TestVXLAN: a tunnel of frames, by libpcap 1.11's meaning; the tcpdump of today
+// has no word for it.
+func TestVXLAN(t *testing.T) {
+	inner := "020000000002020000000001" + "0800" + "4500002800000000400600000a0000010a000002" + "c000005000000000000000005002ffff00000000"
+	outer := "020000000004020000000003" + "0800" + "4500005a000000004011000001010101" + "02020202" + // behind 20 bytes of IPv4
+		"c00012b500460000" + "0800000000002a00" // UDP to 4789, VNI 42
+	pkt, err := hex.DecodeString(outer + inner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for expr, want := range map[string]bool{
+		"vxlan": true, "vxlan 42": true, "vxlan 43": false, "vxlan and tcp port 80": true, "vxlan and host 10.0.0.1": true,
+		"vxlan and host 1.1.1.1": false, "host 1.1.1.1 and vxlan 42 and dst host 10.0.0.2": true, "vxlan and ether src 02:00:00:00:00:01": true,
+		"vxlan and udp": false, "udp and vxlan and tcp[13] & 2 != 0": true, "geneve": false, "not vxlan": false,
+		"vxlan and ip[8] * 2 = 128 and ip[12:4] + 1 = ip[16:4]": true,
+	} {
+		p, err := Compile(expr)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got := p.Match(pkt, uint32(len(pkt))); got != want {
+			t.Errorf("%q: %v, want %v\n%s", expr, got, want, p)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package filter
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -27,9 +26,18 @@ const (
 )
 
 // Compile translates an expression; the empty one matches every packet. The
-// error is an *Error.
-func Compile(expr string) (p *Program, err error) {
-	ps := &parser{expr: expr}
+// error is an *Error; a Wireshark display filter is answered with the words to
+// use in its place.
+func Compile(expr string) (*Program, error) {
+	p, err := compile(expr)
+	if err != nil {
+		return nil, displayFilter(expr, err)
+	}
+	return p, nil
+}
+
+func compile(expr string) (p *Program, err *Error) {
+	ps := &parser{expr: expr, at: ethernet()}
 	defer func() {
 		if r := recover(); r != nil {
 			e, ok := r.(*Error)
@@ -89,6 +97,8 @@ type parser struct {
 	depth int
 	at    at
 	last  *qualifiers
+
+	guards []*node // of the loads of the comparison being read
 }
 
 func (p *parser) fail(col int, format string, args ...any) {
@@ -101,14 +111,15 @@ func isWord(c byte) bool {
 
 func (p *parser) lex() {
 	s := p.expr
+	inside := 0 // brackets, where a colon stands before a size
 	for i := 0; i < len(s); {
 		c := s[i]
 		switch {
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
 			i++
-		case isWord(c) || c == '\\':
+		case isWord(c) && c != '-' && c != '/' && (c != ':' || inside == 0 && strings.HasPrefix(s[i:], "::")) || c == '\\':
 			j := i + 1
-			for j < len(s) && isWord(s[j]) {
+			for j < len(s) && isWord(s[j]) && (inside == 0 || s[j] != ':' && s[j] != '/') {
 				j++
 			}
 			t := token{kind: word, text: s[i:j], col: i}
@@ -130,7 +141,7 @@ func (p *parser) lex() {
 				case "||":
 					t = token{kind: word, text: "or", col: i}
 					i++
-				case "==", "!=", "<=", ">=":
+				case "==", "!=", "<=", ">=", "<<", ">>":
 					t.text = two
 					i++
 				}
@@ -138,8 +149,14 @@ func (p *parser) lex() {
 			if t.text == "!" {
 				t = token{kind: word, text: "not", col: i}
 			}
-			if t.kind == mark && !strings.Contains("( ) [ ] & | = == != < > <= >=", t.text) {
+			if t.kind == mark && !strings.Contains("( ) [ ] & | = == != < > <= >= << >> + - * / % ^ :", t.text) {
 				p.fail(i, "unexpected character %q", c)
+			}
+			switch t.text {
+			case "[":
+				inside++
+			case "]":
+				inside--
 			}
 			p.toks = append(p.toks, t)
 			i++
@@ -197,7 +214,27 @@ func (p *parser) term(ids bool) *node {
 		negate = !negate
 	}
 	var n *node
-	if t := p.peek(); p.accept("(") {
+	if t := p.peek(); !ids {
+		if n = p.comparison(); n != nil {
+			if negate {
+				return not(n)
+			}
+			return n
+		}
+		n = p.parens(t, ids)
+	} else {
+		n = p.parens(t, ids)
+	}
+	if negate {
+		n = not(n)
+	}
+	return n
+}
+
+// parens is an expression in parentheses, or a primitive.
+func (p *parser) parens(t token, ids bool) *node {
+	var n *node
+	if p.accept("(") {
 		if p.depth++; p.depth > maxDepth {
 			p.fail(t.col, "more than %d nested parentheses", maxDepth)
 		}
@@ -207,8 +244,8 @@ func (p *parser) term(ids bool) *node {
 	} else {
 		n = p.primitive(ids)
 	}
-	if negate {
-		n = not(n)
+	if p.at.bad != "" {
+		p.fail(t.col, "%s", p.at.bad)
 	}
 	return n
 }
@@ -216,15 +253,17 @@ func (p *parser) term(ids bool) *node {
 var protoWords = map[string]bool{
 	"ether": true, "ip": true, "ip6": true, "arp": true, "rarp": true, "tcp": true, "udp": true,
 	"sctp": true, "icmp": true, "icmp6": true, "igmp": true, "igrp": true, "pim": true, "vrrp": true,
-	"ah": true, "esp": true,
+	"ah": true, "esp": true, "carp": true, "link": true, "atalk": true, "aarp": true, "decnet": true, "lat": true, "sca": true,
+	"moprc": true, "mopdl": true, "iso": true, "esis": true, "isis": true, "clnp": true, "l1": true, "l2": true, "iih": true,
+	"lsp": true, "snp": true, "csnp": true, "psnp": true, "stp": true, "ipx": true, "netbeui": true,
 }
 
 // alien words are tcpdump's, but not ours.
 var alien = map[string]bool{
-	"gateway": true, "protochain": true, "mpls": true, "pppoed": true, "pppoes": true, "geneve": true,
-	"iso": true, "llc": true, "inbound": true, "outbound": true, "ifindex": true, "wlan": true,
-	"atalk": true, "decnet": true, "stp": true, "ipx": true, "netbeui": true, "fddi": true, "tr": true,
-	"link": true, "ppp": true, "radio": true, "lat": true, "mopdl": true, "moprc": true, "carp": true,
+	"gateway": true, "protochain": true, "inbound": true, "outbound": true, "ifindex": true, "wlan": true,
+	"fddi": true, "tr": true, "ppp": true, "slip": true, "radio": true, "byte": true, "batadv": true, "ifname": true, "on": true,
+	"rset": true, "ruleset": true, "rnr": true, "rulenum": true, "srnr": true, "subrulenum": true, "reason": true, "action": true,
+	"lane": true, "metac": true, "bcc": true, "oam": true, "vpi": true, "vci": true,
 }
 
 var types = map[string]bool{"host": true, "net": true, "port": true, "portrange": true, "proto": true}
@@ -249,17 +288,33 @@ func (p *parser) primitive(ids bool) *node {
 		if p.at.tags == maxTags {
 			p.fail(t.col, "more than %d vlan tags", maxTags)
 		}
-		id := -1
-		if n := p.peek(); n.kind == word {
-			if v, err := strconv.ParseUint(n.text, 0, 32); err == nil {
-				if v > 4095 {
-					p.fail(n.col, "vlan %d: more than 4095", v)
-				}
-				p.take()
-				id = int(v)
-			}
+		return p.at.vlan(int(p.optional(t, 4095)))
+	case "mpls":
+		p.take()
+		if p.at.labels == maxTags {
+			p.fail(t.col, "more than %d mpls labels", maxTags)
 		}
-		return p.at.vlan(id)
+		return p.at.mpls(p.optional(t, 1<<20-1))
+	case "pppoed":
+		p.take()
+		return p.at.link(etherPPPoED)
+	case "pppoes":
+		p.take()
+		return p.at.pppoes(p.optional(t, 1<<16-1))
+	case "geneve":
+		p.take()
+		return p.at.geneve(p.optional(t, 1<<24-1))
+	case "vxlan":
+		p.take()
+		return p.at.vxlan(p.optional(t, 1<<24-1))
+	case "llc":
+		p.take()
+		k, ok := llcTypes[p.peek().text]
+		if !ok || p.peek().kind != word {
+			return p.at.llc()
+		}
+		p.take()
+		return and(p.at.llc(), bits8(p.at.payload.add(2), k[0], k[1]))
 	case "less", "greater":
 		p.take()
 		v := p.number("length", 1<<32-1)
@@ -267,9 +322,6 @@ func (p *parser) primitive(ids bool) *node {
 			return not(test(inst{mode: wireLen, rel: gt, val: v}))
 		}
 		return test(inst{mode: wireLen, rel: ge, val: v})
-	case "len":
-		p.take()
-		return p.relation(inst{mode: wireLen, mask: ^uint32(0)})
 	case "broadcast", "multicast":
 		p.take()
 		return p.cast("ether", t)
@@ -285,6 +337,23 @@ func (p *parser) primitive(ids bool) *node {
 	return p.qualified()
 }
 
+// optional is a number up to most that may stand behind t; −1 where none does.
+func (p *parser) optional(t token, most uint64) int64 {
+	n := p.peek()
+	if n.kind != word {
+		return -1
+	}
+	v, err := strconv.ParseUint(n.text, 0, 32)
+	if err != nil {
+		return -1
+	}
+	if v > most {
+		p.fail(n.col, "%s %d: more than %d", t.text, v, most)
+	}
+	p.take()
+	return int64(v)
+}
+
 // qualified = [proto] [direction] [type] id, a proto alone, or a byte
 // expression.
 func (p *parser) qualified() *node {
@@ -293,9 +362,10 @@ func (p *parser) qualified() *node {
 	if protoWords[first.text] {
 		q.proto = p.take().text
 	}
+	if q.proto == "link" {
+		q.proto = "ether"
+	}
 	switch t := p.peek(); {
-	case q.proto != "" && p.accept("["):
-		return p.bytes(q.proto, first)
 	case q.proto != "" && !t.esc && (t.text == "broadcast" || t.text == "multicast"):
 		p.take()
 		return p.cast(q.proto, t)
@@ -374,12 +444,18 @@ func (p *parser) alone(t token) *node {
 	if e, ok := ethertypes[t.text]; ok {
 		return p.at.link(e)
 	}
+	if v, ok := osiProtocols[t.text]; ok {
+		return p.at.osi(v)
+	}
+	if v, ok := isisTypes[t.text]; ok {
+		return p.at.isis(v)
+	}
 	v, ok := protocols[t.text]
 	if !ok {
 		p.fail(t.col, "%q needs host, src, dst or proto", t.text)
 	}
 	switch t.text {
-	case "icmp", "igmp", "igrp", "vrrp":
+	case "icmp", "igmp", "igrp", "vrrp", "carp":
 		return p.at.ipProto(v)
 	case "icmp6":
 		return p.at.ip6Proto(v)
@@ -391,13 +467,13 @@ func (p *parser) cast(proto string, t token) *node {
 	n := p.at.network()
 	switch proto + " " + t.text {
 	case "ether broadcast":
-		return etherHost(dstOnly, [6]byte{255, 255, 255, 255, 255, 255})
+		return p.at.etherHost(dstOnly, [6]byte{255, 255, 255, 255, 255, 255})
 	case "ether multicast":
-		return test(inst{size: 1, off: 0, mask: 1, val: 1})
+		return bits8(p.at.header, 1, 1)
 	case "ip multicast":
-		return and(p.at.link(etherIPv4), test(inst{size: 1, off: n + 16, rel: ge, val: 224}))
+		return and(p.at.link(etherIPv4), test(inst{size: 1, reg: n.reg, off: n.k + 16, rel: ge, val: 224}))
 	case "ip6 multicast":
-		return and(p.at.link(etherIPv6), u8(n+24, 255))
+		return and(p.at.link(etherIPv6), u8(n.add(24), 255))
 	}
 	p.fail(t.col, "%s %s is not supported", proto, t.text)
 	return nil
@@ -430,12 +506,12 @@ func (p *parser) id(q qualifiers, head token) *node {
 		if q.typ != "host" {
 			p.fail(head.col, "ether does not go with %s", q.typ)
 		}
-		mac, err := net.ParseMAC(t.text)
-		if err != nil || len(mac) != 6 {
+		mac, ok := ethernetAddress(t.text)
+		if !ok {
 			p.fail(t.col, "Ethernet address expected, not %s", t)
 		}
 		p.take()
-		return etherHost(q.dir, [6]byte(mac))
+		return p.at.etherHost(q.dir, mac)
 	}
 	prefix := p.address(q.typ)
 	if prefix.Addr().Is6() {
@@ -446,6 +522,9 @@ func (p *parser) id(q qualifiers, head token) *node {
 	}
 	switch q.proto {
 	case "":
+		if p.at.labels > 0 {
+			return p.at.ip4(q.dir, prefix)
+		}
 		return or(p.at.ip4(q.dir, prefix), p.at.arp4(etherARP, q.dir, prefix), p.at.arp4(etherRARP, q.dir, prefix))
 	case "ip":
 		return p.at.ip4(q.dir, prefix)
@@ -470,14 +549,17 @@ func (p *parser) address(typ string) netip.Prefix {
 	if strings.HasPrefix(text, ":") && !strings.HasPrefix(text, "::") {
 		bad()
 	}
+	if v, err := strconv.ParseUint(text, 0, 32); err == nil && !slash && startsWithDigit(text) {
+		return numbered(uint32(v), typ)
+	}
 	addr, err := netip.ParseAddr(text)
 	bits := 0
 	switch {
 	case err == nil:
 		bits = addr.BitLen()
-	case typ == "net" && startsWithDigit(text) && !strings.Contains(text, ":"):
+	case startsWithDigit(text) && !strings.Contains(text, ":"):
 		n := strings.Count(text, ".") + 1
-		if n > 3 {
+		if n > 3 || n == 1 && !slash {
 			bad()
 		}
 		if addr, err = netip.ParseAddr(text + strings.Repeat(".0", 4-n)); err != nil {
@@ -494,7 +576,7 @@ func (p *parser) address(typ string) netip.Prefix {
 		if slash {
 			p.fail(t.col, "%s: a network, not a host", t)
 		}
-		return netip.PrefixFrom(addr, bits)
+		return netip.PrefixFrom(addr, bits) // "host 10.1" is libpcap's 10.1.0.0/16
 	}
 	if slash {
 		v, err := strconv.ParseUint(length, 10, 8)
@@ -524,6 +606,49 @@ func (p *parser) address(typ string) netip.Prefix {
 		p.fail(t.col, "%s: bits set behind the prefix of %d", t, bits)
 	}
 	return pre
+}
+
+// numbered is an IPv4 address written as one number: a network's zeros at the
+// end may be left out.
+func numbered(v uint32, typ string) netip.Prefix {
+	bits := 32
+	if typ == "net" {
+		for v != 0 && v&0xff000000 == 0 {
+			v <<= 8
+			bits -= 8
+		}
+	}
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), bits)
+}
+
+// ethernetAddress reads 6 bytes in hexadecimal: with colons, dashes or dots
+// between them (leading zeros may be left out), in three groups, or in one.
+func ethernetAddress(s string) (mac [6]byte, ok bool) {
+	parts := strings.FieldsFunc(s, func(r rune) bool { return r == ':' || r == '-' || r == '.' })
+	if len(parts) == 1 && len(s) == 12 {
+		parts = []string{s[:4], s[4:8], s[8:]}
+	}
+	for i, part := range parts {
+		var wide int // bits of a part
+		switch len(parts) {
+		case 6:
+			wide = 8
+		case 3:
+			wide = 16
+		default:
+			return mac, false
+		}
+		v, err := strconv.ParseUint(part, 16, wide)
+		if err != nil {
+			return mac, false
+		}
+		if wide == 8 {
+			mac[i] = byte(v)
+		} else {
+			mac[2*i], mac[2*i+1] = byte(v>>8), byte(v)
+		}
+	}
+	return mac, len(parts) > 0
 }
 
 func startsWithDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
@@ -572,12 +697,19 @@ func (p *parser) protoID(q qualifiers, head token) *node {
 	switch q.proto {
 	case "ether":
 		names, most = ethertypes, 65535
+	case "iso":
+		names = osiProtocols
+	case "isis":
+		names = nil
 	case "", "ip", "ip6":
 	default:
 		p.fail(head.col, "%s does not go with proto", q.proto)
 	}
 	t := p.peek()
 	v, ok := names[t.text]
+	if !ok && most == 255 && names != nil {
+		v, ok = named[t.text]
+	}
 	if ok {
 		p.take()
 	} else {
@@ -585,115 +717,15 @@ func (p *parser) protoID(q qualifiers, head token) *node {
 	}
 	switch q.proto {
 	case "ether":
-		if v <= 1500 {
-			p.fail(t.col, "protocol %s: LLC protocols are not supported", t.text)
-		}
 		return p.at.link(v)
+	case "iso":
+		return p.at.osi(v)
+	case "isis":
+		return p.at.isis([]uint32{v})
 	case "ip":
 		return p.at.ipProto(v)
 	case "ip6":
 		return p.at.ip6Proto(v)
 	}
 	return p.at.proto(v)
-}
-
-// bytes is PROTO[off:size] & mask relop value; the bracket is open.
-func (p *parser) bytes(proto string, head token) *node {
-	t := p.take()
-	first, second, sized := strings.Cut(t.text, ":")
-	off, ok := constants[first]
-	if !ok {
-		v, err := strconv.ParseUint(first, 0, 16)
-		if t.kind != word || err != nil {
-			p.fail(t.col, "offset expected, not %s", t)
-		}
-		off = uint32(v)
-	}
-	size := uint8(1)
-	if sized {
-		switch second {
-		case "1":
-		case "2":
-			size = 2
-		case "4":
-			size = 4
-		default:
-			p.fail(t.col, "%s: size not 1, 2 or 4", t)
-		}
-	}
-	p.expect("]")
-	in := inst{size: size, mask: ^uint32(0)}
-	n := p.at.network()
-	var gate *node
-	switch proto {
-	case "ether":
-		in.off = off
-	case "ip", "arp", "rarp", "ip6":
-		gate = p.at.link(ethertypes[proto])
-		in.off = n + off
-	case "icmp6":
-		// Not behind a fragment header: the offset is fixed.
-		gate = and(p.at.link(etherIPv6), u8(n+6, protoICMP6))
-		in.off = n + 40 + off
-	default:
-		gate = and(p.at.ipProto(protocols[proto]), p.at.notFragment())
-		in.mode, in.ip, in.off = afterIPv4, n, n+off
-	}
-	rel := p.relation(in)
-	if gate != nil {
-		return and(gate, rel)
-	}
-	return rel
-}
-
-// relation takes [& mask] relop value and applies them to in.
-func (p *parser) relation(in inst) *node {
-	if p.accept("&") {
-		in.mask = p.constant()
-	}
-	t := p.take()
-	rel := func(r relation, val uint32) *node {
-		in.rel, in.val = r, val
-		return &node{op: '=', test: in}
-	}
-	switch t.text {
-	case "=", "==", "!=", "<", ">", "<=", ">=":
-	default:
-		p.fail(t.col, "comparison expected, not %s", t)
-	}
-	v := p.constant()
-	switch t.text {
-	case "!=":
-		return not(rel(eq, v))
-	case ">":
-		return rel(gt, v)
-	case ">=":
-		return rel(ge, v)
-	case "<":
-		return not(rel(ge, v))
-	case "<=":
-		return not(rel(gt, v))
-	}
-	return rel(eq, v)
-}
-
-// constant = number or name { "|" constant }, maybe in parentheses.
-func (p *parser) constant() uint32 {
-	if p.accept("(") {
-		v := p.constant1()
-		for p.accept("|") {
-			v |= p.constant1()
-		}
-		p.expect(")")
-		return v
-	}
-	return p.constant1()
-}
-
-func (p *parser) constant1() uint32 {
-	if v, ok := constants[p.peek().text]; ok && p.peek().kind == word {
-		p.take()
-		return v
-	}
-	return p.number("number", 1<<32-1)
 }

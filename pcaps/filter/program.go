@@ -13,6 +13,8 @@ const (
 	absolute  mode = iota // packet bytes at off
 	afterIPv4             // packet bytes at off behind the IPv4 header that starts at ip
 	wireLen               // the packet's length on the wire
+	computed              // two computed operands, in x
+	assign                // register off takes x.left; always yes
 )
 
 // relation compares operand and value, both unsigned.
@@ -36,9 +38,11 @@ type inst struct {
 	mode    mode
 	rel     relation
 	size    uint8 // 1, 2 or 4 bytes, big-endian
+	reg     uint8 // register that is added to off and ip; 0 none
 	off, ip uint32
 	mask    uint32
 	val     uint32
+	x       *sides
 	yes, no int32
 }
 
@@ -46,11 +50,15 @@ type inst struct {
 type Program struct {
 	insts []inst // a jump goes to a lower index
 	entry int32
+	deep  bool // some instruction computes, or depends on a register
 }
 
 // Match tells whether a packet matches: data from its Ethernet header on, and
 // its length on the wire, which is more than len(data) if it was cut.
 func (p *Program) Match(data []byte, wire uint32) bool {
+	if p.deep {
+		return p.matchDeep(data, wire)
+	}
 	pc := p.entry
 	for pc >= 0 {
 		in := &p.insts[pc]
@@ -75,23 +83,90 @@ func (p *Program) Match(data []byte, wire uint32) bool {
 				v = binary.BigEndian.Uint32(b)
 			}
 		}
-		v &= in.mask
-		var ok bool
-		switch in.rel {
-		case eq:
-			ok = v == in.val
-		case gt:
-			ok = v > in.val
-		case ge:
-			ok = v >= in.val
-		}
-		if ok {
+		if in.rel.of(v&in.mask, in.val) {
 			pc = in.yes
 		} else {
 			pc = in.no
 		}
 	}
 	return pc == accept
+}
+
+// matchDeep is Match for programs with computed operands or registers.
+func (p *Program) matchDeep(data []byte, wire uint32) bool {
+	m := machine{data: data, wire: wire}
+	pc := p.entry
+	for pc >= 0 {
+		in := &p.insts[pc]
+		ok, whole := in.holds(&m)
+		switch {
+		case !whole:
+			return false
+		case ok:
+			pc = in.yes
+		default:
+			pc = in.no
+		}
+	}
+	return pc == accept
+}
+
+// holds makes the comparison; whole is false where the packet lacks a byte of it.
+func (in *inst) holds(m *machine) (ok, whole bool) {
+	var v uint32
+	val := in.val
+	switch in.mode {
+	case wireLen:
+		v = m.wire
+	case computed:
+		if v, whole = m.compute(in.x.left); !whole {
+			return false, false
+		}
+		if val, whole = m.compute(in.x.right); !whole {
+			return false, false
+		}
+		return in.rel.of(v, val), true
+	case assign:
+		m.regs[in.off], whole = m.compute(in.x.left)
+		return true, whole
+	default:
+		off := uint64(in.off)
+		if in.reg != 0 {
+			off += uint64(m.regs[in.reg])
+		}
+		if in.mode == afterIPv4 {
+			ip := uint64(in.ip)
+			if in.reg != 0 {
+				ip += uint64(m.regs[in.reg])
+			}
+			if ip >= uint64(len(m.data)) {
+				return false, false
+			}
+			off += uint64(m.data[ip]&0xf) * 4
+		}
+		if off+uint64(in.size) > uint64(len(m.data)) {
+			return false, false
+		}
+		switch b := m.data[off:]; in.size {
+		case 1:
+			v = uint32(b[0])
+		case 2:
+			v = uint32(binary.BigEndian.Uint16(b))
+		default:
+			v = binary.BigEndian.Uint32(b)
+		}
+	}
+	return in.rel.of(v&in.mask, val), true
+}
+
+func (r relation) of(v, val uint32) bool {
+	switch r {
+	case eq:
+		return v == val
+	case gt:
+		return v > val
+	}
+	return v >= val
 }
 
 // String lists the instructions in the order they run.
@@ -110,10 +185,19 @@ func (p *Program) String() string {
 		in := &p.insts[i]
 		operand := "len"
 		switch in.mode {
+		case assign:
+			fmt.Fprintf(&sb, "%3d  M[%d] = %s ? %s\n", p.entry-i, in.off, listing(in.x.left), at(in.yes))
+			continue
+		case computed:
+			fmt.Fprintf(&sb, "%3d  %s %s %s ? %s : %s\n", p.entry-i, listing(in.x.left), [...]string{"==", ">", ">="}[in.rel], listing(in.x.right), at(in.yes), at(in.no))
+			continue
 		case absolute:
 			operand = fmt.Sprintf("pkt[%d:%d]", in.off, in.off+uint32(in.size))
 		case afterIPv4:
 			operand = fmt.Sprintf("pkt[%d+4*(pkt[%d]&15):%d]", in.off, in.ip, in.size)
+		}
+		if in.reg != 0 {
+			operand = strings.Replace(operand, "pkt[", fmt.Sprintf("pkt[M[%d]+", in.reg), 1)
 		}
 		if full := uint32(1<<(8*uint(in.size)) - 1); in.mode != wireLen && in.mask&full != full {
 			operand += fmt.Sprintf("&%#x", in.mask)
@@ -121,6 +205,22 @@ func (p *Program) String() string {
 		fmt.Fprintf(&sb, "%3d  %s %s %#x ? %s : %s\n", p.entry-i, operand, [...]string{"==", ">", ">="}[in.rel], in.val, at(in.yes), at(in.no))
 	}
 	return sb.String()
+}
+
+// listing prints computed steps in their postfix order.
+func listing(steps []step) string {
+	var out []string
+	for _, s := range steps {
+		switch s.op {
+		case 'k':
+			out = append(out, fmt.Sprintf("%#x", s.k))
+		case 'r', 'l':
+			out = append(out, fmt.Sprintf("%c%d", s.op, s.k))
+		default:
+			out = append(out, string(s.op))
+		}
+	}
+	return "(" + strings.Join(out, " ") + ")"
 }
 
 // node is an expression before it is flattened.
@@ -162,5 +262,6 @@ func (p *Program) emit(n *node, yes, no int32) int32 {
 	in := n.test
 	in.yes, in.no = yes, no
 	p.insts = append(p.insts, in)
+	p.deep = p.deep || in.x != nil || in.reg != 0
 	return int32(len(p.insts) - 1)
 }
