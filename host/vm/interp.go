@@ -145,6 +145,8 @@ const never = math.MaxInt
 
 // begin stands control at the entry.
 func (it *Interp) begin() {
+	// A program finds its frame zero. A trace writes before it reads.
+	clear(it.S.Mem.B[it.S.Stack : it.S.Stack+StackSize])
 	it.tails, it.mayGo, it.steps = 0, MaxLoops, 0
 	it.prog, it.pc = it.entry, it.at
 }

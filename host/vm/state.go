@@ -314,7 +314,6 @@ func (s *State) load(in *Input) {
 	s.Redirect = Redirect{}
 	s.Depth, s.frame = 0, s.Stack
 	s.Writes, s.keys = s.Writes[:0], s.keys[:0]
-	clear(b[s.Stack : s.Stack+StackSize])
 	s.iter, s.lent = s.iter[:0], s.lent[:0]
 	if len(s.pending) > 0 {
 		s.dropPending()

@@ -26,8 +26,13 @@ func canLookUp(f *maps.Flat) bool {
 // lookupArray is the look-up in an array, or in one with a value for each CPU.
 // It uses T0 and T1; key is where the key stands.
 func lookupArray(b asm.Backend, f *maps.Flat, key asm.Mem) {
-	end := b.NewLabel()
 	b.Load(4, asm.T0, key)
+	element(b, f)
+}
+
+// element is lookupArray with the index in T0.
+func element(b asm.Backend, f *maps.Flat) {
+	end := b.NewLabel()
 	b.Imm(asm.R0, 0)
 	b.Imm(asm.T1, uint64(f.Max))
 	b.Br(asm.GE, true, asm.T0, asm.T1, end)
@@ -76,21 +81,22 @@ func lookup(b asm.Backend, f *maps.Flat) {
 		b.Store(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
 	}
 	b.Mov(true, asm.R1, asm.R2)
-	hashKey(b, int(f.KeySize))
-	probe(b, f)
+	hashKey(b, int(f.KeySize), keyAtR1)
+	probe(b, f, keyAtR1)
 	for i, r := range saved {
 		b.Load(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
 	}
 	b.Ret()
 }
 
-// hashKey is store's hash of the key of n bytes at register 1, in register 2.
-// It uses registers 0, 3, 4 and 5.
-func hashKey(b asm.Backend, n int) {
+// keyAtR1 is a key in flat memory, its address in register 1.
+func keyAtR1(off int) asm.Mem { return asm.Mem{Base: asm.Base, Index: asm.R1, Disp: int32(off)} }
+
+// hashKey is store's hash of a key of n bytes, in register 2. It uses registers
+// 0, 3, 4 and 5.
+func hashKey(b asm.Backend, n int, key func(off int) asm.Mem) {
 	x, y := asm.R2, asm.R4
-	load := func(size int, d asm.Reg, off int) {
-		b.Load(size, d, asm.Mem{Base: asm.Base, Index: asm.R1, Disp: int32(off)})
-	}
+	load := func(size int, d asm.Reg, off int) { b.Load(size, d, key(off)) }
 	b.Imm(y, 0)
 	switch {
 	case n == 4 || n == 8:
@@ -103,6 +109,12 @@ func hashKey(b asm.Backend, n int) {
 	default:
 		longKey(b, load, n)
 	}
+	mixKey(b, n)
+}
+
+// mixKey is the end of hashKey: what it has loaded is in registers 2 and 4.
+func mixKey(b asm.Backend, n int) {
+	x, y := asm.R2, asm.R4
 	xorK(b, x, maps.HashP0)
 	xorK(b, y, maps.HashP1)
 	b.MulFold(x, y)
@@ -158,9 +170,8 @@ func longKey(b asm.Backend, load func(int, asm.Reg, int), n int) {
 	load(8, asm.R4, n-8)
 }
 
-// probe looks through the slots for the hash in register 2 and the key at
-// register 1. A slot's place is kept in bytes: eight times its number.
-func probe(b asm.Backend, f *maps.Flat) {
+// probe looks through the slots for the hash in register 2 and the key. A slot's place is kept in bytes: eight times its number.
+func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem) {
 	const slots, mask, place, elem = asm.R4, asm.R3, asm.R0, asm.R5
 	top, next, found, end := b.NewLabel(), b.NewLabel(), b.NewLabel(), b.NewLabel()
 	b.Imm(asm.T1, uint64(uintptr(f.Slots)))
@@ -186,11 +197,11 @@ func probe(b asm.Backend, f *maps.Flat) {
 		for size > int(f.KeySize)-off {
 			size /= 2
 		}
-		b.Load(size, asm.T0, asm.Mem{Base: asm.Base, Index: asm.R1, Disp: int32(off)})
+		b.Load(size, asm.T0, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(off)})
 		if size == 8 {
-			b.BrMem(asm.NE, asm.T0, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(off)}, next)
+			b.BrMem(asm.NE, asm.T0, key(off), next)
 		} else {
-			b.Load(size, asm.T1, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(off)})
+			b.Load(size, asm.T1, key(off))
 			b.Br(asm.NE, true, asm.T0, asm.T1, next)
 		}
 		off += size

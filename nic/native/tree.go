@@ -47,8 +47,8 @@ type Matcher struct {
 // callOut is a function that code leaves to Go.
 type callOut struct {
 	fun  uint64
-	args []uint16
-	dst  uint16
+	args []place
+	dst  place
 	mask uint64
 	back int32 // where code goes on
 }
@@ -113,7 +113,7 @@ const callBase = 1 << 32
 func (x *Matcher) call(o *callOut) {
 	var args [16]uint64
 	for i, a := range o.args {
-		args[i] = *x.m.ctx.home(a)
+		args[i] = *x.m.ctx.at(a)
 	}
 	env := x.t.Env()
 	var v uint64
@@ -125,7 +125,7 @@ func (x *Matcher) call(o *callOut) {
 	default:
 		v = env.Apply(o.fun, args[:len(o.args)])
 	}
-	*x.m.ctx.home(o.dst) = v & o.mask
+	*x.m.ctx.at(o.dst) = v & o.mask
 }
 
 // walk is a walk in Go, and what it leads to.
@@ -166,15 +166,50 @@ func (x *Matcher) make() {
 	x.Made++
 }
 
-// Slots have registers from the root on, as far as they go, and then memory.
-var slotRegs = [...]asm.Reg{asm.R6, asm.R7, asm.R8, asm.R9, asm.R10}
+// place is where a slot's value stands: a register, or from inMemory on a word
+// of context.slot.
+type place uint16
 
-// home is where a slot's value stands while Go has control.
-func (c *context) home(slot uint16) *uint64 {
-	if int(slot) < len(slotRegs) {
-		return &c.r[slotRegs[slot]]
+const inMemory = place(asm.None) + 1
+
+// at is the place while Go has control.
+func (c *context) at(p place) *uint64 {
+	if p < inMemory {
+		return &c.r[p]
 	}
-	return &c.slot[int(slot)-len(slotRegs)]
+	return &c.slot[p-inMemory]
+}
+
+// keeps are the registers that a look-up leaves alone, scratch those that it
+// doesn't. Registers 0 and 3, T0 and T1 never hold a slot.
+var (
+	keeps   = [...]asm.Reg{asm.R6, asm.R7, asm.R8, asm.R9, asm.R10}
+	scratch = [...]asm.Reg{asm.R1, asm.R2, asm.R4, asm.R5}
+)
+
+// holds says which slot each register holds on the way from the root to where
+// code is being written: slot+1, or 0.
+type holds [asm.R10 + 1]uint16
+
+func (h *holds) of(slot uint16) (asm.Reg, bool) {
+	for r, s := range h {
+		if s == slot+1 {
+			return asm.Reg(r), true
+		}
+	}
+	return 0, false
+}
+
+// wanted is a set of slots.
+type wanted [(maxSlots + 63) / 64]uint64
+
+func (w *wanted) add(slot uint16)      { w[slot/64] |= 1 << (slot % 64) }
+func (w *wanted) has(slot uint16) bool { return w[slot/64]>>(slot%64)&1 != 0 }
+func (w *wanted) del(slot uint16)      { w[slot/64] &^= 1 << (slot % 64) }
+func (w *wanted) or(o *wanted) {
+	for i := range w {
+		w[i] |= o[i]
+	}
 }
 
 // treeCompiler writes a tree's nodes.
@@ -188,21 +223,30 @@ type treeCompiler struct {
 	exit  asm.Label
 	none  asm.Label
 	err   error
+
+	below []wanted // by node: slots from above that it and what hangs below it read
+	h     holds
+	live  wanted // slots that are read after the instruction at hand
 }
 
 func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (text []byte, enter int, uses bool, calls []callOut, err error) {
 	c := &treeCompiler{Backend: b, s: s, t: t, exit: b.NewLabel(), none: b.NewLabel()}
+	c.below = make([]wanted, t.Nodes())
+	c.reads(t.Root())
+	if c.err != nil {
+		return nil, 0, false, nil, c.err
+	}
 	c.ref(t.Root(), 0)
 	c.Bind(c.none)
 	c.StoreK(8, -1, asm.At(asm.Ctx, offPC))
 	c.Ret()
 	c.Bind(c.exit)
-	for _, r := range slotRegs {
+	for r := range asm.R10 + 1 {
 		c.Store(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
 	}
 	c.Ret()
 	enter = c.Len()
-	for _, r := range slotRegs {
+	for r := range asm.R10 + 1 {
 		c.Load(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
 	}
 	c.JmpMem(asm.At(asm.Ctx, offResume))
@@ -231,11 +275,11 @@ func (c *treeCompiler) ref(r tree.Ref, found int) {
 			return
 		}
 		n := c.t.Node(r)
-		for i := range n.Code {
-			found = c.insn(&n.Code[i], found)
-		}
+		found = c.body(&n, found)
 		if len(n.Cases) > 0 {
+			h := c.h
 			c.cases(&n, found)
+			c.h = h
 			r = n.No
 			continue
 		}
@@ -252,7 +296,9 @@ func (c *treeCompiler) ref(r tree.Ref, found int) {
 		}
 		yes := c.NewLabel()
 		c.test(&n, true, yes)
+		h := c.h
 		c.ref(n.No, found)
+		c.h = h
 		c.Bind(yes)
 		r = n.Yes
 	}
@@ -261,9 +307,6 @@ func (c *treeCompiler) ref(r tree.Ref, found int) {
 // cases decides a chain by halving it; control goes on behind where none holds.
 func (c *treeCompiler) cases(n *tree.Node, found int) {
 	x := c.compared(n)
-	if x != asm.R1 {
-		c.Mov(true, asm.R1, x)
-	}
 	cs := slices.Clone(n.Cases)
 	slices.SortFunc(cs, func(a, b tree.Case) int {
 		switch {
@@ -279,28 +322,30 @@ func (c *treeCompiler) cases(n *tree.Node, found int) {
 	for i := range cs {
 		to[i] = c.NewLabel()
 	}
-	c.halve(cs, to, end)
+	c.halve(x, cs, to, end)
+	h := c.h
 	for i := range cs {
 		c.Bind(to[i])
+		c.h = h
 		c.ref(cs[i].To, found)
 	}
 	c.Bind(end)
 }
 
-func (c *treeCompiler) halve(cs []tree.Case, to []asm.Label, end asm.Label) {
+func (c *treeCompiler) halve(x asm.Reg, cs []tree.Case, to []asm.Label, end asm.Label) {
 	if len(cs) <= 3 {
 		for i := range cs {
-			c.brK(asm.EQ, asm.R1, cs[i].K, to[i])
+			c.brK(asm.EQ, x, cs[i].K, to[i])
 		}
 		c.Jmp(end)
 		return
 	}
 	mid := len(cs) / 2
 	low := c.NewLabel()
-	c.brK(asm.LT, asm.R1, cs[mid].K, low)
-	c.halve(cs[mid:], to[mid:], end)
+	c.brK(asm.LT, x, cs[mid].K, low)
+	c.halve(x, cs[mid:], to[mid:], end)
 	c.Bind(low)
-	c.halve(cs[:mid], to[:mid], end)
+	c.halve(x, cs[:mid], to[:mid], end)
 }
 
 // brK compares with any constant; it uses T1.
@@ -316,10 +361,10 @@ func (c *treeCompiler) brK(cond asm.Cond, x asm.Reg, k uint64, l asm.Label) {
 // compared is what a TestField or TestEqK compares.
 func (c *treeCompiler) compared(n *tree.Node) asm.Reg {
 	if n.Test == tree.TestField {
-		c.field(asm.R1, n.Addr, n.Sh, n.Mask)
-		return asm.R1
+		c.field(asm.R0, n.Addr, n.Sh, n.Mask)
+		return asm.R0
 	}
-	return c.get(n.A, asm.R1)
+	return c.get(n.A, asm.R0)
 }
 
 // test jumps to l where the node's predicate is want.
@@ -331,22 +376,22 @@ func (c *treeCompiler) test(n *tree.Node, want bool, l asm.Label) {
 		return cond
 	}
 	length := func(cond asm.Cond) {
-		c.Load(8, asm.R1, asm.At(asm.Ctx, offLength))
-		c.brK(is(cond), asm.R1, n.K, l)
+		c.Load(8, asm.R0, asm.At(asm.Ctx, offLength))
+		c.brK(is(cond), asm.R0, n.K, l)
 	}
 	switch n.Test {
 	case tree.TestSlot:
-		c.brK(is(asm.NE), c.get(n.A, asm.R1), 0, l)
+		c.brK(is(asm.NE), c.get(n.A, asm.R0), 0, l)
 	case tree.TestField, tree.TestEqK:
 		c.brK(is(asm.EQ), c.compared(n), n.K, l)
 	case tree.TestLTK:
-		c.brK(is(asm.LT), c.get(n.A, asm.R1), n.K, l)
+		c.brK(is(asm.LT), c.get(n.A, asm.R0), n.K, l)
 	case tree.TestGTK:
-		c.brK(is(asm.GT), c.get(n.A, asm.R1), n.K, l)
+		c.brK(is(asm.GT), c.get(n.A, asm.R0), n.K, l)
 	case tree.TestEq:
-		c.Br(is(asm.EQ), true, c.get(n.A, asm.R1), c.get(n.B, asm.R2), l)
+		c.Br(is(asm.EQ), true, c.get(n.A, asm.R0), c.get(n.B, asm.R3), l)
 	case tree.TestLT:
-		c.Br(is(asm.LT), true, c.get(n.A, asm.R1), c.get(n.B, asm.R2), l)
+		c.Br(is(asm.LT), true, c.get(n.A, asm.R0), c.get(n.B, asm.R3), l)
 	case tree.TestLenLTK:
 		length(asm.LT)
 	case tree.TestLenGTK:
@@ -356,22 +401,175 @@ func (c *treeCompiler) test(n *tree.Node, want bool, l asm.Label) {
 	}
 }
 
-// get is a register with a slot's value: its own, or scratch.
-func (c *treeCompiler) get(slot uint16, scratch asm.Reg) asm.Reg {
-	if int(slot) < len(slotRegs) {
-		return slotRegs[slot]
+// reads works out which slots from above a child needs: those of its code and
+// test that its own code doesn't make, and those of what hangs below.
+func (c *treeCompiler) reads(r tree.Ref) (w wanted) {
+	if r < 0 || c.err != nil {
+		return w
 	}
-	c.Load(8, scratch, c.slotAt(slot))
-	return scratch
+	n := c.t.Node(r)
+	for _, x := range n.Cases {
+		o := c.reads(x.To)
+		w.or(&o)
+	}
+	if len(n.Cases) == 0 {
+		w = c.reads(n.Yes)
+	}
+	o := c.reads(n.No)
+	w.or(&o)
+	c.below[r] = w // for now: what stands below
+	c.tested(&n, w.add)
+	for i := len(n.Code) - 1; i >= 0; i-- {
+		in := &n.Code[i]
+		if in.Dst >= maxSlots {
+			c.err = fmt.Errorf("native tree: a walk of more than %d values", maxSlots)
+			return w
+		}
+		w.del(in.Dst)
+		c.operands(in, w.add)
+	}
+	return w
 }
 
-func (c *treeCompiler) slotAt(slot uint16) asm.Mem {
-	i := int(slot) - len(slotRegs)
-	if i >= maxSlots {
-		c.err = fmt.Errorf("native tree: a walk of more than %d values", maxSlots)
-		i = 0
+// tested calls f with the slots that a node's test reads.
+func (c *treeCompiler) tested(n *tree.Node, f func(slot uint16)) {
+	switch n.Test {
+	case tree.TestSlot, tree.TestEqK, tree.TestLTK, tree.TestGTK:
+		f(n.A)
+	case tree.TestEq, tree.TestLT:
+		f(n.A)
+		f(n.B)
 	}
-	return asm.At(asm.Ctx, offSlot+8*int32(i))
+}
+
+// operands calls f with the slots that an instruction reads.
+func (c *treeCompiler) operands(in *tree.Insn, f func(slot uint16)) {
+	switch in.Op {
+	case tree.OpConst, tree.OpField, tree.OpInput, tree.OpLen:
+	case tree.OpLookup, tree.OpCall:
+		for _, a := range c.t.Call(in).Args {
+			f(a)
+		}
+	case tree.OpIte:
+		f(in.A)
+		f(in.B)
+		f(in.C)
+	case tree.OpBin, tree.OpAdd, tree.OpSub, tree.OpAnd, tree.OpOr, tree.OpXor, tree.OpConcat, tree.OpEq, tree.OpLT:
+		f(in.A)
+		f(in.B)
+	default:
+		f(in.A)
+	}
+}
+
+// body writes a node's code, gives registers to what it makes and takes them
+// from what nothing reads any more.
+func (c *treeCompiler) body(n *tree.Node, found int) int {
+	if len(n.Code) == 0 {
+		return found
+	}
+	after := make([]wanted, len(n.Code)) // slots read after each instruction
+	var w wanted
+	for _, x := range append(n.Cases, tree.Case{To: n.Yes}, tree.Case{To: n.No}) {
+		if x.To >= 0 {
+			o := c.needs(x.To)
+			w.or(&o)
+		}
+	}
+	// What is read below may be read after a look-up there, and what the test
+	// reads after one here.
+	beyond := w
+	c.tested(n, w.add)
+	c.tested(n, beyond.add)
+	for i := len(n.Code) - 1; i >= 0; i-- {
+		after[i] = w
+		w.del(n.Code[i].Dst)
+		c.operands(&n.Code[i], w.add)
+	}
+	c.release(&w)
+	for i := range n.Code {
+		in := &n.Code[i]
+		c.live = after[i]
+		found = c.insn(in, found, func(slot uint16) bool { return beyond.has(slot) || crosses(n.Code[i+1:], slot, c) })
+		c.release(&c.live)
+	}
+	return found
+}
+
+// release takes registers from slots that nothing reads any more.
+func (c *treeCompiler) release(live *wanted) {
+	for r, s := range c.h {
+		if s > 0 && !live.has(s-1) {
+			c.h[r] = 0
+		}
+	}
+}
+
+// crosses says whether a slot is read behind a look-up of the code.
+func crosses(code []tree.Insn, slot uint16, c *treeCompiler) bool {
+	calls := false // a look-up stands before
+	for i := range code {
+		in := &code[i]
+		if calls {
+			reads := false
+			c.operands(in, func(s uint16) { reads = reads || s == slot })
+			if reads {
+				return true
+			}
+		}
+		calls = calls || in.Op == tree.OpLookup
+	}
+	return false
+}
+
+// needs is what a node reads from above.
+func (c *treeCompiler) needs(r tree.Ref) wanted {
+	n := c.t.Node(r)
+	w := c.below[r]
+	c.tested(&n, w.add)
+	for i := len(n.Code) - 1; i >= 0; i-- {
+		w.del(n.Code[i].Dst)
+		c.operands(&n.Code[i], w.add)
+	}
+	return w
+}
+
+// get is a register with a slot's value: its own, or one to be loaded.
+func (c *treeCompiler) get(slot uint16, load asm.Reg) asm.Reg {
+	if r, ok := c.h.of(slot); ok {
+		return r
+	}
+	c.Load(8, load, slotAt(slot))
+	return load
+}
+
+// placeOf is where a slot's value stands.
+func (c *treeCompiler) placeOf(slot uint16) place {
+	if r, ok := c.h.of(slot); ok {
+		return place(r)
+	}
+	return inMemory + place(slot)
+}
+
+func slotAt(slot uint16) asm.Mem { return asm.At(asm.Ctx, offSlot+8*int32(slot)) }
+
+// room gives a slot a register, if there is one left of the kind it needs.
+func (c *treeCompiler) room(slot uint16, long bool) (asm.Reg, bool) {
+	if !long {
+		for _, r := range scratch {
+			if c.h[r] == 0 {
+				c.h[r] = slot + 1
+				return r, true
+			}
+		}
+	}
+	for _, r := range keeps {
+		if c.h[r] == 0 {
+			c.h[r] = slot + 1
+			return r, true
+		}
+	}
+	return 0, false
 }
 
 // field loads bits of the 8 bytes at a fixed address: no more bytes than they
@@ -432,53 +630,64 @@ func (c *treeCompiler) withK(op asm.Op, d asm.Reg, k uint64) {
 }
 
 // insn writes one instruction of a node. found is how many look-ups stand
-// above it; it returns how many stand above the next.
-func (c *treeCompiler) insn(in *tree.Insn, found int) int {
-	d := asm.R0
-	if int(in.Dst) < len(slotRegs) {
-		d = slotRegs[in.Dst]
+// above it; it returns how many stand above the next. long says that a slot is
+// read across a look-up.
+func (c *treeCompiler) insn(in *tree.Insn, found int, long func(slot uint16) bool) int {
+	if in.Op == tree.OpLookup {
+		c.lookup(in, found, long)
+		return found + 1
+	}
+	if !c.live.has(in.Dst) {
+		return found
+	}
+	d, ok := c.room(in.Dst, long(in.Dst))
+	if !ok {
+		d = asm.R0
 	}
 	switch in.Op {
-	case tree.OpLookup:
-		call := c.t.Call(in)
-		if c.lookup(call) {
-			if found < maxFound {
-				c.Store(8, asm.R0, asm.At(asm.Ctx, offFound+8*int32(found)))
-			}
-			c.put(in.Dst, asm.R0)
-			return found + 1
-		}
-		c.callOut(call, in.Dst, math.MaxUint64)
-		if found < maxFound {
-			v := c.get(in.Dst, asm.R0)
-			c.Store(8, v, asm.At(asm.Ctx, offFound+8*int32(found)))
-		}
-		return found + 1
 	case tree.OpCall:
 		c.callOut(c.t.Call(in), in.Dst, in.Mask)
 		return found
 	case tree.OpInput:
-		c.input(in, d)
+		if !c.input(in, d) {
+			return found
+		}
+	case tree.OpBin:
+		if !c.fold(in, d) {
+			return found
+		}
 	default:
 		c.compute(in, d)
 	}
-	c.put(in.Dst, d)
+	if !ok {
+		c.Store(8, d, slotAt(in.Dst))
+	}
 	return found
 }
 
-// put makes a register's value that of a slot.
-func (c *treeCompiler) put(slot uint16, r asm.Reg) {
-	if int(slot) < len(slotRegs) {
-		if slotRegs[slot] != r {
-			c.Mov(true, slotRegs[slot], r)
-		}
-		return
+// lookup makes a look-up, leaves its result for the trace, and gives it a place.
+func (c *treeCompiler) lookup(in *tree.Insn, found int, long func(slot uint16) bool) {
+	call := c.t.Call(in)
+	native := c.lookUp(call)
+	d, ok := c.room(in.Dst, long(in.Dst))
+	if !native {
+		c.callOut(call, in.Dst, math.MaxUint64)
+		c.Mov(true, asm.R0, c.get(in.Dst, asm.R0))
 	}
-	c.Store(8, r, c.slotAt(slot))
+	if found < maxFound {
+		c.Store(8, asm.R0, asm.At(asm.Ctx, offFound+8*int32(found)))
+	}
+	switch {
+	case !native:
+	case ok:
+		c.Mov(true, d, asm.R0)
+	default:
+		c.Store(8, asm.R0, slotAt(in.Dst))
+	}
 }
 
-// input is an input of the condition.
-func (c *treeCompiler) input(in *tree.Insn, d asm.Reg) {
+// input is an input of the condition; false where Go has put it in its place.
+func (c *treeCompiler) input(in *tree.Insn, d asm.Reg) bool {
 	at := int32(-1)
 	switch in.K {
 	case pathcond.InTime:
@@ -500,19 +709,12 @@ func (c *treeCompiler) input(in *tree.Insn, d asm.Reg) {
 		c.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(&c.t.Env().Versions.Counter))))
 		c.Load(8, asm.T1, asm.At(asm.T1, 0))
 		c.Load(8, d, asm.At(asm.T1, int32(8*i)))
-	default:
-		c.inputOut(in, d)
-		return
+	default: // a random draw, or one of the coarse clocks
+		c.out(callOut{fun: inputCall | in.K, dst: c.placeOf(in.Dst), mask: in.Mask})
+		return false
 	}
 	c.mask(d, in.Mask)
-}
-
-// inputOut leaves an input to Go: a random draw, or the coarse clocks.
-func (c *treeCompiler) inputOut(in *tree.Insn, d asm.Reg) {
-	c.out(callOut{fun: inputCall | in.K, dst: in.Dst, mask: in.Mask})
-	if int(in.Dst) >= len(slotRegs) {
-		c.Load(8, d, c.slotAt(in.Dst))
-	}
+	return true
 }
 
 // inputCall marks the number of an input among those of functions.
@@ -524,7 +726,11 @@ func (c *treeCompiler) callOut(call *tree.Call, dst uint16, mask uint64) {
 		c.err = fmt.Errorf("native tree: a function of %d arguments", len(call.Args))
 		return
 	}
-	c.out(callOut{fun: call.Fun, args: call.Args, dst: dst, mask: mask})
+	o := callOut{fun: call.Fun, dst: c.placeOf(dst), mask: mask}
+	for _, a := range call.Args {
+		o.args = append(o.args, c.placeOf(a))
+	}
+	c.out(o)
 }
 
 func (c *treeCompiler) out(o callOut) {
@@ -538,43 +744,60 @@ func (c *treeCompiler) out(o callOut) {
 	c.backs = append(c.backs, back)
 }
 
-// lookup writes a look-up that leaves its result in R0; false where the map is
-// none that code knows.
-func (c *treeCompiler) lookup(call *tree.Call) bool {
+// lookUp writes a look-up that leaves its result in R0; false where the map is
+// none that code knows. It changes the registers of scratch.
+func (c *treeCompiler) lookUp(call *tree.Call) bool {
 	f, ok := maps.FlatOf(call.Map)
 	if !ok || !canLookUp(&f) || len(call.Args)*8 > maxKey {
 		return false
 	}
 	c.uses = c.uses || f.Step != 0
 	f.Ref = nil // matching changes nothing
-	for i, a := range call.Args {
-		c.Store(8, c.get(a, asm.R1), asm.At(asm.Ctx, offKey+8*int32(i)))
-	}
-	// The key's address as the flat memory counts.
-	c.Mov(true, asm.R1, asm.Ctx)
-	c.Op(asm.Sub, true, asm.R1, asm.Base)
-	c.OpK(asm.Add, true, asm.R1, offKey)
 	if f.Kind == maps.FlatArray {
-		lookupArray(c.Backend, &f, asm.Mem{Base: asm.Base, Index: asm.R1})
+		c.Zext(4, asm.T0, c.get(call.Args[0], asm.T0))
+		element(c.Backend, &f)
 		return true
 	}
-	hashKey(c.Backend, int(f.KeySize))
-	probe(c.Backend, &f)
+	for i, a := range call.Args {
+		c.Store(8, c.get(a, asm.R0), asm.At(asm.Ctx, offKey+8*int32(i)))
+	}
+	switch n := f.KeySize; {
+	case n == 4:
+		c.Zext(4, asm.R2, c.get(call.Args[0], asm.R0))
+		c.Imm(asm.R4, 0)
+		mixKey(c.Backend, int(n))
+	case n == 8:
+		c.Mov(true, asm.R2, c.get(call.Args[0], asm.R0))
+		c.Imm(asm.R4, 0)
+		mixKey(c.Backend, int(n))
+	case n == 16:
+		// The second word may stand where the first goes.
+		c.Mov(true, asm.R3, c.get(call.Args[1], asm.R3))
+		c.Mov(true, asm.R2, c.get(call.Args[0], asm.R0))
+		c.Mov(true, asm.R4, asm.R3)
+		mixKey(c.Backend, int(n))
+	default:
+		hashKey(c.Backend, int(n), keyInContext)
+	}
+	probe(c.Backend, &f, keyInContext)
 	return true
 }
 
-// compute writes arithmetic.
+// keyInContext is where the guard tree puts keys together.
+func keyInContext(off int) asm.Mem { return asm.At(asm.Ctx, offKey+int32(off)) }
+
+// compute writes arithmetic. It uses registers 0 and 3, T0 and T1.
 func (c *treeCompiler) compute(in *tree.Insn, d asm.Reg) {
-	a := func() asm.Reg { return c.get(in.A, asm.R1) }
-	b := func() asm.Reg { return c.get(in.B, asm.R2) }
+	a := func() asm.Reg { return c.get(in.A, asm.R0) }
+	b := func() asm.Reg { return c.get(in.B, asm.R3) }
 	// two is a op b, cut to the mask.
 	two := func(op asm.Op, cut bool) {
-		c.Mov(true, asm.R1, a())
-		c.Op(op, true, asm.R1, b())
+		y := b()
+		c.Mov(true, d, a())
+		c.Op(op, true, d, y)
 		if cut {
-			c.mask(asm.R1, in.Mask)
+			c.mask(d, in.Mask)
 		}
-		c.Mov(true, d, asm.R1)
 	}
 	// one is a op k, likewise.
 	one := func(op asm.Op, k uint64, cut bool) {
@@ -586,12 +809,11 @@ func (c *treeCompiler) compute(in *tree.Insn, d asm.Reg) {
 	}
 	flag := func(br func(l asm.Label)) {
 		yes := c.NewLabel()
-		x := asm.R3
-		c.Imm(x, 1)
+		c.Imm(asm.T0, 1)
 		br(yes)
-		c.Imm(x, 0)
+		c.Imm(asm.T0, 0)
 		c.Bind(yes)
-		c.Mov(true, d, x)
+		c.Mov(true, d, asm.T0)
 	}
 	switch in.Op {
 	case tree.OpConst:
@@ -639,30 +861,28 @@ func (c *treeCompiler) compute(in *tree.Insn, d asm.Reg) {
 			c.OpK(asm.Rsh, true, d, int32(in.Sh))
 		}
 	case tree.OpConcat:
-		c.Mov(true, asm.R3, a())
-		c.OpK(asm.Lsh, true, asm.R3, int32(in.Sh))
-		c.Op(asm.Or, true, asm.R3, b())
-		c.Mov(true, d, asm.R3)
+		y := b()
+		c.Mov(true, d, a())
+		c.OpK(asm.Lsh, true, d, int32(in.Sh))
+		c.Op(asm.Or, true, d, y)
 	case tree.OpSExt:
 		c.Mov(true, d, a())
 		c.OpK(asm.Lsh, true, d, int32(in.Sh))
 		c.OpK(asm.Arsh, true, d, int32(in.Sh))
 		c.mask(d, in.Mask)
 	case tree.OpIte:
-		c.Mov(true, asm.R3, c.get(in.C, asm.R4))
+		c.Mov(true, asm.T0, c.get(in.C, asm.T0))
 		no := c.NewLabel()
 		c.BrK(asm.EQ, true, a(), 0, no)
-		c.Mov(true, asm.R3, b())
+		c.Mov(true, asm.T0, b())
 		c.Bind(no)
-		c.Mov(true, d, asm.R3)
+		c.Mov(true, d, asm.T0)
 	case tree.OpEq:
 		flag(func(l asm.Label) { c.Br(asm.EQ, true, a(), b(), l) })
 	case tree.OpEqK:
 		flag(func(l asm.Label) { c.brK(asm.EQ, a(), in.K, l) })
 	case tree.OpLT:
 		flag(func(l asm.Label) { c.Br(asm.LT, true, a(), b(), l) })
-	case tree.OpBin:
-		c.fold(in, d)
 	default:
 		c.err = fmt.Errorf("native tree: operation %d", in.Op)
 	}
@@ -671,43 +891,41 @@ func (c *treeCompiler) compute(in *tree.Insn, d asm.Reg) {
 // loadAt loads from an address of a slot: 0 outside the flat memory.
 func (c *treeCompiler) loadAt(in *tree.Insn, d asm.Reg) {
 	out := c.NewLabel()
-	c.Mov(true, asm.R1, c.get(in.A, asm.R1))
-	c.Imm(asm.R3, 0)
-	c.brK(asm.GT, asm.R1, uint64(len(c.s.Mem.B)-8), out)
-	c.Load(8, asm.R3, asm.Mem{Base: asm.Base, Index: asm.R1})
-	c.mask(asm.R3, in.Mask)
+	a := c.get(in.A, asm.R0)
+	c.Imm(asm.T0, 0)
+	c.brK(asm.GT, a, uint64(len(c.s.Mem.B)-8), out)
+	c.Load(8, asm.T0, asm.Mem{Base: asm.Base, Index: a})
+	c.mask(asm.T0, in.Mask)
 	c.Bind(out)
-	c.Mov(true, d, asm.R3)
+	c.Mov(true, d, asm.T0)
 }
 
-// fold is one of the rarer operations: bv.Fold's multiplication and shifts by a
-// value, and what is left to Go.
-func (c *treeCompiler) fold(in *tree.Insn, d asm.Reg) {
-	a, b := c.get(in.A, asm.R1), c.get(in.B, asm.R2)
-	end := c.NewLabel()
-	switch in.Sub {
-	case bv.OpMul:
-		c.Mov(true, asm.R3, a)
-		c.Op(asm.Mul, true, asm.R3, b)
-	case bv.OpShl, bv.OpLShr:
-		op := asm.Lsh
-		if in.Sub == bv.OpLShr {
-			op = asm.Rsh
-		}
-		c.Imm(asm.R3, 0)
-		c.BrK(asm.GE, true, b, int32(in.Width), end)
-		c.Mov(true, asm.R3, a)
-		c.Op(op, true, asm.R3, b)
-	default:
-		c.out(callOut{fun: foldCall | uint64(in.Sub)<<8 | uint64(in.Width), args: []uint16{in.A, in.B}, dst: in.Dst, mask: math.MaxUint64})
-		if int(in.Dst) >= len(slotRegs) {
-			c.Load(8, d, c.slotAt(in.Dst))
-		}
-		return
+// fold is one of the rarer operations, bv.Fold's: multiplication and shifts by a
+// value, or left to Go, which puts the result in its place (false).
+func (c *treeCompiler) fold(in *tree.Insn, d asm.Reg) bool {
+	ops := map[bv.Op]asm.Op{bv.OpMul: asm.Mul, bv.OpShl: asm.Lsh, bv.OpLShr: asm.Rsh}
+	op, ok := ops[in.Sub]
+	if !ok {
+		c.out(callOut{fun: foldCall | uint64(in.Sub)<<8 | uint64(in.Width), args: []place{c.placeOf(in.A), c.placeOf(in.B)},
+			dst: c.placeOf(in.Dst), mask: math.MaxUint64})
+		return false
 	}
-	c.Bind(end)
-	c.mask(asm.R3, bv.Mask(int(in.Width)))
-	c.Mov(true, d, asm.R3)
+	b := c.get(in.B, asm.R3)
+	c.Mov(true, d, c.get(in.A, asm.R0))
+	if op == asm.Mul {
+		c.Op(op, true, d, b)
+	} else {
+		in, end := int32(in.Width), c.NewLabel()
+		fits := c.NewLabel()
+		c.BrK(asm.LT, true, b, in, fits)
+		c.Imm(d, 0)
+		c.Jmp(end)
+		c.Bind(fits)
+		c.Op(op, true, d, b)
+		c.Bind(end)
+	}
+	c.mask(d, bv.Mask(int(in.Width)))
+	return true
 }
 
 // foldCall marks an operation of bv.Fold among functions.
