@@ -34,6 +34,7 @@ func InputFlags(in *replay.Input, c *cobra.Command) {
 	f.StringVar(&in.FIB, "fib", "", "routing table for bpf_fib_lookup: `FILE`; default: empty")
 	f.IntVar(&in.Queues, "queues", 1, "receive queues, one CPU each; flows are spread by RSS (Toeplitz)")
 	f.Uint64Var(&in.Seed, "seed", 1, "seed of everything that is drawn")
+	f.StringVar(&in.Engine, "engine", "auto", "what runs programs, traces and conditions: `NAME`: auto, native (machine code), go; no result depends on it")
 }
 
 // CacheFlags adds the flags of the trace cache to a command.

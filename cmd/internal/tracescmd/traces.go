@@ -8,8 +8,10 @@ import (
 
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/ebpf"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
+	"jitnic/nic/native"
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
@@ -52,6 +54,8 @@ type Trace struct {
 	Cycles   int      `json:"cycles,omitempty"`
 	IPC      float64  `json:"ipc,omitempty"`
 	Schedule []string `json:"schedule,omitempty"`
+	// With --asm: the trace's machine code, BPF before what was made of it.
+	Asm []string `json:"asm,omitempty"`
 }
 
 // Dead is one path that can't be a trace; the condition goes as far as the
@@ -75,7 +79,7 @@ func Command() *cobra.Command {
 	var out report.Outputs
 	var dotFile string
 	var limit int
-	var whole bool
+	var whole, asm bool
 	var opt replay.Optimiser
 	var device string
 	c := &cobra.Command{
@@ -117,6 +121,11 @@ func Command() *cobra.Command {
 					return err
 				}
 			}
+			if asm {
+				if err := r.asm(s); err != nil {
+					return err
+				}
+			}
 			out.Other = []report.Output{{Flag: "--dot", Path: dotFile, Write: func(w io.Writer) error { return dot(w, s.Runtime) }}}
 			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
 				return err
@@ -130,6 +139,7 @@ func Command() *cobra.Command {
 	session.InputFlags(&in, c)
 	session.CacheFlags(&ca, c)
 	session.OptimiserFlags(&opt, c)
+	c.Flags().BoolVar(&asm, "asm", false, "show each trace's machine code, BPF before what was made of it")
 	c.Flags().StringVar(&device, "schedule", "", "show each trace as the executor of this device runs it, cycle by cycle: "+strings.Join(profile.Names(), ", ")+", or a profile `FILE`")
 	out.Flags(c, "traces")
 	c.Flags().StringVar(&dotFile, "dot", "", "write the guard tree for graphviz to `FILE` (- for stdout)")
@@ -212,6 +222,20 @@ func (r *Report) schedule(s *replay.Session, n *profile.NIC) error {
 			return fmt.Errorf("trace %d: %w", t.Number, err)
 		}
 		t.Cycles, t.IPC, t.Schedule = x.Cycles, x.IPC(), lines(x.Format(names(s)))
+	}
+	return nil
+}
+
+// asm adds each trace's machine code.
+func (r *Report) asm(s *replay.Session) error {
+	for i := range r.Traces {
+		t := &r.Traces[i]
+		var b strings.Builder
+		err := native.List(&b, s.Runtime.S, s.Runtime.Paths()[t.Number].Trace, s.Runtime.Tree.Lookups(int32(t.Number)), ebpf.Printer{MapName: names(s)})
+		if err != nil {
+			return fmt.Errorf("trace %d: %w", t.Number, err)
+		}
+		t.Asm = lines(b.String())
 	}
 	return nil
 }
@@ -302,6 +326,9 @@ func (t *Trace) block(packets uint64) report.Block {
 	indent(&b, "code:", t.Code)
 	if t.Schedule != nil {
 		indent(&b, fmt.Sprintf("schedule: %d cycles, IPC %.2f", t.Cycles, t.IPC), t.Schedule)
+	}
+	if t.Asm != nil {
+		indent(&b, "machine code:", t.Asm)
 	}
 	return report.Block{Apart: true, Title: fmt.Sprintf("Trace %d: %s of the packets", t.Number, report.Share(t.Packets, packets)), Pre: b.String()}
 }

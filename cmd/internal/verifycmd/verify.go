@@ -89,6 +89,8 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 		return nil, errors.New("--program: name an object file, or sample:NAME")
 	case len(in.Captures) == 0:
 		return nil, errors.New("--capture: name a capture file, or sample:NAME")
+	case in.Engine == "native":
+		return nil, fmt.Errorf("--engine native: every run is recorded here, which the interpreter does")
 	case in.Queues != 1:
 		return nil, fmt.Errorf("--queues %d: the kernel runs one packet at a time, on one queue", in.Queues)
 	}

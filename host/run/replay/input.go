@@ -27,6 +27,7 @@ type Input struct {
 	FIB      string   // routing table; "": empty
 	Queues   int      // receive queues, a CPU each, over which RSS spreads flows; 0: 1
 	Seed     uint64   // of everything that is drawn
+	Engine   string   // what runs code (jit.Engines); "": the default; no result depends on it
 
 	// Progress, where set, is told now and then how many packets have been
 	// processed, and once more when the run is over.

@@ -108,7 +108,7 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 		VM: vm.Options{CPUs: in.Queues, Seed: in.Seed},
 		Cache: cache.Config{Policy: ca.Policy, Admission: ca.Admission, Entries: ca.Entries, Slots: ca.Slots,
 			HotThreshold: ca.HotThreshold, InstallDelay: ca.InstallDelay, Seed: in.Seed},
-		Specialise: ca.Specialise,
+		Specialise: ca.Specialise, Engine: in.Engine,
 	}
 	if in.FIB != "" {
 		t, err := fib.Load(in.FIB)
