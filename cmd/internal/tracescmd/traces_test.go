@@ -198,3 +198,17 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// --asm shows machine code with the instructions it was made of, where the
+// machine has a backend.
+func TestAsm(t *testing.T) {
+	out, err := run("--program", "sample:ipv6filter", "--capture", capture(t), "--asm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"machine code:", "instructions of BPF", ": exit", "ret"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
