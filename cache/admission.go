@@ -23,14 +23,24 @@ type admissionKind struct {
 	arg  string // what the parameter is called, "" for none
 	def  uint64 // its default
 	is   string
-	make func(n, seed, capacity uint64) Admission
+	make func(c admissionConfig) Admission
+}
+
+// An admissionConfig is what an admission is made from.
+type admissionConfig struct {
+	n        uint64 // its parameter
+	seed     uint64
+	capacity uint64 // of the cache, in its unit
 }
 
 var admissions = []admissionKind{
-	{"always", "", 0, "admits every id", func(_, _, _ uint64) Admission { return always{} }},
+	{"always", "", 0, "admits every id", func(admissionConfig) Admission { return always{} }},
 	{"probabilistic", "n", 16, "admits one miss in n, drawn", newProbabilistic},
 	{"threshold", "n", 2, "admits from the nth miss of an id on", newThreshold},
 	{"doorkeeper", "n", 0, "admits what was requested before within the last n requests (0: 8 × the budget), as TinyLFU's doorkeeper", newDoorkeeper},
+	{"size", "n", 64, "on a budget in slots: admits ids of at most n", newSizeLimit},
+	{"bloom", "n", 0, "admits what a Bloom filter of the last n distinct requests holds (0: 8 × the budget): 10 bits each, about 1 % wrongly", newBloom},
+	{"adaptsize", "", 0, "on a budget in slots: admits the larger the less likely, by exp(−size/c) with the c that a model of the last requests finds best (AdaptSize)", newAdaptSize},
 	{"cost-aware", "n", 1, "admits when n expected further hits repay the install: misses so far × cost ≥ n × size", newCostAware},
 }
 
@@ -48,7 +58,7 @@ func AdmissionNames() []string {
 
 // NewAdmission makes one from its text: a name, and for those with a parameter
 // "/" and a number: "always", "probabilistic/16", "threshold/2", "doorkeeper",
-// "cost-aware/4". "" is "always". capacity is that of the cache, in its unit.
+// "cost-aware/4", "size/64", "bloom", "adaptsize". "" is "always". capacity is that of the cache, in its unit.
 func NewAdmission(text string, seed, capacity uint64) (Admission, error) {
 	if text == "" {
 		text = "always"
@@ -69,7 +79,7 @@ func NewAdmission(text string, seed, capacity uint64) (Admission, error) {
 			}
 			n = v
 		}
-		return a.make(n, seed, capacity), nil
+		return a.make(admissionConfig{n, seed, capacity}), nil
 	}
 	names := AdmissionNames()
 	sort.Strings(names)
@@ -87,8 +97,8 @@ type probabilistic struct {
 	state, limit uint64
 }
 
-func newProbabilistic(n, seed, _ uint64) Admission {
-	return &probabilistic{state: seed ^ 0x70726f62, limit: ^uint64(0) / n}
+func newProbabilistic(c admissionConfig) Admission {
+	return &probabilistic{state: c.seed ^ 0x70726f62, limit: ^uint64(0) / c.n}
 }
 
 func (a *probabilistic) Admit(_ uint32, _, _, _ uint32) bool {
@@ -109,7 +119,7 @@ type threshold struct {
 	n uint32
 }
 
-func newThreshold(n, _, _ uint64) Admission { return &threshold{n: uint32(n)} }
+func newThreshold(c admissionConfig) Admission { return &threshold{n: uint32(c.n)} }
 
 func (a *threshold) Admit(_ uint32, _, _, misses uint32) bool { return misses >= a.n }
 
@@ -124,11 +134,16 @@ type doorkeeper struct {
 	again     bool     // the id of the last Note was requested before
 }
 
-func newDoorkeeper(n, _, capacity uint64) Admission {
-	if n == 0 {
-		n = 8 * capacity
+func newDoorkeeper(c admissionConfig) Admission {
+	return &doorkeeper{period: c.orBudgets(8), epoch: 1}
+}
+
+// orBudgets is the parameter, or so many budgets where none is given.
+func (c admissionConfig) orBudgets(k uint64) uint64 {
+	if c.n == 0 {
+		return k * min(c.capacity, 1<<40)
 	}
-	return &doorkeeper{period: n, epoch: 1}
+	return c.n
 }
 
 func (a *doorkeeper) Note(id uint32, _ bool) {
@@ -155,7 +170,7 @@ type costAware struct {
 	n uint64
 }
 
-func newCostAware(n, _, _ uint64) Admission { return &costAware{n: n} }
+func newCostAware(c admissionConfig) Admission { return &costAware{n: c.n} }
 
 func (a *costAware) Admit(_, size, cost, misses uint32) bool {
 	return uint64(misses)*uint64(cost) >= a.n*uint64(size)

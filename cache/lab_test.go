@@ -44,7 +44,7 @@ func drawStream(t *rapid.T, plain bool) *stream.Stream {
 func drawConfig(t *rapid.T) Config {
 	c := Config{
 		Policy:       rapid.SampledFrom(policy.Names()).Draw(t, "policy"),
-		Admission:    rapid.SampledFrom([]string{"", "always", "probabilistic/3", "threshold/2", "doorkeeper", "doorkeeper/20", "cost-aware/2"}).Draw(t, "admission"),
+		Admission:    rapid.SampledFrom([]string{"", "always", "probabilistic/3", "threshold/2", "doorkeeper", "doorkeeper/20", "cost-aware/2", "size/3", "bloom", "bloom/5", "adaptsize"}).Draw(t, "admission"),
 		HotThreshold: rapid.Uint32Range(0, 3).Draw(t, "hot"),
 		InstallDelay: rapid.Uint64Range(0, 4).Draw(t, "delay"),
 		Seed:         5,
