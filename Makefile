@@ -69,6 +69,7 @@ check:
 # objects need the clang that made them: another one's bytes are its own.
 generated:
 	$(GO) mod tidy -diff
+	@out=$$(mktemp) && $(GO) run ./cmd/internal/report/fieldsgen . $$out && diff cmd/internal/report/fields.json $$out && rm $$out
 	@want=$$(cat host/programs/clang.txt); have=$$(clang --version 2>/dev/null | sed -n 's/.*clang version \([0-9.]*\).*/\1/p'); \
 	if [ "$$want" != "$$have" ]; then echo "generated: objects not rebuilt: clang $$want made them, here is $${have:-none}"; else \
 		out=$$(mktemp -d) && $(MAKE) -s -C host/programs OUT=$$out $$(cd host/programs && ls *.c | sed "s|\(.*\)\.c|$$out/\1.o|") && \

@@ -153,10 +153,10 @@ func (c *Writer) Write(pkt *Packet) error {
 
 func (c *Writer) write(pkt *Packet) error {
 	if len(pkt.Data) > maxPacket {
-		return fmt.Errorf("capture: packet %d: %d bytes: more than %d", c.n, len(pkt.Data), maxPacket)
+		return fmt.Errorf("capture: packet %d: %d bytes: more than %d", c.n+1, len(pkt.Data), maxPacket)
 	}
 	if pkt.TimeNS < 0 || !c.isNG && pkt.TimeNS/1e9 > math.MaxUint32 {
-		return fmt.Errorf("capture: packet %d: time %d ns does not fit the format", c.n, pkt.TimeNS)
+		return fmt.Errorf("capture: packet %d: time %d ns does not fit the format", c.n+1, pkt.TimeNS)
 	}
 	ci := gopacket.CaptureInfo{
 		Timestamp:     time.Unix(0, pkt.TimeNS).UTC(),

@@ -12,9 +12,16 @@ import (
 
 // flagError says first which flag it is, and what it wants in the user's
 // words: pflag's own message quotes strconv.
-func flagError(err error) error {
+func flagError(all *pflag.FlagSet, err error) error {
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
+		var names []string
+		all.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if got, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
+			if n := near(got, names); n != "" {
+				return fmt.Errorf(`%w; did you mean "--%s"?`, err, n)
+			}
+		}
 		return err
 	}
 	f := bad.GetFlag()

@@ -18,6 +18,7 @@ import (
 	"jitnic/cmd/internal/gencmd"
 	"jitnic/cmd/internal/pathscmd"
 	"jitnic/cmd/internal/replaycmd"
+	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/samplescmd"
 	"jitnic/cmd/internal/superoptcmd"
 	"jitnic/cmd/internal/tracescmd"
@@ -42,9 +43,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Short:         "What a SmartNIC trace cache would do for an XDP program",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       report.Version(),
 	}
 	root.AddCommand(verbs()...)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	complete(root)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(c.Flags(), err) })
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -53,7 +56,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "jitnic: %s\n", oneLine(err))
+	fmt.Fprintf(stderr, "jitnic: %s\n", suggest(oneLine(err)))
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return 130
 	}
@@ -74,5 +77,6 @@ func verbs() []*cobra.Command {
 		verifycmd.Command(),
 		conformancecmd.Command(),
 		calibratecmd.Command(),
+		schemaCommand(),
 	}
 }

@@ -221,7 +221,7 @@ func (r *run) all(ctx context.Context, next func(*vm.Input) error) error {
 		}
 		in.CPU = r.cpu
 		if err := r.packet(&in, &out); err != nil {
-			return fmt.Errorf("packet %d: %w", in.Packet, err)
+			return fmt.Errorf("packet %d: %w", in.Packet+1, err)
 		}
 	}
 	if r.opt.meddle != nil {
@@ -246,7 +246,7 @@ func (r *run) packet(in *vm.Input, out *vm.Output) error {
 		r.rep.Skipped[why]++
 		if why == SkipShort || why == SkipLong {
 			if _, err := r.prog.Run(in.Data, ctx); !errors.Is(err, kernel.ErrShort) && !errors.Is(err, kernel.ErrLong) {
-				r.differ(fmt.Sprintf("packet %d: %d bytes: the VM refuses them, the kernel says %v", in.Packet, len(in.Data), err))
+				r.differ(fmt.Sprintf("packet %d: %d bytes: the VM refuses them, the kernel says %v", in.Packet+1, len(in.Data), err))
 			}
 			return nil
 		}
@@ -275,7 +275,7 @@ func (r *run) packet(in *vm.Input, out *vm.Output) error {
 		r.apart(&want, out, in.Packet)
 	}
 	if d := diff.Outputs(&want, out); d != nil {
-		r.differ(fmt.Sprintf("packet %d: %v (want is the kernel's, got the VM's)", in.Packet, d))
+		r.differ(fmt.Sprintf("packet %d: %v (want is the kernel's, got the VM's)", in.Packet+1, d))
 	}
 	return nil
 }
@@ -293,7 +293,7 @@ func (r *run) apart(want, got *vm.Output, packet uint64) {
 		masked, kind, first, n := mask(*part.want, *part.got, r.twin.marks.At(part.at, uint64(len(*part.got))))
 		*part.want = masked
 		if n > 0 {
-			r.leave(apart{kind, n, fmt.Sprintf("packet %d: from byte %d of the %s", packet, first, part.name)})
+			r.leave(apart{kind, n, fmt.Sprintf("packet %d: from byte %d of the %s", packet+1, first, part.name)})
 		}
 	}
 }

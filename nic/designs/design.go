@@ -131,10 +131,10 @@ func (s *Setting) check() error {
 	for i := range w.Packets {
 		p := &w.Packets[i]
 		if int(p.Path) >= len(w.Paths) || p.Path < workload.None || int(p.Shape) >= len(w.Shapes) {
-			return fmt.Errorf("designs: packet %d: path %d of %d, shape %d of %d", i, p.Path, len(w.Paths), p.Shape, len(w.Shapes))
+			return fmt.Errorf("designs: packet %d: path %d of %d, shape %d of %d", i+1, p.Path, len(w.Paths), p.Shape, len(w.Shapes))
 		}
 		if int(p.First)+int(p.N) > len(w.Accesses) {
-			return fmt.Errorf("designs: packet %d: accesses %d to %d of %d", i, p.First, int(p.First)+int(p.N), len(w.Accesses))
+			return fmt.Errorf("designs: packet %d: accesses %d to %d of %d", i+1, p.First, int(p.First)+int(p.N), len(w.Accesses))
 		}
 	}
 	return nil

@@ -12,13 +12,13 @@ func (in *Input) Check() error {
 		p := &in.Packets[i]
 		switch {
 		case p.Path < -1 || int(p.Path) >= len(in.Paths):
-			return fmt.Errorf("packet %d: path %d: there are %d", i, p.Path, len(in.Paths))
+			return fmt.Errorf("packet %d: path %d: there are %d", i+1, p.Path, len(in.Paths))
 		case uint64(p.First)+uint64(p.N) > uint64(len(in.Accesses)):
-			return fmt.Errorf("packet %d: accesses %d to %d: there are %d", i, p.First, uint64(p.First)+uint64(p.N), len(in.Accesses))
+			return fmt.Errorf("packet %d: accesses %d to %d: there are %d", i+1, p.First, uint64(p.First)+uint64(p.N), len(in.Accesses))
 		case p.Fate > Up:
-			return fmt.Errorf("packet %d: fate %d is not known", i, p.Fate)
+			return fmt.Errorf("packet %d: fate %d is not known", i+1, p.Fate)
 		case p.Flow == 1<<32-1:
-			return fmt.Errorf("packet %d: flow %d: too many", i, p.Flow)
+			return fmt.Errorf("packet %d: flow %d: too many", i+1, p.Flow)
 		}
 	}
 	for i, a := range in.Accesses {

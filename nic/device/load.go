@@ -110,7 +110,7 @@ func (s *source) capture(l Load, n int) error {
 	span := uint64(0)
 	for i, t := range l.Times {
 		if i > 0 && t < l.Times[i-1] {
-			return fmt.Errorf("load: packet %d: time %d ns before that of the packet in front of it", i, t)
+			return fmt.Errorf("load: packet %d: time %d ns before that of the packet in front of it", i+1, t)
 		}
 		span = uint64(t) - uint64(l.Times[0])
 	}

@@ -105,7 +105,7 @@ func (g *Generator) Write(ctx context.Context, w *pcaps.Writer) error {
 	var pkt pcaps.Packet
 	for {
 		if g.i%4096 == 0 && ctx.Err() != nil {
-			return fmt.Errorf("traffic: packet %d: %w", g.i, ctx.Err())
+			return fmt.Errorf("traffic: packet %d: %w", g.i+1, ctx.Err())
 		}
 		if err := g.Next(&pkt); err == io.EOF {
 			return nil

@@ -308,7 +308,7 @@ func (r *Report) heat(u unit) *report.Heat {
 	if len(sizes) == 0 {
 		return nil
 	}
-	h := &report.Heat{ID: "heat-map" + u.suffix(), X: "cache size (" + string(u) + ")",
+	h := &report.Heat{ID: "heat-map" + u.suffix(), Heading: "Misses by policy and size in " + string(u), X: "cache size (" + string(u) + ")",
 		Note: fmt.Sprintf("Misses in %% of packets; size in %s. Shade by the square root, from light to dark:", u)}
 	for _, n := range sizes {
 		h.Cols = append(h.Cols, strconv.FormatUint(n, 10))

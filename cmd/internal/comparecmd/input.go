@@ -161,7 +161,7 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &source{stream: st, capture: o.requests, captures: []string{o.requests}}, nil
+		return &source{stream: st, capture: report.Name(o.requests), captures: []string{report.Name(o.requests)}}, nil
 	}
 	if o.in.Program == "" && len(o.in.Captures) == 0 {
 		return nil, fmt.Errorf("--program and --capture, or --requests: name what to compare on")
@@ -178,8 +178,8 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 	}
 	defer s.Close()
 	src := &source{
-		stream: st, program: o.in.Program, entry: s.Entry.Name, captures: s.Source.Files(),
-		capture: strings.Join(o.in.Captures, ","), partial: s.Partial,
+		stream: st, program: report.Name(o.in.Program), entry: s.Entry.Name, captures: report.Names(s.Source.Files()),
+		capture: strings.Join(report.Names(o.in.Captures), ","), partial: s.Partial,
 	}
 	src.paths, src.tree = conditions(s.Runtime)
 	return src, nil

@@ -33,6 +33,7 @@ func Command() *cobra.Command {
 			if err := to.Check(c, args); err != nil {
 				return err
 			}
+			out := to.Path(out)
 			if format != "" && !slices.Contains(stream.Written(), format) {
 				return fmt.Errorf("--format %q: not known; there are %s", format, strings.Join(stream.Written(), ", "))
 			}

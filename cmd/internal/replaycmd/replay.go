@@ -174,7 +174,7 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	rt := s.Runtime
 	st := rt.NIC.Cache.Stats()
 	r := &Report{
-		Program: s.In.Program, Entry: s.Entry.Name, Captures: s.Source.Files(), Seed: s.In.Seed,
+		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed,
 		Policy: ca.Policy, Entries: ca.Entries, Slots: ca.Slots, Mode: "generic",
 		Packets: rt.Packets, Hits: st.Outcome[cache.Hit],
 		Misses: map[string]uint64{}, Paths: len(rt.Paths()) + len(rt.Dead()),
@@ -375,7 +375,7 @@ func abortText(name string) string {
 
 // explain prints the evidence of a mismatch: packet, trace and condition.
 func explain(w io.Writer, s *replay.Session, m *jit.Mismatch) {
-	fmt.Fprintf(w, "packet %d (%d bytes):\n%s", m.Packet, len(m.Data), hex.Dump(m.Data))
+	fmt.Fprintf(w, "packet %d (%d bytes):\n%s", m.Packet+1, len(m.Data), hex.Dump(m.Data))
 	if m.Path == nic.NoPath || int(m.Path) >= len(s.Runtime.Paths()) {
 		return
 	}

@@ -19,6 +19,7 @@ func (o *Outputs) named() []Output {
 	var out []Output
 	for _, f := range append([]Output{{Flag: "--json", Path: o.JSON}, {Flag: "--csv", Path: o.CSV}, {Flag: "--html", Path: o.HTML}}, o.Other...) {
 		if f.Path != "" {
+			f.Path = o.Path(f.Path)
 			out = append(out, f)
 		}
 	}
@@ -30,6 +31,7 @@ func (o *Outputs) named() []Output {
 // written twice, and none that another flag or an argument of the command names is
 // written over.
 func (o *Outputs) Check(c *cobra.Command, args []string) error {
+	o.command, o.args, o.one = c, args, of(c)
 	stdout := ""
 	named := o.named()
 	for _, f := range named {
@@ -45,11 +47,11 @@ func (o *Outputs) Check(c *cobra.Command, args []string) error {
 		}
 	}
 	if o.Dir != "" {
-		if err := CheckDir(o.Dir); err != nil {
+		if err := CheckDir(o.folder()); err != nil {
 			return fmt.Errorf("--out: %w", err)
 		}
 		for _, name := range append(slices.Clone(inFolder), o.Name) {
-			named = append(named, Output{Flag: "--out", Path: filepath.Join(o.Dir, name)})
+			named = append(named, Output{Flag: "--out", Path: filepath.Join(o.folder(), name)})
 		}
 	}
 	inputs := o.inputs(c, args)
@@ -115,6 +117,12 @@ func (o *Outputs) inputs(c *cobra.Command, args []string) []Output {
 		add(a, a)
 	}
 	return in
+}
+
+// device says whether a path is there and is neither a file nor a folder.
+func device(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && !st.Mode().IsRegular() && !st.IsDir()
 }
 
 // same says whether two paths are one regular file, there or to come.

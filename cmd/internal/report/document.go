@@ -10,6 +10,7 @@ type Document struct {
 	Partial string // what is missing where the run ended early; "": nothing
 	Footer  string
 
+	Run      *Run      // what was run; nil: it isn't told
 	Data     any       // what JSON writes; the records' values are of it
 	Records  []Records // files of CSV; --csv writes the first
 	Sections []Section

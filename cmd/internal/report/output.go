@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,23 +11,35 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// JSON writes the document's data, indented.
-func (d *Document) JSON(w io.Writer) error { return writeJSON(w, d.Data) }
-
-func writeJSON(w io.Writer, v any) error {
+// JSON writes the document's data, indented, with its run.
+func (d *Document) JSON(w io.Writer) error {
+	v, err := withRun(d.Run, d.Data)
+	if err != nil {
+		return err
+	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
 
+// encode is v's JSON in one line.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
 // Files are what a folder holds of the document: the page, the records, the JSON
 // under the name given, and the plots as SVG and PNG.
 func (d *Document) Files(json string) ([]File, error) {
-	out := []File{{Name: "report.html", Write: d.pageBeside}, {Name: json, Write: d.JSON}}
+	out := []File{{Name: "report.html", Write: d.pageBeside}}
 	for i := range d.Records {
-		out = append(out, File{Name: d.Records[i].Name, Write: d.Records[i].Write})
+		out = append(out, File{Name: d.Records[i].Name, Write: func(w io.Writer) error { return d.Records[i].Write(w, d.Run) }})
 	}
+	out = append(out, File{Name: json, Write: d.JSON})
 	for i := range d.Sections {
 		for k := range d.Sections[i].Blocks {
 			plots, err := d.Sections[i].Blocks[k].plots()
@@ -78,7 +91,14 @@ type Outputs struct {
 	Dir             string   // folder; "": none
 	Name            string   // of the JSON in the folder
 	More            []File   // what the folder holds beside the document's own
+
+	command *cobra.Command // of Check
+	args    []string
+	one     one // of several programs
 }
+
+// folder is Dir, or the program's in it.
+func (o *Outputs) folder() string { return filepath.Join(o.Dir, o.one.name) }
 
 // Flags adds --json, --csv and --html to a command; what says what goes there.
 func (o *Outputs) Flags(c *cobra.Command, what string) {
@@ -100,6 +120,9 @@ type Output struct {
 // into head), and what has been measured must be whole by then. stdout gets the
 // text and where the folder is, or the one file that goes there.
 func (o *Outputs) Write(stdout io.Writer, d *Document) error {
+	if o.command != nil && d.Run == nil {
+		d.Run = newRun(o.command, o.args, o.one.program)
+	}
 	last, file := d.Text, false
 	for _, f := range o.named() {
 		write := f.Write
@@ -107,7 +130,9 @@ func (o *Outputs) Write(stdout io.Writer, d *Document) error {
 		case "--json":
 			write = d.JSON
 		case "--csv":
-			write = d.CSV
+			if write = d.CSV; toStdout(f.Path) {
+				write = o.afterFirst(d.CSV)
+			}
 		case "--html":
 			write = d.Page
 		}
@@ -124,13 +149,18 @@ func (o *Outputs) Write(stdout io.Writer, d *Document) error {
 			return err
 		}
 		files = append(files, o.More...)
-		if err := WriteDir(o.Dir, files); err != nil {
+		if err := WriteDir(o.folder(), files); err != nil {
 			return err
 		}
-		where = fmt.Sprintf("\nwritten to %s: %s\n", o.Dir, list(files))
+		where = fmt.Sprintf("\nwritten to %s: %s\n", o.folder(), list(files))
 	}
 	if file {
 		return WriteFile("-", stdout, last)
+	}
+	if o.one.index > 0 {
+		if _, err := io.WriteString(stdout, "\n"); err != nil {
+			return err
+		}
 	}
 	if err := last(stdout); err != nil {
 		return err

@@ -78,6 +78,8 @@ func (p *pageWriter) functions() template.FuncMap {
 		"heat":    pageHeatOf,
 		"bars":    pageBarsOf,
 		"within":  p.within,
+		"facts":   func(r *Run) Facts { return r.facts() },
+		"plots":   func() bool { return p.Plots },
 		"cut":     func(s string) string { return strings.TrimRight(s, "\n") },
 		"percent": func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) },
 		"width":   func(x float64) template.CSS { return template.CSS(fmt.Sprintf("width:%.1f%%", 100*x)) },

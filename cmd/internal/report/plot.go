@@ -209,6 +209,7 @@ func (b logTicks) Ticks(lo, hi float64) []plot.Tick {
 type Heat struct {
 	ID       string
 	Title, X string
+	Heading  string // the page's
 	Note     string // of the page
 	Cols     []string
 	Rows     []string    // top row first

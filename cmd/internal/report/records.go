@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,18 +36,25 @@ func (d *Document) CSV(w io.Writer) error {
 	if len(d.Records) == 0 {
 		return fmt.Errorf("report: %s has no rows", d.Verb)
 	}
-	return d.Records[0].Write(w)
+	return d.Records[0].Write(w, d.Run)
 }
 
-// Write writes head and rows. What a row lacks is empty; that no row of a type
-// can have it is an error.
-func (r *Records) Write(w io.Writer) error {
+// Write writes head and rows, with the columns of the run behind where there is
+// one. What a row lacks is empty; that no row of a type can have it is an error.
+func (r *Records) Write(w io.Writer, run *Run) error {
 	c := csv.NewWriter(w)
 	line := make([]string, len(r.Columns))
 	for i, col := range r.Columns {
 		line[i] = col.Name
 	}
-	c.Write(line)
+	var values []string
+	if run != nil {
+		var names []string
+		names, values = run.complete(r.Columns)
+		c.Write(append(slices.Clone(line), names...))
+	} else {
+		c.Write(line)
+	}
 	for _, row := range r.Rows {
 		for i, col := range r.Columns {
 			key := col.Key
@@ -59,7 +67,7 @@ func (r *Records) Write(w io.Writer) error {
 			}
 			line[i] = v
 		}
-		c.Write(line)
+		c.Write(append(slices.Clone(line), values...))
 	}
 	c.Flush()
 	return c.Error()

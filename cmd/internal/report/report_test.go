@@ -95,10 +95,10 @@ func TestOutputs(t *testing.T) {
 		json, csv string // file, or "-"
 		want      string // on stdout
 	}{
-		{"x.json", "", studyText + "\nwritten to DIR: report.html, study.json, rows.csv and the plots as SVG and PNG\n"},
+		{"x.json", "", studyText + "\nwritten to DIR: report.html, rows.csv, study.json and the plots as SVG and PNG\n"},
 		{"x.json", "-", csv},
 		{"-", "x.csv", "{\n  \"a\": \"<1\"\n}\n"},
-		{"", "", studyText + "\nwritten to DIR: report.html, study.json, rows.csv and the plots as SVG and PNG\n"},
+		{"", "", studyText + "\nwritten to DIR: report.html, rows.csv, study.json and the plots as SVG and PNG\n"},
 	} {
 		top := t.TempDir()
 		at := func(name string) string {
@@ -184,7 +184,7 @@ func TestRecords(t *testing.T) {
 	r := report.Records{Columns: []report.Column{{Name: "mode"}, {Name: "hit", Key: "out.hit"}, {Name: "legit", Key: "labels.legit.n"}, {Name: "far"}, {Name: "names"}, {Name: "ok"}},
 		Rows: []any{row{in: &in{"both", map[string]uint64{"hit": 7}}, Labels: []label{{"attack", 1}, {"legit", 2}}, Names: []string{"a", "b"}, OK: true}, row{}}}
 	var b bytes.Buffer
-	if err := r.Write(&b); err != nil {
+	if err := r.Write(&b, nil); err != nil {
 		t.Fatal(err)
 	}
 	if want := "mode,hit,legit,far,names,ok\nboth,7,2,,a b,true\n,,,,,false\n"; b.String() != want {

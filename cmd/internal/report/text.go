@@ -25,6 +25,10 @@ func (d *Document) Text(w io.Writer) error {
 			}
 		}
 	}
+	if d.Run != nil {
+		p.gap()
+		d.Run.facts().text(&p.out, 0)
+	}
 	_, err := w.Write(p.out.Bytes())
 	return err
 }

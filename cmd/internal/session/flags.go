@@ -1,9 +1,12 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 
+	"jitnic/cmd/internal/report"
 	"jitnic/host/run/replay"
 	"jitnic/pcaps"
 
@@ -17,9 +20,19 @@ func InputFlags(in *replay.Input, c *cobra.Command) {
 	in.Progress = progress(c)
 	before(c, func() error { return checkInput(in) })
 	verb := c.RunE
-	c.RunE = func(c *cobra.Command, args []string) error { return Flag(verb(c, args)) }
+	var all programs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(all) < 2 {
+			in.Program = all.String()
+			return Flag(verb(c, args))
+		}
+		return report.Several(c, all, func(program string) error {
+			in.Program = program
+			return Flag(verb(c, args))
+		})
+	}
 	f := c.Flags()
-	f.StringVarP(&in.Program, "program", "p", "", "XDP program: clang object `FILE`, or sample:NAME (see jitnic samples)")
+	f.VarP(&all, "program", "p", "XDP program: clang object `FILE`, or sample:NAME (see jitnic samples); may be repeated, and each is studied")
 	f.StringVar(&in.Entry, "entry", "", "`NAME` of the program in the object; default: its only XDP program")
 	f.StringVar(&in.BTF, "btf", "", "kernel types for CO-RE relocations: `FILE`; default: the running kernel's")
 	f.StringArrayVarP(&in.Captures, "capture", "c", nil, "capture `FILE`: pcap or pcapng, packed or not; glob, - for stdin, sample:NAME; may be repeated")
@@ -52,6 +65,18 @@ func CacheFlags(ca *replay.Cache, c *cobra.Command) {
 
 // OptimiserFlags adds the flags of the traces' optimiser to a command.
 func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
+	before(c, func() error {
+		for _, name := range []string{"layers", "proposals", "rules", "cost", "latency", "cost-nic"} {
+			switch {
+			case !c.Flags().Changed(name):
+			case !o.On:
+				return fmt.Errorf("--%s: goes with --superopt", name)
+			case name == "cost-nic" && o.Cost != "nic":
+				return errors.New("--cost-nic: goes with --cost nic")
+			}
+		}
+		return nil
+	})
 	f := c.Flags()
 	f.BoolVar(&o.On, "superopt", false, "superoptimize each trace under its path condition, proved by Z3, before it is first installed")
 	f.StringVar(&o.Layers, "layers", "", "superopt: `LETTERS` of the layers to run: p passes, r rules, e enumeration, s search; default all")
@@ -61,6 +86,16 @@ func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 	f.StringVar(&o.Latency, "latency", "", "superopt: the table of --cost latency: calibrate.json `FILE` of jitnic calibrate; default a cited one")
 	f.StringVar(&o.NIC, "cost-nic", "hxdp", "superopt: the device whose cycles --cost nic counts: a built-in profile, or a `FILE`")
 }
+
+// programs are those that --program names.
+type programs []string
+
+func (p *programs) String() string              { return strings.Join(*p, ",") }
+func (p *programs) Set(s string) error          { return p.Append(s) }
+func (p *programs) Type() string                { return "string" }
+func (p *programs) GetSlice() []string          { return *p }
+func (p *programs) Replace(list []string) error { *p = list; return nil }
+func (p *programs) Append(s string) error       { *p = append(*p, s); return nil }
 
 // Flag says of a setting that is refused that it is a flag here.
 func Flag(err error) error {

@@ -180,7 +180,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			if err != nil {
 				return err
 			}
-			r.Cost, r.Rules = f.cost, f.rules
+			r.Cost, r.Rules = f.cost, report.Name(f.rules)
 			r.cycles(f.nic)
 			if err := keep(opt); err != nil {
 				return pathError(f.rules, err)
@@ -189,7 +189,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			if err != nil {
 				return pathError(in.path, err)
 			}
-			r.Out, r.Bytes.After = out, len(data)
+			r.Out, r.Bytes.After = report.Name(out), len(data)
 			if kernel {
 				r.judge(in.kernel(data, progs, kernelRuns, f.seed))
 			} else {
@@ -211,7 +211,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 				if err := report.WriteFile(m.path, c.OutOrStdout(), func(w io.Writer) error { _, err := w.Write(m.data); return err }); err != nil {
 					return err
 				}
-				r.OutTop = append(r.OutTop, m.path)
+				r.OutTop = append(r.OutTop, report.Name(m.path))
 			}
 			text := c.OutOrStdout()
 			if out == "-" {
@@ -286,7 +286,7 @@ func (u *unit) is(entry string) bool {
 
 // run optimises the units that entry names, in order.
 func run(ctx context.Context, in *input, opt *superopt.Options, entry string, stderr io.Writer) (*Report, []*superopt.Prog, error) {
-	r := &Report{File: in.path, Seed: opt.Seed}
+	r := &Report{File: report.Name(in.path), Seed: opt.Seed}
 	if st, err := os.Stat(in.path); err == nil {
 		r.Bytes.Before = int(st.Size())
 	}

@@ -42,7 +42,7 @@ type Trace struct {
 	Hits      uint64   `json:"hits"`
 	Packets   uint64   `json:"packets"` // of the path, misses included
 	Share     float64  `json:"share"`   // of all packets
-	First     uint64   `json:"first"`   // packet that showed the path
+	First     uint64   `json:"first"`   // number of the packet that showed the path; the first packet is 1
 	Raw       int      `json:"raw"`     // instructions the path executed
 	Straight  int      `json:"straight"`
 	Length    int      `json:"length"`    // after dead-code elimination
@@ -153,7 +153,7 @@ func Command() *cobra.Command {
 func Summarise(s *replay.Session, specialised, whole bool, limit int) *Report {
 	rt := s.Runtime
 	r := &Report{
-		Program: s.In.Program, Entry: s.Entry.Name, Captures: s.Source.Files(), Seed: s.In.Seed, Mode: "generic",
+		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed, Mode: "generic",
 		Packets: rt.Packets, Paths: len(rt.Paths()) + len(rt.Dead()), Traces: []Trace{}, Dead: []Dead{}, Partial: s.Partial,
 	}
 	if specialised {
@@ -185,7 +185,7 @@ func Summarise(s *replay.Session, specialised, whole bool, limit int) *Report {
 	for _, i := range order {
 		p := paths[i]
 		r.Traces = append(r.Traces, Trace{
-			Number: i, Hits: hits(i), Packets: p.Packets, Share: share(p.Packets, rt.Packets), First: p.First,
+			Number: i, Hits: hits(i), Packets: p.Packets, Share: share(p.Packets, rt.Packets), First: p.First + 1,
 			Raw: p.Path.Trace.Raw, Straight: p.Path.Trace.Straight, Length: p.Path.Trace.Len(), Optimised: p.Trace.Len(),
 			Whole: len(p.Path.Cond), Condition: condition(p.Path.Cond), Code: lines(trace.Format(p.Trace, mapName))[1:],
 		})

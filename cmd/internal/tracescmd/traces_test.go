@@ -69,7 +69,7 @@ func TestText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `trace 0: 2 hits, 3 packets (75.00 %), first seen in packet 0
+	want := `trace 0: 2 hits, 3 packets (75.00 %), first seen in packet 1
   length: 60 executed, 40 straight, 2 without dead code
   condition:
     layout ip6@14 tcp@54
@@ -88,7 +88,7 @@ func TestText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out, "eth.type != 0x8100\n    eth.type == 0x86dd") || !strings.HasSuffix(out, "\n1 more paths not shown (--limit-traces)\n") {
+	if !strings.Contains(out, "eth.type != 0x8100\n    eth.type == 0x86dd") || !strings.Contains(out, "\n1 more paths not shown (--limit-traces)\n\njitnic ") {
 		t.Error(out)
 	}
 }

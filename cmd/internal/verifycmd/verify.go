@@ -131,7 +131,7 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 			return n > 0, err
 		}
 	}
-	r := &Report{Program: in.Program, Entry: entry.Name, Seed: in.Seed}
+	r := &Report{Program: report.Name(in.Program), Entry: entry.Name, Seed: in.Seed}
 	r.Report, err = verify.Run(ctx, obj, entry, opt, func(v *vm.Input) error {
 		if err := src.Next(&pkt); err != nil {
 			return err
@@ -143,7 +143,7 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 		v.Tag = vm.Tag{} // BPF_PROG_TEST_RUN has no metadata
 		return nil
 	})
-	r.Captures, r.notes = src.Files(), src.Notes()
+	r.Captures, r.notes = report.Names(src.Files()), src.Notes()
 	if errors.Is(err, context.Canceled) && r.Report != nil && r.Packets > 0 {
 		r.Partial, err = true, nil
 	}

@@ -35,7 +35,7 @@ type Mismatch struct {
 }
 
 func (m *Mismatch) Error() string {
-	return fmt.Sprintf("packet %d: %v: path %d: differs from the interpreter: %v", m.Packet, m.Outcome, m.Path, m.Diff)
+	return fmt.Sprintf("packet %d: %v: path %d: differs from the interpreter: %v", m.Packet+1, m.Outcome, m.Path, m.Diff)
 }
 
 // CheckAll compares all maps with the oracle's; nil without Options.Check.

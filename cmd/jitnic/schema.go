@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"jitnic/cmd/internal/calibratecmd"
+	"jitnic/cmd/internal/comparecmd"
+	"jitnic/cmd/internal/feasibilitycmd"
+	"jitnic/cmd/internal/replaycmd"
+	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/samplescmd"
+	"jitnic/cmd/internal/superoptcmd"
+	"jitnic/cmd/internal/tracescmd"
+	"jitnic/cmd/internal/verifycmd"
+
+	"github.com/spf13/cobra"
+)
+
+// reports are what --json of each verb writes.
+var reports = []struct {
+	verb string
+	of   any
+}{
+	{"calibrate", calibratecmd.Report{}},
+	{"compare", comparecmd.Report{}},
+	{"feasibility", feasibilitycmd.Report{}},
+	{"replay", replaycmd.Report{}},
+	{"samples", samplescmd.List{}},
+	{"superopt", superoptcmd.Report{}},
+	{"superopt bench", superoptcmd.Bench{}},
+	{"superopt ladder", superoptcmd.Ladder{}},
+	{"superopt rules", []superoptcmd.RuleRow{}},
+	{"traces", tracescmd.Report{}},
+	{"verify", verifycmd.Report{}},
+}
+
+func reportNames() []string {
+	var out []string
+	for _, r := range reports {
+		out = append(out, r.verb)
+	}
+	return out
+}
+
+// schemaCommand is `jitnic schema`.
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:       "schema VERB",
+		Short:     "Print the JSON Schema of what a verb's --json writes, with what each field means",
+		Long:      "Schema prints the JSON Schema (draft 2020-12) of what --json of a verb writes:\n" + strings.Join(reportNames(), ", ") + ".",
+		Args:      cobra.RangeArgs(1, 2),
+		ValidArgs: reportNames(),
+		RunE: func(c *cobra.Command, args []string) error {
+			verb := strings.Join(args, " ")
+			for _, r := range reports {
+				if r.verb == verb {
+					e := json.NewEncoder(c.OutOrStdout())
+					e.SetIndent("", "  ")
+					e.SetEscapeHTML(false)
+					return e.Encode(report.SchemaOf(verb, reflect.TypeOf(r.of)))
+				}
+			}
+			return fmt.Errorf("verb %q: has no report in JSON; there are %s", verb, strings.Join(reportNames(), ", "))
+		},
+	}
+}
+
+// complete are the names that a shell may put in for a flag's value.
+func complete(root *cobra.Command) {
+	for _, c := range append(slices.Clone(root.Commands()), subcommands(root)...) {
+		for flag, names := range values() {
+			if c.Flags().Lookup(flag) != nil {
+				// A verb that completes a flag by itself keeps its own way.
+				_ = c.RegisterFlagCompletionFunc(flag, names)
+			}
+		}
+	}
+}
+
+func subcommands(root *cobra.Command) []*cobra.Command {
+	var out []*cobra.Command
+	for _, c := range root.Commands() {
+		out = append(out, c.Commands()...)
+	}
+	return out
+}
