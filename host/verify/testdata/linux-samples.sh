@@ -41,6 +41,7 @@ mkdir -p "$out"
 self=$tmp/tools/testing/selftests/bpf
 for c in "$tmp"/samples/bpf/*_kern.c "$tmp"/samples/bpf/*.bpf.c $(grep -l 'SEC("xdp' "$self"/progs/*.c); do
 	case $c in
+	*.bpf.c) pre="-I$tmp/samples/bpf" ;;
 	*/samples/*) pre="-include $tmp/shim/pre.h" ;;
 	*) pre= ;;
 	esac
