@@ -90,6 +90,9 @@ func TestEveryObject(t *testing.T) {
 	objs = append(objs, linuxSamples(t)...)
 	ran, compared := 0, uint64(0)
 	for _, f := range objs {
+		if filepath.Base(f) == "xdp_synproxy_kern.o" && os.Getenv("JITNIC_HEAVY") == "" {
+			continue // the verifier gives it up after a million instructions, which takes half a minute
+		}
 		obj, err := loader.Load(f, loader.Options{})
 		if err != nil {
 			t.Error(err)

@@ -49,4 +49,13 @@ for c in "$tmp"/samples/bpf/*_kern.c "$tmp"/samples/bpf/*.bpf.c $(grep -l 'SEC("
 	clang -O2 -g -target bpf -mcpu=v3 -D__x86_64__ -D__TARGET_ARCH_x86 -Wno-everything $pre -I"$tmp/shim" -I"$self" \
 		-I/usr/include/"$(uname -m)"-linux-gnu -c "$c" -o "$out/$(basename "$c" .c).o" 2>/dev/null || rm -f "$out/$(basename "$c" .c).o"
 done
+# The samples share a part that they are linked with.
+if [ -f "$out/xdp_sample.bpf.o" ]; then
+	for o in "$out"/*.bpf.o; do
+		case $o in
+		*/xdp_sample.bpf.o) ;;
+		*) bpftool gen object "$o.linked" "$o" "$out/xdp_sample.bpf.o" 2>/dev/null && mv "$o.linked" "$o" ;;
+		esac
+	done
+fi
 touch "$out/done"
