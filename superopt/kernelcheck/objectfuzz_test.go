@@ -6,14 +6,20 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
+	"jitnic/host/loader"
 	"jitnic/host/progen"
+	"jitnic/host/verify"
+	"jitnic/host/vm"
 	"jitnic/superopt"
 	"jitnic/superopt/object"
 )
@@ -33,6 +39,7 @@ type tally struct {
 	objects, programs, shorter, skipped int
 	by                                  map[pair.Status]int
 	runs                                int
+	verified                            int // packets on which VM and kernel were compared
 	why                                 map[string]int
 }
 
@@ -86,10 +93,43 @@ func (n *tally) chain(name string, raw []byte, seed uint64) error {
 	return nil
 }
 
+// verify holds the VM against the kernel on the object.
+func (n *tally) verify(raw []byte, seed uint64) error {
+	obj, err := loader.LoadBytes("random C", raw, loader.Options{})
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(seed, 12))
+	i := 0
+	rep, err := verify.Run(context.Background(), obj, obj.Named("prog"), verify.Options{Seed: seed}, func(in *vm.Input) error {
+		if i == 60 {
+			return io.EOF
+		}
+		*in = vm.Input{Data: pair.Packet(rng), TimeNS: 1e9 + uint64(i)*1e6, IfIndex: 1, Packet: uint64(i)}
+		i++
+		return nil
+	})
+	var refused *kernel.LoadError
+	if errors.As(err, &refused) {
+		return nil // chain counts it
+	}
+	if err != nil {
+		return err
+	}
+	n.verified += int(rep.Compared)
+	for why, k := range rep.Skipped {
+		n.why["VM and kernel not compared, packets: "+why] += int(k)
+	}
+	if rep.Mismatches > 0 {
+		return fmt.Errorf("the VM differs from the kernel: %s", rep.First)
+	}
+	return nil
+}
+
 func (n *tally) log(t *testing.T) {
 	t.Helper()
-	t.Logf("%d objects, %d programs: %d equal in %d runs, %d originals refused, %d not checked; %d functions shorter, %d left as they are",
-		n.objects, n.programs, n.by[pair.Equal], n.runs, n.by[pair.OriginalRefused], n.by[pair.NotChecked], n.shorter, n.skipped)
+	t.Logf("%d objects, %d programs: %d equal in %d runs, %d originals refused, %d not checked; %d functions shorter, %d left as they are; VM and kernel agree on %d packets",
+		n.objects, n.programs, n.by[pair.Equal], n.runs, n.by[pair.OriginalRefused], n.by[pair.NotChecked], n.shorter, n.skipped, n.verified)
 	for w, k := range n.why {
 		if len(w) > 150 {
 			w = w[:150]
@@ -173,6 +213,9 @@ func TestClangObjects(t *testing.T) {
 		}
 		raw, err := os.ReadFile(obj)
 		if err != nil {
+			return err
+		}
+		if err := n.verify(raw, seed); err != nil {
 			return err
 		}
 		return n.chain(fmt.Sprintf("clang%d.o", seed), raw, seed)
