@@ -113,12 +113,15 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 		err = compareMaps(ctx, &o, a.maps, control.maps, b.maps)
 	}
 	switch {
+	case o.Unsteady > 0 && o.Differences <= o.Unsteady:
+		// By chance the originals may have agreed where the result differs: an
+		// address on the kernel's stack is one of 64 places.
+		o.Reason = fmt.Sprintf("both are loaded, but the original itself does another thing the second time in %d of %d runs", o.Unsteady, o.Unsteady+o.Runs)
+		o.Differences = 0
 	case o.Differences > 0:
 		o.Status = Different
 	case err != nil:
 		o.Reason = "both are loaded, but not run to the end: " + firstLine(err)
-	case o.Runs == 0 && o.Unsteady > 0:
-		o.Reason = "both are loaded, but the original does another thing each time"
 	case o.Runs == 0:
 		o.Reason = "both are loaded, but no run could be compared"
 	default:

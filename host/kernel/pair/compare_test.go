@@ -90,6 +90,10 @@ func TestCompare(t *testing.T) {
 	if o.Time == nil || o.Time.Rounds != rounds || o.Time.Median <= 0 || o.Time.Q1 > o.Time.Q3 {
 		t.Errorf("times: %+v", o.Time)
 	}
+	// An address on the kernel's stack, which it may put anywhere each time.
+	if o := Compare(t.Context(), Pair{object(t, "r0 = r1; exit"), object(t, "r0 = r1; exit"), "main"}, Options{Runs: 400}); o.Bad() {
+		t.Errorf("an address returned: %+v", o)
+	}
 	gone := object(t, "r0 = 2; exit")
 	gone.Programs[0].Name = "other"
 	if o := Compare(t.Context(), Pair{object(t, "r0 = 2; exit"), gone, "main"}, Options{}); o.Status != ResultRefused {
