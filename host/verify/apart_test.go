@@ -11,6 +11,7 @@ import (
 	"jitnic/host/vm"
 
 	cilium "github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 )
 
 // Maps of the programs below.
@@ -194,6 +195,33 @@ func TestSkippedWrites(t *testing.T) {
 	}
 	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], `program "main": insn`) {
 		t.Errorf("%q", rep.Notes)
+	}
+}
+
+// A timer would fire in the kernel while other packets run.
+func TestTimers(t *testing.T) {
+	need(t)
+	word := &btf.Int{Name: "unsigned long long", Size: 8}
+	timer := &btf.Struct{Name: "bpf_timer", Size: 16, Members: []btf.Member{{Name: "__opaque", Type: &btf.Array{Index: &btf.Int{Name: "int", Size: 4}, Type: word, Nelems: 2}}}}
+	value := &btf.Struct{Name: "value", Size: 16, Members: []btf.Member{{Name: "t", Type: timer}}}
+	spec := &maps.Spec{Name: "timers", Type: cilium.Array, KeySize: 4, ValueSize: 16, Max: 1, Key: &btf.Int{Name: "unsigned int", Size: 4}, Value: value}
+	obj, p := object(t, labelled(t, `
+		*(u32 *)(r10 -4) = 0
+		r1 = map[timers]
+		r2 = r10
+		r2 += -4
+		call map_lookup_elem
+		if r0 == 0 goto out
+		r1 = r0
+		r2 = map[timers]
+		r3 = 1
+		call timer_init
+	out:
+		r0 = 2
+		exit`), spec)
+	rep, err := Run(t.Context(), obj, p, Options{}, count(5))
+	if err != nil || rep.Mismatches != 0 || rep.Skipped[SkipTimer] != 5 {
+		t.Errorf("%+v, %v", rep, err)
 	}
 }
 

@@ -54,6 +54,7 @@ const (
 	SkipFIB         = "fib table" // the kernel couldn't be given the routes
 	SkipUnsupported = "not supported"
 	SkipSteps       = "step limit"
+	SkipTimer       = "timer" // the kernel's run in its own time
 	// The path depends on what the kernel needn't have alike.
 	SkipUnset   = "depends on " + shadow.KindUnset
 	SkipPointer = "depends on " + shadow.KindPointer
@@ -311,11 +312,14 @@ func (r *run) leave(a apart) {
 
 // skip says why a packet can't be compared.
 func (r *run) skip(out *vm.Output) string {
-	if !r.routed {
-		for i := range r.rec.Calls {
-			if r.rec.Calls[i].Helper == ebpf.FnFibLookup {
-				return SkipFIB
-			}
+	for i := range r.rec.Calls {
+		h := ebpf.HelperByID(r.rec.Calls[i].Helper)
+		switch {
+		case h == nil:
+		case h.ID == ebpf.FnFibLookup && !r.routed:
+			return SkipFIB
+		case (h.Reads|h.Writes)&ebpf.Timers != 0:
+			return SkipTimer
 		}
 	}
 	var f *vm.Fault
