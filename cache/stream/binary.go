@@ -182,14 +182,19 @@ func isOracle(b []byte) bool {
 	le := binary.LittleEndian
 	n := len(b) / oracleRecord
 	look := min(n, 10_000)
+	said := map[uint64]int64{} // by object: the next request it named last
 	for i := range look {
 		r := b[i*oracleRecord:]
-		next := int64(le.Uint64(r[16:]))
+		key, next := le.Uint64(r[4:]), int64(le.Uint64(r[16:]))
+		if named, seen := said[key]; seen && named != int64(i)+1 {
+			return false
+		}
+		said[key] = next
 		switch {
 		case next == -1 || next == math.MaxInt64:
 		case next <= int64(i)+1 || next > math.MaxInt32:
 			return false
-		case next <= int64(n) && le.Uint64(b[(next-1)*oracleRecord+4:]) != le.Uint64(r[4:]):
+		case next <= int64(n) && le.Uint64(b[(next-1)*oracleRecord+4:]) != key:
 			return false
 		}
 	}
