@@ -58,11 +58,21 @@ type LoadError struct {
 }
 
 func (e *LoadError) Error() string {
-	msg := e.Err.Error()
-	if i := strings.IndexByte(msg, '\n'); i >= 0 {
-		msg = msg[:i]
+	return fmt.Sprintf("program %q: the kernel refuses it: %s", e.Program, Said(e.Err))
+}
+
+// memlock is what the eBPF library adds to every EPERM. Where other programs
+// load, locked memory is not what the kernel lacks.
+const memlock = " (MEMLOCK may be too low, consider rlimit.RemoveMemlock)"
+
+// Said is the first line of what the kernel said, without a hint that can't be
+// right here.
+func Said(err error) string {
+	msg, _, _ := strings.Cut(err.Error(), "\n")
+	if strings.Contains(msg, memlock) && Available() == nil {
+		msg = strings.ReplaceAll(msg, memlock, "")
 	}
-	return fmt.Sprintf("program %q: the kernel refuses it: %s", e.Program, msg)
+	return strings.TrimSpace(msg)
 }
 
 func (e *LoadError) Unwrap() error { return e.Err }

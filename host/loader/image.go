@@ -61,6 +61,18 @@ const (
 
 var le = binary.LittleEndian
 
+// CheckELF says what is wrong with the bytes of an object file, before anything
+// is made of them.
+func CheckELF(data []byte) (err error) {
+	defer func() { // as in LoadBytes
+		if r := recover(); r != nil {
+			err = fmt.Errorf("damaged object: %s", oneLine(fmt.Sprint(r)))
+		}
+	}()
+	_, err = openImage(bytes.Clone(data))
+	return err
+}
+
 // openImage takes the file apart. It keeps data (and writes into it).
 func openImage(data []byte) (*image, error) {
 	switch {
@@ -133,10 +145,13 @@ func (im *image) data(i int) ([]byte, error) {
 		return nil, nil
 	}
 	d, err := im.span(im.secs[i].Off, im.secs[i].Size)
-	if err != nil {
-		return nil, fmt.Errorf("section %q: %w", im.name[i], err)
+	switch {
+	case err == nil:
+		return d, nil
+	case im.name == nil: // the section that has the names
+		return nil, fmt.Errorf("section %d: %w", i, err)
 	}
-	return d, nil
+	return nil, fmt.Errorf("section %q: %w", im.name[i], err)
 }
 
 func (im *image) readSymbols() error {

@@ -13,6 +13,7 @@ import (
 	cebpf "github.com/cilium/ebpf"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/superopt"
 )
@@ -82,6 +83,9 @@ func Parse(path string, raw []byte) (o *Object, err error) {
 	o = &Object{File: path, raw: raw}
 	fail := func(format string, args ...any) (*Object, error) {
 		return nil, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...))
+	}
+	if err := loader.CheckELF(raw); err != nil { // in the words of replay
+		return fail("%v", err)
 	}
 	f, err := elf.NewFile(bytes.NewReader(raw))
 	if err != nil {

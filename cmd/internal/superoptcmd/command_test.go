@@ -201,7 +201,7 @@ func TestErrors(t *testing.T) {
 		part string
 	}{
 		{[]string{filepath.Join(dir, "none.o")}, "none.o: no such file"},
-		{[]string{put("text.o", "no object")}, "text.o: not an ELF file"},
+		{[]string{put("text.o", "no object")}, "text.o: not an ELF object"},
 		{[]string{put("bad.k2", "MOV64XC 0\n")}, "bad.k2: line 1"},
 		{[]string{put("bad.bpf", "BPF_NOTHING(),\n")}, "bad.bpf: line 1"},
 		{[]string{put("odd.insns", "123")}, "odd.insns: "},

@@ -1,12 +1,10 @@
 package pair
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 
 	"jitnic/host/diff"
 	"jitnic/host/kernel"
@@ -321,6 +319,5 @@ func reason(err error) string {
 }
 
 func firstLine(err error) string {
-	s, _, _ := strings.Cut(err.Error(), "\n")
-	return string(bytes.TrimSpace([]byte(s)))
+	return kernel.Said(err)
 }
