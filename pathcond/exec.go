@@ -75,7 +75,8 @@ type Compiler struct {
 	MaxTrace  int
 	MaxGuards int
 	// Specialise folds what is read from maps that no program of the object
-	// writes, under version guards.
+	// writes, under version guards. The state must keep account of writes
+	// (vm.Options.Track).
 	Specialise bool
 	Versions   *Versions
 	// Barred, where set, says which counters are not worth a version guard now.
@@ -178,6 +179,9 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 		}
 	}()
 	x.begin()
+	if c.Specialise {
+		x.noteWrites()
+	}
 	if length > vm.MaxLinear {
 		x.abort(trace.ReasonFragments, "")
 	}
@@ -350,7 +354,7 @@ func (x *exec) jump(in ebpf.Insn) {
 			x.enter(false, 0, 0)
 			x.r[10] = x.b.Const(x.s.FrameTop(len(x.frames)-1), 64)
 		default:
-			x.abort(trace.ReasonUnlinked, x.c.Obj.Programs[st.Prog].Unsupported[int(st.PC)])
+			x.kfunc(in)
 		}
 		return
 	case ebpf.OpCallX:

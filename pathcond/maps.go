@@ -323,6 +323,18 @@ func (x *exec) noteWritten(i int) {
 	}
 }
 
+// noteWrites notes the maps that the recorded run wrote, in whichever way, before
+// any value is folded: a folded value is read after the run, and must be what
+// the run read.
+func (x *exec) noteWrites() {
+	if !x.s.Opt.Track {
+		x.abort(trace.ReasonInternal, "specialised without an account of writes")
+	}
+	for _, w := range x.s.Writes {
+		x.noteWritten(int(w.Map))
+	}
+}
+
 // Flipped lists the maps that have since the last call turned out to be
 // written by a program. Paths that a key of theirs specialises must be taken
 // out, and the path just compiled must be compiled again.

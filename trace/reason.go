@@ -12,7 +12,7 @@ const (
 	ReasonFault                // the program faulted on this packet
 	ReasonTooLong              // more instructions than a trace may have
 	ReasonTooManyGuards        // more predicates than a condition may have
-	ReasonHelper               // a helper whose effect on the path isn't modelled
+	ReasonHelper               // a helper or kernel function whose effect on the path isn't modelled
 	ReasonOpaqueBranch         // a branch on a value that can't be known before the run
 	ReasonOpaqueAddress        // an access at an address that can't be known before the run
 	ReasonStaleEntry           // a read of a map entry freed earlier in the same run
@@ -32,7 +32,7 @@ var reasons = [reasonCount]struct{ name, text string }{
 	ReasonFault:         {"fault", "the program faulted on this packet"},
 	ReasonTooLong:       {"too_long", "the path has more instructions than a trace may have"},
 	ReasonTooManyGuards: {"too_many_guards", "the path condition has more predicates than the limit"},
-	ReasonHelper:        {"helper", "a helper's effect on the path is not modelled"},
+	ReasonHelper:        {"helper", "a helper's or kernel function's effect on the path is not modelled"},
 	ReasonOpaqueBranch:  {"opaque_branch", "a branch depends on a value that can't be known before the run"},
 	ReasonOpaqueAddress: {"opaque_address", "an access is at an address that can't be known before the run"},
 	ReasonStaleEntry:    {"stale_entry", "the path depends on a map entry freed earlier in the same run"},

@@ -150,6 +150,17 @@ func Shared(t testing.TB) []string {
 	return files
 }
 
+// Case is a file of one of the small inputs that went wrong, beside the
+// checkout, or skips the test.
+func Case(t testing.TB, name, file string) string {
+	t.Helper()
+	path := filepath.Join(Root(t), "../shared/cases", name, file)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no case %s in ../shared/cases", name)
+	}
+	return path
+}
+
 // Capture is one of the Corpus, or skips the test.
 func Capture(t testing.TB, name string) string {
 	t.Helper()

@@ -2,8 +2,6 @@ package text
 
 import (
 	"fmt"
-	"jitnic/pathcond"
-	"jitnic/pathcond/tree"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,6 +12,8 @@ import (
 	"jitnic/host/loader"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
+	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 )
 
 // session runs packets through a program and collects its paths.

@@ -4,8 +4,6 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
-	"jitnic/pathcond"
-	"jitnic/pathcond/tree"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +14,8 @@ import (
 	"jitnic/host/maps"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
+	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 	"jitnic/trace"
 
 	cebpf "github.com/cilium/ebpf"

@@ -1,7 +1,6 @@
 package text
 
 import (
-	"jitnic/pathcond"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/progen"
 	"jitnic/host/vm"
+	"jitnic/pathcond"
 	"jitnic/trace"
 )
 

@@ -4,8 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"jitnic/pathcond"
 	"strings"
+
+	"jitnic/pathcond"
 )
 
 // Sizes of what Dot writes.

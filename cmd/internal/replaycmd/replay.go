@@ -3,13 +3,13 @@
 package replaycmd
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
-
 	"sort"
 	"strings"
 
@@ -44,7 +44,9 @@ type Report struct {
 	Paths    int               `json:"paths"`
 	Traces   Traces            `json:"traces"`
 	Aborts   map[string]uint64 `json:"aborts"`
-	Verdicts map[string]uint64 `json:"verdicts"`
+	// AbortSites say where, the place with the most packets first.
+	AbortSites []AbortSite       `json:"abort_sites,omitempty"`
+	Verdicts   map[string]uint64 `json:"verdicts"`
 	// EntryPrograms are what programs of devmaps' and cpumaps' entries said, by
 	// program and verdict: runs, one for each target of a broadcast.
 	EntryPrograms map[string]map[string]uint64 `json:"entry_programs,omitempty"`
@@ -59,6 +61,36 @@ type Report struct {
 
 	Superopt *replay.Optimised `json:"superopt,omitempty"`
 }
+
+// AbortSite is a place that paths can't be a trace past: a reason of trace, the
+// instruction (its slot), and which helper or the like, where that says more.
+type AbortSite struct {
+	Reason  string `json:"reason"`
+	Program string `json:"program"`
+	Insn    int    `json:"insn"`
+	Detail  string `json:"detail,omitempty"`
+	Packets uint64 `json:"packets"`
+}
+
+// abortSites adds up the dead paths of a place.
+func abortSites(dead []*jit.DeadPath) []AbortSite {
+	sum := map[trace.Abort]uint64{}
+	for _, d := range dead {
+		sum[*d.Abort] += d.Packets
+	}
+	out := make([]AbortSite, 0, len(sum))
+	for a, n := range sum {
+		out = append(out, AbortSite{a.Reason.String(), a.Program, a.Insn, a.Detail, n})
+	}
+	slices.SortFunc(out, func(a, b AbortSite) int {
+		return cmp.Or(cmp.Compare(b.Packets, a.Packets), strings.Compare(a.Reason, b.Reason), strings.Compare(a.Program, b.Program),
+			a.Insn-b.Insn, strings.Compare(a.Detail, b.Detail))
+	})
+	return out
+}
+
+// sitesShown is how many places the text names for each reason.
+const sitesShown = 3
 
 // Traces counts what became of traces.
 type Traces struct {
@@ -199,6 +231,7 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	if rt.Short > 0 {
 		r.Aborts["refused"] = rt.Short
 	}
+	r.AbortSites = abortSites(rt.Dead())
 	for v, n := range rt.Verdicts() {
 		name, _, _ := strings.Cut(diff.VerdictName(v), " (")
 		r.Verdicts[name] = n
@@ -316,6 +349,18 @@ func (r *Report) facts() (f report.Facts) {
 	sort.Strings(names)
 	for _, n := range names {
 		f.Add("  "+n, report.Count(r.Aborts[n]), report.Share(r.Aborts[n], r.Packets), abortText(n))
+		shown := 0
+		for _, a := range r.AbortSites {
+			if shown == sitesShown || a.Reason != n {
+				continue
+			}
+			shown++
+			what := fmt.Sprintf("insn %d of %s", a.Insn, a.Program)
+			if a.Detail != "" {
+				what += ": " + a.Detail
+			}
+			f.Add("    at", report.Count(a.Packets), report.Share(a.Packets, r.Packets), what)
+		}
 	}
 	if len(names) == 0 {
 		f.Add("  none", "0")
