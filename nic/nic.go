@@ -58,6 +58,9 @@ type Code interface {
 type NIC struct {
 	S     *vm.State
 	Cache *cache.TraceCache
+	// Frags has packets with frags matched as others are; else they go to the
+	// host. Their traces touch the frags by helpers alone.
+	Frags bool
 
 	match Matcher
 	slow  SlowPath
@@ -96,7 +99,7 @@ func (n *NIC) Process(in *vm.Input, out *vm.Output) (Result, error) {
 		return Result{n.Cache.Uncacheable(), NoPath, nil}, nil
 	}
 	p := NoPath
-	if n.S.Frags == 0 {
+	if n.Frags || n.S.Frags == 0 {
 		p = n.match.Match()
 	}
 	if p < 0 || p >= Untraceable {

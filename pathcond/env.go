@@ -35,6 +35,8 @@ func (e *Env) Input(id uint64) uint64 {
 		return uint64(s.If)
 	case InQueue:
 		return uint64(s.Rx)
+	case InFrags:
+		return s.Frags
 	}
 	switch {
 	case id >= InVersion:
@@ -76,6 +78,13 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 		return uint64(s.Maps[arg].Len())
 	case FunPresent:
 		m := s.Maps[arg]
+		if f, ok := m.(maps.Queue); ok { // a bloom filter
+			n := int(m.Spec().ValueSize)
+			for i, v := range args {
+				binary.LittleEndian.PutUint64(e.key[8*i:], v)
+			}
+			return bv.Bit(f.PeekElem(e.key[:n]) == maps.OK)
+		}
 		_, ok := m.(maps.Redirects)
 		if !ok {
 			return 0

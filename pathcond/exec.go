@@ -128,6 +128,8 @@ type exec struct {
 	opaque              int
 	entries             map[uint64]bool // values that a version guards, by address
 	tails               int
+	frags               uint64 // bytes of the recorded packet beyond its linear part
+	takesFrags          bool   // the program may get such packets
 
 	path *Path
 	out  emitter
@@ -137,10 +139,11 @@ type exec struct {
 
 type symFrame struct {
 	saved [4]bv.Term
-	start int // emitter position at the call
-	loop  bool
+	start int  // emitter position at the call
+	loop  bool // a callback's: called again until i says no
 	i     uint64
 	ctx   bv.Term
+	each  int // of for_each_map_elem: the map, else -1
 }
 
 // byteRef is one byte of a term; term 0 is a byte never written, which is 0.
@@ -166,9 +169,11 @@ func (x *exec) abort(r trace.Reason, detail string) {
 // if any. A Path with Abort set still has the condition up to the point where
 // it gave up.
 func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path) {
-	c.inputLen = length
+	c.inputLen = min(length, vm.MaxLinear)
 	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{}}
 	p = x.path
+	x.frags = uint64(length - c.inputLen)
+	x.takesFrags = len(rec.Steps) > 0 && c.Obj.Programs[rec.Steps[0].Prog].XDPFrags
 	defer func() {
 		if e := recover(); e != nil {
 			a, ok := e.(abortError)
@@ -182,8 +187,8 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 	if c.Specialise {
 		x.noteWrites()
 	}
-	if length > vm.MaxLinear {
-		x.abort(trace.ReasonFragments, "")
+	if x.frags > 0 && !x.takesFrags {
+		x.abort(trace.ReasonFragments, "the program is not of section xdp.frags")
 	}
 	for i := range rec.Steps {
 		if i >= c.MaxTrace {
@@ -231,7 +236,7 @@ func (x *exec) begin() {
 	}
 	x.r[1] = b.Const(x.s.CtxPtr(), 64)
 	x.r[10] = b.Const(x.s.FrameTop(0), 64)
-	x.frames = []symFrame{{}}
+	x.frames = []symFrame{{each: -1}}
 	x.out.init(x)
 }
 
@@ -369,7 +374,7 @@ func (x *exec) jump(in ebpf.Insn) {
 
 // enter opens a frame: a local call or a callback.
 func (x *exec) enter(loop bool, ctx bv.Term, n uint64) {
-	fr := symFrame{loop: loop, ctx: ctx}
+	fr := symFrame{loop: loop, ctx: ctx, each: -1}
 	copy(fr.saved[:], x.r[6:10])
 	x.out.enter(x, len(x.frames)-1)
 	fr.start = len(x.out.code)
@@ -406,8 +411,13 @@ func (x *exec) exit() {
 	x.out.leave(x, fr, d-1)
 }
 
-// callback sets the arguments of the next call of a bpf_loop callback.
+// callback sets the arguments of the next call of a callback: of bpf_loop's, or
+// of for_each_map_elem's on the array fr.each.
 func (x *exec) callback(fr *symFrame) {
+	if fr.each >= 0 {
+		x.eachCallback(fr)
+		return
+	}
 	x.r[1] = x.b.Const(fr.i, 64)
 	x.r[2] = fr.ctx
 	x.r[10] = x.b.Const(x.s.FrameTop(len(x.frames)-1), 64)

@@ -38,13 +38,14 @@ func init() {
 		ebpf.FnSpinLock: symNothing, ebpf.FnSpinUnlock: symNothing,
 		ebpf.FnPerfEventOutput: symPerf, ebpf.FnRingbufOutput: symRingOutput, ebpf.FnRingbufReserve: symRingReserve,
 		ebpf.FnRingbufSubmit: symRingCommit, ebpf.FnRingbufDiscard: symRingCommit,
+		ebpf.FnCheckMtu:    symCheckMTU,
 		ebpf.FnMapPushElem: symQueue, ebpf.FnMapPopElem: symQueue, ebpf.FnMapPeekElem: symQueue,
 	}
 }
 
 // Modelled says whether a trace may call the helper.
 func Modelled(id int32) bool {
-	return symHelpers[id] != nil || id == ebpf.FnTailCall || id == ebpf.FnLoop
+	return symHelpers[id] != nil || id == ebpf.FnTailCall || id == ebpf.FnLoop || id == ebpf.FnForEachMapElem
 }
 
 // helper executes a recorded helper call.
@@ -59,7 +60,8 @@ func (x *exec) helper(in ebpf.Insn) {
 		x.loopCall(rc)
 		return
 	case ebpf.FnForEachMapElem:
-		x.abort(trace.ReasonIteration, "")
+		x.forEach(rc)
+		return
 	}
 	f := symHelpers[rc.Helper]
 	if f == nil {
@@ -332,6 +334,9 @@ func symAdjustMeta(x *exec, c *call) bv.Term {
 func symAdjustTail(x *exec, c *call) bv.Term {
 	b := x.b
 	d := x.delta(c)
+	if x.length(); x.frags > 0 {
+		x.abort(trace.ReasonFragments, "adjust_tail cuts or grows the last frag")
+	}
 	end := b.Bin(bv.OpAdd, x.dataEnd, x.u64(d))
 	over := b.Bin(bv.OpULt, x.u64(x.s.Buf+vm.Headroom+vm.MaxLinear), end)
 	under := b.Bin(bv.OpULt, end, b.Bin(bv.OpAdd, x.data, x.u64(vm.MinPacket)))
@@ -385,7 +390,28 @@ func symFib(x *exec, c *call) bv.Term {
 func symBuffLen(x *exec, c *call) bv.Term {
 	c.meta.Args = 1
 	c.meta.Result = true
-	return x.b.Bin(bv.OpSub, x.dataEnd, x.data)
+	return x.length()
+}
+
+// fragBytes are the bytes of the packet beyond its linear part.
+func (x *exec) fragBytes() bv.Term {
+	return x.input(InFrags, 64, bv.Fact{Max: vm.MaxPacket - vm.MaxLinear})
+}
+
+// length is that of the whole packet now. Where the program may get packets with
+// frags, whether this one has any becomes part of the condition.
+func (x *exec) length() bv.Term {
+	b := x.b
+	n := b.Bin(bv.OpSub, x.dataEnd, x.data)
+	if !x.takesFrags {
+		return n
+	}
+	more := x.fragBytes()
+	x.decide(b.Bin(bv.OpEq, more, x.u64(0)), x.frags == 0, WhyHelper)
+	if x.frags > 0 {
+		n = b.Bin(bv.OpAdd, n, more)
+	}
+	return n
 }
 
 // packetSpan is the address and size of the bytes that xdp_load_bytes and
@@ -401,7 +427,7 @@ func (x *exec) packetSpan(c *call) (addr bv.Term, concrete uint64, n int, ok boo
 	if offC > 0xffff || n > 0xffff {
 		return 0, 0, 0, false, x.errno(14)
 	}
-	length := b.Bin(bv.OpSub, x.dataEnd, x.data)
+	length := x.length()
 	out := b.Bin(bv.OpULt, length, b.Bin(bv.OpAdd, off, x.u64(uint64(n))))
 	failed := int64(c.rec.Ret) != 0
 	x.decide(out, failed, WhyHelper)
@@ -432,10 +458,74 @@ func symStoreBytes(x *exec, c *call) bv.Term {
 	return res
 }
 
+// symPerf is bpf_perf_event_output, whose outcome depends on whether an event is
+// open where flags say, and whether that is this CPU's. A ring that user space
+// doesn't empty in time isn't modelled, here or in the VM.
 func symPerf(x *exec, c *call) bv.Term {
+	const index, bytes = 0xffffffff, 0xfffff << 32
+	b := x.b
 	c.meta.Args = 5
 	x.reads(c, 4, x.size32(c, 5))
-	return x.unknown(64)
+	i := x.mapArg(c, 2)
+	flags := x.constArg(c, 3)
+	if flags&^(index|bytes) != 0 {
+		return x.errno(int64(maps.EINVAL))
+	}
+	if n := flags & bytes >> 32; n > 0 {
+		far := b.Bin(bv.OpULt, x.length(), x.u64(n))
+		failed := x.endInRun()-x.dataInRun()+x.frags < n
+		x.decide(far, failed, WhyHelper)
+		if failed {
+			return x.errno(int64(eFault))
+		}
+	}
+	cpu := b.Extract(symCPU(x, &call{}), 0, 32)
+	at := b.Const(flags&index, 32)
+	if flags&index == index { // BPF_F_CURRENT_CPU
+		at = cpu
+	}
+	closed := b.Bin(bv.OpEq, b.Fun(Fun(FunLookup, i), 64, bv.Fact{}, at), x.u64(0))
+	beyond := b.Bin(bv.OpULe, b.Const(uint64(x.s.Maps[i].Spec().Max), 32), at)
+	res := b.Ite(b.Bin(bv.OpEq, at, cpu), x.u64(0), x.errno(int64(maps.EOPNOTSUPP)))
+	return b.Ite(beyond, x.errno(int64(maps.E2BIG)), b.Ite(closed, x.errno(int64(maps.ENOENT)), res))
+}
+
+// eFault is EFAULT.
+const eFault = maps.Errno(14)
+
+// dataInRun is data at this point of the recorded run: moved by constants only.
+func (x *exec) dataInRun() uint64 {
+	data, _ := x.b.IsConst(x.data)
+	return data
+}
+
+// symCheckMTU is bpf_xdp_check_mtu(ctx, ifindex, mtu_len, len_diff, flags): MTUs
+// are fixed for a run, so the interface becomes part of the condition.
+func symCheckMTU(x *exec, c *call) bv.Term {
+	b := x.b
+	c.meta.Args = 5
+	x.reads(c, 3, 4)
+	if x.constArg(c, 5) != 0 {
+		return x.errno(int64(maps.EINVAL))
+	}
+	index := uint32(x.size32(c, 2))
+	if index == 0 {
+		index = x.s.If
+		x.fix(x.input(InIfindex, 32, bv.Fact{}), uint64(index), WhyHelper)
+	}
+	mtu, ok := x.s.Opt.FIB.MTU(index)
+	if !ok {
+		return x.errno(int64(maps.ENODEV))
+	}
+	const hardHeader = 14
+	l3 := x.readMem(x.r[3], c.rec.Args[2], 4)
+	linear := b.Extract(b.Bin(bv.OpSub, x.dataEnd, x.data), 0, 32)
+	given := b.Bin(bv.OpAdd, l3, b.Const(hardHeader, 32))
+	n := b.Ite(b.Bin(bv.OpEq, l3, b.Const(0, 32)), linear, given)
+	n = b.Bin(bv.OpAdd, n, b.Extract(x.r[4], 0, 32))
+	x.writeMem(x.r[3], c.rec.Args[2], 4, b.Const(uint64(mtu), 32))
+	x.out.writes(x, c, c.rec.Args[2], 4)
+	return b.ZExt(b.Bin(bv.OpSLt, b.Const(uint64(mtu)+hardHeader, 32), n), 64)
 }
 
 func symRingOutput(x *exec, c *call) bv.Term {
@@ -495,17 +585,29 @@ func symQueue(x *exec, c *call) bv.Term {
 	if c.rec.Helper == ebpf.FnMapPushElem {
 		c.meta.Args = 3
 		x.reads(c, 2, n)
+		x.mapState(i).poisoned = true // for a later peek
 		return x.unknown(64)
 	}
 	if x.s.Maps[i].Spec().Type == cebpf.BloomFilter {
-		x.reads(c, 2, n)
-		return x.unknown(64)
+		return x.bloomPeek(c, i, n)
 	}
 	x.reads(c, 2, n) // an empty queue leaves or clears it: keep what is there
 	for k := 0; k < n; k++ {
 		x.writeMem(x.b.Bin(bv.OpAdd, x.r[2], x.u64(uint64(k))), c.rec.Args[1]+uint64(k), 1, x.unknown(8))
 	}
 	return x.unknown(64)
+}
+
+// bloomPeek asks a bloom filter for a value, as it was before the run: after a
+// push of the path itself the answer isn't known.
+func (x *exec) bloomPeek(c *call, i, n int) bv.Term {
+	b := x.b
+	x.reads(c, 2, n)
+	if x.mapState(i).poisoned {
+		return x.unknown(64)
+	}
+	there := b.Fun(Fun(FunPresent, i), 1, bv.Fact{}, x.chunks(x.r[2], c.rec.Args[1], n)...)
+	return b.Ite(there, x.u64(0), x.errno(int64(maps.ENOENT)))
 }
 
 // tailCall executes bpf_tail_call: its target is part of the condition.
@@ -552,4 +654,50 @@ func (x *exec) loopCall(rc *vm.Call) {
 	x.out.loop(x, len(x.frames)-1)
 	x.enter(true, ctx, uint64(n))
 	x.callback(&x.frames[len(x.frames)-1])
+}
+
+// forEach executes bpf_for_each_map_elem on an array, whose elements are known:
+// the calls of the callback follow as steps of their own. What it visits of
+// another map, and in which order, depends on every entry.
+func (x *exec) forEach(rc *vm.Call) {
+	c := &call{rec: rc}
+	i := x.mapArg(c, 1)
+	spec := x.s.Maps[i].Spec()
+	x.constArg(c, 2)
+	if x.constArg(c, 4) != 0 {
+		x.r[0] = x.u64(rc.Ret)
+		x.out.constant(x, 0, rc.Ret)
+		return
+	}
+	if spec.Type != cebpf.Array {
+		x.abort(trace.ReasonIteration, spec.Type.String()+" "+spec.Name)
+	}
+	ctx := x.r[3]
+	x.out.loop(x, len(x.frames)-1)
+	x.enter(true, ctx, uint64(spec.Max))
+	fr := &x.frames[len(x.frames)-1]
+	fr.each = i
+	x.callback(fr)
+}
+
+// eachCallback sets the arguments of the next call of for_each_map_elem's
+// callback: the map, the key, the value and the context. A trace has no memory
+// for the key: what is read of it is a constant.
+func (x *exec) eachCallback(fr *symFrame) {
+	key := x.b.Const(fr.i, 32)
+	at := x.s.KeyPtr(len(x.frames) - 1)
+	x.other.stores = append(x.other.stores, store{off: at, n: 4, val: key, concrete: at})
+	value := x.initialLookup(fr.each, []bv.Term{key})
+	x.r[1] = x.u64(vm.MapPtr(fr.each))
+	x.r[2] = x.u64(at)
+	x.r[3] = value
+	x.r[4] = fr.ctx
+	x.r[5] = x.unknown(64)
+	x.r[10] = x.u64(x.s.FrameTop(len(x.frames) - 1))
+	x.out.eachCallback(x, fr, value, len(x.frames)-2)
+}
+
+// isKey says whether the address is that of a key lent to a callback.
+func (x *exec) isKey(addr uint64) bool {
+	return addr-x.s.KeyPtr(0) < x.s.KeyPtr(vm.MaxFrames)-x.s.KeyPtr(0)
 }

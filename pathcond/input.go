@@ -14,6 +14,7 @@ const (
 	InIfindex = uint64(6) // ctx->ingress_ifindex
 	InQueue   = uint64(7) // ctx->rx_queue_index
 	InEgress  = uint64(8) // ctx->egress_ifindex
+	InFrags   = uint64(9) // bytes of the packet beyond its linear part
 	InRand    = uint64(64)
 	// InVersion + i is the version counter of watched key i (specialised traces).
 	InVersion = uint64(1 << 20)
@@ -28,7 +29,7 @@ const (
 	FunCount   = uint64(3) // entries present in a map
 	FunFib     = uint64(4) // word i of bpf_fib_lookup's answer; i 0: the return code
 	FunOpaque  = uint64(5) // a value that can't be known before the run
-	FunPresent = uint64(6) // 1 where a redirect map has the key
+	FunPresent = uint64(6) // 1 where a redirect map has the key, or a bloom filter the value
 	FunFresh   = uint64(8) // address of an element the path itself has made: not NULL, else unknown before the run
 	FunRoom    = uint64(7) // address a reservation of so many bytes in a ring buffer would have, or 0
 )

@@ -166,13 +166,18 @@ func (x *exec) addressBounds(base bv.Term, off uint64) (lo, hi uint64) {
 
 // inPacket makes sure that the condition keeps an access within the packet. In
 // a verified program the bounds checks before it imply that already.
-func (x *exec) inPacket(addr bv.Term, n int) {
+// What lies beyond the linear part only helpers reach, whose own checks say so.
+func (x *exec) inPacket(addr bv.Term, concrete uint64, n int) {
 	b := x.b
 	if b.Opaque(addr) {
 		return
 	}
+	last := x.dataEnd
+	if x.frags > 0 && concrete+uint64(n) > x.endInRun() {
+		last = b.Bin(bv.OpAdd, last, x.fragBytes())
+	}
 	end := b.Bin(bv.OpAdd, addr, b.Const(uint64(n), 64))
-	x.decide(b.Bin(bv.OpULt, x.dataEnd, end), false, WhyBounds)
+	x.decide(b.Bin(bv.OpULt, last, end), false, WhyBounds)
 	x.decide(b.Bin(bv.OpULt, addr, x.meta), false, WhyBounds)
 }
 
@@ -185,7 +190,7 @@ func (x *exec) readMem(addr bv.Term, concrete uint64, n int) bv.Term {
 		o := concrete - x.s.Stack
 		return x.joinBytes(x.stack[o : o+uint64(n)])
 	case trace.MemPacket:
-		x.inPacket(addr, n)
+		x.inPacket(addr, concrete, n)
 		return x.loadLog(&x.packet, addr, concrete, n, x.aliasPacket, x.initialBytes)
 	case trace.MemMap:
 		return x.readMap(owner, addr, concrete, n)
@@ -211,7 +216,7 @@ func (x *exec) writeMem(addr bv.Term, concrete uint64, n int, val bv.Term) {
 			x.stack[o+uint64(i)] = byteRef{val, uint8(i)}
 		}
 	case trace.MemPacket:
-		x.inPacket(addr, n)
+		x.inPacket(addr, concrete, n)
 		st.base, st.off = x.split(addr)
 		x.packet.stores = append(x.packet.stores, st)
 	case trace.MemMap:

@@ -248,8 +248,11 @@ const (
 	scratchSize = MaxFrames * StackStride
 )
 
+// KeyPtr is the address at which a callback in frame i finds the key lent to it.
+func (s *State) KeyPtr(i int) uint64 { return s.scratch + uint64(i)*StackStride }
+
 func (s *State) lendKey(key []byte) uint64 {
-	at := s.scratch + uint64(s.Depth)*StackStride
+	at := s.KeyPtr(s.Depth)
 	copy(s.Mem.B[at:at+maxKey], key)
 	return at
 }

@@ -43,6 +43,7 @@ func newSession(t testing.TB, file string, object []byte, entry string, opt vm.O
 
 func openSession(t testing.TB, obj *loader.Object, p *loader.Program, opt vm.Options) *session {
 	t.Helper()
+	opt.Track = true // specialised paths ask for it
 	r := &session{obj: obj}
 	var err error
 	if r.s, err = vm.NewState(obj, opt); err != nil {

@@ -12,6 +12,8 @@ import (
 	"jitnic/host/vm"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
+
+	cebpf "github.com/cilium/ebpf"
 )
 
 // Parse reads a condition of c in the form [Format] prints, one statement a line
@@ -708,13 +710,15 @@ func (r *reader) cast(e *expr, n int, signed bool, col int) bv.Term {
 func (r *reader) swap(t bv.Term) bv.Term { return r.b.BSwap(t) }
 
 var inputNamed = map[string]uint64{"boot": pathcond.InBoot, "jiffies": pathcond.InJiffies, "cpu": pathcond.InCPU, "ifindex": pathcond.InIfindex,
-	"rxq": pathcond.InQueue, "egress": pathcond.InEgress}
+	"rxq": pathcond.InQueue, "egress": pathcond.InEgress, "frags": pathcond.InFrags}
 
 // inputTerm is an input with its width and what is known of it.
 func (c words) inputTerm(id uint64) bv.Term {
 	switch {
 	case id == pathcond.InLen:
 		return c.B.Input(id, 64, bv.Fact{Min: vm.MinPacket, Max: vm.MaxLinear})
+	case id == pathcond.InFrags:
+		return c.B.Input(id, 64, bv.Fact{Max: vm.MaxPacket - vm.MaxLinear})
 	case id == pathcond.InCPU:
 		return c.B.Input(id, 64, bv.Fact{Max: uint64(max(c.S.Opt.CPUs, 1)) - 1})
 	case id == pathcond.InIfindex, id == pathcond.InQueue, id == pathcond.InEgress, id >= pathcond.InRand && id < pathcond.InRand+pathcond.MaxRand:
@@ -841,6 +845,8 @@ func (r *reader) mapExpr(col int) *expr {
 	spec := c.S.Maps[m].Spec()
 	var key []bv.Term
 	switch {
+	case spec.Type == cebpf.BloomFilter && spec.ValueSize <= maxKey:
+		key = r.bytes(int(spec.ValueSize)) // what is asked for is a value
 	case spec.KeySize == 0 || spec.KeySize > maxKey:
 		r.failAt(at, "map %q has no keys to look up", name)
 	case isIndexed(spec):
@@ -853,15 +859,18 @@ func (r *reader) mapExpr(col int) *expr {
 		return r.leaf(r.version(m, key, at), col)
 	}
 	if w := r.peekWord(); w == "occupied" || w == "vacant" {
-		if _, ok := c.S.Maps[m].(maps.Redirects); !ok || !isIndexed(spec) {
+		if _, ok := c.S.Maps[m].(maps.Redirects); (!ok || !isIndexed(spec)) && spec.Type != cebpf.BloomFilter {
 			r.failAt(at, "map %q holds no targets of redirects", name)
 		}
 		r.isWord(w)
-		t := r.b.Fun(pathcond.Fun(pathcond.FunPresent, m), 1, bv.Fact{}, key[0])
+		t := r.b.Fun(pathcond.Fun(pathcond.FunPresent, m), 1, bv.Fact{}, key...)
 		if w == "vacant" {
 			t = r.b.Not(t)
 		}
 		return r.leaf(t, col)
+	}
+	if spec.Type == cebpf.BloomFilter {
+		r.fail("\"occupied\" or \"vacant\" expected")
 	}
 	return r.leaf(r.postfix(m, c.Element(m, key), key), col)
 }

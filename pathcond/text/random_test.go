@@ -160,7 +160,7 @@ func (m *termMaker) load(w int) bv.Term {
 	case 10:
 		return b.Fun(pathcond.FunLoad, w, bv.Fact{}, b.Bin(bv.OpAdd, c.inputTerm(pathcond.InLen), b.Const(c.data()-8, 64)))
 	}
-	ids := []uint64{pathcond.InLen, pathcond.InTime, pathcond.InCoarse, pathcond.InJiffies, pathcond.InCPU, pathcond.InIfindex, pathcond.InQueue, pathcond.InRand, pathcond.InRand + 5}
+	ids := []uint64{pathcond.InLen, pathcond.InTime, pathcond.InCoarse, pathcond.InJiffies, pathcond.InCPU, pathcond.InIfindex, pathcond.InQueue, pathcond.InFrags, pathcond.InRand, pathcond.InRand + 5}
 	t := c.inputTerm(ids[r.IntN(len(ids))])
 	if r.IntN(6) == 0 {
 		i := r.IntN(2)

@@ -104,6 +104,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	if r.NIC, err = nic.New(r.S, opt.Cache, r.parts.match, (*slowPath)(r), r.parts.traces); err != nil {
 		return nil, err
 	}
+	r.NIC.Frags = entry.XDPFrags
 	if opt.Check {
 		o := &oracle{}
 		if o.s, o.it, err = r.machine(); err != nil {

@@ -15,7 +15,7 @@ func (h *slowPath) Run(in *vm.Input, out *vm.Output, path nic.Path) (nic.Path, *
 		r.run(in, out)
 		return path, nil
 	}
-	if r.S.Frags > 0 {
+	if r.S.Frags > 0 && !r.Entry.XDPFrags {
 		r.run(in, out)
 		r.Aborts[trace.ReasonFragments]++
 		return nic.NoPath, &trace.Abort{Reason: trace.ReasonFragments, Program: r.Entry.Name}
