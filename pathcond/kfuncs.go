@@ -25,9 +25,6 @@ func init() {
 	}
 }
 
-// ModelledKfunc says whether a path may call the kernel function.
-func ModelledKfunc(name string) bool { return symKfuncs[name] != nil }
-
 // kfuncName is the name of the kernel function called in slot pc of the program,
 // by what the loader noted there.
 func (x *exec) kfuncName(prog, pc int32) string {
