@@ -53,15 +53,14 @@ func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile
 	}
 	p.Popularity = curve.PopularityOf(ids, n)
 	p.IDs = len(p.Popularity.Rank)
-	p.Reuse = curve.ReuseDistances(ids, n)
 	p.WorkingSet = curve.WorkingSet(s.IDs, n, spans)
 	switch {
 	case shards > 1:
-		p.LRU = curve.ShardsFixed(ids, n, int(shards), seed)
+		p.LRU, p.Reuse = curve.ShardsFixed(ids, n, int(shards), seed), curve.ReuseDistances(ids, n)
 	case shards > 0:
-		p.LRU = curve.Shards(ids, n, shards, seed)
+		p.LRU, p.Reuse = curve.Shards(ids, n, shards, seed), curve.ReuseDistances(ids, n)
 	default:
-		p.LRU = curve.Exact(ids, n)
+		p.LRU, p.Reuse = curve.ExactReuse(ids, n)
 	}
 	for _, h := range HitTargets {
 		if k, ok := p.LRU.Smallest(h); ok {

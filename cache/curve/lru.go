@@ -16,18 +16,21 @@ type LRU struct {
 
 // Exact counts the curve from all requests. ids must be below n.
 func Exact(ids []uint32, n int) *LRU {
+	c, _ := ExactReuse(ids, n)
+	return c
+}
+
+// ExactReuse is Exact and ReuseDistances in one pass: both need the stack
+// distances.
+func ExactReuse(ids []uint32, n int) (*LRU, Reuse) {
 	hits := make([]uint32, n+2)
-	t := newTimeline(n)
-	for _, id := range ids {
-		d := t.request(id)
-		hits[min(d, uint32(n+1))]++
-	}
+	reuse := reuseOf(ids, n, func(d uint32) { hits[min(d, uint32(n+1))]++ })
 	c := &LRU{Hits: make([]float64, n+1), Requests: float64(len(ids)), Rate: 1}
 	for k := range c.Hits {
 		c.Hits[k] = float64(hits[k])
 	}
 	c.finish()
-	return c
+	return c, reuse
 }
 
 func mix(z uint64) uint64 {

@@ -16,13 +16,17 @@ type Reuse struct {
 }
 
 // ReuseDistances counts both kinds of distance in buckets that double.
-func ReuseDistances(ids []uint32, n int) Reuse {
+func ReuseDistances(ids []uint32, n int) Reuse { return reuseOf(ids, n, func(uint32) {}) }
+
+// reuseOf is ReuseDistances, and shows each its stack distance.
+func reuseOf(ids []uint32, n int, each func(stack uint32)) Reuse {
 	var stack, time [33]uint64
 	var r Reuse
 	last := make([]uint32, n)
 	t := newTimeline(n)
 	for i, id := range ids {
-		if d := t.request(id); d != Never {
+		d := t.request(id)
+		if each(d); d != Never {
 			stack[bits.Len32(d)]++
 			time[bits.Len32(uint32(i)+1-last[id])]++
 		} else {

@@ -76,12 +76,15 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	g.Windows = windows(points)
 	step, done := progress(stderr, "comparing")
 	g.Progress = step
+	profile := make(chan *cache.Profile, 1) // beside the grid: neither needs the other
+	src.stream.NumIDs()                     // counted once, before both ask
+	go func() { profile <- cache.Describe(src.stream, windows(0), o.shards, o.in.Seed) }()
 	study, err := g.Run(ctx, src.stream)
 	done()
 	if err != nil {
 		return err
 	}
-	r := newReport(o, src, g, study, cache.Describe(src.stream, windows(0), o.shards, o.in.Seed))
+	r := newReport(o, src, g, study, <-profile)
 	if siege != nil {
 		siege.Progress, done = progress(stderr, "attacking")
 		r.Attack, err = siege.Run(ctx, src.stream)

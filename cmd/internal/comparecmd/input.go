@@ -37,8 +37,9 @@ type options struct {
 	to report.Outputs
 }
 
-// grid reads the flags that say what is run. Bounds are added where none was
-// asked for, so that there is a distance to tell.
+// grid reads the flags that say what is run. For the paths of a program bounds
+// are added where none was asked for, so that there is a distance to tell; a
+// stream of requests may be a hundred times as long, and gets those it asks for.
 func (o *options) grid() (*cache.Grid, error) {
 	g := &cache.Grid{HotThreshold: o.hot, InstallDelay: o.delay, Seed: o.in.Seed, Workers: o.workers}
 	var err error
@@ -63,7 +64,7 @@ func (o *options) grid() (*cache.Grid, error) {
 		i, _ := policy.Lookup(p)
 		return i.Kind == policy.Bound && p != "preinstalled"
 	})
-	if !bounded {
+	if !bounded && o.requests == "" {
 		if len(g.Entries) > 0 {
 			g.Policies = append(g.Policies, "belady-bypass")
 		}
