@@ -83,7 +83,7 @@ func (l *linker) linkProgram(name string, ps *cilium.ProgramSpec) (*Program, err
 				}
 			case isExtern:
 				raw[0].Imm = -1
-				unsupported(slot, "function "+ext.name+", which the object doesn't define")
+				unsupported(slot, "function "+ext.name+", which the object doesn't define (link it first)")
 			case ins.IsFunctionReference() && ref != "":
 				target, ok := start[ref]
 				if !ok {

@@ -92,6 +92,10 @@ type Study struct {
 	// Loaded are the designs under Rate, in the order of Designs.Results.
 	Loaded []*Figures `json:"designs_loaded,omitempty"`
 
+	// NotRun are packets that could not be run; with too many of them there is no
+	// verdict.
+	NotRun *workload.NotRun `json:"not_run,omitempty"`
+
 	Partial bool `json:"partial"` // interrupted: sections are missing, those here are whole
 }
 
@@ -211,7 +215,7 @@ func Run(ctx context.Context, w *workload.Workload, x *match.Analysis, tree *tre
 	if opt.Arrivals == "" {
 		opt.Arrivals = device.Constant
 	}
-	s := &study{Study: &Study{}, ctx: ctx, opt: opt, w: w, x: x, tree: tree, n: n, h: h}
+	s := &study{Study: &Study{NotRun: w.NotRun}, ctx: ctx, opt: opt, w: w, x: x, tree: tree, n: n, h: h}
 	if err := s.run(); err != nil {
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 			return nil, err

@@ -14,6 +14,7 @@ const (
 	Pays    Answer = "pays"
 	Doesnt  Answer = "does not pay"
 	Depends Answer = "depends"
+	None    Answer = "none" // too many packets could not be run
 )
 
 // Verdict is the study's answer with its reasons.
@@ -152,6 +153,10 @@ func (f *Figures) where() string {
 // decide makes the study's verdict of its own outcome and of what each assumed
 // parameter makes of it.
 func (s *Study) decide(o *outcome) {
+	if s.NotRun.TooMany() {
+		s.Verdict = Verdict{Answer: None, For: []string{}, Against: []string{}, Sentence: "No verdict: " + s.NotRun.String() + "."}
+		return
+	}
 	a, pro, con := o.judge()
 	if o.Offload == 0 {
 		a, pro, con = Doesnt, nil, []string{"can take none of the packets"}

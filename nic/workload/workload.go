@@ -26,6 +26,9 @@ type Workload struct {
 	// Invalidations of specialised paths, as in a request stream.
 	Invalidations []stream.Invalidation
 
+	// NotRun are the packets of which the run is no result; nil: none.
+	NotRun *NotRun
+
 	// Keys are the packet's header fields that flow caches use, by packet.
 	Keys []FlowKey
 	// Mega is by packet a hash of which packet bytes its path consults

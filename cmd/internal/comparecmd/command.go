@@ -100,5 +100,5 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	if r.Partial {
 		return fmt.Errorf("interrupted: %d of %d points are whole, marked as partial", len(study.Points), study.Planned)
 	}
-	return nil
+	return r.NotRun.Err()
 }

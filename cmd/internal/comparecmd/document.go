@@ -7,6 +7,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 )
 
 // document tells the study.
@@ -101,6 +102,7 @@ func (r *Report) summary() report.Facts {
 	if p.Seconds > 0 {
 		line("duration", "%.3f s", p.Seconds)
 	}
+	out = append(out, session.NotRun(r.NotRun, n)...)
 	line("paths", "%s; %s requested once only (%s of the paths)", report.Count(uint64(p.Paths)), report.Count(uint64(p.OneHit)), report.Share(uint64(p.OneHit), uint64(p.Paths)))
 	line("uncacheable", "%s (%s)", report.Count(uint64(p.Uncacheable)), report.Share(uint64(p.Uncacheable), n))
 	line("invalidations", "%s", report.Count(uint64(p.Invalidations)))

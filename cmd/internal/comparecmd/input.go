@@ -12,6 +12,7 @@ import (
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/report"
 	"jitnic/host/run/replay"
+	"jitnic/nic/workload"
 )
 
 // options are the flags as they were given.
@@ -148,6 +149,7 @@ type source struct {
 	capture  string
 	captures []string
 	partial  bool
+	notRun   *workload.NotRun
 	tree     []Node
 	paths    []PathRow
 }
@@ -180,7 +182,7 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 	defer s.Close()
 	src := &source{
 		stream: st, program: report.Name(o.in.Program), entry: s.Entry.Name, captures: report.Names(s.Source.Files()),
-		capture: strings.Join(report.Names(o.in.Captures), ","), partial: s.Partial,
+		capture: strings.Join(report.Names(o.in.Captures), ","), partial: s.Partial, notRun: s.NotRun(),
 	}
 	src.paths, src.tree = conditions(s.Runtime)
 	return src, nil

@@ -10,6 +10,7 @@ import (
 	"jitnic/cache"
 	"jitnic/cache/curve"
 	"jitnic/cache/policy"
+	"jitnic/nic/workload"
 	"jitnic/pcaps"
 )
 
@@ -26,6 +27,9 @@ type Report struct {
 	Partial       bool     `json:"partial"`        // it was interrupted: rows are missing, those here are whole
 	PartialInput  bool     `json:"partial_input"`  // the captures were not read to the end
 	PlannedPoints int      `json:"planned_points"` // rows there are without an interrupt
+
+	// NotRun says of which packets this is no result, and why.
+	NotRun *workload.NotRun `json:"not_run,omitempty"`
 
 	Rows     []Row             `json:"rows"`
 	Profile  Profile           `json:"profile"`
@@ -206,7 +210,7 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *ca
 		Program: src.program, Entry: src.entry, Capture: src.capture, Captures: src.captures,
 		Seed: o.in.Seed, HotThreshold: o.hot, InstallDelay: o.delay,
 		Partial: study.Partial || src.partial, PartialInput: src.partial, PlannedPoints: study.Planned,
-		Paths: src.paths, Tree: src.tree, points: study.Points,
+		Paths: src.paths, Tree: src.tree, NotRun: src.notRun, points: study.Points,
 		// Lists of nothing are [] in JSON and not null.
 		Rows: []Row{}, Rankings: []Ranking{}, Winners: []Winner{}, Reaches: []Reach{}, Policies: []PolicyNote{},
 	}

@@ -53,7 +53,7 @@ func tab(s *feasibility.Study, slug string) report.Tab {
 	case feasibility.Doesnt:
 		t.Class = "bad"
 	}
-	if judged(s) {
+	if judged(s) || s.Verdict.Answer == feasibility.None {
 		t.Lead = s.Verdict.Sentence
 	}
 	return t

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 	"jitnic/nic/device"
 	"jitnic/nic/feasibility"
 )
@@ -24,6 +25,9 @@ func (o *options) write(r *Report, stdout io.Writer) error {
 	}
 	if r.Partial {
 		return fmt.Errorf("interrupted: sections are missing, marked as partial")
+	}
+	if len(r.Studies) > 0 {
+		return r.Studies[0].NotRun.Err()
 	}
 	return nil
 }
@@ -91,6 +95,7 @@ func (r *Report) facts() (out report.Facts) {
 	}
 	out.Addf("program", "%s, %s; %s", s.Program, plural(s.Paths, "path", "paths"), best)
 	out.Add("capture", capture)
+	out = append(out, session.NotRun(s.NotRun, s.Packets)...)
 	out.Add("load", load)
 	out.Addf("trace cache", "policy %s%s, installed when missed for the %s time", s.Policy, admission, ordinal(s.Hot))
 	out.Add("host", server)
@@ -164,15 +169,19 @@ func nicRate(s *feasibility.Study, t *feasibility.Throughput) string {
 	return x
 }
 
-// answer is a study's, or that there is none yet.
+// answer is a study's, or that there is none yet, or that there can't be one.
 func answer(s *feasibility.Study) string {
-	if s.Verdict.Answer == "" {
+	switch s.Verdict.Answer {
+	case "":
 		return "interrupted"
+	case feasibility.None:
+		return "no verdict"
 	}
 	return string(s.Verdict.Answer)
 }
 
-// judged says whether the verdict stands: both runs that it compares are there.
+// judged says whether the verdict stands: both runs that it compares are there,
+// and enough packets could be run.
 func judged(s *feasibility.Study) bool {
-	return at(s, device.Both) != nil && at(s, device.HostOnly) != nil && s.Verdict.Answer != ""
+	return s.Verdict.Answer != feasibility.None && at(s, device.Both) != nil && at(s, device.HostOnly) != nil && s.Verdict.Answer != ""
 }

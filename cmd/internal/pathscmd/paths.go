@@ -47,6 +47,9 @@ func Command() *cobra.Command {
 				if err == nil && s.Partial {
 					err = fmt.Errorf("interrupted after %d packets", st.Len())
 				}
+				if err == nil {
+					err = s.NotRun().Err()
+				}
 				return err
 			}
 			dropped, err := stream.Save(out, format, st)
@@ -55,6 +58,7 @@ func Command() *cobra.Command {
 			}
 			var f report.Facts
 			f.Add("requests", report.Count(uint64(st.Len())))
+			f = append(f, session.NotRun(s.NotRun(), uint64(st.Len()))...)
 			f.Add("paths", report.Count(uint64(st.NumIDs())))
 			f.Add("invalidations", report.Count(uint64(len(st.Invalidations))))
 			if dropped > 0 {
@@ -67,7 +71,7 @@ func Command() *cobra.Command {
 			if s.Partial {
 				return fmt.Errorf("interrupted after %d packets", st.Len())
 			}
-			return nil
+			return s.NotRun().Err()
 		},
 	}
 	session.InputFlags(&in, c)

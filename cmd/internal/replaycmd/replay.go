@@ -20,6 +20,7 @@ import (
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/nic"
+	"jitnic/nic/workload"
 	"jitnic/pathcond/text"
 	"jitnic/pcaps"
 	"jitnic/trace"
@@ -53,11 +54,13 @@ type Report struct {
 	Check         *Check                       `json:"check,omitempty"`
 	Capture       Capture                      `json:"capture"`
 	Faults        uint64                       `json:"faults"`
-	// FirstFault is the first one: program, instruction, cause.
+	// FirstFault is what most of them met: program, instruction, cause.
 	FirstFault string `json:"first_fault,omitempty"`
-	Refused    uint64 `json:"refused"`
-	Partial    bool   `json:"partial,omitempty"`
-	Modes      []Mode `json:"modes,omitempty"`
+	// NotRun says of which packets this is no result, and why.
+	NotRun  *workload.NotRun `json:"not_run,omitempty"`
+	Refused uint64           `json:"refused"`
+	Partial bool             `json:"partial,omitempty"`
+	Modes   []Mode           `json:"modes,omitempty"`
 
 	Superopt *replay.Optimised `json:"superopt,omitempty"`
 }
@@ -188,7 +191,7 @@ func Command() *cobra.Command {
 			if s.Partial {
 				return fmt.Errorf("interrupted after %d packets", r.Packets)
 			}
-			return nil
+			return r.NotRun.Err()
 		},
 	}
 	session.InputFlags(&in, c)
@@ -211,7 +214,7 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 		Packets: rt.Packets, Hits: st.Outcome[cache.Hit],
 		Misses: map[string]uint64{}, Paths: len(rt.Paths()) + len(rt.Dead()),
 		Traces: Traces{Compiled: st.Began, Installed: st.Installed, Evicted: st.Evicted, Invalidated: st.Invalidated},
-		Aborts: map[string]uint64{}, Verdicts: map[string]uint64{}, Faults: rt.Faults, Refused: rt.Short, Partial: s.Partial,
+		Aborts: map[string]uint64{}, Verdicts: map[string]uint64{}, Faults: rt.Faults, NotRun: s.NotRun(), Refused: rt.Short, Partial: s.Partial,
 	}
 	if ca.Specialise {
 		r.Mode = "specialised"
@@ -254,11 +257,8 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	if rt.Checked > 0 {
 		r.Check = &Check{Packets: rt.Checked}
 	}
-	for _, d := range rt.Dead() {
-		if d.Abort.Reason == trace.ReasonFault || d.Abort.Reason == trace.ReasonUnlinked {
-			r.FirstFault = d.Abort.Detail
-			break
-		}
+	if r.NotRun != nil {
+		r.FirstFault = r.NotRun.Causes[0].Cause
 	}
 	r.Capture = newCapture(s.Source)
 	l := &r.Traces.Length
@@ -384,10 +384,8 @@ func (r *Report) facts() (f report.Facts) {
 		f.Add("  (refused)", report.Count(r.Refused), report.Share(r.Refused, r.Packets), "under 14 bytes, or longer than a packet buffer: no program sees them")
 	}
 	if r.Faults > 0 {
-		f.Add("faults", report.Count(r.Faults), report.Share(r.Faults, r.Packets), "the program faulted; counted as XDP_ABORTED")
-		if r.FirstFault != "" {
-			f.Add("  first", r.FirstFault)
-		}
+		f.Add("faults", report.Count(r.Faults), report.Share(r.Faults, r.Packets), "could not be run, so this is no result for them; counted as XDP_ABORTED")
+		f = append(f, session.Causes(r.NotRun)...)
 	}
 	if r.Check != nil {
 		f.Addf("check", "%s packets compared with the interpreter, %d mismatches", report.Count(r.Check.Packets), r.Check.Mismatches)

@@ -15,6 +15,7 @@ import (
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
+	"jitnic/nic/workload"
 	"jitnic/pathcond"
 	"jitnic/pathcond/text"
 	"jitnic/trace"
@@ -34,6 +35,8 @@ type Report struct {
 	Traces   []Trace  `json:"traces"`
 	Dead     []Dead   `json:"dead"`
 	Partial  bool     `json:"partial,omitempty"`
+	// NotRun says of which packets this is no result, and why.
+	NotRun *workload.NotRun `json:"not_run,omitempty"`
 }
 
 // Trace is one path that has a trace. Lengths are in instructions.
@@ -133,7 +136,7 @@ func Command() *cobra.Command {
 			if s.Partial {
 				return fmt.Errorf("interrupted after %d packets", r.Packets)
 			}
-			return nil
+			return r.NotRun.Err()
 		},
 	}
 	session.InputFlags(&in, c)
@@ -154,7 +157,7 @@ func Summarise(s *replay.Session, specialised, whole bool, limit int) *Report {
 	rt := s.Runtime
 	r := &Report{
 		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed, Mode: "generic",
-		Packets: rt.Packets, Paths: len(rt.Paths()) + len(rt.Dead()), Traces: []Trace{}, Dead: []Dead{}, Partial: s.Partial,
+		Packets: rt.Packets, Paths: len(rt.Paths()) + len(rt.Dead()), Traces: []Trace{}, Dead: []Dead{}, Partial: s.Partial, NotRun: s.NotRun(),
 	}
 	if specialised {
 		r.Mode = "specialised"
@@ -274,6 +277,7 @@ func (r *Report) document() *report.Document {
 	f.Add("program", r.Program, r.Entry)
 	f.Add("captures", strings.Join(r.Captures, " "))
 	f.Add("packets", report.Count(r.Packets))
+	f = append(f, session.NotRun(r.NotRun, r.Packets)...)
 	f.Add("paths", report.Count(uint64(r.Paths)), r.Mode)
 	f.Add("seed", r.Seed)
 	d.Add(report.Section{ID: "run", Title: "The replay", Blocks: []report.Block{{Facts: f}}})

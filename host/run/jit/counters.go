@@ -1,8 +1,11 @@
 package jit
 
 import (
+	"cmp"
 	"errors"
 	"maps"
+	"slices"
+	"strings"
 
 	"jitnic/host/vm"
 	"jitnic/trace"
@@ -22,8 +25,9 @@ type Counters struct {
 	// said: apart from the packets' own verdicts, once for each target.
 	Delivered map[Delivered]uint64
 
-	named [5]uint64         // by verdict: XDP_ABORTED to XDP_REDIRECT
-	other map[uint32]uint64 // by any other verdict
+	causes map[cause]*Cause
+	named  [5]uint64         // by verdict: XDP_ABORTED to XDP_REDIRECT
+	other  map[uint32]uint64 // by any other verdict
 }
 
 // Delivered is a verdict of a program that runs for a map's entry.
@@ -59,12 +63,52 @@ func (c *Counters) count(out *vm.Output) {
 	}
 	if out.Err != nil {
 		c.Faults++
+		c.fault(out.Err)
 	}
 	if v := out.Verdict; v < uint32(len(c.named)) { // without a map access
 		c.named[v]++
 	} else {
 		c.other[v]++
 	}
+}
+
+// Cause is why runs ended in a fault.
+type Cause struct {
+	Packets uint64
+	First   error // of the first packet: program, instruction, what went wrong
+}
+
+// cause tells causes apart: by place and reason, not by address or packet.
+type cause struct {
+	reason  vm.Reason
+	program string
+	pc      int
+	helper  int32
+	name    string
+}
+
+func (c *Counters) fault(err error) {
+	var k cause
+	var f *vm.Fault
+	if errors.As(err, &f) {
+		k = cause{f.Reason, f.Program, f.PC, f.Helper, f.Name}
+	}
+	if c.causes[k] == nil {
+		c.causes[k] = &Cause{First: err}
+	}
+	c.causes[k].Packets++
+}
+
+// Causes lists why runs ended in a fault, the most packets first.
+func (c *Counters) Causes() []Cause {
+	out := make([]Cause, 0, len(c.causes))
+	for _, k := range c.causes {
+		out = append(out, *k)
+	}
+	slices.SortFunc(out, func(a, b Cause) int {
+		return cmp.Or(cmp.Compare(b.Packets, a.Packets), strings.Compare(a.First.Error(), b.First.Error()))
+	})
+	return out
 }
 
 // Verdicts counts the packets by raw verdict.

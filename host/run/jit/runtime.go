@@ -80,7 +80,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		opt.Cache.HotThreshold = ^uint32(0)
 	}
 	r := &Runtime{Obj: obj, Entry: entry, opt: opt,
-		Counters: Counters{Aborts: map[trace.Reason]uint64{}, other: map[uint32]uint64{}}}
+		Counters: Counters{Aborts: map[trace.Reason]uint64{}, other: map[uint32]uint64{}, causes: map[cause]*Cause{}}}
 	if r.S, r.it, err = r.machine(); err != nil {
 		return nil, err
 	}
@@ -200,6 +200,15 @@ func (r *Runtime) ControlPlane() error {
 		return nil
 	}
 	return r.spec.invalidate(r.Packets, false)
+}
+
+// Doomed is the fault that every run ends in, whatever packet comes; nil where
+// some run may end well.
+func (r *Runtime) Doomed() error {
+	if f := r.it.Doomed(); f != nil {
+		return f
+	}
+	return nil
 }
 
 // Recording is the run recorded last: with Options.Record that of the packet

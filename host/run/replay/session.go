@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,8 @@ import (
 	"jitnic/nic"
 	"jitnic/pcaps"
 	"jitnic/superopt/format"
+
+	cebpf "github.com/cilium/ebpf"
 )
 
 // Session is a program, its maps and a runtime, ready for the captures.
@@ -80,7 +83,13 @@ func LoadProgram(in *Input) (*loader.Object, *loader.Program, *mapfile.File, err
 		}
 	}
 	e, err := obj.Entry(entry)
-	return obj, e, mf, err
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if e.Type != cebpf.XDP && e.Type != cebpf.UnspecifiedProgram {
+		return nil, nil, nil, setting("entry", e.Name, fmt.Errorf("is a program of type %v: only XDP programs are run", e.Type))
+	}
+	return obj, e, mf, nil
 }
 
 // isText says whether the name is that of a program in one of K2's forms.
@@ -137,6 +146,10 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	if s.Runtime, err = jit.New(obj, entry, o); err != nil {
 		s.Source.Close()
 		return nil, err
+	}
+	if f := s.Runtime.Doomed(); f != nil {
+		s.Close()
+		return nil, fmt.Errorf("%w: every run comes to it, so no packet can be run", f)
 	}
 	return s, nil
 }

@@ -44,6 +44,7 @@ func Workload(ctx context.Context, in Input, specialise bool, opt *Optimiser, sh
 		s.Close()
 		return nil, nil, nil, err
 	}
+	w.NotRun = s.NotRun()
 	w.Capture = strings.Join(in.Captures, ", ")
 	return w, s, sum, nil
 }
