@@ -88,6 +88,7 @@ var within = map[string][]string{
 	"jitnic/host/run/explore": {"jitnic/host/run/jit"},
 	"jitnic/host/run/observe": {"jitnic/host/run/jit"},
 	"jitnic/host/run/replay":  {"jitnic/host/run/jit", "jitnic/host/run/observe"},
+	"jitnic/host/run/offload": {"jitnic/host/run/replay"},
 }
 
 // ordered are the rooms within holds the order of.

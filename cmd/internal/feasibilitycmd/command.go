@@ -11,16 +11,12 @@ import (
 	"jitnic/cache"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/run/offload"
 	"jitnic/host/run/replay"
-	"jitnic/host/vm"
-	"jitnic/nic/designs"
 	"jitnic/nic/device"
 	"jitnic/nic/device/load"
 	"jitnic/nic/feasibility"
-	"jitnic/nic/match"
-	"jitnic/nic/price"
 	"jitnic/nic/profile"
-	"jitnic/nic/vliw"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -159,36 +155,6 @@ func (o *options) devices() ([]*profile.NIC, *profile.Host, error) {
 	return nics, host, nil
 }
 
-// wholePrograms prices whole programs on each device while the capture runs.
-type wholePrograms struct {
-	nics   []*profile.NIC
-	sched  []*vliw.ProgramSchedule // by device; nil before the first shape
-	cycles [][]uint32              // by device, then shape
-	prefix []uint32                // by shape
-	err    error
-}
-
-func (p *wholePrograms) shape(s *replay.Session, id uint32, rec *vm.Recording) {
-	if p.err != nil {
-		return
-	}
-	if p.sched == nil {
-		for _, n := range p.nics {
-			x, err := vliw.Program(s.Obj, s.Entry, price.Machine(s.Runtime.Comp, n))
-			if err != nil {
-				p.err = err
-				return
-			}
-			p.sched = append(p.sched, x)
-		}
-		p.cycles = make([][]uint32, len(p.nics))
-	}
-	for i, n := range p.nics {
-		p.cycles[i] = append(p.cycles[i], p.sched[i].Cycles(rec.Steps)+uint32(n.Dispatch))
-	}
-	p.prefix = append(p.prefix, designs.Stateless(rec, s.Obj, s.Runtime.S))
-}
-
 func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	rates, err := load.Rates(o.rate)
 	if err != nil {
@@ -198,26 +164,15 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	whole := &wholePrograms{nics: nics}
-	w, s, _, err := replay.Workload(ctx, o.in, o.specialise, &o.opt, whole.shape)
+	run, err := offload.Observe(ctx, o.in, offload.Options{Specialise: o.specialise, Optimiser: &o.opt}, nics...)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	if whole.err != nil {
-		return whole.err
-	}
-	if len(w.Packets) == 0 {
-		return fmt.Errorf("%s: no packets", w.Capture)
-	}
-	x, err := match.Analyse(w, match.Options{Queue: o.in.Queues > 1, Parser: true})
-	if err != nil {
-		return err
-	}
+	defer run.Close()
 	fo := feasibility.Options{
 		Cache: cache.Config{Policy: o.policy, Admission: o.admission, Entries: o.entries, Slots: o.slots, HotThreshold: o.hot, Seed: o.in.Seed},
 		Rate:  rates[len(rates)-1], Arrivals: device.Arrivals(o.arrivals), Packets: o.packets, Ordered: o.ordered, Remote: o.remote,
-		Seed: o.in.Seed, Memory: true, Designs: o.designs, Prefix: whole.prefix, Workers: o.workers,
+		Seed: o.in.Seed, Memory: true, Designs: o.designs, Workers: o.workers,
 	}
 	if !o.quick {
 		fo.Throughput, fo.Sensitivity = true, true
@@ -229,16 +184,14 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	step, done := progress(stderr)
 	fo.Progress = step
 	r := &Report{}
-	for i, n := range nics {
-		fo.Static = whole.sched[i]
-		fo.Program = func(shape uint32) (uint32, bool) { return whole.cycles[i][shape], true }
-		study, err := feasibility.Run(ctx, w, x, s.Runtime.Tree, n, host, fo)
+	for _, n := range nics {
+		study, err := run.Study(ctx, n, host, fo)
 		if err != nil {
 			done()
-			return fmt.Errorf("%s: %w", n.Name, err)
+			return err
 		}
 		r.Studies = append(r.Studies, study)
-		r.Partial = r.Partial || study.Partial || s.Partial
+		r.Partial = r.Partial || study.Partial || run.Session.Partial
 		if ctx.Err() != nil {
 			r.Partial = true
 			break

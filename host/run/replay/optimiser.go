@@ -11,7 +11,8 @@ import (
 	"jitnic/trace"
 )
 
-// Optimiser says how traces are superoptimized before they are installed.
+// Optimiser says how traces are superoptimized before they are installed. A nil
+// one, or one that isn't On, does nothing.
 type Optimiser struct {
 	On        bool
 	Layers    string
@@ -48,6 +49,9 @@ type Optimised struct {
 // Open makes ready what the settings name: the device that prices code, and the
 // store of rules, each of which is proved again.
 func (o *Optimiser) Open() error {
+	if o == nil {
+		return nil
+	}
 	if o.Cost == "nic" {
 		var err error
 		if o.nic, err = NewNICCost(o.NIC); err != nil {
@@ -88,7 +92,7 @@ func LatencyTable(file string) (*superopt.Latency, error) {
 
 // Keep saves the rules that were found, and ends the use of the store.
 func (o *Optimiser) Keep() error {
-	if o.store == nil {
+	if o == nil || o.store == nil {
 		return nil
 	}
 	defer o.store.Close()
@@ -101,7 +105,7 @@ func (o *Optimiser) Keep() error {
 // Install makes a runtime superoptimize its traces, and counts in the result
 // what became of them. An interrupt keeps the best proved so far.
 func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *Optimised {
-	if !o.On {
+	if o == nil || !o.On {
 		return nil
 	}
 	sum := &Optimised{}
