@@ -121,14 +121,12 @@ func (n *NIC) Process(in *vm.Input, out *vm.Output) (Result, error) {
 		n.slow.Run(in, out, p)
 		return res, nil
 	}
-	x := n.code[p]
-	if x == nil {
-		if err := n.follow(); err != nil {
+	if int(p) >= len(n.code) || n.code[p] == nil {
+		if err := n.installed(p); err != nil {
 			return res, err
 		}
-		x = n.code[p]
 	}
-	r0, err := x.Run()
+	r0, err := n.code[p].Run()
 	if err != nil {
 		return res, err
 	}
@@ -137,14 +135,33 @@ func (n *NIC) Process(in *vm.Input, out *vm.Output) (Result, error) {
 	return res, nil
 }
 
+// installed makes sure that the code of a path that hits is in trace memory: its
+// install has just ended, or the policy takes it for there without one (a bound
+// that has everything installed before the first packet).
+func (n *NIC) installed(p Path) error {
+	if err := n.follow(); err != nil {
+		return err
+	}
+	n.grow(p)
+	if n.code[p] == nil {
+		return n.bind(p)
+	}
+	return nil
+}
+
+// grow makes room for a path's code.
+func (n *NIC) grow(p Path) {
+	for int(p) >= len(n.code) {
+		n.code = append(n.code, nil)
+		n.Hits = append(n.Hits, 0)
+	}
+}
+
 // follow makes the trace memory what the cache says: code for what was put in,
 // none for what went out.
 func (n *NIC) follow() error {
 	for _, e := range n.Cache.Events() {
-		for int(e.ID) >= len(n.code) {
-			n.code = append(n.code, nil)
-			n.Hits = append(n.Hits, 0)
-		}
+		n.grow(Path(e.ID))
 		switch e.Kind {
 		case cache.Put:
 			if err := n.bind(Path(e.ID)); err != nil {

@@ -1,0 +1,253 @@
+package replay
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"jitnic/cache"
+	"jitnic/cache/policy"
+	"jitnic/host/hosttest"
+	"jitnic/host/mapfile"
+	"jitnic/host/programs"
+	"jitnic/host/run/jit"
+
+	cebpf "github.com/cilium/ebpf"
+	"github.com/google/go-cmp/cmp"
+)
+
+// made is how a run is made.
+type made struct {
+	in     Input
+	ca     Cache
+	change []func(o *jit.Options)
+	opt    *Optimiser
+}
+
+// A layer makes a run faster, or traces shorter, or looks on. It must change no
+// verdict, byte or map; and no counter either, unless it says so. A new layer is
+// a row here.
+type layer struct {
+	name string
+	with func(s *made)
+	// counters may differ: what hits is another thing with it.
+	counters bool
+}
+
+// layers are all of them.
+func layers() []layer {
+	out := []layer{
+		{name: "oracle beside", with: func(s *made) { s.option(func(o *jit.Options) { o.Check = true }) }},
+		{name: "captures read beside the run", with: func(s *made) { s.in.Jobs = 3 }},
+		{name: "progress told", with: func(s *made) { s.in.Progress = func(uint64, bool) {} }},
+		{name: "every run recorded", counters: true, with: func(s *made) { s.option(func(o *jit.Options) { o.Record = true }) }},
+		{name: "specialised the other way", counters: true, with: func(s *made) { s.ca.Specialise = !s.ca.Specialise }},
+		{name: "longer traces and conditions", counters: true, with: func(s *made) {
+			s.option(func(o *jit.Options) { o.MaxTrace, o.MaxGuards = 1<<16, 1<<12 })
+		}},
+	}
+	for _, e := range jit.Engines()[1:] {
+		out = append(out, layer{name: "engine " + e.Name, with: func(s *made) { s.option(func(o *jit.Options) { o.Engine = e.Name }) }})
+	}
+	return out
+}
+
+// policies are layers too: what hits is another thing with each.
+func policies() (out []layer) {
+	for _, p := range policy.All() {
+		out = append(out, layer{name: "policy " + p.Name, counters: true, with: func(s *made) { s.ca.Policy = p.Name }})
+	}
+	return out
+}
+
+// costly are layers that take a solver: run on few packets only.
+var costly = []layer{
+	{name: "traces superoptimized", with: func(s *made) { s.opt = &Optimiser{On: true, Layers: "p"} }},
+}
+
+func (s *made) option(f func(o *jit.Options)) { s.change = append(slices.Clone(s.change), f) }
+
+// told is what a run shows: what the network sees of it, and what is counted.
+type told struct {
+	Packets uint64 // hash of every verdict, byte and redirect target
+	Maps    string
+	Counted counted
+}
+
+type counted struct {
+	Outcomes [cache.Outcomes]uint64
+	Cache    cache.Stats
+	Aborts   map[string]uint64
+	Verdicts map[uint32]uint64
+	Paths    []uint64 // packets by path
+	Hits     []uint64
+	Faults   uint64
+}
+
+func (s made) run(t *testing.T) told {
+	t.Helper()
+	ctx := t.Context()
+	if err := s.opt.Open(); err != nil {
+		t.Fatal(err)
+	}
+	run, err := Open(ctx, s.in, s.ca, func(o *jit.Options) {
+		for _, f := range s.change {
+			f(o)
+		}
+		s.opt.Install(ctx, o, s.in.Seed)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	h := fnv.New64a()
+	err = run.Run(ctx, func(p *Packet) error {
+		fmt.Fprintln(h, p.Out.Verdict, p.Out.Redirect, p.Out.Err != nil, len(p.Out.Data))
+		h.Write(p.Out.Data)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dump bytes.Buffer
+	if err := mapfile.Write(&dump, mapfile.For(run.Runtime.S, run.Obj)); err != nil {
+		t.Fatal(err)
+	}
+	rt := run.Runtime
+	st := rt.NIC.Cache.Stats()
+	c := counted{Outcomes: st.Outcome, Cache: st, Aborts: map[string]uint64{}, Verdicts: rt.Verdicts(), Hits: slices.Clone(rt.NIC.Hits), Faults: rt.Faults}
+	for r, n := range rt.Aborts {
+		c.Aborts[r.String()] = n
+	}
+	for _, p := range rt.Paths() {
+		c.Paths = append(c.Paths, p.Packets)
+	}
+	return told{h.Sum64(), dump.String(), c}
+}
+
+// timed writes a sample's map file with updates: one after the other every entry
+// changes its value, goes where its map lets it, and comes back.
+func timed(t *testing.T, p *hosttest.Program) []string {
+	t.Helper()
+	if len(p.Maps) == 0 {
+		return nil
+	}
+	var f map[string]any
+	if err := json.Unmarshal(p.Maps, &f); err != nil {
+		t.Fatal(err)
+	}
+	contents, _ := f["maps"].(map[string]any)
+	updates := []any{}
+	at := 20
+	for _, name := range slices.Sorted(maps.Keys(contents)) {
+		entries, _ := contents[name].([]any)
+		if len(entries) < 2 {
+			continue
+		}
+		deletes := false
+		for _, m := range p.Obj.Maps {
+			if m.Name == name {
+				deletes = m.Type == cebpf.Hash || m.Type == cebpf.LPMTrie || m.Type == cebpf.LRUHash
+			}
+		}
+		for i := range entries {
+			first, _ := entries[i].(map[string]any)
+			second, _ := entries[(i+1)%len(entries)].(map[string]any)
+			if first["key"] == nil || first["value"] == nil || second["value"] == nil {
+				continue
+			}
+			add := func(u map[string]any) {
+				u["at"], u["map"], u["key"] = at, name, first["key"]
+				updates = append(updates, u)
+				at += 9
+			}
+			add(map[string]any{"value": second["value"]})
+			if deletes {
+				add(map[string]any{"delete": true})
+			}
+			add(map[string]any{"value": first["value"]})
+		}
+	}
+	f["updates"] = updates
+	b, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), p.Name+".json")
+	if err := os.WriteFile(file, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return []string{file}
+}
+
+// settings are the runs that layers are laid over: with everything that makes a
+// cache busy, and twice the same packets, so that traces come, go and come back.
+func settings(t *testing.T) (out []made) {
+	limit := uint64(200)
+	if os.Getenv("JITNIC_HEAVY") != "" {
+		limit = 5000
+	}
+	for _, s := range programs.All() {
+		maps := timed(t, hosttest.Sample(t, s.Name))
+		for _, k := range []struct {
+			capture    string
+			specialise bool
+			queues     int
+			guards     int // 0: as many as there may be
+		}{
+			{"sample:lab", false, 1, 0},
+			{"sample:lab", true, 1, 0},
+			{"sample:vlan", true, 3, 14}, // most paths are too long: the blacklist is in use
+		} {
+			b := made{in: Input{Program: "sample:" + s.Name, Captures: []string{k.capture}, Limit: limit, Loop: 2, Maps: maps, Seed: 7, Queues: k.queues}}
+			b.ca = Cache{Policy: "lru", Entries: 3, HotThreshold: 2, InstallDelay: 3, Specialise: k.specialise}
+			b.option(func(o *jit.Options) { o.MaxGuards = k.guards })
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// Layers change nothing that the network sees, and no counter unless they say so.
+func TestLayersChangeNothing(t *testing.T) {
+	busy := counted{}
+	for i, s := range settings(t) {
+		want := s.run(t)
+		for o, n := range want.Counted.Outcomes {
+			busy.Outcomes[o] += n
+		}
+		rows := layers()
+		if i/3%3 == i%3 { // every sample in one of its three settings
+			rows = append(rows, policies()...)
+		}
+		if i%12 == 0 {
+			rows = append(rows, costly...)
+		}
+		for _, l := range rows {
+			over := s
+			l.with(&over)
+			got := over.run(t)
+			what := fmt.Sprintf("%s on %s, specialise %v: %s", s.in.Program, s.in.Captures[0], s.ca.Specialise, l.name)
+			if got.Packets != want.Packets {
+				t.Errorf("%s: another verdict, byte or target", what)
+			}
+			if got.Maps != want.Maps {
+				t.Errorf("%s: other maps:\n%s", what, cmp.Diff(want.Maps, got.Maps))
+			}
+			if d := cmp.Diff(want.Counted, got.Counted); d != "" && !l.counters {
+				t.Errorf("%s: other counters:\n%s", what, d)
+			}
+		}
+	}
+	for o, n := range busy.Outcomes {
+		if n == 0 {
+			t.Errorf("no packet was %v: the settings don't try it", cache.Outcome(o))
+		}
+	}
+}
