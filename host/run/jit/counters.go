@@ -57,11 +57,11 @@ func refused(err error) bool { return errors.Is(err, vm.ErrShort) || errors.Is(e
 // count counts a packet by what became of it.
 func (c *Counters) count(out *vm.Output) {
 	c.Packets++
-	if refused(out.Err) {
-		c.Short++
-		return
-	}
 	if out.Err != nil {
+		if refused(out.Err) {
+			c.Short++
+			return
+		}
 		c.Faults++
 		c.fault(out.Err)
 	}
