@@ -8,6 +8,7 @@
 #	make check	gofmt, vet, staticcheck, dead code, generated files, import order, doc comments
 #	make bench	speed, as benchmarks
 #	make fuzz	every fuzz target for FUZZTIME each
+#	make arm64	the tests of native code for arm64, under qemu-user
 #	make heavy	the long checks: full cache goldens, full K2 tables
 #	make programs	rebuild the sample objects with clang
 #	make record	record the sample captures again (needs root)
@@ -19,9 +20,9 @@ TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 
 # What the tests use where it is there. jitnic itself needs none of it but
 # libz3-4, and that only for proving.
-DEBS = libz3-4 clang llvm libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium
+DEBS = libz3-4 clang llvm libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user
 
-.PHONY: all build deps demo test check generated bench fuzz heavy programs record clean
+.PHONY: all build deps demo test check generated bench fuzz arm64 heavy programs record clean
 
 all: build
 
@@ -83,6 +84,14 @@ fuzz:
 		for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
 			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 		done; \
+	done
+
+# Pure Go needs no libc of the other machine. qemu keeps caches coherent, so what
+# a real processor wants done to them is checked as text (code's tests).
+arm64:
+	@command -v qemu-aarch64 >/dev/null || { echo "arm64: skipped, qemu-aarch64 is not installed (Debian: qemu-user)"; exit 0; }; \
+	mkdir -p bin; for pkg in nic/native/code nic/native; do \
+		GOARCH=arm64 $(GO) test -c -o bin/$$(basename $$pkg).arm64 ./$$pkg && (cd $$pkg && qemu-aarch64 $(CURDIR)/bin/$$(basename $$pkg).arm64) || exit 1; \
 	done
 
 heavy:

@@ -37,7 +37,7 @@ type Control struct {
 func (it *Interp) accelerated() (uint64, *Fault) {
 	it.begin()
 	c := &it.control
-	*c = Control{Prog: it.prog, Left: it.Limit, R: &it.r, First: true}
+	*c = Control{Prog: it.prog, PC: it.pc, Left: it.Limit, R: &it.r, First: true}
 	for {
 		stop := it.Engine.Run(c)
 		it.prog, it.pc, it.steps = c.Prog, c.PC, it.Limit-c.Left
