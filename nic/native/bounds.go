@@ -26,6 +26,7 @@ const (
 	kPacket             // a place in the packet + off; see val.id
 	kEnd                // where the packet ends
 	kValue              // a value of map id's m + off; or 0, where null
+	kRecord             // a reserved record of max bytes + off; or 0, where null
 	kMap                // the map m itself
 )
 
@@ -136,7 +137,7 @@ func (k *known) forget(drop func(v *val) bool) {
 // meaning.
 func (k *known) fresh(pc int) int32 {
 	id := int32(pc) + 1
-	k.forget(func(v *val) bool { return v.id == id && (v.kind == kPacket || v.kind == kValue) })
+	k.forget(func(v *val) bool { return v.id == id && (v.kind == kPacket || v.kind == kValue || v.kind == kRecord) })
 	for i := range k.reach {
 		if k.reach[i].id == id {
 			k.reach[i] = reach{}
@@ -167,8 +168,8 @@ func join(a, b val, widen bool) val {
 			return number(math.MaxUint64)
 		}
 		return number(max(a.max, b.max))
-	case kValue:
-		if a.m == b.m && a.id == b.id && a.off == b.off {
+	case kValue, kRecord:
+		if a.m == b.m && a.id == b.id && a.off == b.off && a.max == b.max {
 			a.null = a.null || b.null
 			return a
 		}
@@ -235,6 +236,8 @@ func (a *analysis) inBounds(k *known, base uint8, off int16, n int, write bool) 
 	case kValue:
 		size, load, store := a.s.MapAccess(int(v.m))
 		return !v.null && at >= 0 && end <= int64(size) && (write && store || !write && load)
+	case kRecord:
+		return !v.null && at >= 0 && end <= int64(v.max)
 	}
 	return false
 }
@@ -361,6 +364,9 @@ func (a *analysis) call(k *known, in ebpf.Insn, pc int) {
 	m := k.r[1]
 	id := k.fresh(pc)
 	h := in.Called()
+	if h == nil || h.Unknown || h.Flow != ebpf.Returns || slices.ContainsFunc(h.Args[:], func(x ebpf.Arg) bool { return x.Ends }) {
+		k.forget(func(v *val) bool { return v.kind == kRecord })
+	}
 	if h == nil || h.Unknown || h.Flow != ebpf.Returns {
 		k.forgetPacket()
 		k.forgetStack()
@@ -380,6 +386,9 @@ func (a *analysis) call(k *known, in ebpf.Insn, pc int) {
 		k.forgetStack()
 	}
 	k.r[0] = val{}
+	if size := k.r[2]; in.Imm == ebpf.FnRingbufReserve && size.kind == kNumber && size.exact && size.max <= offLimit {
+		k.r[0] = val{kind: kRecord, null: true, id: id, max: size.max}
+	}
 	if in.Imm == ebpf.FnMapLookupElem && m.kind == kMap && a.flat[m.m] {
 		k.r[0] = val{kind: kValue, null: true, m: m.m, id: id}
 	}
@@ -496,7 +505,7 @@ func bound(op uint8, x, y uint64, s val) uint64 {
 // addPointer is a pointer plus a number.
 func (a *analysis) addPointer(k *known, p, n val, pc int) (val, bool) {
 	switch p.kind {
-	case kCtx, kFrame, kPacket, kValue:
+	case kCtx, kFrame, kPacket, kValue, kRecord:
 	default:
 		return val{}, false
 	}
@@ -561,13 +570,13 @@ func pastEnd(k *known, p val, op uint8, taken bool) {
 func (a *analysis) branchK(k *known, in ebpf.Insn, d val, op uint8, taken bool) {
 	imm := uint64(int64(in.Imm))
 	switch d.kind {
-	case kValue:
+	case kValue, kRecord:
 		if !d.null || d.off != 0 || imm != 0 || op != ebpf.JmpEQ && op != ebpf.JmpNE {
 			return
 		}
 		isNull := (op == ebpf.JmpEQ) == taken
 		k.each(func(v *val) {
-			if v.kind == kValue && v.null && v.id == d.id && v.m == d.m {
+			if v.kind == d.kind && v.null && v.id == d.id && v.m == d.m {
 				if isNull {
 					*v = exactly(0)
 				} else {

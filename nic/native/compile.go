@@ -255,14 +255,14 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 		}
 		return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
 	}
-	if v := k.r[base]; v.kind == kValue && v.null && v.off == 0 {
+	if v := k.r[base]; (v.kind == kValue || v.kind == kRecord) && v.null && v.off == 0 {
 		// A value that the program takes to be there.
 		present := *k
 		present.r[base].null = false
 		if c.a.inBounds(&present, base, off, n, write) {
 			c.BrK(asm.EQ, true, reg(base), 0, c.bail(pc))
 			k.each(func(o *val) {
-				if o.kind == kValue && o.id == v.id && o.m == v.m {
+				if o.kind == v.kind && o.id == v.id && o.m == v.m {
 					o.null = false
 				}
 			})
@@ -350,7 +350,7 @@ func (c *compiler) control(k *known, pc int, in ebpf.Insn) {
 		c.BrK(asm.NE, true, asm.T0, 0, c.bail(pc))
 		c.Jmp(c.end)
 	case in.Op == ebpf.OpCall:
-		if !c.mapLookup(k, pc, in) {
+		if !c.latched(in) && !c.mapLookup(k, pc, in) {
 			c.leave(pc)
 		}
 	case in.IsCondJump() && in.Op != ebpf.OpMayGo:
@@ -379,6 +379,22 @@ func (c *compiler) branch(in ebpf.Insn, to asm.Label) {
 	default:
 		c.BrK(conds[op>>4], wide, d, in.Imm, to)
 	}
+}
+
+// latchedAt is where the inputs stand that helpers give back as they are.
+var latchedAt = map[int32]int32{
+	ebpf.FnKtimeGetNs: offTime, ebpf.FnKtimeGetBootNs: offTime, ebpf.FnKtimeGetTaiNs: offTime,
+	ebpf.FnGetSmpProcessorId: offCPU,
+}
+
+// latched writes a helper that gives a latched input back.
+func (c *compiler) latched(in ebpf.Insn) bool {
+	at, ok := latchedAt[in.Imm]
+	if ok = ok && in.Src == ebpf.CallHelper; ok {
+		c.uses = true
+		c.Load(8, asm.R0, asm.At(asm.Ctx, at))
+	}
+	return ok
 }
 
 // mapLookup writes bpf_map_lookup_elem where the map is known and the key is

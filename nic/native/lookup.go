@@ -20,7 +20,8 @@ func canLookUp(f *maps.Flat) bool {
 	if f.Stride > math.MaxInt32 || f.Step > math.MaxInt32 || f.Value > math.MaxInt32 || f.KeySize > maxKey || f.KeySize == 0 {
 		return false
 	}
-	return f.Kind == maps.FlatArray || f.Kind == maps.FlatHash
+	// Of a trie's prefix a node holds 64 bits.
+	return f.Kind != maps.FlatTrie || f.MaxBits == 32 || f.MaxBits == 64
 }
 
 // lookupArray is the look-up in an array, or in one with a value for each CPU.
@@ -72,17 +73,22 @@ func addK(b asm.Backend, d asm.Reg, k uint64) {
 	b.Op(asm.Add, true, d, asm.T1)
 }
 
-// saved are the registers that a look-up in a hash needs for itself.
+// saved are the registers that a look-up in a hash needs for itself. One in a
+// trie needs R6, too, and gives it back.
 var saved = [...]asm.Reg{asm.R1, asm.R2, asm.R3, asm.R4, asm.R5}
 
-// lookup writes a subroutine for a hash.
+// lookup writes a subroutine for a hash or a trie.
 func lookup(b asm.Backend, f *maps.Flat) {
 	for i, r := range saved {
 		b.Store(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
 	}
 	b.Mov(true, asm.R1, asm.R2)
-	hashKey(b, int(f.KeySize), keyAtR1)
-	probe(b, f, keyAtR1)
+	if f.Kind == maps.FlatTrie {
+		walkTrie(b, f, keyAtR1)
+	} else {
+		hashKey(b, int(f.KeySize), keyAtR1)
+		probe(b, f, keyAtR1)
+	}
 	for i, r := range saved {
 		b.Load(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
 	}
@@ -230,4 +236,69 @@ func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem) {
 	b.Mov(true, asm.R0, elem)
 	b.OpK(asm.Add, true, asm.R0, int32(f.Value))
 	b.Bind(end)
+}
+
+// walkTrie goes down the trie as lpm's Lookup does. Register 1 is needed for the
+// key only until its words are loaded.
+func walkTrie(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem) {
+	const found, at, first, length, nodes, node, x = asm.R0, asm.R1, asm.R2, asm.R3, asm.R4, asm.R5, asm.R6
+	n := &maps.TrieNode
+	field := func(off uintptr) asm.Mem { return asm.At(node, int32(off)) }
+	top, same, inner, done, end := b.NewLabel(), b.NewLabel(), b.NewLabel(), b.NewLabel(), b.NewLabel()
+	b.Store(8, x, asm.At(asm.Ctx, offSave+8*int32(len(saved))))
+	b.Load(4, length, key(0))
+	if f.MaxBits == 32 {
+		b.Load(4, first, key(4))
+		b.Swap(4, first)
+		b.OpK(asm.Lsh, true, first, 32)
+	} else {
+		b.Load(8, first, key(4))
+		b.Swap(8, first)
+	}
+	b.Imm(found, 0)
+	b.BrK(asm.GT, true, length, int32(f.MaxBits), end)
+	b.Imm(asm.T1, uint64(uintptr(f.Nodes)))
+	b.Load(8, nodes, asm.At(asm.T1, 0))
+	b.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(f.Root))))
+	b.Load(4, at, asm.At(asm.T1, 0))
+	b.BrK(asm.EQ, true, at, 0, end)
+
+	b.Bind(top)
+	b.Mov(true, node, at)
+	b.OpK(asm.Sub, true, node, 1)
+	scale(b, node, uint64(n.Size))
+	b.Op(asm.Add, true, node, nodes)
+	// All bits of the node's prefix must be the key's.
+	b.Load(4, asm.T1, field(n.Bits))
+	b.Br(asm.GT, true, asm.T1, length, done)
+	b.BrK(asm.EQ, true, asm.T1, 0, same)
+	b.Load(8, x, field(n.First))
+	b.Op(asm.Xor, true, x, first)
+	b.Neg(true, asm.T1) // 64 - bits, as shifts count
+	b.Op(asm.Rsh, true, x, asm.T1)
+	b.BrK(asm.NE, true, x, 0, done)
+	b.Load(4, asm.T1, field(n.Bits))
+	b.Bind(same)
+	b.Load(1, asm.T0, field(n.State))
+	b.BrK(asm.NE, true, asm.T0, int32(n.StateEntry), inner)
+	b.Mov(true, found, at)
+	b.Bind(inner)
+	b.BrK(asm.EQ, true, asm.T1, int32(f.MaxBits), done)
+	b.OpK(asm.Xor, true, asm.T1, -1) // 63 - bits, as shifts count
+	b.Mov(true, x, first)
+	b.Op(asm.Rsh, true, x, asm.T1)
+	b.OpK(asm.And, true, x, 1)
+	b.OpK(asm.Lsh, true, x, 2)
+	b.Op(asm.Add, true, x, node)
+	b.Load(4, at, asm.At(x, int32(n.Child)))
+	b.BrK(asm.NE, true, at, 0, top)
+
+	b.Bind(done)
+	b.BrK(asm.EQ, true, found, 0, end)
+	b.OpK(asm.Sub, true, found, 1)
+	scale(b, found, f.Stride)
+	addK(b, found, f.Addr)
+	b.OpK(asm.Add, true, found, int32(f.Value))
+	b.Bind(end)
+	b.Load(8, x, asm.At(asm.Ctx, offSave+8*int32(len(saved))))
 }

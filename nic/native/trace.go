@@ -364,6 +364,9 @@ func (c *compiler) decide(start *known) {
 				}
 			}
 		default:
+			if _, ok := latchedAt[in.Imm]; ok && in.Op == ebpf.OpCall {
+				i.baseFixed = true // it reads no register
+			}
 			if c.looksUp(&k, pc, in) {
 				_, i.baseFixed = c.fixed(k.r[2], 0)
 			}
@@ -495,7 +498,9 @@ func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
 	case in.Op == ebpf.OpCall && c.looksUp(k, pc, in):
 		c.lineLookup(k, pc, in)
 	case in.Op == ebpf.OpCall:
-		c.leave(pc)
+		if !c.latched(in) {
+			c.leave(pc)
+		}
 	case in.IsLoad() && k.r[in.Src].kind == kCtx:
 		off := k.r[in.Src].off + int64(in.Off)
 		if _, ok := ctxField[off]; !ok && off != vm.CtxEgress || in.Size() != 4 || in.Mode() != ebpf.ModeMEM {

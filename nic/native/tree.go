@@ -762,6 +762,9 @@ func (c *treeCompiler) lookUp(call *tree.Call) bool {
 		c.Store(8, c.get(a, asm.R0), asm.At(asm.Ctx, offKey+8*int32(i)))
 	}
 	switch n := f.KeySize; {
+	case f.Kind == maps.FlatTrie:
+		walkTrie(c.Backend, &f, keyInContext)
+		return true
 	case n == 4:
 		c.Zext(4, asm.R2, c.get(call.Args[0], asm.R0))
 		c.Imm(asm.R4, 0)
@@ -903,6 +906,10 @@ func (c *treeCompiler) loadAt(in *tree.Insn, d asm.Reg) {
 // fold is one of the rarer operations, bv.Fold's: multiplication and shifts by a
 // value, or left to Go, which puts the result in its place (false).
 func (c *treeCompiler) fold(in *tree.Insn, d asm.Reg) bool {
+	if in.Sub == bv.OpUDiv || in.Sub == bv.OpURem {
+		c.divide(in, d)
+		return true
+	}
 	ops := map[bv.Op]asm.Op{bv.OpMul: asm.Mul, bv.OpShl: asm.Lsh, bv.OpLShr: asm.Rsh}
 	op, ok := ops[in.Sub]
 	if !ok {
@@ -926,6 +933,25 @@ func (c *treeCompiler) fold(in *tree.Insn, d asm.Reg) bool {
 	}
 	c.mask(d, bv.Mask(int(in.Width)))
 	return true
+}
+
+// divide is unsigned division. By zero it gives all ones, as solvers have it,
+// and leaves the dividend.
+func (c *treeCompiler) divide(in *tree.Insn, d asm.Reg) {
+	b := c.get(in.B, asm.R3)
+	a := c.get(in.A, asm.R0)
+	zero, end := c.NewLabel(), c.NewLabel()
+	c.Mov(true, d, a)
+	if in.Sub == bv.OpURem {
+		c.Div(true, false, true, d, b)
+		return
+	}
+	c.BrK(asm.EQ, true, b, 0, zero)
+	c.Div(true, false, false, d, b)
+	c.Jmp(end)
+	c.Bind(zero)
+	c.Imm(d, bv.Mask(int(in.Width)))
+	c.Bind(end)
 }
 
 // foldCall marks an operation of bv.Fold among functions.
