@@ -113,7 +113,10 @@ func (c *compiler) body(in []*known) {
 		}
 		ins := c.code[pc]
 		switch {
-		case dead: // control never comes here, but a register may hold its number
+		case dead || !vm.Valid(ins):
+			// Control never comes here, though a register may hold its number; or
+			// it ends here in a fault.
+			dead = true
 			c.leave(pc)
 		case isJump(ins):
 			c.insn(&k, pc, ins)

@@ -2,6 +2,7 @@ package native
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/host/vm"
 )
 
 // widenAfter is how often a block may be looked at before its growing numbers
@@ -138,6 +139,9 @@ func (a *analysis) solve(f *flow, start *known) []*known {
 		k := *in[pc]
 		for {
 			ins := a.code[pc]
+			if !vm.Valid(ins) {
+				break // a fault: nothing comes after it
+			}
 			next := f.after(pc)
 			if isJump(ins) {
 				if ins.IsCondJump() {

@@ -546,3 +546,17 @@ func FuzzNative(f *testing.F) {
 		hostileOne(t, mem, insns, pkt, len(pkt)%16 == 0)
 	})
 }
+
+// Registers and opcodes that aren't there, wherever an instruction has them, end
+// in the interpreter's fault and trouble no one before.
+func TestUnknownInstructions(t *testing.T) {
+	mem := memory(t)
+	r := rand.New(rand.NewPCG(9, 10))
+	for op := range 256 {
+		for range 12 {
+			in := ebpf.Insn{Op: uint8(op), Dst: uint8(r.IntN(16)), Src: uint8(r.IntN(16)), Off: int16(r.IntN(5) - 2), Imm: int32(r.IntN(300) - 20)}
+			prog := []ebpf.Insn{{Op: 0xb7, Imm: 1}, {Op: ebpf.ClassJMP | ebpf.JmpEQ, Dst: 0, Off: int16(r.IntN(3)), Imm: 1}, in, {Op: 0xb7, Dst: 1, Imm: 3}, {Op: ebpf.OpExit}}
+			hostileOne(t, mem, prog, make([]byte, 60), false)
+		}
+	}
+}
