@@ -1,0 +1,250 @@
+package native
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"jitnic/host/loader"
+	"jitnic/host/vm"
+	"jitnic/pathcond"
+	"jitnic/pathcond/bv"
+	"jitnic/pathcond/tree"
+)
+
+// forest is a State on which a packet has begun, and terms over its bytes.
+type forest struct {
+	s *vm.State
+	b *bv.Builder
+	t *tree.Tree
+	m *Matcher
+}
+
+func newForest(t testing.TB) *forest {
+	t.Helper()
+	s, err := vm.NewState(&loader.Object{}, vm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.Begin(&vm.Input{Data: make([]byte, 64)}); err != nil {
+		t.Fatal(err)
+	}
+	f := &forest{s: s, b: bv.NewBuilder()}
+	f.t = tree.New(f.b, &pathcond.Env{S: s, Versions: pathcond.NewVersions()})
+	f.m = NewMatcher(NewMachine(s, memory(t)), f.t)
+	return f
+}
+
+// field is n bytes of the packet at a fixed offset.
+func (f *forest) field(off uint64, n int) bv.Term {
+	return f.b.Fun(pathcond.FunLoad, 8*n, bv.Fact{}, f.b.Const(f.s.Buf+vm.Headroom+off, 64))
+}
+
+// path adds path id of n: 16 protocols by one field, each of 64 ports by a
+// second, and below them one bit after the other. It gives the packet's bytes.
+func (f *forest) path(t testing.TB, id, n int) []byte {
+	t.Helper()
+	b := f.b
+	proto, port, word := f.field(12, 2), f.field(36, 2), f.field(40, 4)
+	p, q, rest := id%16, id/16%64, id/1024
+	var cond []pathcond.Pred
+	for k := 0; k <= p; k++ {
+		cond = append(cond, pathcond.Pred{Term: b.Bin(bv.OpEq, proto, b.Const(uint64(k), 16)), Want: k == p})
+	}
+	for k := 0; k <= q; k++ {
+		cond = append(cond, pathcond.Pred{Term: b.Bin(bv.OpEq, port, b.Const(uint64(k), 16)), Want: k == q})
+	}
+	for k := 0; 1024<<k < n; k++ {
+		cond = append(cond, pathcond.Pred{Term: b.Extract(word, k, 1), Want: rest>>k&1 == 1})
+	}
+	if err := f.t.Insert(&pathcond.Path{Cond: cond}, int32(id)); err != nil {
+		t.Fatal(err)
+	}
+	pkt := make([]byte, 64)
+	binary.LittleEndian.PutUint16(pkt[12:], uint16(p))
+	binary.LittleEndian.PutUint16(pkt[36:], uint16(q))
+	binary.LittleEndian.PutUint32(pkt[40:], uint32(rest))
+	return pkt
+}
+
+// TestMatcher grows a tree while packets are matched, and takes paths out: what
+// code says is what the tree in Go says, and in the end it is code that says it.
+func TestMatcher(t *testing.T) {
+	f := newForest(t)
+	r := rand.New(rand.NewPCG(11, 12))
+	const n = 3000
+	var pkts [][]byte
+	check := func(pkt []byte) {
+		t.Helper()
+		if err := f.s.Begin(&vm.Input{Data: pkt}); err != nil {
+			t.Fatal(err)
+		}
+		if want, got := f.t.Match(), f.m.Match(); want != got {
+			t.Fatalf("%x: path %d, as machine code %d", pkt, want, got)
+		}
+	}
+	for _, id := range r.Perm(n) {
+		pkts = append(pkts, f.path(t, id, n))
+		check(pkts[len(pkts)-1])
+		for range 3 {
+			pkt := append([]byte(nil), pkts[r.IntN(len(pkts))]...)
+			check(pkt)
+			pkt[12+r.IntN(32)] ^= 1 << r.IntN(8)
+			check(pkt)
+		}
+	}
+	// Packets that code doesn't know yet pay for its being made anew.
+	for pass := 0; ; pass++ {
+		walked := f.m.Walked
+		for _, pkt := range pkts {
+			check(pkt)
+		}
+		if f.m.Walked == walked {
+			break
+		}
+		if pass == 100 {
+			t.Fatalf("%d of %d known packets are still walked in Go", f.m.Walked-walked, n)
+		}
+	}
+	if f.m.Made < 2 || f.m.Made > 16 {
+		t.Errorf("code was made %d times while the tree grew to %d paths", f.m.Made, n)
+	}
+	if a := testing.AllocsPerRun(100, func() { f.m.Match() }); a != 0 {
+		t.Errorf("a match allocates %v", a)
+	}
+	if f.m.m.Mem.Used() > 2<<20 {
+		t.Errorf("%d bytes of code", f.m.m.Mem.Used())
+	}
+}
+
+// TestMatcherRemoved takes a path out: it must not be matched any more, whether
+// code is made anew or not.
+func TestMatcherRemoved(t *testing.T) {
+	f := newForest(t)
+	is := func(v uint64) *pathcond.Path {
+		return &pathcond.Path{Cond: []pathcond.Pred{{Term: f.b.Bin(bv.OpEq, f.field(12, 2), f.b.Const(v, 16)), Want: true}}}
+	}
+	if err := f.t.Insert(is(1), 7); err != nil {
+		t.Fatal(err)
+	}
+	pkt := make([]byte, 64)
+	pkt[12] = 1
+	if err := f.s.Begin(&vm.Input{Data: pkt}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 * firstCode {
+		if p := f.m.Match(); p != 7 {
+			t.Fatalf("path %d", p)
+		}
+	}
+	f.t.Remove(is(1), 7)
+	for i := range 3 * firstCode {
+		if p := f.m.Match(); p != -1 {
+			t.Fatalf("walk %d after it was taken out: path %d", i, p)
+		}
+	}
+	if err := f.t.Insert(is(1), 7); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 * firstCode {
+		if p := f.m.Match(); p != 7 {
+			t.Fatalf("path %d after it came back", p)
+		}
+	}
+}
+
+// TestTreeOperations holds every operation of conditions to the tree in Go, on
+// random values.
+func TestTreeOperations(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	for round := range 60 {
+		f := newForest(t)
+		b := f.b
+		var term func(w, depth int) bv.Term
+		term = func(w, depth int) bv.Term {
+			if depth == 0 {
+				if r.IntN(4) == 0 {
+					return b.Const(r.Uint64()&bv.Mask(w), w)
+				}
+				return b.Extract(f.field(uint64(8+r.IntN(40)), 8), r.IntN(65-w), w)
+			}
+			x, y := term(w, depth-1), term(w, depth-1)
+			switch r.IntN(8) {
+			case 0:
+				return b.Ite(b.Bin(bv.OpULt, x, y), y, b.Bin(bv.OpXor, x, y))
+			case 1:
+				return b.ZExt(b.Extract(x, 0, w/2), w)
+			case 2:
+				return b.SExt(b.Extract(y, w/4, w/2), w)
+			case 3:
+				return b.Not(x)
+			case 4:
+				return b.Concat(b.Extract(x, 0, w/2), b.Extract(y, w/2, w-w/2))
+			}
+			op := []bv.Op{bv.OpAdd, bv.OpSub, bv.OpMul, bv.OpUDiv, bv.OpURem, bv.OpAnd, bv.OpOr, bv.OpXor, bv.OpShl, bv.OpLShr, bv.OpAShr}[r.IntN(11)]
+			return b.Bin(op, x, y)
+		}
+		var cond []pathcond.Pred
+		for range 4 {
+			w := []int{8, 16, 32, 64}[r.IntN(4)]
+			p := b.Bin([]bv.Op{bv.OpULt, bv.OpEq}[r.IntN(2)], term(w, 3), term(w, 2))
+			if _, fixed := b.IsConst(p); !fixed {
+				cond = append(cond, pathcond.Pred{Term: p, Want: r.IntN(2) == 0})
+			}
+		}
+		if err := f.t.Insert(&pathcond.Path{Cond: cond}, 1); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 400 {
+			pkt := make([]byte, 64)
+			for j := range pkt {
+				if pkt[j] = byte(r.Uint32()); r.IntN(3) == 0 {
+					pkt[j] = 0
+				}
+			}
+			if err := f.s.Begin(&vm.Input{Data: pkt}); err != nil {
+				t.Fatal(err)
+			}
+			if want, got := f.t.Match(), f.m.Match(); want != got {
+				t.Fatalf("round %d, packet %d, %x: path %d, as machine code %d", round, i, pkt, want, got)
+			}
+		}
+		if f.m.off != nil {
+			t.Errorf("round %d: %v", round, f.m.off)
+		}
+	}
+}
+
+// BenchmarkMatcher is one walk of the guard tree by number of paths, the 44
+// bytes that differ copied in before it.
+func BenchmarkMatcher(b *testing.B) {
+	for _, n := range []int{10, 1000, 100_000} {
+		f := newForest(b)
+		var pkts [][]byte
+		for id := range n {
+			if pkt := f.path(b, id, n); len(pkts) < 4096 || id%(n/4096+1) == 0 {
+				pkts = append(pkts, pkt)
+			}
+		}
+		rand.New(rand.NewPCG(1, 2)).Shuffle(len(pkts), func(i, j int) { pkts[i], pkts[j] = pkts[j], pkts[i] })
+		f.m.make()
+		if f.m.off != nil {
+			b.Fatal(f.m.off)
+		}
+		for _, e := range []struct {
+			name  string
+			match func() int32
+		}{{"native", f.m.Match}, {"go", f.t.Match}, {"copy", func() int32 { return 0 }}} {
+			b.Run(fmt.Sprintf("%d/%s", n, e.name), func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					copy(f.s.Mem.B[f.s.Data:], pkts[i%len(pkts)][:44])
+					if e.match() < 0 {
+						b.Fatal("no match")
+					}
+				}
+			})
+		}
+	}
+}
