@@ -109,7 +109,7 @@ func depth(p *ir.Prog) float64 {
 		in := &p.Insts[i]
 		var t float64
 		for r := range at {
-			if ir.Reads(in)>>r&1 != 0 {
+			if in.Reads()>>r&1 != 0 {
 				t = max(t, at[r])
 			}
 		}
@@ -117,7 +117,7 @@ func depth(p *ir.Prog) float64 {
 			continue
 		}
 		for r := range at {
-			if ir.Defs(in)>>r&1 != 0 {
+			if in.Writes()>>r&1 != 0 {
 				at[r] = t + 1
 			}
 		}

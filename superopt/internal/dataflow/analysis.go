@@ -825,11 +825,12 @@ func call(p *ir.Prog, i int, in *ir.Inst, f *Facts, say func(string, ...any)) {
 		f.R[r] = Value{}
 	}
 	f.R[0] = Value{Kind: Anything}
-	h := ir.HelperOf(in.Imm)
-	if in.Src == ebpf.CallHelper && ir.NoResult[in.Imm] {
+	h := ir.HelperOf(in)
+	row := in.Called()
+	if row != nil && row.Ret == ebpf.RetNothing {
 		defer func() { f.R[0] = Value{} }()
 	}
-	if in.Src != ebpf.CallHelper || !ir.KeepsPacket(in.Imm) {
+	if row == nil || row.Moves() {
 		f.losePacket()
 	}
 	if in.Src != ebpf.CallHelper || h == nil {
@@ -857,67 +858,32 @@ func call(p *ir.Prog, i int, in *ir.Inst, f *Facts, say func(string, ...any)) {
 		return
 	}
 	mapID := int32(-1)
-	for k, kind := range h.Args {
+	for k, arg := range h.Args {
 		v := args[k+1]
-		if kind != ir.ArgNone && v.Kind == Unreadable {
+		if arg.Kind != ebpf.NoArg && v.Kind == Unreadable {
 			say("r%d is not readable at the call of %s", k+1, h.Name)
 			continue
 		}
-		switch kind {
-		case ir.ArgMap:
+		switch {
+		case arg.Kind == ebpf.ConstMap:
 			if v.Kind == Map {
 				mapID = v.MapID
 			} else if v.Kind != Anything {
 				say("r%d is %s where %s wants a map", k+1, kindNames[v.Kind], h.Name)
 			}
-		case ir.ArgCtx:
+		case arg.Kind == ebpf.Context:
 			if v.Kind != Ctx && v.Kind != Anything || v.Off != 0 {
 				say("r%d is %s where %s wants the context", k+1, kindNames[v.Kind], h.Name)
 			}
-		case ir.ArgScalar, ir.ArgSize:
+		case ir.IsNumber(arg):
 			if v.isPtr() {
 				say("r%d is %s where %s wants a number", k+1, kindNames[v.Kind], h.Name)
 			}
-		case ir.ArgKey, ir.ArgValue, ir.ArgMem, ir.ArgInOut, ir.ArgMemOut:
-			n := argBytes(p, h, k, mapID, &args)
-			if v.Kind == Stack && v.VarOf == 0 && n > 0 {
-				if lo, ok := StackBytes(v.Off, n); !ok {
-					say("%s reads the stack at %+d, %d bytes", h.Name, v.Off, n)
-				} else {
-					if (kind != ir.ArgMemOut) && !allBits(&f.init, lo, n) {
-						say("%s reads stack bytes at %+d that may never have been written", h.Name, v.Off)
-					}
-					if kind == ir.ArgMemOut || kind == ir.ArgInOut {
-						setBits(&f.init, lo, n)
-						for s := lo / 8; s <= (lo+n-1)/8; s++ {
-							f.Spill[s] = Value{}
-						}
-					}
-				}
-			} else if (kind == ir.ArgMemOut || kind == ir.ArgInOut) && (v.Kind == Stack || v.Kind == Anything) {
-				f.Spill = [64]Value{}
-			} else if v.Kind == Scalar && !(v.IsConst() && v.Known == 0) {
-				say("r%d is a number where %s wants memory", k+1, h.Name)
-			}
-			switch v.Kind {
-			case Ctx, PacketEnd, Map, Anything: // even where no byte of it is used
-				say("r%d is %s where %s wants memory", k+1, kindNames[v.Kind], h.Name)
-			case Packet:
-				if n > 0 && v.Off+int64(n) > v.Range {
-					say("%s wants %d bytes of the packet at %d, further than was checked", h.Name, n, v.Off)
-				}
-				if n == 0 && !(k < 4 && h.Args[k+1] == ir.ArgSize && args[k+2].IsConst()) {
-					// The key of a map that isn't known here is known to the verifier:
-					// a program must go on checking what it does check.
-					say("%s wants bytes of the packet, nobody knows how many, of %d that were checked", h.Name, max(0, v.Range-v.Off))
-				}
-			}
-			if v.Null {
-				say("r%d may be null at the call of %s", k+1, h.Name)
-			}
+		case ir.IsMemory(arg):
+			memoryArg(p, h, k, mapID, &args, f, say)
 		}
 	}
-	if h.Pure {
+	if ir.IsLookup(h) {
 		f.R[0] = Value{Kind: MapValue, Null: true, MapID: mapID, Site: int32(i)}
 		if mapID < 0 || int(mapID) >= len(p.Maps) || ir.MapOfOther(p.Maps[mapID].Type) {
 			f.R[0] = Value{Kind: Anything}
@@ -927,20 +893,73 @@ func call(p *ir.Prog, i int, in *ir.Inst, f *Facts, say func(string, ...any)) {
 	}
 }
 
+// memoryArg is an argument that points to memory (check_helper_mem_access,
+// kernel/bpf/verifier.c): what the verifier asks of it, and what is known of the
+// memory after the call. Where its size is 0 the pointer is checked all the same.
+func memoryArg(p *ir.Prog, h *ebpf.Helper, k int, mapID int32, args *[11]Value, f *Facts, say func(string, ...any)) {
+	arg, v := h.Args[k], args[k+1]
+	n := argBytes(p, h, k, mapID, args)
+	known := n > 0 || h.SizeArg(uint8(k+1)) != 0 && args[k+2].IsConst() && args[k+2].Known == 0
+	switch {
+	case v.Kind == Stack && v.VarOf == 0 && n > 0:
+		lo, ok := StackBytes(v.Off, n)
+		if !ok {
+			say("%s reads the stack at %+d, %d bytes", h.Name, v.Off, n)
+			break
+		}
+		if arg.Reads && !allBits(&f.init, lo, n) {
+			say("%s reads stack bytes at %+d that may never have been written", h.Name, v.Off)
+		}
+		if arg.Writes {
+			setBits(&f.init, lo, n)
+			for s := lo / 8; s <= (lo+n-1)/8; s++ {
+				f.Spill[s] = Value{}
+			}
+		}
+	case v.Kind == Stack && v.VarOf == 0 && known && (v.Off < -512 || v.Off >= 0):
+		say("%s is given no byte of the stack, at %+d", h.Name, v.Off)
+	case arg.Writes && (v.Kind == Stack || v.Kind == Anything):
+		f.Spill = [64]Value{}
+	case v.Kind == Scalar && !(v.IsConst() && v.Known == 0):
+		say("r%d is a number where %s wants memory", k+1, h.Name)
+	case v.Kind == Scalar && !arg.Null:
+		say("r%d is 0 where %s wants memory", k+1, h.Name)
+	}
+	switch v.Kind {
+	case Ctx, PacketEnd, Map, Anything: // even where no byte of it is used
+		say("r%d is %s where %s wants memory", k+1, kindNames[v.Kind], h.Name)
+	case Packet:
+		if known && v.Off+int64(n) > v.Range {
+			say("%s wants %d bytes of the packet at %d, further than was checked", h.Name, n, v.Off)
+		}
+		if !known {
+			// The key of a map that isn't known here is known to the verifier:
+			// a program must go on checking what it does check.
+			say("%s wants bytes of the packet, nobody knows how many, of %d that were checked", h.Name, max(0, v.Range-v.Off))
+		}
+	}
+	if v.Null {
+		say("r%d may be null at the call of %s", k+1, h.Name)
+	}
+}
+
 // argBytes is how many bytes argument k of helper h points to; 0 unknown.
-func argBytes(p *ir.Prog, h *ir.Helper, k int, mapID int32, args *[11]Value) int {
-	switch h.Args[k] {
-	case ir.ArgKey, ir.ArgValue:
+func argBytes(p *ir.Prog, h *ebpf.Helper, k int, mapID int32, args *[11]Value) int {
+	arg := h.Args[k]
+	switch {
+	case arg.Kind == ebpf.MapKey || arg.Kind == ebpf.MapValue:
 		if mapID < 0 || int(mapID) >= len(p.Maps) {
 			return 0
 		}
-		if h.Args[k] == ir.ArgKey {
+		if arg.Kind == ebpf.MapKey {
 			return int(p.Maps[mapID].KeySize)
 		}
 		return int(p.Maps[mapID].ValueSize)
-	case ir.ArgMem, ir.ArgMemOut, ir.ArgInOut:
-		if k < 4 && args[k+2].IsConst() && args[k+2].Known <= 512 {
-			return int(args[k+2].Known)
+	case arg.Size != 0:
+		return int(arg.Size)
+	case arg.Kind == ebpf.Mem:
+		if size := args[k+2]; size.IsConst() && size.Known <= 512 {
+			return int(size.Known)
 		}
 	}
 	return 0

@@ -78,7 +78,7 @@ func (a *Analysis) backward(i int, l *Live) {
 		if d := ir.DefReg(in); d >= 0 {
 			def(uint8(d))
 		}
-		l.Regs |= ir.Reads(in)
+		l.Regs |= in.Reads()
 		if in.IsLoad() {
 			l.AllStack()
 		}
@@ -141,29 +141,31 @@ func (a *Analysis) backward(i int, l *Live) {
 				l.AllStack()
 			}
 		case in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32:
-		case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && ir.HelperOf(in.Imm) != nil:
-			h := ir.HelperOf(in.Imm)
+		case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && ir.HelperOf(in) != nil:
+			h := ir.HelperOf(in)
 			for r := uint8(0); r <= 5; r++ {
 				def(r)
 			}
 			mapID := int32(-1)
-			for k, kind := range h.Args {
-				if kind == ir.ArgNone {
+			for k, arg := range h.Args {
+				if arg.Kind == ebpf.NoArg {
 					continue
 				}
 				use(uint8(k + 1))
 				v := f.R[k+1]
-				switch kind {
-				case ir.ArgMap:
+				switch {
+				case arg.Kind == ebpf.ConstMap:
 					if v.Kind == Map {
 						mapID = v.MapID
 					}
-				case ir.ArgKey, ir.ArgValue, ir.ArgMem, ir.ArgInOut:
+				case ir.IsMemory(arg) && arg.Needs():
 					if n := argBytes(a.p, h, k, mapID, &f.R); n > 0 {
 						a.readMem(v, 0, n, l)
 					} else {
 						a.readMem(v, 0, 512, l)
 					}
+				case h.Reads&ebpf.AnyMemory != 0 && arg.Kind == ebpf.Scalar: // the address is a number
+					a.readMem(v, 0, 512, l)
 				}
 			}
 		case in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX:

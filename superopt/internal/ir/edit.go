@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"math/bits"
 
 	"jitnic/host/ebpf"
 )
@@ -101,93 +102,29 @@ func (p *Prog) Modelled() bool {
 	return true
 }
 
+// Reads gives the registers whose values the instruction uses: bit n for rn.
+func (in *Inst) Reads() uint16 {
+	if in.Op == Nop {
+		return 0
+	}
+	return uint16(in.Insn.Reads())
+}
+
+// Writes gives the registers the instruction changes, those a call clobbers too.
+func (in *Inst) Writes() uint16 {
+	if in.Op == Nop {
+		return 0
+	}
+	return uint16(in.Insn.Writes())
+}
+
 // DefReg is the register an instruction sets besides memory; -1 none (calls
-// are not asked).
+// and packet loads, which clobber several, are not asked).
 func DefReg(in *Inst) int {
-	switch in.Class() {
-	case ebpf.ClassALU, ebpf.ClassALU64, ebpf.ClassLDX:
-		return int(in.Dst)
-	case ebpf.ClassLD:
-		if in.Op == ebpf.OpLDDW {
-			return int(in.Dst)
-		}
-	case ebpf.ClassSTX:
-		if in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq {
-			return int(in.Dst)
-		}
-		if in.IsAtomic() && in.Imm&ebpf.AtomicFetch != 0 {
-			if in.Imm == ebpf.AtomicCmpXchg {
-				return 0
-			}
-			return int(in.Src)
-		}
+	if w := in.Writes(); w != 0 && w&(w-1) == 0 {
+		return bits.TrailingZeros16(w)
 	}
 	return -1
-}
-
-// Reads gives the registers an instruction reads; of calls, all arguments.
-func Reads(in *Inst) uint16 {
-	switch in.Class() {
-	case ebpf.ClassALU, ebpf.ClassALU64:
-		var m uint16
-		op := in.ALUOp()
-		if op != ebpf.ALUMov {
-			m |= 1 << in.Dst
-		}
-		if in.Op&ebpf.SrcX != 0 && op != ebpf.ALUEnd && op != ebpf.ALUNeg {
-			m |= 1 << in.Src
-		}
-		return m
-	case ebpf.ClassLDX:
-		return 1 << in.Src
-	case ebpf.ClassST:
-		return 1 << in.Dst
-	case ebpf.ClassSTX:
-		m := uint16(1<<in.Dst | 1<<in.Src)
-		if in.IsAtomic() && in.Imm == ebpf.AtomicCmpXchg {
-			m |= 1
-		}
-		return m
-	case ebpf.ClassJMP, ebpf.ClassJMP32:
-		switch in.Op {
-		case ebpf.OpExit:
-			return 1
-		case ebpf.OpJA, ebpf.OpJA32:
-			return 0
-		case ebpf.OpCall, ebpf.OpCallX:
-			if h := HelperOf(in.Imm); h != nil && in.Src == ebpf.CallHelper {
-				m := uint16(0)
-				for k, a := range h.Args {
-					if a != ArgNone {
-						m |= 1 << (k + 1)
-					}
-				}
-				return m
-			}
-			return 0x3e
-		}
-		m := uint16(1 << in.Dst)
-		if in.Op&ebpf.SrcX != 0 {
-			m |= 1 << in.Src
-		}
-		return m
-	case ebpf.ClassLD:
-		if in.Op != ebpf.OpLDDW && in.Op != Nop {
-			return 1<<6 | 1<<in.Src
-		}
-	}
-	return 0
-}
-
-// Defs gives the registers an instruction changes.
-func Defs(in *Inst) uint16 {
-	if in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX || in.Class() == ebpf.ClassLD && in.Op != ebpf.OpLDDW && in.Op != Nop {
-		return 0x3f
-	}
-	if r := DefReg(in); r >= 0 {
-		return 1 << r
-	}
-	return 0
 }
 
 // MovImm sets r to v, sign-extended.

@@ -84,7 +84,7 @@ func (in *Inst) String() string {
 	case in.Op == ebpf.OpCall && in.Src == ebpf.CallLocal:
 		return fmt.Sprintf("call @%d", in.To)
 	case in.Op == ebpf.OpCall:
-		if h := HelperOf(in.Imm); h != nil {
+		if h := in.Called(); h != nil {
 			return fmt.Sprintf("call %s#%d", h.Name, in.Imm)
 		}
 		return fmt.Sprintf("call %d", in.Imm)

@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -69,16 +70,18 @@ func FromSlotsFixed(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spe
 		if in.Op == 0 {
 			return nil, fmt.Errorf("program %q: insn %d: opcode 0 is the second half of a wide load, not an instruction", name, i)
 		}
+		var hi *ebpf.Insn
 		if in.IsWide() {
 			if i+1 >= len(insns) || insns[i+1].Op != 0 {
 				return nil, fmt.Errorf("program %q: insn %d: wide load without its second slot", name, i)
 			}
-			in.Hi = insns[i+1].Imm
+			hi = &insns[i+1]
+			in.Hi = hi.Imm
 			index[i+1] = -1
 			i++
 		}
-		if err := CheckInsn(in.Insn); err != nil {
-			return nil, fmt.Errorf("program %q: insn %d: %w", name, in.Slot, err)
+		if msg := in.Encoding(hi); msg != "" && !in.Fixed {
+			return nil, fmt.Errorf("program %q: insn %d: %s", name, in.Slot, msg)
 		}
 		p.Insts = append(p.Insts, in)
 	}
@@ -128,49 +131,15 @@ func relTarget(in ebpf.Insn) (int, bool) {
 	return 0, false
 }
 
-// CheckInsn refuses what is no eBPF instruction: nothing unknown is ever read
-// as a nop.
-func CheckInsn(in ebpf.Insn) error {
-	bad := fmt.Errorf("opcode %#02x: not an instruction", in.Op)
-	if in.Dst > 10 || in.Src > 10 {
-		return fmt.Errorf("register r%d: there are r0 to r10", max(in.Dst, in.Src))
+// Encoding says what is wrong with the encoding of an instruction, "" where
+// nothing is: nothing unknown is ever read as a nop. hi is the second slot of a
+// wide one.
+func (in *Inst) Encoding(hi *ebpf.Insn) string {
+	var e *ebpf.InsnError
+	if errors.As(in.Check(hi), &e) {
+		return e.Msg
 	}
-	switch in.Class() {
-	case ebpf.ClassALU, ebpf.ClassALU64:
-		op := in.ALUOp()
-		if op > ebpf.ALUEnd {
-			return bad
-		}
-		if op == ebpf.ALUEnd && in.Imm != 16 && in.Imm != 32 && in.Imm != 64 {
-			return fmt.Errorf("byte swap of %d bits", in.Imm)
-		}
-	case ebpf.ClassLD:
-		if in.Op != ebpf.OpLDDW && in.Mode() != ebpf.ModeABS && in.Mode() != ebpf.ModeIND {
-			return bad
-		}
-	case ebpf.ClassLDX:
-		if in.Mode() != ebpf.ModeMEM && in.Mode() != ebpf.ModeMEMSX {
-			return bad
-		}
-	case ebpf.ClassST:
-		if in.Mode() != ebpf.ModeMEM {
-			return bad
-		}
-	case ebpf.ClassSTX:
-		if in.Mode() != ebpf.ModeMEM && in.Mode() != ebpf.ModeATOMIC {
-			return bad
-		}
-	case ebpf.ClassJMP:
-		if in.JmpOp() > ebpf.JmpCOND || in.Op == ebpf.OpExit|ebpf.SrcX {
-			return bad
-		}
-	case ebpf.ClassJMP32:
-		switch in.JmpOp() {
-		case ebpf.JmpCall, ebpf.JmpExit, ebpf.JmpCOND, 0xf0:
-			return bad
-		}
-	}
-	return nil
+	return ""
 }
 
 // Clone copies the program; maps are shared.
@@ -307,8 +276,8 @@ func (p *Prog) Barrier(in *Inst) bool {
 			if in.Src != ebpf.CallHelper {
 				return true
 			}
-			h := HelperOf(in.Imm)
-			return h == nil || h.Ends
+			h := HelperOf(in)
+			return h == nil || h.Flow == ebpf.TailCalls
 		}
 		return in.Op == ebpf.OpCallX || in.Op == ebpf.OpMayGo
 	case ebpf.ClassSTX:

@@ -10,7 +10,7 @@ import (
 func TestDefectUnknownOpcode(t *testing.T) {
 	for op := 0; op < 256; op++ {
 		in := ebpf.Insn{Op: uint8(op), Imm: 16}
-		if CheckInsn(in) == nil && in.Op != Nop {
+		if in.Check(nil) == nil && in.Op != Nop {
 			continue
 		}
 		_, err := FromSlots("x", KindConst, []ebpf.Insn{in, {Op: ebpf.OpExit}}, nil)

@@ -28,7 +28,7 @@ func passSwapCompare(o *rewrite.Gate) bool {
 		last := i
 		for j := i + 1; j < end; j++ {
 			jn := o.Prog.Insts[j]
-			if ir.Reads(&jn)>>r&1 != 0 {
+			if jn.Reads()>>r&1 != 0 {
 				if !jn.IsCondJump() || jn.Op&ebpf.SrcX != 0 || jn.JmpOp() != ebpf.JmpEQ && jn.JmpOp() != ebpf.JmpNE {
 					break
 				}
@@ -41,7 +41,7 @@ func passSwapCompare(o *rewrite.Gate) bool {
 				change = append(change, ch{j, jn})
 				last = j
 			}
-			if o.Known.Live[j].Regs>>r&1 == 0 || ir.Defs(&jn)>>r&1 != 0 {
+			if o.Known.Live[j].Regs>>r&1 == 0 || jn.Writes()>>r&1 != 0 {
 				ok = true
 				break
 			}

@@ -96,7 +96,7 @@ func passCopyProp(o *rewrite.Gate) bool {
 		var add int64 // constant added to rD since
 		for j := i + 1; j < end; j++ {
 			jn := o.Prog.Insts[j]
-			if ir.Reads(&jn)>>d&1 != 0 {
+			if jn.Reads()>>d&1 != 0 {
 				c := jn
 				ok := replaceUse(&c, d, s)
 				if ok && add != 0 {
@@ -109,10 +109,10 @@ func passCopyProp(o *rewrite.Gate) bool {
 					return true
 				}
 			}
-			if ir.Defs(&jn)>>s&1 != 0 {
+			if jn.Writes()>>s&1 != 0 {
 				break
 			}
-			if ir.Defs(&jn)>>d&1 != 0 {
+			if jn.Writes()>>d&1 != 0 {
 				if jn.Op == ebpf.ClassALU64|ebpf.ALUAdd && jn.Dst == d {
 					add += int64(jn.Imm)
 					continue
@@ -206,17 +206,17 @@ func renameForward(o *rewrite.Gate, i int, d, s uint8) bool {
 		in := &p.Insts[k]
 		lo, hi = min(lo, k), max(hi, k+1)
 		if in.Op == ebpf.OpExit || in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX || p.Barrier(in) {
-			if ir.Reads(in)>>d&1 != 0 || ir.Reads(in)>>s&1 != 0 || ir.Defs(in)>>s&1 != 0 {
+			if in.Reads()>>d&1 != 0 || in.Reads()>>s&1 != 0 || in.Writes()>>s&1 != 0 {
 				return false // an argument register keeps its name
 			}
 		}
-		if ir.Defs(in)>>s&1 != 0 {
+		if in.Writes()>>s&1 != 0 {
 			return false
 		}
 		if in.Jumps() {
 			push(int(in.To))
 		}
-		if !in.Ends() && !(ir.Defs(in)>>d&1 != 0 && ir.Reads(in)>>d&1 == 0) {
+		if !in.Ends() && !(in.Writes()>>d&1 != 0 && in.Reads()>>d&1 == 0) {
 			push(k + 1)
 		}
 	}
@@ -245,7 +245,7 @@ func applyRename(o *rewrite.Gate, i, lo, hi int, inside map[int]bool, d, s uint8
 		q.Insts[i] = ir.Empty()
 		for k := range inside {
 			in := &q.Insts[k]
-			if ir.Defs(in)>>d&1 != 0 && ir.Reads(in)>>d&1 == 0 {
+			if in.Writes()>>d&1 != 0 && in.Reads()>>d&1 == 0 {
 				// it ends the range: only its reads are inside, and it reads none
 				continue
 			}
@@ -274,7 +274,7 @@ func renameBackward(o *rewrite.Gate, i int, d, s uint8) bool {
 		if target[j+1] || in.Jumps() || p.Barrier(in) || in.Op == ebpf.OpExit {
 			return false
 		}
-		pure := ir.Defs(in)>>s&1 != 0 && ir.Reads(in)>>s&1 == 0
+		pure := in.Writes()>>s&1 != 0 && in.Reads()>>s&1 == 0
 		if pure && in.Op != ebpf.OpCall && !in.IsAtomic() {
 			// rD must be free from j to i; j itself may read it
 			ok := o.Try("coalesce", j, i+1, false, func(q *ir.Prog) {
@@ -286,7 +286,7 @@ func renameBackward(o *rewrite.Gate, i int, d, s uint8) bool {
 			})
 			return ok
 		}
-		if in.Op == ebpf.OpCall || (ir.Reads(in)|ir.Defs(in))>>d&1 != 0 {
+		if in.Op == ebpf.OpCall || (in.Reads()|in.Writes())>>d&1 != 0 {
 			return false
 		}
 	}

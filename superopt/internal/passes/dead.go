@@ -104,8 +104,8 @@ func passDeadCode(o *rewrite.Gate) bool {
 				}
 			}
 		case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
-			h := ir.HelperOf(in.Imm)
-			dead = h != nil && h.Pure && o.Known.Live[i].Regs&0x3f == 0
+			h := ir.HelperOf(in)
+			dead = h != nil && ir.IsLookup(h) && o.Known.Live[i].Regs&0x3f == 0
 		}
 		if dead && o.Try("dead-code", i, i+1, false, func(q *ir.Prog) { q.Insts[i] = ir.Empty() }) {
 			return true

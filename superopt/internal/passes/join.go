@@ -152,7 +152,7 @@ func reaching(o *rewrite.Gate, preds [][]int32, i int, r uint8) []int {
 		if !o.Known.In[k].Reached {
 			continue
 		}
-		if ir.Defs(x)>>r&1 != 0 {
+		if x.Writes()>>r&1 != 0 {
 			_, isConst := constOf(x)
 			plain := isConst || isMovReg(x) || x.Op == ebpf.ClassALU|ebpf.ALUMov|ebpf.SrcX || x.IsLoad()
 			if x.Fixed || !plain || !isMovReg(in) && !isConst {
@@ -189,10 +189,10 @@ func onlyUse(o *rewrite.Gate, defsAt []int, i int, r uint8) bool {
 			continue
 		}
 		in := &o.Prog.Insts[k]
-		if ir.Reads(in)>>r&1 != 0 {
+		if in.Reads()>>r&1 != 0 {
 			return false
 		}
-		if ir.Defs(in)>>r&1 != 0 {
+		if in.Writes()>>r&1 != 0 {
 			continue
 		}
 		if in.Jumps() {

@@ -19,7 +19,7 @@ func passStoreMerge(o *rewrite.Gate) bool {
 			}
 			for j := i + 1; j < w[1]; j++ {
 				b := &o.Prog.Insts[j]
-				if ir.Defs(b)>>a.Dst&1 != 0 {
+				if b.Writes()>>a.Dst&1 != 0 {
 					break
 				}
 				vb, okb := storedConst(o, j)
@@ -143,7 +143,7 @@ func copied(o *rewrite.Gate, from, s int) int {
 	}
 	for j := s - 1; j >= from; j-- {
 		in := &o.Prog.Insts[j]
-		if ir.Defs(in)>>st.Src&1 != 0 {
+		if in.Writes()>>st.Src&1 != 0 {
 			if in.Class() == ebpf.ClassLDX && in.Mode() == ebpf.ModeMEM && in.Size() == st.Size() {
 				return j
 			}

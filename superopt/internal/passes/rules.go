@@ -25,7 +25,7 @@ func passRules(o *rewrite.Gate) bool {
 				}
 				at := [rules.MaxRuleLen]int{i}
 				in := &o.Prog.Insts[i]
-				if fire(o, r, &at, 1, w[1], b, ir.Reads(in), ir.Defs(in)) {
+				if fire(o, r, &at, 1, w[1], b, in.Reads(), in.Writes()) {
 					return true
 				}
 			}
@@ -45,11 +45,11 @@ func fire(o *rewrite.Gate, r *rules.Rule, at *[rules.MaxRuleLen]int, k, end int,
 		next := b
 		if r.Old[k].Match(in, &next) {
 			at[k] = j
-			if fire(o, r, at, k+1, end, next, rd|ir.Reads(in), df|ir.Defs(in)) {
+			if fire(o, r, at, k+1, end, next, rd|in.Reads(), df|in.Writes()) {
 				return true
 			}
 		}
-		if ir.Defs(in)&(rd|df) != 0 || ir.Reads(in)&df != 0 {
+		if in.Writes()&(rd|df) != 0 || in.Reads()&df != 0 {
 			return false
 		}
 	}

@@ -113,7 +113,7 @@ func freeReg(o *rewrite.Gate, i, j int) int {
 	used := o.Known.Before[i].Regs | 1<<10
 	for k := i; k <= j; k++ {
 		in := &o.Prog.Insts[k]
-		used |= ir.Reads(in) | ir.Defs(in) | o.Known.Live[k].Regs
+		used |= in.Reads() | in.Writes() | o.Known.Live[k].Regs
 	}
 	for r := 0; r < 10; r++ {
 		if used>>r&1 == 0 {
@@ -178,14 +178,14 @@ func narrowJumps(o *rewrite.Gate, i, j int, r uint8) bool {
 	last, ok := i, false
 	for k := j; k < end; k++ {
 		kn := &o.Prog.Insts[k]
-		if ir.Reads(kn)>>r&1 != 0 {
+		if kn.Reads()>>r&1 != 0 {
 			if kn.Class() != ebpf.ClassJMP || !kn.IsCondJump() || kn.Op&ebpf.SrcX != 0 {
 				break
 			}
 			at = append(at, k)
 			last = k
 		}
-		if o.Known.Live[k].Regs>>r&1 == 0 || ir.Defs(kn)>>r&1 != 0 && ir.Reads(kn)>>r&1 == 0 {
+		if o.Known.Live[k].Regs>>r&1 == 0 || kn.Writes()>>r&1 != 0 && kn.Reads()>>r&1 == 0 {
 			ok = true
 			break
 		}

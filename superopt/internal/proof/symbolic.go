@@ -542,7 +542,7 @@ func (m *Machine) forget(in *ir.Inst, s *State) {
 		m.fresh++
 		return m.B.Input(1<<56|m.fresh, 64, bv.Fact{})
 	}
-	d := ir.Defs(in)
+	d := in.Writes()
 	for r := range s.R {
 		if d>>r&1 != 0 {
 			s.R[r] = unknown()
@@ -970,34 +970,39 @@ func (m *Machine) atomic(s *State, in *ir.Inst, acc *[]Access) error {
 // equal worlds, and nothing else does.
 func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 	b := m.B
-	h := ir.HelperOf(in.Imm)
+	h := ir.HelperOf(in)
 	if h == nil {
 		return fmt.Errorf("helper %d not modelled", in.Imm)
 	}
 	var args []bv.Term
 	mapID := -1
+	stack := false // it may look at the stack through an address given as a number
 	type out struct {
 		rg  int
 		off bv.Term
 		n   int
 	}
 	var outs []out
-	for k, kind := range h.Args {
-		if kind == ir.ArgNone {
+	for k, arg := range h.Args {
+		if arg.Kind == ebpf.NoArg {
 			continue
 		}
 		t, err := m.reg(s, uint8(k+1))
 		if err != nil {
 			return err
 		}
-		switch kind {
-		case ir.ArgScalar, ir.ArgSize:
+		switch {
+		case ir.IsNumber(arg):
 			args = append(args, t)
-		case ir.ArgCtx:
+			if h.Reads&ebpf.AnyMemory != 0 {
+				rg, _, err := m.Locate(t)
+				stack = stack || err == nil && rg == rgStack
+			}
+		case arg.Kind == ebpf.Context:
 			if t != m.base(rgCtx) {
 				return fmt.Errorf("helper %s: r%d is not the context", h.Name, k+1)
 			}
-		case ir.ArgMap:
+		case arg.Kind == ebpf.ConstMap:
 			if b.Op(t) != bv.OpInput || b.K(t) < inMapPtr || b.K(t) >= inGlobal {
 				return &refusedError{fmt.Sprintf("r%d is not one known map where %s wants a map", k+1, h.Name)}
 			}
@@ -1007,23 +1012,11 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			}
 			args = append(args, t)
 		default:
-			n := 0
-			switch kind {
-			case ir.ArgKey:
-				n = int(p.Maps[mapID].KeySize)
-			case ir.ArgValue:
-				n = int(p.Maps[mapID].ValueSize)
-			default:
-				if k == 4 || s.R[k+2] == 0 {
-					return fmt.Errorf("helper %s: size not readable", h.Name)
-				}
-				sz, ok := b.IsConst(s.R[k+2])
-				if !ok || sz > 512 {
-					return fmt.Errorf("helper %s: size in r%d not constant", h.Name, k+2)
-				}
-				n = int(sz)
+			n, err := m.argBytes(p, h, k, mapID, s)
+			if err != nil {
+				return err
 			}
-			if n == 0 {
+			if n == 0 { // nothing is looked at: the pointer is the verifier's business
 				continue
 			}
 			rg, off, err := m.Locate(t)
@@ -1033,45 +1026,42 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			if rg != rgCtx {
 				off = m.hide(off)
 			}
-			if kind != ir.ArgMemOut {
+			if arg.Needs() {
 				for at := 0; at < n; at += 8 {
 					args = append(args, m.get(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(at), 64)), min(8, n-at)))
 				}
 			}
-			if kind == ir.ArgMemOut || kind == ir.ArgInOut {
+			if arg.Writes {
 				outs = append(outs, out{rg, off, n})
 			}
 		}
 	}
 	id := uint64(uint32(in.Imm))
-	if h.Pure && mapID >= 0 && ir.Orderless(p.Maps[mapID].Type) {
+	if ir.IsLookup(h) && mapID >= 0 && ir.Orderless(p.Maps[mapID].Type) {
 		// A lookup of such a map changes nothing; its result depends on key and
 		// on the map's updates so far.
 		all := append([]bv.Term{s.mem[rgMap+mapID].ver}, args...)
-		s.R[0] = b.Fun(fnLookup+uint64(mapID), 64, bv.Fact{}, all...)
+		s.R[0] = b.Fun(m.lookupFun(h, mapID), 64, bv.Fact{}, all...)
 	} else {
 		all := append([]bv.Term{s.world}, args...)
 		for rg := range s.mem {
-			if h.ReadsPkt && rg != rgStack || h.WritesMap && rg == rgMap+mapID {
-				d, err := m.digest(s, rg)
-				if err != nil {
-					return fmt.Errorf("helper %s: %w", h.Name, err)
-				}
-				all = append(all, d)
+			if !sees(h, rg, mapID, stack) {
+				continue
 			}
+			d, err := m.digest(s, rg)
+			if err != nil {
+				return fmt.Errorf("helper %s: %w", h.Name, err)
+			}
+			all = append(all, d)
 		}
 		w := b.Fun(fnWorld+id, 64, bv.Fact{}, all...)
-		if h.Pure {
-			if mapID < 0 || ir.MapOfOther(p.Maps[mapID].Type) {
-				s.R[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
-			} else {
-				s.R[0] = b.Fun(fnLookup+uint64(mapID), 64, bv.Fact{}, all...)
-			}
+		if ir.IsLookup(h) && mapID >= 0 && !ir.MapOfOther(p.Maps[mapID].Type) {
+			s.R[0] = b.Fun(m.lookupFun(h, mapID), 64, bv.Fact{}, all...)
 		} else {
 			s.R[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
 		}
 		s.world = w
-		if h.WritesMap {
+		if ir.ChangesMap(h) && mapID >= 0 {
 			s.mem[rgMap+mapID] = region{ver: b.Fun(fnVersion+uint64(mapID), 64, bv.Fact{}, w)}
 		}
 		for i, o := range outs {
@@ -1081,13 +1071,59 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			}
 		}
 	}
-	if h.Ends {
+	if h.Flow == ebpf.TailCalls {
 		return fmt.Errorf("tail call not modelled") // the caller cuts the window here
 	}
 	for r := 1; r <= 5; r++ {
 		s.R[r] = 0
 	}
 	return nil
+}
+
+// sees says whether what a helper does depends on the bytes of a region: of
+// packet, context and maps, where it reads the packet or any memory; of the
+// stack, where an address it is given leads there; of the map of its arguments,
+// where it reads or changes its values.
+func sees(h *ebpf.Helper, rg, mapID int, stack bool) bool {
+	switch {
+	case rg == rgStack:
+		return stack
+	case h.Reads&(ebpf.Packet|ebpf.AnyMemory) != 0:
+		return true
+	}
+	return rg == rgMap+mapID && !ir.IsLookup(h) && (ir.ChangesMap(h) || h.Reads&ebpf.MapValues != 0)
+}
+
+// lookupFun is the function a look-up is of its map's version, key and other
+// arguments.
+func (m *Machine) lookupFun(h *ebpf.Helper, mapID int) uint64 {
+	id := fnLookup + uint64(mapID)
+	if h.ID != ebpf.FnMapLookupElem {
+		id = fnRet + uint64(h.ID)
+	}
+	return id
+}
+
+// argBytes is how many bytes the k-th argument of a call points to.
+func (m *Machine) argBytes(p *ir.Prog, h *ebpf.Helper, k, mapID int, s *State) (int, error) {
+	arg := h.Args[k]
+	switch {
+	case (arg.Kind == ebpf.MapKey || arg.Kind == ebpf.MapValue) && mapID < 0:
+		return 0, fmt.Errorf("helper %s: no map before r%d", h.Name, k+1)
+	case arg.Kind == ebpf.MapKey:
+		return int(p.Maps[mapID].KeySize), nil
+	case arg.Kind == ebpf.MapValue:
+		return int(p.Maps[mapID].ValueSize), nil
+	case arg.Size != 0:
+		return int(arg.Size), nil
+	case k == 4 || s.R[k+2] == 0:
+		return 0, fmt.Errorf("helper %s: size not readable", h.Name)
+	}
+	size, ok := m.B.IsConst(s.R[k+2])
+	if !ok || size > 512 {
+		return 0, fmt.Errorf("helper %s: size in r%d not constant", h.Name, k+2)
+	}
+	return int(size), nil
 }
 
 // digest is a term that stands for all a helper sees of a region. The stores

@@ -174,7 +174,7 @@ func (l *learner) rule(old, new []ir.Inst, idx []int) *Rule {
 		for i := range code {
 			in := &code[i]
 			if side == 1 {
-				for m := ir.Reads(in) | ir.Defs(in); m != 0; m &= m - 1 {
+				for m := in.Reads() | in.Writes(); m != 0; m &= m - 1 {
 					if name[bits.TrailingZeros16(m)] == 0 {
 						return nil // a register of its own: the left side says nothing of it
 					}
@@ -194,10 +194,10 @@ func (l *learner) rule(old, new []ir.Inst, idx []int) *Rule {
 	// Registers one of the sides sets and nobody reads.
 	var df uint16
 	for i := range old {
-		df |= ir.Defs(&old[i])
+		df |= old[i].Writes()
 	}
 	for i := range new {
-		df |= ir.Defs(&new[i])
+		df |= new[i].Writes()
 	}
 	lv := l.live(idx[len(idx)-1])
 	var dead []byte

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"jitnic/superopt/internal/dataflow"
-	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/superopttest"
 	"os"
 	"path/filepath"
@@ -44,7 +43,7 @@ func TestLearnGeneralises(t *testing.T) {
 			}
 			return f
 		}, live: func(int) uint16 { // of a find, the register both sides set last
-			m := ir.Defs(&new[len(new)-1])
+			m := new[len(new)-1].Writes()
 			for _, l := range "bf" {
 				if b.has>>(l-'a')&1 != 0 {
 					m |= 1 << b.Reg[l-'a']

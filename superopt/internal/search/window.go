@@ -115,7 +115,7 @@ func (w *window) fillPool(o *rewrite.Gate) {
 	seen := map[memRef]bool{}
 	for i := range w.code {
 		in := &w.code[i]
-		regs |= ir.Reads(in)
+		regs |= in.Reads()
 		if d := ir.DefReg(in); d >= 0 {
 			dsts |= 1 << d
 		}

@@ -1,0 +1,85 @@
+package ir
+
+import "jitnic/host/ebpf"
+
+// HelperOf is the row of the helper that an instruction calls, where proofs
+// follow it; else nil, and the call is a barrier: no window spans it.
+func HelperOf(in *Inst) *ebpf.Helper {
+	if h := in.Called(); h != nil && !in.Fixed && Unmodelled(h) == "" {
+		return h
+	}
+	return nil
+}
+
+// followed are what a call may read and write for its result, and the world
+// after it, to be functions of what a proof holds: the world before, the
+// arguments and what they point to, the packet, and the map of the arguments.
+// A tail call that succeeds ends the program; one that fails changes nothing.
+const (
+	followedReads  = ebpf.Packet | ebpf.Bounds | ebpf.MapKeys | ebpf.MapValues | ebpf.MapOrder | ebpf.RedirectTarget | ebpf.Draws | ebpf.Output | ebpf.Rings | ebpf.World | ebpf.AnyMemory
+	followedWrites = ebpf.MapKeys | ebpf.MapValues | ebpf.MapOrder | ebpf.RedirectTarget | ebpf.Draws | ebpf.Output | ebpf.Rings | ebpf.World
+)
+
+// Unmodelled says why proofs don't follow calls of a helper; "" where they do.
+func Unmodelled(h *ebpf.Helper) string {
+	switch {
+	case h.Unknown:
+		return "nobody looked at its effects"
+	case h.Flow == ebpf.CallsBack:
+		return "it runs a function of the program"
+	case h.Flow == ebpf.TailCalls:
+		return "" // proofs end there
+	case h.Writes|h.OnFail != (h.Writes|h.OnFail)&followedWrites:
+		return "it changes the packet, its bounds, the stack or other memory, or takes locks"
+	case h.Reads != h.Reads&followedReads:
+		return "it depends on locks, timers or the stack"
+	case h.Ret == ebpf.RetMem || h.Ret == ebpf.RetSocket || h.Ret == ebpf.RetObject:
+		return "it gives memory or an object of the kernel"
+	case h.Ret == ebpf.RetMapValue && !IsLookup(h):
+		return "it gives a map value and changes the map"
+	}
+	context := false
+	for _, a := range h.Args {
+		switch a.Kind {
+		case ebpf.NoArg, ebpf.Scalar, ebpf.ConstMap, ebpf.MapKey, ebpf.MapValue, ebpf.Mem, ebpf.MemSize, ebpf.MemSizeZero, ebpf.ConstSize:
+		case ebpf.Context:
+			context = true
+		default:
+			return "an argument is neither number, memory, map nor context"
+		}
+		if a.Ends {
+			return "it uses up what an argument points to"
+		}
+	}
+	if context && (h.Writes|h.OnFail)&ebpf.World != 0 && h.ID != ebpf.FnGetSocketCookie { // a cookie is no field of the context
+		return "it may change what the context says"
+	}
+	return ""
+}
+
+// IsLookup says whether a call gives a map's value and changes none: all it
+// may leave behind is an order of use.
+func IsLookup(h *ebpf.Helper) bool {
+	return h.Ret == ebpf.RetMapValue && (h.Writes|h.OnFail)&^ebpf.MapOrder == 0
+}
+
+// ChangesMap says whether a call may change keys or values of the map of its
+// arguments.
+func ChangesMap(h *ebpf.Helper) bool {
+	return (h.Writes|h.OnFail)&(ebpf.MapKeys|ebpf.MapValues) != 0 && h.MapArg() != 0
+}
+
+// IsNumber says whether an argument is one the verifier takes any number for.
+func IsNumber(a ebpf.Arg) bool {
+	switch a.Kind {
+	case ebpf.Scalar, ebpf.MemSize, ebpf.MemSizeZero, ebpf.ConstSize:
+		return true
+	}
+	return false
+}
+
+// IsMemory says whether an argument points to memory that the call looks at or
+// writes.
+func IsMemory(a ebpf.Arg) bool {
+	return a.Kind == ebpf.MapKey || a.Kind == ebpf.MapValue || a.Kind == ebpf.Mem
+}
