@@ -30,6 +30,9 @@ type File struct {
 	byIndex  bool // map loads name the map's place in .maps, not its fd
 	crlf     bool
 	noEOL    bool
+	// path and the texts beside it are how the file is read again.
+	path              string
+	mapText, descText []byte
 }
 
 // line is one line of a text form.
@@ -59,7 +62,7 @@ func Read(path string) (*File, error) {
 
 // Parse is Read on bytes; mapText and descText may be nil.
 func Parse(path string, raw, mapText, descText []byte) (*File, error) {
-	f := &File{Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), plainMap: map[int]bool{}}
+	f := &File{Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), plainMap: map[int]bool{}, path: path, mapText: mapText, descText: descText}
 	f.form = strings.TrimPrefix(filepath.Ext(path), ".")
 	f.Kind = superopt.KindConst
 	if mapText != nil {
@@ -369,13 +372,33 @@ func (f *File) Write(slots []ebpf.Insn, from []int) ([]byte, error) {
 	if len(from) != len(slots) {
 		return nil, fmt.Errorf("%s: %d slots, %d origins", f.Name, len(slots), len(from))
 	}
+	out, err := f.write(slots, from, len(f.plainMap) > 0)
+	if err == nil && f.Check(out, slots) != nil && len(f.plainMap) > 0 {
+		// A map load without its source is known by what it feeds: where that is no
+		// longer to be seen, the source is written.
+		out, err = f.write(slots, from, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Check(out, slots); err != nil {
+		return nil, fmt.Errorf("%s: internal error: what would be written is not the proved program: %w", f.Name, err)
+	}
+	return out, nil
+}
+
+// write prints the slots; plain is the file's habit of loading maps with
+// source 0.
+func (f *File) write(slots []ebpf.Insn, from []int, plain bool) ([]byte, error) {
 	out := make([]ebpf.Insn, len(slots))
 	for i, in := range slots {
 		out[i] = f.raw(in, from[i])
-		if in.Op == ebpf.OpLDDW && in.Src == ebpf.PseudoMapFD && from[i] < 0 {
-			for range f.plainMap { // an invented load follows the file's habit
+		if in.IsWide() && in.Src == ebpf.PseudoMapFD {
+			switch {
+			case !plain:
+				out[i].Src = ebpf.PseudoMapFD
+			case from[i] < 0: // an invented load follows the habit
 				out[i].Src = 0
-				break
 			}
 		}
 	}

@@ -30,8 +30,21 @@ type newRel struct {
 }
 
 // Write puts the object together again. pad keeps every function's length
-// with jumps to the next instruction, as K2 does.
+// with jumps to the next instruction, as K2 does. What comes out was read again
+// and is the programs that were proved; where it isn't, that is an internal
+// error, and nothing comes out.
 func (o *Object) Write(pad bool) ([]byte, error) {
+	out, err := o.write(pad)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Check(out, pad); err != nil {
+		return nil, fmt.Errorf("%s: internal error: what would be written is not the proved program: %w", o.File, err)
+	}
+	return out, nil
+}
+
+func (o *Object) write(pad bool) ([]byte, error) {
 	changed := map[int]*layout{}
 	for _, f := range o.Funcs {
 		if f.New != nil && changed[f.sec] == nil {
@@ -128,69 +141,51 @@ func (o *Object) relay(sec int, pad bool) (*layout, error) {
 			}
 			continue
 		}
-		slots, at, err := f.New.Layout()
+		q := f.wanted(pad)
+		slots, at, err := q.Layout()
 		if err != nil {
 			return nil, err
 		}
 		for k := f.start; k < f.end; k++ {
 			l.to[k] = -1
 		}
-		for i := range f.New.Insts {
-			in := &f.New.Insts[i]
+		for i := range q.Insts {
+			in := &q.Insts[i]
 			n := base + int(at[i])
-			w := int(at[i+1] - at[i])
-			from := -1
+			own := -1 // the slot it stands for
 			if in.Slot >= 0 {
-				from = f.start + int(in.Slot)
+				own = f.start + int(in.Slot)
 			}
-			code := slots[at[i]:at[i+1]]
-			restore := from >= 0 && (in.Fixed || in.Op == ebpf.OpLDDW && in.Src != 0)
-			if in.Op == ebpf.OpLDDW && in.Src != 0 && from < 0 {
-				return nil, fmt.Errorf("function %s: a map load that no relocation stands behind", f.Name)
-			}
-			for k := 0; k < w; k++ {
-				if restore {
-					put(old[from+k], from+k)
-				} else if from >= 0 {
-					put(code[k], from+k)
-				} else {
-					put(code[k], -1)
+			ref := -1 // the slot whose relocation it needs
+			if in.Fixed || isReference(in) {
+				src, err := f.source(in)
+				if err != nil {
+					return nil, fmt.Errorf("function %s: %w", f.Name, err)
 				}
+				ref = f.start + src
 			}
-			if from < 0 {
-				continue
+			for k := range int(at[i+1] - at[i]) {
+				x, from := slots[int(at[i])+k], -1
+				if own >= 0 {
+					from = own + k
+				}
+				if ref >= 0 {
+					dst := x.Dst
+					if x = old[ref+k]; k == 0 && !in.Fixed {
+						x.Dst = dst
+					}
+				}
+				put(x, from)
 			}
-			if l.to[from] < 0 {
-				l.to[from], l.kept[from] = n, true
-				l.same[from] = out[n].Op == old[from].Op && out[n].Off == old[from].Off && out[n].Imm == old[from].Imm
-			}
-			if r, ok := s.rel[from]; ok && restore {
+			if r, ok := s.rel[ref]; ok {
 				l.rels = append(l.rels, newRel{n, r})
 			}
-			if restore && old[from].Op == ebpf.OpCall && old[from].Src == ebpf.CallLocal {
-				calls = append(calls, fix{n, from})
+			if ref >= 0 && old[ref].Op == ebpf.OpCall && old[ref].Src == ebpf.CallLocal {
+				calls = append(calls, fix{n, ref})
 			}
-		}
-		if pad {
-			for len(out)-base < f.end-f.start {
-				// behind the last exit: never run, and the verifier wants code that is
-				// reached; so the padding goes before the last instruction
-				last := len(out) - 1
-				put(out[last], l.from[last])
-				out[last], l.from[last] = ebpf.Insn{Op: ebpf.OpJA}, -1
-				if err := shiftJumps(out[base:], last-base); err != nil {
-					return nil, err
-				}
-				for k := f.start; k < f.end; k++ {
-					if l.to[k] == last {
-						l.to[k] = last // jumps to it now pass the padding
-					}
-				}
-				for k := range l.rels {
-					if l.rels[k].at == last {
-						l.rels[k].at++
-					}
-				}
+			if own >= 0 && l.to[own] < 0 {
+				l.to[own], l.kept[own] = n, true
+				l.same[own] = out[n].Op == old[own].Op && out[n].Off == old[own].Off && out[n].Imm == old[own].Imm
 			}
 		}
 		// what went away points to what follows
@@ -217,29 +212,6 @@ func (o *Object) relay(sec int, pad bool) (*layout, error) {
 	}
 	l.data = ebpf.Encode(out)
 	return l, nil
-}
-
-// shiftJumps: an instruction was put in at slot at; jumps over it grow. Jumps
-// to it stay: it does nothing.
-func shiftJumps(code []ebpf.Insn, at int) error {
-	for i := range code {
-		in := &code[i]
-		if i == at || !(in.IsCondJump() || in.Op == ebpf.OpJA) {
-			continue
-		}
-		// every jump before it that led behind it
-		old := i
-		if i > at {
-			old = i - 1
-		}
-		t := old + 1 + int(in.Off)
-		if old < at && t > at {
-			in.Off++
-		} else if i > at && t <= at {
-			in.Off--
-		}
-	}
-	return nil
 }
 
 // moveCallees mends addends: a relocation against a section symbol keeps the

@@ -1,0 +1,134 @@
+package object
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"jitnic/host/ebpf"
+	"jitnic/superopt"
+)
+
+// optimised reads an object and optimises all of its functions by the passes.
+func optimised(t *testing.T, path string) *Object {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := Parse(path, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range o.Funcs {
+		if f.Err != nil {
+			continue
+		}
+		r, err := superopt.Optimize(context.Background(), f.Prog, &superopt.Options{Layers: "p", Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.New = r.Prog
+	}
+	return o
+}
+
+// A map's address that goes to another register than before is written so.
+func TestMapLoadRegister(t *testing.T) {
+	o := optimised(t, "testdata/two-maps.o")
+	for _, pad := range []bool{false, true} {
+		out, err := o.Write(pad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Parse("written", out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, got := o.Funcs[0].wanted(pad).Clone(), p.Funcs[0].Prog
+		if want.Compact(); want.String() != got.String() {
+			t.Errorf("pad %v: written\n%sproved\n%s", pad, got, want)
+		}
+	}
+	moved := false
+	for _, in := range o.Funcs[0].New.Insts {
+		if in.IsWide() && in.Slot >= 0 {
+			for _, x := range o.Funcs[0].Prog.Insts {
+				moved = moved || x.Slot == in.Slot && x.Dst != in.Dst
+			}
+		}
+	}
+	if !moved {
+		t.Error("no map's address goes to another register: the object tests nothing")
+	}
+}
+
+// Whatever else than the proved program stands in the file is found: each bit
+// of the code, and each relocation's symbol and place.
+func TestCheckFinds(t *testing.T) {
+	for _, path := range []string{"testdata/two-maps.o", "../../host/programs/ratelimiter.o", "../../host/loader/testdata/text.o"} {
+		if _, err := os.Stat(path); err != nil {
+			t.Logf("skipped: %v", err)
+			continue
+		}
+		o := optimised(t, path)
+		for _, pad := range []bool{false, true} {
+			out, err := o.Write(pad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			good, err := Parse(path, out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tried := 0
+			flip := func(off uint64, bit int, what string) {
+				tried++
+				bad := bytes.Clone(out)
+				bad[off] ^= 1 << bit
+				if o.Check(bad, pad) == nil {
+					t.Errorf("%s: pad %v: %s changed at %#x, and not found", path, pad, what, off)
+				}
+			}
+			for i := range good.secs {
+				s := &good.secs[i]
+				switch {
+				case s.code:
+					for k := uint64(0); k < s.size; k += 8 {
+						in := insnAt(s.data, int(k/8))
+						flip(s.off+k+k/8%8, int(k/8%8), "code")
+						if _, rel := s.rel[int(k/8)]; !rel || in.Op == ebpf.OpLDDW {
+							flip(s.off+k+1, 0, "a register")
+						}
+					}
+				case s.typ == 9 && int(s.info) < len(good.secs) && good.secs[s.info].code: // SHT_REL
+					for k := uint64(0); k+16 <= s.size; k += 16 {
+						flip(s.off+k, 3, "a relocation's place")
+						flip(s.off+k+12, 0, "a relocation's symbol")
+					}
+				}
+			}
+			if tried < 10 {
+				t.Errorf("%s: only %d changes", path, tried)
+			}
+		}
+	}
+}
+
+// An address of a map that the file never had is refused, not written as
+// another.
+func TestUnknownMapLoad(t *testing.T) {
+	o := optimised(t, "testdata/two-maps.o")
+	f := o.Funcs[0]
+	for i := range f.New.Insts {
+		if in := &f.New.Insts[i]; in.IsWide() {
+			in.Imm = 7
+			break
+		}
+	}
+	if _, err := o.Write(false); err == nil || !strings.Contains(err.Error(), "no relocation stands behind it") {
+		t.Errorf("%v", err)
+	}
+}
