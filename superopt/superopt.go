@@ -2,14 +2,16 @@ package superopt
 
 import (
 	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/passes"
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/rewrite"
 	"jitnic/superopt/internal/search"
-	"math"
-	"strings"
-	"time"
 )
 
 // Optimize makes a program cheaper. What it returns is proved equal, window by
@@ -24,7 +26,12 @@ type given struct {
 	tamper func(p *ir.Prog) *ir.Prog // a test's rewrite, taken without a proof after the first passes
 }
 
-func optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (*rewrite.Result, error) {
+func optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (res *rewrite.Result, err error) {
+	defer func() { // an odd program is never our crash: its user gets a line, and keeps it as it is
+		if r := recover(); r != nil {
+			res, err = nil, fmt.Errorf("program %q: internal error: %v", p.Name, r)
+		}
+	}()
 	if opt == nil {
 		opt = &rewrite.Options{}
 	}
@@ -35,7 +42,7 @@ func optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (*
 	}
 	defer o.Prover.Close()
 	table, cost := opt.Prices(), o.Cost
-	res := &rewrite.Result{Name: p.Name, Before: p.Slots(), CostBefore: cost(p), LatBefore: table.Cost(p), Original: p}
+	res = &rewrite.Result{Name: p.Name, Before: p.Slots(), CostBefore: cost(p), LatBefore: table.Cost(p), Original: p}
 	stop := context.AfterFunc(ctx, o.Prover.Interrupt)
 	defer stop()
 	known := 0

@@ -318,8 +318,12 @@ func run(ctx context.Context, in *input, opt *superopt.Options, entry string, st
 		o.Progress, o.Log = news, p.step
 		res, err := superopt.Optimize(ctx, u.prog, &o)
 		done()
+		if err != nil && in.object { // the other functions are worth their while
+			p.Skipped = err.Error()
+			continue
+		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %s: %w", in.path, u.name, err)
+			return nil, nil, fmt.Errorf("%s: %w", in.path, err)
 		}
 		p.Result, progs[i] = res, res.Prog
 		for k := range res.Prog.Insts {

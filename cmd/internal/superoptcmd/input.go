@@ -25,8 +25,9 @@ type unit struct {
 
 // input is a file of any of the formats.
 type input struct {
-	path  string
-	units []*unit
+	path   string
+	object bool // of several functions, each of which may stay as it is
+	units  []*unit
 	// write gives the file with new programs in the place of the units', in
 	// order; nil keeps one as it was.
 	write func(progs []*superopt.Prog, pad bool) ([]byte, error)
@@ -51,7 +52,7 @@ func openObject(path string) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &input{path: path}
+	in := &input{path: path, object: true}
 	for _, f := range o.Funcs {
 		in.units = append(in.units, &unit{name: f.Name, section: f.Section, prog: f.Prog, err: f.Err})
 	}

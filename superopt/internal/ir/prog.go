@@ -101,10 +101,43 @@ func FromSlotsFixed(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spe
 			p.addEntry(in.To)
 		}
 	}
-	if len(p.Insts) == 0 {
-		return nil, fmt.Errorf("program %q: no instructions", name)
+	if err := p.Wellformed(); err != nil {
+		return nil, err
 	}
 	return p, nil
+}
+
+// Wellformed says what the verifier would refuse before it follows any path
+// (check_subprogs, kernel/bpf/verifier.c): no instructions, control that runs
+// off the end, or that leaves its function otherwise than by a call.
+func (p *Prog) Wellformed() error {
+	bad := func(i int, what string) error {
+		if i >= 0 && i < len(p.Insts) && p.Insts[i].Slot >= 0 {
+			i = int(p.Insts[i].Slot)
+		}
+		return fmt.Errorf("program %q: insn %d: %s", p.Name, i, what)
+	}
+	last := -1
+	for i := range p.Insts {
+		in := &p.Insts[i]
+		if in.Op == Nop {
+			continue
+		}
+		last = i
+		if t := int(in.To); t >= len(p.Insts) || t < 0 && in.Jumps() && !in.Fixed {
+			return bad(i, "it leads out of the program")
+		}
+	}
+	if last < 0 {
+		return fmt.Errorf("program %q: no instructions", p.Name)
+	}
+	if !p.Insts[last].Ends() {
+		return bad(last, "the last instruction is neither exit nor goto")
+	}
+	if what := p.LeavesFunction(); what != "" {
+		return fmt.Errorf("program %q: %s", p.Name, what)
+	}
+	return nil
 }
 
 func (p *Prog) addEntry(at int32) {

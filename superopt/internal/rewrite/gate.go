@@ -56,6 +56,9 @@ func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption)
 	if err != nil {
 		return nil, err
 	}
+	if err := p.Wellformed(); err != nil {
+		return nil, err
+	}
 	o := &Gate{Ctx: ctx, Prog: p.Clone(), Cost: cost, Options: opt, banned: map[string]bool{}, Bad: map[string]bool{}, Assume: assume, log: opt.Log, Stats: &Stats{}}
 	o.Prover = proof.NewProver(uint32(opt.Seed))
 	o.Prover.FailLimit = opt.FailLimit
@@ -268,7 +271,7 @@ func (o *Gate) malformed(q *ir.Prog) string {
 			return fmt.Sprintf("insn %d: %v", i, err)
 		}
 	}
-	if len(q.Entry) < 2 || o.Prog.LeavesFunction() != "" {
+	if len(q.Entry) < 2 {
 		return ""
 	}
 	return q.LeavesFunction()
