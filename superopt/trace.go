@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/pathcond"
 	"jitnic/superopt/internal/ir"
@@ -66,7 +67,37 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := isProved(code, r.Prog, specs); err != nil {
+		return nil, nil, fmt.Errorf("trace: internal error: what would be installed is not the proved program: %w", err)
+	}
 	t := *p.Trace
 	t.Code, t.Meta = code, nil
 	return &t, r, nil
+}
+
+// isProved reads slots as an executor does, and says where they aren't the
+// proved program.
+func isProved(code []ebpf.Insn, p *ir.Prog, specs []*maps.Spec) error {
+	back, err := ir.FromSlots(p.Name, p.Kind, code, specs)
+	if err != nil {
+		return err
+	}
+	want := p.Clone()
+	want.Compact()
+	if len(back.Insts) != len(want.Insts) {
+		return fmt.Errorf("%d instructions, want %d", len(back.Insts), len(want.Insts))
+	}
+	for i := range want.Insts {
+		x, y := want.Insts[i], back.Insts[i]
+		if x.To >= 0 || y.To >= 0 { // how far it is stands in the slots alone
+			x.Off, x.Imm, y.Off, y.Imm = 0, 0, 0, 0
+			if want.Insts[i].IsCondJump() {
+				x.Imm, y.Imm = want.Insts[i].Imm, back.Insts[i].Imm
+			}
+		}
+		if x.Insn != y.Insn || x.Hi != y.Hi || x.To != y.To {
+			return fmt.Errorf("instruction %d: %v, proved %v", i, back.Insts[i].Insn, want.Insts[i].Insn)
+		}
+	}
+	return nil
 }
