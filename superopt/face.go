@@ -32,6 +32,8 @@ type (
 	Progress = rewrite.Progress
 	// Kernel is what the running kernel said of the result.
 	Kernel = rewrite.Kernel
+	// KernelTime is how long the result runs there beside the original.
+	KernelTime = rewrite.KernelTime
 
 	// Accel switches K2's four accelerations of a proof.
 	Accel = proof.Accel

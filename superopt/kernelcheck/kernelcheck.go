@@ -80,7 +80,10 @@ func CompareObjects(ctx context.Context, old, new []byte, opt pair.Options) (map
 
 // Kernel is an outcome as the optimiser's reports have it.
 func Kernel(o pair.Outcome) *superopt.Kernel {
-	k := &superopt.Kernel{Loaded: o.Loaded, Runs: o.Runs, Differences: o.Differences, Reason: o.Reason}
+	k := &superopt.Kernel{Status: o.Status.String(), Loaded: o.Loaded, Runs: o.Runs, Differences: o.Differences, Reason: o.Reason}
+	if t := o.Time; t != nil {
+		k.Time = &superopt.KernelTime{OldNS: t.OldNS, NewNS: t.NewNS, Ratio: t.Median, Q1: t.Q1, Q3: t.Q3, Rounds: t.Rounds}
+	}
 	if o.Status == pair.OriginalRefused {
 		k.Reason = "the original is not loaded: " + o.Reason
 	}

@@ -106,6 +106,7 @@ type Report struct {
 	Bytes       Bytes            `json:"bytes"`
 	Interrupted bool             `json:"interrupted,omitempty"`
 	Programs    []*Program       `json:"programs"`
+	answers     []answer         // of the kernel, by program
 }
 
 // Bytes are the sizes of the two files.
@@ -127,14 +128,12 @@ type Program struct {
 	CycAfter  int `json:"cycles_after,omitempty"`
 }
 
-// kernelRuns is how many packets the kernel compares the result on.
-const kernelRuns = 2000
-
 // Command is `jitnic superopt`.
 func Command() *cobra.Command {
 	var f flags
 	var out, entry, windows string
-	var pad, kernel, inPlace bool
+	var pad, inPlace bool
+	kernel := kernelAuto
 	var top int
 	c := &cobra.Command{
 		Use:   "superopt FILE [-o OUT]",
@@ -190,19 +189,15 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 				return pathError(in.path, err)
 			}
 			r.Out, r.Bytes.After = report.Name(out), len(data)
-			if kernel {
-				r.judge(in.kernel(data, progs, kernelRuns, f.seed))
-			} else {
-				r.Kernel = &superopt.Kernel{Reason: "not asked (--kernel)"}
-			}
-			refused := r.Kernel.Differences > 0
+			by, refused := kernel.ask(c.Context(), in, data, progs, f.seed)
+			r.judge(by)
 			var more []ranked
-			if out != "" && out != "-" && !refused && top > 1 {
-				if more, err = in.ranked(r, progs, out, pad, kernel, f.seed); err != nil {
+			if out != "" && out != "-" && refused == nil && top > 1 {
+				if more, err = in.ranked(c.Context(), r, progs, out, pad, kernel, f.seed); err != nil {
 					return err
 				}
 			}
-			if out != "" && !refused {
+			if out != "" && refused == nil {
 				if err := report.WriteFile(out, c.OutOrStdout(), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
 					return err
 				}
@@ -221,8 +216,8 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 				return err
 			}
 			switch {
-			case refused:
-				return fmt.Errorf("%s: the kernel refuses the result or differs on it (%s): nothing is written", in.path, firstLine(r.Kernel.Reason))
+			case refused != nil:
+				return refused
 			case r.Interrupted:
 				return fmt.Errorf("%s: interrupted; the best proved so far: %d -> %d", in.path, r.Before, r.After)
 			}
@@ -237,7 +232,8 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 	fs.StringVar(&windows, "windows", "", "slots to optimise, as `s:e,…` with e the last one, as K2's; empty: found automatically")
 	fs.IntVar(&top, "top", 1, "the `K` best distinct results: in the report, and beside -o OUT.EXT as OUT.2.EXT, OUT.3.EXT, …")
 	fs.BoolVar(&pad, "pad", false, "keep every function's size, with goto +0")
-	fs.BoolVar(&kernel, "kernel", false, fmt.Sprintf("load original and result into the running kernel and compare them on %d packets", kernelRuns))
+	fs.Var(&kernel, "kernel", fmt.Sprintf("load original and result into the running kernel and compare them on %d packets: `auto` (where it can be), on (also times them, and fails where it can't be), off", kernelRuns))
+	fs.Lookup("kernel").NoOptDefVal = "on"
 	c.AddCommand(ladderCommand(), benchCommand(), rulesCommand())
 	return c
 }
@@ -374,32 +370,4 @@ func (p *Program) step(format string, args ...any) {
 	if strings.Contains(format, "accepted") {
 		p.Steps = append(p.Steps, fmt.Sprintf(format, args...))
 	}
-}
-
-// judge takes the kernel's answers in: each program's, and their sum.
-func (r *Report) judge(by map[string]*superopt.Kernel) {
-	sum := &superopt.Kernel{Loaded: len(by) > 0}
-	var names []string
-	for n := range by {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	for _, n := range names {
-		k := by[n]
-		sum.Loaded = sum.Loaded && k.Loaded
-		sum.Runs += k.Runs
-		sum.Differences += k.Differences
-		if k.Reason != "" && (sum.Reason == "" || k.Differences > 0) {
-			sum.Reason = k.Reason
-			if n != "" {
-				sum.Reason = n + ": " + k.Reason
-			}
-		}
-		for _, p := range r.Programs {
-			if p.Name == n && p.Result != nil {
-				p.Result.Kernel = k
-			}
-		}
-	}
-	r.Kernel = sum
 }

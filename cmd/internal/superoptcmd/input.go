@@ -31,8 +31,9 @@ type input struct {
 	// write gives the file with new programs in the place of the units', in
 	// order; nil keeps one as it was.
 	write func(progs []*superopt.Prog, pad bool) ([]byte, error)
-	// kernel compares that file with the original in the running kernel.
-	kernel func(out []byte, progs []*superopt.Prog, runs int, seed uint64) map[string]*superopt.Kernel
+	// kernel compares that file with the original in the running kernel, by the
+	// names of its programs; "" stands for all where none could be asked about.
+	kernel func(ctx context.Context, out []byte, progs []*superopt.Prog, opt pair.Options) map[string]pair.Outcome
 }
 
 // open reads a file; the ending of its name says which format it has.
@@ -62,16 +63,12 @@ func openObject(path string) (*input, error) {
 		}
 		return o.Write(pad)
 	}
-	in.kernel = func(out []byte, _ []*superopt.Prog, runs int, seed uint64) map[string]*superopt.Kernel {
-		by, err := kernelcheck.CompareObjects(context.Background(), raw, out, pair.Options{Runs: runs, Seed: seed})
+	in.kernel = func(ctx context.Context, out []byte, _ []*superopt.Prog, opt pair.Options) map[string]pair.Outcome {
+		by, err := kernelcheck.CompareObjects(ctx, raw, out, opt)
 		if err != nil {
-			return map[string]*superopt.Kernel{"": {Reason: "the original is not loaded: " + err.Error()}}
+			return map[string]pair.Outcome{"": {Status: pair.OriginalRefused, Reason: firstLine(err.Error())}}
 		}
-		ks := map[string]*superopt.Kernel{}
-		for name, o := range by {
-			ks[name] = kernelcheck.Kernel(o)
-		}
-		return ks
+		return by
 	}
 	return in, nil
 }
@@ -101,13 +98,12 @@ func openText(path string) (*input, error) {
 		}
 		return f.Write(slots, from)
 	}
-	in.kernel = func(_ []byte, progs []*superopt.Prog, runs int, seed uint64) map[string]*superopt.Kernel {
+	in.kernel = func(ctx context.Context, _ []byte, progs []*superopt.Prog, opt pair.Options) map[string]pair.Outcome {
 		q := progs[0]
 		if q == nil {
 			q = p
 		}
-		o := kernelcheck.Compare(context.Background(), p, q, pair.Options{Runs: runs, Seed: seed})
-		return map[string]*superopt.Kernel{p.Name: kernelcheck.Kernel(o)}
+		return map[string]pair.Outcome{p.Name: kernelcheck.Compare(ctx, p, q, opt)}
 	}
 	return in, nil
 }

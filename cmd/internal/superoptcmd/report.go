@@ -19,6 +19,9 @@ func (r *Report) document() *report.Document {
 	for i, p := range r.Programs {
 		d.Add(report.Section{ID: fmt.Sprintf("program-%d", i), Title: p.title(), Blocks: p.blocks(i)})
 	}
+	if len(r.answers) > 0 {
+		d.Add(r.kernelSection())
+	}
 	d.Add(report.Section{ID: "sum", Title: "In all", Blocks: []report.Block{{Apart: true, Facts: r.facts()}}})
 	return d
 }

@@ -1,6 +1,7 @@
 package superoptcmd
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -15,9 +16,8 @@ type ranked struct {
 }
 
 // ranked makes the files behind the best one. In OUT.k.EXT every function is
-// its k-th best; one that has fewer results is its best. With kernel, each file
-// is loaded and compared as the best one is.
-func (in *input) ranked(r *Report, progs []*superopt.Prog, out string, pad, kernel bool, seed uint64) ([]ranked, error) {
+// its k-th best; one that has fewer results is its best. Each file is loaded and compared as the best one is.
+func (in *input) ranked(ctx context.Context, r *Report, progs []*superopt.Prog, out string, pad bool, kernel kernelMode, seed uint64) ([]ranked, error) {
 	n := 0
 	for _, p := range r.Programs {
 		if p.Result != nil {
@@ -38,12 +38,8 @@ func (in *input) ranked(r *Report, progs []*superopt.Prog, out string, pad, kern
 		if err != nil {
 			return nil, pathError(path, err)
 		}
-		if kernel {
-			for name, v := range in.kernel(data, set, kernelRuns, seed) {
-				if v.Differences > 0 {
-					return nil, fmt.Errorf("%s: %s: the kernel refuses the result or differs on it (%s): nothing is written", path, name, firstLine(v.Reason))
-				}
-			}
+		if _, refused := kernel.ask(ctx, in, data, set, seed); refused != nil {
+			return nil, fmt.Errorf("%s: %w", path, refused)
 		}
 		files = append(files, ranked{path, data})
 	}

@@ -105,10 +105,25 @@ type RuleHit struct {
 
 // Kernel is what the running kernel said of the result.
 type Kernel struct {
-	Loaded      bool   `json:"loaded"`
-	Runs        int    `json:"runs"`
-	Differences int    `json:"differences"`
-	Reason      string `json:"reason,omitempty"` // why not loaded, or not asked
+	// Status is one of "loaded and compared", "not checked", "original refused", "result refused"
+	// and "differs"; "" of a sum over programs.
+	Status      string      `json:"status,omitempty"`
+	Loaded      bool        `json:"loaded"`
+	Runs        int         `json:"runs"`
+	Differences int         `json:"differences"`
+	Reason      string      `json:"reason,omitempty"` // why not loaded, or not asked
+	Time        *KernelTime `json:"time,omitempty"`
+}
+
+// KernelTime is how long the result runs in the kernel beside the original:
+// medians of one run, and quartiles of their ratio over rounds in turns.
+type KernelTime struct {
+	OldNS  float64 `json:"old_ns"`
+	NewNS  float64 `json:"new_ns"`
+	Ratio  float64 `json:"ratio"` // new/old, the median
+	Q1     float64 `json:"ratio_q1"`
+	Q3     float64 `json:"ratio_q3"`
+	Rounds int     `json:"rounds"`
 }
 
 // Result of one program's optimisation.
