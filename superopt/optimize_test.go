@@ -267,3 +267,62 @@ func TestDefectLoadAbsStays(t *testing.T) {
 		t.Fatalf("the load is gone:\n%s", r.Prog)
 	}
 }
+
+// What costs the same either way stays as it was written, unless another
+// rewrite needs the change.
+func TestEqualCostStays(t *testing.T) {
+	superopttest.NeedZ3(t)
+	p := superopttest.Rows(t, ir.KindTracing,
+		[5]int{0xb4, 0, 6, 0, 1}, // w6 = 1
+		[5]int{0x61, 1, 2, 8, 0}, // r2 = *(u32 *)(r1 +8)
+		[5]int{0x15, 0, 2, 1, 7}, // if r2 == 7 goto +1
+		[5]int{0xb4, 0, 6, 0, 2}, // w6 = 2
+		[5]int{0xbc, 6, 0, 0, 0}, // w0 = w6
+		[5]int{0x67, 0, 0, 0, 0}, // r0 <<= 0: this one goes
+		[5]int{0x95, 0, 0, 0, 0})
+	r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "pr", Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.After >= r.Before || r.Whole != "proved" {
+		t.Fatalf("%d -> %d, %s", r.Before, r.After, r.Whole)
+	}
+	was := map[int32]ebpf.Insn{}
+	for _, in := range p.Insts {
+		was[in.Slot] = in.Insn
+	}
+	for _, in := range r.Prog.Insts {
+		if in.Op == 0xb7 && was[in.Slot].Op == 0xb4 && was[in.Slot].Imm == in.Imm {
+			t.Errorf("slot %d became 64 bits wide for nothing:\n%s", in.Slot, r.Prog)
+		}
+	}
+}
+
+// The balanced cost takes no program that the table prices above the original,
+// where the count takes one for a slot.
+func TestBalanced(t *testing.T) {
+	superopttest.NeedZ3(t)
+	p := superopttest.RowsOn(t, ir.KindXDP, superopttest.Values(),
+		[5]int{0x62, 0, 10, -4, 0},                                                                                                      // *(u32 *)(r10 -4) = 0
+		[5]int{0xbf, 10, 2, 0, 0}, [5]int{0x07, 0, 2, 0, -4}, [5]int{0x18, 1, 1, 0, 0}, [5]int{0, 0, 0, 0, 0}, [5]int{0x85, 0, 0, 0, 1}, // lookup
+		[5]int{0x15, 0, 0, 3, 0}, // if r0 == 0 goto exit
+		[5]int{0x79, 0, 1, 0, 0}, // r1 = *(u64 *)(r0 +0)
+		[5]int{0x07, 0, 1, 0, 1}, // r1 += 1
+		[5]int{0x7b, 1, 0, 0, 0}, // *(u64 *)(r0 +0) = r1
+		[5]int{0xb7, 0, 0, 0, 2}, // r0 = 2
+		[5]int{0x95, 0, 0, 0, 0})
+	by := map[string]*rewrite.Result{}
+	for _, cost := range []string{"count", "balanced"} {
+		r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "pr", Seed: 1, Cost: cost})
+		if err != nil {
+			t.Fatal(err)
+		}
+		by[cost] = r
+	}
+	if c := by["count"]; c.After >= c.Before || c.LatAfter <= c.LatBefore {
+		t.Errorf("count: %d -> %d slots, %.1f -> %.1f ns: want fewer and slower", c.Before, c.After, c.LatBefore, c.LatAfter)
+	}
+	if b := by["balanced"]; b.LatAfter > b.LatBefore || b.After < by["count"].After || b.CostAfter != float64(b.After) {
+		t.Errorf("balanced: %d -> %d slots, %.1f -> %.1f ns, cost %g", b.Before, b.After, b.LatBefore, b.LatAfter, b.CostAfter)
+	}
+}

@@ -17,13 +17,16 @@ import (
 // Optimize makes a program cheaper. What it returns is proved equal, window by
 // window; an interrupt (ctx) keeps the best proved so far.
 func Optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options) (*rewrite.Result, error) {
-	return optimize(ctx, p, opt, given{})
+	return optimize(ctx, p, opt, given{restore: true})
 }
 
 // given is what is not for everyone to set.
 type given struct {
 	assume proof.Assumption          // a trace's path condition
 	tamper func(p *ir.Prog) *ir.Prog // a test's rewrite, taken without a proof after the first passes
+	// restore puts back what was changed without a gain, for who reads the
+	// difference; nobody reads a trace's.
+	restore bool
 }
 
 func optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (res *rewrite.Result, err error) {
@@ -57,13 +60,13 @@ func optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (r
 		}
 	}
 	o.Keep(original)
-	layers(o, note, g.tamper)
+	layers(o, original, note, g)
 	note()
 	spent := o.Prover.Spent
 	o.Prover.FailLimit = 0 // the whole program's proof is worth its price
 	res.Whole = o.Settle(original, func() {
 		best = math.Inf(1)
-		layers(o, note, g.tamper)
+		layers(o, original, note, g)
 		note()
 	})
 	res.Undone = o.Undone
@@ -99,10 +102,10 @@ func optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (r
 }
 
 // layers runs the cheap ones to a fixed point before each dear one.
-func layers(o *rewrite.Gate, note func(), tamper func(p *ir.Prog) *ir.Prog) {
+func layers(o *rewrite.Gate, original *ir.Prog, note func(), g given) {
 	passes.Run(o)
-	if tamper != nil {
-		if q := tamper(o.Prog.Clone()); o.Unsafe(q) == "" {
+	if g.tamper != nil {
+		if q := g.tamper(o.Prog.Clone()); o.Unsafe(q) == "" {
 			o.Prog = q
 			o.Refresh()
 			passes.Run(o)
@@ -116,5 +119,8 @@ func layers(o *rewrite.Gate, note func(), tamper func(p *ir.Prog) *ir.Prog) {
 	if o.Options.Runs('s') {
 		search.Search(o)
 		note()
+	}
+	if g.restore && o.Options.Runs('p') {
+		passes.Restore(o, original)
 	}
 }

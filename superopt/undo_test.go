@@ -40,7 +40,7 @@ func TestUndoOneBadRewrite(t *testing.T) {
 		if strings.HasPrefix(f, "undone") {
 			log = append(log, f)
 		}
-	}}, given{tamper: bad})
+	}}, given{tamper: bad, restore: true})
 	if err != nil {
 		t.Fatal(err)
 	}

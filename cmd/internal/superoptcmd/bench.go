@@ -116,7 +116,7 @@ as it is: superopt-input-bm/input_bm_0108_ab7e41e), which come first.
 			return nil
 		},
 	}
-	f.add(c)
+	f.add(c, "count")
 	fs := c.Flags()
 	fs.StringSliceVar(&dirs, "dir", nil, "folders with inputs that come before the kernel's samples")
 	fs.StringVar(&only, "only", "", "only these benchmarks, as `NAME,…`")

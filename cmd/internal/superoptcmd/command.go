@@ -34,9 +34,15 @@ type flags struct {
 	to        report.Outputs
 }
 
-func (f *flags) add(c *cobra.Command) {
+// add defines the flags; cost is the default of --cost, "" one that depends on
+// the file.
+func (f *flags) add(c *cobra.Command, cost string) {
 	fs := c.Flags()
-	fs.StringVar(&f.cost, "cost", "count", "what to make small: count (slots), count-no-atomics, latency (nanoseconds), nic (cycles on --cost-nic)")
+	what := "what to make small: balanced (slots, but nothing slower by the table), count (slots), count-no-atomics, latency (nanoseconds), nic (cycles on --cost-nic)"
+	if cost == "" {
+		what += "; default balanced for objects, count for K2's formats"
+	}
+	fs.StringVar(&f.cost, "cost", cost, what)
 	fs.StringVar(&f.costNIC, "cost-nic", "hxdp", "the device whose cycles --cost nic counts: a built-in profile, or a `FILE`")
 	fs.StringVar(&f.latency, "latency", "", "the table of --cost latency and of the times shown: calibrate.json `FILE` of jitnic calibrate; default a cited one")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of the stochastic search and the tests")
@@ -49,7 +55,7 @@ func (f *flags) add(c *cobra.Command) {
 }
 
 func (f *flags) options() (*superopt.Options, error) {
-	if names := append(superopt.CostNames(), "nic"); !slices.Contains(names, f.cost) {
+	if names := append(superopt.CostNames(), "nic"); f.cost != "" && !slices.Contains(names, f.cost) {
 		slices.Sort(names)
 		return nil, fmt.Errorf("--cost %s: not one of %s", f.cost, strings.Join(names, ", "))
 	}
@@ -172,6 +178,10 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			if err != nil {
 				return err
 			}
+			if f.cost == "" {
+				f.cost = in.cost()
+				opt.Cost = f.cost
+			}
 			if err := in.only(entry, len(opt.Windows) > 0); err != nil {
 				return err
 			}
@@ -224,7 +234,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			return nil
 		},
 	}
-	f.add(c)
+	f.add(c, "")
 	fs := c.Flags()
 	fs.StringVarP(&out, "out", "o", "", "write the optimised program to `FILE` (- for stdout)")
 	fs.BoolVar(&inPlace, "in-place", false, "write the optimised program over FILE")

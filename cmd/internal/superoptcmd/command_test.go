@@ -206,7 +206,7 @@ func TestErrors(t *testing.T) {
 		{[]string{put("bad.bpf", "BPF_NOTHING(),\n")}, "bad.bpf: line 1"},
 		{[]string{put("odd.insns", "123")}, "odd.insns: "},
 		{[]string{put("a.txt", "")}, "a.txt: not a"},
-		{[]string{"testdata/double.k2", "--cost", "size"}, "--cost size: not one of count, count-no-atomics, latency, nic"},
+		{[]string{"testdata/double.k2", "--cost", "size"}, "--cost size: not one of balanced, count, count-no-atomics, latency, nic"},
 		{[]string{"testdata/double.k2", "--layers", "x"}, "--layers x"},
 		{[]string{"testdata/double.k2", "--windows", "2:1"}, `--windows "2:1"`},
 		{[]string{"testdata/double.k2", "--windows", "0:9"}, "double has 3 slots"},

@@ -105,7 +105,7 @@ func ladderCommand() *cobra.Command {
 			return nil
 		},
 	}
-	f.add(c)
+	f.add(c, "count")
 	c.Flags().IntVar(&traces, "traces", 3, "traces of each sample program, those of the most packets; 0: none")
 	c.Flags().StringVar(&samples, "samples", "", "sample programs, as `NAME,…`; empty: all")
 	c.Flags().StringSliceVarP(&captures, "capture", "c", []string{"sample:web", "sample:dns"}, "captures that show the paths")

@@ -16,6 +16,9 @@ func (r *Report) document() *report.Document {
 	if r.Interrupted {
 		d.Partial = "What stands here is the best proved until then."
 	}
+	if slower := r.slower(); slower != "" {
+		d.Add(report.Section{ID: "slower", Title: "Slower", Blocks: []report.Block{{Apart: true, Pre: slower}}})
+	}
 	for i, p := range r.Programs {
 		d.Add(report.Section{ID: fmt.Sprintf("program-%d", i), Title: p.title(), Blocks: p.blocks(i)})
 	}
@@ -24,6 +27,18 @@ func (r *Report) document() *report.Document {
 	}
 	d.Add(report.Section{ID: "sum", Title: "In all", Blocks: []report.Block{{Apart: true, Facts: r.facts()}}})
 	return d
+}
+
+// slower names the programs that became slower by the table, as --cost let
+// them; "" where none did.
+func (r *Report) slower() string {
+	var b strings.Builder
+	for _, p := range r.Programs {
+		if p.Result != nil && p.LatAfter > p.LatBefore+1e-9 {
+			fmt.Fprintf(&b, "%s: smaller, but slower by the table: %.1f -> %.1f ns (--cost %s; --cost balanced takes nothing slower)\n", p.title(), p.LatBefore, p.LatAfter, r.Cost)
+		}
+	}
+	return b.String()
 }
 
 // records are a row for each program that was optimised.

@@ -73,6 +73,24 @@ func (l Latency) Cost(p *Prog) float64 {
 	return s
 }
 
+// BalancedCost counts slots among the programs that the table prices no higher
+// than p; a dearer one costs more than any of these. Nobody wants a smaller
+// program that is slower.
+func BalancedCost(p *Prog, l Latency) CostFunc {
+	const eps = 1e-9 // sums of one table in another order
+	bound := l.Cost(p) + eps
+	return func(q *Prog) float64 {
+		c := float64(q.Slots())
+		if over := l.Cost(q) - bound; over > 0 {
+			c += dearer * (1 + over)
+		}
+		return c
+	}
+}
+
+// dearer is more than any program has slots (BPF_COMPLEXITY_LIMIT_INSNS).
+const dearer = 1 << 20
+
 // costs are the cost functions by name.
 var costs = []struct {
 	name string
@@ -81,12 +99,14 @@ var costs = []struct {
 	{"count", CountCost},
 	{"count-no-atomics", CountNoAtomics},
 	{"latency", DefaultLatency().Cost},
+	{"balanced", nil}, // depends on the program: BalancedCost
 }
 
-// CostNamed is the cost function of that name.
+// CostNamed is the cost function of that name, where it is the same for every
+// program.
 func CostNamed(name string) (CostFunc, bool) {
 	for _, c := range costs {
-		if c.name == name {
+		if c.name == name && c.cost != nil {
 			return c.cost, true
 		}
 	}

@@ -52,7 +52,7 @@ type Gate struct {
 // New is a program as it comes in, followed and priced; its prover is
 // the caller's to close.
 func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption) (*Gate, error) {
-	cost, err := opt.costFunc()
+	cost, err := opt.costFunc(p)
 	if err != nil {
 		return nil, err
 	}

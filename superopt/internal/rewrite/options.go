@@ -29,8 +29,8 @@ type Options struct {
 	Log       func(format string, args ...any)
 }
 
-// costFunc is what is to be made small.
-func (o *Options) costFunc() (ir.CostFunc, error) {
+// costFunc is what is to be made small of p.
+func (o *Options) costFunc(p *ir.Prog) (ir.CostFunc, error) {
 	if o.CostFunc != nil {
 		return o.CostFunc, nil
 	}
@@ -38,8 +38,11 @@ func (o *Options) costFunc() (ir.CostFunc, error) {
 	if name == "" {
 		name = "count"
 	}
-	if name == "latency" {
+	switch name {
+	case "latency":
 		return o.Prices().Cost, nil
+	case "balanced":
+		return ir.BalancedCost(p, *o.Prices()), nil
 	}
 	if cost, ok := ir.CostNamed(name); ok {
 		return cost, nil
