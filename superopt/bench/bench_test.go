@@ -67,10 +67,13 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	// K2's own names are found too, in the folder they have there or not.
-	if err := os.Mkdir(filepath.Join(dir, "katran"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "katran/ubuntu-18.04"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []string{"katran/xdp_pktcntr_xdp-pktcntr.k2", "xdp_fw_kern_xdp_fw.k2"} {
+	if err := os.WriteFile(filepath.Join(dir, "katran/balancer_kern_xdp-balancer.k2"), []byte("EXIT\n"), 0o644); err != nil { // another compiler's
+		t.Fatal(err)
+	}
+	for _, f := range []string{"katran/xdp_pktcntr_xdp-pktcntr.k2", "xdp_fw_kern_xdp_fw.k2", "katran/ubuntu-18.04/balancer_kern_xdp-balancer.k2"} {
 		if err := os.WriteFile(filepath.Join(dir, f), []byte("MOV64XC 0 1\nEXIT\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +84,7 @@ func TestLoad(t *testing.T) {
 			found[K2[i].Name] = true
 		}
 	}
-	if len(found) != 2 || !found["xdp_fw"] || !found["xdp_pktcntr"] {
+	if len(found) != 3 || !found["xdp_fw"] || !found["xdp_pktcntr"] || !found["balancer"] {
 		t.Errorf("found %v", found)
 	}
 	list := []Program{{Name: "xdp1", Before: 3, Artifact: 2}, {Name: "xdp2"}}

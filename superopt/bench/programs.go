@@ -45,7 +45,7 @@ var K2 = []Program{
 	{"cpumap_kthread", 24, 18, 0, 0, "xdp_sample.bpf.o", "tp_xdp_cpumap_kthread", "ebpf_samples/xdp_monitor_kern_tracepoint-xdp-xdp_cpumap_kthread"},
 	{"from_network", 39, 29, 0, 0, "", "", "cilium/bpf_network_from-network"},
 	{"recvmsg4", 94, 81, 0, 0, "", "", "cilium/bpf_sock_recvmsg4"},
-	{"balancer", 1811, 1607, 0, 0, "", "", "katran/balancer_kern_xdp-balancer"},
+	{"balancer", 1811, 1607, 0, 0, "", "", "katran/ubuntu-18.04/balancer_kern_xdp-balancer"},
 	// Not K2's: more of the kernel's samples.
 	{"lwt_len_hist", 0, 0, 0, 0, "lwt_len_hist_kern.o", "do_len_hist", ""},
 	{"sockex1", 0, 0, 0, 0, "sockex1_kern.o", "bpf_prog1", ""},

@@ -2,7 +2,9 @@ package ladder
 
 import (
 	"context"
+	"embed"
 	"fmt"
+	"strings"
 
 	"jitnic/superopt"
 	"jitnic/superopt/format"
@@ -15,28 +17,47 @@ type Rung struct {
 	Want int // slots it should come down to under the cost "count"; 0: not said
 }
 
-// Rungs are the built-in ones, in order: the optimiser's own steps, then more.
+//go:embed rungs
+var files embed.FS
+
+// Rungs are the built-in ones, from three instructions to programs like the
+// kernel's samples, in the order of rungs/order.txt.
 func Rungs() ([]*Rung, error) {
+	order, err := files.ReadFile("rungs/order.txt")
+	if err != nil {
+		return nil, err
+	}
 	var out []*Rung
-	for _, s := range append(superopt.Ladder[:len(superopt.Ladder):len(superopt.Ladder)], more...) {
-		var maps, desc []byte
-		if s.Maps != "" {
-			maps = []byte(s.Maps)
+	for _, l := range strings.Split(strings.TrimSpace(string(order)), "\n") {
+		if strings.HasPrefix(l, "#") {
+			continue
 		}
-		if s.Desc != "" {
-			desc = []byte(s.Desc)
+		g := &Rung{}
+		if _, err := fmt.Sscan(l, &g.Name, &g.Want); err != nil {
+			return nil, fmt.Errorf("rungs/order.txt: %q: want a name and a number", l)
 		}
-		f, err := format.Parse(s.Name+".k2", []byte(s.Code), maps, desc)
-		if err != nil {
+		if g.Prog, err = read(g.Name); err != nil {
 			return nil, err
 		}
-		p, err := f.Prog()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Name, err)
-		}
-		out = append(out, &Rung{s.Name, p, s.Want})
+		out = append(out, g)
 	}
 	return out, nil
+}
+
+// read gives the program of a rung; what K2 has beside it, maps and a
+// description, need not be there.
+func read(name string) (*superopt.Prog, error) {
+	code, err := files.ReadFile("rungs/" + name + ".k2")
+	if err != nil {
+		return nil, err
+	}
+	maps, _ := files.ReadFile("rungs/" + name + ".maps")
+	desc, _ := files.ReadFile("rungs/" + name + ".desc")
+	f, err := format.Parse(name+".k2", code, maps, desc)
+	if err != nil {
+		return nil, err
+	}
+	return f.Prog()
 }
 
 // Row is what became of a rung.

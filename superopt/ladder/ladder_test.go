@@ -2,9 +2,11 @@ package ladder
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"jitnic/superopt"
+	"jitnic/superopt/format"
 	"jitnic/superopt/z3"
 )
 
@@ -40,5 +42,53 @@ func TestInterrupt(t *testing.T) {
 	rows, err := Run(ctx, rungs[:3], &superopt.Options{Layers: "p"}, func(*Row) { cancel() })
 	if err == nil || len(rows) != 1 {
 		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+}
+
+// A result written in K2's text is read again as the same program; Write itself
+// sees to that.
+func TestResultsWritten(t *testing.T) {
+	order, err := files.ReadDir("rungs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range order {
+		name, ok := strings.CutSuffix(e.Name(), ".k2")
+		if !ok {
+			continue
+		}
+		n++
+		code, _ := files.ReadFile("rungs/" + e.Name())
+		maps, _ := files.ReadFile("rungs/" + name + ".maps")
+		desc, _ := files.ReadFile("rungs/" + name + ".desc")
+		f, err := format.Parse(e.Name(), code, maps, desc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := f.Prog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := superopt.Optimize(context.Background(), p, &superopt.Options{Seed: 2, Layers: "pr"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slots, from, err := r.Prog.SlotsFrom()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := f.Write(slots, from)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		slots[0].Imm ^= 1
+		slots[0].Off ^= 1
+		if f.Check(text, slots) == nil {
+			t.Errorf("%s: another program is not told from it:\n%s", name, text)
+		}
+	}
+	if rungs, err := Rungs(); err != nil || len(rungs) != n {
+		t.Errorf("%d rungs in the order, %d files, %v", len(rungs), n, err)
 	}
 }

@@ -7,10 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"strings"
-
-	cebpf "github.com/cilium/ebpf"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
@@ -30,7 +29,6 @@ type Object struct {
 	secs   []section
 	syms   []symbol
 	symsec int
-	spec   *cebpf.CollectionSpec
 }
 
 type section struct {
@@ -140,27 +138,21 @@ func Parse(path string, raw []byte) (o *Object, err error) {
 			t.rel[int(at/8)] = reloc{uint32(info >> 32), uint32(info)}
 		}
 	}
-	// Map sizes come from cilium/ebpf, which knows all ways to declare a map.
-	o.spec, err = cebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
-	specErr := err
-	if o.spec == nil {
-		o.spec = &cebpf.CollectionSpec{Maps: map[string]*cebpf.MapSpec{}}
-	}
-	var names []string
-	for n := range o.spec.Maps {
-		names = append(names, n)
-	}
-	sort.Strings(names)
+	// Maps are what the loader makes of the file: it knows all ways to declare one,
+	// and mends what old compilers left. What it doesn't read has none: functions
+	// that use maps have references then that nothing is known of.
 	index := map[string]int{}
-	for _, n := range names {
-		m := o.spec.Maps[n]
-		index[n] = len(o.Maps)
-		o.Maps = append(o.Maps, &maps.Spec{Name: n, Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize, Max: m.MaxEntries, Flags: uint32(m.Flags)})
+	if linked, err := loader.LoadBytes(path, raw, loader.Options{}); err == nil {
+		o.Maps = linked.Maps
+		slices.SortStableFunc(o.Maps, func(a, b *maps.Spec) int { return strings.Compare(a.Name, b.Name) })
+	}
+	for i, m := range o.Maps {
+		index[m.Name] = i
 	}
 	core := o.coreSlots()
 	for i := range o.secs {
 		if o.secs[i].code {
-			o.functions(i, index, core[i], specErr)
+			o.functions(i, index, core[i])
 		}
 	}
 	if len(o.Funcs) == 0 {
@@ -216,7 +208,7 @@ func KindOf(sec string) superopt.Kind {
 }
 
 // functions cuts a code section at its function symbols.
-func (o *Object) functions(sec int, index map[string]int, core map[int]bool, specErr error) {
+func (o *Object) functions(sec int, index map[string]int, core map[int]bool) {
 	s := &o.secs[sec]
 	starts := map[int]string{}
 	for _, y := range o.syms {
@@ -246,7 +238,6 @@ func (o *Object) functions(sec int, index map[string]int, core map[int]bool, spe
 			f.Prog, f.Err = o.program(f, all[st:end], s, index, core)
 		}
 	}
-	_ = specErr
 }
 
 // program resolves what relocations are understood and fixes the rest.

@@ -132,3 +132,51 @@ func TestUnknownMapLoad(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// An old compiler's symbols have no type: the object is read as the same one
+// with types.
+func TestUntypedSymbols(t *testing.T) {
+	for _, path := range []string{"testdata/two-maps.o", "../../host/programs/ratelimiter.o"} {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := Parse(path, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := bytes.Clone(raw)
+		for k, y := range o.syms {
+			if typ := y.info & 15; y.info>>4 == 1 && (typ == 1 || typ == 2) { // global objects and functions
+				old[o.secs[o.symsec].off+uint64(24*k)+4] = y.info &^ 15
+			}
+		}
+		if bytes.Equal(old, raw) {
+			t.Fatalf("%s: no symbol to change", path)
+		}
+		p, err := Parse(path, old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Maps) == 0 {
+			t.Errorf("%s: no maps", path)
+		}
+		if err := sameMaps(o.Maps, p.Maps); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if len(o.Funcs) != len(p.Funcs) {
+			t.Fatalf("%s: %d functions, want %d", path, len(p.Funcs), len(o.Funcs))
+		}
+		for i, f := range o.Funcs {
+			g := p.Funcs[i]
+			if f.Name != g.Name || f.Prog == nil || g.Prog == nil || f.Prog.String() != g.Prog.String() || f.Prog.Kind != g.Prog.Kind {
+				t.Errorf("%s: function %s is read as\n%v\nwant\n%v", path, f.Name, g.Prog, f.Prog)
+			}
+			for k := range f.Prog.Insts {
+				if f.Prog.Insts[k].Fixed != g.Prog.Insts[k].Fixed {
+					t.Errorf("%s: %s: instruction %d: fixed %v, want %v", path, f.Name, k, g.Prog.Insts[k].Fixed, f.Prog.Insts[k].Fixed)
+				}
+			}
+		}
+	}
+}
