@@ -64,7 +64,7 @@ func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64) ([]ebpf.Insn, []M
 			}
 		}
 		if need {
-			live = live&^writes | reads
+			live = live.Before(reads, writes)
 		}
 		keep[i] = need
 		if in.IsWide() && i+1 < len(code) {

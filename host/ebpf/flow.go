@@ -8,6 +8,10 @@ type Regs uint16
 // Has says whether register r is in the set.
 func (s Regs) Has(r uint8) bool { return s>>r&1 != 0 }
 
+// Before is what is live before something that reads and writes registers,
+// where live is what is live after it.
+func (live Regs) Before(reads, writes Regs) Regs { return live&^writes | reads }
+
 // args are r1 to r5, what calls take and clobber.
 const args = Regs(0x3e)
 

@@ -3,12 +3,13 @@ package vm
 import (
 	"fmt"
 
+	"jitnic/host/ebpf"
 	"jitnic/host/fib"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/mem"
 
-	"github.com/cilium/ebpf"
+	cebpf "github.com/cilium/ebpf"
 )
 
 // The shape of the packet buffer, as BPF_PROG_TEST_RUN and most drivers have it
@@ -44,13 +45,13 @@ const (
 
 // Offsets of struct xdp_md (uapi/linux/bpf.h).
 const (
-	CtxData    = 0
-	CtxDataEnd = 4
-	CtxMeta    = 8
-	CtxIfIndex = 12
-	CtxQueue   = 16
-	CtxEgress  = 20
-	CtxSize    = 24
+	CtxData    = ebpf.XDPData
+	CtxDataEnd = ebpf.XDPDataEnd
+	CtxMeta    = ebpf.XDPDataMeta
+	CtxIfIndex = ebpf.XDPIfIndex
+	CtxQueue   = ebpf.XDPQueue
+	CtxEgress  = ebpf.XDPEgress
+	CtxSize    = ebpf.XDPSize
 )
 
 // Options say what surrounds the programs.
@@ -365,7 +366,7 @@ func (s *State) CtxPtr() uint64 { return s.Ctx }
 // first value (BPF_PSEUDO_MAP_VALUE).
 func (s *State) ValuePtr(i int, off uint32) (uint64, bool) {
 	spec := s.Maps[i].Spec()
-	if spec.Type != ebpf.Array {
+	if spec.Type != cebpf.Array {
 		return 0, false
 	}
 	base := s.Maps[i].Peek(s.key[:clear4(&s.key)], 0)

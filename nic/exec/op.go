@@ -5,6 +5,7 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/trace"
 )
@@ -228,47 +229,24 @@ func wideConst(s *vm.State, lo, hi ebpf.Insn) (uint64, error) {
 	return 0, fmt.Errorf("lddw of kind %d: not resolved", lo.Src)
 }
 
-// ctxLoads finds the loads whose base is the context: r1 at the start, and
-// what it is moved to or spilled to.
+// ctxLoads finds the loads whose base is the context.
 func ctxLoads(code []ebpf.Insn) []bool {
 	out := make([]bool, len(code))
-	var is [11]bool
-	is[1] = true
-	slots := map[int16]bool{}
-	forget := func(set ebpf.Regs) {
-		for r := range is {
-			if set.Has(uint8(r)) {
-				is[r] = false
-			}
-		}
-	}
+	var f points.Flow
+	f.Enter(nil)
 	for i := 0; i < len(code); i++ {
-		in := code[i]
-		switch {
-		case in.Dst > 10 || in.Src > 10:
+		in := points.Insn{In: code[i], Left: code[i].Dst, Size: code[i].Size()}
+		if in.In.Dst > 10 || in.In.Src > 10 {
 			return out // Bind refuses it
-		case in.IsWide():
-			is[in.Dst] = false
-			i++
-		case in.IsLoad():
-			if is[in.Src] {
-				out[i] = true
-				is[in.Dst] = false
-			} else {
-				is[in.Dst] = in.Src == 10 && in.Size() == 8 && slots[in.Off]
-			}
-		case in.IsStore():
-			if in.Dst == 10 {
-				slots[in.Off] = in.Class() == ebpf.ClassSTX && in.Size() == 8 && !in.IsAtomic() && is[in.Src]
-			}
-			forget(in.Writes())
-		default:
-			moved := in.Class() == ebpf.ClassALU64 && in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX != 0 && in.Off == 0 && is[in.Src]
-			forget(in.Writes())
-			if moved {
-				is[in.Dst] = true
-			}
 		}
+		at := i
+		if in.In.IsWide() && i+1 < len(code) {
+			i++
+			in.Hi = code[i]
+		}
+		out[at] = in.In.IsLoad() && f.R[in.In.Src].Kind == points.Ctx
+		f.Step(int32(at), &in, points.Hint{})
+		f.Acc = f.Acc[:0]
 	}
 	return out
 }

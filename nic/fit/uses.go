@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
@@ -28,29 +29,13 @@ const (
 	useUpdate         // a helper that changes a map
 )
 
-// pointer is what a register is known to hold.
-type pointer struct {
-	kind pointerKind
-	m    int32 // of mapPtr and value: the map's index, -1 where it isn't known
-}
-
-type pointerKind uint8
-
-const (
-	other pointerKind = iota
-	stackPtr
-	mapPtr
-	valuePtr
-)
-
 // usesOf walks a trace. What a store touches is known from where its address
 // comes from; where that is lost, from the recording, if the trace still has
 // it.
 func usesOf(t *trace.Trace, path int32) []use {
 	var out []use
-	var r [11]pointer
-	r[10] = pointer{kind: stackPtr}
-	spills := map[int16]pointer{}
+	var f points.Flow
+	f.Enter(nil)
 	meta := t.Meta
 	if len(meta) != len(t.Code) {
 		meta = nil
@@ -59,111 +44,92 @@ func usesOf(t *trace.Trace, path int32) []use {
 	for i := 0; i < len(t.Code); i++ {
 		in := t.Code[i]
 		at := Place{Path: path, Slot: i, Prog: -1, Insn: -1}
+		var hint points.Hint
 		if meta != nil {
 			at.Prog, at.Insn = meta[i].Prog, meta[i].PC
+			if meta[i].Mem == trace.MemMap {
+				hint = points.Hint{Region: points.InValue, Map: meta[i].Map}
+			}
 		}
 		if in.Dst > 10 || in.Src > 10 && in.Class() != ebpf.ClassLD {
-			continue // no instruction: every engine refuses the trace
+			continue // no instruction: nic/exec refuses the trace
 		}
 		classes = classesOf(in, classes[:0])
 		for _, c := range classes {
 			out = append(out, use{useInsn, c, -1, at})
 		}
+		step := points.Insn{In: in, Left: in.Dst, Size: in.Size()}
 		switch {
 		case in.IsWide():
-			r[in.Dst] = pointer{}
-			switch in.Src {
-			case ebpf.PseudoMapFD:
-				r[in.Dst] = pointer{mapPtr, in.Imm}
-			case ebpf.PseudoMapValue:
-				r[in.Dst] = pointer{valuePtr, in.Imm}
+			if in.Src == ebpf.PseudoMapValue {
 				out = append(out, use{useMap, "", in.Imm, at})
 			}
-			i++
-		case in.IsLoad():
-			base := r[in.Src]
-			r[in.Dst] = pointer{}
-			if base.kind == stackPtr && in.Src == 10 && in.Size() == 8 {
-				r[in.Dst] = spills[in.Off]
+			if i+1 < len(t.Code) {
+				i++
+				step.Hi = t.Code[i]
 			}
 		case in.IsStore():
-			base := r[in.Dst]
-			if base.kind == other && meta != nil && meta[i].Mem == trace.MemMap {
-				base = pointer{valuePtr, meta[i].Map}
-			}
-			switch {
-			case base.kind == valuePtr && in.IsAtomic() && isLoadAcquire(in):
-				// reads only
-			case base.kind == valuePtr && in.IsAtomic() && in.Imm == ebpf.AtomicAdd:
-				out = append(out, use{useAtomic, "", base.m, at})
-			case base.kind == valuePtr:
-				out = append(out, use{useStore, "", base.m, at})
-			case base.kind == stackPtr && in.Dst == 10:
-				delete(spills, in.Off)
-				if in.Class() == ebpf.ClassSTX && in.Size() == 8 && !in.IsAtomic() {
-					spills[in.Off] = r[in.Src]
-				}
-			}
-			if in.IsAtomic() {
-				switch {
-				case isLoadAcquire(in):
-					r[in.Dst] = pointer{}
-				case in.Imm == ebpf.AtomicCmpXchg:
-					r[0] = pointer{}
-				case in.Imm&ebpf.AtomicFetch != 0:
-					r[in.Src] = pointer{}
-				}
-			}
+			out = append(out, storeUses(in, f.R[in.Dst], hint, at)...)
 		case in.Op == ebpf.OpCall:
 			m := int32(-1)
 			if meta != nil {
 				m = meta[i].Map
 			}
-			if m < 0 && r[1].kind == mapPtr {
-				m = r[1].m
-			}
-			if m < 0 && r[2].kind == mapPtr { // perf_event_output and its kind
-				m = r[2].m
-			}
-			out = append(out, use{useHelper, helperName(in.Imm), m, at})
-			if m >= 0 {
-				out = append(out, use{useMap, "", m, at})
-			}
-			ret := pointer{}
-			switch in.Imm {
-			case ebpf.FnMapLookupElem, ebpf.FnMapLookupPercpuElem:
-				ret = pointer{valuePtr, m}
-			case ebpf.FnMapUpdateElem, ebpf.FnMapDeleteElem, ebpf.FnMapPushElem, ebpf.FnMapPopElem:
-				out = append(out, use{useUpdate, ebpf.HelperName(in.Imm), m, at})
-			}
-			r = [11]pointer{0: ret, 6: r[6], 7: r[7], 8: r[8], 9: r[9], 10: r[10]}
-		case in.Class() == ebpf.ClassALU64:
-			r[in.Dst] = moved(in, r[in.Dst], r[in.Src])
-		case in.Class() == ebpf.ClassALU:
-			r[in.Dst] = pointer{}
+			out = append(out, callUses(in, &f, m, at)...)
 		}
+		f.Step(int32(at.Slot), &step, hint)
+		f.Acc = f.Acc[:0]
 	}
 	return out
 }
 
-// moved is what an ALU64 instruction makes of pointers: moved and shifted ones
-// stay what they are.
-func moved(in ebpf.Insn, dst, src pointer) pointer {
-	if in.Op&ebpf.SrcX == 0 {
-		src = pointer{}
+// storeUses are those of a store through base.
+func storeUses(in ebpf.Insn, base points.Value, hint points.Hint, at Place) []use {
+	m := base.Map
+	if base.Kind != points.MapValue {
+		if points.IsPointer(base.Kind) || hint.Region != points.InValue {
+			return nil
+		}
+		m = hint.Map
 	}
 	switch {
-	case in.ALUOp() == ebpf.ALUMov && in.Off == 0:
-		return src
-	case in.ALUOp() == ebpf.ALUAdd && dst.kind == other:
-		return src
-	case in.ALUOp() == ebpf.ALUAdd, in.ALUOp() == ebpf.ALUSub && src.kind == other:
-		return dst
+	case in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq:
+		return nil // reads only
+	case in.IsAtomic() && in.Imm == ebpf.AtomicAdd:
+		return []use{{useAtomic, "", m, at}}
 	}
-	return pointer{}
+	return []use{{useStore, "", m, at}}
 }
 
-func isLoadAcquire(in ebpf.Insn) bool { return in.Imm == ebpf.AtomicLoadAcq }
+// callUses are those of a call; m is the map that the recording saw, or -1.
+func callUses(in ebpf.Insn, f *points.Flow, m int32, at Place) []use {
+	h := in.Called()
+	if r := mapArg(h); m < 0 && r > 0 && f.R[r].Kind == points.Map {
+		m = f.R[r].Map
+	}
+	out := []use{{useHelper, helperName(in.Imm), m, at}}
+	if m >= 0 {
+		out = append(out, use{useMap, "", m, at})
+	}
+	if updates(h) {
+		out = append(out, use{useUpdate, h.Name, m, at})
+	}
+	return out
+}
+
+// mapArg is the register that names a call's map, or 0.
+func mapArg(h *ebpf.Helper) uint8 {
+	if h == nil {
+		return 0
+	}
+	return h.MapArg()
+}
+
+// updates says whether a helper changes what entries a map has: not a ring
+// buffer's, which nothing is found in.
+func updates(h *ebpf.Helper) bool {
+	return h != nil && h.Writes&ebpf.MapKeys != 0 && h.Writes&ebpf.Rings == 0
+}
 
 // helperName is the kernel's name of a helper, or its number.
 func helperName(id int32) string {

@@ -1,6 +1,9 @@
 package vliw
 
-import "jitnic/host/ebpf"
+import (
+	"jitnic/host/ebpf"
+	"jitnic/host/points"
+)
 
 // clean takes out of a program what the hardware does (hXDP, OSDI 2020,
 // section 3.1): comparisons of a packet address with data_end, as the packet
@@ -42,17 +45,17 @@ func (b *basic) reachedOps() int {
 
 // strip removes bounds checks and stores of zero from a block.
 func (f *flowGraph) strip(b *basic) {
-	b.in.into(&f.flow)
+	b.in.Into(&f.flow)
 	dirty := b.in.dirty
 	n := 0
 	for k := range b.ops {
 		o := b.ops[k]
-		first := len(f.flow.acc)
+		first := len(f.flow.Acc)
 		zero := zeroStore(&o, &f.flow)
 		check, inside := f.boundsCheck(&o)
-		f.flow.step(int32(k), &o, nil)
-		acc := f.flow.acc[first:]
-		zero = zero && acc[0].region == rStack && acc[0].base == baseStack
+		f.flow.Step(int32(k), o.insn(), points.Hint{})
+		acc := f.flow.Acc[first:]
+		zero = zero && acc[0].Region == points.InStack && acc[0].Base == points.BaseStack
 		switch {
 		case f.m.NoZeroing && zero && clean(&dirty, &acc[0]):
 			f.zeroing++
@@ -74,11 +77,11 @@ func (f *flowGraph) strip(b *basic) {
 }
 
 // clean says whether all bytes of an access are zero.
-func clean(dirty *[stackBytes / 64]uint64, a *access) bool {
-	if a.lo < -stackBytes || a.hi > 0 {
+func clean(dirty *[stackBytes / 64]uint64, a *points.Access) bool {
+	if a.Lo < -stackBytes || a.Hi > 0 {
 		return false
 	}
-	for b := a.lo; b < a.hi; b++ {
+	for b := a.Lo; b < a.Hi; b++ {
 		i := b + stackBytes
 		if dirty[i/64]>>(i%64)&1 != 0 {
 			return false
@@ -94,7 +97,7 @@ func (f *flowGraph) boundsCheck(o *Op) (ok, inside bool) {
 	if in.Class() != ebpf.ClassJMP || !in.IsCondJump() || in.Op&ebpf.SrcX == 0 || in.Op == ebpf.OpMayGo {
 		return false, false
 	}
-	a, b := f.flow.r[in.Dst].kind, f.flow.r[in.Src].kind
+	a, b := f.flow.R[in.Dst].Kind, f.flow.R[in.Src].Kind
 	var less bool // jumps where dst is the smaller
 	switch in.JmpOp() {
 	case ebpf.JmpLT, ebpf.JmpLE:
@@ -104,9 +107,9 @@ func (f *flowGraph) boundsCheck(o *Op) (ok, inside bool) {
 		return false, false
 	}
 	switch {
-	case a == kPacket && b == kEnd:
+	case a == points.Packet && b == points.PacketEnd:
 		return true, less
-	case a == kEnd && b == kPacket:
+	case a == points.PacketEnd && b == points.Packet:
 		return true, !less
 	}
 	return false, false
@@ -133,7 +136,7 @@ func (f *flowGraph) sweep() bool {
 				continue
 			}
 			keep[k] = true
-			live = live&^o.writes() | o.reads()
+			live = live.Before(o.reads(), o.writes())
 		}
 		n := 0
 		for k := range b.ops {

@@ -6,6 +6,7 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/host/mem"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 )
 
@@ -367,8 +368,8 @@ func (e *Executor) call(o *Op, lat int64) error {
 	for k := uint8(1); k <= 5; k++ {
 		e.regs = append(e.regs, regWrite{reg: k, lane: e.lane, val: poison, at: e.cycle + 1})
 	}
-	if ef := effectOf(o.In.Imm); ef.write&onMap != 0 && ef.mapIn > 0 {
-		if m, ok := vm.MapOf(e.r[ef.mapIn]); ok {
+	if ef := points.EffectOf(o.In.Imm); ef.Writes&points.OnMap != 0 && ef.MapIn > 0 {
+		if m, ok := vm.MapOf(e.r[ef.MapIn]); ok {
 			e.busy = append(e.busy, busy{m, e.cycle + lat})
 		}
 	}
@@ -378,31 +379,31 @@ func (e *Executor) call(o *Op, lat int64) error {
 // arguments checks that the memory a call reads has landed and that its map is
 // free.
 func (e *Executor) arguments(id int32) error {
-	ef := effectOf(id)
+	ef := points.EffectOf(id)
 	var m maps.Map
-	if ef.mapIn > 0 {
-		if i, ok := vm.MapOf(e.r[ef.mapIn]); ok && i < len(e.s.Maps) {
+	if ef.MapIn > 0 {
+		if i, ok := vm.MapOf(e.r[ef.MapIn]); ok && i < len(e.s.Maps) {
 			m = e.s.Maps[i]
 			if err := e.free(i); err != nil {
 				return err
 			}
 		}
 	}
-	for _, sp := range ef.mem {
-		if sp.reg == 0 {
+	for _, sp := range ef.Mem {
+		if sp.Reg == 0 {
 			continue
 		}
-		n := uint64(sp.size)
+		n := uint64(sp.Size)
 		switch {
-		case sp.from == keySize && m != nil:
+		case sp.From == points.KeySize && m != nil:
 			n = uint64(m.Spec().KeySize)
-		case sp.from == valueSize && m != nil:
+		case sp.From == points.ValueSize && m != nil:
 			n = uint64(m.Spec().ValueSize)
-		case sp.from >= 1 && sp.from <= 5:
-			n = uint64(uint32(e.r[sp.from]))
+		case sp.From >= 1 && sp.From <= 5:
+			n = uint64(uint32(e.r[sp.From]))
 		}
 		if n > 0 {
-			if err := e.settled(e.r[sp.reg], n); err != nil {
+			if err := e.settled(e.r[sp.Reg], n); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 )
 
 // flowGraph is a program cut into blocks, with what is known where each begins
@@ -17,7 +18,7 @@ type flowGraph struct {
 	entry  []bool  // by slot: a function begins there
 	sub    []bool  // by slot: of a function that is called
 	gone   []bool  // by slot: a bounds check that was removed
-	flow   flow
+	flow   points.Flow
 
 	bounds, zeroing, dead, unreached int
 }
@@ -37,10 +38,8 @@ type basic struct {
 
 // state is what holds where a block begins, on every way to it.
 type state struct {
-	known  bool
-	r      [11]value
-	spills []spill
-	dirty  [stackBytes / 64]uint64 // stack bytes that may not be zero
+	points.State
+	dirty [stackBytes / 64]uint64 // stack bytes that may not be zero
 }
 
 const stackBytes = 512
@@ -211,100 +210,16 @@ func (f *flowGraph) chains(i int) bool {
 	return true
 }
 
-// into sets a flow to the state.
-func (s *state) into(f *flow) {
-	f.fresh = baseFresh
-	f.acc, f.spills = f.acc[:0], f.spills[:0]
-	num := func(v value) value {
-		if v.base == 0 && v.kind != kConst && v.kind != kMap {
-			v.base = f.number()
-		}
-		return v
-	}
-	for r := range s.r {
-		f.r[r] = num(s.r[r])
-	}
-	for _, sp := range s.spills {
-		f.spills = append(f.spills, spill{sp.off, num(sp.v)})
-	}
-}
-
-// from takes a flow's state, with bases that mean something only there left
-// out.
-func (s *state) from(f *flow) {
-	out := func(v value) value {
-		if v.base > baseFresh {
-			v.base, v.off = 0, 0
-		}
-		return v
-	}
-	s.known = true
-	for r := range f.r {
-		s.r[r] = out(f.r[r])
-	}
-	s.spills = s.spills[:0]
-	for _, sp := range f.spills {
-		s.spills = append(s.spills, spill{sp.off, out(sp.v)})
-	}
-}
-
-// join is what holds on both ways.
-func join(a, b value) value {
-	if a == b {
-		return a
-	}
-	if a.kind == kConst && a.off == 0 && isPointer(b.kind) {
-		return value{kind: b.kind, m: b.m} // 0, which is never accessed
-	}
-	if b.kind == kConst && b.off == 0 && isPointer(a.kind) {
-		return value{kind: a.kind, m: a.m}
-	}
-	number := func(k kind) bool { return k == kConst || k == kScalar }
-	switch {
-	case number(a.kind) && number(b.kind):
-		return value{kind: kScalar, m: -1}
-	case a.kind == b.kind:
-		v := value{kind: a.kind, m: a.m}
-		if a.m != b.m {
-			v.m = -1
-		}
-		if a.base == b.base && a.off == b.off {
-			v.base, v.off = a.base, a.off
-		}
-		return v
-	}
-	return value{kind: kAny, m: -1}
-}
-
 // meet joins o into s and says whether s changed.
 func (s *state) meet(o *state) bool {
-	if !s.known {
-		s.known, s.r, s.dirty = true, o.r, o.dirty
-		s.spills = append(s.spills[:0], o.spills...)
-		return true
-	}
-	changed := false
-	for r := range s.r {
-		if v := join(s.r[r], o.r[r]); v != s.r[r] {
-			s.r[r], changed = v, true
-		}
-	}
-	n := 0
-	for _, sp := range s.spills {
-		for _, q := range o.spills {
-			if q.off == sp.off {
-				v := join(sp.v, q.v)
-				changed = changed || v != sp.v
-				s.spills[n] = spill{sp.off, v}
-				n++
-				break
-			}
-		}
-	}
-	changed = changed || n != len(s.spills)
-	s.spills = s.spills[:n]
+	known := s.Known
+	changed := s.State.Meet(&o.State)
 	for i := range s.dirty {
-		if d := s.dirty[i] | o.dirty[i]; d != s.dirty[i] {
+		d := s.dirty[i] | o.dirty[i]
+		if !known {
+			d = o.dirty[i]
+		}
+		if d != s.dirty[i] {
 			s.dirty[i], changed = d, true
 		}
 	}
@@ -313,28 +228,28 @@ func (s *state) meet(o *state) bool {
 
 // start is the state in which the function at slot pc begins.
 func (f *flowGraph) start(pc int) state {
-	var fl flow
-	fl.enter(f.m)
+	var fl points.Flow
+	fl.Enter(f.m.maps)
 	if pc > 0 {
 		for r := range 10 {
-			fl.r[r] = fl.unknown(kAny)
+			fl.R[r] = fl.Unknown(points.Any)
 		}
 	}
 	var s state
-	s.from(&fl)
+	s.From(&fl)
 	return s
 }
 
 // soil marks the stack bytes that an op's accesses leave other than zero.
-func soil(dirty *[stackBytes / 64]uint64, acc []access) {
+func soil(dirty *[stackBytes / 64]uint64, acc []points.Access) {
 	for k := range acc {
 		a := &acc[k]
-		if !a.write || a.region != rStack && a.region != rAny {
+		if !a.Write || a.Region != points.InStack && a.Region != points.InAny {
 			continue
 		}
 		lo, hi := int64(-stackBytes), int64(0)
-		if a.region == rStack && a.base == baseStack {
-			lo, hi = max(lo, a.lo), min(hi, a.hi)
+		if a.Region == points.InStack && a.Base == points.BaseStack {
+			lo, hi = max(lo, a.Lo), min(hi, a.Hi)
 		}
 		for b := lo; b < hi; b++ {
 			i := b + stackBytes
@@ -344,13 +259,13 @@ func soil(dirty *[stackBytes / 64]uint64, acc []access) {
 }
 
 // zeroStore says whether an op stores zero.
-func zeroStore(o *Op, f *flow) bool {
+func zeroStore(o *Op, f *points.Flow) bool {
 	switch {
 	case o.In.Class() == ebpf.ClassST:
 		return o.In.Imm == 0
 	case o.In.Class() == ebpf.ClassSTX && !o.In.IsAtomic():
-		v := &f.r[o.In.Src]
-		return v.kind == kConst && v.off == 0
+		v := &f.R[o.In.Src]
+		return v.Kind == points.Const && v.Off == 0
 	}
 	return false
 }
@@ -366,24 +281,24 @@ func (f *flowGraph) analyse() {
 			work = append(work, int32(i))
 		}
 	}
-	f.flow.m = f.m
+	f.flow.Specs = f.m.maps
 	var out state
 	for len(work) > 0 {
 		i := work[len(work)-1]
 		work = work[:len(work)-1]
 		b := &f.blocks[i]
-		b.in.into(&f.flow)
+		b.in.Into(&f.flow)
 		out.dirty = b.in.dirty
 		for k := range b.ops {
-			first := len(f.flow.acc)
+			first := len(f.flow.Acc)
 			o := &b.ops[k]
 			zero := zeroStore(o, &f.flow)
-			f.flow.step(int32(k), o, nil)
-			if !zero || f.flow.acc[first].region != rStack || f.flow.acc[first].base != baseStack {
-				soil(&out.dirty, f.flow.acc[first:])
+			f.flow.Step(int32(k), o.insn(), points.Hint{})
+			if !zero || f.flow.Acc[first].Region != points.InStack || f.flow.Acc[first].Base != points.BaseStack {
+				soil(&out.dirty, f.flow.Acc[first:])
 			}
 		}
-		out.from(&f.flow)
+		out.From(&f.flow)
 		for _, s := range b.succ {
 			if f.blocks[s].in.meet(&out) {
 				work = append(work, s)
@@ -410,7 +325,7 @@ func (f *flowGraph) liveness() {
 			}
 			b.out = live
 			for k := len(b.ops) - 1; k >= 0; k-- {
-				live = live&^b.ops[k].writes() | b.ops[k].reads()
+				live = live.Before(b.ops[k].reads(), b.ops[k].writes())
 			}
 			if live != b.live {
 				b.live, changed = live, true

@@ -7,6 +7,7 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
+	"jitnic/host/points"
 )
 
 // What is fused and what isn't: the ops left, one a line.
@@ -160,35 +161,35 @@ func TestClean(t *testing.T) {
 
 // conflict, pair by pair: whether two accesses must keep their order.
 func TestConflict(t *testing.T) {
-	at := func(r region, m, base int32, lo, hi int64, write bool) access {
-		return access{region: r, m: m, base: base, lo: lo, hi: hi, write: write}
+	at := func(r points.Region, m, base int32, lo, hi int64, write bool) points.Access {
+		return points.Access{Region: r, Map: m, Base: base, Lo: lo, Hi: hi, Write: write}
 	}
 	for i, tc := range []struct {
-		a, b access
+		a, b points.Access
 		want bool
 	}{
-		{at(rStack, -1, 1, -8, 0, true), at(rStack, -1, 1, -16, -8, true), false},
-		{at(rStack, -1, 1, -8, 0, true), at(rStack, -1, 1, -9, -7, false), true},
-		{at(rStack, -1, 1, -8, 0, false), at(rStack, -1, 1, -8, 0, false), false},
-		{at(rStack, -1, 1, -8, 0, true), at(rStack, -1, 9, -16, -8, false), true},
-		{at(rStack, -1, 1, -8, 0, true), at(rPacket, -1, 2, -8, 0, true), false},
-		{at(rValue, 0, 9, 0, 8, true), at(rValue, 1, 9, 0, 8, true), false},
-		{at(rValue, 0, 9, 0, 8, true), at(rValue, 0, 10, 8, 16, true), true},
-		{at(rValue, 0, 9, 0, 8, true), at(rValue, -1, 10, 8, 16, false), true},
-		{at(rAny, -1, 9, 0, 8, true), at(rValue, 1, 10, 8, 16, false), true},
-		{at(rAny, -1, 9, 0, 8, false), at(rStack, -1, 1, -8, 0, true), true},
-		{at(rPacket, -1, 2, 0, 8, true), at(rAny, -1, 9, 0, 8, false), true},
-		{at(rAny, -1, 9, 0, 8, true), at(rAny, -1, 9, 8, 16, true), true},
-		{at(rAny, -1, 9, 0, 8, true), at(rKeys, 1, 0, 0, 0, true), false},
-		{at(rKeys, 1, 0, 0, 0, true), at(rValue, 1, 5, 0, 8, true), false},
-		{at(rKeys, 1, 0, 0, 0, true), at(rKeys, 1, 0, 0, 0, false), true},
-		{at(rSet, -1, 0, int64(onDraws), 0, true), at(rSet, -1, 0, int64(onRedirect), 0, true), false},
-		{at(rSet, -1, 0, int64(onDraws), 0, true), at(rSet, -1, 0, int64(onDraws|onOutput), 0, true), true},
+		{at(points.InStack, -1, 1, -8, 0, true), at(points.InStack, -1, 1, -16, -8, true), false},
+		{at(points.InStack, -1, 1, -8, 0, true), at(points.InStack, -1, 1, -9, -7, false), true},
+		{at(points.InStack, -1, 1, -8, 0, false), at(points.InStack, -1, 1, -8, 0, false), false},
+		{at(points.InStack, -1, 1, -8, 0, true), at(points.InStack, -1, 9, -16, -8, false), true},
+		{at(points.InStack, -1, 1, -8, 0, true), at(points.InPacket, -1, 2, -8, 0, true), false},
+		{at(points.InValue, 0, 9, 0, 8, true), at(points.InValue, 1, 9, 0, 8, true), false},
+		{at(points.InValue, 0, 9, 0, 8, true), at(points.InValue, 0, 10, 8, 16, true), true},
+		{at(points.InValue, 0, 9, 0, 8, true), at(points.InValue, -1, 10, 8, 16, false), true},
+		{at(points.InAny, -1, 9, 0, 8, true), at(points.InValue, 1, 10, 8, 16, false), true},
+		{at(points.InAny, -1, 9, 0, 8, false), at(points.InStack, -1, 1, -8, 0, true), true},
+		{at(points.InPacket, -1, 2, 0, 8, true), at(points.InAny, -1, 9, 0, 8, false), true},
+		{at(points.InAny, -1, 9, 0, 8, true), at(points.InAny, -1, 9, 8, 16, true), true},
+		{at(points.InAny, -1, 9, 0, 8, true), at(points.InKeys, 1, 0, 0, 0, true), false},
+		{at(points.InKeys, 1, 0, 0, 0, true), at(points.InValue, 1, 5, 0, 8, true), false},
+		{at(points.InKeys, 1, 0, 0, 0, true), at(points.InKeys, 1, 0, 0, 0, false), true},
+		{at(points.InSet, -1, 0, int64(points.OnDraws), 0, true), at(points.InSet, -1, 0, int64(points.OnRedirect), 0, true), false},
+		{at(points.InSet, -1, 0, int64(points.OnDraws), 0, true), at(points.InSet, -1, 0, int64(points.OnDraws|points.OnOutput), 0, true), true},
 	} {
-		if got := conflict(&tc.a, &tc.b); got != tc.want {
+		if got := points.Conflict(&tc.a, &tc.b); got != tc.want {
 			t.Errorf("%d: %v, want %v", i, got, tc.want)
 		}
-		if got := conflict(&tc.b, &tc.a); got != tc.want {
+		if got := points.Conflict(&tc.b, &tc.a); got != tc.want {
 			t.Errorf("%d turned round: %v, want %v", i, got, tc.want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/trace"
 )
 
@@ -50,7 +51,7 @@ type reader struct{ op, next int32 }
 // r0 to r5, so no two of them share a bundle, whatever Machine.Helpers says.
 type graph struct {
 	m     *Machine
-	flow  flow
+	flow  points.Flow
 	nodes []node
 	edges []edge
 	last  [11]int32 // last writer of each register, -1: none
@@ -81,19 +82,19 @@ func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
 		if int(o.Slot) < len(meta) {
 			mt = &meta[o.Slot]
 		}
-		first := len(g.flow.acc)
+		first := len(g.flow.Acc)
 		g.nodes = append(g.nodes, node{edge: -1, issue: -1, use: o.reads(), def: o.writes()})
 		n := &g.nodes[i]
 		g.price(o, n)
-		g.flow.step(int32(i), o, mt)
-		g.ports(o, n, g.flow.acc[first:])
+		g.flow.Step(int32(i), o.insn(), hintOf(mt))
+		g.ports(o, n, g.flow.Acc[first:])
 		g.registers(int32(i))
 		g.memories(first)
 		if o.isBranch() {
 			g.branch(ops, int32(i), blk)
 			branched = true
 		} else if branched {
-			g.below(ops, int32(i), g.flow.acc[first:], blk)
+			g.below(ops, int32(i), g.flow.Acc[first:], blk)
 		}
 	}
 }
@@ -134,8 +135,8 @@ func (g *graph) callLatency(in ebpf.Insn) int {
 		return g.m.Helper
 	}
 	m := int32(-1)
-	if v := &g.flow.r[1]; v.kind == kMap {
-		m = v.m
+	if v := &g.flow.R[1]; v.Kind == points.Map {
+		m = v.Map
 	}
 	switch {
 	case isLookup(in):
@@ -147,17 +148,17 @@ func (g *graph) callLatency(in ebpf.Insn) int {
 }
 
 // ports corrects what a load or store needs, now that its region is known.
-func (g *graph) ports(o *Op, n *node, acc []access) {
+func (g *graph) ports(o *Op, n *node, acc []points.Access) {
 	if n.res != resMem || len(acc) == 0 {
 		return
 	}
-	switch acc[0].region {
-	case rValue:
+	switch acc[0].Region {
+	case points.InValue:
 		n.res = resMap
 		if o.In.IsLoad() {
 			n.lat = int32(max(g.m.MapLoad, 1))
 		}
-	case rSet: // context
+	case points.InSet: // context
 		n.res = resNone
 	}
 }
@@ -202,21 +203,21 @@ func (g *graph) registers(i int32) {
 
 // memories orders the accesses noted last with those before.
 func (g *graph) memories(first int) {
-	acc := g.flow.acc
+	acc := g.flow.Acc
 	for k := first; k < len(acc); k++ {
 		b := &acc[k]
 		for j := range acc[:first] {
 			a := &acc[j]
-			if !a.write && !b.write || !conflict(a, b) {
+			if !a.Write && !b.Write || !points.Conflict(a, b) {
 				continue
 			}
 			switch {
-			case !a.write:
-				g.add(a.op, b.op, 0)
-			case !b.write:
-				g.add(a.op, b.op, g.nodes[a.op].lat)
+			case !a.Write:
+				g.add(a.Op, b.Op, 0)
+			case !b.Write:
+				g.add(a.Op, b.Op, g.nodes[a.Op].lat)
 			default:
-				g.add(a.op, b.op, after(g.nodes[a.op].lat, g.nodes[b.op].lat))
+				g.add(a.Op, b.Op, after(g.nodes[a.Op].lat, g.nodes[b.Op].lat))
 			}
 		}
 	}
@@ -246,7 +247,7 @@ func (g *graph) branch(ops []Op, i int32, blk *block) {
 
 // below orders an op with the branches above it: only what nobody misses where
 // a branch goes may move above it.
-func (g *graph) below(ops []Op, i int32, acc []access, blk *block) {
+func (g *graph) below(ops []Op, i int32, acc []points.Access, blk *block) {
 	n := &g.nodes[i]
 	for j := i - 1; j >= 0; j-- {
 		if !ops[j].isBranch() {
@@ -262,7 +263,7 @@ func (g *graph) below(ops []Op, i int32, acc []access, blk *block) {
 // harmless says whether an op may run where the program wouldn't have run it:
 // arithmetic, and loads that can't fault. It must be done at once, or it would
 // be under way where the branch goes.
-func harmless(o *Op, n *node, acc []access) bool {
+func harmless(o *Op, n *node, acc []points.Access) bool {
 	if n.lat > 1 {
 		return false
 	}
@@ -273,7 +274,7 @@ func harmless(o *Op, n *node, acc []access) bool {
 		return o.In.IsWide()
 	case ebpf.ClassLDX:
 		// Of the context, or of this frame.
-		return acc[0].region == rSet || acc[0].region == rStack && acc[0].base == baseStack
+		return acc[0].Region == points.InSet || acc[0].Region == points.InStack && acc[0].Base == points.BaseStack
 	}
 	return false
 }

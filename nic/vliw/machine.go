@@ -129,13 +129,6 @@ func (m *Machine) lookup(i int32) int {
 	return m.Hash
 }
 
-// orders says whether look-ups in map i change it: an LRU map notes them. A map
-// that isn't known is taken to be one.
-func (m *Machine) orders(i int32) bool {
-	s := m.spec(i)
-	return s == nil || s.Type == cebpf.LRUHash || s.Type == cebpf.LRUCPUHash
-}
-
 // limits are the counts with 0 replaced.
 func (m *Machine) limits() (lanes int, per [resources]int) {
 	lanes = min(max(m.Lanes, 1), 64)

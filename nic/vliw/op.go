@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
+	"jitnic/trace"
 )
 
 // Op is one instruction of the core: one of eBPF, or two that were fused.
@@ -116,4 +118,43 @@ func straight(ops []Op) error {
 		return fmt.Errorf("vliw: the trace does not end in exit")
 	}
 	return nil
+}
+
+// insn is the op as the analysis of what registers point to takes it.
+func (o *Op) insn() *points.Insn {
+	left := o.In.Dst
+	if o.Form == Three {
+		left = o.Left
+	}
+	return &points.Insn{In: o.In, Hi: o.Hi, Left: left, Size: o.size()}
+}
+
+// hintOf is the memory that the recording saw an op touch. meta may be nil.
+func hintOf(meta *trace.Meta) points.Hint {
+	if meta == nil {
+		return points.Hint{}
+	}
+	switch meta.Mem {
+	case trace.MemCtx:
+		return points.Hint{Region: points.InCtx, Map: -1}
+	case trace.MemPacket:
+		return points.Hint{Region: points.InPacket, Map: -1}
+	case trace.MemStack:
+		return points.Hint{Region: points.InStack, Map: -1}
+	case trace.MemMap:
+		return points.Hint{Region: points.InValue, Map: meta.Map}
+	}
+	return points.Hint{}
+}
+
+// isUpdate says whether a call changes the entries of a map with keys.
+func isUpdate(in ebpf.Insn) bool {
+	h := in.Called()
+	return h != nil && h.Writes&ebpf.MapValues != 0
+}
+
+// isLookup says whether a call finds a map's entry.
+func isLookup(in ebpf.Insn) bool {
+	h := in.Called()
+	return h != nil && h.Ret == ebpf.RetMapValue
 }

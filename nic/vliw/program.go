@@ -191,8 +191,8 @@ func (l *layout) piece(f *flowGraph, i int, s *Scheduler) {
 		s.ren.run(s.ops, blk, live)
 		l.stats.Renamed += s.ren.renamed
 	}
-	s.g.flow.m = s.m
-	f.blocks[i].in.into(&s.g.flow)
+	s.g.flow.Specs = s.m.maps
+	f.blocks[i].in.Into(&s.g.flow)
 	s.g.build(s.m, s.ops, nil, blk)
 	s.g.heights()
 	cycles := s.list.run(&s.g)

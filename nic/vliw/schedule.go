@@ -91,7 +91,7 @@ func (s *Scheduler) plan(meta []trace.Meta, straight bool) int32 {
 			s.ren.run(s.ops, nil, 0)
 		}
 	}
-	s.g.flow.enter(s.m)
+	s.g.flow.Enter(s.m.maps)
 	s.g.build(s.m, s.ops, meta, nil)
 	s.g.heights()
 	return s.list.run(&s.g)
@@ -151,7 +151,7 @@ func ScalarCycles(t *trace.Trace, m *Machine) uint32 {
 		meta = nil
 	}
 	s.ops = ops
-	s.g.flow.enter(m)
+	s.g.flow.Enter(m.maps)
 	s.g.build(m, s.ops, meta, nil)
 	cycle := int32(-1)
 	for i := range s.g.nodes {

@@ -1,0 +1,98 @@
+package points
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+
+	cebpf "github.com/cilium/ebpf"
+)
+
+// follow runs the analysis over straight-line code.
+func follow(t *testing.T, text string) *Flow {
+	t.Helper()
+	code, err := ebpf.Parser{}.Code(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Flow{}
+	f.Enter([]*maps.Spec{
+		{Name: "hash", Type: cebpf.Hash, KeySize: 4, ValueSize: 16},
+		{Name: "lru", Type: cebpf.LRUHash, KeySize: 4, ValueSize: 16},
+		{Name: "outer", Type: cebpf.HashOfMaps, KeySize: 4, ValueSize: 4},
+	})
+	for i := 0; i < len(code); i++ {
+		in := Insn{In: code[i], Left: code[i].Dst, Size: code[i].Size()}
+		at := i
+		if code[i].IsWide() {
+			i++
+			in.Hi = code[i]
+		}
+		f.Step(int32(at), &in, Hint{})
+	}
+	return f
+}
+
+// TestKinds: what r0 to r5 and r6 hold at the end of short programs.
+func TestKinds(t *testing.T) {
+	for _, c := range []struct {
+		what, text string
+		reg        uint8
+		kind       Kind
+		m          int32
+		off        int64
+	}{
+		{"context moved", "r6 = r1", 6, Ctx, 0, 0},
+		{"packet and a constant", "r6 = *(u32 *)(r1 +0)\nr6 += 14", 6, Packet, 0, 14},
+		{"end of the packet", "r6 = *(u32 *)(r1 +4)", 6, PacketEnd, 0, 0},
+		{"another field", "r6 = *(u32 *)(r1 +12)", 6, Scalar, -1, 0},
+		{"stack", "r6 = r10\nr6 += -8", 6, Stack, 0, -8},
+		{"spilled", "*(u64 *)(r10 -8) = r1\nr6 = *(u64 *)(r10 -8)", 6, Ctx, 0, 0},
+		{"spilled and half of it written", "*(u64 *)(r10 -8) = r1\n*(u32 *)(r10 -4) = 0\nr6 = *(u64 *)(r10 -8)", 6, Any, -1, 0},
+		{"spilled across a call nobody knows", "*(u64 *)(r10 -8) = r1\ncall helper#9999\nr6 = *(u64 *)(r10 -8)", 6, Ctx, 0, 0},
+		{"a number, the same", "r6 = 7\n*(u64 *)(r10 -8) = r6\ncall helper#9999\nr6 = *(u64 *)(r10 -8)", 6, Any, -1, 0},
+		{"a look-up", "r1 = map[#0]\nr2 = r10\nr2 += -4\ncall map_lookup_elem", 0, MapValue, 0, 0},
+		{"a look-up in a map of maps", "r1 = map[#2]\nr2 = r10\nr2 += -4\ncall map_lookup_elem", 0, Map, -1, 0},
+		{"value of an array", "r6 = map[#0] +8", 6, MapValue, 0, 8},
+		{"and a number nobody knows", "r6 = map[#0] +8\nr7 = *(u64 *)(r6 +0)\nr6 += r7", 6, MapValue, 0, 0},
+		{"an update's result", "r1 = map[#0]\nr2 = r10\nr3 = r10\nr4 = 0\ncall map_update_elem", 0, Scalar, -1, 0},
+		{"a call clobbers", "r2 = r10\ncall ktime_get_ns", 2, Any, -1, 0},
+		{"fetched from memory", "r6 = r10\nr6 = atomic64_fetch_add(*(u64 *)(r10 -8), r6)", 6, Any, -1, 0},
+	} {
+		v := follow(t, c.text).R[c.reg]
+		if v.Kind != c.kind || c.kind != Any && v.Off != c.off || (c.kind == MapValue || c.kind == Map) && v.Map != c.m {
+			t.Errorf("%s: %+v", c.what, v)
+		}
+	}
+}
+
+// TestAccesses: what instructions and calls touch.
+func TestAccesses(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"*(u32 *)(r10 -8) = 5", "1w[-8,-4)@2"},
+		{"r6 = *(u16 *)(r10 -8)", "1r[-8,-6)@2"},
+		{"r1 = map[#0]\nr2 = r10\nr2 += -4\ncall map_lookup_elem", "1r[-4,0)@2 keys0r"},
+		{"r1 = map[#1]\nr2 = r10\nr2 += -4\ncall map_lookup_elem", "1r[-4,0)@2 keys1r use1w"},
+	} {
+		var got []string
+		for _, a := range follow(t, c.text).Acc {
+			rw := map[bool]string{false: "r", true: "w"}[a.Write]
+			switch a.Region {
+			case InStack:
+				got = append(got, fmt.Sprintf("1%s[%d,%d)@%d", rw, a.Lo, a.Hi, a.Base+1))
+			case InKeys:
+				got = append(got, fmt.Sprintf("keys%d%s", a.Map, rw))
+			case InUse:
+				got = append(got, fmt.Sprintf("use%d%s", a.Map, rw))
+			default:
+				got = append(got, fmt.Sprint(a.Region))
+			}
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%s: %s, want %s", c.text, s, c.want)
+		}
+	}
+}
