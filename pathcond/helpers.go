@@ -30,7 +30,7 @@ func init() {
 		ebpf.FnMapLookupElem: symLookup, ebpf.FnMapLookupPercpuElem: symLookupPerCPU, ebpf.FnMapUpdateElem: symUpdate, ebpf.FnMapDeleteElem: symDelete,
 		ebpf.FnKtimeGetNs: symClock(InTime), ebpf.FnKtimeGetBootNs: symClock(InTime), ebpf.FnKtimeGetTaiNs: symClock(InTime),
 		ebpf.FnKtimeGetCoarseNs: symClock(InCoarse), ebpf.FnJiffies64: symClock(InJiffies),
-		ebpf.FnGetSmpProcessorId: symCPU, ebpf.FnGetNumaNodeId: symNuma, ebpf.FnGetPrandomU32: symRandom,
+		ebpf.FnGetSmpProcessorId: symCPU, ebpf.FnGetCurrentPidTgid: symTask, ebpf.FnGetNumaNodeId: symNuma, ebpf.FnGetPrandomU32: symRandom,
 		ebpf.FnTracePrintk: symPrint, ebpf.FnTraceVprintk: symPrint,
 		ebpf.FnRedirect: symRedirect, ebpf.FnRedirectMap: symRedirectMap,
 		ebpf.FnCsumDiff: symCsumDiff, ebpf.FnXdpAdjustHead: symAdjustHead, ebpf.FnXdpAdjustMeta: symAdjustMeta, ebpf.FnXdpAdjustTail: symAdjustTail,
@@ -180,6 +180,12 @@ func symCPU(x *exec, c *call) bv.Term {
 		return x.u64(0)
 	}
 	return x.input(InCPU, 64, bv.Fact{Max: uint64(x.s.Opt.CPUs) - 1})
+}
+
+// symTask: packets come while the CPU is idle, whose task has the numbers 0.
+func symTask(x *exec, c *call) bv.Term {
+	c.meta.Result = true
+	return x.u64(0)
 }
 
 func symNuma(x *exec, c *call) bv.Term {

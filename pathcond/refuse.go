@@ -17,7 +17,6 @@ var unmodelled = map[int32]string{
 	ebpf.FnProbeReadKernel:          "reads memory at an address that a run alone tells",
 	ebpf.FnProbeReadUserStr:         "reads memory at an address that a run alone tells",
 	ebpf.FnProbeReadKernelStr:       "reads memory at an address that a run alone tells",
-	ebpf.FnGetCurrentPidTgid:        "no term stands for the task",
 	ebpf.FnSkLookupTcp:              "no term stands for what a socket look-up finds",
 	ebpf.FnSkLookupUdp:              "no term stands for what a socket look-up finds",
 	ebpf.FnSkcLookupTcp:             "no term stands for what a socket look-up finds",

@@ -376,3 +376,83 @@ func TestRowsKfuncs(t *testing.T) {
 	}
 	t.Logf("%d of %d kernel functions compared", held, len(kfuncs))
 }
+
+// TestRowsMove asks the verifier after which helpers a packet pointer is no
+// longer good: a program checks one, calls the helper, and reads through it.
+func TestRowsMove(t *testing.T) {
+	needKernel(t)
+	now := release(t)
+	asked, moved := 0, 0
+	for _, on := range []struct {
+		kind      ebpf.ProgramType
+		data, end int16 // where the context has the packet's bounds
+	}{{ebpf.SchedCLS, 76, 80}, {ebpf.XDP, XDPData, XDPDataEnd}} {
+		for i := range helpers {
+			h := &helpers[i]
+			if !h.Progs.Has(on.kind) || now < version(h.Since) || h.Flow == TailCalls && now < version("6.13") {
+				continue
+			}
+			code, ok := plainCall(h)
+			if !ok {
+				continue
+			}
+			insns := asm.Instructions{
+				asm.Mov.Reg(asm.R6, asm.R1),
+				asm.LoadMem(asm.R7, asm.R1, on.data, asm.Word),
+				asm.LoadMem(asm.R8, asm.R1, on.end, asm.Word),
+				asm.Mov.Reg(asm.R2, asm.R7),
+				asm.Add.Imm(asm.R2, 14),
+				asm.JGT.Reg(asm.R2, asm.R8, "exit"),
+			}
+			insns = append(insns, asm.Mov.Imm(asm.R1, 0))
+			for off := int16(-64); off < 0; off += 8 {
+				insns = append(insns, asm.StoreMem(asm.R10, off, asm.R1, asm.DWord))
+			}
+			insns = append(insns, code...)
+			insns = append(insns, asm.BuiltinFunc(h.ID).Call(),
+				asm.LoadMem(asm.R1, asm.R7, 0, asm.Byte),
+				asm.Mov.Imm(asm.R0, 0).WithSymbol("exit"), asm.Return())
+			p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: on.kind, License: "GPL", Instructions: insns})
+			if err == nil {
+				p.Close()
+			}
+			words := fmt.Sprintf("%+v", err)
+			moves := err != nil && strings.Contains(words, "R7 invalid mem access")
+			if err != nil && !moves {
+				continue // refused for something else
+			}
+			if asked++; moves {
+				moved++
+			}
+			if moves != h.Moves() && !h.Unknown {
+				t.Errorf("helper %d (%s) in %v: packet pointers are lost: the kernel says %v, the row %v", h.ID, h.Name, on.kind, moves, h.Moves())
+			}
+		}
+	}
+	if asked < 60 || moved < 10 {
+		t.Errorf("only %d asked, %d of them move the packet", asked, moved)
+	}
+	t.Logf("%d asked, %d of them move the packet", asked, moved)
+}
+
+// plainCall sets the arguments of a helper that takes numbers, the context and
+// memory; ok is false for others.
+func plainCall(h *Helper) (code asm.Instructions, ok bool) {
+	for i, a := range h.Args {
+		r := asm.R1 + asm.Register(i)
+		switch a.Kind {
+		case NoArg:
+		case Scalar, Variadic:
+			code = append(code, asm.Mov.Imm(r, 0))
+		case MemSize, MemSizeZero:
+			code = append(code, asm.Mov.Imm(r, 16))
+		case Context:
+			code = append(code, asm.Mov.Reg(r, asm.R6))
+		case Mem:
+			code = append(code, asm.Mov.Reg(r, asm.R10), asm.Add.Imm(r, -64))
+		default:
+			return nil, false
+		}
+	}
+	return code, true
+}
