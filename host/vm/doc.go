@@ -26,5 +26,11 @@
 //
 // Every access is checked. What a verified program can't do ends the run as a
 // [Fault] that names program, instruction and address; nothing panics. A
-// helper or kernel function that isn't there faults only when it is reached.
+// helper or kernel function that isn't there faults only when it is reached;
+// [Refusal] says why it isn't.
+//
+// Two things happen beside a packet's run, the same whatever ran it: timers that
+// have expired call back before the next packet ([Interp.RunTimers]), and
+// programs of devmaps' and cpumaps' entries get what was redirected to them
+// after the verdict ([Interp.Deliver]).
 package vm
