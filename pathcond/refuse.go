@@ -23,8 +23,6 @@ var unmodelled = map[int32]string{
 	ebpf.FnStrtol:                   "no term stands for a number read from text",
 	ebpf.FnStrtoul:                  "no term stands for a number read from text",
 	ebpf.FnRingbufQuery:             "no term stands for how full a ring buffer is",
-	ebpf.FnCheckMtu:                 "no term stands for what the routing table says of a device",
-	ebpf.FnForEachMapElem:           "how often it calls back depends on all keys of a map",
 	ebpf.FnSnprintf:                 "no term stands for printed text",
 	ebpf.FnStrncmp:                  "no term stands for how strings compare",
 	ebpf.FnDynptrFromMem:            "dynptrs are not followed",
@@ -47,14 +45,14 @@ var unmodelled = map[int32]string{
 // Refusal says why a trace can't call a helper or kernel function; "" where it
 // can.
 func Refusal(h *ebpf.Helper) string {
-	if h.ID > 0 && Modelled(h.ID) {
+	if h.ID > 0 && Modelled(h.ID) || h.ID == 0 && symKfuncs[h.Name] != nil {
 		return ""
 	}
 	if why := vm.Refusal(h); why != "" {
 		return "the interpreter hasn't it: " + why
 	}
 	if h.ID == 0 {
-		return "calls of kernel functions are not modelled"
+		return "no meaning in terms is written down for the kernel function"
 	}
 	return unmodelled[h.ID]
 }
