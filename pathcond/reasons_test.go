@@ -100,7 +100,7 @@ func TestAbortReasons(t *testing.T) {
 			if r3 == 0x5 goto +0
 			exit`, change: func(c *Compiler, s *vm.State) { c.MaxGuards = 1 }},
 		{want: trace.ReasonHelper, code: `
-			call get_current_pid_tgid#14
+			call get_current_uid_gid#15
 			r0 = 2
 			exit`},
 		{want: trace.ReasonOpaqueBranch, code: `
