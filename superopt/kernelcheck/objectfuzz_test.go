@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"jitnic/host/ebpf"
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/loader"
@@ -163,6 +164,51 @@ func each(t *testing.T, asked, few, heavy int, f func(seed uint64) error) {
 			if bad++; bad == 5 {
 				return
 			}
+		}
+	}
+}
+
+// Two calls by symbol before the same end: they look alike in the file, and only
+// their relocations tell which function is meant.
+func TestCallsBySymbol(t *testing.T) {
+	if err := Allowed(); err != nil {
+		t.Skip(err)
+	}
+	code, err := ebpf.Parser{}.Code(`
+		r2 = *(u32 *)(r1 +0)
+		r3 = *(u32 *)(r1 +4)
+		r4 = r2
+		r4 += 14
+		if r4 > r3 goto +5
+		r4 = *(u8 *)(r2 +0)
+		if r4 > 100 goto +2
+		call pc+3
+		exit
+		call pc+3
+		exit
+		r0 = 1
+		exit
+		r0 = 2
+		exit`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code[4].Off = 2 // a short packet takes the first call too
+	obj, err := loader.FromCode("calls", code, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := writeObject(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(4) {
+		n := &tally{by: map[pair.Status]int{}, why: map[string]int{}}
+		if err := n.chain("calls.o", raw, seed); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+		if n.by[pair.Equal] == 0 {
+			t.Errorf("seed %d: nothing was compared: %v", seed, n.why)
 		}
 	}
 }

@@ -123,10 +123,14 @@ func structural(o *rewrite.Gate, pass string, enable bool, f rewrite.Edit) bool 
 }
 
 // passTailMerge: two runs of equal instructions that go on at the same place
-// are kept once.
+// are kept once. What a relocation still changes is equal to nothing: two calls
+// by symbol look alike and name different functions.
 func passTailMerge(o *rewrite.Gate) bool {
 	p := o.Prog
 	same := func(a, b *ir.Inst) bool {
+		if a.Fixed || b.Fixed {
+			return false
+		}
 		return a.Insn == b.Insn && a.Hi == b.Hi && a.To == b.To || a.Jumps() && b.Jumps() && a.Op == b.Op && a.Dst == b.Dst && a.Src == b.Src && a.Imm == b.Imm && a.To == b.To
 	}
 	// ends of runs: i is the last instruction of a run, next where it goes on
