@@ -77,6 +77,7 @@ func TestApart(t *testing.T) {
 		{"a pointer there and back", enter + "*(u64 *)(r10 -8) = r7; r1 = *(u64 *)(r10 -8); r0 = *(u8 *)(r1 +0); exit; fail: r0 = 1; exit", "", ""},
 		{"garbage in a queue", enter + "*(u64 *)(r10 -16) = 1; r1 = map[q]; r2 = r10; r2 += -16; r3 = 2; call map_push_elem;" + leave, "", "uninitialised bytes"},
 		{"a callee's stack", "call pc+2; r0 = 2; exit; r1 = *(u64 *)(r10 -8); r0 = 2; if r1 == 5 goto +1; r0 = 3; exit", SkipUnset, ""},
+		{"the running task", "call get_current_pid_tgid; exit", "", ""},
 		{"a CPU that isn't there", "r1 = map[cpu]; r2 = 1000; r3 = 2; call redirect_map; exit", SkipForeign, ""},
 		{"a CPU that is there", "r1 = map[cpu]; r2 = 0; r3 = 2; call redirect_map; exit", "", ""},
 		{"a device that isn't there", "r1 = map[dev]; r2 = 0; r3 = 2; call redirect_map; exit", "", ""},

@@ -98,9 +98,6 @@ func (s *Shadow) byRow(rec *vm.Recording, h *ebpf.Helper, c *vm.Call, args [5]la
 		}
 		s.result(w | all(in))
 	}
-	if h.Latch == ebpf.LatchTask {
-		s.r[0] = all(Foreign)
-	}
 }
 
 // size is how many bytes argument i points to.
