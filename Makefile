@@ -20,7 +20,7 @@ TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 
 # What the tests use where it is there. jitnic itself needs none of it but
 # libz3-4, and that only for proving.
-DEBS = libz3-4 clang llvm libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user
+DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user
 
 .PHONY: all build deps demo test check generated bench fuzz arm64 heavy programs record clean
 
