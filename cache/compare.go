@@ -3,6 +3,8 @@ package cache
 import (
 	"cmp"
 	"slices"
+
+	"jitnic/cache/policy"
 )
 
 // A Difference is how much more one point misses than another, as a share of
@@ -69,17 +71,13 @@ func (r *Ranking) Distance(p *Point) float64 {
 }
 
 // boundOrder is how trustworthy a bound is for any cache of the budget: belady
-// binds only caches that take in what misses, and no cache with sizes.
+// binds only caches that take in what misses.
 func boundOrder(p *Point) int {
 	switch p.Policy {
 	case "belady-bypass":
-		if p.Entries > 0 {
-			return 1
-		}
+		return 1
 	case "belady":
-		if p.Entries > 0 {
-			return 2
-		}
+		return 2
 	case "pfoo-l":
 		return 3
 	case "infinite":
@@ -102,6 +100,8 @@ func (s *Study) Rankings(seed uint64) []Ranking {
 			by[b] = r
 		}
 		switch {
+		case p.Kind == policy.Reference.String() || p.Kind == "offline":
+			// Another's code, which may not keep to the budget; or not a cache at all.
 		case !p.Bound:
 			r.Points = append(r.Points, p)
 		case boundOrder(p) < 9 && (r.Bound == nil || boundOrder(p) < boundOrder(r.Bound)):

@@ -26,8 +26,10 @@ type Grid struct {
 	InstallTime  int64
 	Seed         uint64
 
-	Windows  int // of time, for bootstrap and plots; 0: 100
-	Workers  int // 0: one a CPU
+	Warmup   int   // requests at the start that are run and not counted
+	TTL      int64 // see Config.TTL
+	Windows  int   // of time, for bootstrap and plots; 0: 100
+	Workers  int   // 0: one a CPU
 	Progress func(done, total uint64)
 }
 
@@ -38,8 +40,8 @@ type Study struct {
 	Planned int     `json:"planned"` // points there are without an interrupt
 }
 
-// configs lists the points of the grid in their order.
-func (g *Grid) configs() []Config {
+// Configs lists the points of the grid in their order.
+func (g *Grid) Configs() []Config {
 	admissions := g.Admissions
 	if len(admissions) == 0 {
 		admissions = []string{"always"}
@@ -56,7 +58,7 @@ func (g *Grid) configs() []Config {
 			}
 			c := Config{
 				Policy: p, Admission: a, HotThreshold: g.HotThreshold,
-				InstallDelay: g.InstallDelay, InstallTime: g.InstallTime, Seed: g.Seed,
+				InstallDelay: g.InstallDelay, InstallTime: g.InstallTime, TTL: g.TTL, Seed: g.Seed,
 			}
 			for _, n := range g.Entries {
 				c.Entries, c.Slots = n, 0
@@ -78,7 +80,13 @@ func (g *Grid) Run(ctx context.Context, s *stream.Stream) (*Study, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	configs := g.configs()
+	if g.TTL > 0 && s.Time == nil {
+		return nil, fmt.Errorf("grid: entries can't age: the stream has no times")
+	}
+	if g.Warmup > 0 && g.Warmup >= s.Len() {
+		return nil, fmt.Errorf("grid: a warm-up of %d leaves nothing of %d requests to count", g.Warmup, s.Len())
+	}
+	configs := g.Configs()
 	if len(configs) == 0 {
 		return nil, fmt.Errorf("grid: no policy or no budget")
 	}
@@ -100,7 +108,7 @@ func (g *Grid) Run(ctx context.Context, s *stream.Stream) (*Study, error) {
 	if windows <= 0 {
 		windows = defaultWindows
 	}
-	l := newLab(s, windows)
+	l := newLab(s, windows, g.Warmup)
 	r := &gridRun{
 		ctx: ctx, lab: l, configs: configs, points: make([]Point, len(configs)), have: make([]bool, len(configs)),
 		total: uint64(len(configs)) * uint64(s.Len()), progress: g.Progress,

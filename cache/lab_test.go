@@ -271,7 +271,7 @@ func TestComparisonIsReplay(t *testing.T) {
 			}
 		})
 		st := c.Stats()
-		want := newLab(s, defaultWindows).point(cfg, miss)
+		want := newLab(s, defaultWindows, 0).point(cfg, miss)
 		want.outcomes(st.Outcome)
 		want.Installs, want.Evictions = st.Installed, st.Evicted
 		want.InstallsPerSecond = got.InstallsPerSecond
@@ -300,7 +300,7 @@ func TestGridIsItsPoints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		configs := g.configs()
+		configs := g.Configs()
 		if study.Partial || len(study.Points) != len(configs) || done != total {
 			t.Fatalf("partial %v, %d points of %d, progress %d of %d", study.Partial, len(study.Points), len(configs), done, total)
 		}

@@ -24,8 +24,11 @@ func MiniSim(ctx context.Context, s *stream.Stream, configs []Config, share floa
 		return nil, nil, fmt.Errorf("minisim: share %v: want above 0 and up to 1", share)
 	}
 	part := s.Sample(share, seed)
-	l, whole := newLab(part, defaultWindows), newLab(s, 1)
+	l, whole := newLab(part, defaultWindows, 0), newLab(s, 1, 0)
 	for i, cfg := range configs {
+		if ctx.Err() != nil {
+			break
+		}
 		small := cfg
 		small.Entries, small.Slots = portion(cfg.Entries, share), portion(cfg.Slots, share)
 		if small.Entries+small.Slots == 0 {

@@ -16,7 +16,9 @@ type Point struct {
 	HotThreshold uint32 `json:"hot_threshold"`
 	InstallDelay uint64 `json:"install_delay"`
 	InstallTime  int64  `json:"install_time_ns"`
-	Bound        bool   `json:"bound"` // not a cache anyone could build
+	Bound        bool   `json:"bound"`            // no cache of the budget misses less: proved
+	Kind         string `json:"kind"`             // software, hardware, bound, reference, or offline: not a cache anyone could build, and no bound either
+	Warmup       int    `json:"warmup,omitempty"` // requests at the start that are not counted
 
 	Requests      uint64  `json:"requests"`
 	Misses        uint64  `json:"misses"`
@@ -64,10 +66,13 @@ type lab struct {
 	windows int
 	bytes   uint64
 	seconds float64
+	from    int // requests before this number warm the cache and are not counted
 }
 
-func newLab(s *stream.Stream, windows int) *lab {
-	l := &lab{s: s, n: s.NumIDs(), plain: s.Plain(), windows: windows, first: make([]uint64, (s.Len()+63)/64)}
+// newLab reads what all points need. Of the first warmup requests nothing is
+// counted.
+func newLab(s *stream.Stream, windows, warmup int) *lab {
+	l := &lab{s: s, n: s.NumIDs(), plain: s.Plain(), windows: windows, first: make([]uint64, (s.Len()+63)/64), from: min(max(warmup, 0), s.Len())}
 	seen := make([]bool, l.n)
 	for i, id := range s.IDs {
 		if id != stream.None && !seen[id] {
@@ -76,34 +81,41 @@ func newLab(s *stream.Stream, windows int) *lab {
 			l.cold++
 		}
 	}
-	for i := range s.IDs {
+	for i := l.from; i < len(s.IDs); i++ {
 		l.bytes += s.Weight(i)
 	}
-	if k := len(s.Time); k > 0 {
-		l.seconds = float64(s.Time[k-1]-s.Time[0]) / 1e9
+	if k := len(s.Time); k > l.from {
+		l.seconds = float64(s.Time[k-1]-s.Time[l.from]) / 1e9
 	}
 	return l
 }
 
 // bound is the end of window w.
-func (l *lab) bound(w int) int { return int(uint64(l.s.Len()) * uint64(w) / uint64(l.windows)) }
+func (l *lab) bound(w int) int {
+	return l.from + int(uint64(l.s.Len()-l.from)*uint64(w)/uint64(l.windows))
+}
 
 // point makes the part of a Point that follows from which requests missed; with
-// nil, what follows from cfg and the stream alone.
+// nil, what follows from cfg and the stream alone. Misses before the first
+// request that counts are cleared in miss.
 func (l *lab) point(cfg Config, miss []uint64) Point {
 	p := Point{
 		Policy: cfg.Policy, Admission: cfg.Admission, Entries: cfg.Entries, Slots: cfg.Slots,
 		HotThreshold: max(cfg.HotThreshold, 1), InstallDelay: cfg.InstallDelay, InstallTime: cfg.InstallTime,
-		Requests: uint64(l.s.Len()), Bytes: l.bytes,
+		Requests: uint64(l.s.Len() - l.from), Bytes: l.bytes, Warmup: l.from,
 	}
 	if p.Admission == "" {
 		p.Admission = "always"
 	}
 	if info, err := policy.Lookup(cfg.Policy); err == nil {
-		p.Bound = info.Kind == policy.Bound
+		p.Kind, p.Bound = l.kind(info, cfg.Slots > 0)
 	}
 	if miss == nil {
 		return p
+	}
+	clear(miss[:l.from>>6])
+	if l.from&63 != 0 {
+		miss[l.from>>6] &^= 1<<(l.from&63) - 1
 	}
 	for _, m := range miss {
 		p.Misses += uint64(bits.OnesCount64(m))
@@ -126,13 +138,26 @@ func (l *lab) point(cfg Config, miss []uint64) Point {
 		for i, name := range l.s.LabelNames {
 			p.Labels[i].Label = name
 		}
-		for i, k := range l.s.Labels {
+		for i := l.from; i < len(l.s.Labels); i++ {
+			k := l.s.Labels[i]
 			p.Labels[k].Requests++
 			p.Labels[k].Misses += miss[i>>6] >> (i & 63) & 1
 		}
 	}
 	p.ratios()
 	return p
+}
+
+// kind says what a policy's counts are worth: Belady's choices are optimal for
+// entries of one size and over a whole stream only.
+func (l *lab) kind(info policy.Info, sized bool) (kind string, bound bool) {
+	if info.Kind != policy.Bound {
+		return info.Kind.String(), false
+	}
+	if (info.Name == "belady" || info.Name == "belady-bypass") && (sized || l.from > 0) {
+		return "offline", false
+	}
+	return info.Kind.String(), true
 }
 
 func (p *Point) ratios() {

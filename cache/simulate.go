@@ -61,13 +61,13 @@ func Simulate(s *stream.Stream, cfg Config) (Point, error) {
 	if err := s.Check(); err != nil {
 		return Point{}, err
 	}
-	return newLab(s, defaultWindows).simulate(context.Background(), cfg, nil)
+	return newLab(s, defaultWindows, 0).simulate(context.Background(), cfg, nil)
 }
 
 // straight reports whether cfg is the bare policy on the stream, so that the
 // policy's own loop gives all there is to know.
 func (l *lab) straight(cfg Config, info policy.Info) bool {
-	return l.plain && cfg.Entries > 0 && cfg.HotThreshold <= 1 && cfg.InstallDelay == 0 && cfg.InstallTime == 0 &&
+	return l.from == 0 && l.plain && cfg.TTL == 0 && cfg.Entries > 0 && cfg.HotThreshold <= 1 && cfg.InstallDelay == 0 && cfg.InstallTime == 0 &&
 		(cfg.Admission == "" || cfg.Admission == "always") && !info.Refuses && !info.IsOffline()
 }
 
@@ -108,7 +108,11 @@ func (l *lab) simulate(ctx context.Context, cfg Config, done func(int)) (Point, 
 		l.perSecond(&pt)
 		return pt, nil
 	}
+	var warm Stats // what was done before the first request that counts
 	err = replay(ctx, l.s, c, func(i int, o Outcome) {
+		if i == l.from-1 {
+			warm = c.Stats()
+		}
 		if o != Hit {
 			miss[i>>6] |= 1 << (i & 63)
 		}
@@ -118,8 +122,11 @@ func (l *lab) simulate(ctx context.Context, cfg Config, done func(int)) (Point, 
 	}
 	pt := l.point(cfg, miss)
 	st := c.Stats()
+	for o := range st.Outcome {
+		st.Outcome[o] -= warm.Outcome[o]
+	}
 	pt.outcomes(st.Outcome)
-	pt.Installs, pt.Evictions = st.Installed, st.Evicted
+	pt.Installs, pt.Evictions = st.Installed-warm.Installed, st.Evicted-warm.Evicted
 	l.perSecond(&pt)
 	return pt, nil
 }
@@ -204,6 +211,9 @@ func (l *lab) offline(cfg Config, done func(int)) (Point, error) {
 	}
 	var pt Point
 	if cfg.Policy == "pfoo-l" {
+		if l.from > 0 {
+			return Point{}, fmt.Errorf("policy %q: bounds a whole stream: it says nothing of what comes after a warm-up", cfg.Policy)
+		}
 		pt = l.pfoo(cfg, policy.NewPFOOL(r), uint64(len(r.IDs)))
 	} else {
 		few := make([]uint64, (len(r.IDs)+63)/64)
@@ -228,7 +238,11 @@ func (l *lab) offline(cfg Config, done func(int)) (Point, error) {
 			}
 		}
 		pt = l.point(cfg, miss)
-		pt.Uncacheable = pt.Requests - uint64(len(r.IDs))
+		for _, id := range l.s.IDs[l.from:] {
+			if id == stream.None {
+				pt.Uncacheable++
+			}
+		}
 		l.classify(&pt, miss)
 	}
 	if done != nil {

@@ -14,6 +14,7 @@ import (
 //	1..4096       doubling from 1, up to and with 4096
 //	1..4096+1     every one; +n: every nth from the first, and the last
 //	1..4096*1.2   growing by a fifth
+//	64KiB, 1GB    1,024s: a letter K, M, G or T, with B or iB, as libCacheSim reads them
 //
 // and any of these joined by commas. The result is sorted and without repeats.
 func ParseSizes(text string) ([]uint64, error) {
@@ -23,7 +24,7 @@ func ParseSizes(text string) ([]uint64, error) {
 			return nil, fmt.Errorf("size %q: %s", part, why)
 		}
 		lo, rest, isRange := strings.Cut(part, "..")
-		from, err := strconv.ParseUint(lo, 10, 40)
+		from, err := parseSize(lo)
 		if err != nil || from == 0 {
 			return bad("a size is a number from 1 to 1099511627775")
 		}
@@ -35,7 +36,7 @@ func ParseSizes(text string) ([]uint64, error) {
 		if i := strings.IndexAny(rest, "+*"); i >= 0 {
 			hi, by, kind = rest[:i], rest[i+1:], rest[i]
 		}
-		to, err := strconv.ParseUint(hi, 10, 40)
+		to, err := parseSize(hi)
 		if err != nil || to < from {
 			return bad("a range ends with a number not below its first")
 		}
@@ -68,5 +69,19 @@ func ParseSizes(text string) ([]uint64, error) {
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
+
+// parseSize reads a number below 2^40 with an optional unit.
+func parseSize(text string) (uint64, error) {
+	number := strings.TrimRight(text, "kKmMgGtTiIbB")
+	unit := strings.ToUpper(text[len(number):])
+	power, known := map[string]int{"": 0, "B": 0, "K": 1, "M": 2, "G": 3, "T": 4}[strings.TrimSuffix(strings.TrimSuffix(unit, "B"), "I")]
+	n, err := strconv.ParseUint(number, 10, 40)
+	if err != nil || !known || unit == "I" || unit == "IB" || n >= maxSize>>(10*power) && n > 0 && power > 0 {
+		return 0, fmt.Errorf("size %q", text)
+	}
+	return n << (10 * power), nil
+}
+
+const maxSize = 1 << 40
 
 const maxSizes = 1 << 20

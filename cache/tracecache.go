@@ -25,6 +25,10 @@ type Config struct {
 	// InstallTime is how long an install takes at least, in nanoseconds of the
 	// clock given to At; an install is done when both delays are over.
 	InstallTime int64
+	// TTL is how long an entry is good for after its install, in nanoseconds of
+	// the clock given to At; 0: for ever. One that is found to be older is taken
+	// out and misses as invalidated; until then it keeps its room.
+	TTL int64
 	// External: an install that began is in flight until Finish or Abandon is
 	// called for its id, or an invalidation stops it; InstallDelay and
 	// InstallTime must then be 0. So a model of the device decides when it ends.
@@ -86,6 +90,7 @@ type TraceCache struct {
 	id     []idState
 	flight flight
 	price  []price // of installs in flight, by id, where External
+	born   []int64 // when each id was installed last, where entries have a TTL
 	now    int64
 	stats  Stats
 	events []Event
@@ -155,6 +160,9 @@ func (c *TraceCache) Request(id, size, cost uint32) Outcome {
 	c.begin()
 	if int(id) >= len(c.id) {
 		c.grow(id)
+	}
+	if c.cfg.TTL > 0 && int(id) < len(c.born) && c.now-c.born[id] >= c.cfg.TTL && c.policy.Contains(id) {
+		c.Invalidate(id)
 	}
 	s := &c.id[id]
 	seen := s.state
@@ -281,6 +289,12 @@ func (c *TraceCache) install(id, size, cost uint32) {
 	s.state = s.state&^stStale | stWasIn
 	c.stats.Installed++
 	c.event(Put, id)
+	if c.cfg.TTL > 0 {
+		if int(id) >= len(c.born) {
+			c.born = append(c.born, make([]int64, len(c.id)-len(c.born))...)
+		}
+		c.born[id] = c.now
+	}
 }
 
 func (c *TraceCache) evicted(ids []uint32, except uint32) {

@@ -34,7 +34,7 @@ func (r *Report) leaders(u unit, most int) (caches, bounds [][2]string) {
 			continue
 		}
 		switch {
-		case r.twin(c[0]):
+		case r.unranked(c[0]):
 		case bound[c]:
 			if c[0] != "preinstalled" {
 				bounds = append(bounds, c)
@@ -47,6 +47,14 @@ func (r *Report) leaders(u unit, most int) (caches, bounds [][2]string) {
 	}
 	slices.SortStableFunc(rest, func(a, b [2]string) int { return cmp.Compare(sum[a], sum[b]) })
 	return append(caches, rest[:min(len(rest), max(0, most-len(caches)))]...), bounds
+}
+
+// unranked reports whether p is another's own code, or needs the future and yet
+// bounds nothing.
+func (r *Report) unranked(p string) bool {
+	return slices.ContainsFunc(r.points, func(x cache.Point) bool {
+		return x.Policy == p && (x.Kind == policy.Reference.String() || x.Kind == "offline")
+	})
 }
 
 // missRatio is the curves of all caches over their size, in each way they can be

@@ -45,7 +45,10 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 	f.StringVar(&o.slots, "slots", "", "sizes in instruction slots: `LIST`")
 	f.Uint32Var(&o.hot, "hot", 1, "install a path when it misses for the `N`th time")
 	f.Uint64Var(&o.delay, "install-delay", 0, "an install takes `N` packets; packets of its path miss meanwhile")
-	f.Float64Var(&o.shards, "shards", 0, "estimate lru's curve from this `SHARE` of the paths (SHARDS) beside the exact rows; 0: count it")
+	f.Float64Var(&o.shards, "shards", 0, "estimate lru's curve beside the exact rows from this `SHARE` of the paths (SHARDS), or above 1 from so many paths at a time; 0: count it")
+	f.Float64Var(&o.sample, "sample", 0, "estimate every policy from this `SHARE` of the paths (miniature simulation) beside the exact rows, with the error of each")
+	f.StringVar(&o.warmup, "warmup", "", "run the first `N` requests, or N%, without counting them")
+	f.DurationVar(&o.ttl, "ttl", 0, "an entry is good for `TIME` after its install (as 10s, 5ms), by the stream's times; 0: for ever")
 	f.StringVar(&o.attack, "attack", "", "what attacks cost the legitimate packets: `KIND`, all, or a list of "+strings.Join(stream.Attacks(), ", "))
 	f.Float64Var(&o.share, "attack-share", 0.5, "`SHARE` of all requests that are the attack's")
 	f.IntVar(&o.workers, "workers", 0, "caches run side by side: `N`; default one a CPU. Changes no result")
@@ -72,6 +75,9 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	if src.stream.Len() == 0 && !src.partial {
 		return fmt.Errorf("%s: no packets", src.capture)
 	}
+	if g.Warmup, err = o.warm(src.stream.Len()); err != nil {
+		return err
+	}
 	points := len(g.Policies) * len(g.Admissions) * (len(g.Entries) + len(g.Slots))
 	g.Windows = windows(points)
 	step, done := progress(stderr, "comparing")
@@ -84,7 +90,11 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	if err != nil {
 		return err
 	}
-	r := newReport(o, src, g, study, <-profile)
+	estimated, err := o.estimate(ctx, g, src.stream)
+	if err != nil {
+		return err
+	}
+	r := newReport(o, src, g, study, estimated, <-profile)
 	if siege != nil {
 		siege.Progress, done = progress(stderr, "attacking")
 		r.Attack, err = siege.Run(ctx, src.stream)

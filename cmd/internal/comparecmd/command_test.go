@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/cache"
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/comparecmd"
@@ -52,25 +53,36 @@ func zipfFile(t *testing.T) string {
 type study struct {
 	Partial bool `json:"partial"`
 	Planned int  `json:"planned_points"`
-	Rows    []struct {
-		Policy, Admission string
-		Entries, Slots    uint64
-		Requests, Misses  uint64
-		MissRatio         float64 `json:"miss_ratio"`
-		Bound, Estimate   bool
-		Distance          *float64 `json:"distance_to_bound"`
-		Hits, Cold        uint64
-		NotHot            uint64 `json:"not_hot"`
-		Capacity          uint64
-		Invalidated       uint64
-		InFlight          uint64 `json:"in_flight"`
-		Uncacheable       uint64
-	}
-	Attack *struct {
+	Rows    []row
+	Attack  *struct {
 		Losses   []struct{ Policy, Attack string }
 		Defences []struct{ Mean float64 }
 	}
-	Tree []struct{ Packets uint64 }
+	Tree     []struct{ Packets uint64 }
+	Rankings []struct {
+		Bound string
+		Best  []struct{ Policy string }
+	}
+	Sampled []struct {
+		MissRatio float64 `json:"miss_ratio"`
+	}
+}
+
+type row struct {
+	Policy, Admission string
+	Kind              string
+	Warmup            int
+	Entries, Slots    uint64
+	Requests, Misses  uint64
+	MissRatio         float64 `json:"miss_ratio"`
+	Bound, Estimate   bool
+	Distance          *float64 `json:"distance_to_bound"`
+	Hits, Cold        uint64
+	NotHot            uint64 `json:"not_hot"`
+	Capacity          uint64
+	Invalidated       uint64
+	InFlight          uint64 `json:"in_flight"`
+	Uncacheable       uint64
 }
 
 func read(t *testing.T, text string) study {
@@ -141,7 +153,7 @@ func TestAttack(t *testing.T) {
 	file := zipfFile(t)
 	args := []string{"--requests", file, "--policies", "lru,s3-fifo,sieve", "--entries", "64", "--attack", "all"}
 	s := read(t, run(t, append(args, "--json", "-")...))
-	if s.Attack == nil || len(s.Attack.Losses) != 3*3*5 || len(s.Attack.Defences) != 1 {
+	if s.Attack == nil || len(s.Attack.Losses) != 3*3*len(cache.AdmissionNames()) || len(s.Attack.Defences) != 1 {
 		t.Fatalf("attack: %+v", s.Attack)
 	}
 	text := run(t, args...)
@@ -265,7 +277,7 @@ func TestErrors(t *testing.T) {
 		{"--requests F --entries 9..3", `--entries: size "9..3"`},
 		{"--requests F --slots x", `--slots: size "x"`},
 		{"--requests F --hot 0", "--hot 0"},
-		{"--requests F --shards 2", "--shards 2"},
+		{"--requests F --shards 2.5", "--shards 2.5"}, {"--requests F --sample 2", "--sample 2"}, {"--requests F --warmup x", "--warmup x"}, {"--requests F --warmup 100%", "--warmup 100%"}, {"--requests F --ttl 1s", "no times"},
 		{"--requests F --workers -1", "--workers -1"},
 		{"--requests F --attack nope", `--attack: kind "nope"`},
 		{"--requests F --attack all --slots 10", "--attack: needs --entries"},
@@ -280,6 +292,50 @@ func TestErrors(t *testing.T) {
 		_, err := try(t.Context(), args...)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("compare %s: error %v, want one line with %q", c.args, err, c.want)
+		}
+	}
+}
+
+// A warm-up is run and not counted; the estimate of a sample stands beside what
+// was counted; neither changes what is counted without it.
+func TestWarmupAndSample(t *testing.T) {
+	file := zipfFile(t)
+	args := []string{"--requests", file, "--policies", "lru,arc,golang-arc,belady", "--entries", "64", "--json", "-"}
+	plain := read(t, run(t, args...))
+	warm := read(t, run(t, append(args, "--warmup", "25%")...))
+	sampled := read(t, run(t, append(args, "--sample", "0.5")...))
+	find := func(s study, policy string) row {
+		for _, r := range s.Rows {
+			if r.Policy == policy && r.Entries == 64 {
+				return r
+			}
+		}
+		t.Fatalf("no row of %s", policy)
+		return row{}
+	}
+	for _, p := range []string{"lru", "arc"} {
+		a, b := find(plain, p), find(warm, p)
+		if b.Requests != a.Requests-a.Requests/4 || b.Hits+b.Misses != b.Requests || b.Misses >= a.Misses || b.Cold >= a.Cold || b.Warmup == 0 {
+			t.Errorf("%s: %d of %d miss, after a warm-up %d of %d", p, a.Misses, a.Requests, b.Misses, b.Requests)
+		}
+		if x := find(sampled, p); x.Misses != a.Misses {
+			t.Errorf("%s: a sample beside it changes what is counted", p)
+		}
+	}
+	if len(sampled.Sampled) != 2 || sampled.Sampled[0].MissRatio != find(plain, "lru").MissRatio {
+		t.Errorf("sampled: %+v", sampled.Sampled)
+	}
+	if b := find(warm, "belady"); b.Bound || b.Kind != "offline" {
+		t.Errorf("belady after a warm-up: %+v", b)
+	}
+	for _, r := range plain.Rankings {
+		for _, x := range r.Best {
+			if x.Policy == "golang-arc" {
+				t.Error("a reference is ranked")
+			}
+		}
+		if r.Bound != "belady-bypass" {
+			t.Errorf("the bound is %q", r.Bound)
 		}
 	}
 }

@@ -32,8 +32,9 @@ func Example() {
 	table, _, _ = strings.Cut(table, "\n\n")
 	fmt.Println(table)
 	// Output:
-	// policy       1       2     3     4
-	// lru     100.00  100.00  1.00  1.00
-	// mru     100.00   50.33  1.00  1.00
-	// belady  100.00   50.33  1.00  1.00
+	// policy              1       2     3     4
+	// lru            100.00  100.00  1.00  1.00
+	// mru            100.00   50.33  1.00  1.00
+	// belady         100.00   50.33  1.00  1.00
+	// belady-bypass   67.00   34.00  1.00  1.00
 }

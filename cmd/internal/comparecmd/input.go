@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"jitnic/cache"
 	"jitnic/cache/policy"
@@ -31,6 +33,9 @@ type options struct {
 	hot        uint32
 	delay      uint64
 	shards     float64
+	sample     float64
+	warmup     string
+	ttl        time.Duration
 	attack     string
 	share      float64
 	workers    int
@@ -42,7 +47,7 @@ type options struct {
 // are added where none was asked for, so that there is a distance to tell; a
 // stream of requests may be a hundred times as long, and gets those it asks for.
 func (o *options) grid() (*cache.Grid, error) {
-	g := &cache.Grid{HotThreshold: o.hot, InstallDelay: o.delay, Seed: o.in.Seed, Workers: o.workers}
+	g := &cache.Grid{HotThreshold: o.hot, InstallDelay: o.delay, TTL: int64(o.ttl), Seed: o.in.Seed, Workers: o.workers}
 	var err error
 	entries := o.entries
 	if entries == "" && o.slots == "" {
@@ -61,32 +66,97 @@ func (o *options) grid() (*cache.Grid, error) {
 	if g.Policies, err = policy.Parse(o.policies); err != nil {
 		return nil, fmt.Errorf("--policies: %w", err)
 	}
-	bounded := slices.ContainsFunc(g.Policies, func(p string) bool {
-		i, _ := policy.Lookup(p)
-		return i.Kind == policy.Bound && p != "preinstalled"
-	})
-	if !bounded && o.requests == "" {
-		if len(g.Entries) > 0 {
-			g.Policies = append(g.Policies, "belady-bypass")
-		}
-		if len(g.Slots) > 0 {
-			g.Policies = append(g.Policies, "pfoo-l")
-		}
-	}
+	g.Policies = o.bounded(g)
 	if g.Admissions, err = admissions(o.admissions); err != nil {
 		return nil, err
 	}
 	switch {
 	case o.hot < 1:
 		return nil, fmt.Errorf("--hot 0: want 1 or more")
-	case !(o.shards >= 0 && o.shards <= 1):
-		return nil, fmt.Errorf("--shards %v: want a share of the paths above 0 and up to 1", o.shards)
+	case !(o.shards >= 0 && o.shards <= 1<<32) || o.shards > 1 && o.shards != float64(int(o.shards)):
+		return nil, fmt.Errorf("--shards %v: want a share of the paths above 0 and up to 1, or a whole number of paths", o.shards)
+	case !(o.sample >= 0 && o.sample <= 1):
+		return nil, fmt.Errorf("--sample %v: want a share of the paths above 0 and up to 1", o.sample)
+	case o.ttl < 0:
+		return nil, fmt.Errorf("--ttl %v: want a time above 0", o.ttl)
 	case o.workers < 0:
 		return nil, fmt.Errorf("--workers %d: want 1 or more, or 0 for one a CPU", o.workers)
 	case !(o.share > 0 && o.share < 1):
 		return nil, fmt.Errorf("--attack-share %v: want a share of the requests between 0 and 1", o.share)
 	}
 	return g, nil
+}
+
+// bounded is the policies with a bound for each unit of size, where none was
+// asked for that is one; a stream of requests may be a hundred times as long as a
+// program's, and gets those it asks for. Belady's choices bind entries of one size, and any
+// cache only with bypass; with sizes it is pfoo-l. After a warm-up none is known
+// but that of a cache without limits.
+func (o *options) bounded(g *cache.Grid) []string {
+	policies := slices.Clone(g.Policies)
+	want := func(name string, instead ...string) {
+		if !slices.Contains(policies, name) && !slices.ContainsFunc(instead, func(p string) bool { return slices.Contains(policies, p) }) {
+			policies = append(policies, name)
+		}
+	}
+	if slices.Contains(policies, "belady") && len(g.Entries) > 0 {
+		want("belady-bypass")
+	}
+	if o.requests != "" {
+		return policies
+	}
+	if o.warmup != "" {
+		want("infinite")
+		return slices.DeleteFunc(policies, func(p string) bool { return p == "pfoo-l" && !strings.Contains(o.policies, p) })
+	}
+	if len(g.Entries) > 0 {
+		want("belady-bypass", "infinite", "pfoo-l")
+	}
+	if len(g.Slots) > 0 {
+		want("pfoo-l", "infinite")
+	}
+	return policies
+}
+
+// warm reads --warmup: a number of requests, or a share of all in percent.
+func (o *options) warm(requests int) (int, error) {
+	if o.warmup == "" {
+		return 0, nil
+	}
+	text, percent := strings.CutSuffix(o.warmup, "%")
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(x >= 0) || percent && x >= 100 || !percent && x != float64(int(x)) {
+		return 0, fmt.Errorf("--warmup %s: want a number of requests, or a share as 10%%", o.warmup)
+	}
+	if percent {
+		x = float64(requests) * x / 100
+	}
+	if int(x) >= requests && x > 0 {
+		return 0, fmt.Errorf("--warmup %s: leaves nothing of %d requests to count", o.warmup, requests)
+	}
+	return int(x), nil
+}
+
+// estimate runs the caches of the grid on a sample of the stream; nil: not
+// asked for. Bounds and references are left out: nobody needs an estimate of them.
+func (o *options) estimate(ctx context.Context, g *cache.Grid, s *stream.Stream) ([]cache.Point, error) {
+	if o.sample == 0 {
+		return nil, nil
+	}
+	if g.Warmup > 0 {
+		return nil, fmt.Errorf("--sample: estimates whole streams, without --warmup")
+	}
+	var configs []cache.Config
+	for _, c := range g.Configs() {
+		if i, err := policy.Lookup(c.Policy); err == nil && (i.Kind == policy.Software || i.Kind == policy.Hardware) {
+			configs = append(configs, c)
+		}
+	}
+	points, _, err := cache.MiniSim(ctx, s, configs, o.sample, o.in.Seed)
+	if ctx.Err() != nil {
+		return points, nil
+	}
+	return points, err
 }
 
 // admissions reads --admissions: names joined by commas, or all.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"jitnic/cache"
 	"jitnic/cache/curve"
@@ -37,6 +36,7 @@ type Report struct {
 	Winners  []Winner          `json:"winners"`
 	Reaches  []Reach           `json:"reaches"`
 	Policies []PolicyNote      `json:"policies"`
+	Sampled  []Sampled         `json:"sampled,omitempty"` // estimates of --sample beside what was counted
 	Attack   *cache.SiegeStudy `json:"attack,omitempty"`
 	Paths    []PathRow         `json:"paths,omitempty"` // the most popular ones with their conditions
 	Tree     []Node            `json:"tree,omitempty"`  // the same as the tree they form
@@ -166,7 +166,8 @@ type Winner struct {
 	Admission   string   `json:"admission"`
 	Entries     []uint64 `json:"entries,omitempty"` // budgets where it is first
 	Slots       []uint64 `json:"slots,omitempty"`
-	Significant int      `json:"significant"` // of these, how many by more than chance
+	Shared      int      `json:"shared"`      // of these, how many with others that miss as often
+	Significant int      `json:"significant"` // of these, how many alone and by more than chance
 	MostLead    float64  `json:"most_lead"`   // over the second
 }
 
@@ -186,6 +187,20 @@ type PolicyNote struct {
 	Is     string `json:"is"`
 	Source string `json:"source,omitempty"`
 	Sizes  string `json:"on_slot_budgets"`
+	Note   string `json:"note,omitempty"` // what a reader of its counts must know
+}
+
+// Sampled is a cache's estimate from a share of the paths beside what it missed
+// when all were run.
+type Sampled struct {
+	Policy    string  `json:"policy"`
+	Admission string  `json:"admission"`
+	Entries   uint64  `json:"entries"`
+	Slots     uint64  `json:"slots"`
+	Share     float64 `json:"share"`
+	MissRatio float64 `json:"miss_ratio"`
+	Estimate  float64 `json:"estimate"`
+	Error     float64 `json:"error"` // estimate less miss ratio
 }
 
 // windows of time are for the bootstrap and the plots over time. A study of very
@@ -205,7 +220,7 @@ const (
 )
 
 // newReport puts together what a study found.
-func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *cache.Profile) *Report {
+func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, estimated []cache.Point, p *cache.Profile) *Report {
 	r := &Report{
 		Program: src.program, Entry: src.entry, Capture: src.capture, Captures: src.captures,
 		Seed: o.in.Seed, HotThreshold: o.hot, InstallDelay: o.delay,
@@ -234,7 +249,7 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *ca
 	}
 	for _, name := range g.Policies {
 		if i, err := policy.Lookup(name); err == nil {
-			r.Policies = append(r.Policies, PolicyNote{name, i.Kind.String(), i.Is, i.Source, i.Sizes})
+			r.Policies = append(r.Policies, PolicyNote{name, i.Kind.String(), i.Is, i.Source, i.Sizes, i.Note})
 		}
 	}
 	r.rank(study, o.in.Seed)
@@ -254,10 +269,28 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, p *ca
 	if p.LRU.Estimate {
 		r.Rows = append(r.Rows, estimates(r, g, p)...)
 	}
+	r.sampled(o.sample, estimated)
 	for _, x := range study.Reaches(cache.HitTargets...) {
 		r.Reaches = append(r.Reaches, Reach{x.Policy, x.Admission, x.HitRatio, x.Entries, x.Slots})
 	}
 	return r
+}
+
+// sampled takes the estimates of --sample in: as rows of their own, and beside
+// what was counted.
+func (r *Report) sampled(share float64, estimated []cache.Point) {
+	for _, pt := range estimated {
+		exact := r.index[pointKey{pt.Policy, pt.Admission, pt.Entries, pt.Slots}]
+		if exact == nil {
+			continue
+		}
+		r.Sampled = append(r.Sampled, Sampled{
+			Policy: pt.Policy, Admission: pt.Admission, Entries: pt.Entries, Slots: pt.Slots, Share: share,
+			MissRatio: exact.MissRatio, Estimate: pt.MissRatio, Error: pt.MissRatio - exact.MissRatio,
+		})
+		pt.Policy += "-sampled"
+		r.Rows = append(r.Rows, Row{Program: r.Program, Capture: r.Capture, Point: pt, Estimate: true})
+	}
 }
 
 // estimates are lru's rows as SHARDS has them.
@@ -291,9 +324,6 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 	}
 	for _, k := range study.Rankings(seed) {
 		n := Ranking{Entries: k.Entries, Slots: k.Slots}
-		if k.Slots > 0 { // golang-lru's caches count entries: they don't keep to a budget in slots
-			k.Points = slices.DeleteFunc(slices.Clone(k.Points), func(p *cache.Point) bool { return strings.HasPrefix(p.Policy, "golang-") })
-		}
 		if k.Bound != nil {
 			n.Bound, n.BoundMiss = k.Bound.Policy, &k.Bound.MissRatio
 		}
@@ -303,9 +333,7 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 		})
 		for i, p := range k.Points {
 			if p.Misses == k.Points[0].Misses {
-				if !r.twin(p.Policy) {
-					n.Ties++
-				}
+				n.Ties++
 			} else if n.Next == "" {
 				d := cache.Compare(p, k.Points[0], seed)
 				n.Next, n.Lead, n.LeadLow, n.LeadHigh, n.Significant = name(p.Policy, p.Admission), d.Mean, d.Low, d.High, d.Significant
@@ -325,9 +353,6 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 			if x.point.Misses != n.Best[0].point.Misses || len(n.Best) < 2 {
 				break
 			}
-			if r.twin(x.Policy) {
-				continue
-			}
 			id := key{x.Policy, x.Admission}
 			w, ok := at[id]
 			if !ok {
@@ -341,7 +366,11 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 			} else {
 				win.Slots = append(win.Slots, n.Slots)
 			}
-			if n.Significant {
+			switch {
+			case n.Ties > 1: // a tie of many is no win of each
+				win.Shared++
+				continue
+			case n.Significant:
 				win.Significant++
 			}
 			win.MostLead = max(win.MostLead, n.Lead)
@@ -351,15 +380,12 @@ func (r *Report) rank(study *cache.Study, seed uint64) {
 		if a.Significant != b.Significant {
 			return b.Significant - a.Significant
 		}
-		return len(b.Entries) + len(b.Slots) - len(a.Entries) - len(a.Slots)
+		first := func(w Winner) int { return len(w.Entries) + len(w.Slots) }
+		if x, y := first(a)-a.Shared, first(b)-b.Shared; x != y {
+			return y - x
+		}
+		return first(b) - first(a)
 	})
-}
-
-// twin reports whether p is golang-lru's own code for a cache that was run in
-// its dense form too: the same cache, which need not win twice.
-func (r *Report) twin(p string) bool {
-	other, ok := strings.CutPrefix(p, "golang-")
-	return ok && slices.ContainsFunc(r.Policies, func(x PolicyNote) bool { return x.Policy == other })
 }
 
 func newProfile(src *source, p *cache.Profile) Profile {

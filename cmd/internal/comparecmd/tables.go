@@ -88,7 +88,9 @@ func (r *Report) tables() []*report.Table {
 	}
 	add(r.classTable())
 	add(r.reachTable())
+	add(r.sampledTable())
 	add(r.slotsTable())
+	add(r.implementationTable())
 	add(thin(r.shieldTable()))
 	add(r.labelTable())
 	add(thin(r.defenceTable()))
@@ -152,7 +154,8 @@ func yes(b bool) string {
 
 // winnerTable is who wins where and by how much.
 func (r *Report) winnerTable() *report.Table {
-	t := &report.Table{ID: "winners", Open: true, Title: "Who wins where (ties count for each)", Left: 1, Head: []string{"cache", "sizes won", "beyond chance", "most, pp", "at"}}
+	t := &report.Table{ID: "winners", Open: true, Title: "Who is first where", Left: 1, Head: []string{"cache", "alone", "beyond chance", "most, pp", "shared", "at"},
+		Note: "shared: with caches that miss as often, which is no win of any."}
 	for _, w := range r.Winners {
 		var at []string
 		for _, n := range w.Entries {
@@ -164,10 +167,10 @@ func (r *Report) winnerTable() *report.Table {
 		if len(at) > 6 {
 			at = append(at[:3], append([]string{"…"}, at[len(at)-2:]...)...)
 		}
-		t.Rows = append(t.Rows, []string{name(w.Policy, w.Admission), fmt.Sprint(len(w.Entries) + len(w.Slots)), fmt.Sprint(w.Significant), pct(w.MostLead), strings.Join(at, ", ")})
+		t.Rows = append(t.Rows, []string{name(w.Policy, w.Admission), fmt.Sprint(len(w.Entries) + len(w.Slots) - w.Shared), fmt.Sprint(w.Significant), pct(w.MostLead), fmt.Sprint(w.Shared), strings.Join(at, ", ")})
 	}
 	if len(t.Rows) > 12 {
-		t.Note = fmt.Sprintf("and %d more that only tie", len(t.Rows)-12)
+		t.Note += fmt.Sprintf(" And %d more.", len(t.Rows)-12)
 		t.Rows = t.Rows[:12]
 	}
 	return t
@@ -365,9 +368,37 @@ func (r *Report) slotsTable() *report.Table {
 	for _, p := range r.Policies {
 		t.Rows = append(t.Rows, []string{p.Policy, p.Kind, p.Sizes})
 	}
-	if slices.ContainsFunc(r.Policies, func(p PolicyNote) bool { return strings.HasPrefix(p.Policy, "golang-") }) {
-		t.Note = "golang-lru's own caches count entries, so in slots they hold more than the budget: they are in the rows, but not ranked there."
+	return t
+}
+
+// implementationTable says whose algorithm each name stands for, and what its
+// counts can't be taken for.
+func (r *Report) implementationTable() *report.Table {
+	t := &report.Table{ID: "implementations", Title: "What each policy is", Left: 3, Head: []string{"policy", "kind", "what it does, and whose counts it gives"},
+		Note: "references are other programs' own code, run for comparison and never ranked."}
+	for _, p := range r.Policies {
+		is := p.Is
+		if p.Note != "" {
+			is += " (" + p.Note + ")"
+		}
+		t.Rows = append(t.Rows, []string{p.Policy, p.Kind, is})
 	}
+	return t
+}
+
+// sampledTable is the estimates of --sample beside the counts.
+func (r *Report) sampledTable() *report.Table {
+	if len(r.Sampled) == 0 {
+		return nil
+	}
+	t := &report.Table{ID: "sampled", Title: fmt.Sprintf("Estimated from %s %% of the paths (misses in %% of packets; pp: percentage points)", pct(r.Sampled[0].Share)), Left: 1,
+		Head: []string{"cache", "size", "counted %", "estimated %", "off by pp"}, Note: "A size of which the share is no whole entry has no estimate."}
+	worst := 0.0
+	for _, x := range r.Sampled {
+		worst = max(worst, math.Abs(x.Error))
+		t.Rows = append(t.Rows, []string{name(x.Policy, x.Admission), budget(x.Entries, x.Slots), pct(x.MissRatio), pct(x.Estimate), pct(x.Error)})
+	}
+	t.Note += fmt.Sprintf(" The largest error is %s pp.", pct(worst))
 	return t
 }
 
