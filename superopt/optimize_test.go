@@ -59,7 +59,7 @@ func TestTop(t *testing.T) {
 		seen := map[string]bool{}
 		for i, a := range r.Top {
 			s := a.Prog.String()
-			if seen[s] || a.Cost > r.CostBefore || a.Whole != "proved" || i > 1 && (a.Cost < r.Top[i-1].Cost || a.Cost == r.Top[i-1].Cost && s < r.Top[i-1].Prog.String()) {
+			if seen[s] || a.Cost > r.CostBefore || !a.Whole.Proved() || i > 1 && (a.Cost < r.Top[i-1].Cost || a.Cost == r.Top[i-1].Cost && s < r.Top[i-1].Prog.String()) {
 				t.Errorf("result %d, cost %g, %s:\n%s", i, a.Cost, a.Whole, s)
 			}
 			seen[s] = true
@@ -93,7 +93,7 @@ func TestJoin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.After > c.want || r.Whole != "proved" || c.name == "too wide" && r.After != c.want {
+		if r.After > c.want || !r.Whole.Proved() || c.name == "too wide" && r.After != c.want {
 			t.Errorf("%s: %d -> %d, want %d, %s\n%s", c.name, r.Before, r.After, c.want, r.Whole, r.Prog)
 		}
 	}
@@ -138,7 +138,7 @@ func TestCostNoSum(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if int(r.CostBefore) != 5 || int(r.CostAfter) != 4 || r.After != r.Before || r.Whole != "proved" {
+		if int(r.CostBefore) != 5 || int(r.CostAfter) != 4 || r.After != r.Before || !r.Whole.Proved() {
 			t.Errorf("depth %g -> %g, %d -> %d instructions, %s\n%s", r.CostBefore, r.CostAfter, r.Before, r.After, r.Whole, r.Prog)
 		}
 		if first == "" {
@@ -284,7 +284,7 @@ func TestEqualCostStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.After >= r.Before || r.Whole != "proved" {
+	if r.After >= r.Before || !r.Whole.Proved() {
 		t.Fatalf("%d -> %d, %s", r.Before, r.After, r.Whole)
 	}
 	was := map[int32]ebpf.Insn{}

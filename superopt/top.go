@@ -13,12 +13,12 @@ import (
 // what stood on the way there and what a walk around it finds, by cost, then by
 // text. There are fewer where no more were found that cost no more than the
 // input.
-func top(o *rewrite.Gate, original *ir.Prog, whole string) []*rewrite.Alternative {
+func top(o *rewrite.Gate, original *ir.Prog, whole rewrite.Whole) []*rewrite.Alternative {
 	best := o.Prog
 	limit := o.Cost(original)
 	seen := map[string]bool{best.String(): true}
 	var all []*rewrite.Alternative
-	add := func(p *ir.Prog, whole string) {
+	add := func(p *ir.Prog, whole rewrite.Whole) {
 		p.Compact()
 		a := &rewrite.Alternative{Slots: p.Slots(), Cost: o.Cost(p), Latency: o.Options.Prices().Cost(p), Prog: p, Whole: whole}
 		for i := range p.Insts {
@@ -27,7 +27,7 @@ func top(o *rewrite.Gate, original *ir.Prog, whole string) []*rewrite.Alternativ
 		all = append(all, a)
 	}
 	add(best, whole)
-	if strings.HasPrefix(whole, "refuted") {
+	if whole.Refuted() {
 		return all
 	}
 	around := map[string]*ir.Prog{}
@@ -57,7 +57,7 @@ func top(o *rewrite.Gate, original *ir.Prog, whole string) []*rewrite.Alternativ
 			break
 		}
 		o.Prog = around[s] // the second net, as for the result
-		if w := o.WholeVerdict(original); !strings.HasPrefix(w, "refuted") {
+		if w := o.WholeVerdict(original); !w.Refuted() {
 			add(around[s], w)
 		}
 	}

@@ -70,7 +70,7 @@ func TestTraceCondition(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("trace of %d: with the condition %d (%s), without %d (%s)\n%s", rw.Before, rw.After, rw.Whole, ro.After, ro.Whole, rw.Prog)
-	if rw.After >= ro.After || rw.Whole != "proved" {
+	if rw.After >= ro.After || !rw.Whole.Proved() {
 		t.Errorf("the condition does not pay: %d with, %d without", rw.After, ro.After)
 	}
 	runBoth(t, obj, path.Trace, with, [][]byte{packet})
@@ -143,7 +143,7 @@ func TestRandomPrograms(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		if len(r.Whole) > 7 && r.Whole[:7] == "refuted" {
+		if r.Whole.Refuted() {
 			t.Errorf("seed %d: %s", seed, r.Whole)
 		}
 		if r.After < r.Before {

@@ -20,7 +20,7 @@ func TestUndoOneBadRewrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if clean.Whole != "proved" || clean.Undone != 0 || clean.After >= clean.Before {
+	if !clean.Whole.Proved() || clean.Undone != 0 || clean.After >= clean.Before {
 		t.Fatalf("%d -> %d, %d undone, %s", clean.Before, clean.After, clean.Undone, clean.Whole)
 	}
 	asked := 0
@@ -44,7 +44,7 @@ func TestUndoOneBadRewrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Undone != 1 || len(log) != 1 || asked != 2 || r.Whole != "proved" {
+	if r.Undone != 1 || len(log) != 1 || asked != 2 || !r.Whole.Proved() {
 		t.Errorf("%d undone, %d logged, asked %d times, %s", r.Undone, len(log), asked, r.Whole)
 	}
 	if r.After != clean.After || r.Prog.String() != clean.Prog.String() {
@@ -70,7 +70,7 @@ func TestUndoGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Undone != rewrite.MaxUndone || r.Whole != "proved" || r.After >= r.Before {
+	if r.Undone != rewrite.MaxUndone || !r.Whole.Proved() || r.After >= r.Before {
 		t.Errorf("%d -> %d, %d undone, %s", r.Before, r.After, r.Undone, r.Whole)
 	}
 }

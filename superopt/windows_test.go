@@ -39,7 +39,7 @@ func TestAblation(t *testing.T) {
 		if a == proof.AllAccel() && r.After != 2 {
 			t.Errorf("%d -> %d:\n%s", r.Before, r.After, r.Prog)
 		}
-		if r.Whole != "proved" && r.After != r.Before && a.Offsets {
+		if !r.Whole.Proved() && r.After != r.Before && a.Offsets {
 			t.Errorf("%+v: %s", a, r.Whole)
 		}
 	}

@@ -134,7 +134,7 @@ func TestRandom(t *testing.T) {
 			}
 			continue
 		}
-		verdict, why, _ := strings.Cut(r.Whole, ":")
+		verdict, why, _ := strings.Cut(r.Whole.String(), ":")
 		if verdict == "unknown" {
 			t.Logf("seed %d: unknown:%s", seed, why)
 		}
@@ -228,7 +228,7 @@ func traces(c *progen.Case, opt superopt.Options) (made, shorter int, err error)
 				if made++; r.After < r.Before {
 					shorter++
 				}
-				if r.Undone > 0 || strings.HasPrefix(r.Whole, "refuted") {
+				if r.Undone > 0 || r.Whole.Refuted() {
 					return nil, fmt.Errorf("%d rewrites undone: %s", r.Undone, r.Whole)
 				}
 			}

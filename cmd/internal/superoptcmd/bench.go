@@ -197,7 +197,7 @@ func (r *Bench) table() (*report.Table, string) {
 			k2s = fmt.Sprintf("%g", x.K2Second)
 		}
 		t.Add(x.Name, fmt.Sprint(g.Before), fmt.Sprint(g.After), fmt.Sprintf("%.2f", g.Seconds), fmt.Sprintf("%.2f", g.SecondsBest), num(x.K2Before), num(x.K2After), k2s, word,
-			fmt.Sprintf("%.1f", g.LatBefore), fmt.Sprintf("%.1f", g.LatAfter), fmt.Sprintf("%.0f", g.PerSecond), fmt.Sprint(g.Proved), fmt.Sprint(g.Refuted), fmt.Sprint(g.Unknown), brief(g.Whole), judged(g.Kernel), filepath.Base(x.Source))
+			fmt.Sprintf("%.1f", g.LatBefore), fmt.Sprintf("%.1f", g.LatAfter), fmt.Sprintf("%.0f", g.PerSecond), fmt.Sprint(g.Proved), fmt.Sprint(g.Refuted), fmt.Sprint(g.Unknown), brief(g.Whole.String()), judged(g.Kernel), filepath.Base(x.Source))
 	}
 	said := ""
 	if len(skipped) > 0 {

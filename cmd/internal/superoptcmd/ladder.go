@@ -178,7 +178,7 @@ func (r *Ladder) traces(ctx context.Context, name string, captures []string, lim
 		if r.nic != nil {
 			row.CycFrom, row.CycTo = r.nic.Cycles(res.Original), r.nic.Cycles(res.Prog)
 		}
-		row.Proved, row.Refuted, row.Unknown, row.Whole = res.Proved, res.Refuted, res.Unknown, res.Whole
+		row.Proved, row.Refuted, row.Unknown, row.Whole = res.Proved, res.Refuted, res.Unknown, res.Whole.String()
 	}
 	return nil
 }
@@ -209,7 +209,7 @@ func (r *Ladder) rungTable() *report.Table {
 				want += " (missed)"
 			}
 		}
-		t.Add(g.Name, fmt.Sprint(g.Before), fmt.Sprint(g.After), want, fmt.Sprintf("%.1f", g.LatBefore), fmt.Sprintf("%.1f", g.LatAfter), fmt.Sprintf("%.2f", g.Seconds), fmt.Sprint(g.Proved), fmt.Sprint(g.Refuted), fmt.Sprint(g.Unknown), brief(g.Whole))
+		t.Add(g.Name, fmt.Sprint(g.Before), fmt.Sprint(g.After), want, fmt.Sprintf("%.1f", g.LatBefore), fmt.Sprintf("%.1f", g.LatAfter), fmt.Sprintf("%.2f", g.Seconds), fmt.Sprint(g.Proved), fmt.Sprint(g.Refuted), fmt.Sprint(g.Unknown), brief(g.Whole.String()))
 	}
 	return t
 }

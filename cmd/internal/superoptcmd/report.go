@@ -132,7 +132,7 @@ func (p *Program) blocks(i int) []report.Block {
 		if i == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "result %d: %d slots, cost %g, %.1f ns by table; whole program: %s\n", i+1, a.Slots, a.Cost, a.Latency, brief(a.Whole))
+		fmt.Fprintf(&b, "result %d: %d slots, cost %g, %.1f ns by table; whole program: %s\n", i+1, a.Slots, a.Cost, a.Latency, brief(a.Whole.String()))
 		for k, l := range a.Code {
 			fmt.Fprintf(&b, "  %4d: %s\n", k, l)
 		}

@@ -214,8 +214,8 @@ type Analysis struct {
 	In     []Facts // before each instruction
 	Live   []Live  // after each instruction
 	Before []Live  // before each instruction
-	// Problems are accesses the verifier would refuse: "insn 4: …".
-	Problems []string
+	// Problems are what the verifier would refuse.
+	Problems []Problem
 	target   []bool // instructions jumps lead to, and where functions begin
 }
 
@@ -323,8 +323,18 @@ func Analyse(p *ir.Prog) *Analysis {
 	return a
 }
 
-func problem(i int, format string, args ...any) string {
-	return fmt.Sprintf("insn %d: ", i) + fmt.Sprintf(format, args...)
+// Problem is something the verifier would refuse. Two are the same trouble where
+// What is the same, wherever an edit has moved the instruction.
+type Problem struct {
+	Insn int // index
+	What string
+}
+
+// String begins with the place: "insn 4: …".
+func (p Problem) String() string { return fmt.Sprintf("insn %d: %s", p.Insn, p.What) }
+
+func problem(i int, format string, args ...any) Problem {
+	return Problem{i, fmt.Sprintf(format, args...)}
 }
 
 // bin computes a number op b of width w; everything unknown gives the top.

@@ -16,7 +16,7 @@ import (
 func TestDefectLoadAbsClobbers(t *testing.T) {
 	p := superopttest.RowsOn(t, ir.KindSKB, nil, [5]int{0xbf, 1, 6, 0, 0}, [5]int{0xb7, 0, 2, 0, 7}, [5]int{0x28, 0, 0, 0, 12}, [5]int{0xbf, 2, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
 	a := Analyse(p)
-	if len(a.Problems) == 0 || !strings.Contains(a.Problems[0], "r2 is not readable") {
+	if len(a.Problems) == 0 || !strings.Contains(a.Problems[0].What, "r2 is not readable") {
 		t.Fatalf("problems %q: reading r2 after LD_ABS must be one", a.Problems)
 	}
 	q := superopttest.RowsOn(t, ir.KindSKB, nil, [5]int{0xbf, 1, 6, 0, 0}, [5]int{0xb7, 0, 7, 0, 7}, [5]int{0x28, 0, 0, 0, 12}, [5]int{0xbf, 7, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
@@ -161,11 +161,11 @@ func TestRecheckAgreesWithAnalysis(t *testing.T) {
 		a.Liveness()
 		bad := map[string]bool{}
 		for _, x := range a.Problems {
-			bad[ProblemText(x)] = true
+			bad[x.What] = true
 		}
-		fresh := func(list []string) (n int) {
+		fresh := func(list []Problem) (n int) {
 			for _, x := range list {
-				if !bad[ProblemText(x)] {
+				if !bad[x.What] {
 					n++
 				}
 			}

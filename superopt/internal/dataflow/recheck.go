@@ -12,7 +12,7 @@ import (
 // ProblemsOf gives the problems of q, a copy of a's program with a straight
 // run rewritten, in the run and behind it; ok is false where the whole of q
 // must be analysed to know them.
-func (a *Analysis) ProblemsOf(q *ir.Prog) (problems []string, ok bool) {
+func (a *Analysis) ProblemsOf(q *ir.Prog) (problems []Problem, ok bool) {
 	p := a.p
 	n := len(p.Insts)
 	if len(q.Insts) != n || a.Before == nil || len(q.Entry) != len(p.Entry) {
@@ -89,14 +89,4 @@ func (a *Analysis) agree(i int, f, g *Facts) bool {
 		}
 	}
 	return f.Reached == g.Reached
-}
-
-// ProblemText drops the instruction number, which moves.
-func ProblemText(p string) string {
-	for i := range p {
-		if p[i] == ':' {
-			return p[i:]
-		}
-	}
-	return p
 }

@@ -10,7 +10,7 @@ type Alternative struct {
 	Slots   int      `json:"slots"`
 	Cost    float64  `json:"cost"`
 	Latency float64  `json:"latency_ns"`
-	Whole   string   `json:"whole_program"`
+	Whole   Whole    `json:"whole_program"`
 	Code    []string `json:"code"`
 	Prog    *ir.Prog `json:"-"`
 }

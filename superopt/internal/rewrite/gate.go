@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"jitnic/host/ebpf"
 	"jitnic/superopt/internal/dataflow"
@@ -44,7 +45,7 @@ type Gate struct {
 	// steps are all programs on the way here, where the whole can be proved at the
 	// end; refused are the rewrites it was against.
 	steps   []step
-	refused map[string]bool
+	refused []Rewrite
 	Undone  int
 	Book    rules.RuleBook
 }
@@ -71,7 +72,7 @@ func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption)
 	o.Refresh()
 	o.learnCost()
 	for _, b := range o.Known.Problems {
-		o.Bad[dataflow.ProblemText(b)] = true
+		o.Bad[b.What] = true
 	}
 	return o, nil
 }
@@ -92,9 +93,9 @@ func (o *Gate) Progress() {
 // Refresh takes note of a new program: it is put in order, followed anew, and
 // kept for undo and for the best few.
 func (o *Gate) Refresh() {
-	what := ""
+	var what Rewrite
 	if o.steps != nil {
-		what = rewriteText(o.steps[len(o.steps)-1].p, o.Prog)
+		what = between(o.steps[len(o.steps)-1].p, o.Prog)
 	}
 	o.Prog.Compact()
 	o.Prog.DropUncalled()
@@ -230,7 +231,7 @@ func (o *Gate) InWindows(q *ir.Prog) bool {
 // Unsafe says what the verifier would refuse in q that it did not in the
 // program so far.
 func (o *Gate) Unsafe(q *ir.Prog) string {
-	if len(o.refused) > 0 && o.refused[rewriteText(o.Prog, q)] {
+	if len(o.refused) > 0 && slices.ContainsFunc(o.refused, func(r Rewrite) bool { return slices.Equal(r, between(o.Prog, q)) }) {
 		return "the proof of the whole program was against it"
 	}
 	if len(q.Entry) > 1 { // a function that q alone doesn't call goes with the call
@@ -247,8 +248,8 @@ func (o *Gate) Unsafe(q *ir.Prog) string {
 		problems = dataflow.Analyse(q).Problems
 	}
 	for _, p := range problems {
-		if !o.Bad[dataflow.ProblemText(p)] {
-			return p
+		if !o.Bad[p.What] {
+			return p.String()
 		}
 	}
 	return ""

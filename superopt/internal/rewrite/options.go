@@ -156,7 +156,7 @@ type Result struct {
 	ByTests       int            `json:"decided_by_tests"`
 	ByCache       int            `json:"decided_by_cache"`
 	ByZ3          int            `json:"decided_by_z3"`
-	Whole         string         `json:"whole_program"`    // the verdict over the whole program
+	Whole         Whole          `json:"whole_program"`    // the verdict over the whole program
 	Undone        int            `json:"undone,omitempty"` // rewrites taken back, as that verdict was against them
 	RuleHits      []RuleHit      `json:"rule_hits"`
 	RulesFound    []string       `json:"rules_found,omitempty"` // added to the store

@@ -2,8 +2,10 @@ package rewrite
 
 import (
 	"fmt"
-	"jitnic/superopt/internal/ir"
 	"strings"
+
+	"jitnic/host/ebpf"
+	"jitnic/superopt/internal/ir"
 )
 
 // The proof of the whole program is a net under those of windows. Where it
@@ -16,7 +18,7 @@ import (
 // the one before.
 type step struct {
 	p    *ir.Prog
-	what string
+	what Rewrite
 }
 
 // MaxUndone is how many rewrites are taken back before the layers are no more
@@ -32,24 +34,21 @@ func (o *Gate) Keep(original *ir.Prog) {
 
 // Settle is the verdict over the whole program, after what it is against was
 // taken back; again runs the layers anew.
-func (o *Gate) Settle(original *ir.Prog, again func()) string {
+func (o *Gate) Settle(original *ir.Prog, again func()) Whole {
 	whole := o.WholeVerdict(original)
-	for strings.HasPrefix(whole, "refuted") || o.Undone > 0 && o.Undone < 2*MaxUndone && whole != "proved" && o.Ctx.Err() == nil {
+	for whole.Refuted() || o.Undone > 0 && o.Undone < 2*MaxUndone && !whole.Proved() && o.Ctx.Err() == nil {
 		last := o.Prog
 		good, bad := 0, len(o.steps)-1 // the original is equal to itself
 		for bad-good > 1 {
 			mid := (good + bad) / 2
 			o.Prog = o.steps[mid].p
-			if o.WholeVerdict(original) == "proved" {
+			if o.WholeVerdict(original).Proved() {
 				good = mid
 			} else {
 				bad = mid
 			}
 		}
-		if o.refused == nil {
-			o.refused = map[string]bool{}
-		}
-		o.refused[o.steps[bad].what] = true
+		o.refused = append(o.refused, o.steps[bad].what)
 		o.Undone++
 		if o.log != nil {
 			o.log("undone, cost %g -> %g: %s: %s", o.Cost(last), o.Cost(o.steps[good].p), o.steps[bad].what, whole)
@@ -63,30 +62,55 @@ func (o *Gate) Settle(original *ir.Prog, again func()) string {
 		}
 		whole = o.WholeVerdict(original)
 	}
-	if o.Undone > 0 && whole != "proved" { // interrupted, for one
+	if o.Undone > 0 && !whole.Proved() { // interrupted, for one
 		o.Prog = original
 		o.analyse()
 	}
 	return whole
 }
 
-// rewriteText says what q changes of p: at which slots of the input, from what,
-// to what. It is the same wherever else the program was changed before.
-func rewriteText(p, q *ir.Prog) string {
+// Rewrite is what one program changes of another, instruction by instruction.
+// It is the same wherever else the program was changed before.
+type Rewrite []change
+
+// change is what became of the instruction at a slot of the input.
+type change struct {
+	slot     int32
+	old, new ebpf.Insn // new: empty where it is gone
+}
+
+// between is the rewrite that makes q of p.
+func between(p, q *ir.Prog) Rewrite {
+	var r Rewrite
 	if len(p.Insts) != len(q.Insts) {
-		return q.String()
+		for i := range q.Insts {
+			r = append(r, change{slot: q.Insts[i].Slot, new: q.Insts[i].Insn})
+		}
+		return r
 	}
-	var w strings.Builder
 	for i := range p.Insts {
 		a, b := &p.Insts[i], &q.Insts[i]
 		if a.Insn == b.Insn && a.Hi == b.Hi && a.To == b.To {
 			continue
 		}
-		fmt.Fprintf(&w, "%d: %v -> ", a.Slot, a.Insn)
-		if b.Op == ir.Nop {
+		c := change{slot: a.Slot, old: a.Insn}
+		if b.Op != ir.Nop {
+			c.new = b.Insn
+		}
+		r = append(r, c)
+	}
+	return r
+}
+
+// String prints the changes: at which slot, from what, to what.
+func (r Rewrite) String() string {
+	var w strings.Builder
+	for _, c := range r {
+		fmt.Fprintf(&w, "%d: %v -> ", c.slot, c.old)
+		if c.new == (ebpf.Insn{}) {
 			w.WriteString("nothing; ")
 		} else {
-			fmt.Fprintf(&w, "%v; ", b.Insn)
+			fmt.Fprintf(&w, "%v; ", c.new)
 		}
 	}
 	return w.String()

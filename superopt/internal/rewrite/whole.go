@@ -39,11 +39,47 @@ func (o *Gate) wholeTrail(original, q *ir.Prog, out func(int) *dataflow.Live) pr
 	return o.Prover.Whole(t, &proof.Task{Old: original, New: q, S: 0, E: len(original.Insts), Out: out}, o.holds)
 }
 
+// Whole is the verdict over a whole program; where none was asked for, it says
+// why. Its text, in reports and JSON, is the verdict's.
+type Whole struct {
+	proof.Verdict        // nil: not asked
+	Why           string // not asked
+}
+
+// Proved says whether no input tells result and original apart.
+func (w Whole) Proved() bool {
+	_, ok := w.Verdict.(proof.Proved)
+	return ok
+}
+
+// Refuted says whether some input does.
+func (w Whole) Refuted() bool {
+	_, ok := w.Verdict.(proof.Refuted)
+	return ok
+}
+
+// String is the verdict in words: "proved", "refuted: …", "unknown: …", "not
+// asked: …".
+func (w Whole) String() string {
+	switch v := w.Verdict.(type) {
+	case proof.Proved:
+		return "proved"
+	case proof.Refuted:
+		return fmt.Sprintf("refuted: %s %v", v.What, v.Counterexample)
+	case proof.Unknown:
+		return "unknown: " + v.Reason
+	}
+	return "not asked: " + w.Why
+}
+
+// MarshalText is String, for JSON.
+func (w Whole) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
 // WholeVerdict proves the result against the original over the whole program
 // where it can be: a second net under the proofs of windows.
-func (o *Gate) WholeVerdict(original *ir.Prog) string {
+func (o *Gate) WholeVerdict(original *ir.Prog) Whole {
 	if !original.Modelled() || !o.Prog.Modelled() {
-		return "not asked: loops, calls of subprograms or helpers outside the model"
+		return Whole{Why: "loops, calls of subprograms or helpers outside the model"}
 	}
 	n := max(len(original.Insts), len(o.Prog.Insts))
 	pad := func(p *ir.Prog) *ir.Prog {
@@ -67,13 +103,5 @@ func (o *Gate) WholeVerdict(original *ir.Prog) string {
 		o.Prover.RLimit = 4 * saved
 		v = o.Prover.Equivalent(t)
 	}
-	switch v := v.(type) {
-	case proof.Proved:
-		return "proved"
-	case proof.Refuted:
-		return fmt.Sprintf("refuted: %s %v", v.What, v.Counterexample)
-	case proof.Unknown:
-		return "unknown: " + v.Reason
-	}
-	return ""
+	return Whole{Verdict: v}
 }

@@ -261,7 +261,7 @@ func unsafeWindow(o *rewrite.Gate, w *window, code []ir.Inst) bool {
 	bad := false
 	q := o.Prog
 	say := func(format string, args ...any) {
-		if !bad && !o.Bad[dataflow.ProblemText("insn 0: "+fmt.Sprintf(format, args...))] {
+		if !bad && !o.Bad[fmt.Sprintf(format, args...)] {
 			bad = true
 		}
 	}
