@@ -2,8 +2,9 @@ package superopt
 
 import (
 	"fmt"
-	"jitnic/superopt/internal/ir"
 	"strings"
+
+	"jitnic/superopt/internal/ir"
 )
 
 // Diff prints what became of each instruction: "-" gone, "+" new or changed,

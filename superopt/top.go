@@ -2,11 +2,12 @@ package superopt
 
 import (
 	"cmp"
+	"slices"
+	"strings"
+
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
 	"jitnic/superopt/internal/search"
-	"slices"
-	"strings"
 )
 
 // top gives the Options.Top best distinct programs: the result, and behind it

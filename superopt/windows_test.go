@@ -2,11 +2,12 @@ package superopt
 
 import (
 	"context"
+	"testing"
+
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/rewrite"
 	"jitnic/superopt/internal/superopttest"
-	"testing"
 )
 
 // Only what lies in the windows asked for changes.

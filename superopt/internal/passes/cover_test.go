@@ -1,10 +1,11 @@
 package passes
 
 import (
+	"testing"
+
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite/rewritetest"
 	"jitnic/superopt/internal/superopttest"
-	"testing"
 )
 
 // A store that another one, made wider, can do the work of: across a branch,

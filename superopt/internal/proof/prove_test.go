@@ -1,11 +1,12 @@
 package proof
 
 import (
+	"strings"
+	"testing"
+
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/superopttest"
-	"strings"
-	"testing"
 )
 
 // When too many questions have led to nothing the solver is asked no more, and

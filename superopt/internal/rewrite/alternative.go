@@ -1,8 +1,9 @@
 package rewrite
 
 import (
-	"jitnic/superopt/internal/ir"
 	"slices"
+
+	"jitnic/superopt/internal/ir"
 )
 
 // Alternative is one of the best results: proved like the best, and as safe.

@@ -2,10 +2,11 @@ package rewrite
 
 import (
 	"context"
+	"testing"
+
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/superopttest"
-	"testing"
 )
 
 // What K2 is known to get wrong (issue 3), each with the rewrite it makes.

@@ -3,7 +3,6 @@ package rewrite
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"jitnic/host/ebpf"
@@ -14,40 +13,37 @@ import (
 )
 
 // Gate holds one program while it is being improved. Every change goes
-// through try: cheaper, as safe, proved.
+// through Try: cheaper, as safe, proved.
 type Gate struct {
 	Ctx     context.Context
-	Prog    *ir.Prog
-	Known   *dataflow.Analysis
-	Cost    ir.CostFunc
-	Prover  *proof.Prover
 	Options *Options
 	Stats   *Stats
-	Free    bool // no loops: one instruction runs once at most
-	banned  map[string]bool
+	Prover  *proof.Prover
+	log     func(format string, args ...any)
+
+	Prog  *ir.Prog           // as it is now
+	Known *dataflow.Analysis // of it
+	Free  bool               // no loops: one instruction runs once at most
+
+	Pricing
+	questions
+	route
+	history
+	Notes
+}
+
+// questions are what needs no second answer.
+type questions struct {
+	banned map[string]bool // not proved, or not safe
+	Bad    map[string]bool // problems the original has already
+}
+
+// Notes are what passes keep between their runs.
+type Notes struct {
 	// From is where a pass goes on after a success: what lies before was tried.
 	From      int
-	PathTried *ir.Prog        // passPathBranch found nothing more in it
-	Bad       map[string]bool // problems the original has already
-	// Assume is a trace's path condition, nil for programs.
-	Assume proof.Assumption
-	trail  *proof.Trail // the trace as it is, followed
-	// holds is one assignment under which assume does; looked for once.
-	holds    map[uint64]uint64
-	modelled bool
-	log      func(format string, args ...any)
-	// OpCost is what an opcode costs alone; additive: the cost of a program is
-	// their sum.
-	OpCost   [256]float64
-	Additive bool
-	// Past are the programs on the way here, where more than one is wanted.
-	Past []*ir.Prog
-	// steps are all programs on the way here, where the whole can be proved at the
-	// end; refused are the rewrites it was against.
-	steps   []step
-	refused []Rewrite
-	Undone  int
-	Book    rules.RuleBook
+	PathTried *ir.Prog // the pass path-branch found nothing more in it
+	Book      rules.RuleBook
 }
 
 // New is a program as it comes in, followed and priced; its prover is
@@ -60,7 +56,8 @@ func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption)
 	if err := p.Wellformed(); err != nil {
 		return nil, err
 	}
-	o := &Gate{Ctx: ctx, Prog: p.Clone(), Cost: cost, Options: opt, banned: map[string]bool{}, Bad: map[string]bool{}, Assume: assume, log: opt.Log, Stats: &Stats{}}
+	o := &Gate{Ctx: ctx, Options: opt, Stats: &Stats{}, log: opt.Log, Prog: p.Clone(), Pricing: Pricing{Cost: cost},
+		questions: questions{banned: map[string]bool{}, Bad: map[string]bool{}}, route: route{Assume: assume}}
 	o.Prover = proof.NewProver(uint32(opt.Seed))
 	o.Prover.FailLimit = opt.FailLimit
 	if opt.Accel != nil {
@@ -70,7 +67,7 @@ func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption)
 		o.Prover.RLimit = opt.RLimit
 	}
 	o.Refresh()
-	o.learnCost()
+	o.learn(o.Prog)
 	for _, b := range o.Known.Problems {
 		o.Bad[b.What] = true
 	}
@@ -322,20 +319,4 @@ func (o *Gate) allBlocks() [][2]int {
 		}
 	}
 	return out
-}
-
-// learnCost asks the cost function what each opcode costs alone, and whether
-// that says what the program costs: whether it is a sum over instructions.
-func (o *Gate) learnCost() {
-	one := &ir.Prog{Insts: make([]ir.Inst, 1), Maps: o.Prog.Maps, Entry: []int32{0}}
-	for op := 1; op < 256; op++ {
-		one.Insts[0] = ir.Empty()
-		one.Insts[0].Op = uint8(op)
-		o.OpCost[op] = o.Cost(one)
-	}
-	var sum float64
-	for i := range o.Prog.Insts {
-		sum += o.OpCost[o.Prog.Insts[i].Op]
-	}
-	o.Additive = math.Abs(sum-o.Cost(o.Prog)) < 1e-6*(1+math.Abs(sum))
 }

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"context"
+
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"

@@ -2,11 +2,12 @@ package rewrite
 
 import (
 	"fmt"
+	"strings"
+	"time"
+
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/rules"
-	"strings"
-	"time"
 )
 
 // Options of Optimize. The zero value is the default setting.

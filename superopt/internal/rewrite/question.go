@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"encoding/binary"
+
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 )

@@ -21,6 +21,17 @@ type step struct {
 	what Rewrite
 }
 
+// history is the way here.
+type history struct {
+	// Past are the programs on it, where more than one result is wanted.
+	Past []*ir.Prog
+	// steps are all of them, where the whole can be proved at the end; refused are
+	// the rewrites that proof was against, Undone how many.
+	steps   []step
+	refused []Rewrite
+	Undone  int
+}
+
 // MaxUndone is how many rewrites are taken back before the layers are no more
 // asked for others in their place.
 const MaxUndone = 4

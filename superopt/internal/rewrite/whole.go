@@ -2,10 +2,20 @@ package rewrite
 
 import (
 	"fmt"
+
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
 )
+
+// route is what is known of the way a trace takes; nothing of a program's.
+type route struct {
+	Assume proof.Assumption // the trace's path condition, nil for programs
+	trail  *proof.Trail     // the trace as it is, followed
+	// holds is one assignment under which Assume does; looked for once (modelled).
+	holds    map[uint64]uint64
+	modelled bool
+}
 
 // trailOf follows the trace as it is now; nil where it isn't straight.
 func (o *Gate) trailOf() *proof.Trail {

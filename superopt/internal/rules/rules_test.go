@@ -1,10 +1,11 @@
 package rules
 
 import (
-	"jitnic/superopt/internal/proof"
-	"jitnic/superopt/internal/superopttest"
 	"strings"
 	"testing"
+
+	"jitnic/superopt/internal/proof"
+	"jitnic/superopt/internal/superopttest"
 )
 
 // Each rule that ships is proved.

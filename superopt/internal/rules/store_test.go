@@ -1,12 +1,13 @@
 package rules
 
 import (
-	"jitnic/superopt/internal/dataflow"
-	"jitnic/superopt/internal/superopttest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"jitnic/superopt/internal/dataflow"
+	"jitnic/superopt/internal/superopttest"
 )
 
 // What a find becomes: cut to what changes, registers letters, constants

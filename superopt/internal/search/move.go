@@ -1,8 +1,9 @@
 package search
 
 import (
-	"jitnic/superopt/internal/ir"
 	"math/rand/v2"
+
+	"jitnic/superopt/internal/ir"
 )
 
 // A move changes a candidate in place and says what it changed; undo puts it

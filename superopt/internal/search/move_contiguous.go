@@ -1,8 +1,9 @@
 package search
 
 import (
-	"jitnic/superopt/internal/ir"
 	"math/rand/v2"
+
+	"jitnic/superopt/internal/ir"
 )
 
 // moveContiguous exchanges two neighbouring instructions for random ones, the

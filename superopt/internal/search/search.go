@@ -2,6 +2,12 @@ package search
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"time"
+
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/passes"
@@ -9,11 +15,6 @@ import (
 	"jitnic/superopt/internal/rewrite"
 	"jitnic/superopt/internal/rules"
 	"jitnic/superopt/internal/sample"
-	"math"
-	"math/rand/v2"
-	"runtime"
-	"sync"
-	"time"
 )
 
 // Params is one of K2's parameter sets of the stochastic search: how an error

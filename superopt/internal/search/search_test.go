@@ -1,12 +1,13 @@
 package search
 
 import (
+	"math/rand/v2"
+	"testing"
+
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/rewrite/rewritetest"
 	"jitnic/superopt/internal/superopttest"
-	"math/rand/v2"
-	"testing"
 )
 
 // Every move, undone, leaves the code as it was.

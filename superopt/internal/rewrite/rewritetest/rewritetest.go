@@ -2,9 +2,10 @@ package rewritetest
 
 import (
 	"context"
+	"testing"
+
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
-	"testing"
 )
 
 // Open begins on a program with the default options, as Optimize does.
