@@ -326,3 +326,38 @@ func TestBalanced(t *testing.T) {
 		t.Errorf("balanced: %d -> %d slots, %.1f -> %.1f ns, cost %g", b.Before, b.After, b.LatBefore, b.LatAfter, b.CostAfter)
 	}
 }
+
+// A buffer that a failing call leaves as it was: what stood there is dead where
+// nobody reads it on that path, and alive where somebody does.
+func TestBufferKeptOnFailure(t *testing.T) {
+	superopttest.NeedZ3(t)
+	for _, reads := range []bool{false, true} {
+		fail := [5]int{0xb7, 0, 0, 0, 1} // r0 = 1
+		if reads {
+			fail = [5]int{0x79, 10, 0, -8, 0} // r0 = *(u64 *)(r10 -8)
+		}
+		p := superopttest.Rows(t, ir.KindXDP,
+			[5]int{0x7a, 0, 10, -8, 5}, // *(u64 *)(r10 -8) = 5
+			[5]int{0xb7, 0, 2, 0, 0}, [5]int{0xbf, 10, 3, 0, 0}, [5]int{0x07, 0, 3, 0, -8}, [5]int{0xb7, 0, 4, 0, 8}, [5]int{0x85, 0, 0, 0, 189},
+			[5]int{0xbf, 0, 1, 0, 0},   // r1 = r0
+			[5]int{0x55, 0, 1, 3, 0},   // if r1 != 0 goto fail
+			[5]int{0x79, 10, 0, -8, 0}, // r0 = *(u64 *)(r10 -8)
+			[5]int{0x57, 0, 0, 0, 1},   // r0 &= 1
+			[5]int{0x95, 0, 0, 0, 0},
+			fail, // fail:
+			[5]int{0x95, 0, 0, 0, 0})
+		r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "pr", Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores := 0
+		for _, in := range r.Prog.Insts {
+			if in.IsStore() {
+				stores++
+			}
+		}
+		if (stores == 1) != reads || !r.Whole.Proved() || r.Undone > 0 {
+			t.Errorf("failing path reads it: %v; %d stores left, %v, %d undone\n%s", reads, stores, r.Whole, r.Undone, r.Prog)
+		}
+	}
+}

@@ -158,6 +158,7 @@ func (a *Analysis) backward(i int, l *Live) {
 					if v.Kind == Map {
 						mapID = v.MapID
 					}
+				case ir.KeepsOnFailure(h, arg) && a.keptLive(i, h, k, mapID, l):
 				case ir.IsMemory(arg) && arg.Needs():
 					if n := argBytes(a.p, h, k, mapID, &f.R); n > 0 {
 						a.readMem(v, 0, n, l)
@@ -191,6 +192,23 @@ func (a *Analysis) backward(i int, l *Live) {
 			}
 		}
 	}
+}
+
+// keptLive is a buffer on the stack that the call at i leaves as it was where it
+// fails: before it lives what is read on that path. False where the path isn't
+// known.
+func (a *Analysis) keptLive(i int, h *ebpf.Helper, k int, mapID int32, l *Live) bool {
+	to, ok := a.p.FailsTo(i)
+	v, n := a.In[i].R[k+1], argBytes(a.p, h, k, mapID, &a.In[i].R)
+	lo, inside := StackBytes(v.Off, n)
+	if !ok || v.Kind != Stack || v.VarOf != 0 || n == 0 || !inside || to >= len(a.Before) {
+		return false
+	}
+	for b := lo; b < lo+n; b++ {
+		l.Stack[b>>6] &^= 1 << (b & 63)
+		l.Stack[b>>6] |= a.Before[to].Stack[b>>6] & (1 << (b & 63))
+	}
+	return true
 }
 
 // readMem marks what a read of n bytes at base+off may see of the stack.

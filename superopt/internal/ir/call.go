@@ -83,3 +83,49 @@ func IsNumber(a ebpf.Arg) bool {
 func IsMemory(a ebpf.Arg) bool {
 	return a.Kind == ebpf.MapKey || a.Kind == ebpf.MapValue || a.Kind == ebpf.Mem
 }
+
+// KeepsOnFailure says of memory that a call fills where it succeeds and leaves
+// as it was where it fails, which a negative result tells: then what was there
+// before matters on that path alone.
+func KeepsOnFailure(h *ebpf.Helper, a ebpf.Arg) bool {
+	return a.Writes && !a.Reads && a.Done == ebpf.Filled && a.Failed == ebpf.Kept && h.Fails == ebpf.FailsNegative && h.Ret == ebpf.RetScalar
+}
+
+// askedWithin is how many instructions may stand between a call and the jump
+// that asks for its result.
+const askedWithin = 8
+
+// FailsTo is where control goes from the call at i where it failed, if a jump
+// soon behind it asks for its result, before anything but registers is touched;
+// ok is false where none does.
+func (p *Prog) FailsTo(i int) (to int, ok bool) {
+	holds := uint16(1) // registers with the result
+	for k := i + 1; k < len(p.Insts) && k <= i+askedWithin; k++ {
+		in := &p.Insts[k]
+		switch in.Class() {
+		case ebpf.ClassALU, ebpf.ClassALU64:
+			d := uint16(1) << in.Dst
+			if in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX != 0 && in.Off == 0 && holds>>in.Src&1 != 0 {
+				holds |= d
+			} else {
+				holds &^= d
+			}
+			continue
+		case ebpf.ClassLD:
+			if in.Op == Nop {
+				continue
+			}
+		}
+		if !in.IsCondJump() || in.Op&ebpf.SrcX != 0 || holds>>in.Dst&1 == 0 || in.Imm != 0 || in.Fixed {
+			return 0, false
+		}
+		switch in.JmpOp() { // either width: a result is an int
+		case ebpf.JmpNE, ebpf.JmpSLT:
+			return int(in.To), true
+		case ebpf.JmpEQ, ebpf.JmpSGE:
+			return k + 1, true
+		}
+		return 0, false
+	}
+	return 0, false
+}

@@ -981,8 +981,10 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 		rg  int
 		off bv.Term
 		n   int
+		old []bv.Term // what stays where the call fails
 	}
 	var outs []out
+	keeps := false
 	for k, arg := range h.Args {
 		if arg.Kind == ebpf.NoArg {
 			continue
@@ -1026,13 +1028,19 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			if rg != rgCtx {
 				off = m.hide(off)
 			}
-			if arg.Needs() {
+			kept := ir.KeepsOnFailure(h, arg)
+			keeps = keeps || kept
+			if arg.Needs() && !kept {
 				for at := 0; at < n; at += 8 {
 					args = append(args, m.get(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(at), 64)), min(8, n-at)))
 				}
 			}
 			if arg.Writes {
-				outs = append(outs, out{rg, off, n})
+				o := out{rg: rg, off: off, n: n}
+				for at := 0; kept && at < n; at++ {
+					o.old = append(o.old, m.getByte(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(at), 64))))
+				}
+				outs = append(outs, o)
 			}
 		}
 	}
@@ -1055,8 +1063,12 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			all = append(all, d)
 		}
 		w := b.Fun(fnWorld+id, 64, bv.Fact{}, all...)
+		failed := m.zero
 		if ir.IsLookup(h) && mapID >= 0 && !ir.MapOfOther(p.Maps[mapID].Type) {
 			s.R[0] = b.Fun(m.lookupFun(h, mapID), 64, bv.Fact{}, all...)
+		} else if keeps { // an int, negative where it failed
+			r := b.Fun(fnRet+id, 32, bv.Fact{}, all...)
+			s.R[0], failed = b.SExt(r, 64), b.Extract(r, 31, 1)
 		} else {
 			s.R[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
 		}
@@ -1067,6 +1079,9 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 		for i, o := range outs {
 			for k := 0; k < o.n; k++ {
 				v := b.Fun(fnOut+uint64(i<<16|k), 8, bv.Fact{}, w)
+				if o.old != nil {
+					v = b.Ite(failed, o.old[k], v)
+				}
 				m.put(s, o.rg, b.Bin(bv.OpAdd, o.off, b.Const(uint64(k), 64)), v, 1)
 			}
 		}
