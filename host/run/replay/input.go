@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"jitnic/host/run/jit"
 	"jitnic/host/vm"
+	"jitnic/nic/native"
 	"jitnic/pcaps"
 	"jitnic/pcaps/rss"
 )
@@ -99,6 +102,8 @@ func (in *Input) check() error {
 		return setting("queues", in.Queues, fmt.Errorf("want 1 to %d", MaxQueues))
 	case in.LinkType != "" && in.LinkType != pcaps.LinkEthernet && in.LinkType != pcaps.LinkSkip:
 		return setting("linktype", in.LinkType, fmt.Errorf("neither %s nor %s", pcaps.LinkEthernet, pcaps.LinkSkip))
+	case in.Engine != "" && !slices.ContainsFunc(jit.Engines(), func(e jit.Engine) bool { return e.Name == in.Engine }):
+		return setting("engine", in.Engine, errors.New("want "+native.Choices))
 	case in.Loop < 0:
 		return setting("loop", in.Loop, errors.New("want 1 or more"))
 	}
