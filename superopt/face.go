@@ -98,3 +98,12 @@ func OpenStore(path string) (*Store, error) { return rules.OpenStore(path) }
 
 // IsProved says whether a verdict is Proved.
 func IsProved(v Verdict) bool { return rules.IsProved(v) }
+
+// Barrier says why proofs don't follow calls of a helper or kernel function, so
+// that rewrites stop at it; "" where they do.
+func Barrier(h *ebpf.Helper) string {
+	if h.ID == 0 {
+		return "a kernel function, told by its name alone"
+	}
+	return ir.Unmodelled(h)
+}

@@ -11,6 +11,7 @@ import (
 	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
+	"jitnic/superopt"
 )
 
 // engines are who says of each row whether it handles the call, and why not.
@@ -25,6 +26,7 @@ var engines = []struct {
 		160, 177, 181, 188, 189, 190, 195, 208}},
 	{"trace executor", executor, []int32{1, 2, 3, 5, 6, 7, 8, 23, 25, 28, 42, 44, 51, 54, 65, 69, 87, 88, 89, 93, 94, 118, 125, 130, 131, 132, 133, 160,
 		177, 188, 189, 190, 195, 208}},
+	{"optimiser", superopt.Barrier, []int32{1, 2, 3, 4, 5, 7, 8, 12, 14, 15, 16, 23, 25, 26, 27, 28, 35, 42, 46, 51, 69, 80, 112, 113, 125, 130, 189}},
 	{"scheduler", points.Barrier, []int32{1, 2, 3, 5, 7, 8, 23, 25, 28, 42, 44, 51, 54, 65, 69, 87, 88, 89, 118, 125, 130, 134, 160, 163, 188, 189, 190, 195, 208}},
 }
 
@@ -93,6 +95,7 @@ var bare = []*regexp.Regexp{
 	regexp.MustCompile(`^\s*(fn|helper)[A-Z]\w*(, *(fn|helper)\w+)*\s*= *[0-9]+(, *[0-9]+)*\s*(//.*)?$`),
 	regexp.MustCompile(`^\s*case [0-9, ]+: *// *(map_|redirect|ktime|bpf_)`),
 	regexp.MustCompile(`^\s*[0-9]+: +\w+,.*// *(map_|redirect|ktime|get_|probe_|sk_|spin_)`),
+	regexp.MustCompile(`^\s*[0-9]+: +\{[nN]ame: "`),
 	regexp.MustCompile(`HelperName\(int32\([0-9]|Imm: *[0-9]+.*// *bpf_`),
 }
 
