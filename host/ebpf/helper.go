@@ -305,5 +305,5 @@ func (a Arg) fills(done, failed Fill) Arg { a.Done, a.Failed = done, failed; ret
 // Needs says whether a call may leave any of the old bytes of the memory that
 // the argument points to, or looks at them: then they matter before the call.
 func (a Arg) Needs() bool {
-	return a.Reads || a.Writes && (a.Done != Filled && a.Done != Cleared || a.Failed != Filled && a.Failed != Cleared)
+	return a.Reads || a.Asks || a.Writes && (a.Done != Filled && a.Done != Cleared || a.Failed != Filled && a.Failed != Cleared)
 }

@@ -18,11 +18,14 @@ import (
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/loader"
+	"jitnic/host/maps"
 	"jitnic/host/progen"
 	"jitnic/host/verify"
 	"jitnic/host/vm"
 	"jitnic/superopt"
 	"jitnic/superopt/object"
+
+	cilium "github.com/cilium/ebpf"
 )
 
 var (
@@ -210,6 +213,46 @@ func TestCallsBySymbol(t *testing.T) {
 		if n.by[pair.Equal] == 0 {
 			t.Errorf("seed %d: nothing was compared: %v", seed, n.why)
 		}
+	}
+}
+
+// What a bloom filter is asked is read, though the same call fills the buffer
+// from a queue.
+func TestBloomIsAsked(t *testing.T) {
+	if err := Allowed(); err != nil {
+		t.Skip(err)
+	}
+	code, err := ebpf.Parser{MapIndex: func(string) (int, bool) { return 0, true }}.Code(`
+		*(u32 *)(r10 -4) = 7
+		r1 = map[bloom]
+		r2 = r10
+		r2 += -4
+		r3 = 0
+		call map_push_elem
+		*(u32 *)(r10 -8) = 7
+		r1 = map[bloom]
+		r2 = r10
+		r2 += -8
+		call map_peek_elem
+		if r0 == 0 goto +2
+		r0 = 1
+		exit
+		r0 = 2
+		exit`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	obj, err := loader.FromCode("asks", code, []*maps.Spec{{Name: "bloom", Type: cilium.BloomFilter, ValueSize: 4, Max: 64}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := writeObject(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &tally{by: map[pair.Status]int{}, why: map[string]int{}}
+	if err := n.chain("asks.o", raw, 1); err != nil || n.by[pair.Equal] != 1 {
+		t.Errorf("%v, %v", err, n.why)
 	}
 }
 
