@@ -128,6 +128,7 @@ type exec struct {
 	opaque              int
 	entries             map[uint64]bool // values that a version guards, by address
 	tails               int
+	dynptrs             map[uint64]*symDynptr
 	frags               uint64 // bytes of the recorded packet beyond its linear part
 	takesFrags          bool   // the program may get such packets
 

@@ -7,8 +7,6 @@ import (
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
 
-	"github.com/cilium/ebpf/asm"
-
 	cebpf "github.com/cilium/ebpf"
 )
 
@@ -38,7 +36,8 @@ func init() {
 		ebpf.FnSpinLock: symNothing, ebpf.FnSpinUnlock: symNothing,
 		ebpf.FnPerfEventOutput: symPerf, ebpf.FnRingbufOutput: symRingOutput, ebpf.FnRingbufReserve: symRingReserve,
 		ebpf.FnRingbufSubmit: symRingCommit, ebpf.FnRingbufDiscard: symRingCommit,
-		ebpf.FnCheckMtu:    symCheckMTU,
+		ebpf.FnCheckMtu: symCheckMTU, ebpf.FnStrncmp: symStrncmp,
+		ebpf.FnDynptrFromMem: symDynptrFromMem, ebpf.FnDynptrRead: symDynptrRead, ebpf.FnDynptrWrite: symDynptrWrite, ebpf.FnDynptrData: symDynptrData,
 		ebpf.FnMapPushElem: symQueue, ebpf.FnMapPopElem: symQueue, ebpf.FnMapPeekElem: symQueue,
 	}
 }
@@ -65,7 +64,8 @@ func (x *exec) helper(in ebpf.Insn) {
 	}
 	f := symHelpers[rc.Helper]
 	if f == nil {
-		x.abort(trace.ReasonHelper, asm.BuiltinFunc(rc.Helper).String())
+		name := ebpf.HelperName(rc.Helper)
+		x.abort(trace.ReasonHelper, named("helper "+name, name))
 	}
 	c := &call{in: in, rec: rc, m: -1}
 	c.meta = trace.Meta{Prog: st.Prog, PC: st.PC, Map: -1}
@@ -707,3 +707,36 @@ func (x *exec) eachCallback(fr *symFrame) {
 func (x *exec) isKey(addr uint64) bool {
 	return addr-x.s.KeyPtr(0) < x.s.KeyPtr(vm.MaxFrames)-x.s.KeyPtr(0)
 }
+
+// symStrncmp is bpf_strncmp(s1, s1_sz, s2): s2 is a constant string, of which the
+// verifier sees to the end.
+func symStrncmp(x *exec, c *call) bv.Term {
+	b := x.b
+	c.meta.Args = 3
+	c.meta.Result = true
+	n := x.size32(c, 2)
+	x.reads(c, 1, n)
+	at := c.rec.Args[2]
+	end := 0 // of the part of s2 that counts
+	for end < n && x.s.Load(at+uint64(end), 1) != 0 {
+		end++
+	}
+	end = min(end+1, n)
+	if end > maxStrncmp {
+		return x.unknown(64)
+	}
+	res := x.u64(0)
+	for i := end - 1; i >= 0; i-- {
+		p := x.readMem(b.Bin(bv.OpAdd, x.r[1], x.u64(uint64(i))), c.rec.Args[0]+uint64(i), 1)
+		q := x.readMem(b.Bin(bv.OpAdd, x.r[3], x.u64(uint64(i))), at+uint64(i), 1)
+		if _, ok := b.IsConst(q); !ok {
+			return x.unknown(64)
+		}
+		differ := b.Ite(b.Bin(bv.OpULt, p, q), x.errno(1), x.u64(1))
+		res = b.Ite(b.Bin(bv.OpEq, p, q), b.Ite(b.Bin(bv.OpEq, p, b.Const(0, 8)), x.u64(0), res), differ)
+	}
+	return res
+}
+
+// maxStrncmp is how many bytes of a comparison become a term.
+const maxStrncmp = 64

@@ -21,6 +21,9 @@ func init() {
 		"bpf_rcu_read_lock": symNoEffect, "bpf_rcu_read_unlock": symNoEffect,
 		"bpf_preempt_disable": symNoEffect, "bpf_preempt_enable": symNoEffect,
 		"bpf_local_irq_save": symNoEffect, "bpf_local_irq_restore": symNoEffect,
+		"bpf_dynptr_from_xdp": symDynptrFromXDP, "bpf_dynptr_slice": symDynptrSlice, "bpf_dynptr_slice_rdwr": symDynptrSliceRdwr,
+		"bpf_dynptr_adjust": symDynptrAdjust, "bpf_dynptr_clone": symDynptrClone, "bpf_dynptr_size": symDynptrSize,
+		"bpf_dynptr_is_null": symDynptrIsNull, "bpf_dynptr_is_rdonly": symDynptrIsRdonly,
 		"bpf_xdp_metadata_rx_timestamp": symNoMetadata, "bpf_xdp_metadata_rx_hash": symNoMetadata,
 	}
 }
@@ -38,7 +41,7 @@ func (x *exec) kfunc(in ebpf.Insn) {
 	name := x.kfuncName(st.Prog, st.PC)
 	f := symKfuncs[name]
 	if f == nil {
-		x.abort(trace.ReasonHelper, "kfunc "+name)
+		x.abort(trace.ReasonHelper, named("kfunc "+name, name))
 	}
 	c := &call{in: in, rec: &x.rec.Calls[st.Addr], m: -1}
 	x.r[0] = f(x, c)

@@ -31,6 +31,11 @@ const (
 	dynptrXDP
 )
 
+// DynptrXDP is what the word of size, type and readonly of a packet's dynptr has
+// above the size. Traces make such a dynptr by stores: a device has no
+// bpf_dynptr_from_xdp.
+const DynptrXDP = dynptrXDP << 28
+
 const (
 	dynptrBytes   = 16
 	dynptrMaxSize = 1<<24 - 1
