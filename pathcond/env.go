@@ -92,6 +92,16 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 		return bv.Bit(s.RedirectTarget(m, args[0]))
 	case FunRoom:
 		return maps.Room(s.Maps[arg], args[0])
+	case FunNumber:
+		signed, left, n := NumberParts(arg)
+		for i, v := range args[1:] {
+			binary.LittleEndian.PutUint64(e.key[8*i:], v)
+		}
+		r0, v := vm.ParseNumber(e.key[:n], args[0], signed)
+		if left {
+			return v
+		}
+		return r0
 	case FunFib:
 		for i := 0; i < 8; i++ {
 			binary.LittleEndian.PutUint64(e.fib[8*i:], args[i])

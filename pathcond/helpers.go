@@ -36,6 +36,7 @@ func init() {
 		ebpf.FnSpinLock: symNothing, ebpf.FnSpinUnlock: symNothing,
 		ebpf.FnPerfEventOutput: symPerf, ebpf.FnRingbufOutput: symRingOutput, ebpf.FnRingbufReserve: symRingReserve,
 		ebpf.FnRingbufSubmit: symRingCommit, ebpf.FnRingbufDiscard: symRingCommit,
+		ebpf.FnStrtol: symNumber(true), ebpf.FnStrtoul: symNumber(false),
 		ebpf.FnCheckMtu: symCheckMTU, ebpf.FnStrncmp: symStrncmp,
 		ebpf.FnDynptrFromMem: symDynptrFromMem, ebpf.FnDynptrRead: symDynptrRead, ebpf.FnDynptrWrite: symDynptrWrite, ebpf.FnDynptrData: symDynptrData,
 		ebpf.FnMapPushElem: symQueue, ebpf.FnMapPopElem: symQueue, ebpf.FnMapPeekElem: symQueue,
@@ -207,17 +208,45 @@ func symNothing(x *exec, c *call) bv.Term {
 	return x.u64(0)
 }
 
+// symNumber is bpf_strtol(buf, len, flags, res) or bpf_strtoul: a function of the
+// bytes.
+func symNumber(signed bool) func(x *exec, c *call) bv.Term {
+	return func(x *exec, c *call) bv.Term {
+		c.meta.Args = 4
+		n := x.constArg(c, 2)
+		flags := x.constArg(c, 3)
+		if n == 0 || n > MaxNumber {
+			x.abort(trace.ReasonHelper, "a number of more than 64 characters, or of none")
+		}
+		x.reads(c, 1, int(n))
+		args := append([]bv.Term{x.u64(flags)}, x.chunks(x.r[1], c.rec.Args[0], int(n))...)
+		word := func(left bool) bv.Term {
+			return x.b.Fun(Fun(FunNumber, Number(signed, left, int(n))), 64, bv.Fact{}, args...)
+		}
+		x.writeMem(x.r[4], c.rec.Args[3], 8, word(true))
+		x.out.writes(x, c, c.rec.Args[3], 8)
+		return word(false)
+	}
+}
+
 // symPrint: trace_printk's format and arguments. The strings are usually
-// .rodata or stack; all of the stack is kept for it.
+// .rodata or stack; all of the stack is kept for it. How long the line is, is
+// known where the format alone says it.
 func symPrint(x *exec, c *call) bv.Term {
 	c.meta.Args = 5
 	if c.rec.Helper == ebpf.FnTraceVprintk {
 		c.meta.Args = 4
 		x.reads(c, 3, int(uint32(c.rec.Args[3])))
 	}
-	x.reads(c, 1, int(uint32(c.rec.Args[1])))
-	x.size32(c, 2)
-	return x.unknown(64)
+	n := x.size32(c, 2)
+	x.reads(c, 1, n)
+	for i := range n {
+		k, ok := x.b.IsConst(x.readMem(x.b.Bin(bv.OpAdd, x.r[1], x.u64(uint64(i))), c.rec.Args[0]+uint64(i), 1))
+		if !ok || k == '%' {
+			return x.unknown(64)
+		}
+	}
+	return x.u64(c.rec.Ret)
 }
 
 func symRedirect(x *exec, c *call) bv.Term {

@@ -30,9 +30,22 @@ const (
 	FunFib     = uint64(4) // word i of bpf_fib_lookup's answer; i 0: the return code
 	FunOpaque  = uint64(5) // a value that can't be known before the run
 	FunPresent = uint64(6) // 1 where a redirect map has the key, or a bloom filter the value
+	FunNumber  = uint64(9) // what strtol or strtoul makes of bytes, see number; arguments: flags, the bytes in 8-byte chunks
 	FunFresh   = uint64(8) // address of an element the path itself has made: not NULL, else unknown before the run
 	FunRoom    = uint64(7) // address a reservation of so many bytes in a ring buffer would have, or 0
 )
+
+// Number is the rest of FunNumber's number: of strtol (signed) or strtoul, the
+// result or the number it leaves, of a buffer of n bytes.
+func Number(signed, left bool, n int) int {
+	return int(bv.Bit(signed)) | int(bv.Bit(left))<<1 | n<<2
+}
+
+// NumberParts is the inverse of Number.
+func NumberParts(arg int) (signed, left bool, n int) { return arg&1 == 1, arg&2 == 2, arg >> 2 }
+
+// MaxNumber is the longest buffer a number is read from in a condition.
+const MaxNumber = 64
 
 func Fun(id uint64, arg int) uint64                       { return id | uint64(arg)<<16 }
 func FunParts(k uint64) (id uint64, arg int)              { return k & 0xffff, int(k >> 16) }

@@ -104,20 +104,20 @@ func TestAbortReasons(t *testing.T) {
 			r0 = 2
 			exit`},
 		{want: trace.ReasonOpaqueBranch, code: `
-			*(u64 *)(r10 -8) = 0x41
+			*(u64 *)(r10 -8) = 0x642541
 			r1 = r10
 			r1 += -8
-			r2 = 2
+			r2 = 4
 			call trace_printk#6
 			if r0 s> 0x0 goto +0
 			r0 = 2
 			exit`},
 		{want: trace.ReasonOpaqueAddress, code: `
-			*(u64 *)(r10 -8) = 0x41
+			*(u64 *)(r10 -8) = 0x642541
 			*(u64 *)(r10 -16) = 0x41
 			r1 = r10
 			r1 += -8
-			r2 = 2
+			r2 = 4
 			call trace_printk#6
 			r0 &= 7
 			r1 = r10
@@ -136,10 +136,10 @@ func TestAbortReasons(t *testing.T) {
 			r0 = 2
 			exit`},
 		{want: trace.ReasonDynamicMap, maps: []*maps.Spec{outer, inner}, code: `
-			*(u64 *)(r10 -8) = 0x41
+			*(u64 *)(r10 -8) = 0x642541
 			r1 = r10
 			r1 += -8
-			r2 = 2
+			r2 = 4
 			call trace_printk#6
 			r0 >>= 32
 			*(u32 *)(r10 -4) = r0

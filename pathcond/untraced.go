@@ -27,7 +27,7 @@ var untraced = map[string]string{
 	"tcp_check_syncookie": whySocket, "tcp_gen_syncookie": whySocket,
 	"tcp_raw_gen_syncookie_ipv4": whyCookie, "tcp_raw_gen_syncookie_ipv6": whyCookie,
 	"tcp_raw_check_syncookie_ipv4": whyCookie, "tcp_raw_check_syncookie_ipv6": whyCookie,
-	"strtol": whyText, "strtoul": whyText, "snprintf": whyText, "snprintf_btf": whyText,
+	"snprintf": whyText, "snprintf_btf": whyText,
 	"probe_read_user": whyProbe, "probe_read_kernel": whyProbe, "probe_read_user_str": whyProbe, "probe_read_kernel_str": whyProbe,
 	"copy_from_user": whyProbe, "copy_from_user_task": whyProbe, "per_cpu_ptr": whyProbe, "this_cpu_ptr": whyProbe,
 	"timer_init": whyTimer, "timer_set_callback": whyTimer, "timer_start": whyTimer, "timer_cancel": whyTimer,

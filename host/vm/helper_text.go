@@ -55,16 +55,20 @@ func (s *State) parseNumber(r *[11]uint64, signed bool) *Fault {
 	if !s.Reach(r[4], 8, true) {
 		return badAccess(r[4], 8, true)
 	}
-	n, v, e := parseNumber(buf, r[3], signed)
-	r[0] = uint64(n)
-	if e != 0 {
-		r[0] = negErrno(e)
-		if e == maps.EINVAL || e == erange {
-			v = 0
-		}
-	}
+	var v uint64
+	r[0], v = ParseNumber(buf, r[3], signed)
 	s.Store(r[4], 8, v)
 	return nil
+}
+
+// ParseNumber is what bpf_strtol (signed) and bpf_strtoul say of a buffer: their
+// result, and the number they leave.
+func ParseNumber(buf []byte, flags uint64, signed bool) (r0, number uint64) {
+	n, v, e := parseNumber(buf, flags, signed)
+	if e != 0 {
+		return negErrno(e), 0
+	}
+	return uint64(n), v
 }
 
 const erange = maps.Errno(34)

@@ -113,7 +113,7 @@ func (sc *scope) statement(s string) (p pathcond.Pred, ok bool, err *ebpf.Syntax
 	return pathcond.Pred{}, false, nil
 }
 
-var reserved = map[string]bool{"pkt": true, "map": true, "prog": true, "fib": true, "time": true, "boot": true,
+var reserved = map[string]bool{"pkt": true, "map": true, "prog": true, "fib": true, "strtol": true, "strtoul": true, "time": true, "boot": true,
 	"jiffies": true, "cpu": true, "ifindex": true, "rxq": true, "egress": true, "rand": true, "le": true, "bswap": true,
 	"bits": true, "cat": true, "mem": true, "opaque": true, "raw": true, "true": true, "false": true, "hex": true,
 	"layout": true, "let": true, "s": true, "in": true, "not": true}
@@ -609,6 +609,8 @@ func (r *reader) primary() *expr {
 			}
 		}
 		r.failAt(at, "program %q: not known", n)
+	case "strtol", "strtoul":
+		return leaf(r.number64(name == "strtol"))
 	case "fib":
 		return leaf(r.fib())
 	case "time":
@@ -1032,6 +1034,43 @@ func joinParts(b *bv.Builder, parts []part) bv.Term {
 
 // fib reads [flags = N, 64 bytes].rc or .w0 to .w7: bpf_fib_lookup's return
 // code, or a word of the struct it leaves.
+// number64 is what strtol or strtoul makes of bytes.
+func (r *reader) number64(signed bool) bv.Term {
+	r.need("[")
+	flags := r.named("flags", ^uint64(0))
+	r.need(",")
+	at := r.at
+	n := int(r.named("len", pathcond.MaxNumber))
+	if n == 0 {
+		r.failAt(at, "a length from 1 expected")
+	}
+	r.need(",")
+	args := append([]bv.Term{r.b.Const(flags, 64)}, r.bytes(n)...)
+	r.need("]")
+	r.need(".")
+	at = r.at
+	w := r.ident()
+	if w != "rc" && w != "value" {
+		r.failAt(at, "rc or value expected")
+	}
+	return r.b.Fun(pathcond.Fun(pathcond.FunNumber, pathcond.Number(signed, w == "value", n)), 64, bv.Fact{}, args...)
+}
+
+// named is "name = number".
+func (r *reader) named(name string, most uint64) uint64 {
+	if !r.isWord(name) {
+		r.fail("%s expected", name)
+	}
+	r.need("=")
+	r.space()
+	at := r.at
+	v := r.uint()
+	if v > most {
+		r.failAt(at, "number up to %d expected", most)
+	}
+	return v
+}
+
 func (r *reader) fib() bv.Term {
 	r.need("[")
 	if !r.isWord("flags") {

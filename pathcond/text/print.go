@@ -545,6 +545,10 @@ func (p *printer) function(t bv.Term) string {
 		return p.entry(arg, args) + " occupied"
 	case pathcond.FunOpaque:
 		return fmt.Sprintf("opaque(%d, %d)", arg, b.Width(t))
+	case pathcond.FunNumber:
+		signed, left, n := pathcond.NumberParts(arg)
+		flags, _ := b.IsConst(args[0])
+		return fmt.Sprintf("%s[flags = %d, len = %d, %s].%s", pick(signed, "strtol", "strtoul"), flags, n, p.bytes(args[1:]), pick(left, "value", "rc"))
 	case pathcond.FunFib:
 		flags, _ := b.IsConst(args[len(args)-1])
 		s := fmt.Sprintf("fib[flags = %d, %s]", flags, p.bytes(args[:len(args)-1]))

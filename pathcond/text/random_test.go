@@ -200,6 +200,11 @@ func (m *termMaker) pred(depth int) bv.Term {
 	case 2:
 		return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(pathcond.FunRoom, 6), 64, bv.Fact{}, b.Const(uint64(r.IntN(100)), 64)), b.Const(0, 64))
 	}
+	if r.IntN(2) == 0 {
+		args := []bv.Term{b.Const(uint64(r.IntN(20)), 64), b.Concat(m.load(32), m.load(32)), m.load(32)}
+		k := pathcond.Fun(pathcond.FunNumber, pathcond.Number(r.IntN(2) == 0, r.IntN(2) == 0, 12))
+		return b.Bin(bv.OpEq, b.Fun(k, 64, bv.Fact{}, args...), m.of(64, depth))
+	}
 	args := make([]bv.Term, 9)
 	for i := range args {
 		args[i] = b.Concat(m.load(32), m.load(32))

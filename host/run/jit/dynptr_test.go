@@ -193,3 +193,48 @@ func TestStrncmpTraces(t *testing.T) {
 		t.Errorf("%d hits, %d paths: %v", hits, len(r.Paths()), r.Aborts)
 	}
 }
+
+// A number read from the packet's text, and a line whose format alone says how
+// long it is.
+func TestTextTraces(t *testing.T) {
+	format := &maps.Spec{Name: ".rodata", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1, ReadOnly: true,
+		Contents: []maps.Entry{{Key: make([]byte, 4), Value: []byte("seen\n\x00\x00\x00")}}}
+	for _, call := range []string{"strtol#105", "strtoul#106"} {
+		obj := kernelProgram(t, `
+			r6 = *(u32 *)(r1 +0)
+			r3 = *(u32 *)(r1 +4)
+			r4 = r6
+			r4 += 14
+			r0 = 0
+			if r4 > r3 goto out
+			r1 = *(u64 *)(r6 +0)
+			*(u64 *)(r10 -8) = r1
+			r1 = map[#0] +0
+			r2 = 6
+			call trace_printk#6
+			r7 = r0
+			r1 = r10
+			r1 += -8
+			r2 = 8
+			r3 = 10
+			r4 = r10
+			r4 += -16
+			call `+call+`
+			r1 = r0
+			r0 = 0
+			if r7 != 5 goto out
+			r0 = 3
+			if r1 s< 0 goto out
+			r2 = *(u64 *)(r10 -16)
+			r0 = 1
+			if r2 s> 41 goto out
+			r0 = 2
+		out:
+			exit`, format)
+		p := func(s string) []byte { return packet([]byte(s)...) }
+		hits, r := drive(t, obj, Options{}, p("42 "), p("7x"), p("x"), p("  99"), p("-5"), p("99999999999999999999"), p("1000"))
+		if hits < 7+3 || len(r.Dead()) > 0 {
+			t.Errorf("%s: %d hits, %d paths: %v", call, hits, len(r.Paths()), r.Aborts)
+		}
+	}
+}
