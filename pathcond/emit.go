@@ -205,11 +205,6 @@ func (e *emitter) callback(x *exec, fr *symFrame, d int) {
 	e.saveInsn(x, false, 2, d, 4)
 }
 
-// tail makes r1 the context again, as a program finds it.
-func (e *emitter) tail(x *exec) {
-	// The verifier holds r1 to be the context at the call, so it still is.
-}
-
 // reads notes the stack bytes a call reads, and writes zeros where the path
 // never wrote: a fresh frame is zero, the trace's is whatever was there.
 func (e *emitter) reads(x *exec, c *call, addr uint64, n int) {

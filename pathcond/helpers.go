@@ -657,11 +657,11 @@ func (x *exec) tailCall(rc *vm.Call) {
 	target := b.Fun(Fun(FunLookup, i), 64, bv.Fact{}, b.ZExt(idx, 32))
 	if x.step.Val == 1 {
 		x.decide(b.Bin(bv.OpEq, target, x.u64(rc.Ret+1)), true, WhyTailCall)
+		// The verifier holds r1 to be the context at the call, so it still is.
 		x.r[1] = b.Const(x.s.CtxPtr(), 64)
 		x.r[10] = b.Const(x.s.FrameTop(0), 64)
 		x.tails++
 		x.clearFrame()
-		x.out.tail(x)
 		return
 	}
 	if x.tails < vm.MaxTailCalls {
