@@ -495,34 +495,27 @@ func symStoreBytes(x *exec, c *call) bv.Term {
 
 // symPerf is bpf_perf_event_output, whose outcome depends on whether an event is
 // open where flags say, and whether that is this CPU's. A ring that user space
-// doesn't empty in time isn't modelled, here or in the VM.
+// doesn't empty in time isn't modelled, here or in the VM. Nothing becomes part of
+// the condition until the path branches on the outcome.
 func symPerf(x *exec, c *call) bv.Term {
-	const index, bytes = 0xffffffff, 0xfffff << 32
+	const index, packetShift, packetBits = 0xffffffff, 32, 20
 	b := x.b
 	c.meta.Args = 5
 	x.reads(c, 4, x.size32(c, 5))
 	i := x.mapArg(c, 2)
-	flags := x.constArg(c, 3)
-	if flags&^(index|bytes) != 0 {
-		return x.errno(int64(maps.EINVAL))
-	}
-	if n := flags & bytes >> 32; n > 0 {
-		far := b.Bin(bv.OpULt, x.length(), x.u64(n))
-		failed := x.endInRun()-x.dataInRun()+x.frags < n
-		x.decide(far, failed, WhyHelper)
-		if failed {
-			return x.errno(int64(eFault))
-		}
-	}
+	flags := x.r[3]
 	cpu := b.Extract(symCPU(x, &call{}), 0, 32)
-	at := b.Const(flags&index, 32)
-	if flags&index == index { // BPF_F_CURRENT_CPU
-		at = cpu
-	}
+	at := b.Extract(flags, 0, 32) // or BPF_F_CURRENT_CPU
+	at = b.Ite(b.Bin(bv.OpEq, at, b.Const(index, 32)), cpu, at)
 	closed := b.Bin(bv.OpEq, b.Fun(Fun(FunLookup, i), 64, bv.Fact{}, at), x.u64(0))
 	beyond := b.Bin(bv.OpULe, b.Const(uint64(x.s.Maps[i].Spec().Max), 32), at)
 	res := b.Ite(b.Bin(bv.OpEq, at, cpu), x.u64(0), x.errno(int64(maps.EOPNOTSUPP)))
-	return b.Ite(beyond, x.errno(int64(maps.E2BIG)), b.Ite(closed, x.errno(int64(maps.ENOENT)), res))
+	res = b.Ite(beyond, x.errno(int64(maps.E2BIG)), b.Ite(closed, x.errno(int64(maps.ENOENT)), res))
+	if n := b.Extract(flags, packetShift, packetBits); n != b.Const(0, packetBits) {
+		res = b.Ite(b.Bin(bv.OpULt, x.length(), b.ZExt(n, 64)), x.errno(int64(eFault)), res)
+	}
+	known := b.Extract(flags, packetShift+packetBits, 64-packetShift-packetBits)
+	return b.Ite(b.Bin(bv.OpEq, known, b.Const(0, 64-packetShift-packetBits)), res, x.errno(int64(maps.EINVAL)))
 }
 
 // eFault is EFAULT.
@@ -745,22 +738,23 @@ func symStrncmp(x *exec, c *call) bv.Term {
 	c.meta.Result = true
 	n := x.size32(c, 2)
 	x.reads(c, 1, n)
-	at := c.rec.Args[2]
-	end := 0 // of the part of s2 that counts
-	for end < n && x.s.Load(at+uint64(end), 1) != 0 {
-		end++
+	byteAt := func(r, i int) bv.Term {
+		return x.readMem(x.b.Bin(bv.OpAdd, x.r[r], x.u64(uint64(i))), c.rec.Args[r-1]+uint64(i), 1)
 	}
-	end = min(end+1, n)
-	if end > maxStrncmp {
-		return x.unknown(64)
-	}
-	res := x.u64(0)
-	for i := end - 1; i >= 0; i-- {
-		p := x.readMem(b.Bin(bv.OpAdd, x.r[1], x.u64(uint64(i))), c.rec.Args[0]+uint64(i), 1)
-		q := x.readMem(b.Bin(bv.OpAdd, x.r[3], x.u64(uint64(i))), at+uint64(i), 1)
-		if _, ok := b.IsConst(q); !ok {
+	var end []bv.Term // the part of s2 that counts
+	for len(end) < n {
+		q := byteAt(3, len(end))
+		k, ok := b.IsConst(q)
+		if !ok || len(end) == maxStrncmp {
 			return x.unknown(64)
 		}
+		if end = append(end, q); k == 0 {
+			break
+		}
+	}
+	res := x.u64(0)
+	for i := len(end) - 1; i >= 0; i-- {
+		p, q := byteAt(1, i), end[i]
 		differ := b.Ite(b.Bin(bv.OpULt, p, q), x.errno(1), x.u64(1))
 		res = b.Ite(b.Bin(bv.OpEq, p, q), b.Ite(b.Bin(bv.OpEq, p, b.Const(0, 8)), x.u64(0), res), differ)
 	}
