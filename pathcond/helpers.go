@@ -66,7 +66,7 @@ func (x *exec) helper(in ebpf.Insn) {
 	f := symHelpers[rc.Helper]
 	if f == nil {
 		name := ebpf.HelperName(rc.Helper)
-		x.abort(trace.ReasonHelper, named("helper "+name, name))
+		x.abort(trace.ReasonHelper, named("helper", name, ebpf.HelperByID(rc.Helper)))
 	}
 	c := &call{in: in, rec: rc, m: -1}
 	c.meta = trace.Meta{Prog: st.Prog, PC: st.PC, Map: -1}

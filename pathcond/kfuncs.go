@@ -41,7 +41,7 @@ func (x *exec) kfunc(in ebpf.Insn) {
 	name := x.kfuncName(st.Prog, st.PC)
 	f := symKfuncs[name]
 	if f == nil {
-		x.abort(trace.ReasonHelper, named("kfunc "+name, name))
+		x.abort(trace.ReasonHelper, named("kfunc", name, ebpf.KfuncByName(name)))
 	}
 	c := &call{in: in, rec: &x.rec.Calls[st.Addr], m: -1}
 	x.r[0] = f(x, c)

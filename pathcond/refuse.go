@@ -20,18 +20,11 @@ var unmodelled = map[int32]string{
 	ebpf.FnSkLookupTcp:              "no term stands for what a socket look-up finds",
 	ebpf.FnSkLookupUdp:              "no term stands for what a socket look-up finds",
 	ebpf.FnSkcLookupTcp:             "no term stands for what a socket look-up finds",
-	ebpf.FnStrtol:                   "no term stands for a number read from text",
-	ebpf.FnStrtoul:                  "no term stands for a number read from text",
 	ebpf.FnRingbufQuery:             "no term stands for how full a ring buffer is",
 	ebpf.FnSnprintf:                 "no term stands for printed text",
-	ebpf.FnStrncmp:                  "no term stands for how strings compare",
-	ebpf.FnDynptrFromMem:            "dynptrs are not followed",
-	ebpf.FnRingbufReserveDynptr:     "dynptrs are not followed",
-	ebpf.FnRingbufSubmitDynptr:      "dynptrs are not followed",
-	ebpf.FnRingbufDiscardDynptr:     "dynptrs are not followed",
-	ebpf.FnDynptrRead:               "dynptrs are not followed",
-	ebpf.FnDynptrWrite:              "dynptrs are not followed",
-	ebpf.FnDynptrData:               "dynptrs are not followed",
+	ebpf.FnRingbufReserveDynptr:     "no term stands for a record that only a dynptr names",
+	ebpf.FnRingbufSubmitDynptr:      "no term stands for a record that only a dynptr names",
+	ebpf.FnRingbufDiscardDynptr:     "no term stands for a record that only a dynptr names",
 	ebpf.FnTimerInit:                noTimer,
 	ebpf.FnTimerSetCallback:         noTimer,
 	ebpf.FnTimerStart:               noTimer,
@@ -55,4 +48,15 @@ func Refusal(h *ebpf.Helper) string {
 		return "no meaning in terms is written down for the kernel function"
 	}
 	return unmodelled[h.ID]
+}
+
+// named is what an abort says of a helper or kernel function: its name, and the
+// reason where there is one.
+func named(kind, name string, h *ebpf.Helper) string {
+	if h != nil {
+		if why := Refusal(h); why != "" {
+			return kind + " " + name + ": " + why
+		}
+	}
+	return kind + " " + name
 }
