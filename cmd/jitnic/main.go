@@ -45,6 +45,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 		Version:       report.Version(),
 	}
+	quiet := root.PersistentFlags().BoolP("quiet", "q", false, "no lines of progress, and no text: errors, and what goes to files")
+	root.PersistentPreRun = func(*cobra.Command, []string) {
+		if *quiet {
+			root.SetErr(struct{ io.Writer }{stderr}) // no terminal any more, so nothing moves on it
+		}
+	}
 	root.AddCommand(verbs()...)
 	complete(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(c.Flags(), err) })

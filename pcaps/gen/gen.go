@@ -19,6 +19,9 @@ var (
 // Generator makes the packets of a Spec one by one. It is not for concurrent
 // use.
 type Generator struct {
+	// Progress, where set, is told now and then how many packets Write has written.
+	Progress func(packets uint64)
+
 	spec Spec
 	// Three streams, so that neither the attack nor Poisson gaps change the
 	// legitimate packets (with churn their order in time does).
@@ -104,8 +107,13 @@ func (g *Generator) Next(pkt *pcaps.Packet) error {
 func (g *Generator) Write(ctx context.Context, w *pcaps.Writer) error {
 	var pkt pcaps.Packet
 	for {
-		if g.i%4096 == 0 && ctx.Err() != nil {
-			return fmt.Errorf("traffic: packet %d: %w", g.i+1, ctx.Err())
+		if g.i%4096 == 0 {
+			if ctx.Err() != nil {
+				return fmt.Errorf("traffic: packet %d: %w", g.i+1, ctx.Err())
+			}
+			if g.Progress != nil {
+				g.Progress(g.i)
+			}
 		}
 		if err := g.Next(&pkt); err == io.EOF {
 			return nil

@@ -177,7 +177,7 @@ func (r *Report) title() string {
 }
 
 func (r *Report) workingSet() *report.Chart {
-	c := &report.Chart{ID: "working-set", Heading: "Working set over time", Note: "Different paths in each window, and those of them that were never seen before.", Title: "Working set: " + r.title(), X: "packet", Y: "paths in the window", FromZero: true}
+	c := &report.Chart{ID: "working-set", Marks: r.marks, Heading: "Working set over time", Note: "Different paths in each window, and those of them that were never seen before.", Title: "Working set: " + r.title(), X: "packet", Y: "paths in the window", FromZero: true}
 	u := report.Series{Name: "different paths"}
 	n := report.Series{Name: "of these, new"}
 	for _, s := range r.Profile.WorkingSet {
@@ -225,7 +225,7 @@ func (r *Report) overTime() *report.Chart {
 const mostOverTime = 5
 
 func (r *Report) hits(u unit, size uint64) *report.Chart {
-	c := &report.Chart{X: "packet", Y: "hits in the window (%)", Unit: "%", FromZero: true, Top: 100}
+	c := &report.Chart{Marks: r.marks, X: "packet", Y: "hits in the window (%)", Unit: "%", FromZero: true, Top: 100}
 	for _, k := range r.lines(u, mostOverTime) {
 		s := k.series
 		s.Hidden = s.Hidden || s.Bound

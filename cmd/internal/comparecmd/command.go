@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"jitnic/cache"
+	"jitnic/cache/policy"
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
@@ -39,7 +40,7 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` (- for stdin) in place of a program and captures: jitnic paths, libCacheSim's formats, CSV or ids")
 	f.StringVar(&o.format, "format", "", "`FORMAT` of --requests: "+strings.Join(stream.Formats(), ", ")+"; default: by content that can't be anything else")
 	f.StringVar(&o.columns, "columns", "", "columns of --requests as text: `LIST` such as id=2,size=3,time=1,delimiter=tab,header=no; default: found")
-	f.StringVar(&o.policies, "policies", "all", "`LIST` of policies, or of all (but reference), software, hardware, bound, reference")
+	f.StringVar(&o.policies, "policies", "all", "`LIST` of policies, or of all (but reference), software, hardware, bound, reference: "+strings.Join(append(policy.Names(), policy.OfflineNames()...), ", "))
 	f.StringVar(&o.admissions, "admissions", "always", "`LIST` of admissions, or all: "+strings.Join(cache.AdmissionNames(), ", "))
 	f.StringVar(&o.entries, "entries", "", "sizes in traces: `LIST`; default 1..4096 where no --slots are given")
 	f.StringVar(&o.slots, "slots", "", "sizes in instruction slots: `LIST`")

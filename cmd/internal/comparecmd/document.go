@@ -40,7 +40,7 @@ func (r *Report) document() *report.Document {
 		Note: fmt.Sprintf("The conditions of the %d most popular paths, in program order: predicates that paths have in common stand once. Share of packets and number of paths beside each branch.", len(r.Paths))}}})
 	var tables []report.Block
 	for _, t := range r.tables() {
-		tables = append(tables, report.Block{Apart: true, Table: t})
+		tables = append(tables, report.Block{Apart: true, Table: t, Long: !t.Open})
 	}
 	d.Add(report.Section{ID: "tables", Title: "Tables", Blocks: tables})
 	if r.Attack != nil {
@@ -72,8 +72,7 @@ func (r *Report) tree(nodes []Node, depth int) []report.Node {
 }
 
 // summary is what the stream is like.
-func (r *Report) summary() report.Facts {
-	var out report.Facts
+func (r *Report) summary() (out report.Facts) {
 	line := out.Addf
 	p := &r.Profile
 	if r.Program != "" {
@@ -92,6 +91,7 @@ func (r *Report) summary() report.Facts {
 		unit = "requests"
 	}
 	n := uint64(p.Requests)
+	defer func() { out.Notes(r.notes) }()
 	line(unit, "%s, %s bytes%s", report.Count(n), report.Count(p.Bytes), note)
 	if p.Resized > 0 {
 		line("sizes", "%s requests ask another size of their id than the one before: in a cache an id has its last size, bytes are counted as requested", report.Count(p.Resized))

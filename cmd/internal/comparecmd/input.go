@@ -15,6 +15,7 @@ import (
 	"jitnic/cmd/internal/report"
 	"jitnic/host/run/replay"
 	"jitnic/nic/workload"
+	"jitnic/pcaps"
 )
 
 // options are the flags as they were given.
@@ -222,6 +223,8 @@ type source struct {
 	notRun   *workload.NotRun
 	tree     []Node
 	paths    []PathRow
+	notes    []pcaps.Note  // on the captures
+	marks    []report.Mark // where captures begin, but for the first
 }
 
 // open reads the file of requests, or runs the program over the captures.
@@ -255,5 +258,11 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 		capture: strings.Join(report.Names(o.in.Captures), ","), partial: s.Partial, notRun: s.NotRun(),
 	}
 	src.paths, src.tree = conditions(s.Runtime)
+	src.notes = s.Source.Notes()
+	for i, c := range s.Source.Captures() {
+		if i > 0 && c.Packets > 0 {
+			src.marks = append(src.marks, report.Mark{X: float64(c.Index), Text: report.Name(c.Name)})
+		}
+	}
 	return src, nil
 }

@@ -9,6 +9,7 @@ import (
 	"jitnic/cache"
 	"jitnic/cache/curve"
 	"jitnic/cache/policy"
+	"jitnic/cmd/internal/report"
 	"jitnic/nic/workload"
 	"jitnic/pcaps"
 )
@@ -42,6 +43,8 @@ type Report struct {
 	Tree     []Node            `json:"tree,omitempty"`  // the same as the tree they form
 
 	points []cache.Point
+	notes  []pcaps.Note
+	marks  []report.Mark
 	index  map[pointKey]*cache.Point
 }
 
@@ -225,7 +228,7 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, estim
 		Program: src.program, Entry: src.entry, Capture: src.capture, Captures: src.captures,
 		Seed: o.in.Seed, HotThreshold: o.hot, InstallDelay: o.delay,
 		Partial: study.Partial || src.partial, PartialInput: src.partial, PlannedPoints: study.Planned,
-		Paths: src.paths, Tree: src.tree, NotRun: src.notRun, points: study.Points,
+		Paths: src.paths, Tree: src.tree, NotRun: src.notRun, points: study.Points, notes: src.notes, marks: src.marks,
 		// Lists of nothing are [] in JSON and not null.
 		Rows: []Row{}, Rankings: []Ranking{}, Winners: []Winner{}, Reaches: []Reach{}, Policies: []PolicyNote{},
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"jitnic/cache"
+	"jitnic/cache/policy"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
 	"jitnic/host/run/offload"
@@ -76,7 +77,7 @@ func Command() *cobra.Command {
 	f.BoolVar(&o.specialise, "specialise", false, "specialised traces, with their invalidations")
 	f.BoolVar(&o.designs, "compare-designs", false, "compare with interpretation on the NIC, a static prefix, and flow and megaflow caches")
 	f.BoolVar(&o.quick, "quick", false, "leave out load curves, throughput search and sensitivity")
-	f.StringVar(&o.policy, "policy", "lru", "eviction policy `NAME`")
+	f.StringVar(&o.policy, "policy", "lru", "eviction policy `NAME`: "+strings.Join(append(policy.Names(), policy.OfflineNames()...), ", "))
 	f.StringVar(&o.admission, "admission", "always", "admission `NAME`: "+strings.Join(cache.AdmissionNames(), ", "))
 	f.Uint64Var(&o.entries, "entries", 0, "size of the trace cache in traces; default what the device holds")
 	f.Uint64Var(&o.slots, "slots", 0, "size of the trace cache in instruction slots instead")

@@ -88,6 +88,7 @@ func study(d *report.Document, s *feasibility.Study, slug string) {
 	var matchers report.Facts
 	if m := s.Matchers; m != nil {
 		matchers.Add("matchers", matcherLine(m))
+		matchers.Add("in a TCAM", ternaryLine(m))
 		add("match", "Matching", page(matcherTable(m), true, false), page(ternaryTable(m), true, false), page(predicateTable(m), false, true), page(classTable(m), false, false), page(refusalTable(m), false, false))
 	}
 	if e := &s.Executors; e.Best.Cycles > 0 {

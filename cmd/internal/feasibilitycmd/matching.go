@@ -112,3 +112,12 @@ func matcherLine(r *match.Report) string {
 	}
 	return strings.Join(out, "; ")
 }
+
+// ternaryLine is what a TCAM could hold, in a line for a terminal.
+func ternaryLine(r *match.Report) string {
+	side := func(x *match.Ternary) string {
+		return fmt.Sprintf("%s whole, %s but for maps; %s entries expanded, %s with priorities, %s with ranges, of %d bit", shareText(x.Whole, r.Packets), shareText(x.Stateless, r.Packets),
+			report.Count(x.Expanded), report.Count(x.Priority), report.Count(x.Ranged), x.Width)
+	}
+	return "conditions on the bare packet: " + side(&r.TCAM) + "; behind a parser: " + side(&r.Parsed)
+}

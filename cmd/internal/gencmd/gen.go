@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 	"jitnic/pcaps"
 	"jitnic/pcaps/gen"
 
@@ -93,6 +94,9 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			tell := session.Progress(c)
+			defer func() { tell(w.Packets(), true) }()
+			g.Progress = func(packets uint64) { tell(packets, false) }
 			if attack == "search" {
 				err = search.write(c.Context(), g, found, w)
 			} else {

@@ -95,6 +95,9 @@ func (a *searched) write(ctx context.Context, g *gen.Generator, attack [][]byte,
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if pkt.Index&0xfff == 0 {
+			g.Progress(pkt.Index)
+		}
 		pkt.Label = pcaps.Legit
 		if due += a.share; due >= 1 {
 			due--

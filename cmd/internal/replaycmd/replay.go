@@ -152,7 +152,8 @@ func Command() *cobra.Command {
 			defer s.Close()
 			// A difference from the oracle and a damaged capture end the run,
 			// and the report says what was seen until then.
-			ended := s.Run(c.Context(), nil)
+			var by outcomes
+			ended := s.Run(c.Context(), by.count)
 			var m *jit.Mismatch
 			var damaged *pcaps.CaptureError
 			switch {
@@ -166,6 +167,7 @@ func Command() *cobra.Command {
 				return err
 			}
 			r := Summarise(s, &ca)
+			r.Capture = newCapture(s.Source, by)
 			r.Superopt = sum
 			if check {
 				r.Check = &Check{Packets: s.Runtime.Checked}
@@ -260,7 +262,6 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	if r.NotRun != nil {
 		r.FirstFault = r.NotRun.Causes[0].Cause
 	}
-	r.Capture = newCapture(s.Source)
 	l := &r.Traces.Length
 	if n := float64(len(rt.Paths())); n > 0 {
 		for _, p := range rt.Paths() { // whole numbers, so the sums are exact
@@ -286,6 +287,7 @@ func (r *Report) document() *report.Document {
 		d.Partial = "What stands here is whole for the packets until then."
 	}
 	d.Add(report.Section{ID: "replay", Title: "The replay", Blocks: []report.Block{{Facts: r.facts()}}})
+	d.Add(report.Section{ID: "captures", Title: "Captures", Blocks: []report.Block{{Apart: true, Table: r.Capture.filesTable()}}})
 	d.Add(report.Section{ID: "modes", Title: "Generic and specialised traces", Blocks: []report.Block{{Apart: true, Title: "Side by side", Table: modesTable(r.Modes)}}})
 	return d
 }

@@ -17,6 +17,8 @@ type Document struct {
 	Tabs     []Tab // the page shows one at a time
 	Terms    Terms // of what stands in no tab
 	Wrap     int   // characters in a line of running text; 0: as long as it is
+	Window   int   // characters in a line of the terminal; 0: it goes elsewhere
+	Brief    bool  // a folder has all of it: the text leaves out what is Long
 }
 
 // A Tab is a group of sections. The text has all of them one after the other.
@@ -57,6 +59,7 @@ const (
 type Block struct {
 	Only  Medium
 	Apart bool   // the text has a blank line before it
+	Long  bool   // the text leaves it out where a folder has it
 	Title string // the page's, of what has none itself
 	Facts Facts
 	Table *Table

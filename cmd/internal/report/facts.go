@@ -35,26 +35,42 @@ func (f Facts) Write(w io.Writer) error { return f.text(w, 0) }
 // Value is the columns in one.
 func (f Fact) Value() string { return strings.Join(f.Cols, " ") }
 
-// text aligns names and columns. A value of one column that is longer than wrap
-// characters with its name goes on below itself; 0: none is.
+// text aligns names and columns. Where a line would be longer than wrap characters
+// its last column goes on below itself; 0: none does.
 func (f Facts) text(w io.Writer, wrap int) error {
-	wide := 0
-	for _, x := range f {
-		wide = max(wide, len([]rune(x.Name)))
-	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	widths := f.widths()
 	for _, x := range f {
-		if wrap == 0 || len(x.Cols) != 1 {
+		cells := append([]string{x.Name}, x.Cols...)
+		last := len(cells) - 1
+		if wrap == 0 || last == 0 {
 			fmt.Fprintf(t, "%s\t%s\n", x.Name, strings.Join(x.Cols, "\t"))
 			continue
 		}
-		name := x.Name
-		for _, l := range Wrap(x.Cols[0], max(wrap-wide-2, 40)) {
-			fmt.Fprintf(t, "%s\t%s\n", name, l)
-			name = ""
+		room := wrap
+		for _, n := range widths[:last] {
+			room -= n + 2
+		}
+		for _, l := range Wrap(cells[last], max(room, 30)) {
+			fmt.Fprintf(t, "%s\t%s\n", strings.Join(cells[:last], "\t"), l)
+			cells = make([]string, len(cells)) // below, the line is empty up to there
 		}
 	}
 	return t.Flush()
+}
+
+// widths are those of the columns, names first, that another stands behind.
+func (f Facts) widths() []int {
+	var out []int
+	for _, x := range f {
+		for i, c := range append([]string{x.Name}, x.Cols...)[:max(len(x.Cols), 1)] {
+			if i == len(out) {
+				out = append(out, 0)
+			}
+			out[i] = max(out[i], len([]rune(c)))
+		}
+	}
+	return out
 }
 
 // Wrap breaks a text into lines of at most width characters, if its words are no

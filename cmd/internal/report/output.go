@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // JSON writes the document's data, indented, with its run.
@@ -123,6 +125,7 @@ func (o *Outputs) Write(stdout io.Writer, d *Document) error {
 	if o.command != nil && d.Run == nil {
 		d.Run = newRun(o.command, o.args, o.one.program)
 	}
+	d.Window, d.Brief = window(stdout), o.Dir != ""
 	last, file := d.Text, false
 	for _, f := range o.named() {
 		write := f.Write
@@ -157,6 +160,9 @@ func (o *Outputs) Write(stdout io.Writer, d *Document) error {
 	if file {
 		return WriteFile("-", stdout, last)
 	}
+	if quietly(o.command) {
+		return nil
+	}
 	if o.one.index > 0 {
 		if _, err := io.WriteString(stdout, "\n"); err != nil {
 			return err
@@ -167,6 +173,28 @@ func (o *Outputs) Write(stdout io.Writer, d *Document) error {
 	}
 	_, err := io.WriteString(stdout, where)
 	return err
+}
+
+// window is how many characters a line of the terminal has that w is; 0: it is none.
+func window(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	wide, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || wide < 20 {
+		return 0
+	}
+	return wide
+}
+
+// quietly says whether --quiet was given: what files have is not told again.
+func quietly(c *cobra.Command) bool {
+	if c == nil {
+		return false
+	}
+	f := c.Flags().Lookup("quiet")
+	return f != nil && f.Value.String() == "true"
 }
 
 // list names files, and plots as such.

@@ -143,8 +143,14 @@ type pageChart struct {
 	Wide    bool         `json:"wide,omitempty"`
 	Series  []pageSeries `json:"series"`
 	At      []float64    `json:"at"`
+	Marks   []pageAt     `json:"marks,omitempty"`
 	Lines   [][]*float64 `json:"lines"`
 	Choices []pageChart  `json:"choices,omitempty"`
+}
+
+type pageAt struct {
+	X    float64 `json:"x"`
+	Text string  `json:"text"`
 }
 
 type pageSeries struct {
@@ -196,6 +202,9 @@ func pageChartOf(c *Chart) pageChart {
 	}
 	slices.Sort(p.At)
 	p.At = slices.Compact(p.At)
+	for _, m := range c.Marks {
+		p.Marks = append(p.Marks, pageAt(m))
+	}
 	for _, s := range c.Series {
 		line := make([]*float64, len(p.At))
 		for i, x := range s.X {

@@ -41,6 +41,7 @@ type Chart struct {
 	Legend      Corner  // where a plot has room for it
 	Note        string
 	Series      []Series
+	Marks       []Mark // lines across the chart
 
 	// Of the page.
 	Heading string   // over it; "": the title up to its colon
@@ -49,6 +50,12 @@ type Chart struct {
 	With    string   // ID of the chart with whose series its own are switched
 	Choices []*Chart // others that can take its place, each named by its heading
 	Choice  string   // what is chosen among them
+}
+
+// A Mark is a place on the x axis that something begins at.
+type Mark struct {
+	X    float64
+	Text string
 }
 
 // A Corner of a plot.
@@ -161,6 +168,15 @@ func (c *Chart) Plot() (*plot.Plot, error) {
 	}
 	if c.FromZero {
 		p.Y.Min = 0
+	}
+	for _, m := range c.Marks {
+		l, err := plotter.NewLine(plotter.XYs{{X: m.X, Y: p.Y.Min}, {X: m.X, Y: max(p.Y.Max, c.Top)}})
+		if err != nil {
+			return nil, fmt.Errorf("plot %q: %w", c.Title, err)
+		}
+		l.Width, l.Color, l.Dashes = vg.Points(0.8), color.Gray{0x60}, dashes[2]
+		p.Add(l)
+		p.Legend.Add(m.Text+" begins", l)
 	}
 	if c.Top > 0 {
 		p.Y.Max = c.Top

@@ -314,3 +314,46 @@ func TestTable(t *testing.T) {
 		t.Errorf("two columns: %q", got)
 	}
 }
+
+// TestWindow: on a terminal tables are put in parts below each other, texts are
+// broken, and nothing is longer than a line; and what a folder has is left to it.
+func TestWindow(t *testing.T) {
+	d := study()
+	wide := &report.Table{ID: "w", Title: "A title that has more words than there is room for", Head: []string{"name"}, Left: 1, Note: "And a note that goes on and on and on and on."}
+	row := []string{"first"}
+	for i := range 12 {
+		wide.Head = append(wide.Head, fmt.Sprintf("col %d", i))
+		row = append(row, fmt.Sprint(1000+i))
+	}
+	wide.Add(row...)
+	var f report.Facts
+	f.Add("name", "1", "words that are too many for what is left of one line of forty")
+	d.Add(report.Section{ID: "wide", Title: "Wide", Blocks: []report.Block{{Facts: f}, {Apart: true, Long: true, Table: wide}}})
+	for _, window := range []int{0, 40} {
+		d.Window = window
+		var b bytes.Buffer
+		if err := d.Text(&b); err != nil {
+			t.Fatal(err)
+		}
+		longest := 0
+		for l := range strings.SplitSeq(b.String(), "\n") {
+			longest = max(longest, len(l))
+		}
+		if parts := strings.Count(b.String(), "\nfirst "); window == 0 && (longest < 90 || parts != 1) || window > 0 && (longest > window || parts < 3) {
+			t.Errorf("window %d: the longest line has %d characters, the table %d parts:\n%s", window, longest, parts, &b)
+		}
+		for i := range 12 { // nothing is lost
+			if strings.Count(b.String(), fmt.Sprint(1000+i)) != 1 || strings.Count(b.String(), fmt.Sprintf("col %d", i)) < 1 {
+				t.Errorf("window %d: column %d is not there once:\n%s", window, i, &b)
+			}
+		}
+	}
+	d.Window, d.Brief = 0, true
+	var b bytes.Buffer
+	if err := d.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "col 0") || !strings.Contains(b.String(), "1 more tables are in report.html") {
+		t.Errorf("a table that the folder has:\n%s", &b)
+	}
+}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -107,6 +108,43 @@ func (t *Table) pick(cols []int) *Table {
 // Text is what the text shows of head and rows, aligned; without the title and
 // the notes.
 func (t *Table) Text() string { return t.shown().render() }
+
+// fit is the table in parts of at most so many characters a line, below each other:
+// each has the words on the left again. 0: it is one. A part has one column at
+// least, however long that is.
+func (t *Table) fit(window int) []*Table {
+	if window <= 0 || t.wide() <= window {
+		return []*Table{t}
+	}
+	first := max(1, t.Left)
+	if n := t.cols(); first >= n { // nothing but words: the first tells rows apart
+		first = 1
+	}
+	var head []int
+	for i := range first {
+		head = append(head, i)
+	}
+	var out []*Table
+	part := slices.Clone(head)
+	for c := first; c < t.cols(); c++ {
+		next := append(slices.Clone(part), c)
+		if len(part) > len(head) && t.pick(next).wide() > window {
+			out = append(out, t.pick(part))
+			next = append(slices.Clone(head), c)
+		}
+		part = next
+	}
+	return append(out, t.pick(part))
+}
+
+// wide is how many characters the longest line has.
+func (t *Table) wide() int {
+	most := 0
+	for l := range strings.SplitSeq(t.render(), "\n") {
+		most = max(most, text.StringWidthWithoutEscSequences(l))
+	}
+	return most
+}
 
 func (t *Table) render() string {
 	w := table.NewWriter()

@@ -10,7 +10,14 @@ import (
 // Text writes the document for a person at a terminal: facts, tables, checks and
 // lines, as much of each as its maker wants seen there.
 func (d *Document) Text(w io.Writer) error {
-	p := printer{wrap: d.Wrap}
+	p := printer{wrap: d.Wrap, window: d.Window}
+	if d.Window > 0 {
+		p.wrap = d.Window
+		if d.Wrap > 0 {
+			p.wrap = min(d.Wrap, d.Window)
+		}
+	}
+	left := 0 // tables that the folder has
 	tab := ""
 	for i := range d.Sections {
 		s := &d.Sections[i]
@@ -20,14 +27,22 @@ func (d *Document) Text(w io.Writer) error {
 			}
 		}
 		for k := range s.Blocks {
-			if b := &s.Blocks[k]; b.Only != OnPage {
+			switch b := &s.Blocks[k]; {
+			case b.Only == OnPage:
+			case b.Long && d.Brief:
+				left++
+			default:
 				p.block(b)
 			}
 		}
 	}
+	if left > 0 {
+		p.gap()
+		p.line(fmt.Sprintf("%d more tables are in report.html", left))
+	}
 	if d.Run != nil {
 		p.gap()
-		d.Run.facts().text(&p.out, 0)
+		d.Run.facts().text(&p.out, d.Window)
 	}
 	_, err := w.Write(p.out.Bytes())
 	return err
@@ -45,13 +60,25 @@ func (d *Document) tab(id string) *Tab {
 
 // printer collects the text.
 type printer struct {
-	out  bytes.Buffer
-	wrap int
+	out    bytes.Buffer
+	wrap   int
+	window int // 0: lines are as long as they are
 }
 
 func (p *printer) line(s string) {
 	p.out.WriteString(s)
 	p.out.WriteByte('\n')
+}
+
+// running is a text that is broken where the window ends.
+func (p *printer) running(s string) {
+	if p.window == 0 {
+		p.line(s)
+		return
+	}
+	for _, l := range Wrap(s, p.window) {
+		p.line(l)
+	}
 }
 
 // gap is a blank line between two things.
@@ -83,11 +110,13 @@ func (p *printer) block(b *Block) {
 	b.Facts.text(&p.out, p.wrap) // a buffer takes all
 	if t := b.Table; t != nil {
 		if t.Title != "" {
-			p.line(t.Title)
+			p.running(t.Title)
 		}
-		p.line(t.Text())
+		for _, part := range t.shown().fit(p.window) {
+			p.line(part.render())
+		}
 		if n := strings.TrimSpace(t.Note + " " + t.TextNote); n != "" {
-			p.line(n)
+			p.running(n)
 		}
 	}
 	for _, c := range b.Checks {

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 
+	"jitnic/cache"
+	"jitnic/cache/policy"
 	"jitnic/cmd/internal/report"
 	"jitnic/host/run/replay"
 	"jitnic/pcaps"
@@ -17,7 +19,7 @@ import (
 // InputFlags adds the flags of a run's input to a command, and a line that counts
 // packets where its errors go to a terminal.
 func InputFlags(in *replay.Input, c *cobra.Command) {
-	in.Progress = progress(c)
+	in.Progress = Progress(c)
 	before(c, func() error { return checkInput(in) })
 	verb := c.RunE
 	var all programs
@@ -54,8 +56,8 @@ func InputFlags(in *replay.Input, c *cobra.Command) {
 func CacheFlags(ca *replay.Cache, c *cobra.Command) {
 	before(c, func() error { return checkCache(ca, c.Flags()) })
 	f := c.Flags()
-	f.StringVar(&ca.Policy, "policy", "lru", "eviction policy `NAME`")
-	f.StringVar(&ca.Admission, "admission", "always", "admission `NAME`: always, threshold/N, probabilistic/N, doorkeeper, cost-aware/N")
+	f.StringVar(&ca.Policy, "policy", "lru", "eviction policy `NAME`: "+strings.Join(append(policy.Names(), policy.OfflineNames()...), ", "))
+	f.StringVar(&ca.Admission, "admission", "always", "admission `NAME`: "+strings.Join(cache.AdmissionNames(), ", ")+", with other numbers behind the stroke too")
 	f.Uint64Var(&ca.Entries, "entries", 0, "size of the trace cache in traces; default 64")
 	f.Uint64Var(&ca.Slots, "slots", 0, "size of the trace cache in instruction slots instead")
 	f.Uint32Var(&ca.HotThreshold, "hot", 1, "install a path when it misses for the `N`th time")

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/term"
 )
 
-// progress is a line that counts packets where a command's errors go to a
+// Progress is a line that counts packets where a command's errors go to a
 // terminal, and nothing elsewhere.
-func progress(c *cobra.Command) func(packets uint64, done bool) {
+func Progress(c *cobra.Command) func(packets uint64, done bool) {
 	var bar *progressbar.ProgressBar // made for each run anew
 	return func(packets uint64, done bool) {
 		w, ok := c.ErrOrStderr().(*os.File)

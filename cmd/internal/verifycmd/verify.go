@@ -131,6 +131,9 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 			return n > 0, err
 		}
 	}
+	if in.Progress != nil {
+		defer func() { in.Progress(pkt.Index, true) }()
+	}
 	r := &Report{Program: report.Name(in.Program), Entry: entry.Name, Seed: in.Seed}
 	r.Report, err = verify.Run(ctx, obj, entry, opt, func(v *vm.Input) error {
 		if err := src.Next(&pkt); err != nil {
@@ -138,6 +141,9 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 		}
 		if pkt.Index == 0 {
 			first = pkt.KTimeNS
+		}
+		if in.Progress != nil && pkt.Index&0xff == 0 {
+			in.Progress(pkt.Index, false)
 		}
 		*v = in.Packet(&pkt)
 		v.Tag = vm.Tag{} // BPF_PROG_TEST_RUN has no metadata

@@ -72,7 +72,23 @@ function figure(c) {
     };
     const few = at.at.length <= 40;
     const u = new uPlot(Object.assign(size(), {
-      legend: {show: false}, padding: [10, 18, 0, 0], cursor: {points: {size: 6}, drag: {x: false, y: false}}, hooks: {setCursor: [show]},
+      legend: {show: false}, padding: [10, 18, 0, 0], cursor: {points: {size: 6}, drag: {x: false, y: false}}, hooks: {setCursor: [show], draw: [u => {
+        const g = u.ctx;
+        g.save();
+        g.strokeStyle = g.fillStyle = css("--soft");
+        g.setLineDash([3, 3]);
+        g.font = 11 * devicePixelRatio + "px system-ui, sans-serif";
+        for (const m of at.marks || []) {
+          const x = Math.round(u.valToPos(m.x, "x", true));
+          if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+          g.beginPath();
+          g.moveTo(x, u.bbox.top);
+          g.lineTo(x, u.bbox.top + u.bbox.height);
+          g.stroke();
+          g.fillText(m.text, x + 4, u.bbox.top + 12 * devicePixelRatio);
+        }
+        g.restore();
+      }]},
       scales: {
         x: scale(at.logx, 1),
         y: scale(at.logy, 1.15, {range: (u, lo, hi) => [Math.min(0, lo || 0), at.top || (hi > 0 ? hi * 1.06 : 1)]}),
