@@ -22,12 +22,16 @@ TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 # libz3-4, and that only for proving.
 DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user
 
-.PHONY: all build deps demo test check generated bench fuzz arm64 heavy programs record clean
+.PHONY: man all build deps demo test check generated bench fuzz arm64 heavy programs record clean
 
 all: build
 
 build:
 	$(GO) build -o bin/jitnic ./cmd/jitnic
+
+# The manual, made of the commands: man -l bin/man/jitnic-replay.1
+man: build
+	bin/jitnic man bin/man
 
 # Only what is missing is installed, so that on a prepared machine this needs
 # neither root nor network.

@@ -84,5 +84,6 @@ func verbs() []*cobra.Command {
 		conformancecmd.Command(),
 		calibratecmd.Command(),
 		schemaCommand(),
+		manCommand(),
 	}
 }

@@ -184,7 +184,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	step, done := progress(stderr)
 	fo.Progress = step
-	r := &Report{}
+	r := &Report{notes: run.Session.Source.Notes()}
 	for _, n := range nics {
 		study, err := run.Study(ctx, n, host, fo)
 		if err != nil {

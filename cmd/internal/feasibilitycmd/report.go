@@ -10,12 +10,15 @@ import (
 	"jitnic/cmd/internal/session"
 	"jitnic/nic/device"
 	"jitnic/nic/feasibility"
+	"jitnic/pcaps"
 )
 
 // Report is the studies of one program and capture, a device each.
 type Report struct {
 	Studies []*feasibility.Study `json:"studies"`
 	Partial bool                 `json:"partial"`
+
+	notes []pcaps.Note // on the captures
 }
 
 // write gives the report to all that was asked for.
@@ -96,6 +99,13 @@ func (r *Report) facts() (out report.Facts) {
 	out.Addf("program", "%s, %s; %s", s.Program, plural(s.Paths, "path", "paths"), best)
 	out.Add("capture", capture)
 	out = append(out, session.NotRun(s.NotRun, s.Packets)...)
+	for _, n := range r.notes {
+		text := n.Text
+		if n.Count > 0 {
+			text = report.Count(n.Count) + " packets " + text
+		}
+		out.Add(n.Name, text)
+	}
 	out.Add("load", load)
 	out.Addf("trace cache", "policy %s%s, installed when missed for the %s time", s.Policy, admission, ordinal(s.Hot))
 	out.Add("host", server)

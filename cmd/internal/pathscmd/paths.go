@@ -59,6 +59,7 @@ func Command() *cobra.Command {
 			var f report.Facts
 			f.Add("requests", report.Count(uint64(st.Len())))
 			f = append(f, session.NotRun(s.NotRun(), uint64(st.Len()))...)
+			f.Notes(s.Source.Notes())
 			f.Add("paths", report.Count(uint64(st.NumIDs())))
 			f.Add("invalidations", report.Count(uint64(len(st.Invalidations))))
 			if dropped > 0 {

@@ -18,6 +18,7 @@ import (
 	"jitnic/nic/workload"
 	"jitnic/pathcond"
 	"jitnic/pathcond/text"
+	"jitnic/pcaps"
 	"jitnic/trace"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,8 @@ type Report struct {
 	Partial  bool     `json:"partial,omitempty"`
 	// NotRun says of which packets this is no result, and why.
 	NotRun *workload.NotRun `json:"not_run,omitempty"`
+
+	notes []pcaps.Note // on the captures
 }
 
 // Trace is one path that has a trace. Lengths are in instructions.
@@ -157,7 +160,7 @@ func Summarise(s *replay.Session, specialised, whole bool, limit int) *Report {
 	rt := s.Runtime
 	r := &Report{
 		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed, Mode: "generic",
-		Packets: rt.Packets, Paths: len(rt.Paths()) + len(rt.Dead()), Traces: []Trace{}, Dead: []Dead{}, Partial: s.Partial, NotRun: s.NotRun(),
+		Packets: rt.Packets, Paths: len(rt.Paths()) + len(rt.Dead()), Traces: []Trace{}, Dead: []Dead{}, Partial: s.Partial, NotRun: s.NotRun(), notes: s.Source.Notes(),
 	}
 	if specialised {
 		r.Mode = "specialised"
@@ -278,6 +281,7 @@ func (r *Report) document() *report.Document {
 	f.Add("captures", strings.Join(r.Captures, " "))
 	f.Add("packets", report.Count(r.Packets))
 	f = append(f, session.NotRun(r.NotRun, r.Packets)...)
+	f.Notes(r.notes)
 	f.Add("paths", report.Count(uint64(r.Paths)), r.Mode)
 	f.Add("seed", r.Seed)
 	d.Add(report.Section{ID: "run", Title: "The replay", Blocks: []report.Block{{Facts: f}}})
