@@ -3,6 +3,7 @@ package pcaps
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -73,10 +74,20 @@ func gaps(captures []Capture) []Note {
 	return out
 }
 
+// called is what a capture is named in a sentence: of an absolute path the last
+// part, as where a file stands says nothing of it.
+func called(name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Base(name)
+	}
+	return name
+}
+
 func (c *Capture) gap(before string) string {
+	name, before := called(c.Name), called(before)
 	gap := time.Duration(c.Gap)
 	if c.Gap < 0 {
-		return fmt.Sprintf("%s begins %v before %s ends: its clock is moved to follow", c.Name, -gap, before)
+		return fmt.Sprintf("%s begins %v before %s ends: its clock is moved to follow", name, -gap, before)
 	}
-	return fmt.Sprintf("%s begins %v after %s ends", c.Name, gap, before)
+	return fmt.Sprintf("%s begins %v after %s ends", name, gap, before)
 }

@@ -191,6 +191,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 			done()
 			return err
 		}
+		study.Capture = strings.Join(report.Names(o.in.Captures), ", ")
 		r.Studies = append(r.Studies, study)
 		r.Partial = r.Partial || study.Partial || run.Session.Partial
 		if ctx.Err() != nil {

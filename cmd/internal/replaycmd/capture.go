@@ -28,7 +28,7 @@ type File struct {
 	Name    string  `json:"name"`
 	Packets uint64  `json:"packets"`
 	Bytes   uint64  `json:"bytes"`
-	First   uint64  `json:"first"`   // number of its first packet among all, which begin with 1
+	First   uint64  `json:"first"`   // number of its first packet among all, which begin with 1; 0: it has none
 	Seconds float64 `json:"seconds"` // from its first packet to its last, on the packets' clock
 	Gap     float64 `json:"gap"`     // recorded seconds since the capture before; negative: it is older, and follows at once
 
@@ -77,6 +77,9 @@ func newCapture(src *pcaps.Source, by outcomes) Capture {
 	for i, f := range caps {
 		x := File{Name: report.Name(f.Name), Packets: f.Packets, Bytes: f.Bytes, First: f.Index + 1,
 			Seconds: float64(f.KLast-f.KFirst) / 1e9, Gap: float64(f.Gap) / 1e9, Misses: map[string]uint64{}}
+		if f.Packets == 0 {
+			x.First = 0 // it has none
+		}
 		if i < len(by) {
 			x.Hits = by[i][cache.Hit]
 			for o := cache.Cold; int(o) < cache.Outcomes; o++ {

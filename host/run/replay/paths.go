@@ -8,6 +8,10 @@ import (
 	"jitnic/pcaps"
 )
 
+// active is the packets' clock without what lies between one capture and the next:
+// rates over it are of traffic, not of the years between two recordings.
+func (s *Session) active() uint64 { return s.first + s.Source.Active() }
+
 // Labels are the packet labels of a path stream, by pcaps.Label.
 var Labels = []string{"unlabelled", "legit", "attack"}
 
@@ -37,7 +41,7 @@ func Paths(ctx context.Context, in Input, specialise bool) (*stream.Stream, *Ses
 		if path := p.Result.Path; path != nic.NoPath {
 			id = uint32(path)
 		}
-		if err := rec.Request(id, uint32(len(p.Data)), int64(p.KTimeNS), uint8(min(p.Label, pcaps.Attack))); err != nil {
+		if err := rec.Request(id, uint32(len(p.Data)), int64(s.active()), uint8(min(p.Label, pcaps.Attack))); err != nil {
 			return err
 		}
 		for _, q := range pending {

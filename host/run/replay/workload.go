@@ -32,7 +32,12 @@ func Workload(ctx context.Context, in Input, specialise bool, opt *Optimiser, sh
 	if shape != nil {
 		obs.NewShape = func(id uint32, rec *vm.Recording) { shape(s, id, rec) }
 	}
-	if err := s.Run(ctx, func(p *Packet) error { obs.Packet(p.In, p.Out, p.Result); return nil }); err != nil {
+	if err := s.Run(ctx, func(p *Packet) error {
+		in := *p.In
+		in.TimeNS = s.active()
+		obs.Packet(&in, p.Out, p.Result)
+		return nil
+	}); err != nil {
 		s.Close()
 		return nil, nil, nil, err
 	}
