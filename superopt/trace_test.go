@@ -9,9 +9,9 @@ import (
 
 	"jitnic/host/diff"
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/progen"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
-	"jitnic/host/progen"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
 	"jitnic/superopt"

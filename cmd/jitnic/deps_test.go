@@ -20,7 +20,7 @@ var layers = []struct {
 	{"jitnic/cache", 0}, {"jitnic/pcaps", 0}, {"jitnic/pcaps/unpack", 0}, {"jitnic/pcaps/outfile", 0},
 	{"jitnic/host/fib", 1}, {"jitnic/host/points", 1}, {"jitnic/host/mapfile", 1}, {"jitnic/host/programs", 1},
 	{"jitnic/host/loader", 1}, {"jitnic/host/vm", 1}, {"jitnic/host/kernel", 1},
-	{"jitnic/host/progen", 1}, {"jitnic/host/diff", 1}, {"jitnic/host/verify", 1},
+	{"jitnic/host/diff", 1}, {"jitnic/host/verify", 1},
 	{"jitnic/trace", 2},
 	{"jitnic/pathcond", 3},
 	{"jitnic/superopt", 4}, {"jitnic/nic", 4},
@@ -115,6 +115,15 @@ func cellar(room, other string) bool {
 	return false
 }
 
+// testOnly says whether a package is of a room named for tests, as hosttest or
+// browsertest: only tests import it.
+func testOnly(pkg string) bool {
+	if !strings.HasPrefix(pkg, "jitnic/") {
+		return false
+	}
+	return slices.ContainsFunc(strings.Split(pkg, "/"), func(room string) bool { return strings.HasSuffix(room, "test") })
+}
+
 func under(pkg, prefix string) bool { return pkg == prefix || strings.HasPrefix(pkg, prefix+"/") }
 
 // TestImports holds the import graph as a statement of policy (as go/build's
@@ -143,6 +152,9 @@ func TestImports(t *testing.T) {
 			continue
 		}
 		for _, im := range p.Imports {
+			if testOnly(im) && !testOnly(p.ImportPath) {
+				t.Errorf("%s imports %s: only tests do", p.ImportPath, im)
+			}
 			for _, f := range forbidden {
 				if under(p.ImportPath, f.from) && under(im, f.to) && im != unpack && im != outfile {
 					t.Errorf("%s imports %s: %s", p.ImportPath, im, f.why)

@@ -6,8 +6,8 @@ import (
 	"io"
 	"testing"
 
+	"jitnic/host/hosttest/progen"
 	"jitnic/host/kernel"
-	"jitnic/host/progen"
 	"jitnic/host/vm"
 )
 

@@ -26,7 +26,7 @@
 // compares lengths, each comparison a bit: without one, a single check such as
 // `pkt.len >= ip.len + 14` keeps a condition out of any TCAM.
 //
-// [TCAM] and [TSS] are also built, entry by entry, and tested against the guard
+// A ternary memory (in the tests) and the tables of [TSS] are also built, entry by entry, and tested against the guard
 // tree on captures and random programs: the counts are those of tables that
 // answer right.
 //

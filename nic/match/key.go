@@ -183,3 +183,39 @@ func (k *Key) Fields() []Field {
 	}
 	return out
 }
+
+// KeyOf lays out what the entries of conditions look at.
+func KeyOf(conds []*Judged) *Key {
+	set := map[int32]bool{}
+	for _, j := range conds {
+		j.addBits(set)
+	}
+	return analyserOf(conds).newKey(set)
+}
+
+// analyserOf is the one that judged conditions; of none, one that knows nothing.
+func analyserOf(conds []*Judged) *Analyser {
+	if len(conds) == 0 {
+		return &Analyser{}
+	}
+	return conds[0].a
+}
+
+func (j *Judged) addBits(set map[int32]bool) {
+	for _, p := range j.parts {
+		for _, b := range p.bits {
+			set[b] = true
+		}
+	}
+}
+
+// Width is the number of bits the condition's entries look at by themselves,
+// the packet length counted whole.
+func (j *Judged) Width() int {
+	set := map[int32]bool{}
+	j.addBits(set)
+	return j.a.newKey(set).Width()
+}
+
+// maxTCAM bounds the entries of a simulated TCAM: devices have fewer.
+const maxTCAM = 1 << 16

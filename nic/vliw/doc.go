@@ -31,7 +31,7 @@
 //
 // # Why to believe it
 //
-// [Executor] runs schedules as the core would: a bundle reads everything before
+// An executor (in the tests) runs schedules as the core would: a bundle reads everything before
 // it writes anything, and a result read too early, in the wrong lane, or landing
 // out of order is an error. The tests run every path of every sample program on
 // every capture so, on cores with all latencies apart, and random programs, and

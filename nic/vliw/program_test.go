@@ -9,8 +9,8 @@ import (
 
 	"jitnic/host/diff"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/progen"
 	"jitnic/host/loader"
-	"jitnic/host/progen"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/nic/vliw"

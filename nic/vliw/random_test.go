@@ -9,8 +9,8 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/progen"
 	"jitnic/host/loader"
-	"jitnic/host/progen"
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
-	"jitnic/host/progen"
+	"jitnic/host/hosttest/progen"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
 	"jitnic/trace"

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/progen"
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
-	"jitnic/host/progen"
 	"jitnic/host/verify"
 	"jitnic/host/vm"
 	"jitnic/superopt"

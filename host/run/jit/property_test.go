@@ -11,7 +11,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
-	"jitnic/host/progen"
+	"jitnic/host/hosttest/progen"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/nic"

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
-	"jitnic/host/progen"
+	"jitnic/host/hosttest/progen"
 	"jitnic/host/vm"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/superopttest"
