@@ -96,7 +96,9 @@ func TestConservationAndLittle(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		m.run()
+		if err := m.run(); err != nil {
+			t.Fatal(err)
+		}
 		r := m.result()
 		fail := func(format string, args ...any) {
 			t.Helper()
@@ -377,7 +379,9 @@ func TestExtentAgainstDefinition(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.run()
+		if err := m.run(); err != nil {
+			t.Fatal(err)
+		}
 		byFlow := map[uint32][]uint32{}
 		for _, e := range m.log {
 			byFlow[e.flow] = append(byFlow[e.flow], e.seq)

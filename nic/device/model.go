@@ -199,7 +199,9 @@ func Run(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Options
 	if err != nil {
 		return nil, err
 	}
-	m.run()
+	if err := m.run(); err != nil {
+		return nil, err
+	}
 	return m.result(), nil
 }
 

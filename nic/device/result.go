@@ -35,6 +35,9 @@ type Options struct {
 	// Remote: the host's memory is on the other socket. Each crossing is then
 	// RemoteNUMA longer, where the device's pcie.numa does not say otherwise.
 	Remote bool
+	// Stop, where set, is asked now and then: its error ends the run, which
+	// then has no result.
+	Stop func() error
 }
 
 // RemoteNUMA is, in ns, what pcie-bench (SIGCOMM'18) measured a crossing to

@@ -1,9 +1,17 @@
 package device
 
+// stopEvery is after how many events Options.Stop is asked: some milliseconds.
+const stopEvery = 1 << 16
+
 // run is the loop: what happens next happens, until nothing does.
-func (m *model) run() {
+func (m *model) run() error {
 	var t int64
-	for {
+	for n := 1; ; n++ {
+		if n%stopEvery == 0 && m.opt.Stop != nil {
+			if err := m.opt.Stop(); err != nil {
+				return err
+			}
+		}
 		k := 0
 		at := m.next[0]
 		for i := 1; i < events; i++ {
@@ -39,6 +47,7 @@ func (m *model) run() {
 		}
 	}
 	m.finish(t)
+	return nil
 }
 
 // arrive is a packet fully received.

@@ -393,7 +393,7 @@ func (s *study) load(rate uint64, packets int) device.Load {
 
 // options are those of a run in a mode: settled, with the study's cache.
 func (s *study) options(c *costs, mode device.Mode) device.Options {
-	return device.Options{Mode: mode, Cache: c.cache, Ordered: s.opt.Ordered, Remote: s.opt.Remote, Settle: 1}
+	return device.Options{Mode: mode, Cache: c.cache, Ordered: s.opt.Ordered, Remote: s.opt.Remote, Settle: 1, Stop: s.ctx.Err}
 }
 
 // device runs the model once at the study's rate.

@@ -113,6 +113,9 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 		sum.NIC = o.nic.Name
 	}
 	h.Optimise = func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error) {
+		if ctx.Err() != nil {
+			return p.Trace, nil
+		}
 		opt := &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}
 		if o.nic != nil {
 			opt.CostFunc = o.nic.Cost
