@@ -140,15 +140,6 @@ func (r *Runtime) Close() {
 	}
 }
 
-// States are the machines that control-plane updates must reach: the runtime's
-// own and the oracle's.
-func (r *Runtime) States() []*vm.State {
-	if r.oracle == nil {
-		return []*vm.State{r.S}
-	}
-	return []*vm.State{r.S, r.oracle.s}
-}
-
 // Process takes one packet. With Check, a difference from the oracle is
 // returned as a *Mismatch.
 func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
