@@ -84,7 +84,10 @@ func newLab(s *stream.Stream, windows, warmup int) *lab {
 	for i := l.from; i < len(s.IDs); i++ {
 		l.bytes += s.Weight(i)
 	}
-	if k := len(s.Time); k > l.from {
+	switch k := len(s.Time); {
+	case l.from == 0:
+		l.seconds = s.Seconds()
+	case k > l.from: // what is counted begins in the middle
 		l.seconds = float64(s.Time[k-1]-s.Time[l.from]) / 1e9
 	}
 	return l

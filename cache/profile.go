@@ -48,9 +48,7 @@ func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile
 			}
 		}
 	}
-	if k := len(s.Time); k > 0 {
-		p.Seconds = float64(s.Time[k-1]-s.Time[0]) / 1e9
-	}
+	p.Seconds = s.Seconds()
 	p.Popularity = curve.PopularityOf(ids, n)
 	p.IDs = len(p.Popularity.Rank)
 	p.WorkingSet = curve.WorkingSet(s.IDs, n, spans)

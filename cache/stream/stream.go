@@ -33,12 +33,28 @@ type Stream struct {
 
 	LabelNames []string // nil: a single kind of packets
 
+	// Active is how many nanoseconds of Time passed within captures: what lies
+	// between one capture and the next is not in it. 0: from first to last.
+	Active int64
+
 	// Resized counts the requests whose id had another size before: the last
 	// size of an id is the one it has in a cache, and Bytes are as requested.
 	Resized uint64
 	// Unused are the columns of a text file that nothing was read from.
 	Unused []string
 	ids    int // how many ids there may be; 0: not known yet
+}
+
+// Seconds is how long the requests took; 0 where they have no times.
+func (s *Stream) Seconds() float64 {
+	switch k := len(s.Time); {
+	case k == 0:
+		return 0
+	case s.Active > 0:
+		return float64(s.Active) / 1e9
+	default:
+		return float64(s.Time[k-1]-s.Time[0]) / 1e9
+	}
 }
 
 // None stands in IDs for a packet that can't be cached.

@@ -1,6 +1,7 @@
 package feasibility
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -237,7 +238,7 @@ func (s *study) run() error {
 	w, n, h := s.w, s.n, s.h
 	s.Study.Program, s.Capture = w.Program, w.Capture
 	s.Study.Packets, s.Paths = uint64(len(w.Packets)), len(w.Paths)
-	s.Seconds = float64(w.Time[len(w.Time)-1]) / 1e9
+	s.Seconds = float64(cmp.Or(w.Active, w.Time[len(w.Time)-1])) / 1e9
 	s.NIC = Profile{n.Name, n.Title, n.Params()}
 	s.Host = Profile{h.Name, h.Title, h.Params()}
 	s.Rate, s.Arrivals = s.opt.Rate, string(s.opt.Arrivals)

@@ -12,6 +12,7 @@ import (
 type Workload struct {
 	Program string // for reports
 	Capture string
+	Active  int64 // nanoseconds of Time that passed within captures, not between them; 0: all of it
 
 	Packets  []Packet
 	Time     []int64  // of the capture, ns since its first packet; not falling

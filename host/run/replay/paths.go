@@ -63,6 +63,6 @@ func Paths(ctx context.Context, in Input, specialise bool) (*stream.Stream, *Ses
 		s.Close()
 		return nil, nil, err
 	}
-	st.Name = s.Entry.Name
+	st.Name, st.Active = s.Entry.Name, int64(s.Source.Active())
 	return st, s, nil
 }

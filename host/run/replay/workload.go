@@ -50,6 +50,7 @@ func Workload(ctx context.Context, in Input, specialise bool, opt *Optimiser, sh
 		return nil, nil, nil, err
 	}
 	w.NotRun = s.NotRun()
+	w.Active = int64(s.Source.Active())
 	w.Capture = strings.Join(in.Captures, ", ")
 	return w, s, sum, nil
 }
