@@ -180,7 +180,7 @@ func TestDiffer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rep.Mismatches != 3 || !strings.HasPrefix(rep.First, "packet 2: verdict") {
+	if rep.Mismatches != 3 || !strings.HasPrefix(rep.First, "packet 3: verdict") {
 		t.Errorf("%+v", rep)
 	}
 	obj, p = object(t, "call ktime_get_ns; exit")

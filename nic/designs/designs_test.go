@@ -462,8 +462,8 @@ func TestErrors(t *testing.T) {
 		{"designs: prices of 9 packets and 3 paths, workload of 10 and 3", func(s *Setting) { s.In.Packets = s.In.Packets[1:] }},
 		{"designs: 3 times of 10 packets", func(s *Setting) { s.W.Time = s.W.Time[:3] }},
 		{`designs: nic "test": clock 0`, func(s *Setting) { s.NIC.Clock = 0 }},
-		{"designs: packet 3: path 17 of 3, shape 2 of 4", func(s *Setting) { s.W.Packets[3].Path = 17 }},
-		{"designs: packet 3: accesses 5 to 5 of 0", func(s *Setting) { s.W.Packets[3].First = 5 }},
+		{"designs: packet 4: path 17 of 3, shape 2 of 4", func(s *Setting) { s.W.Packets[3].Path = 17 }},
+		{"designs: packet 4: accesses 5 to 5 of 0", func(s *Setting) { s.W.Packets[3].First = 5 }},
 		{`design "megaflow": the workload has 0 megaflow keys for 10 packets`, func(s *Setting) { s.W.Mega = nil }},
 		{"cache: no budget: entries or slots are needed", func(s *Setting) { s.Cache.Entries = 0 }},
 	} {

@@ -19,6 +19,7 @@ type frame struct {
 // calls and tail calls are followed; helpers with callbacks are refused.
 func (e *Executor) RunProgram(x *ProgramSchedule, limit int) (r0 uint64, cycles int, err error) {
 	e.enter(x.Machine)
+	clear(e.s.Mem.B[e.s.Stack : e.s.Stack+vm.StackSize]) // a program finds its frame zero
 	e.s.Depth = 0
 	e.frames = e.frames[:0]
 	tails := 0

@@ -38,6 +38,7 @@ type layout struct {
 	pieces []piece
 	head   []int32 // by slot: the piece that begins there, -1: none
 	leave  []int32 // by slot: cycles of its piece when control leaves after it
+	fall   []int32 // by slot: at the end of a piece, where control falls through; else 0
 	joined []bool  // by slot: a jump to an exit that became the exit itself
 	gone   []bool  // by slot: a bounds check that was removed
 	stats  ProgramSchedule
@@ -134,9 +135,18 @@ func (p *ProgramSchedule) Cycles(steps []vm.Step) uint32 {
 				continue
 			}
 		}
-		sum += uint32(l.leave[st.PC])
+		sum += uint32(l.cost(st))
 	}
 	return sum
+}
+
+// cost is what leaving after a step costs: less where the branch at a piece's
+// end is taken than where control falls through, when all must have landed.
+func (l *layout) cost(st *vm.Step) int32 {
+	if taken := l.insns[st.PC].IsCondJump() && st.Addr == 1; taken {
+		return l.leave[st.PC]
+	}
+	return max(l.leave[st.PC], l.fall[st.PC])
 }
 
 // newLayout cuts, cleans and schedules one program.
@@ -150,7 +160,7 @@ func newLayout(p *loader.Program, s *Scheduler) (*layout, error) {
 	}
 	f.clean()
 	n := len(p.Insns)
-	l := &layout{insns: p.Insns, head: make([]int32, n), leave: make([]int32, n), joined: make([]bool, n), gone: f.gone}
+	l := &layout{insns: p.Insns, head: make([]int32, n), leave: make([]int32, n), fall: make([]int32, n), joined: make([]bool, n), gone: f.gone}
 	for i := range l.head {
 		l.head[i] = -1
 	}
@@ -227,7 +237,7 @@ func (l *layout) piece(f *flowGraph, i int, s *Scheduler) {
 		}
 	}
 	if n := len(c.ops); n == 0 || !c.ops[n-1].isBranch() || c.ops[n-1].In.IsCondJump() {
-		l.leave[lastSlot(f, last)] = max(cycles, l.leave[lastSlot(f, last)])
+		l.fall[lastSlot(f, last)] = cycles
 	}
 }
 
