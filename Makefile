@@ -67,6 +67,7 @@ check:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
 	$(GO) vet $(PKGS)
 	$(TOOL) staticcheck $(PKGS)
+	.ci/deadcode
 	@$(MAKE) --no-print-directory generated
 	$(GO) test -run 'TestImports|TestDocsNameTheirSymbol' ./cmd/jitnic
 

@@ -7,7 +7,6 @@ package cache
 // what it never saw: 10 bits and 4 hashes an id. It is emptied when it holds as
 // many ids as it is made for.
 type bloom struct {
-	always
 	word  []uint64
 	mask  uint64 // of bits
 	seed  uint64

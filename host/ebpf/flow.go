@@ -9,8 +9,8 @@ type Regs uint16
 func (s Regs) Has(r uint8) bool { return s>>r&1 != 0 }
 
 // Before is what is live before something that reads and writes registers,
-// where live is what is live after it.
-func (live Regs) Before(reads, writes Regs) Regs { return live&^writes | reads }
+// where the set is what is live after it.
+func (s Regs) Before(reads, writes Regs) Regs { return s&^writes | reads }
 
 // args are r1 to r5, what calls take and clobber.
 const args = Regs(0x3e)

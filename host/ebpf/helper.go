@@ -258,7 +258,6 @@ func (h *Helper) Moves() bool { return h.Unknown || h.Writes&Bounds != 0 }
 
 // The words of the table.
 var (
-	none        = Arg{}
 	scalar      = Arg{Kind: Scalar}
 	variadic    = Arg{Kind: Variadic}
 	ctx         = Arg{Kind: Context}

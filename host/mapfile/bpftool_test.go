@@ -61,7 +61,7 @@ func TestBpftool(t *testing.T) {
 	if _, err := Load(j, "counters="+j, j); err == nil || err.Error() != j+": named twice" {
 		t.Errorf("a file named twice: %v", err)
 	}
-	f, err = Load("counters="+j, "pcpu="+j, "counters=./"+filepath.Base(j))
+	_, err = Load("counters="+j, "pcpu="+j, "counters=./"+filepath.Base(j))
 	if err == nil {
 		t.Error("a missing file was read")
 	}

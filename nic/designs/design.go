@@ -46,10 +46,7 @@ type Design interface {
 // designs is the one list, in the order of display.
 var designs = []Design{traces{}, hxdp{}, warp{}, flow{}, flow{sound: true}, megaflow{}}
 
-// All lists the designs in the order of display.
-func All() []Design { return append([]Design(nil), designs...) }
-
-// Names lists the names of All.
+// Names lists the designs in the order of display.
 func Names() []string {
 	var out []string
 	for _, d := range designs {

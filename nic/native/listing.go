@@ -10,7 +10,6 @@ import (
 	"jitnic/host/vm"
 	"jitnic/nic/native/asm"
 	"jitnic/pathcond/bv"
-	"jitnic/pathcond/tree"
 	"jitnic/trace"
 
 	"golang.org/x/arch/arm64/arm64asm"
@@ -79,18 +78,4 @@ func disassemble(w io.Writer, arch string, text []byte, before func(off int)) er
 		off += n
 	}
 	return nil
-}
-
-// ListTree prints a guard tree's machine code.
-func ListTree(w io.Writer, s *vm.State, t *tree.Tree) error {
-	b, err := asm.New(runtime.GOARCH)
-	if err != nil {
-		return err
-	}
-	text, _, _, _, err := compileTree(b, s, t)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "; guard tree of %d paths, %d predicates: %d bytes for %s\n", t.Paths(), t.Nodes(), len(text), b.Name())
-	return disassemble(w, b.Name(), text, func(int) {})
 }

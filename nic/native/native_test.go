@@ -33,11 +33,9 @@ func memory(t testing.TB) *code.Memory {
 
 // pair is an interpreter and the same with native code, on states of their own.
 type pair struct {
-	want, got   *vm.Interp
-	e           *Engine
-	check       *diff.Checker
-	wout, gout  vm.Output
-	checkedMaps bool
+	want, got  *vm.Interp
+	e          *Engine
+	wout, gout vm.Output
 }
 
 func newPair(t testing.TB, mem *code.Memory, obj *loader.Object, entry *loader.Program, opt vm.Options, prepare func(*vm.State) error) *pair {
@@ -382,8 +380,7 @@ func hostile(insns []ebpf.Insn) *loader.Object {
 // canary fills the arena's gaps, which are readable and writable and belong to
 // nobody, and says whether they are as they were.
 type canary struct {
-	s     *vm.State
-	whole []byte
+	s *vm.State
 }
 
 func newCanary(s *vm.State) *canary {

@@ -83,7 +83,7 @@ type chain struct {
 
 const tableAt = 6
 
-// NewTree returns an empty tree of b's conditions, matched in env.
+// New returns an empty tree of b's conditions, matched in env.
 func New(b *bv.Builder, env *pathcond.Env) *Tree {
 	return &Tree{b: b, env: env, ev: bv.NewEvaluator(b, env), root: none, leaves: map[int32][]int32{}}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
@@ -48,17 +47,6 @@ var foreign = []struct {
 	{"a 7z archive: unpack it first", []byte{'7', 'z', 0xbc, 0xaf, 0x27, 0x1c}},
 	{"a rar archive: unpack it first", []byte("Rar!\x1a\x07")},
 	{"packed by compress(1): unpack it with uncompress or gzip -d first", []byte{0x1f, 0x9d}},
-}
-
-// Names are the packed forms that are read.
-func Names() []string {
-	var out []string
-	for _, f := range forms {
-		if !slices.Contains(out, f.name) {
-			out = append(out, f.name)
-		}
-	}
-	return out
 }
 
 // skippable says whether b begins with a frame that both zstd (RFC 8878

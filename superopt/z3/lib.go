@@ -85,14 +85,6 @@ func Open() error {
 	return open.err
 }
 
-// Version is libz3's own version line, "Z3 4.8.12.0" and the like.
-func Version() (string, error) {
-	if err := Open(); err != nil {
-		return "", err
-	}
-	return c.getFullVersion(), nil
-}
-
 // loadError is one line in Error; what the linker said stands behind %+v.
 type loadError struct{ tried []string }
 

@@ -50,8 +50,6 @@ func (m Mark) String() string {
 // lanes are the marks of a register's eight bytes, byte 0 in the low bits.
 type lanes uint64
 
-const low4 = lanes(0xffffffff)
-
 // all puts one mark on all bytes.
 func all(m Mark) lanes { return lanes(m) * 0x0101010101010101 }
 

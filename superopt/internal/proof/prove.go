@@ -695,7 +695,7 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 	return diff, ""
 }
 
-// TestOnly: some concrete input makes t 1.
+// TestOnly says whether some concrete input makes t 1.
 func (p *Prover) TestOnly(b *bv.Builder, t bv.Term) bool {
 	if k, ok := b.IsConst(t); ok {
 		return k == 1

@@ -6,8 +6,8 @@ import (
 	"jitnic/superopt/internal/ir"
 )
 
-// A trace is proved window by window too, but what is known before a window is
-// all the trace did up to it, and the path condition: its trail. The trace is
+// Trail is what is known before a window of a trace, which is proved window by
+// window too: all the trace did up to it, and the path condition. The trace is
 // followed once; each rewrite of it then costs its window, and of the
 // condition only what speaks of the same inputs goes to the solver.
 type Trail struct {

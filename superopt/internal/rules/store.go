@@ -89,9 +89,6 @@ func readRules(path string) ([]*Rule, error) {
 // Rules are those of the file, then those found since.
 func (s *Store) Rules() []*Rule { return s.all }
 
-// Found are the rules found since the store was opened.
-func (s *Store) Found() []*Rule { return s.new }
-
 // Learnt is how many rules were ever found, those that a later one covers too.
 func (s *Store) Learnt() int { return len(s.log) }
 
