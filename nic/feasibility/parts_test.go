@@ -77,7 +77,7 @@ func TestCoresNeeded(t *testing.T) {
 		if queue == 1024 {
 			n.MatcherInterval = 0 // and loses many before the matcher
 		}
-		s := &study{Study: &Study{}, w: w, x: x, tree: tree, n: n, h: h}
+		s := &study{Study: &Study{}, ctx: t.Context(), w: w, x: x, tree: tree, n: n, h: h}
 		c, err := s.cost(n, h, false)
 		if err != nil {
 			t.Fatal(err)
