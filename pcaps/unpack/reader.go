@@ -17,8 +17,9 @@ type Reader struct {
 	closers []func()
 }
 
-// Start opens a file and looks at its first bytes. With jobs above 1 it is
-// read and unpacked in a goroutine of its own.
+// Start opens a file and looks at its first bytes. With jobs above 1 what is
+// packed is read and unpacked in a goroutine of its own; plain bytes cost less
+// to read than to hand over.
 func Start(ctx context.Context, open Opener, jobs int) (*Reader, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	z := &Reader{}
@@ -36,7 +37,7 @@ func Start(ctx context.Context, open Opener, jobs int) (*Reader, error) {
 	}
 	z.Reader, z.Form = in, form
 	z.closers = append(z.closers, release)
-	if jobs > 1 {
+	if jobs > 1 && form != "" {
 		a := newAhead(in)
 		z.Reader = a
 		z.closers = append(z.closers, func() { a.Close() })
