@@ -11,25 +11,16 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/needbpf"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/rlimit"
 )
 
 func needKernel(t testing.TB) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: bpf(2) needs root")
-	}
-	if err := rlimit.RemoveMemlock(); err != nil {
-		t.Skipf("skipped: bpf(2) is not allowed: %v", err)
-	}
-	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
-	if err != nil {
-		t.Skipf("skipped: bpf(2) is not allowed: %v", err)
-	}
-	m.Close()
+	needbpf.Skip(t)
 }
 
 // release is the running kernel's version, as 6<<8 | 18.

@@ -11,10 +11,11 @@ import (
 	"syscall"
 	"testing"
 
+	"jitnic/host/hosttest/needbpf"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/ringbuf"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,17 +33,7 @@ type kmap struct {
 
 func needKernel(t testing.TB) int {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: bpf(2) needs root")
-	}
-	if err := rlimit.RemoveMemlock(); err != nil {
-		t.Skipf("skipped: bpf(2) is not allowed: %v", err)
-	}
-	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
-	if err != nil {
-		t.Skipf("skipped: bpf(2) is not allowed: %v", err)
-	}
-	m.Close()
+	needbpf.Skip(t)
 	n, err := ebpf.PossibleCPU()
 	if err != nil {
 		t.Skipf("skipped: %v", err)

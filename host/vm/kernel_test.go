@@ -4,18 +4,17 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"os"
 	"runtime"
 	"syscall"
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/needbpf"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 
 	cebpf "github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/rlimit"
 )
 
 // twin is one program in the running kernel and in the interpreter, with maps
@@ -29,17 +28,7 @@ type twin struct {
 
 func needKernel(t testing.TB) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: bpf(2) needs root")
-	}
-	if err := rlimit.RemoveMemlock(); err != nil {
-		t.Skipf("skipped: bpf(2) is not allowed: %v", err)
-	}
-	m, err := cebpf.NewMap(&cebpf.MapSpec{Type: cebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
-	if err != nil {
-		t.Skipf("skipped: bpf(2) is not allowed: %v", err)
-	}
-	m.Close()
+	needbpf.Skip(t)
 }
 
 // newTwin loads a program on both sides. License is GPL, so that the verifier
