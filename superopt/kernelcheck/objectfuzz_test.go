@@ -171,18 +171,19 @@ func each(t *testing.T, asked, few, heavy int, f func(seed uint64) error) {
 	}
 }
 
-// Two calls by symbol before the same end: they look alike in the file, and only
-// their relocations tell which function is meant.
-func TestCallsBySymbol(t *testing.T) {
-	if err := Allowed(); err != nil {
-		t.Skip(err)
-	}
-	code, err := ebpf.Parser{}.Code(`
+// Programs that the optimiser once made something wrong of, or refused: each is
+// written as an object, optimised by every layer, and put before the kernel.
+var regressions = []struct {
+	name, why, code string
+	shorter         bool // something must come of it
+	maps            []*maps.Spec
+}{
+	{name: "calls by symbol", why: "two calls before the same end look alike in the file; only their relocations tell which function is meant", code: `
 		r2 = *(u32 *)(r1 +0)
 		r3 = *(u32 *)(r1 +4)
 		r4 = r2
 		r4 += 14
-		if r4 > r3 goto +5
+		if r4 > r3 goto +2
 		r4 = *(u8 *)(r2 +0)
 		if r4 > 100 goto +2
 		call pc+3
@@ -192,37 +193,61 @@ func TestCallsBySymbol(t *testing.T) {
 		r0 = 1
 		exit
 		r0 = 2
-		exit`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	code[4].Off = 2 // a short packet takes the first call too
-	obj, err := loader.FromCode("calls", code, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := writeObject(obj)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for seed := range uint64(4) {
-		n := &tally{by: map[pair.Status]int{}, why: map[string]int{}}
-		if err := n.chain("calls.o", raw, seed); err != nil {
-			t.Errorf("seed %d: %v", seed, err)
-		}
-		if n.by[pair.Equal] == 0 {
-			t.Errorf("seed %d: nothing was compared: %v", seed, n.why)
-		}
-	}
-}
-
-// What a bloom filter is asked is read, though the same call fills the buffer
-// from a queue.
-func TestBloomIsAsked(t *testing.T) {
-	if err := Allowed(); err != nil {
-		t.Skip(err)
-	}
-	code, err := ebpf.Parser{MapIndex: func(string) (int, bool) { return 0, true }}.Code(`
+		exit`},
+	{name: "last call goes", why: "the loader links one function less, and that is the proved program", shorter: true, code: `
+		r6 = r1
+		r0 = 1
+		if r0 == 2 goto +3
+		r1 = r6
+		call pc+5
+		exit
+		call pc+1
+		exit
+		r0 = 3
+		exit
+		r0 = *(u32 *)(r1 +12)
+		exit`},
+	{name: "number and the packet's end", why: "a number the optimiser took for what may be a pointer; adding the packet's end to it first is a slot less, and refused", code: `
+		r7 = r1
+		r6 = *(u32 *)(r7 +4)
+		r9 = *(u32 *)(r7 +0)
+		call pc+8
+		r1 = r6
+		r1 -= r9
+		r0 += r1
+		r9 += 14
+		if r9 > r6 goto +1
+		r0 += 1
+		r0 &= 3
+		exit
+		r0 = 5
+		exit`},
+	{name: "end spilled before a call", why: "a function that is given an address of the stack leaves other slots as they are: what was the packet's end is no number", code: `
+		r7 = r1
+		r1 = *(u32 *)(r7 +4)
+		*(u64 *)(r10 -24) = r1
+		r1 = *(u32 *)(r7 +0)
+		*(u64 *)(r10 -32) = r1
+		*(u64 *)(r10 -16) = 5
+		r1 = r10
+		r1 += -16
+		call pc+12
+		r7 = r0
+		r2 = *(u64 *)(r10 -32)
+		r3 = *(u64 *)(r10 -24)
+		r1 = r3
+		r1 -= r2
+		r7 += r1
+		r2 += 14
+		if r2 > r3 goto +1
+		r7 += 1
+		r7 &= 3
+		r0 = r7
+		exit
+		r0 = *(u64 *)(r1 +0)
+		*(u64 *)(r1 +0) = 7
+		exit`},
+	{name: "what a bloom filter is asked", why: "it is read, though the same call fills the buffer from a queue", code: `
 		*(u32 *)(r10 -4) = 7
 		r1 = map[bloom]
 		r2 = r10
@@ -238,21 +263,37 @@ func TestBloomIsAsked(t *testing.T) {
 		r0 = 1
 		exit
 		r0 = 2
-		exit`)
-	if err != nil {
-		t.Fatal(err)
+		exit`, maps: []*maps.Spec{{Name: "bloom", Type: cilium.BloomFilter, ValueSize: 4, Max: 64}}},
+}
+
+func TestRegressions(t *testing.T) {
+	if err := Allowed(); err != nil {
+		t.Skip(err)
 	}
-	obj, err := loader.FromCode("asks", code, []*maps.Spec{{Name: "bloom", Type: cilium.BloomFilter, ValueSize: 4, Max: 64}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := writeObject(obj)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &tally{by: map[pair.Status]int{}, why: map[string]int{}}
-	if err := n.chain("asks.o", raw, 1); err != nil || n.by[pair.Equal] != 1 {
-		t.Errorf("%v, %v", err, n.why)
+	for _, c := range regressions {
+		t.Run(c.name, func(t *testing.T) {
+			code, err := ebpf.Parser{MapIndex: func(string) (int, bool) { return 0, true }}.Code(c.code)
+			if err != nil {
+				t.Fatal(err)
+			}
+			obj, err := loader.FromCode("main", code, c.maps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := writeObject(obj)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for seed := range uint64(4) {
+				n := &tally{by: map[pair.Status]int{}, why: map[string]int{}}
+				if err := n.chain("main.o", raw, seed); err != nil {
+					t.Errorf("%s: seed %d: %v", c.why, seed, err)
+				}
+				if n.by[pair.Equal] == 0 || c.shorter && n.shorter == 0 {
+					t.Errorf("seed %d: nothing was compared, or nothing shorter: %v", seed, n.why)
+				}
+			}
+		})
 	}
 }
 

@@ -3,7 +3,6 @@ package object
 import (
 	"bytes"
 	"debug/elf"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -223,59 +222,114 @@ func (o *Object) checkLinked(out []byte, pad bool) error {
 	}
 	for i, p := range old.Programs {
 		q := new.Programs[i]
-		if p.Name != q.Name || p.Section != q.Section || p.Type != q.Type || len(p.Funcs) != len(q.Funcs) {
-			return fmt.Errorf("program %s of %s with %d functions, want %s of %s with %d", q.Name, q.Section, len(q.Funcs), p.Name, p.Section, len(p.Funcs))
+		if p.Name != q.Name || p.Section != q.Section || p.Type != q.Type {
+			return fmt.Errorf("program %s of %s, want %s of %s", q.Name, q.Section, p.Name, p.Section)
 		}
-		for k := range p.Funcs {
-			if err := o.sameLinked(p, q, k, pad); err != nil {
-				return fmt.Errorf("program %s: function %s: %w", p.Name, p.Funcs[k].Name, err)
-			}
+		if err := o.sameProgram(p, q, pad); err != nil {
+			return fmt.Errorf("program %s: %w", p.Name, err)
 		}
 	}
 	return nil
 }
 
-var errAmbiguous = errors.New("functions of one name and size")
+// sameProgram follows the calls of both linked programs from where they begin.
+// A function that the proved program no longer calls needn't be linked any more;
+// one that nothing calls must not be.
+func (o *Object) sameProgram(p, q *loader.Program, pad bool) error {
+	c := calls{o: o, old: p, new: q, pad: pad, to: unpaired(p.Funcs), from: unpaired(q.Funcs), next: []int{0}}
+	c.to[0], c.from[0] = 0, 0
+	for len(c.next) > 0 {
+		k := c.next[0]
+		c.next = c.next[1:]
+		if err := c.sameFunction(k, c.to[k]); err != nil {
+			return fmt.Errorf("function %s: %w", p.Funcs[k].Name, err)
+		}
+	}
+	for k, f := range q.Funcs {
+		if c.from[k] < 0 {
+			return fmt.Errorf("function %s is linked, and the proved program doesn't call it", f.Name)
+		}
+	}
+	return nil
+}
 
-// funcNamed finds the function that the loader calls by that name.
-func (o *Object) funcNamed(name, section string, slots int) (*Func, error) {
+// calls pairs the functions of a linked program with those of the one that was
+// proved, as calls lead to them.
+type calls struct {
+	o        *Object
+	old, new *loader.Program
+	pad      bool
+	to, from []int // function of old to that of new, and back; -1 none yet
+	next     []int // functions of old to be compared
+}
+
+func unpaired(funcs []loader.Func) []int { return slices.Repeat([]int{-1}, len(funcs)) }
+
+// leads says whether a call of slot s in the old program and of slot t in the
+// new one are of the same function.
+func (c *calls) leads(s, t int) bool {
+	at := func(slot int) func(loader.Func) bool { return func(f loader.Func) bool { return f.Start == slot } }
+	k, m := slices.IndexFunc(c.old.Funcs, at(s)), slices.IndexFunc(c.new.Funcs, at(t))
+	if k < 0 || m < 0 {
+		return false
+	}
+	if c.to[k] < 0 && c.from[m] < 0 {
+		c.to[k], c.from[m], c.next = m, k, append(c.next, k)
+	}
+	return c.to[k] == m
+}
+
+// named finds the functions that the loader may mean by a name; nil stands for
+// one that this package doesn't know and that stays as it was.
+func (o *Object) named(name, section string, slots int) []*Func {
 	var found []*Func
 	for _, f := range o.Funcs {
 		if f.Name == name && f.end-f.start == slots {
 			found = append(found, f)
 		}
 	}
-	if len(found) > 1 {
-		found = slices.DeleteFunc(found, func(f *Func) bool { return f.Section != section })
+	here := func(f *Func) bool { return f.Section == section }
+	switch {
+	case len(found) == 0:
+		return []*Func{nil}
+	case slices.ContainsFunc(found, here):
+		return slices.DeleteFunc(found, func(f *Func) bool { return !here(f) })
 	}
-	switch len(found) {
-	case 0:
-		return nil, nil
-	case 1:
-		return found[0], nil
+	return found
+}
+
+// sameFunction compares function k of the old program, as it was proved, with
+// function m of the new one. Where the file has several of its name and size,
+// the loader linked one of them.
+func (c *calls) sameFunction(k, m int) (err error) {
+	a := c.old.Funcs[k]
+	if b := c.new.Funcs[m]; a.Name != b.Name {
+		return fmt.Errorf("it is %s", b.Name)
 	}
-	return nil, errAmbiguous
+	for _, f := range c.o.named(a.Name, c.old.Section, a.End-a.Start) {
+		before := *c
+		c.to, c.from = slices.Clone(c.to), slices.Clone(c.from)
+		if err = c.sameLinked(k, m, f); err == nil {
+			return nil
+		}
+		*c = before
+	}
+	return err
 }
 
 // sameLinked compares one linked function with the proved program, or with the
 // old one where nothing was made of it.
-func (o *Object) sameLinked(p, q *loader.Program, k int, pad bool) error {
-	a, b := p.Funcs[k], q.Funcs[k]
-	if a.Name != b.Name {
-		return fmt.Errorf("it is %s", b.Name)
-	}
-	f, err := o.funcNamed(a.Name, p.Section, a.End-a.Start)
-	if err != nil { // compared as the package reads it, above
-		return nil
-	}
-	have := q.Insns[b.Start:b.End]
-	want := slices.Clone(p.Insns[a.Start:a.End])
+func (c *calls) sameLinked(k, m int, f *Func) error {
+	a, b := c.old.Funcs[k], c.new.Funcs[m]
+	have := c.new.Insns[b.Start:b.End]
+	want := slices.Clone(c.old.Insns[a.Start:a.End])
 	from := make([]int, len(want)) // where a call stood
 	for i := range from {
 		from[i] = i
 	}
 	if f != nil && f.New != nil {
-		if want, from, err = f.linked(p.Insns[a.Start:a.End], pad); err != nil {
+		var err error
+		if want, from, err = f.linked(c.old.Insns[a.Start:a.End], c.pad); err != nil {
 			return err
 		}
 	}
@@ -285,8 +339,7 @@ func (o *Object) sameLinked(p, q *loader.Program, k int, pad bool) error {
 	for i := range want {
 		x, y := want[i], have[i]
 		if x.Op == ebpf.OpCall && x.Src == ebpf.CallLocal || x.Op == ebpf.OpLDDW && x.Src == ebpf.PseudoFunc {
-			s, t := a.Start+from[i]+1+int(x.Imm), b.Start+i+1+int(y.Imm)
-			if m := slices.IndexFunc(p.Funcs, func(f loader.Func) bool { return f.Start == s }); m < 0 || t != q.Funcs[m].Start {
+			if t := b.Start + i + 1 + int(y.Imm); !c.leads(a.Start+from[i]+1+int(x.Imm), t) {
 				return fmt.Errorf("slot %d: it leads to slot %d of the program, another function", i, t)
 			}
 			x.Imm, y.Imm = 0, 0

@@ -30,13 +30,47 @@ type Value struct {
 	Kind  valKind
 	Null  bool  // MapValue: may still be 0
 	VarOf int32 // pointers: 0, or the instruction (+1) that added a variable
-	Site  int32 // MapValue: the lookup that made it, -1 unknown; Map: unused
+	Site  int32 // MapValue: the lookup that made it, -1 unknown; Anything: its source; Map: unused
 	MapID int32 // Map; MapValue: -1 where it may be a value of several
 	Off   int64 // pointers: constant offset (beside the variable)
 	Range int64 // Packet: bytes from the (variable) base that were checked against the end
 	// numbers: known bits (bits where unknown is 0 are those of known), and bounds
 	Unknown, Known uint64
 	Min, Max       uint64
+}
+
+// Sources of what may be a number or a pointer: two of one source are either
+// both numbers or both pointers of one kind.
+const (
+	sourceMixed  = 1 << (20 + iota) // of several sources, or computed from some
+	sourceArg                       // plus the register: of a function's caller
+	sourceLost                      // plus its kind: a packet pointer before a call that may have moved the packet
+	sourceStack                     // plus the slot: bytes that a callee or a store somewhere may have changed
+	sourceResult                    // plus the slot of the call or address load that gave it
+	sourceMemory                    // plus a number made of the address it was loaded from
+)
+
+// anything is what an instruction gives that may be a number or a pointer.
+func anything(in *ir.Inst) Value {
+	if in.Slot < 0 {
+		return Value{Kind: Anything, Site: sourceMixed}
+	}
+	return Value{Kind: Anything, Site: sourceResult + in.Slot}
+}
+
+// loaded is what memory at base+off holds where that may be a number or a
+// pointer: the same wherever it is loaded, by whichever instruction.
+func loaded(base Value, off int64) Value {
+	h := uint64(base.Kind)<<56 ^ uint64(uint32(base.MapID))<<40 ^ uint64(uint32(base.Site))<<16 ^ uint64(base.Off+off)
+	return Value{Kind: Anything, Site: sourceMemory + int32(h*0x9e3779b97f4a7c15>>44)} // 20 bits
+}
+
+// String names the value in what the verifier would say of it.
+func (v Value) String() string {
+	if v.Kind != Anything {
+		return kindNames[v.Kind]
+	}
+	return fmt.Sprintf("what may be a pointer (%#x)", v.Site)
 }
 
 // Top is a number nothing is known of.
@@ -111,7 +145,16 @@ func join(a, b Value) Value {
 	if a.Kind == MapValue && b.Kind == MapValue { // of some map
 		return Value{Kind: MapValue, Null: a.Null || b.Null, MapID: -1, Site: -1, VarOf: -1}
 	}
-	return Value{Kind: Anything}
+	return Value{Kind: Anything, Site: sourceMixed}
+}
+
+// joinSlots is join for bytes of the stack: where one path left a pointer and
+// another did not, they may be either.
+func joinSlots(a, b Value) Value {
+	if a.Kind == Unreadable && (b.isPtr() || b.Kind == Anything) || b.Kind == Unreadable && (a.isPtr() || a.Kind == Anything) {
+		return Value{Kind: Anything, Site: sourceMixed}
+	}
+	return join(a, b)
 }
 
 // Facts is what is known at one point of the program.
@@ -134,7 +177,7 @@ func joinFacts(a, b *Facts) Facts {
 		f.R[i] = join(a.R[i], b.R[i])
 	}
 	for i := range f.Spill {
-		f.Spill[i] = join(a.Spill[i], b.Spill[i])
+		f.Spill[i] = joinSlots(a.Spill[i], b.Spill[i])
 	}
 	for i := range f.init {
 		f.init[i] &= b.init[i]
@@ -163,11 +206,11 @@ func widen(old, new Facts) Facts {
 }
 
 // losePacket: the packet may have moved; what pointed into it points nowhere
-// that is known.
+// that is known, or, where it didn't move, still there.
 func (f *Facts) losePacket() {
 	lose := func(v *Value) {
 		if v.Kind == Packet || v.Kind == PacketEnd {
-			*v = Value{Kind: Anything}
+			*v = Value{Kind: Anything, Site: sourceLost + int32(v.Kind)}
 		}
 	}
 	for i := range f.R {
@@ -175,6 +218,18 @@ func (f *Facts) losePacket() {
 	}
 	for i := range f.Spill {
 		lose(&f.Spill[i])
+	}
+}
+
+// blur: somewhere on the stack something may have been stored, a pointer too
+// where pointers says so. What was a pointer may be one still.
+func (f *Facts) blur(pointers bool) {
+	for k := range f.Spill {
+		if v := &f.Spill[k]; pointers || v.isPtr() || v.Kind == Anything {
+			*v = Value{Kind: Anything, Site: sourceStack + int32(k)}
+		} else {
+			*v = Value{}
+		}
 	}
 }
 
@@ -230,8 +285,8 @@ func EntryFacts(p *ir.Prog, f int) Facts {
 		}
 		return st
 	}
-	for i := 1; i <= 5; i++ {
-		st.R[i] = Value{Kind: Anything}
+	for i := range int32(5) {
+		st.R[i+1] = Value{Kind: Anything, Site: sourceArg + i + 1}
 	}
 	return st
 }
@@ -297,8 +352,8 @@ func Analyse(p *ir.Prog) *Analysis {
 				g := Facts{Reached: true}
 				g.R[10] = Value{Kind: Stack}
 				for r := 1; r <= 5; r++ {
-					if g.R[r] = f.R[r]; f.R[r].Kind == Stack { // of another frame
-						g.R[r] = Value{Kind: Anything}
+					if g.R[r] = f.R[r]; f.R[r].Kind == Stack || f.R[r].Kind == Anything { // of another frame
+						g.R[r] = Value{Kind: Anything, Site: sourceArg + int32(r)}
 					}
 				}
 				push(int(in.To), &g)
@@ -477,20 +532,20 @@ func Step(p *ir.Prog, i int, f *Facts, complain func(string, ...any)) {
 			for r := 1; r <= 5; r++ {
 				f.R[r] = Value{}
 				if args[r].Kind == Stack || args[r].Kind == Anything {
-					f.Spill = [64]Value{}
+					f.blur(true)
 					for k := range f.init {
 						f.init[k] = ^uint64(0)
 					}
 				}
 			}
-			f.R[0] = Value{Kind: Anything}
+			f.R[0] = anything(in)
 			f.losePacket()
 			return
 		}
 		if d := ir.DefReg(in); d >= 0 {
-			f.R[d] = Value{Kind: Anything}
+			f.R[d] = anything(in)
 		} else {
-			f.Spill = [64]Value{}
+			f.blur(true)
 		}
 		return
 	}
@@ -535,7 +590,7 @@ func Step(p *ir.Prog, i int, f *Facts, complain func(string, ...any)) {
 			case ebpf.PseudoMapValue:
 				f.R[in.Dst] = Value{Kind: MapValue, MapID: in.Imm, Off: int64(in.Hi), Site: -2}
 			default:
-				f.R[in.Dst] = Value{Kind: Anything}
+				f.R[in.Dst] = anything(in)
 			}
 		default: // LD_ABS, LD_IND: r6 is the context, r0 the result, r1-r5 are gone
 			if f.R[6].Kind != Ctx && f.R[6].Kind != Anything {
@@ -560,21 +615,23 @@ func Step(p *ir.Prog, i int, f *Facts, complain func(string, ...any)) {
 					v = f.Spill[lo/8]
 				}
 			} else {
-				v = Value{Kind: Anything}
+				v = loaded(base, int64(in.Off))
 			}
 		case Ctx:
 			if k, ok := CtxPointer(p.Kind, base.Off+int64(in.Off), in.Size()); ok && base.VarOf == 0 {
-				v = Value{Kind: k}
+				if v = (Value{Kind: k}); k == Anything {
+					v = loaded(base, int64(in.Off))
+				}
 			} else if p.Kind != ir.KindXDP && p.Kind != ir.KindSKB && in.Size() == 8 {
-				v = Value{Kind: Anything}
+				v = loaded(base, int64(in.Off))
 			}
 		case Anything:
 			if _, ok := CtxPointer(p.Kind, int64(in.Off), in.Size()); ok || in.Size() == 8 {
-				v = Value{Kind: Anything} // perhaps the context's packet pointers
+				v = loaded(base, int64(in.Off)) // perhaps the context's packet pointers
 			}
 		case MapValue:
 			if in.Size() == 8 {
-				v = Value{Kind: Anything} // could be a kptr
+				v = loaded(base, int64(in.Off)) // could be a kptr
 				if p.Kind != ir.KindTracing {
 					v = Top()
 				}
@@ -586,10 +643,11 @@ func Step(p *ir.Prog, i int, f *Facts, complain func(string, ...any)) {
 		}
 	case ebpf.ClassST, ebpf.ClassSTX:
 		if in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq { // a load in a store's clothes
-			access(p, in, read(in.Src), int64(in.Off), in.Size(), false, f, say)
+			base := read(in.Src)
+			access(p, in, base, int64(in.Off), in.Size(), false, f, say)
 			f.R[in.Dst] = Top()
 			if in.Size() == 8 {
-				f.R[in.Dst] = Value{Kind: Anything}
+				f.R[in.Dst] = loaded(base, int64(in.Off))
 			}
 			return
 		}
@@ -608,9 +666,7 @@ func Step(p *ir.Prog, i int, f *Facts, complain func(string, ...any)) {
 		if base.Kind == Stack || base.Kind == Anything {
 			lo, ok := StackBytes(base.Off+int64(in.Off), in.Size())
 			if !ok || base.VarOf != 0 || base.Kind == Anything {
-				for k := range f.Spill {
-					f.Spill[k] = Value{}
-				}
+				f.blur(base.Kind == Anything && (v.isPtr() || v.Kind == Anything))
 			} else {
 				for k := lo / 8; k <= (lo+in.Size()-1)/8; k++ {
 					f.Spill[k] = Value{}
@@ -649,15 +705,16 @@ func Step(p *ir.Prog, i int, f *Facts, complain func(string, ...any)) {
 			for r := 0; r <= 5; r++ {
 				f.R[r] = Value{}
 			}
+			f.blur(true)
 			f.losePacket()
-			f.R[0] = Value{Kind: Anything}
+			f.R[0] = anything(in)
 		}
 	}
 }
 
 func alu(p *ir.Prog, i int, in *ir.Inst, op uint8, a, b Value, w int, say func(string, ...any)) Value {
 	if a.Kind == Unreadable && op != ebpf.ALUMov || b.Kind == Unreadable {
-		return Value{Kind: Anything}
+		return Value{Kind: Anything, Site: sourceMixed}
 	}
 	switch op {
 	case ebpf.ALUMov:
@@ -668,11 +725,7 @@ func alu(p *ir.Prog, i int, in *ir.Inst, op uint8, a, b Value, w int, say func(s
 			return b
 		}
 		if b.Kind != Scalar {
-			if b.isPtr() {
-				say("takes 32 bits of a pointer")
-			} else {
-				say("takes 32 bits of what may be a pointer")
-			}
+			say("takes 32 bits of %v", b)
 			return fits(32)
 		}
 		return bin(op, a, b, 32)
@@ -681,7 +734,7 @@ func alu(p *ir.Prog, i int, in *ir.Inst, op uint8, a, b Value, w int, say func(s
 			return constant(-a.Known & (^uint64(0) >> (64 - w)))
 		}
 		if a.Kind != Scalar {
-			say("arithmetic on what may be a pointer")
+			say("arithmetic on %v", a)
 		}
 		return fits(w)
 	case ebpf.ALUEnd:
@@ -697,13 +750,7 @@ func alu(p *ir.Prog, i int, in *ir.Inst, op uint8, a, b Value, w int, say func(s
 			Max: ^uint64(0) >> (64 - n)}.Norm()
 	}
 	if a.Kind == Anything || b.Kind == Anything {
-		if w == 32 || op != ebpf.ALUAdd && op != ebpf.ALUSub { // bitwise operators and the like are for numbers
-			say("arithmetic on what may be a pointer")
-		}
-		if w == 32 {
-			return fits(32)
-		}
-		return Value{Kind: Anything}
+		return aluAnything(op, a, b, w, say)
 	}
 	if a.isPtr() || b.isPtr() {
 		if w == 32 || op != ebpf.ALUAdd && op != ebpf.ALUSub {
@@ -751,6 +798,32 @@ func alu(p *ir.Prog, i int, in *ir.Inst, op uint8, a, b Value, w int, say func(s
 		return fits(w)
 	}
 	return bin(op, a, b, w)
+}
+
+// aluAnything is arithmetic on what may be a pointer. The verifier knows what it
+// is, and took what the program did with it: what the program adds to is no end
+// of the packet, and what it only subtracts may be.
+func aluAnything(op uint8, a, b Value, w int, say func(string, ...any)) Value {
+	if op == ebpf.ALUSub && w == 64 {
+		say("subtracts %v from %v", b, a)
+		if a.Kind == Scalar { // it was one too, then
+			return Top()
+		}
+		return Value{Kind: Anything, Site: sourceMixed}
+	}
+	what := "adds to %v"
+	if op != ebpf.ALUAdd || w == 32 {
+		what = "arithmetic on %v"
+	}
+	for _, v := range []Value{a, b} {
+		if v.Kind != Scalar {
+			say(what, v)
+		}
+	}
+	if w == 32 || op != ebpf.ALUAdd { // those are for numbers
+		return fits(w)
+	}
+	return Value{Kind: Anything, Site: sourceMixed}
 }
 
 func scalarOr(v Value) Value {
@@ -834,11 +907,15 @@ func call(p *ir.Prog, i int, in *ir.Inst, f *Facts, say func(string, ...any)) {
 	for r := 1; r <= 5; r++ {
 		f.R[r] = Value{}
 	}
-	f.R[0] = Value{Kind: Anything}
+	f.R[0] = anything(in)
 	h := ir.HelperOf(in)
 	row := in.Called()
-	if row != nil && row.Ret == ebpf.RetNothing {
+	switch {
+	case row == nil:
+	case row.Ret == ebpf.RetNothing:
 		defer func() { f.R[0] = Value{} }()
+	case row.Ret == ebpf.RetScalar && !row.Unknown:
+		f.R[0] = Top()
 	}
 	if row == nil || row.Moves() {
 		f.losePacket()
@@ -847,7 +924,7 @@ func call(p *ir.Prog, i int, in *ir.Inst, f *Facts, say func(string, ...any)) {
 		// Whoever is called may write where an argument points to.
 		for r := 1; r <= 5; r++ {
 			if args[r].Kind == Stack || args[r].Kind == Anything {
-				f.Spill = [64]Value{}
+				f.blur(in.Src != ebpf.CallHelper || row == nil || row.Flow == ebpf.CallsBack)
 				if args[r].Kind == Stack && args[r].VarOf == 0 && in.Src == ebpf.CallHelper {
 					// an out buffer: the verifier takes it as written
 					if lo, ok := StackBytes(args[r].Off, 1); ok {
@@ -896,7 +973,7 @@ func call(p *ir.Prog, i int, in *ir.Inst, f *Facts, say func(string, ...any)) {
 	if ir.IsLookup(h) {
 		f.R[0] = Value{Kind: MapValue, Null: true, MapID: mapID, Site: int32(i)}
 		if mapID < 0 || int(mapID) >= len(p.Maps) || ir.MapOfOther(p.Maps[mapID].Type) {
-			f.R[0] = Value{Kind: Anything}
+			f.R[0] = anything(in)
 		}
 	} else {
 		f.R[0] = Top()
@@ -929,7 +1006,7 @@ func memoryArg(p *ir.Prog, h *ebpf.Helper, k int, mapID int32, args *[11]Value, 
 	case v.Kind == Stack && v.VarOf == 0 && known && (v.Off < -512 || v.Off >= 0):
 		say("%s is given no byte of the stack, at %+d", h.Name, v.Off)
 	case arg.Writes && (v.Kind == Stack || v.Kind == Anything):
-		f.Spill = [64]Value{}
+		f.blur(false)
 	case v.Kind == Scalar && !(v.IsConst() && v.Known == 0):
 		say("r%d is a number where %s wants memory", k+1, h.Name)
 	case v.Kind == Scalar && !arg.Null:
