@@ -35,6 +35,7 @@ var (
 	layers   = flag.String("layers", "", "layers of the optimiser")
 	proposed = flag.Int("proposals", 400, "proposals for each window")
 	seconds  = flag.Duration("seconds", 0, "stop after that long; 0: never, or 8 s where nothing else is said")
+	sizes    = flag.Uint64("sizes", 24, "random objects have 6 statements to so many more")
 	keep     = flag.String("keep", "", "folder for objects that fail")
 )
 
@@ -303,7 +304,7 @@ func TestRandomObjects(t *testing.T) {
 	none := 0
 	each(t, *objects, 25, 1000, func(seed uint64) error {
 		c := progen.Generate(seed, progen.Options{
-			Statements: 6 + int(seed%24), V4: seed%2 == 0, Latched: seed%3 == 0, NoCalls: seed%4 == 1, NoLoops: seed%4 != 0, NoMaps: seed%7 == 6})
+			Statements: 6 + int(seed%*sizes), V4: seed%2 == 0, Latched: seed%3 == 0, NoCalls: seed%4 == 1, NoLoops: seed%4 != 0, NoMaps: seed%7 == 6})
 		raw, err := writeObject(c.Object)
 		if errors.Is(err, errNoObject) {
 			none++
