@@ -17,6 +17,7 @@ type wTinyLFU struct {
 	rng                rng
 	windowCap, protCap uint64
 	bytes              [3]uint64
+	climb              *climber // nil: the window keeps its share
 }
 
 const (
@@ -39,6 +40,16 @@ func newWTinyLFU(c Config) Policy {
 func (p *wTinyLFU) Contains(id uint32) bool { return p.l.in(id) >= 0 }
 
 func (p *wTinyLFU) Access(id uint32) bool {
+	hit := p.access(id)
+	if p.climb != nil {
+		if delta := p.climb.note(hit, p.capacity); delta != 0 {
+			p.resize(delta)
+		}
+	}
+	return hit
+}
+
+func (p *wTinyLFU) access(id uint32) bool {
 	p.s.count(id)
 	q := p.l.in(id)
 	switch q {
@@ -46,9 +57,7 @@ func (p *wTinyLFU) Access(id uint32) bool {
 		p.l.renew(q, id)
 	case wtProbation:
 		p.move(id, wtProbation, wtProtected)
-		for p.bytes[wtProtected] > p.protCap {
-			p.move(p.l.oldest(wtProtected), wtProtected, wtProbation)
-		}
+		p.demote()
 	default:
 		return false
 	}
