@@ -38,7 +38,7 @@ func replay(ctx context.Context, s *stream.Stream, c *TraceCache, each func(int,
 			if id == stream.None {
 				o = c.Uncacheable()
 			} else {
-				o = c.Request(id, s.Size(id), s.Cost(id))
+				o = c.Request(id, s.SizeAt(i), s.Cost(id))
 			}
 			if each != nil {
 				each(i, o)

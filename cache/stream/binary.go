@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // A layout says where a format of records of one length keeps what is read of
@@ -145,30 +146,36 @@ func records(b []byte, l layout) (*Stream, error) {
 	return s, nil
 }
 
-// sized notes the size that request i asks of its id. The last one is the id's;
-// once one has changed, every request keeps the bytes it asked for, so that
-// they add up.
+// sized notes the size that request i asks of its id. The least is the id's, so
+// that bounds stay bounds; once one has changed, every request keeps the bytes
+// it asked for, so that they add up.
 func (s *Stream) sized(i int, id, size uint32) {
 	size = max(size, 1)
-	old := s.Sizes[id]
 	if s.Bytes == nil {
+		old := s.Sizes[id]
 		if old == 0 || old == size {
 			s.Sizes[id] = size
 			return
 		}
+		s.last = slices.Clone(s.Sizes)
 		s.Bytes = make([]uint32, i, max(len(s.IDs), i+1))
 		for k := range s.Bytes {
-			if s.IDs[k] == None {
-				s.Bytes[k] = 1
-			} else {
+			s.Bytes[k] = 1
+			if s.IDs[k] != None {
 				s.Bytes[k] = s.Sizes[s.IDs[k]]
 			}
 		}
 	}
-	if old != 0 && old != size {
-		s.Resized++
+	if n := len(s.Sizes) - len(s.last); n > 0 {
+		s.last = append(s.last, make([]uint32, n)...)
 	}
-	s.Sizes[id] = size
+	if s.last[id] == 0 {
+		s.Sizes[id] = size
+	} else if s.last[id] != size {
+		s.Resized++
+		s.Sizes[id] = min(s.Sizes[id], size)
+	}
+	s.last[id] = size
 	s.Bytes = append(s.Bytes, size)
 }
 

@@ -8,9 +8,10 @@
 // delimiter or a column may be two things, the file is refused with the words
 // that decide it (see ParseColumns).
 //
-// Where the size of an id changes from request to request, its last size is that
-// in a cache, each request keeps the bytes it asked for, and Stream.Resized
-// counts them. A size of 0 counts as 1. Times that fall are no clock and are
+// Where the size of an id changes from request to request, an entry keeps the size
+// it was put in with, as in libCacheSim; each request keeps the bytes it asked
+// for, and Stream.Resized counts the changes. The offline bounds take the least
+// size of an id. A size of 0 counts as 1. Times that fall are no clock and are
 // dropped. Operations, times to live and tenants are not read.
 //
 // # The file format

@@ -20,7 +20,7 @@ type Stream struct {
 	Labels []uint8  // index into LabelNames; nil: 0 each
 
 	// Per id.
-	Sizes []uint32 // in slots; nil: 1 each
+	Sizes []uint32 // in slots, the least where they change; nil: 1 each
 	Costs []uint32 // of a miss; nil: 1 each
 	Keys  []uint64 // the id's name where the stream came from; nil: the id
 
@@ -37,12 +37,13 @@ type Stream struct {
 	// between one capture and the next is not in it. 0: from first to last.
 	Active int64
 
-	// Resized counts the requests whose id had another size before: the last
-	// size of an id is the one it has in a cache, and Bytes are as requested.
+	// Resized counts the requests that ask another size of their id than the
+	// request of it before; above 0, Bytes are the sizes asked for (see SizeAt).
 	Resized uint64
 	// Unused are the columns of a text file that nothing was read from.
 	Unused []string
-	ids    int // how many ids there may be; 0: not known yet
+	last   []uint32 // per id, the size asked last, once one has changed
+	ids    int      // how many ids there may be; 0: not known yet
 }
 
 // Seconds is how long the requests took; 0 where they have no times.
@@ -101,6 +102,16 @@ func (s *Stream) Size(id uint32) uint32 {
 	return s.Sizes[id]
 }
 
+// SizeAt is the size in slots of request i's id if it were put in now: where
+// sizes change, what the request asks for. An entry keeps the size it was put in
+// with, as in libCacheSim.
+func (s *Stream) SizeAt(i int) uint32 {
+	if s.Resized > 0 {
+		return s.Bytes[i]
+	}
+	return s.Size(s.IDs[i])
+}
+
 // Plain reports whether the stream is ids only: every packet cacheable and
 // nothing invalidated.
 func (s *Stream) Plain() bool {
@@ -139,7 +150,7 @@ func FromKeys32(keys []uint32) *Stream {
 func (s *Stream) Sample(share float64, seed uint64) *Stream {
 	limit := uint64(min(share, 1) * (1 << 63))
 	in := func(x uint64) bool { return mix(x+seed)>>1 < limit }
-	out := &Stream{Name: s.Name, Foreign: s.Foreign, LabelNames: s.LabelNames}
+	out := &Stream{Name: s.Name, Foreign: s.Foreign, LabelNames: s.LabelNames, Resized: s.Resized}
 	number := make([]uint32, s.NumIDs()) // in out, + 1
 	dense := func(id uint32) uint32 {
 		if number[id] == 0 {

@@ -94,7 +94,7 @@ func (r *Report) summary() (out report.Facts) {
 	defer func() { out.Notes(r.notes) }()
 	line(unit, "%s, %s bytes%s", report.Count(n), report.Count(p.Bytes), note)
 	if p.Resized > 0 {
-		line("sizes", "%s requests ask another size of their id than the one before: in a cache an id has its last size, bytes are counted as requested", report.Count(p.Resized))
+		line("sizes", "%s requests ask another size of their id than the one before: an entry keeps the size it was put in with, bytes are counted as requested", report.Count(p.Resized))
 	}
 	if len(p.Unused) > 0 {
 		line("not used", "column %s", strings.Join(p.Unused, ", "))

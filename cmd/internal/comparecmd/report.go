@@ -72,7 +72,7 @@ type Profile struct {
 	Uncacheable   int                `json:"uncacheable"`
 	Invalidations int                `json:"invalidations"`
 	Bytes         uint64             `json:"bytes"`
-	Resized       uint64             `json:"resized,omitempty"` // requests whose id had another size before; its last one is that in a cache, bytes are as requested
+	Resized       uint64             `json:"resized,omitempty"` // requests whose id had another size before: an entry keeps the size it was put in with, bytes are as requested
 	Unused        []string           `json:"unused_columns,omitempty"`
 	Seconds       float64            `json:"seconds"` // 0: the stream has no times
 	OneHit        int                `json:"one_hit_paths"`
