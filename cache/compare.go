@@ -28,29 +28,51 @@ func Compare(a, b *Point, seed uint64) Difference {
 		d.Low, d.High = d.Mean, d.Mean
 		return d
 	}
-	type window struct{ more, requests float64 }
 	w := make([]window, n)
 	for i := range w {
 		w[i] = window{float64(a.Windows[i].Misses) - float64(b.Windows[i].Misses), float64(a.Windows[i].To - a.Windows[i].From)}
 	}
+	d.Low, d.High = middle(w, seed)
+	d.Significant = d.Low > 0 || d.High < 0
+	return d
+}
+
+// Interval is the middle 95 % of what the point's miss ratio is over 2,000
+// bootstrap samples of its windows of time; ok is false without windows.
+func (p *Point) Interval(seed uint64) (low, high float64, ok bool) {
+	if len(p.Windows) == 0 {
+		return 0, 0, false
+	}
+	w := make([]window, len(p.Windows))
+	for i, x := range p.Windows {
+		w[i] = window{float64(x.Misses), float64(x.To - x.From)}
+	}
+	low, high = middle(w, seed)
+	return low, high, true
+}
+
+// A window is what is counted in a stretch of the stream, and its requests.
+type window struct{ count, requests float64 }
+
+// middle is the middle 95 % of count over requests in bootstrap samples of as
+// many windows as there are.
+func middle(w []window, seed uint64) (low, high float64) {
 	state := seed
 	samples := make([]float64, bootstraps)
 	for k := range samples {
-		var more, requests float64
+		var count, requests float64
 		for range w {
 			state += 0x9e3779b97f4a7c15
-			x := w[mix(state)>>32*uint64(n)>>32]
-			more += x.more
+			x := w[mix(state)>>32*uint64(len(w))>>32]
+			count += x.count
 			requests += x.requests
 		}
 		if requests > 0 {
-			samples[k] = more / requests
+			samples[k] = count / requests
 		}
 	}
 	slices.Sort(samples)
-	d.Low, d.High = samples[bootstraps*25/1000], samples[bootstraps*975/1000-1]
-	d.Significant = d.Low > 0 || d.High < 0
-	return d
+	return samples[bootstraps*25/1000], samples[bootstraps*975/1000-1]
 }
 
 // A Ranking is the points of a study with one budget, the best first.
@@ -70,20 +92,9 @@ func (r *Ranking) Distance(p *Point) float64 {
 	return p.MissRatio - r.Bound.MissRatio
 }
 
-// boundOrder is how trustworthy a bound is for any cache of the budget: belady
-// binds only caches that take in what misses.
-func boundOrder(p *Point) int {
-	switch p.Policy {
-	case "belady-bypass":
-		return 1
-	case "belady":
-		return 2
-	case "pfoo-l":
-		return 3
-	case "infinite":
-		return 4
-	}
-	return 9
+func rank(p *Point) int {
+	i, _ := policy.Lookup(p.Policy)
+	return i.Rank
 }
 
 // Rankings orders the points of a study, a Ranking a budget, entries before
@@ -104,7 +115,7 @@ func (s *Study) Rankings(seed uint64) []Ranking {
 			// Another's code, which may not keep to the budget; or not a cache at all.
 		case !p.Bound:
 			r.Points = append(r.Points, p)
-		case boundOrder(p) < 9 && (r.Bound == nil || boundOrder(p) < boundOrder(r.Bound)):
+		case rank(p) > 0 && (r.Bound == nil || rank(p) < rank(r.Bound)):
 			r.Bound = p
 		}
 	}

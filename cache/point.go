@@ -157,7 +157,7 @@ func (l *lab) kind(info policy.Info, sized bool) (kind string, bound bool) {
 	if info.Kind != policy.Bound {
 		return info.Kind.String(), false
 	}
-	if (info.Name == "belady" || info.Name == "belady-bypass") && (sized || l.from > 0) {
+	if info.OneSize && (sized || l.from > 0) {
 		return "offline", false
 	}
 	return info.Kind.String(), true

@@ -10,11 +10,11 @@ type Requests struct {
 // offline lists the bounds that need the whole stream.
 var offline = []Info{
 	{Name: "belady", Is: "evicts what is needed furthest in the future: no policy misses less at unit size", Source: "Belady, IBM Systems Journal 1966",
-		Sizes: "size-oblivious, so a heuristic and no bound: see pfoo-l", Kind: Bound},
+		Sizes: "size-oblivious, so a heuristic and no bound: see pfoo-l", Kind: Bound, Rank: 2, OneSize: true},
 	{Name: "belady-bypass", Is: "belady that may also refuse: no policy with any admission misses less at unit size", Source: "McFarling, PLDI 1989 (optimal with bypass)",
-		Sizes: "size-oblivious, so a heuristic and no bound: see pfoo-l", Kind: Bound},
+		Sizes: "size-oblivious, so a heuristic and no bound: see pfoo-l", Kind: Bound, Rank: 1, OneSize: true},
 	{Name: "pfoo-l", Is: "relaxed optimum: hits cost size × time, of which the budget gives so much in all", Source: "Berger, Beckmann, Harchol-Balter, SIGMETRICS 2018",
-		Sizes: "a lower bound on misses for sizes too", Kind: Bound},
+		Sizes: "a lower bound on misses for sizes too", Kind: Bound, Rank: 3},
 }
 
 // Offline lists the bounds that need the whole stream.

@@ -17,6 +17,11 @@ type Info struct {
 	Kind   Kind
 	// Refuses: at unit size too it may not take in what misses.
 	Refuses bool
+	// Of a Bound: Rank 1 is the most tightly binding, 0 one that no distance is
+	// measured from; OneSize says it binds entries of one size over a whole
+	// stream only.
+	Rank    int
+	OneSize bool
 	Param   Param // what the number after "name/" means; no name: takes none
 
 	make    func(c Config, n int) Policy // nil: needs the whole stream
@@ -122,7 +127,7 @@ var registry = []Info{
 	{Name: "ovs-emc", Refuses: true, Is: "two places an id, put in with probability 1/n, as Open vSwitch's exact match cache", Source: "Open vSwitch, lib/dpif-netdev.c", Sizes: "a place has 256 slots; refuses what needs more", Kind: Hardware,
 		Param: Param{"n of the probability 1/n", 100, 1, 1 << 20}, make: func(c Config, n int) Policy { return newOVSEMC(c, n) }},
 
-	{Name: "infinite", Is: "never evicts, whatever the budget: only first requests miss", Sizes: sizesNone, Kind: Bound, make: plain(newInfinite)},
+	{Name: "infinite", Is: "never evicts, whatever the budget: only first requests miss", Sizes: sizesNone, Kind: Bound, Rank: 4, make: plain(newInfinite)},
 	{Name: "preinstalled", Refuses: true, Is: "everything is in from the start", Sizes: sizesNone, Kind: Bound, make: plain(newPreinstalled)},
 }
 

@@ -145,6 +145,8 @@ type pageChart struct {
 	At      []float64    `json:"at"`
 	Marks   []pageAt     `json:"marks,omitempty"`
 	Lines   [][]*float64 `json:"lines"`
+	Low     [][]*float64 `json:"low,omitempty"` // ends of the bands; a series without one has null
+	High    [][]*float64 `json:"high,omitempty"`
 	Choices []pageChart  `json:"choices,omitempty"`
 }
 
@@ -205,15 +207,28 @@ func pageChartOf(c *Chart) pageChart {
 	for _, m := range c.Marks {
 		p.Marks = append(p.Marks, pageAt(m))
 	}
-	for _, s := range c.Series {
+	place := func(at, values []float64) []*float64 {
+		if values == nil {
+			return nil
+		}
 		line := make([]*float64, len(p.At))
-		for i, x := range s.X {
+		for i, x := range at {
 			k, _ := slices.BinarySearch(p.At, sixDigits(x))
-			y := sixDigits(s.Y[i])
+			y := sixDigits(values[i])
 			line[k] = &y
 		}
+		return line
+	}
+	bands := slices.ContainsFunc(c.Series, func(s Series) bool { return s.Low != nil })
+	for _, s := range c.Series {
+		if s.Y == nil {
+			s.Y = []float64{}
+		}
 		p.Series = append(p.Series, pageSeries{s.Name, s.About, s.Bound, s.Dots, s.Dashed, s.Hidden})
-		p.Lines = append(p.Lines, line)
+		p.Lines = append(p.Lines, place(s.X, s.Y))
+		if bands {
+			p.Low, p.High = append(p.Low, place(s.X, s.Low)), append(p.High, place(s.X, s.High))
+		}
 	}
 	return p
 }

@@ -19,13 +19,16 @@ import (
 
 // A Series is one line of a Chart.
 type Series struct {
-	Name   string
-	About  string    // what it is, in a sentence
-	X, Y   []float64 // as many of each; X rises
-	Bound  bool      // nothing can be beyond it: drawn black and dashed
-	Dots   bool      // drawn as points
-	Dashed bool
-	Hidden bool // the page draws it when it is asked for, and a plot doesn't
+	Name  string
+	About string    // what it is, in a sentence
+	X, Y  []float64 // as many of each; X rises
+	// Low and High are the ends of an interval around each Y, drawn as a band;
+	// nil: none.
+	Low, High []float64
+	Bound     bool // nothing can be beyond it: drawn black and dashed
+	Dots      bool // drawn as points
+	Dashed    bool
+	Hidden    bool // the page draws it when it is asked for, and a plot doesn't
 }
 
 // A Chart is lines over a size, a load or a time. Files of plots have its ID in
@@ -147,6 +150,9 @@ func (c *Chart) Plot() (*plot.Plot, error) {
 			k++
 			continue
 		}
+		if err := addBand(p, s, col); err != nil {
+			return nil, fmt.Errorf("plot %q: %w", c.Title, err)
+		}
 		l, err := plotter.NewLine(pts)
 		if err != nil {
 			return nil, fmt.Errorf("plot %q: %w", c.Title, err)
@@ -184,6 +190,32 @@ func (c *Chart) Plot() (*plot.Plot, error) {
 	widen(&p.X, c.LogX)
 	widen(&p.Y, c.LogY)
 	return p, nil
+}
+
+// bandShade is how much of its line's colour a band has, of 255; assets/page.js
+// has the same.
+const bandShade = 40
+
+// addBand draws the interval around a series: there along its upper end, back
+// along its lower.
+func addBand(p *plot.Plot, s Series, col color.RGBA) error {
+	if len(s.Low) < 2 {
+		return nil
+	}
+	var ring plotter.XYs
+	for i, x := range s.X {
+		ring = append(ring, plotter.XY{X: x, Y: s.High[i]})
+	}
+	for i := len(s.X) - 1; i >= 0; i-- {
+		ring = append(ring, plotter.XY{X: s.X[i], Y: s.Low[i]})
+	}
+	area, err := plotter.NewPolygon(ring)
+	if err != nil {
+		return err
+	}
+	area.Color, area.LineStyle.Width = color.NRGBA{col.R, col.G, col.B, bandShade}, 0
+	p.Add(area)
+	return nil
 }
 
 // widen gives a logarithmic axis of a single value room around it: gonum's own

@@ -43,6 +43,27 @@ const axis = (label, base, o) => Object.assign({
 }, base ? {splits: splits(base)} : {}, o);
 const scale = (base, pad, linear) => base ? {time: false, distr: 3, log: base, range: (u, lo, hi) => lo == null ? [1, base] : lo === hi ? [lo / base, hi * base] : [lo / pad, hi * pad]} : Object.assign({time: false}, linear);
 
+// bands shades the interval around each line that has one, under the lines.
+function bands(u, at, shown, looks) {
+  const g = u.ctx;
+  g.save();
+  g.beginPath();
+  g.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
+  g.clip();
+  g.globalAlpha = 40 / 255;
+  at.series.forEach((s, k) => {
+    if (!at.low || !at.low[k] || !shown.has(s.name)) return;
+    const x = i => u.valToPos(at.at[i], "x", true), y = v => u.valToPos(v, "y", true);
+    const there = at.at.map((_, i) => i).filter(i => at.low[k][i] != null);
+    g.beginPath();
+    for (const i of there) g.lineTo(x(i), y(at.high[k][i]));
+    for (const i of there.reverse()) g.lineTo(x(i), y(at.low[k][i]));
+    g.fillStyle = looks[k].colour;
+    g.fill();
+  });
+  g.restore();
+}
+
 const charts = {}, figures = [];
 // figure draws a chart as soon as its element can be seen, lets it follow the
 // element's width, and tells the values under the cursor.
@@ -72,7 +93,7 @@ function figure(c) {
     };
     const few = at.at.length <= 40;
     const u = new uPlot(Object.assign(size(), {
-      legend: {show: false}, padding: [10, 18, 0, 0], cursor: {points: {size: 6}, drag: {x: false, y: false}}, hooks: {setCursor: [show], draw: [u => {
+      legend: {show: false}, padding: [10, 18, 0, 0], cursor: {points: {size: 6}, drag: {x: false, y: false}}, hooks: {setCursor: [show], drawAxes: [u => bands(u, at, shown, looks)], draw: [u => {
         const g = u.ctx;
         g.save();
         g.strokeStyle = g.fillStyle = css("--soft");
