@@ -290,9 +290,29 @@ func (r *gridRun) lruAll(points []int) error {
 			}
 		}
 	}
+	// Hits that begin at size k, by capture.
+	var byPart [][]uint64
+	var parts []PartCount
+	l.eachPart(func(name string, a, b int) {
+		h := make([]uint64, len(order)+1)
+		for _, d := range dist[a:b] {
+			k := uint32(len(order))
+			if d != curve.Never {
+				k = from[d]
+			}
+			h[k]++
+		}
+		byPart, parts = append(byPart, h), append(parts, PartCount{Capture: name, Requests: uint64(b - a)})
+	})
 	for k, i := range order {
 		c := r.configs[i]
 		p := l.point(c, nil)
+		for j, part := range parts {
+			for _, x := range byPart[j][k+1:] {
+				part.Misses += x
+			}
+			p.Parts = append(p.Parts, part)
+		}
 		for w := range l.windows {
 			var m uint64
 			for _, x := range hits[w*(len(order)+1):][k+1 : len(order)+1] {

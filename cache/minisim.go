@@ -71,7 +71,7 @@ func (p *Point) scale(whole Point, f float64) {
 	p.Hits = p.Requests - p.Misses
 	p.MissBytes = min(uint64(math.Round(missBytes)), whole.Bytes)
 	p.Bytes = whole.Bytes
-	p.Labels, p.Windows = nil, nil
+	p.Labels, p.Windows, p.Parts = nil, nil, nil
 	p.InstallsPerSecond *= f
 	p.ratios()
 }

@@ -41,6 +41,14 @@ type Point struct {
 
 	Labels  []LabelCount  `json:"labels,omitempty"`
 	Windows []WindowCount `json:"-"`
+	Parts   []PartCount   `json:"captures,omitempty"` // where there are several
+}
+
+// A PartCount is the requests of one capture that count.
+type PartCount struct {
+	Capture  string `json:"capture"`
+	Requests uint64 `json:"requests"`
+	Misses   uint64 `json:"misses"`
 }
 
 // A LabelCount is the part of the requests with one label.
@@ -136,6 +144,9 @@ func (l *lab) point(cfg Config, miss []uint64) Point {
 		from, to := l.bound(w), l.bound(w+1)
 		p.Windows = append(p.Windows, WindowCount{from, to, countBits(miss, from, to)})
 	}
+	l.eachPart(func(name string, from, to int) {
+		p.Parts = append(p.Parts, PartCount{name, uint64(to - from), countBits(miss, from, to)})
+	})
 	if len(l.s.LabelNames) > 0 && l.s.Labels != nil {
 		p.Labels = make([]LabelCount, len(l.s.LabelNames))
 		for i, name := range l.s.LabelNames {
@@ -149,6 +160,14 @@ func (l *lab) point(cfg Config, miss []uint64) Point {
 	}
 	p.ratios()
 	return p
+}
+
+// eachPart calls f with the counted requests of each capture.
+func (l *lab) eachPart(f func(name string, from, to int)) {
+	for k, part := range l.s.Parts {
+		to := max(l.s.PartEnd(k), l.from)
+		f(part.Name, min(max(part.From, l.from), to), to)
+	}
 }
 
 // kind says what a policy's counts are worth: Belady's choices are optimal for

@@ -33,6 +33,10 @@ type Stream struct {
 
 	LabelNames []string // nil: a single kind of packets
 
+	// Parts are the captures the requests are from, in order, where there are
+	// several. They are not written to files.
+	Parts []Part
+
 	// Active is how many nanoseconds of Time passed within captures: what lies
 	// between one capture and the next is not in it. 0: from first to last.
 	Active int64
@@ -44,6 +48,20 @@ type Stream struct {
 	Unused []string
 	last   []uint32 // per id, the size asked last, once one has changed
 	ids    int      // how many ids there may be; 0: not known yet
+}
+
+// A Part is what one capture gave: requests From up to the next part's.
+type Part struct {
+	Name string
+	From int
+}
+
+// PartEnd is one more than the last request of part k.
+func (s *Stream) PartEnd(k int) int {
+	if k+1 < len(s.Parts) {
+		return s.Parts[k+1].From
+	}
+	return s.Len()
 }
 
 // Seconds is how long the requests took; 0 where they have no times.

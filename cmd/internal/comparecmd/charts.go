@@ -34,7 +34,7 @@ func (r *Report) leaders(u unit, most int) (caches, bounds [][2]string) {
 			continue
 		}
 		switch {
-		case r.unranked(c[0]):
+		case r.unranked(u, c[0]):
 		case bound[c]:
 			if c[0] != "preinstalled" {
 				bounds = append(bounds, c)
@@ -49,11 +49,11 @@ func (r *Report) leaders(u unit, most int) (caches, bounds [][2]string) {
 	return append(caches, rest[:min(len(rest), max(0, most-len(caches)))]...), bounds
 }
 
-// unranked reports whether p is another's own code, or needs the future and yet
-// bounds nothing.
-func (r *Report) unranked(p string) bool {
+// unranked reports whether p, in a unit, is another's own code, or needs the
+// future and yet bounds nothing.
+func (r *Report) unranked(u unit, p string) bool {
 	return slices.ContainsFunc(r.points, func(x cache.Point) bool {
-		return x.Policy == p && (x.Kind == policy.Reference.String() || x.Kind == "offline")
+		return x.Policy == p && u.size(x.Entries, x.Slots) > 0 && (x.Kind == policy.Reference.String() || x.Kind == "offline")
 	})
 }
 

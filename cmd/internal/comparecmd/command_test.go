@@ -339,3 +339,41 @@ func TestWarmupAndSample(t *testing.T) {
 		}
 	}
 }
+
+// TestCaptures: of several captures each row says what every one of them missed,
+// by whichever way the row was counted, and they add up.
+func TestCaptures(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.json")
+	run(t, "--program", "sample:firewall", "--capture", "sample:vlan", "--capture", "sample:ipv6", "--policies", "lru,fifo,belady", "--entries", "4,16", "--json", out)
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r struct {
+		Rows []struct {
+			Policy           string
+			Requests, Misses uint64
+			Captures         []cache.PartCount
+		}
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, row := range r.Rows {
+		if row.Policy == "pfoo-l" || row.Policy == "infinite" && row.Captures == nil {
+			continue
+		}
+		n++
+		var requests, misses uint64
+		for _, c := range row.Captures {
+			requests, misses = requests+c.Requests, misses+c.Misses
+		}
+		if len(row.Captures) != 2 || row.Captures[1].Capture != "sample:ipv6" || requests != row.Requests || misses != row.Misses {
+			t.Errorf("%s: %d requests, %d misses, but by capture %+v", row.Policy, row.Requests, row.Misses, row.Captures)
+		}
+	}
+	if n < 6 {
+		t.Errorf("only %d rows", n)
+	}
+}

@@ -259,10 +259,25 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 	}
 	src.paths, src.tree = conditions(s.Runtime)
 	src.notes = s.Source.Notes()
-	for i, c := range s.Source.Captures() {
+	caps := s.Source.Captures()
+	for i, c := range caps {
+		if len(caps) > 1 {
+			st.Parts = append(st.Parts, stream.Part{Name: report.Name(c.Name), From: begin(caps, i, st.Len())})
+		}
 		if i > 0 && c.Packets > 0 {
 			src.marks = append(src.marks, report.Mark{X: float64(c.Index), Text: report.Name(c.Name)})
 		}
 	}
 	return src, nil
+}
+
+// begin is the request that capture i begins with; of one without packets, that
+// of the next.
+func begin(caps []pcaps.Capture, i, end int) int {
+	for _, c := range caps[i:] {
+		if c.Packets > 0 {
+			return min(int(c.Index), end)
+		}
+	}
+	return end
 }

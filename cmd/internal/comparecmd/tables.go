@@ -92,6 +92,7 @@ func (r *Report) tables() []*report.Table {
 	add(r.slotsTable())
 	add(r.implementationTable())
 	add(thin(r.shieldTable()))
+	add(r.partTable())
 	add(r.labelTable())
 	add(thin(r.defenceTable()))
 	add(r.lossTable())
@@ -522,6 +523,28 @@ func (r *Report) labelTable() *report.Table {
 				s = pct(x)
 			}
 			row = append(row, s)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// partTable is the misses of each capture, where there are several.
+func (r *Report) partTable() *report.Table {
+	k := r.telling()
+	if k == nil || len(k.Best) == 0 || len(k.Best[0].point.Parts) == 0 {
+		return nil
+	}
+	t := &report.Table{ID: "captures", Title: fmt.Sprintf("Misses in %% of the packets of each capture at size %s", budget(k.Entries, k.Slots)), Left: 1, Open: true, Head: []string{"capture", "packets"},
+		Note: "One cache over all of them, in this order: a capture begins with what the one before has left installed."}
+	best := k.Best[:min(len(k.Best), mostOverTime)]
+	for _, b := range best {
+		t.Head = append(t.Head, name(b.point.Policy, b.point.Admission))
+	}
+	for i, part := range best[0].point.Parts {
+		row := []string{part.Capture, report.Count(part.Requests)}
+		for _, b := range best {
+			row = append(row, pct(float64(b.point.Parts[i].Misses)/float64(max(part.Requests, 1))))
 		}
 		t.Rows = append(t.Rows, row)
 	}
