@@ -222,7 +222,7 @@ func (r *run) all(ctx context.Context, next func(*vm.Input) error) error {
 		}
 		in.CPU = r.cpu
 		if err := r.packet(&in, &out); err != nil {
-			return fmt.Errorf("packet %d: %w", in.Packet+1, err)
+			return fmt.Errorf("%s: %w", in.Where(), err)
 		}
 	}
 	if r.opt.meddle != nil {
@@ -247,7 +247,7 @@ func (r *run) packet(in *vm.Input, out *vm.Output) error {
 		r.rep.Skipped[why]++
 		if why == SkipShort || why == SkipLong {
 			if _, err := r.prog.Run(in.Data, ctx); !errors.Is(err, kernel.ErrShort) && !errors.Is(err, kernel.ErrLong) {
-				r.differ(fmt.Sprintf("packet %d: %d bytes: the VM refuses them, the kernel says %v", in.Packet+1, len(in.Data), err))
+				r.differ(fmt.Sprintf("%s: %d bytes: the VM refuses them, the kernel says %v", in.Where(), len(in.Data), err))
 			}
 			return nil
 		}
@@ -273,16 +273,16 @@ func (r *run) packet(in *vm.Input, out *vm.Output) error {
 	}
 	r.rep.Compared++
 	if want.Err == nil {
-		r.apart(&want, out, in.Packet)
+		r.apart(&want, out, in)
 	}
 	if d := diff.Outputs(&want, out); d != nil {
-		r.differ(fmt.Sprintf("packet %d: %v (want is the kernel's, got the VM's)", in.Packet+1, d))
+		r.differ(fmt.Sprintf("%s: %v (want is the kernel's, got the VM's)", in.Where(), d))
 	}
 	return nil
 }
 
 // apart has the bytes of the packet that needn't be equal taken for equal.
-func (r *run) apart(want, got *vm.Output, packet uint64) {
+func (r *run) apart(want, got *vm.Output, in *vm.Input) {
 	for _, part := range []struct {
 		name      string
 		want, got *[]byte
@@ -294,7 +294,7 @@ func (r *run) apart(want, got *vm.Output, packet uint64) {
 		masked, kind, first, n := mask(*part.want, *part.got, r.twin.marks.At(part.at, uint64(len(*part.got))))
 		*part.want = masked
 		if n > 0 {
-			r.leave(apart{kind, n, fmt.Sprintf("packet %d: from byte %d of the %s", packet+1, first, part.name)})
+			r.leave(apart{kind, n, fmt.Sprintf("%s: from byte %d of the %s", in.Where(), first, part.name)})
 		}
 	}
 }

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/fib"
@@ -137,6 +138,16 @@ type Input struct {
 	Packet  uint64 // packet number: the n-th random draw depends on Seed, Packet and n alone
 	Tag     Tag    // VLAN tag that the device took off, for bpf_xdp_metadata_rx_vlan_tag
 	Added   uint8  // bytes of Data that never were on the wire; for models of time only
+	Frame   uint64 // 1-based number in the capture File, as Wireshark counts; 0: it is Packet+1 of the only one
+	File    string // name of that capture, "" with Frame 0
+}
+
+// Where names the packet as its reader counts it.
+func (in *Input) Where() string {
+	if in.Frame == 0 {
+		return fmt.Sprintf("packet %d", in.Packet+1)
+	}
+	return fmt.Sprintf("packet %d (frame %d of %s)", in.Packet+1, in.Frame, filepath.Base(in.File))
 }
 
 // Output is what became of a packet.

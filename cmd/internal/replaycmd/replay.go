@@ -420,7 +420,7 @@ func abortText(name string) string {
 
 // explain prints the evidence of a mismatch: packet, trace and condition.
 func explain(w io.Writer, s *replay.Session, m *jit.Mismatch) {
-	fmt.Fprintf(w, "packet %d (%d bytes):\n%s", m.Packet+1, len(m.Data), hex.Dump(m.Data))
+	fmt.Fprintf(w, "%s (%d bytes):\n%s", m.Where, len(m.Data), hex.Dump(m.Data))
 	if m.Path == nic.NoPath || int(m.Path) >= len(s.Runtime.Paths()) {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
+	"jitnic/host/vm"
 	"jitnic/nic/native"
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
@@ -46,10 +47,12 @@ type Report struct {
 type Trace struct {
 	Number    int      `json:"number"`
 	Hits      uint64   `json:"hits"`
-	Packets   uint64   `json:"packets"` // of the path, misses included
-	Share     float64  `json:"share"`   // of all packets
-	First     uint64   `json:"first"`   // number of the packet that showed the path; the first packet is 1
-	Raw       int      `json:"raw"`     // instructions the path executed
+	Packets   uint64   `json:"packets"`         // of the path, misses included
+	Share     float64  `json:"share"`           // of all packets
+	First     uint64   `json:"first"`           // number of the packet that showed the path; the first packet is 1
+	Frame     uint64   `json:"frame,omitempty"` // its number in the capture file, where that is another or there are several
+	File      string   `json:"file,omitempty"`  // that capture
+	Raw       int      `json:"raw"`             // instructions the path executed
 	Straight  int      `json:"straight"`
 	Length    int      `json:"length"`    // after dead-code elimination
 	Optimised int      `json:"optimised"` // as installed
@@ -191,7 +194,7 @@ func Summarise(s *replay.Session, specialised, whole bool, limit int) *Report {
 	for _, i := range order {
 		p := paths[i]
 		r.Traces = append(r.Traces, Trace{
-			Number: i, Hits: hits(i), Packets: p.Packets, Share: share(p.Packets, rt.Packets), First: p.First + 1,
+			Number: i, Hits: hits(i), Packets: p.Packets, Share: share(p.Packets, rt.Packets), First: p.First + 1, Frame: p.Frame, File: report.Name(p.File),
 			Raw: p.Path.Trace.Raw, Straight: p.Path.Trace.Straight, Length: p.Path.Trace.Len(), Optimised: p.Trace.Len(),
 			Whole: len(p.Path.Cond), Condition: condition(p.Path.Cond), Code: lines(trace.Format(p.Trace, mapName))[1:],
 		})
@@ -319,8 +322,9 @@ func indent(b *strings.Builder, title string, ls []string) {
 }
 
 func (t *Trace) block(packets uint64) report.Block {
+	first := vm.Input{Packet: t.First - 1, Frame: t.Frame, File: t.File}
 	var b strings.Builder
-	fmt.Fprintf(&b, "trace %d: %s hits, %s packets (%s), first seen in packet %d\n", t.Number, report.Count(t.Hits), report.Count(t.Packets), report.Share(t.Packets, packets), t.First)
+	fmt.Fprintf(&b, "trace %d: %s hits, %s packets (%s), first seen in %s\n", t.Number, report.Count(t.Hits), report.Count(t.Packets), report.Share(t.Packets, packets), first.Where())
 	fmt.Fprintf(&b, "  length: %d executed, %d straight, %d without dead code", t.Raw, t.Straight, t.Length)
 	if t.Optimised != t.Length {
 		fmt.Fprintf(&b, ", %d optimised", t.Optimised)

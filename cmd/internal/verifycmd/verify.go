@@ -145,7 +145,7 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 		if in.Progress != nil && pkt.Index&0xff == 0 {
 			in.Progress(pkt.Index, false)
 		}
-		*v = in.Packet(&pkt)
+		*v = in.Packet(&pkt, src.Files())
 		v.Tag = vm.Tag{} // BPF_PROG_TEST_RUN has no metadata
 		return nil
 	})

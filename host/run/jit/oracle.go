@@ -27,7 +27,8 @@ func (o *oracle) packet(in *vm.Input, got *vm.Output) *diff.Difference {
 // Mismatch is a packet on which the NIC model and the oracle differ: a bug of
 // jitnic.
 type Mismatch struct {
-	Packet  uint64
+	Packet  uint64 // its number, from 0
+	Where   string // the same in words, with its frame
 	Data    []byte
 	Outcome cache.Outcome
 	Path    nic.Path
@@ -35,7 +36,7 @@ type Mismatch struct {
 }
 
 func (m *Mismatch) Error() string {
-	return fmt.Sprintf("packet %d: %v: path %d: differs from the interpreter: %v", m.Packet+1, m.Outcome, m.Path, m.Diff)
+	return fmt.Sprintf("%s: %v: path %d: differs from the interpreter: %v", m.Where, m.Outcome, m.Path, m.Diff)
 }
 
 // CheckAll compares all maps with the oracle's; nil without Options.Check.
@@ -44,7 +45,7 @@ func (r *Runtime) CheckAll() error {
 		return nil
 	}
 	if d := r.oracle.check.All(); d != nil {
-		return &Mismatch{Packet: r.Packets, Diff: d, Path: nic.NoPath}
+		return &Mismatch{Packet: r.Packets, Where: "after the last packet", Diff: d, Path: nic.NoPath}
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ type PathInfo struct {
 	Packets uint64
 	Misses  uint64
 	First   uint64 // packet number of its discovery
+	Frame   uint64 // that packet in its capture File; 0: First + 1 of the only one
+	File    string
 	ready   bool   // Trace has been asked for
 	slots   uint32 // instructions and predicates
 	gone    bool   // its condition can never hold again
@@ -65,11 +67,11 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output, dead nic.Path) (nic.Path, 
 		r.Aborts[p.Abort.Reason]++
 		return nic.NoPath, p.Abort
 	}
-	info := &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet,
+	info := &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet, Frame: in.Frame, File: in.File,
 		slots: uint32(p.Trace.Len() + len(p.Cond))}
 	if replaces {
 		old := r.info[id]
-		info.Packets, info.Misses, info.First = old.Packets, old.Misses, old.First
+		info.Packets, info.Misses, info.First, info.Frame, info.File = old.Packets, old.Misses, old.First, old.Frame, old.File
 		r.spec.take(id, route, old.Path)
 		r.info[id] = info
 	} else {

@@ -168,7 +168,7 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 	if r.oracle != nil {
 		r.Checked++
 		if d := r.oracle.packet(in, out); d != nil {
-			return res, &Mismatch{Packet: in.Packet, Data: append([]byte(nil), in.Data...), Outcome: res.Outcome, Path: res.Path, Diff: d}
+			return res, &Mismatch{Packet: in.Packet, Where: in.Where(), Data: append([]byte(nil), in.Data...), Outcome: res.Outcome, Path: res.Path, Diff: d}
 		}
 	}
 	return res, nil

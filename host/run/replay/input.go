@@ -54,10 +54,15 @@ func (in *Input) Source(ctx context.Context) (*pcaps.Source, error) {
 		LinkType: in.LinkType, PadCut: in.PadCut, StripVLAN: in.Strip, Jobs: in.Jobs})
 }
 
-// Packet makes the program's input of a packet of the captures.
-func (in *Input) Packet(pkt *pcaps.Packet) vm.Input {
+// Packet makes the program's input of a packet of the captures, whose files are
+// named. Where packets were left out before it, or there are several files, it
+// says which frame of which it is.
+func (in *Input) Packet(pkt *pcaps.Packet, files []string) vm.Input {
 	v := vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index, Added: uint8(pkt.Added),
 		Tag: vm.Tag{Offload: in.Strip, Proto: pkt.Tag.Proto, TCI: pkt.Tag.TCI}}
+	if pkt.Frame != pkt.Index+1 && pkt.File < len(files) {
+		v.Frame, v.File = pkt.Frame, files[pkt.File]
+	}
 	if in.Queues > 1 {
 		v.CPU = rss.Queue(pkt.Data, in.Queues)
 		v.RxQueue = uint32(v.CPU)

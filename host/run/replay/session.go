@@ -208,7 +208,7 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 				}
 			}
 		}
-		in = s.In.Packet(&pkt)
+		in = s.In.Packet(&pkt, s.Source.Files())
 		res, err := s.Runtime.Process(&in, &out)
 		if err != nil {
 			return err
