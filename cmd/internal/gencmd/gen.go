@@ -21,6 +21,7 @@ func Command() *cobra.Command {
 	var share float64
 	var paths uint64
 	var search searched
+	var programs []string
 	c := &cobra.Command{
 		Use:   "gen --out FILE.pcapng",
 		Short: "Generate seeded synthetic traffic: flows, mixes, churn, attacks",
@@ -76,8 +77,19 @@ func Command() *cobra.Command {
 					base.Attack.Paths = paths
 				}
 			}
+			for _, name := range []string{"program", "entry", "capture", "budget"} {
+				if attack != "search" && f.Changed(name) {
+					return fmt.Errorf("--%s: is for --attack search alone", name)
+				}
+			}
 			var found [][]byte
 			if attack == "search" {
+				switch {
+				case len(programs) > 1:
+					return fmt.Errorf("--program: %d were named: the packets of a capture are searched for one; run gen for each", len(programs))
+				case len(programs) == 1:
+					search.program = programs[0]
+				}
 				if search.program == "" {
 					return fmt.Errorf("--attack search: --program names the program to attack")
 				}
@@ -141,7 +153,7 @@ func Command() *cobra.Command {
 	f.StringVar(&attack, "attack", "", "mix in an attack of `KIND`")
 	f.Float64Var(&share, "share", 0.5, "share of attack packets")
 	f.Uint64Var(&paths, "paths", 4096, "thrash: header shapes in a cycle; search: distinct paths to look for")
-	f.StringVarP(&search.program, "program", "p", "", "search: the program to attack, `FILE` or sample:NAME")
+	f.StringArrayVarP(&programs, "program", "p", nil, "search: the program to attack, `FILE` or sample:NAME")
 	f.StringVar(&search.entry, "entry", "", "search: `NAME` of the program in the object")
 	f.StringArrayVarP(&search.captures, "capture", "c", nil, "search: start from packets of `FILE` (default: of the traffic itself)")
 	f.IntVar(&search.budget, "budget", 1_000_000, "search: packets to try at most")
