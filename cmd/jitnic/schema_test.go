@@ -63,6 +63,9 @@ func TestSchema(t *testing.T) {
 			if err := valid(v, s, s, "$"); err != nil {
 				t.Error(err)
 			}
+			for _, field := range undescribed(s, "$") {
+				t.Errorf("%s has no description: a comment at the field, or a word in report/words.go", field)
+			}
 			// A key that the schema doesn't name is found.
 			if m, ok := v.(map[string]any); ok {
 				m["no such key"] = true
@@ -72,6 +75,30 @@ func TestSchema(t *testing.T) {
 			}
 		})
 	}
+}
+
+// undescribed lists the properties of a schema, and of what it defines, that
+// don't say what they are.
+func undescribed(s map[string]any, at string) (out []string) {
+	properties, _ := s["properties"].(map[string]any)
+	for k, v := range properties {
+		p := v.(map[string]any)
+		if text, _ := p["description"].(string); text == "" {
+			out = append(out, at+"."+k)
+		}
+		out = append(out, undescribed(p, at+"."+k)...)
+	}
+	for _, k := range []string{"items", "additionalProperties"} {
+		if in, ok := s[k].(map[string]any); ok {
+			out = append(out, undescribed(in, at+"[]")...)
+		}
+	}
+	defs, _ := s["$defs"].(map[string]any)
+	for k, v := range defs {
+		out = append(out, undescribed(v.(map[string]any), k)...)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // valid holds a value to a schema, of which it knows the words that ours have.

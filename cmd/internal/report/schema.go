@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	_ "embed" // fields.json
 	"encoding"
 	"encoding/json"
@@ -32,7 +33,9 @@ func SchemaOf(verb string, t reflect.Type) map[string]any {
 		name := strings.TrimPrefix(ref, "#/$defs/")
 		out = s.defs[name].(map[string]any)
 		delete(s.defs, name)
-		out["properties"].(map[string]any)["run"] = s.of(reflect.TypeFor[Run]())
+		run := s.of(reflect.TypeFor[Run]())
+		run["description"] = words["run"]
+		out["properties"].(map[string]any)["run"] = run
 		out["required"] = append([]string{"run"}, out["required"].([]string)...)
 	}
 	out["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -133,7 +136,7 @@ func (s *schemas) fields(t reflect.Type, properties map[string]any, required *[]
 			continue // the outer one hides it
 		}
 		x := s.of(f.Type)
-		if text := said()[t.PkgPath()+"."+t.Name()+"."+key]; text != "" {
+		if text := cmp.Or(said()[t.PkgPath()+"."+t.Name()+"."+key], words[key]); text != "" {
 			x["description"] = text
 		}
 		properties[key] = x
