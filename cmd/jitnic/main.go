@@ -15,6 +15,7 @@ import (
 	"jitnic/cmd/internal/comparecmd"
 	"jitnic/cmd/internal/conformancecmd"
 	"jitnic/cmd/internal/feasibilitycmd"
+	"jitnic/cmd/internal/filtercmd"
 	"jitnic/cmd/internal/gencmd"
 	"jitnic/cmd/internal/pathscmd"
 	"jitnic/cmd/internal/replaycmd"
@@ -80,6 +81,7 @@ func verbs() []*cobra.Command {
 		superoptcmd.Command(),
 		feasibilitycmd.Command(),
 		gencmd.Command(),
+		filtercmd.Command(),
 		verifycmd.Command(),
 		conformancecmd.Command(),
 		calibratecmd.Command(),

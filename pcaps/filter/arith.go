@@ -8,8 +8,8 @@ import (
 
 // arith is an arithmetic expression over a packet: unsigned, 32 bits wide.
 type arith struct {
-	op   byte   // 'k' a constant, 'n' the length, 'l' a load, '~' a minus sign, else a binary operator
-	k    uint32 // of 'k'
+	op   byte   // 'k' a constant, 'n' the length, 'l' a load, 'p' a parameter, '~' a minus sign, else a binary operator
+	k    uint32 // of 'k', and the word of 'p'
 	a, b *arith
 	from place // of 'l': where index is counted from
 	ihl  bool  // of 'l': and behind the IPv4 header that stands there
@@ -37,7 +37,7 @@ var relations = map[string]struct {
 // was taken.
 func (p *parser) comparison() (n *node) {
 	t := p.peek()
-	first := t.text == "(" || t.text == "-" || t.text == "len" || startsWithDigit(t.text) || protoWords[t.text] && p.ahead(1).text == "["
+	first := t.kind == parameter || t.text == "(" || t.text == "-" || t.text == "len" || startsWithDigit(t.text) || protoWords[t.text] && p.ahead(1).text == "["
 	if t.kind == end || t.esc || !first {
 		return nil
 	}
@@ -46,7 +46,7 @@ func (p *parser) comparison() (n *node) {
 	defer func() { p.guards = guards }()
 	// What begins like a number may be an id, and a parenthesis may hold
 	// anything: whether it is arithmetic shows in the comparison behind it.
-	sure := t.text == "len" || t.text == "-" || protoWords[t.text]
+	sure := t.kind != parameter && (t.text == "len" || t.text == "-" || protoWords[t.text])
 	left, ok := p.attempt(sure)
 	if _, is := relations[p.peek().text]; !ok || p.peek().kind != mark || !is {
 		if ok && sure {
@@ -164,6 +164,9 @@ func (p *parser) factor() *arith {
 // constant is a number, or one of libpcap's names for numbers.
 func (p *parser) constant() *arith {
 	t := p.peek()
+	if t.kind == parameter {
+		return &arith{op: 'p', k: uint32(p.param(Number)-1) * ParamWords}
+	}
 	if v, ok := constants[t.text]; ok && t.kind == word {
 		p.take()
 		return &arith{op: 'k', k: v}
@@ -253,6 +256,8 @@ func (e *arith) code(out []step) []step {
 		return append(out, step{op: 'k', k: e.k})
 	case 'n':
 		return append(out, step{op: 'n'})
+	case 'p':
+		return append(out, step{op: 'p', k: e.k})
 	case '~':
 		return append(e.a.code(out), step{op: '~'})
 	case 'l':

@@ -4,7 +4,7 @@ import "encoding/binary"
 
 // step is one step of a computed operand, on a stack:
 //
-//	k constant   n length on the wire   r register   l load of k bytes   h IPv4 header length at
+//	k constant   n length on the wire   r register   p word of a parameter   l load of k bytes   h IPv4 header length at
 //	~ minus   + - * / % & | ^ L R      as in C, unsigned
 type step struct {
 	op byte
@@ -22,9 +22,10 @@ const maxRegs = 16
 
 // machine is what a match keeps beside the packet.
 type machine struct {
-	data []byte
-	wire uint32
-	regs [maxRegs + 1]uint32 // by number from 1
+	data   []byte
+	wire   uint32
+	params []uint32
+	regs   [maxRegs + 1]uint32 // by number from 1
 }
 
 // compute runs steps; false where the packet has no such byte, or a division is
@@ -42,6 +43,9 @@ func (m *machine) compute(steps []step) (v uint32, ok bool) {
 			n++
 		case 'r':
 			stack[n] = m.regs[s.k]
+			n++
+		case 'p':
+			stack[n] = m.params[s.k]
 			n++
 		case '~':
 			stack[n-1] = -stack[n-1]
@@ -64,7 +68,7 @@ func deepest(steps []step) int {
 	n, most := 0, 0
 	for _, s := range steps {
 		switch s.op {
-		case 'k', 'n', 'r':
+		case 'k', 'n', 'r', 'p':
 			n++
 		case '~', 'l', 'h':
 		default:

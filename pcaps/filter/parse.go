@@ -36,8 +36,10 @@ func Compile(expr string) (*Program, error) {
 	return p, nil
 }
 
-func compile(expr string) (p *Program, err *Error) {
-	ps := &parser{expr: expr, at: ethernet()}
+func compile(expr string) (*Program, *Error) { return (&parser{expr: expr, at: ethernet()}).compile() }
+
+func (ps *parser) compile() (p *Program, err *Error) {
+	expr := ps.expr
 	defer func() {
 		if r := recover(); r != nil {
 			e, ok := r.(*Error)
@@ -58,7 +60,9 @@ func compile(expr string) (p *Program, err *Error) {
 	if t := ps.peek(); t.kind != end {
 		ps.fail(t.col, "unexpected %s", t)
 	}
-	return assemble(n), nil
+	p = assemble(n)
+	p.Params = ps.params
+	return p, nil
 }
 
 type kind uint8
@@ -67,6 +71,7 @@ const (
 	end kind = iota
 	word
 	mark
+	parameter // text is its name
 )
 
 type token struct {
@@ -99,6 +104,10 @@ type parser struct {
 	last  *qualifiers
 
 	guards []*node // of the loads of the comparison being read
+
+	generic bool // parameters may stand here
+	shapes  map[string]Param
+	params  []Param
 }
 
 func (p *parser) fail(col int, format string, args ...any) {
@@ -117,6 +126,16 @@ func (p *parser) lex() {
 		switch {
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
 			i++
+		case c == '$':
+			name := paramName(s[i+1:])
+			if name == "" {
+				p.fail(i, "a parameter's name must follow the dollar")
+			}
+			if !p.generic {
+				p.fail(i, "parameter $%s has no value", name)
+			}
+			p.toks = append(p.toks, token{kind: parameter, text: name, col: i})
+			i += 1 + len(name)
 		case isWord(c) && c != '-' && c != '/' && (c != ':' || inside == 0 && strings.HasPrefix(s[i:], "::")) || c == '\\':
 			j := i + 1
 			for j < len(s) && isWord(s[j]) && (inside == 0 || s[j] != ':' && s[j] != '/') {
@@ -270,6 +289,9 @@ var types = map[string]bool{"host": true, "net": true, "port": true, "portrange"
 
 func (p *parser) primitive(ids bool) *node {
 	t := p.peek()
+	if t.kind == parameter {
+		return p.bare(t)
+	}
 	if t.kind != word {
 		p.fail(t.col, "primitive expected, not %s", t)
 	}
@@ -380,7 +402,7 @@ func (p *parser) qualified() *node {
 	if !hasDir {
 		// A protocol by itself, unless an id follows: "ether 02:…" and
 		// "ip 10.0.0.1" mean host, as in tcpdump.
-		if t := p.peek(); t.kind != word || !t.esc && (t.text == "and" || t.text == "or" || t.text == "not") {
+		if t := p.peek(); t.kind != parameter && (t.kind != word || !t.esc && (t.text == "and" || t.text == "or" || t.text == "not")) {
 			p.last = &q
 			return p.alone(first)
 		}
@@ -399,7 +421,7 @@ func (p *parser) qualified() *node {
 		return n
 	}
 	t := p.peek()
-	if t.kind != word || !t.esc && (t.text == "and" || t.text == "or" || t.text == "not") {
+	if t.kind != parameter && (t.kind != word || !t.esc && (t.text == "and" || t.text == "or" || t.text == "not")) {
 		p.fail(t.col, "%s expected, not %s", q.typ, t)
 	}
 	return p.id(q, first)
@@ -496,6 +518,9 @@ func (p *parser) number(what string, most uint64) uint32 {
 // id takes the id that q speaks of; head is where the primitive begins.
 func (p *parser) id(q qualifiers, head token) *node {
 	t := p.peek()
+	if t.kind == parameter {
+		return p.paramID(q, head)
+	}
 	switch q.typ {
 	case "port", "portrange":
 		return p.portID(q, head)
@@ -513,7 +538,11 @@ func (p *parser) id(q qualifiers, head token) *node {
 		p.take()
 		return p.at.etherHost(q.dir, mac)
 	}
-	prefix := p.address(q.typ)
+	return p.hosts(q, head, p.address(q.typ))
+}
+
+// hosts compares addresses.
+func (p *parser) hosts(q qualifiers, head token, prefix netip.Prefix) *node {
 	if prefix.Addr().Is6() {
 		if q.proto != "" && q.proto != "ip6" {
 			p.fail(head.col, "%s does not go with an IPv6 address", q.proto)

@@ -111,6 +111,7 @@ type at struct {
 	ppp     bool  // typ is a PPP protocol
 	framed  *node // holds where there is an Ethernet header; nil: always
 	regs    uint8 // registers in use
+	par     uint8 // parameter that an address or port is compared with; 0 none
 	bad     string
 }
 
@@ -144,6 +145,13 @@ func bits8(p place, mask, val uint32) *node {
 // masked compares four bytes of which a mask counts.
 func masked(p place, mask, val uint32) *node {
 	return test(inst{size: 4, reg: p.reg, off: p.k, mask: mask, val: val & mask})
+}
+
+// masked is masked, with word i of a's parameter where it has one.
+func (a *at) masked(p place, mask, val uint32, i int) *node {
+	n := masked(p, mask, val)
+	n.test.par, n.test.word = a.par, uint8(i)
+	return n
 }
 
 // link is a protocol by what the link layer tells: an Ethernet type, or below
@@ -203,9 +211,11 @@ func (a *at) port(protos []uint32, d direction, lo, hi uint32) *node {
 	n := a.network()
 	var v4, v6 []*node
 	for _, p := range protos {
-		x := func(k uint32) *node { return between(inst{mode: afterIPv4, reg: n.reg, ip: n.k, off: n.k + k}, lo, hi) }
+		x := func(k uint32) *node {
+			return between(inst{mode: afterIPv4, reg: n.reg, ip: n.k, off: n.k + k, par: a.par}, lo, hi)
+		}
 		v4 = append(v4, and(u8(n.add(9), p), a.notFragment(), d.of(x(0), x(2))))
-		y := func(k uint32) *node { return between(inst{reg: n.reg, off: n.k + 40 + k}, lo, hi) }
+		y := func(k uint32) *node { return between(inst{reg: n.reg, off: n.k + 40 + k, par: a.par}, lo, hi) }
 		v6 = append(v6, and(u8(n.add(6), p), d.of(y(0), y(2))))
 	}
 	return or(and(a.link(etherIPv4), or(v4...)), and(a.link(etherIPv6), or(v6...)))
@@ -220,7 +230,7 @@ func (a *at) net4(ethertype, src, dst uint32, d direction, p netip.Prefix) *node
 		return a.link(ethertype) // nothing is looked at, as in libpcap
 	}
 	n := a.network()
-	return and(a.link(ethertype), d.of(masked(n.add(src), mask, val), masked(n.add(dst), mask, val)))
+	return and(a.link(ethertype), d.of(a.masked(n.add(src), mask, val, 0), a.masked(n.add(dst), mask, val, 0)))
 }
 
 // ip4 is where IPv4 addresses stand in an IP header (RFC 791), arp4 where in
@@ -242,7 +252,7 @@ func (a *at) net6(d direction, p netip.Prefix) *node {
 			if mask == 0 {
 				break
 			}
-			words = append(words, masked(off.add(uint32(4*i)), mask, binary.BigEndian.Uint32(b[4*i:])))
+			words = append(words, a.masked(off.add(uint32(4*i)), mask, binary.BigEndian.Uint32(b[4*i:]), i))
 		}
 		return and(words...)
 	}

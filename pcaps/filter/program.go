@@ -39,6 +39,8 @@ type inst struct {
 	rel     relation
 	size    uint8 // 1, 2 or 4 bytes, big-endian
 	reg     uint8 // register that is added to off and ip; 0 none
+	par     uint8 // parameter, from 1, whose word, under mask, is compared with in place of val; 0 none
+	word    uint8
 	off, ip uint32
 	mask    uint32
 	val     uint32
@@ -50,8 +52,13 @@ type inst struct {
 type Program struct {
 	insts []inst // a jump goes to a lower index
 	entry int32
-	deep  bool // some instruction computes, or depends on a register
+	deep  bool // some instruction computes, or depends on a register or a parameter
+	// Params are the parameters without a value, in the order they stand in.
+	Params []Param
 }
+
+// value is the place of the word of a parameter that is compared with.
+func (in *inst) value() uint32 { return uint32(in.par-1)*ParamWords + uint32(in.word) }
 
 // Match tells whether a packet matches: data from its Ethernet header on, and
 // its length on the wire, which is more than len(data) if it was cut.
@@ -94,11 +101,19 @@ func (p *Program) Match(data []byte, wire uint32) bool {
 
 // matchDeep is Match for programs with computed operands or registers.
 func (p *Program) matchDeep(data []byte, wire uint32) bool {
-	m := machine{data: data, wire: wire}
+	return p.run(&machine{data: data, wire: wire})
+}
+
+// MatchWith is Match with the words of parameters, ParamWords of each.
+func (p *Program) MatchWith(data []byte, wire uint32, params []uint32) bool {
+	return p.run(&machine{data: data, wire: wire, params: params})
+}
+
+func (p *Program) run(m *machine) bool {
 	pc := p.entry
 	for pc >= 0 {
 		in := &p.insts[pc]
-		ok, whole := in.holds(&m)
+		ok, whole := in.holds(m)
 		switch {
 		case !whole:
 			return false
@@ -130,6 +145,9 @@ func (in *inst) holds(m *machine) (ok, whole bool) {
 		m.regs[in.off], whole = m.compute(in.x.left)
 		return true, whole
 	default:
+		if in.par > 0 {
+			val = m.params[in.value()] & in.mask
+		}
 		off := uint64(in.off)
 		if in.reg != 0 {
 			off += uint64(m.regs[in.reg])
@@ -199,10 +217,14 @@ func (p *Program) String() string {
 		if in.reg != 0 {
 			operand = strings.Replace(operand, "pkt[", fmt.Sprintf("pkt[M[%d]+", in.reg), 1)
 		}
+		val := fmt.Sprintf("%#x", in.val)
+		if in.par != 0 {
+			val = fmt.Sprintf("$%s[%d]", p.Params[in.par-1].Name, in.word)
+		}
 		if full := uint32(1<<(8*uint(in.size)) - 1); in.mode != wireLen && in.mask&full != full {
 			operand += fmt.Sprintf("&%#x", in.mask)
 		}
-		fmt.Fprintf(&sb, "%3d  %s %s %#x ? %s : %s\n", p.entry-i, operand, [...]string{"==", ">", ">="}[in.rel], in.val, at(in.yes), at(in.no))
+		fmt.Fprintf(&sb, "%3d  %s %s %s ? %s : %s\n", p.entry-i, operand, [...]string{"==", ">", ">="}[in.rel], val, at(in.yes), at(in.no))
 	}
 	return sb.String()
 }
@@ -214,7 +236,7 @@ func listing(steps []step) string {
 		switch s.op {
 		case 'k':
 			out = append(out, fmt.Sprintf("%#x", s.k))
-		case 'r', 'l':
+		case 'r', 'l', 'p':
 			out = append(out, fmt.Sprintf("%c%d", s.op, s.k))
 		default:
 			out = append(out, string(s.op))
@@ -262,6 +284,6 @@ func (p *Program) emit(n *node, yes, no int32) int32 {
 	in := n.test
 	in.yes, in.no = yes, no
 	p.insts = append(p.insts, in)
-	p.deep = p.deep || in.x != nil || in.reg != 0
+	p.deep = p.deep || in.x != nil || in.reg != 0 || in.par != 0
 	return int32(len(p.insts) - 1)
 }

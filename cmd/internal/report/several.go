@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,9 @@ type one struct {
 	program, name string
 }
 
+// odd is what can't stand in a file's name everywhere.
+var odd = regexp.MustCompile(`[^A-Za-z0-9._]+`)
+
 // Several runs a command for each of several programs in turn, as if each had been
 // named alone. Files and folders that flags name get the program's name into
 // theirs: report.json is report.firewall.json, and a folder has one in it for each.
@@ -32,7 +36,11 @@ func Several(c *cobra.Command, programs []string, run func(program string) error
 	seen := map[string]bool{}
 	for i, p := range programs {
 		base := strings.TrimPrefix(p, "sample:")
-		base = strings.TrimSuffix(filepath.Base(base), filepath.Ext(base))
+		if strings.HasPrefix(p, "filter:") { // an expression, which may hold anything
+			base = strings.Trim(odd.ReplaceAllString(p, "-"), "-")
+		} else {
+			base = strings.TrimSuffix(filepath.Base(base), filepath.Ext(base))
+		}
 		name := base
 		for k := 2; seen[name]; k++ {
 			name = fmt.Sprintf("%s-%d", base, k)

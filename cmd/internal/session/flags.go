@@ -34,7 +34,8 @@ func InputFlags(in *replay.Input, c *cobra.Command) {
 		})
 	}
 	f := c.Flags()
-	f.VarP(&all, "program", "p", "XDP program: clang object `FILE`, or sample:NAME (see jitnic samples); may be repeated, and each is studied")
+	f.VarP(&all, "program", "p", "XDP program: clang object `FILE`, sample:NAME (see jitnic samples), or filter:EXPR in tcpdump's words; may be repeated, and each is studied")
+	f.StringArrayVar(&in.Params, "param", nil, "value of a parameter of filter:EXPR (host $a): `NAME=VALUE` folds it in; without, --maps gives it; may be repeated")
 	f.StringVar(&in.Entry, "entry", "", "`NAME` of the program in the object; default: its only XDP program")
 	f.StringVar(&in.BTF, "btf", "", "kernel types for CO-RE relocations: `FILE`; default: the running kernel's")
 	f.StringArrayVarP(&in.Captures, "capture", "c", nil, "capture `FILE`: pcap or pcapng, packed or not; glob, - for stdin, sample:NAME; may be repeated")

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"jitnic/host/kernel/pair"
+	"jitnic/host/loader/objfile"
+	"jitnic/host/loader/xdpfilter"
 	"jitnic/superopt"
 	"jitnic/superopt/format"
 	"jitnic/superopt/kernelcheck"
@@ -47,6 +49,9 @@ func (in *input) cost() string {
 
 // open reads a file; the ending of its name says which format it has.
 func open(path string) (*input, error) {
+	if expr, ok := strings.CutPrefix(path, xdpfilter.Prefix); ok {
+		return openFilter(path, expr)
+	}
 	if strings.HasPrefix(filepath.Ext(path), ".o") || filepath.Ext(path) == "" {
 		return openObject(path)
 	}
@@ -58,6 +63,23 @@ func openObject(path string) (*input, error) {
 	if err != nil {
 		return nil, pathError(path, err)
 	}
+	return ofObject(path, raw)
+}
+
+// openFilter is an expression as the object it becomes.
+func openFilter(path, expr string) (*input, error) {
+	obj, err := xdpfilter.Load(path, expr, xdpfilter.Options{})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := objfile.Write(obj, obj.Programs[0])
+	if err != nil {
+		return nil, err
+	}
+	return ofObject(path, raw)
+}
+
+func ofObject(path string, raw []byte) (*input, error) {
 	o, err := object.Parse(path, raw)
 	if err != nil {
 		return nil, err

@@ -190,8 +190,8 @@ func TestCorpus(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--program: name an object file, or sample:NAME": {"--capture", "x.pcap"},
-		"--limit-traces -1: want 0 or more":              {"--program", "sample:nat", "--capture", "x.pcap", "--limit-traces", "-1"},
+		"--program: name an object file, sample:NAME or filter:EXPR": {"--capture", "x.pcap"},
+		"--limit-traces -1: want 0 or more":                          {"--program", "sample:nat", "--capture", "x.pcap", "--limit-traces", "-1"},
 	} {
 		if _, err := run(args...); err == nil || err.Error() != want {
 			t.Errorf("%v: %v, want %s", args, err, want)

@@ -86,7 +86,7 @@ CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN.`,
 func run(ctx context.Context, in replay.Input) (*Report, error) {
 	switch {
 	case in.Program == "":
-		return nil, errors.New("--program: name an object file, or sample:NAME")
+		return nil, errors.New("--program: name an object file, sample:NAME or filter:EXPR")
 	case len(in.Captures) == 0:
 		return nil, errors.New("--capture: name a capture file, or sample:NAME")
 	case in.Engine == "native":

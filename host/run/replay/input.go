@@ -15,7 +15,8 @@ import (
 
 // Input says which program is fed which packets.
 type Input struct {
-	Program  string   // file, or sample:NAME
+	Program  string   // file, sample:NAME, or filter:EXPR
+	Params   []string // of an expression: NAME=VALUE, folded in; those without stand in its .data
 	Entry    string   // program of the object; "": the only XDP one
 	BTF      string   // kernel types for CO-RE; "": the running kernel's
 	Captures []string // files, globs, "-", sample:NAME
@@ -100,7 +101,7 @@ const MaxQueues = rss.TableSize
 func (in *Input) check() error {
 	switch {
 	case in.Program == "":
-		return setting("program", "", errors.New("name an object file, or sample:NAME"))
+		return setting("program", "", errors.New("name an object file, sample:NAME or filter:EXPR"))
 	case len(in.Captures) == 0:
 		return setting("capture", "", errors.New("name a capture file, or sample:NAME"))
 	case in.Queues < 0 || in.Queues > MaxQueues:

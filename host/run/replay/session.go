@@ -12,6 +12,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/fib"
 	"jitnic/host/loader"
+	"jitnic/host/loader/xdpfilter"
 	"jitnic/host/mapfile"
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
@@ -39,14 +40,23 @@ type Session struct {
 	Elapsed time.Duration
 }
 
-// LoadProgram loads the object that Input.Program names, and a sample's own map
-// file where there is one.
+// LoadProgram loads the object that Input.Program names, or makes that of an
+// expression, and a sample's own map file where there is one.
 func LoadProgram(in *Input) (*loader.Object, *loader.Program, *mapfile.File, error) {
 	opt := loader.Options{BTF: in.BTF}
 	var obj *loader.Object
 	var mf *mapfile.File
 	entry := in.Entry
-	if name, ok := strings.CutPrefix(in.Program, "sample:"); ok {
+	expr, isFilter := strings.CutPrefix(in.Program, xdpfilter.Prefix)
+	if len(in.Params) > 0 && !isFilter {
+		return nil, nil, nil, setting("param", in.Params[0], fmt.Errorf("goes with a program that is an expression, %sEXPR", xdpfilter.Prefix))
+	}
+	if isFilter {
+		var err error
+		if obj, err = xdpfilter.Load(in.Program, expr, xdpfilter.Options{Params: in.Params}); err != nil {
+			return nil, nil, nil, setting("program", "", err)
+		}
+	} else if name, ok := strings.CutPrefix(in.Program, "sample:"); ok {
 		s, err := programs.Get(name)
 		if err != nil {
 			return nil, nil, nil, err

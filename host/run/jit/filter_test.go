@@ -1,0 +1,59 @@
+package jit
+
+import (
+	"path/filepath"
+	"testing"
+
+	"jitnic/cache"
+	"jitnic/host/hosttest"
+	"jitnic/host/loader/xdpfilter"
+	"jitnic/host/vm"
+	"jitnic/pcaps/filter/filtertest"
+)
+
+// TestFilters: as traces, filters decide as the filter does and as the program.
+func TestFilters(t *testing.T) {
+	hosttest.Corpus(t)
+	var all [][]byte
+	for in := range hosttest.Packets(t, filepath.Join(hosttest.Root(t), "../shared/corpus/captures/zoo.pcap.gz"), 150) {
+		all = append(all, append([]byte(nil), in.Data...))
+	}
+	hits, packets := 0, 0
+	for i, expr := range filtertest.Expressions {
+		if testing.Short() && i%8 != 0 {
+			continue
+		}
+		f, err := xdpfilter.New("filter:"+expr, expr, xdpfilter.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := New(f.Object, f.Object.Programs[0], Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 256}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range 2 * len(all) {
+			data := all[k%len(all)]
+			in := vm.Input{Data: data, IfIndex: 1, Packet: uint64(k)}
+			var out vm.Output
+			res, err := r.Process(&in, &out)
+			if err != nil {
+				t.Fatalf("%q: packet %d: %v", expr, k, err)
+			}
+			n := min(len(data), vm.MaxLinear)
+			want := uint32(vm.XDPDrop)
+			if f.Program.Match(data[:n], uint32(n)) {
+				want = vm.XDPPass
+			}
+			if out.Err == nil && out.Verdict != want {
+				t.Fatalf("%q: packet %d (%v): verdict %d, want %d", expr, k, res.Outcome, out.Verdict, want)
+			}
+			if packets++; res.Outcome == cache.Hit {
+				hits++
+			}
+		}
+		r.Close()
+	}
+	if hits < packets/3 {
+		t.Errorf("%d of %d packets were run as traces: the test is weak", hits, packets)
+	}
+}
