@@ -61,6 +61,9 @@ type Path struct {
 	// the key's counter and of the predicates before it, versions left out.
 	// Two paths that part only because the entry has changed share it.
 	Ways []uint64
+	// Lookups are the look-ups whose keys a profile may show to be worth folding
+	// (Compiler.Heavy).
+	Lookups []Lookup
 	// Plain are watched keys that were looked up as in a generic trace, as
 	// their entries change too often.
 	Plain []int
@@ -79,6 +82,10 @@ type Compiler struct {
 	// (vm.Options.Track).
 	Specialise bool
 	Versions   *Versions
+	// Heavy, where set, has a specialised trace fold a look-up only where that
+	// pays: where the key is a constant, or one of the keys that Heavy gives for
+	// the place of the look-up (Lookup.Place).
+	Heavy func(place uint64) []string
 	// Barred, where set, says which counters are not worth a version guard now.
 	Barred func(counter int) bool
 

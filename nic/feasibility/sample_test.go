@@ -45,7 +45,7 @@ func play(t testing.TB, name, capture string, limit uint64, opt jit.Options, eac
 // observed is what a sample program does with a capture.
 func observed(t testing.TB, name, capture string, limit uint64, specialise bool) (*workload.Workload, *match.Analysis, *tree.Tree) {
 	t.Helper()
-	r, obs := play(t, name, capture, limit, jit.Options{Record: true, Specialise: specialise}, nil)
+	r, obs := play(t, name, capture, limit, jit.Options{Record: true, Remedies: jit.Remedies{Specialise: specialise}}, nil)
 	w, err := obs.Finish()
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func TestIdealCountsAsReplay(t *testing.T) {
 	n, h := profiles(t, "ideal", "ideal")
 	check := func(t *testing.T, program, capture string, limit uint64, specialise bool, cfg cache.Config) {
 		var want cache.Counts
-		play(t, program, capture, limit, jit.Options{Cache: cfg, Specialise: specialise}, func(o cache.Outcome) { want[o]++ })
+		play(t, program, capture, limit, jit.Options{Cache: cfg, Remedies: jit.Remedies{Specialise: specialise}}, func(o cache.Outcome) { want[o]++ })
 		w, x, tree := observed(t, program, capture, limit, specialise)
 		s, err := Run(context.Background(), w, x, tree, n, h, Options{Cache: cfg, Rate: 1_000_000, Packets: len(w.Packets), Seed: 1})
 		if err != nil {

@@ -32,7 +32,7 @@ func observed(name string, specialise bool, limit uint64) (*workload.Workload, e
 	if err != nil {
 		return nil, err
 	}
-	r, err := jit.New(p.Obj, p.Entry, jit.Options{Record: true, Specialise: specialise, VM: vm.Options{Seed: 1}})
+	r, err := jit.New(p.Obj, p.Entry, jit.Options{Record: true, Remedies: jit.Remedies{Specialise: specialise}, VM: vm.Options{Seed: 1}})
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type run struct {
 func replay(t testing.TB, name, capture string, limit uint64, specialise bool) *run {
 	t.Helper()
 	p := hosttest.Sample(t, name)
-	h, err := jit.New(p.Obj, p.Entry, jit.Options{Cache: cache.Config{Policy: "lru", Entries: 64}, Specialise: specialise, Prepare: p.Prepare})
+	h, err := jit.New(p.Obj, p.Entry, jit.Options{Cache: cache.Config{Policy: "lru", Entries: 64}, Remedies: jit.Remedies{Specialise: specialise}, Prepare: p.Prepare})
 	if err != nil {
 		t.Fatal(err)
 	}

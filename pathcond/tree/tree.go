@@ -132,9 +132,7 @@ func (t *Tree) insert(at *ref, parent int32, side bool, rest []pathcond.Pred, f 
 		switch val, ok := f.Known(term); {
 		case ok:
 			v = val
-			if len(rest) > 0 && rest[0].Term == term {
-				rest = rest[1:]
-			}
+			rest = without(rest, term)
 		default:
 			// The path says nothing of this predicate: it goes both ways.
 			if err := t.insert(t.child(n, true), n, true, rest, f, id); err != nil {
@@ -156,6 +154,20 @@ func (t *Tree) insert(at *ref, parent int32, side bool, rest []pathcond.Pred, f 
 	*t.edge(parent, side) = leaf(id)
 	t.leaves[id] = append(t.leaves[id], parent)
 	return nil
+}
+
+// without leaves out the predicate that a walk has just asked.
+func without(rest []pathcond.Pred, term bv.Term) []pathcond.Pred {
+	for i := range rest {
+		if rest[i].Term != term {
+			continue
+		}
+		if i == 0 {
+			return rest[1:]
+		}
+		return append(append([]pathcond.Pred{}, rest[:i]...), rest[i+1:]...)
+	}
+	return rest
 }
 
 func (t *Tree) edge(parent int32, side bool) *ref {
@@ -241,6 +253,16 @@ func (t *Tree) Holds(cond []pathcond.Pred) bool {
 		}
 	}
 	return true
+}
+
+// Values evaluates terms for the packet that has begun, into out: nothing may
+// have been written since.
+func (t *Tree) Values(terms []bv.Term, out []uint64) []uint64 {
+	t.ev.Reset()
+	for _, x := range terms {
+		out = append(out, t.ev.Eval(x))
+	}
+	return out
 }
 
 // Remove takes a path out. Its predicates stay until the tree is rebuilt.

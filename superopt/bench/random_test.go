@@ -221,7 +221,7 @@ func TestRegressions(t *testing.T) {
 // traces runs a case in the runtime with its traces optimised and the
 // interpreter beside every packet.
 func traces(c *progen.Case, opt superopt.Options) (made, shorter int, err error) {
-	r, err := jit.New(c.Object, c.Entry, jit.Options{Check: true, Specialise: c.Seed%2 == 1, VM: vm.Options{Seed: c.Seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12},
+	r, err := jit.New(c.Object, c.Entry, jit.Options{Check: true, Remedies: jit.Remedies{Specialise: c.Seed%2 == 1}, VM: vm.Options{Seed: c.Seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12},
 		Optimise: func(p *pathcond.Path, comp *pathcond.Compiler) (*trace.Trace, error) {
 			t, r, err := superopt.OptimizeTrace(context.Background(), p, comp, &opt, false)
 			if err == nil {

@@ -36,7 +36,7 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 	}
 	session.InputFlags(&o.in, c)
 	f := c.Flags()
-	f.BoolVar(&o.specialise, "specialise", false, "specialised traces, with their invalidations")
+	session.RemedyFlags(&o.how, f)
 	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` (- for stdin) in place of a program and captures: jitnic paths, libCacheSim's formats, CSV or ids")
 	f.StringVar(&o.format, "format", "", "`FORMAT` of --requests: "+strings.Join(stream.Formats(), ", ")+"; default: by content that can't be anything else")
 	f.StringVar(&o.columns, "columns", "", "columns of --requests as text: `LIST` such as id=2,size=3,time=1,delimiter=tab,header=no; default: found")

@@ -11,6 +11,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/hosttest"
 	"jitnic/host/programs"
+	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 )
 
@@ -96,7 +97,7 @@ func TestReplay(t *testing.T) {
 			if c.table != "" {
 				in.Maps = []string{updated(t, c.program, c.table, c.change)}
 			}
-			st, s, err := replay.Paths(t.Context(), in, c.specialise)
+			st, s, err := replay.Paths(t.Context(), in, jit.Remedies{Specialise: c.specialise})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +109,7 @@ func TestReplay(t *testing.T) {
 						continue
 					}
 					size := []uint64{4, 16}[(i+k)%2]
-					ca := replay.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Specialise: c.specialise}
+					ca := replay.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Remedies: jit.Remedies{Specialise: c.specialise}}
 					r, err := replay.Open(t.Context(), in, ca, nil)
 					if err != nil {
 						t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/report"
+	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/nic/workload"
 	"jitnic/pcaps"
@@ -20,12 +21,12 @@ import (
 
 // options are the flags as they were given.
 type options struct {
-	in         replay.Input
-	specialise bool
-	requests   string
-	format     string
-	columns    string
-	stdin      io.Reader
+	in       replay.Input
+	how      jit.Remedies
+	requests string
+	format   string
+	columns  string
+	stdin    io.Reader
 
 	policies   string
 	admissions string
@@ -248,7 +249,7 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 	if o.columns != "" {
 		return nil, fmt.Errorf("--columns: are those of --requests, which was not given")
 	}
-	st, s, err := replay.Paths(ctx, o.in, o.specialise)
+	st, s, err := replay.Paths(ctx, o.in, o.how)
 	if err != nil {
 		return nil, err
 	}

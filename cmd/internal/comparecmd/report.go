@@ -233,10 +233,7 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, estim
 		Rows: []Row{}, Rankings: []Ranking{}, Winners: []Winner{}, Reaches: []Reach{}, Policies: []PolicyNote{},
 	}
 	if r.Program != "" {
-		r.Mode = "generic"
-		if o.specialise {
-			r.Mode = "specialised"
-		}
+		r.Mode = o.how.String()
 	}
 	r.index = make(map[pointKey]*cache.Point, len(r.points))
 	for i := range r.points {

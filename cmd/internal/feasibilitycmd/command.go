@@ -12,6 +12,7 @@ import (
 	"jitnic/cache/policy"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/run/jit"
 	"jitnic/host/run/offload"
 	"jitnic/host/run/replay"
 	"jitnic/nic/device"
@@ -25,26 +26,26 @@ import (
 
 // options are the command's flags.
 type options struct {
-	in         replay.Input
-	opt        replay.Optimiser
-	nics       []string
-	host       string
-	set        []string
-	rate       string
-	arrivals   string
-	packets    int
-	ordered    bool
-	remote     bool
-	specialise bool
-	designs    bool
-	quick      bool
-	policy     string
-	admission  string
-	entries    uint64
-	slots      uint64
-	hot        uint32
-	workers    int
-	to         report.Outputs
+	in        replay.Input
+	opt       replay.Optimiser
+	nics      []string
+	host      string
+	set       []string
+	rate      string
+	arrivals  string
+	packets   int
+	ordered   bool
+	remote    bool
+	how       jit.Remedies
+	designs   bool
+	quick     bool
+	policy    string
+	admission string
+	entries   uint64
+	slots     uint64
+	hot       uint32
+	workers   int
+	to        report.Outputs
 }
 
 // Command is `jitnic feasibility`.
@@ -74,7 +75,7 @@ func Command() *cobra.Command {
 	f.IntVar(&o.packets, "packets", 0, "packets of a run, the capture repeated; default the capture, 100 000 at least")
 	f.BoolVar(&o.ordered, "ordered", false, "packets of a flow leave in the order they came in")
 	f.BoolVar(&o.remote, "remote", false, "the host's memory is on the other socket: pcie.numa is added")
-	f.BoolVar(&o.specialise, "specialise", false, "specialised traces, with their invalidations")
+	session.RemedyFlags(&o.how, f)
 	f.BoolVar(&o.designs, "compare-designs", false, "compare with interpretation on the NIC, a static prefix, and flow and megaflow caches")
 	f.BoolVar(&o.quick, "quick", false, "leave out load curves, throughput search and sensitivity")
 	f.StringVar(&o.policy, "policy", "lru", "eviction policy `NAME`: "+strings.Join(append(policy.Names(), policy.OfflineNames()...), ", "))
@@ -165,7 +166,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	run, err := offload.Observe(ctx, o.in, offload.Options{Specialise: o.specialise, Optimiser: &o.opt}, nics...)
+	run, err := offload.Observe(ctx, o.in, offload.Options{Remedies: o.how, Optimiser: &o.opt}, nics...)
 	if err != nil {
 		return err
 	}

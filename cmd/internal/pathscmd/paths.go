@@ -11,6 +11,7 @@ import (
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ import (
 func Command() *cobra.Command {
 	var in replay.Input
 	var out, format string
-	var specialise bool
+	var how jit.Remedies
 	c := &cobra.Command{
 		Use:   "paths --program FILE.o --capture FILE.pcap --out FILE",
 		Short: "Write the stream of path numbers, as jitnic compare --requests and libCacheSim read it",
@@ -37,7 +38,7 @@ func Command() *cobra.Command {
 			if format != "" && !slices.Contains(stream.Written(), format) {
 				return fmt.Errorf("--format %q: not known; there are %s", format, strings.Join(stream.Written(), ", "))
 			}
-			st, s, err := replay.Paths(c.Context(), in, specialise)
+			st, s, err := replay.Paths(c.Context(), in, how)
 			if err != nil {
 				return err
 			}
@@ -78,7 +79,7 @@ func Command() *cobra.Command {
 	session.InputFlags(&in, c)
 	c.Flags().StringVarP(&out, "out", "o", "", "`FILE` to write (- for stdout)")
 	c.Flags().StringVar(&format, "format", "", "`FORMAT`: "+strings.Join(stream.Written(), ", ")+"; default: by the file's name")
-	c.Flags().BoolVar(&specialise, "specialise", false, "paths of specialised traces, with their invalidations")
+	session.RemedyFlags(&how, c.Flags())
 	return c
 }
 

@@ -212,14 +212,11 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	st := rt.NIC.Cache.Stats()
 	r := &Report{
 		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed,
-		Policy: ca.Policy, Entries: ca.Entries, Slots: ca.Slots, Mode: "generic",
+		Policy: ca.Policy, Entries: ca.Entries, Slots: ca.Slots, Mode: ca.Remedies.String(),
 		Packets: rt.Packets, Hits: st.Outcome[cache.Hit],
 		Misses: map[string]uint64{}, Paths: len(rt.Paths()) + len(rt.Dead()),
 		Traces: Traces{Compiled: st.Began, Installed: st.Installed, Evicted: st.Evicted, Invalidated: st.Invalidated},
 		Aborts: map[string]uint64{}, Verdicts: map[string]uint64{}, Faults: rt.Faults, NotRun: s.NotRun(), Refused: rt.Short, Partial: s.Partial,
-	}
-	if ca.Specialise {
-		r.Mode = "specialised"
 	}
 	if ca.Entries == 0 && ca.Slots == 0 {
 		r.Entries = 64

@@ -80,8 +80,8 @@ func newRun(c *cobra.Command, args []string, program string) *Run {
 			return
 		}
 		for _, v := range names {
-			if f.Value.Type() == "bool" {
-				line = append(line, "--"+f.Name+map[bool]string{true: "", false: "=" + v}[v == "true"])
+			if bare := f.NoOptDefVal; bare != "" { // a value is written behind =, as without one it is this
+				line = append(line, "--"+f.Name+map[bool]string{true: "", false: "=" + v}[v == bare])
 				continue
 			}
 			line = append(line, "--"+f.Name, shell(v))
@@ -225,6 +225,8 @@ var runColumns = []struct {
 			return "specialised"
 		case "false":
 			return "generic"
+		case "auto":
+			return "specialised where it pays"
 		}
 		return ""
 	}},

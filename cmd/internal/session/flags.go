@@ -63,7 +63,7 @@ func CacheFlags(ca *replay.Cache, c *cobra.Command) {
 	f.Uint64Var(&ca.Slots, "slots", 0, "size of the trace cache in instruction slots instead")
 	f.Uint32Var(&ca.HotThreshold, "hot", 1, "install a path when it misses for the `N`th time")
 	f.Uint64Var(&ca.InstallDelay, "install-delay", 0, "an install takes `N` packets; packets of its path miss meanwhile")
-	f.BoolVar(&ca.Specialise, "specialise", false, "specialised traces: fold what is read from maps no program writes, under version guards")
+	RemedyFlags(&ca.Remedies, f)
 }
 
 // OptimiserFlags adds the flags of the traces' optimiser to a command.

@@ -124,7 +124,7 @@ func Command() *cobra.Command {
 			if err := opt.Keep(); err != nil {
 				return err
 			}
-			r := Summarise(s, ca.Specialise, whole, limit)
+			r := Summarise(s, ca.Remedies, whole, limit)
 			if nic != nil {
 				if err := r.schedule(s, nic); err != nil {
 					return err
@@ -159,14 +159,11 @@ func Command() *cobra.Command {
 
 // Summarise makes the report of a session that has run: the limit traces with
 // the most hits (0: all). whole keeps predicates that follow from others.
-func Summarise(s *replay.Session, specialised, whole bool, limit int) *Report {
+func Summarise(s *replay.Session, how jit.Remedies, whole bool, limit int) *Report {
 	rt := s.Runtime
 	r := &Report{
-		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed, Mode: "generic",
+		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed, Mode: how.String(),
 		Packets: rt.Packets, Paths: len(rt.Paths()) + len(rt.Dead()), Traces: []Trace{}, Dead: []Dead{}, Partial: s.Partial, NotRun: s.NotRun(), notes: s.Source.Notes(),
-	}
-	if specialised {
-		r.Mode = "specialised"
 	}
 	hits := func(i int) uint64 {
 		if i < len(rt.NIC.Hits) {

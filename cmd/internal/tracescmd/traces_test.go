@@ -151,7 +151,7 @@ func TestDeadPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	r := Summarise(s, false, false, 0)
+	r := Summarise(s, jit.Remedies{}, false, 0)
 	if err := r.document().Text(&out); err != nil {
 		t.Fatal(err)
 	}

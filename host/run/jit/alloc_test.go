@@ -13,7 +13,7 @@ func TestHitsAllocateNothing(t *testing.T) {
 	pkts, times := held(t, "sample:lab", 4000)
 	for _, s := range programs.All() {
 		for _, spec := range []bool{false, true} {
-			r, _ := withMaps(t, s.Name, "", Options{Specialise: spec, Cache: cache.Config{Policy: "lru", Entries: 1 << 14}})
+			r, _ := withMaps(t, s.Name, "", Options{Remedies: Remedies{Specialise: spec}, Cache: cache.Config{Policy: "lru", Entries: 1 << 14}})
 			var out vm.Output
 			in := new(vm.Input)
 			step := func(k int) cache.Outcome {

@@ -155,7 +155,7 @@ func TestMapDynptrTraces(t *testing.T) {
 	out:
 		exit`, values)
 	for _, specialise := range []bool{false, true} {
-		hits, r := drive(t, obj, Options{Specialise: specialise, VM: vm.Options{}}, packet(0), packet(3), packet(3), packet(24), packet(25), packet(28), packet(29), packet(250))
+		hits, r := drive(t, obj, Options{Remedies: Remedies{Specialise: specialise}, VM: vm.Options{}}, packet(0), packet(3), packet(3), packet(24), packet(25), packet(28), packet(29), packet(250))
 		if hits < 8 || len(r.Dead()) > 0 {
 			t.Errorf("specialise %v: %d hits, %d paths: %v", specialise, hits, len(r.Paths()), r.Aborts)
 			for _, d := range r.Dead() {

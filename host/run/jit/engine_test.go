@@ -18,7 +18,7 @@ func TestEngines(t *testing.T) {
 	for _, s := range programs.All() {
 		p := hosttest.Sample(t, s.Name)
 		for _, spec := range []bool{false, true} {
-			opt := Options{Prepare: p.Prepare, Specialise: spec, Engine: "go", Cache: cache.Config{Policy: "arc", Entries: 12}}
+			opt := Options{Prepare: p.Prepare, Remedies: Remedies{Specialise: spec}, Engine: "go", Cache: cache.Config{Policy: "arc", Entries: 12}}
 			want, err := New(p.Obj, p.Entry, opt)
 			if err != nil {
 				t.Fatal(err)

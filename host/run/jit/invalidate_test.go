@@ -54,7 +54,7 @@ func TestTimedUpdatesInvalidate(t *testing.T) {
 		{"at": 1200, "map": "services", "key": {"port": {"be16": 53}, "proto": 17}, "value": {"action": 2, "id": 19}}]}`
 	pkts, times := held(t, "sample:dns", 1000)
 	for _, spec := range []bool{false, true} {
-		r, plans := withMaps(t, "firewall", contents, Options{Check: true, Specialise: spec, Cache: cache.Config{Policy: "lru", Entries: 1 << 14}})
+		r, plans := withMaps(t, "firewall", contents, Options{Check: true, Remedies: Remedies{Specialise: spec}, Cache: cache.Config{Policy: "lru", Entries: 1 << 14}})
 		var out vm.Output
 		// Twice, so that the paths of the second time are known when the
 		// entry changes.

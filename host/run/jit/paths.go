@@ -93,7 +93,11 @@ func (r *Runtime) compile(in *vm.Input, out *vm.Output) *pathcond.Path {
 			return p
 		}
 		for _, m := range flipped {
-			if err := r.spec.written(m); err != nil {
+			err := r.spec.written(m)
+			if err == nil && r.prof != nil {
+				err = r.prof.written(m)
+			}
+			if err != nil {
 				p.Abort = &trace.Abort{Reason: trace.ReasonInternal, Program: r.Entry.Name, Detail: err.Error()}
 				return p
 			}

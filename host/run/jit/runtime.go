@@ -19,9 +19,8 @@ type Options struct {
 	Engine string
 	// Check runs the interpreter beside every packet, on a state of its own.
 	Check bool
-	// Specialise makes traces that fold what they read from maps no program
-	// writes, under version guards.
-	Specialise bool
+	// Remedies say what is done so that there are fewer paths, or shorter traces.
+	Remedies
 	// Optimise, where set, is given each trace before it is first installed,
 	// with its condition; it returns the trace to install.
 	Optimise func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error)
@@ -56,6 +55,7 @@ type Runtime struct {
 	dead      []*DeadPath     // paths that can't be traces, by number
 	blacklist trace.Blacklist // of dead paths
 	spec      *specialisation // nil without Options.Specialise
+	prof      *profile        // nil without Options.Auto
 	overlap   overlap
 
 	onInvalidate []func(p nic.Path, during bool)
@@ -67,7 +67,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	if err != nil {
 		return nil, err
 	}
-	if opt.Specialise {
+	if opt.specialises() {
 		opt.VM.Track = true
 	}
 	if opt.Cache.Policy == "" {
@@ -91,7 +91,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	if opt.MaxGuards > 0 {
 		r.Comp.MaxGuards = opt.MaxGuards
 	}
-	if opt.Specialise {
+	if opt.specialises() {
 		r.spec = newSpecialisation(r.S, r.Comp.Versions, r)
 		r.Comp.Specialise = true
 		r.Comp.Barred = func(counter int) bool { return r.spec.isBarred(counter, r.Packets) }
@@ -101,6 +101,12 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		return nil, err
 	}
 	r.it.Engine = r.parts.program
+	if opt.Auto {
+		r.spec.barred.MinPenalty, r.spec.barred.MaxPenalty = autoPenalty, 1<<20
+		r.prof = newProfile(r)
+		r.Comp.Heavy = r.prof.keys
+		r.parts.match = &sampler{r.parts.match, r.prof}
+	}
 	if r.NIC, err = nic.New(r.S, opt.Cache, r.parts.match, (*slowPath)(r), r.parts.traces); err != nil {
 		return nil, err
 	}
@@ -162,6 +168,11 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 	if r.spec != nil { // the packet's own changes
 		r.spec.stored()
 		if err := r.spec.invalidate(r.Packets, true); err != nil {
+			return res, err
+		}
+	}
+	if r.prof != nil && len(r.prof.due) > 0 {
+		if err := r.prof.judge(); err != nil {
 			return res, err
 		}
 	}

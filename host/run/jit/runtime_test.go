@@ -50,7 +50,7 @@ func TestSamplesOnCorpus(t *testing.T) {
 		p := hosttest.Sample(t, s.Name)
 		for _, f := range files {
 			for _, spec := range []bool{false, true} {
-				r := replay(t, p.Obj, p.Entry, f, Options{Check: true, Specialise: spec, Cache: cache.Config{Policy: "lru", Entries: 64}}, 0)
+				r := replay(t, p.Obj, p.Entry, f, Options{Check: true, Remedies: Remedies{Specialise: spec}, Cache: cache.Config{Policy: "lru", Entries: 64}}, 0)
 				st := r.NIC.Cache.Stats()
 				t.Logf("%s %s specialise=%v: packets %d hits %d paths %d dead %d recorded %d nodes %d aborts %v faults %d short %d inval %d", s.Name, filepath.Base(f), spec,
 					r.Packets, st.Outcome[cache.Hit], len(r.Paths()), len(r.Dead()), r.Recorded, r.Tree.Nodes(), r.Aborts, r.Faults, r.Short, st.Invalidated)

@@ -127,7 +127,7 @@ func TestSpecialiseCase(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := replay(t, obj, obj.Programs[0], hosttest.Case(t, "specialise-internal", c.capture),
-			Options{Check: true, Specialise: true, Cache: cache.Config{Policy: "lru", Entries: 64}}, 0)
+			Options{Check: true, Remedies: Remedies{Specialise: true}, Cache: cache.Config{Policy: "lru", Entries: 64}}, 0)
 		if n := r.NIC.Cache.Stats().Outcome[cache.Hit]; n != r.Packets-c.misses || len(r.Dead()) > 0 {
 			t.Errorf("%s: %d hits of %d packets, %d paths without a trace", c.file, n, r.Packets, len(r.Dead()))
 		}
@@ -144,7 +144,7 @@ func TestWritersOfWhatTheyRead(t *testing.T) {
 	for seed := uint64(0); seed < programs; seed++ {
 		rng := rand.New(rand.NewPCG(seed, 10))
 		obj, text := writer(t, rng)
-		r, err := New(obj, obj.Programs[0], Options{Check: true, Specialise: true, Cache: cache.Config{Policy: "lru", Entries: 64}})
+		r, err := New(obj, obj.Programs[0], Options{Check: true, Remedies: Remedies{Specialise: true}, Cache: cache.Config{Policy: "lru", Entries: 64}})
 		if err != nil {
 			t.Fatal(err)
 		}

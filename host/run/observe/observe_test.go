@@ -18,7 +18,7 @@ func TestObserve(t *testing.T) {
 			p := hosttest.Sample(t, name)
 			var gone [2][]stream.Invalidation
 			var n int
-			opt := jit.Options{Specialise: specialise, VM: vm.Options{Seed: 1}}
+			opt := jit.Options{Remedies: jit.Remedies{Specialise: specialise}, VM: vm.Options{Seed: 1}}
 			plain, err := jit.New(p.Obj, p.Entry, opt)
 			if err != nil {
 				t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/nic/designs"
@@ -29,8 +30,8 @@ type Run struct {
 
 // Options say what is observed.
 type Options struct {
-	Specialise bool              // specialised traces
-	Optimiser  *replay.Optimiser // nil: traces as recorded
+	jit.Remedies                   // how traces are made
+	Optimiser    *replay.Optimiser // nil: traces as recorded
 }
 
 // Observe runs the program over the captures once, for studies on these devices.
@@ -39,7 +40,7 @@ type Options struct {
 func Observe(ctx context.Context, in replay.Input, opt Options, nics ...*profile.NIC) (*Run, error) {
 	r := &Run{whole: wholePrograms{nics: nics}}
 	var err error
-	if r.Workload, r.Session, r.Superopt, err = replay.Workload(ctx, in, opt.Specialise, opt.Optimiser, r.whole.shape); err != nil {
+	if r.Workload, r.Session, r.Superopt, err = replay.Workload(ctx, in, opt.Remedies, opt.Optimiser, r.whole.shape); err != nil {
 		return nil, err
 	}
 	if err = r.whole.err; err == nil && len(r.Workload.Packets) == 0 {

@@ -6,6 +6,7 @@ import (
 	"log"
 
 	"jitnic/cache"
+	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/superopt"
 )
@@ -41,7 +42,7 @@ func Example() {
 // runs over the stream of path numbers.
 func ExamplePaths() {
 	in := replay.Input{Program: "sample:telemetry", Captures: []string{"sample:lab"}, Limit: 5000}
-	stream, s, err := replay.Paths(context.Background(), in, false)
+	stream, s, err := replay.Paths(context.Background(), in, jit.Remedies{})
 	if err != nil {
 		log.Fatal(err)
 	}

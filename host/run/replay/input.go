@@ -46,7 +46,7 @@ type Cache struct {
 	Slots        uint64 // or in instruction slots; 0 both: 64 traces
 	HotThreshold uint32 // a path is installed when it misses for the how manieth time; 0: the first
 	InstallDelay uint64 // packets an install takes
-	Specialise   bool
+	jit.Remedies
 }
 
 // Source opens the captures as the settings say.

@@ -48,6 +48,7 @@ func layers() []layer {
 		{name: "progress told", with: func(s *made) { s.in.Progress = func(uint64, bool) {} }},
 		{name: "every run recorded", counters: true, with: func(s *made) { s.option(func(o *jit.Options) { o.Record = true }) }},
 		{name: "specialised the other way", counters: true, with: func(s *made) { s.ca.Specialise = !s.ca.Specialise }},
+		{name: "specialised where it pays", counters: true, with: func(s *made) { s.ca.Specialise, s.ca.Auto = false, true }},
 		{name: "longer traces and conditions", counters: true, with: func(s *made) {
 			s.option(func(o *jit.Options) { o.MaxTrace, o.MaxGuards = 1<<16, 1<<12 })
 		}},
@@ -206,7 +207,7 @@ func settings(t *testing.T) (out []made) {
 			{"sample:vlan", true, 3, 14}, // most paths are too long: the blacklist is in use
 		} {
 			b := made{in: Input{Program: "sample:" + s.Name, Captures: []string{k.capture}, Limit: limit, Loop: 2, Maps: maps, Seed: 7, Queues: k.queues}}
-			b.ca = Cache{Policy: "lru", Entries: 3, HotThreshold: 2, InstallDelay: 3, Specialise: k.specialise}
+			b.ca = Cache{Policy: "lru", Entries: 3, HotThreshold: 2, InstallDelay: 3, Remedies: jit.Remedies{Specialise: k.specialise}}
 			b.option(func(o *jit.Options) { o.MaxGuards = k.guards })
 			out = append(out, b)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"jitnic/cache/stream"
+	"jitnic/host/run/jit"
 	"jitnic/nic"
 	"jitnic/pcaps"
 )
@@ -21,11 +22,11 @@ var Labels = []string{"unlabelled", "legit", "attack"}
 // size and cost, and the invalidations between. Which traces are installed
 // changes nothing in it. The session has run when it returns, and is closed by
 // the caller.
-func Paths(ctx context.Context, in Input, specialise bool) (*stream.Stream, *Session, error) {
+func Paths(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Session, error) {
 	rec := stream.NewRecorder(stream.Fields{Bytes: true, Time: true, Labels: true}, 0, "", Labels...)
 	defer rec.Close()
 	var pending []uint32
-	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, nil)
+	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Remedies: how}, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -127,7 +127,7 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 		VM: vm.Options{CPUs: in.Queues, Seed: in.Seed},
 		Cache: cache.Config{Policy: ca.Policy, Admission: ca.Admission, Entries: ca.Entries, Slots: ca.Slots,
 			HotThreshold: ca.HotThreshold, InstallDelay: ca.InstallDelay, Seed: in.Seed},
-		Specialise: ca.Specialise, Engine: in.Engine,
+		Remedies: ca.Remedies, Engine: in.Engine,
 	}
 	if in.FIB != "" {
 		t, err := fib.Load(in.FIB)

@@ -16,12 +16,12 @@ import (
 // optimised. shape, where not nil, is shown the first run of each shape. The
 // session has run when it returns, and is closed by the caller; Partial says
 // that it was interrupted.
-func Workload(ctx context.Context, in Input, specialise bool, opt *Optimiser, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
+func Workload(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
 	if err := opt.Open(); err != nil {
 		return nil, nil, nil, err
 	}
 	var sum *Optimised
-	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Specialise: specialise}, func(o *jit.Options) {
+	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Remedies: how}, func(o *jit.Options) {
 		o.Record = true
 		sum = opt.Install(ctx, o, in.Seed)
 	})

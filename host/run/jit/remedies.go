@@ -1,0 +1,32 @@
+package jit
+
+import "strings"
+
+// Remedies say how paths become traces: what is done so that a program has
+// fewer paths, or shorter traces. Zero is a generic trace for each whole path.
+type Remedies struct {
+	// Specialise makes traces that fold what they read from maps no program
+	// writes, under version guards.
+	Specialise bool
+	// Auto specialises only where the profile of a look-up's keys says that it
+	// pays; it stands in place of Specialise.
+	Auto bool
+}
+
+// specialises says whether anything may be folded.
+func (r Remedies) specialises() bool { return r.Specialise || r.Auto }
+
+// String names them: generic, specialised, …
+func (r Remedies) String() string {
+	var out []string
+	switch {
+	case r.Auto:
+		out = append(out, "specialised where it pays")
+	case r.Specialise:
+		out = append(out, "specialised")
+	}
+	if len(out) == 0 {
+		return "generic"
+	}
+	return strings.Join(out, ", ")
+}

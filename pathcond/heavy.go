@@ -1,0 +1,104 @@
+package pathcond
+
+import "jitnic/pathcond/bv"
+
+// Lookup is a look-up of a path in a map that no program writes, at which the
+// path parts from others by its key, or may come to.
+type Lookup struct {
+	Place  uint64    // the same for all paths that agree on everything before it, folded keys apart
+	Map    int       // index
+	Key    []bv.Term // in chunks of 8 bytes
+	At     int       // index into Path.Cond where a predicate about the key belongs: behind those there are
+	Folded bool      // the key is a heavy one: the condition fixes it, and its entry's version
+}
+
+// IsKey is the predicate that a key, in chunks of 8 bytes, has these bytes.
+func (c *Compiler) IsKey(key []bv.Term, is []byte) bv.Term {
+	p := c.B.Bool(true)
+	for i, t := range key {
+		var k uint64
+		for j := min(8, len(is)-8*i) - 1; j >= 0; j-- {
+			k = k<<8 | uint64(is[8*i+j])
+		}
+		p = c.B.AndB(p, c.B.Bin(bv.OpEq, t, c.B.Const(k, c.B.Width(t))))
+	}
+	return p
+}
+
+// profiledLookup folds a look-up where the key is one of the heavy ones of its
+// place, or a constant; else the condition says that it is none of them, and
+// the look-up stays.
+func (x *exec) profiledLookup(i int, key []bv.Term, concrete []byte, ret uint64) bv.Term {
+	constant := true
+	for k := range key {
+		t := x.f.fixed(key[k])
+		_, ok := x.b.IsConst(t)
+		constant = constant && ok
+	}
+	if constant {
+		return x.versionedLookup(i, key, concrete, ret)
+	}
+	for _, t := range key {
+		if x.b.Opaque(t) {
+			return x.genericLookup(i, key, concrete, ret)
+		}
+	}
+	l := Lookup{Place: x.place64(), Map: i, Key: key}
+	for _, heavy := range x.c.Heavy(l.Place) {
+		is := string(concrete) == heavy
+		x.decide(x.c.IsKey(key, []byte(heavy)), is, WhyKey)
+		if is {
+			l.Folded, l.At = true, len(x.path.Cond)
+			x.path.Lookups = append(x.path.Lookups, l)
+			return x.versionedLookup(i, key, concrete, ret)
+		}
+	}
+	l.At = len(x.path.Cond)
+	x.path.Lookups = append(x.path.Lookups, l)
+	return x.genericLookup(i, key, concrete, ret)
+}
+
+// place64 hashes (FNV-1a over words) the place of a look-up: where the program
+// is, and how the path came there but for keys folded on the way.
+func (x *exec) place64() uint64 {
+	h := uint64(14695981039346656037)
+	add := func(v uint64) { h = (h ^ v) * 1099511628211 }
+	add(uint64(x.step.Prog)<<32 | uint64(x.step.PC))
+	add(uint64(len(x.path.Lookups)))
+	for _, p := range x.path.Cond {
+		if p.Why != WhyVersion && p.Why != WhyKey {
+			add(uint64(p.Term)<<1 | bv.Bit(p.Want))
+		}
+	}
+	return h
+}
+
+// Exclude adds to a path's condition that the key of a look-up isn't this one:
+// packets that bring it have a path of their own from now on.
+func (p *Path) Exclude(l int, h bv.Term) {
+	at := p.Lookups[l].At
+	cond := make([]Pred, 0, len(p.Cond)+1)
+	cond = append(cond, p.Cond[:at]...)
+	cond = append(cond, Pred{Term: h, Why: WhyKey, Prog: -1, PC: -1})
+	p.Cond = append(cond, p.Cond[at:]...)
+	p.shift(at, 1)
+}
+
+// Include takes that away again.
+func (p *Path) Include(h bv.Term) {
+	for i, pr := range p.Cond {
+		if pr.Term == h && !pr.Want && pr.Why == WhyKey {
+			p.Cond = append(append([]Pred{}, p.Cond[:i]...), p.Cond[i+1:]...)
+			p.shift(i+1, -1)
+			return
+		}
+	}
+}
+
+func (p *Path) shift(from, by int) {
+	for i := range p.Lookups {
+		if p.Lookups[i].At >= from {
+			p.Lookups[i].At += by
+		}
+	}
+}
