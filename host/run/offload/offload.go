@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/nic/designs"
@@ -30,7 +29,7 @@ type Run struct {
 
 // Options say what is observed.
 type Options struct {
-	jit.Remedies                   // how traces are made
+	replay.Remedies                   // how traces are made
 	Optimiser    *replay.Optimiser // nil: traces as recorded
 }
 

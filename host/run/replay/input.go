@@ -38,6 +38,9 @@ type Input struct {
 	Progress func(packets uint64, done bool)
 }
 
+// Remedies say how paths become traces.
+type Remedies = jit.Remedies
+
 // Cache says what the trace cache is, and which traces go into it.
 type Cache struct {
 	Policy       string // of eviction; "": lru
