@@ -30,7 +30,7 @@ type Run struct {
 // Options say what is observed.
 type Options struct {
 	replay.Remedies                   // how traces are made
-	Optimiser    *replay.Optimiser // nil: traces as recorded
+	Optimiser       *replay.Optimiser // nil: traces as recorded
 }
 
 // Observe runs the program over the captures once, for studies on these devices.
