@@ -5,6 +5,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"jitnic/pcaps/splitmix"
 )
 
 // An Admission says whether a hot id is worth an install at all. It is an axis
@@ -94,23 +96,16 @@ func (always) Admit(_ uint32, _, _, _ uint32) bool { return true }
 // probabilistic admits one miss in n, as the Open vSwitch EMC does.
 type probabilistic struct {
 	always
-	state, limit uint64
+	state splitmix.State
+	limit uint64
 }
 
 func newProbabilistic(c admissionConfig) Admission {
-	return &probabilistic{state: c.seed ^ 0x70726f62, limit: ^uint64(0) / c.n}
+	return &probabilistic{state: splitmix.State(c.seed ^ 0x70726f62), limit: ^uint64(0) / c.n}
 }
 
 func (a *probabilistic) Admit(_ uint32, _, _, _ uint32) bool {
-	a.state += 0x9e3779b97f4a7c15
-	return mix(a.state) <= a.limit
-}
-
-// mix is splitmix64's output function.
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	return a.state.Next() <= a.limit
 }
 
 // threshold admits an id from its nth miss on.

@@ -1,5 +1,7 @@
 package cache
 
+import "jitnic/pcaps/splitmix"
+
 // bloom admits what was requested before, as a Bloom filter remembers it
 // (Maggs, Sitaraman: Algorithmic nuggets in content delivery, SIGCOMM CCR 2015:
 // "cache on second hit"). Unlike the doorkeeper's table it has the size that
@@ -24,7 +26,7 @@ func newBloom(c admissionConfig) Admission {
 	for bits < 10*most {
 		bits *= 2
 	}
-	return &bloom{word: make([]uint64, bits/64), mask: bits - 1, seed: mix(c.seed ^ 0x626c6f6f6d), most: most}
+	return &bloom{word: make([]uint64, bits/64), mask: bits - 1, seed: splitmix.Mix(c.seed ^ 0x626c6f6f6d), most: most}
 }
 
 func (a *bloom) Note(id uint32, _ bool) {
@@ -32,7 +34,7 @@ func (a *bloom) Note(id uint32, _ bool) {
 		clear(a.word)
 		a.held = 0
 	}
-	h := mix(uint64(id) ^ a.seed)
+	h := splitmix.Mix(uint64(id) ^ a.seed)
 	step := h>>32 | 1 // double hashing (Kirsch, Mitzenmacher, 2006)
 	a.again = true
 	for range 4 {

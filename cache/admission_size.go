@@ -1,6 +1,10 @@
 package cache
 
-import "math"
+import (
+	"math"
+
+	"jitnic/pcaps/splitmix"
+)
 
 // sizeLimit admits ids of at most so many slots.
 type sizeLimit struct {
@@ -24,7 +28,7 @@ func (a *sizeLimit) Admit(_ uint32, size, _, _ uint32) bool { return uint64(size
 // to the budget. Sizes are learnt at misses: an id that never missed has not
 // been decided on. On a budget in entries every size is 1, and all are let in.
 type adaptSize struct {
-	state  uint64 // of what is drawn
+	state  splitmix.State // of what is drawn
 	cfg    admissionConfig
 	c      float64
 	count  []uint32 // per id: requests, halved from window to window
@@ -35,7 +39,7 @@ type adaptSize struct {
 
 func newAdaptSize(c admissionConfig) Admission {
 	return &adaptSize{
-		state: c.seed ^ 0x6164617074, cfg: c, c: math.Inf(1),
+		state: splitmix.State(c.seed ^ 0x6164617074), cfg: c, c: math.Inf(1),
 		window: min(max(16*c.capacity, 4096), 250_000), // 250,000 in the paper
 	}
 }
@@ -58,8 +62,7 @@ func (a *adaptSize) Admit(id uint32, size, _, _ uint32) bool {
 	if math.IsInf(a.c, 1) {
 		return true
 	}
-	a.state += 0x9e3779b97f4a7c15
-	return float64(mix(a.state)>>11)/(1<<53) < math.Exp(-float64(size)/a.c)
+	return a.state.Float() < math.Exp(-float64(size)/a.c)
 }
 
 // tune tries c in steps of a factor of two from half a slot up to where

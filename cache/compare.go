@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"jitnic/cache/policy"
+	"jitnic/pcaps/splitmix"
 )
 
 // A Difference is how much more one point misses than another, as a share of
@@ -57,13 +58,12 @@ type window struct{ count, requests float64 }
 // middle is the middle 95 % of count over requests in bootstrap samples of as
 // many windows as there are.
 func middle(w []window, seed uint64) (low, high float64) {
-	state := seed
+	state := splitmix.State(seed)
 	samples := make([]float64, bootstraps)
 	for k := range samples {
 		var count, requests float64
 		for range w {
-			state += 0x9e3779b97f4a7c15
-			x := w[mix(state)>>32*uint64(len(w))>>32]
+			x := w[state.Next()>>32*uint64(len(w))>>32]
 			count += x.count
 			requests += x.requests
 		}

@@ -11,18 +11,19 @@ import (
 
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
+	"jitnic/pcaps/splitmix"
 )
 
 // drawStream draws a stream with everything a stream can have.
 func drawStream(t *rapid.T, plain bool) *stream.Stream {
 	seed := rapid.Uint64().Draw(t, "stream seed")
 	s := stream.Zipf(rapid.IntRange(2, 80).Draw(t, "universe"), rapid.IntRange(1, 600).Draw(t, "requests"), seed)
-	s.SetSizes(func(key uint64) uint32 { return uint32(1 + mix(key+seed)%9) })
+	s.SetSizes(func(key uint64) uint32 { return uint32(1 + splitmix.Mix(key+seed)%9) })
 	s.Labels = make([]uint8, s.Len())
 	s.LabelNames = []string{"a", "b"}
 	s.Time = make([]int64, s.Len())
 	for i := range s.Labels {
-		s.Labels[i] = uint8(mix(uint64(i)) & 1)
+		s.Labels[i] = uint8(splitmix.Mix(uint64(i)) & 1)
 		s.Time[i] = int64(i) * 1e6
 	}
 	if plain {
@@ -30,7 +31,7 @@ func drawStream(t *rapid.T, plain bool) *stream.Stream {
 	}
 	n := uint64(s.NumIDs())
 	for i := range s.IDs {
-		x := mix(uint64(i) ^ seed)
+		x := splitmix.Mix(uint64(i) ^ seed)
 		if x%13 == 0 {
 			s.Invalidations = append(s.Invalidations, stream.Invalidation{At: uint64(i), ID: uint32(x >> 20 % n)})
 		}

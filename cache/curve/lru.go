@@ -33,13 +33,6 @@ func ExactReuse(ids []uint32, n int) (*LRU, Reuse) {
 	return c, reuse
 }
 
-func mix(z uint64) uint64 {
-	z += 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
 func (c *LRU) finish() {
 	c.cum = make([]float64, len(c.Hits))
 	sum := 0.0

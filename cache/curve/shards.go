@@ -3,6 +3,8 @@ package curve
 import (
 	"container/heap"
 	"math"
+
+	"jitnic/pcaps/splitmix"
 )
 
 // SHARDS (Waldspurger, Park, Garthwaite, Ahmad: Efficient MRC construction with
@@ -56,7 +58,7 @@ func (e *sampler) rate() float64 { return float64(e.limit) / hashSpan }
 // request notes a request of id, if it is in the sample, with its distance as
 // it would be among all ids.
 func (e *sampler) request(id uint32) {
-	h := mix(uint64(id)+e.seed) >> 1
+	h := splitmix.Mix(uint64(id)+e.seed+splitmix.Step) >> 1
 	if h >= e.limit {
 		return
 	}

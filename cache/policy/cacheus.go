@@ -49,7 +49,7 @@ const (
 func newCacheus(c Config) Policy {
 	p := &cacheus{
 		base: newBase(c), l: newLanes(4, c.IDs), h: newHeap(c.IDs), e: make([]crID, c.IDs),
-		rng: rng{c.Seed}, wLRU: 0.5, rCap: max(1, c.Capacity/100), rate: newCRRate(c.Capacity, c.Seed),
+		rng: rng(c.Seed), wLRU: 0.5, rCap: max(1, c.Capacity/100), rate: newCRRate(c.Capacity, c.Seed),
 	}
 	return p
 }
@@ -243,7 +243,7 @@ type crRate struct {
 
 func newCRRate(period, seed uint64) crRate {
 	first := math.Sqrt(2 * math.Ln2 / float64(period))
-	return crRate{now: min(first, 1), first: min(first, 1), period: period, rng: rng{seed ^ 0x72617465}}
+	return crRate{now: min(first, 1), first: min(first, 1), period: period, rng: rng(seed ^ 0x72617465)}
 }
 
 func (r *crRate) request(hit bool) {

@@ -23,7 +23,7 @@ func TestHistoryIsAList(t *testing.T) {
 			}
 			return false
 		}
-		r := rng{rapid.Uint64().Draw(t, "seed")}
+		r := rng(rapid.Uint64().Draw(t, "seed"))
 		for range rapid.IntRange(1, 3000).Draw(t, "steps") {
 			id := r.below(90)
 			switch r.below(12) {

@@ -21,7 +21,7 @@ type lecar struct {
 
 func newLeCaR(c Config) Policy {
 	return &lecar{
-		base: newBase(c), l: newLanes(3, c.IDs), f: newFreqs(c.IDs), rng: rng{c.Seed},
+		base: newBase(c), l: newLanes(3, c.IDs), f: newFreqs(c.IDs), rng: rng(c.Seed),
 		wLRU: 0.5, discount: math.Pow(0.005, 1/float64(c.Capacity)), gone: make([]uint64, c.IDs),
 	}
 }

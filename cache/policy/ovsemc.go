@@ -1,6 +1,10 @@
 package policy
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"jitnic/pcaps/splitmix"
+)
 
 // ovsEMC is the exact match cache of Open vSwitch's userspace datapath
 // (lib/dpif-netdev.c): a table in which an entry may stand in two places, by
@@ -21,7 +25,7 @@ type ovsEMC struct {
 }
 
 func newOVSEMC(c Config, inverse int) Policy {
-	p := &ovsEMC{base: newBase(c), at: make([]uint32, c.IDs), placeSlots: 1, seed: mix(c.Seed ^ 0x656d63), rng: rng{c.Seed}, inverse: uint32(inverse)}
+	p := &ovsEMC{base: newBase(c), at: make([]uint32, c.IDs), placeSlots: 1, seed: splitmix.Mix(c.Seed ^ 0x656d63), rng: rng(c.Seed), inverse: uint32(inverse)}
 	if c.Sized {
 		p.placeSlots = min(256, c.Capacity)
 	}
@@ -35,7 +39,7 @@ func newOVSEMC(c Config, inverse int) Policy {
 func (p *ovsEMC) Contains(id uint32) bool { return int(id) < len(p.at) && p.at[id] != 0 }
 func (p *ovsEMC) Access(id uint32) bool   { return p.Contains(id) }
 
-func (p *ovsEMC) hash(id uint32) uint64 { return mix(uint64(id) + p.seed) }
+func (p *ovsEMC) hash(id uint32) uint64 { return splitmix.Mix(uint64(id) + p.seed) }
 
 func (p *ovsEMC) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if uint64(size) > p.placeSlots || p.rng.below(p.inverse) != 0 {

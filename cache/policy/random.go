@@ -9,7 +9,7 @@ type random struct {
 }
 
 func newRandom(c Config) Policy {
-	return &random{base: newBase(c), rng: rng{c.Seed}, at: make([]uint32, c.IDs)}
+	return &random{base: newBase(c), rng: rng(c.Seed), at: make([]uint32, c.IDs)}
 }
 
 func (p *random) Contains(id uint32) bool { return int(id) < len(p.at) && p.at[id] != 0 }

@@ -1,6 +1,10 @@
 package policy
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"jitnic/pcaps/splitmix"
+)
 
 // setAssoc is a hardware cache: sets of a few ways each, the set chosen by a
 // seeded hash of the id, and a replacement order within the set.
@@ -50,7 +54,7 @@ const (
 )
 
 func newSetAssoc(c Config, ways int, order setOrder) Policy {
-	p := &setAssoc{base: newBase(c), order: order, seed: mix(c.Seed ^ 0x73657473), rng: rng{c.Seed}, at: make([]uint32, c.IDs), psel: (pselMax + 1) / 2}
+	p := &setAssoc{base: newBase(c), order: order, seed: splitmix.Mix(c.Seed ^ 0x73657473), rng: rng(c.Seed), at: make([]uint32, c.IDs), psel: (pselMax + 1) / 2}
 	if c.Sized {
 		set := min(setSlots, c.Capacity)
 		ways = int(min(uint64(ways), set))
@@ -76,7 +80,7 @@ func newSetAssoc(c Config, ways int, order setOrder) Policy {
 
 // set is the number of id's set: the high half of hash × sets.
 func (p *setAssoc) set(id uint32) int {
-	hi, _ := bits.Mul64(mix(uint64(id)+p.seed), p.sets)
+	hi, _ := bits.Mul64(splitmix.Mix(uint64(id)+p.seed), p.sets)
 	return int(hi)
 }
 

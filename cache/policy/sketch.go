@@ -1,6 +1,10 @@
 package policy
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"jitnic/pcaps/splitmix"
+)
 
 // sketch is a count-min sketch of 4-bit counters that halves all of them after
 // a sample, as in TinyLFU (Einziger, Friedman, Manes, ACM TOS 2017). The four
@@ -21,10 +25,10 @@ type sketch struct {
 func newSketch(entries, seed uint64) sketch {
 	entries = min(max(entries, 8), 1<<24)
 	words := uint64(1) << bits.Len64(entries-1)
-	return sketch{word: make([]uint64, words), blocks: words / 8, seed: mix(seed ^ 0x736b6574), sample: 10 * entries}
+	return sketch{word: make([]uint64, words), blocks: words / 8, seed: splitmix.Mix(seed ^ 0x736b6574), sample: 10 * entries}
 }
 
-func (s *sketch) hash(id uint32) uint64 { return mix(uint64(id) ^ s.seed) }
+func (s *sketch) hash(id uint32) uint64 { return splitmix.Mix(uint64(id) ^ s.seed) }
 
 // count counts a use of id.
 func (s *sketch) count(id uint32) {

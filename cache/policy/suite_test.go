@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"jitnic/cache/stream"
+	"jitnic/pcaps/splitmix"
 )
 
 // holdsOneMore are those that may hold one entry more than the budget, as
@@ -151,7 +152,7 @@ func TestRunIsTheSteps(t *testing.T) {
 func drawIDs(t *rapid.T) []uint32 {
 	n := rapid.IntRange(1, 2000).Draw(t, "requests")
 	span := uint32(rapid.IntRange(1, 150).Draw(t, "ids"))
-	r := rng{rapid.Uint64().Draw(t, "stream seed")}
+	r := rng(rapid.Uint64().Draw(t, "stream seed"))
 	ids := make([]uint32, n)
 	for i := range ids {
 		switch r.below(4) {
@@ -240,7 +241,7 @@ func TestPFOOLHoldsWithSizes(t *testing.T) {
 		ids := drawIDs(t)
 		size := make([]uint32, 150)
 		for i := range size {
-			size[i] = 1 + uint32(mix(uint64(i))%20)
+			size[i] = 1 + uint32(splitmix.Mix(uint64(i))%20)
 		}
 		c := Config{Capacity: rapid.Uint64Range(1, 300).Draw(t, "capacity"), Sized: true, Seed: 3}
 		pfoo := int(NewPFOOL(Requests{ids, 150, size}).Misses(c.Capacity))

@@ -31,7 +31,7 @@ func newWTinyLFU(c Config) Policy {
 	if c.Sized {
 		entries = max(1, entries/16) // counters for entries of 16 slots and more
 	}
-	p := &wTinyLFU{base: newBase(c), l: newLanes(3, c.IDs), s: newSketch(entries, c.Seed), rng: rng{c.Seed ^ 0x77746c66}}
+	p := &wTinyLFU{base: newBase(c), l: newLanes(3, c.IDs), s: newSketch(entries, c.Seed), rng: rng(c.Seed ^ 0x77746c66)}
 	p.windowCap = max(1, c.Capacity/100)
 	p.protCap = (c.Capacity - p.windowCap) * 4 / 5
 	return p

@@ -12,7 +12,7 @@ import (
 func TestClimberFindsTheWindow(t *testing.T) {
 	const n, entries = 2_000_000, 500
 	pairs := make([]uint32, 0, n)
-	r := rng{1}
+	r := rng(1)
 	for i := uint32(0); len(pairs) < n; i++ {
 		pairs = append(pairs, i)
 		if gap := 1 + uint32(r.next()%200); i >= gap {

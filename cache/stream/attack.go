@@ -1,14 +1,18 @@
 package stream
 
-import "fmt"
+import (
+	"fmt"
+
+	"jitnic/pcaps/splitmix"
+)
 
 // Uniform is a stream of n requests, each of any of that many ids with the same
 // probability. Ids are not dense: all below universe may occur.
 func Uniform(universe, n int, seed uint64) *Stream {
-	r := splitmix{seed}
+	r := splitmix.State(seed)
 	s := &Stream{Name: "uniform", IDs: make([]uint32, n), ids: universe}
 	for i := range s.IDs {
-		s.IDs[i] = uint32(r.next() % uint64(universe))
+		s.IDs[i] = uint32(r.Next() % uint64(universe))
 	}
 	return s
 }
@@ -29,10 +33,10 @@ func Attack(kind string, entries, n int, seed uint64) (*Stream, error) {
 			s.IDs[i] = uint32(i)
 		}
 	case "burst":
-		r := splitmix{seed}
+		r := splitmix.State(seed)
 		id := uint32(0)
 		for i := 0; i < n; id++ {
-			for k := 2 + r.next()%3; k > 0 && i < n; k-- {
+			for k := 2 + r.Next()%3; k > 0 && i < n; k-- {
 				s.IDs[i] = id
 				i++
 			}

@@ -3,6 +3,8 @@ package stream
 import (
 	"fmt"
 	"slices"
+
+	"jitnic/pcaps/splitmix"
 )
 
 // A Stream is a sequence of requests for ids, with what is known of each.
@@ -167,7 +169,7 @@ func FromKeys32(keys []uint32) *Stream {
 // numbers of their own; what can't be cached is kept in the same share.
 func (s *Stream) Sample(share float64, seed uint64) *Stream {
 	limit := uint64(min(share, 1) * (1 << 63))
-	in := func(x uint64) bool { return mix(x+seed)>>1 < limit }
+	in := func(x uint64) bool { return splitmix.Mix(x+seed)>>1 < limit }
 	out := &Stream{Name: s.Name, Foreign: s.Foreign, LabelNames: s.LabelNames, Resized: s.Resized}
 	number := make([]uint32, s.NumIDs()) // in out, + 1
 	dense := func(id uint32) uint32 {

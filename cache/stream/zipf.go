@@ -1,5 +1,7 @@
 package stream
 
+import "jitnic/pcaps/splitmix"
+
 // Zipf is a stream of n requests over ids 0..universe-1 whose popularity falls
 // with rank as 1/rank (α = 1), ranks dealt out at random: the stream the
 // goldens in ../shared/corpus/cache are counted on. It is the same on every
@@ -8,13 +10,13 @@ package stream
 // The corpus numbers ids from 1; Zipf returns those numbers, less 1 each when
 // dense, and Keys of the stream holds the corpus's.
 func Zipf(universe, n int, seed uint64) *Stream {
-	r := splitmix{seed}
+	r := splitmix.State(seed)
 	perm := make([]uint32, universe)
 	for i := range perm {
 		perm[i] = uint32(i + 1)
 	}
 	for i := universe - 1; i > 0; i-- {
-		j := r.next() % uint64(i+1)
+		j := r.Next() % uint64(i+1)
 		perm[i], perm[j] = perm[j], perm[i]
 	}
 	cdf := make([]float64, universe)
@@ -36,7 +38,7 @@ func Zipf(universe, n int, seed uint64) *Stream {
 	}
 	ids := make([]uint32, n)
 	for i := range ids {
-		u := float64(r.next()>>11) / (1 << 53) * sum
+		u := r.Float() * sum
 		k := int(guide[min(int(u/sum*buckets), buckets)])
 		for k > 0 && cdf[k-1] >= u {
 			k--
@@ -53,18 +55,5 @@ func Zipf(universe, n int, seed uint64) *Stream {
 
 // ZipfSize is the size, 8..256 slots, of the corpus's id (counted from 1).
 func ZipfSize(key uint64) uint32 {
-	return 8 + uint32(mix((key^0x9e3779b97f4a7c15)+0x9e3779b97f4a7c15)%249)
-}
-
-type splitmix struct{ state uint64 }
-
-func (r *splitmix) next() uint64 {
-	r.state += 0x9e3779b97f4a7c15
-	return mix(r.state)
-}
-
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	return 8 + uint32(splitmix.Mix((key^splitmix.Step)+splitmix.Step)%249)
 }

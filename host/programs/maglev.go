@@ -1,5 +1,7 @@
 package programs
 
+import "jitnic/pcaps/splitmix"
+
 // Maglev fills a ring of size slots, a prime, with the backends, as Eisenbud
 // et al., "Maglev: a fast and reliable software network load balancer" (NSDI
 // 2016), section 3.4, do: each backend has its own permutation of the slots and
@@ -15,8 +17,8 @@ func Maglev(backends []uint32, size int) []uint32 {
 	walks := make([]walk, len(backends))
 	for i, b := range backends {
 		walks[i] = walk{
-			at:   int(mix64(uint64(b)) % uint64(size)),
-			skip: 1 + int(mix64(uint64(b)^0x9e3779b97f4a7c15)%uint64(size-1)),
+			at:   int(splitmix.Mix(uint64(b)) % uint64(size)),
+			skip: 1 + int(splitmix.Mix(uint64(b)^splitmix.Step)%uint64(size-1)),
 		}
 	}
 	taken := make([]bool, size)
@@ -33,11 +35,4 @@ func Maglev(backends []uint32, size int) []uint32 {
 		}
 	}
 	return ring
-}
-
-// mix64 is the output function of splitmix64 (Steele et al., OOPSLA 2014).
-func mix64(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }

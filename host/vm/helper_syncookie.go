@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"jitnic/host/maps"
+	"jitnic/pcaps/splitmix"
 
 	"github.com/dchest/siphash"
 )
@@ -34,7 +35,7 @@ type synFlow struct {
 
 // hash is cookie_hash, of the period count and one of two secrets.
 func (f *synFlow) hash(count uint32, secret uint64) uint32 {
-	k0, k1 := mix64(f.s.Opt.Seed^(2*secret+1)*0x9e3779b97f4a7c15), mix64(f.s.Opt.Seed+(2*secret+2)*0x9e3779b97f4a7c15)
+	k0, k1 := splitmix.Mix(f.s.Opt.Seed^(2*secret+1)*splitmix.Step), splitmix.Mix(f.s.Opt.Seed+(2*secret+2)*splitmix.Step)
 	var b [40]byte
 	n := copy(b[:], f.addrs)
 	if f.v6 {

@@ -1,5 +1,7 @@
 package vm
 
+import "jitnic/pcaps/splitmix"
+
 // Clocks all derive from the one time that is latched per packet: two calls in
 // one packet say the same.
 const (
@@ -20,12 +22,6 @@ func Jiffies(ns uint64) uint64 { return jiffies0 + ns/jiffyNS }
 // it: a pure function, so any engine draws the same (splitmix64, Steele, Lea
 // and Flood 2014, over a stream chosen by seed and packet).
 func Random(seed, packet, n uint64) uint32 {
-	x := mix64(seed^0x9e3779b97f4a7c15) + packet
-	return uint32(mix64(mix64(x)+(n+1)*0x9e3779b97f4a7c15) >> 32)
-}
-
-func mix64(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	x := splitmix.Mix(seed^splitmix.Step) + packet
+	return uint32(splitmix.Mix(splitmix.Mix(x)+(n+1)*splitmix.Step) >> 32)
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"jitnic/pcaps"
+	"jitnic/pcaps/splitmix"
 )
 
 // Locally administered addresses: the two ends of the link.
@@ -51,7 +52,7 @@ func New(s Spec) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{spec: s, r: rng(mix(s.Seed)), ar: rng(mix(s.Seed + 1)), tr: rng(mix(s.Seed + 2))}
+	g := &Generator{spec: s, r: rng(splitmix.Mix(s.Seed)), ar: rng(splitmix.Mix(s.Seed + 1)), tr: rng(splitmix.Mix(s.Seed + 2))}
 	alpha := s.Alpha
 	if s.Uniform {
 		alpha = 0
@@ -207,7 +208,7 @@ var (
 // flow writes flow number id into h; it depends on nothing but seed and spec.
 func (g *Generator) flow(id uint64, h *header) {
 	s := &g.spec
-	r := rng(mix(s.Seed^0x666c6f77) + id*0x632be59bd9b4e019)
+	r := rng(splitmix.Mix(s.Seed^0x666c6f77) + id*0x632be59bd9b4e019)
 	*h = header{smac: clientMAC, dmac: serverMAC, ttl: 64}
 	h.v6 = r.float() < s.IPv6
 	switch v := r.float(); {

@@ -3,26 +3,17 @@ package gen
 import (
 	"math"
 	"math/bits"
+
+	"jitnic/pcaps/splitmix"
 )
 
-// rng is splitmix64 (Steele, Lea, Flood, OOPSLA 2014): 64 bits of state, the
-// same numbers everywhere.
-type rng uint64
+// rng draws what traffic is made of.
+type rng splitmix.State
 
-func (r *rng) next() uint64 {
-	*r += 0x9e3779b97f4a7c15
-	return mix(uint64(*r))
-}
-
-// mix is splitmix64's output function, a bijection.
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
+func (r *rng) next() uint64 { return (*splitmix.State)(r).Next() }
 
 // float is uniform in [0, 1).
-func (r *rng) float() float64 { return float64(r.next()>>11) * 0x1p-53 }
+func (r *rng) float() float64 { return (*splitmix.State)(r).Float() }
 
 // below is uniform in [0, n), to within 2^-64·n.
 func (r *rng) below(n uint64) uint64 {
