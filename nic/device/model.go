@@ -102,6 +102,7 @@ type model struct {
 	toHost          []int64 // on PCIe, by bytes: the packet and its descriptors
 	toHostBytes     []uint64
 	interval, stall int64
+	sending         int64 // on the port, at least
 	pass, driver    int64
 	upWay, read     int64 // latencies
 	installGap      int64
@@ -342,6 +343,7 @@ func (m *model) prices() {
 		m.toHost[b] = serial(m.toHostBytes[b], n.PCIeRate)
 	}
 	m.interval = m.clock.ps(n.MatcherInterval)
+	m.sending = m.clock.ps(n.EgressInterval)
 	m.stall = m.clock.ps(n.InstallStall)
 	m.pass, m.driver = int64(m.host.Pass), int64(m.host.Driver)
 	numa := n.PCIeNUMA

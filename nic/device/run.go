@@ -432,7 +432,7 @@ func (m *model) leave(t int64, s uint32, end ending) {
 			m.lostTime.add(t - sl.arrival)
 			return
 		}
-		begin, through := l.put(t, m.wire[p.OutLen], uint32(p.OutLen))
+		begin, through := l.put(t, max(m.wire[p.OutLen], m.sending), uint32(p.OutLen))
 		m.wait[gEgress].add(begin - t)
 		m.served[gEgress]++
 		if counted {

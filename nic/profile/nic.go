@@ -16,6 +16,8 @@ type NIC struct {
 	IngressQueue uint64 `key:"ingress.queue" unit:"packets" range:"0..16777216" doc:"packets that may wait for the matcher"`
 	EgressQueue  uint64 `key:"egress.queue" unit:"packets" range:"0..16777216" doc:"packets that may wait for the port"`
 
+	EgressInterval uint64 `key:"egress.interval" unit:"cycles/packet" default:"0" doc:"the device sends a packet this often at most, however short; 0: as the port can"`
+
 	// The matcher: which installed condition holds.
 	Matcher         MatcherKind `key:"matcher.kind" unit:"name" names:"linear|tree|tss|tcam" doc:"how conditions are matched"`
 	MatcherLanes    uint64      `key:"matcher.lanes" unit:"lanes" range:"1..1048576" doc:"conditions (linear) or masks (tss) tried at once"`
@@ -52,6 +54,7 @@ type NIC struct {
 	Memory     MemoryModel  `key:"memory.model" unit:"name" names:"nic|host|shared|replicated" doc:"where the maps are"`
 	RunProgram uint64       `key:"exec.program" unit:"bool" doc:"can also run whole programs with branches"`
 	Extended   uint64       `key:"exec.extended" unit:"bool" doc:"hXDP's instruction set: three operands, 6-byte accesses, exit with a constant, branches in parallel; bounds and zeroing by hardware"`
+	Drain      uint64       `key:"exec.drain" unit:"cycles" default:"0" doc:"an exit with r0, from its row until it is seen; one with a constant (exec.extended) is seen at once"`
 	CrossLane  uint64       `key:"exec.crosslane" unit:"cycles" range:"0..1024" doc:"added before another lane can use a result; a VLIW that forwards within a lane has 1"`
 
 	// PCIe.

@@ -74,11 +74,23 @@ func (r record) parse(file string, text []byte, builtin func(name string) (recor
 	return r.complete(file, given)
 }
 
-// complete demands every parameter; the name alone has a default, the file's.
+// NotGiven is the source of a parameter that a file leaves at its default.
+const NotGiven = "not given: the default"
+
+// complete demands every parameter but those with a default; the name's is the
+// file's.
 func (r record) complete(file string, given map[string]int) error {
 	var missing []*field
 	for i := range r.s.fields {
-		if f := &r.s.fields[i]; given[f.key] == 0 && f.key != "name" {
+		f := &r.s.fields[i]
+		if given[f.key] == 0 && f.def != "" {
+			if err := r.putNumber(f, f.def, f.unit, "", &Origin{}); err != nil {
+				return err
+			}
+			r.from[f.key] = Origin{Source: NotGiven, Unit: f.unit}
+			continue
+		}
+		if given[f.key] == 0 && f.key != "name" {
 			missing = append(missing, f)
 		}
 	}

@@ -29,6 +29,7 @@ type field struct {
 	names []string // of a choice
 	zero  string   // what 0 means: "unlimited", or nothing special
 	empty string   // what the empty list is called: all, none
+	def   string   // its value where a file says nothing of it; "": it must
 	units []unit   // accepted, canonical first
 	lo    uint64   // values it may have, in stored units
 	hi    uint64
@@ -56,7 +57,7 @@ func newSchema(t reflect.Type, what, ext string, perNS int64) *schema {
 		if key == "" {
 			continue // Origins
 		}
-		f := field{index: i, key: key, unit: sf.Tag.Get("unit"), doc: sf.Tag.Get("doc"), zero: sf.Tag.Get("zero"), empty: sf.Tag.Get("empty")}
+		f := field{index: i, key: key, unit: sf.Tag.Get("unit"), doc: sf.Tag.Get("doc"), zero: sf.Tag.Get("zero"), empty: sf.Tag.Get("empty"), def: sf.Tag.Get("default")}
 		switch {
 		case sf.Type.Kind() == reflect.Slice:
 			f.kind = kindList

@@ -33,9 +33,9 @@ func (e *Executor) RunProgram(x *ProgramSchedule, limit int) (r0 uint64, cycles 
 		pc = p.end
 		for _, b := range p.bundles {
 			if limit--; limit < 0 {
-				return 0, 0, fmt.Errorf("vliw: insn %d: ran too long", p.start)
+				return 0, 0, fmt.Errorf("vliw: insn %d: ran too long", p.spans[0].start)
 			}
-			left, verdict, err := e.bundle(p.ops, p.lat, p.lane, b)
+			left, verdict, err := e.bundle(p.ops, p.lat, p.stop, p.lane, b)
 			if err != nil {
 				return 0, 0, err
 			}
@@ -46,7 +46,7 @@ func (e *Executor) RunProgram(x *ProgramSchedule, limit int) (r0 uint64, cycles 
 				o := &p.ops[left]
 				switch {
 				case o.isExit() && len(e.frames) == 0:
-					return verdict, int(e.cycle) + 1, nil
+					return verdict, int(e.cycle+e.stood) + 1 + x.drain(p), nil
 				case o.isExit():
 					f := e.frames[len(e.frames)-1]
 					e.frames = e.frames[:len(e.frames)-1]
@@ -58,10 +58,8 @@ func (e *Executor) RunProgram(x *ProgramSchedule, limit int) (r0 uint64, cycles 
 					if prog, pc, err = e.leave(o, prog, &tails); err != nil {
 						return 0, 0, err
 					}
-				case o.In.Op == ebpf.OpJA32:
-					pc = int(o.Slot) + 1 + int(o.In.Imm)
 				default:
-					pc = int(o.Slot) + 1 + int(o.In.Off)
+					pc = int(o.To)
 				}
 				e.cycle++
 				break

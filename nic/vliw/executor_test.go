@@ -24,6 +24,9 @@ type Executor struct {
 	ready [11]int64 // cycle from which each register can be read
 	in    [11]uint8 // in which lane; in the others cross cycles later
 	cross int64
+	late  bool  // calls take up what their own bundle writes
+	wide  bool  // what calls return is in all lanes at once
+	stood int64 // cycles that calls stopped all lanes for
 	cycle int64
 	lane  uint8 // of the op at hand
 
@@ -40,6 +43,7 @@ type regWrite struct {
 	lane uint8
 	val  uint64
 	at   int64 // lands
+	wide bool  // in all lanes at once
 }
 
 type memWrite struct {
@@ -65,7 +69,7 @@ func NewExecutor(s *vm.State) *Executor { return &Executor{s: s} }
 
 func (e *Executor) enter(m *Machine) {
 	s := e.s
-	e.cross = int64(m.CrossLane)
+	e.cross, e.late, e.wide, e.stood = int64(m.CrossLane), m.LateCalls, m.StopCalls, 0
 	e.r = [11]uint64{1: s.Ctx, 10: s.FrameTop(0)}
 	for i := range e.r {
 		if i != 1 && i != 10 {
@@ -87,7 +91,7 @@ func (e *Executor) Run(x *Schedule) (uint64, error) {
 	e.enter(x.Machine)
 	for c, b := range x.Bundles {
 		e.cycle = int64(c)
-		left, verdict, err := e.bundle(x.Ops, x.Latency, x.Lane, b)
+		left, verdict, err := e.bundle(x.Ops, x.Latency, x.Stop, x.Lane, b)
 		if err != nil {
 			return 0, err
 		}
@@ -123,7 +127,7 @@ func (e *Executor) landed() error {
 
 // bundle executes one. left is the op by which control leaves, or -1; verdict
 // is r0 where that is an exit.
-func (e *Executor) bundle(ops []Op, lat []int32, lane []uint8, b []int32) (left int32, verdict uint64, err error) {
+func (e *Executor) bundle(ops []Op, lat, stop []int32, lane []uint8, b []int32) (left int32, verdict uint64, err error) {
 	e.regs, e.mems = e.regs[:0], e.mems[:0]
 	left = -1
 	var full uint64 // lanes
@@ -165,6 +169,7 @@ func (e *Executor) bundle(ops []Op, lat []int32, lane []uint8, b []int32) (left 
 			if err := e.call(o, int64(lat[i])); err != nil {
 				return -1, 0, fmt.Errorf("vliw: cycle %d: insn %d: %w", e.cycle, o.Slot, err)
 			}
+			e.stood += int64(stop[i])
 		}
 	}
 	return left, verdict, e.commit()
@@ -175,7 +180,10 @@ func (e *Executor) operands(o *Op) error {
 	use := o.reads()
 	for r := range e.ready {
 		at := e.ready[r]
-		if e.in[r] != e.lane {
+		switch {
+		case e.late && o.isCall():
+			at--
+		case e.in[r] != e.lane:
 			at += e.cross
 		}
 		if use>>r&1 != 0 && at > e.cycle {
@@ -357,6 +365,18 @@ func (e *Executor) call(o *Op, lat int64) error {
 	if o.In.Op != ebpf.OpCall || o.In.Src != ebpf.CallHelper || f == nil {
 		return fmt.Errorf("call %d: not one a trace can make", o.In.Imm)
 	}
+	found := e.r
+	if e.late {
+		for _, w := range e.regs {
+			if w.reg >= 1 && w.reg <= 5 {
+				if w.at > e.cycle+1 {
+					return fmt.Errorf("r%d lands at %d, after the call has taken it up", w.reg, w.at)
+				}
+				e.r[w.reg] = w.val
+			}
+		}
+	}
+	defer func() { e.r = found }()
 	if err := e.arguments(o.In.Imm); err != nil {
 		return err
 	}
@@ -365,8 +385,9 @@ func (e *Executor) call(o *Op, lat int64) error {
 		return ft
 	}
 	e.set(0, r[0], lat)
+	e.regs[len(e.regs)-1].wide = e.wide
 	for k := uint8(1); k <= 5; k++ {
-		e.regs = append(e.regs, regWrite{reg: k, lane: e.lane, val: poison, at: e.cycle + 1})
+		e.regs = append(e.regs, regWrite{reg: k, lane: e.lane, val: poison, at: e.cycle + 1, wide: e.wide})
 	}
 	if ef := points.EffectOf(o.In.Imm); ef.Writes&points.OnMap != 0 && ef.MapIn > 0 {
 		if m, ok := vm.MapOf(e.r[ef.MapIn]); ok {
@@ -415,7 +436,7 @@ func (e *Executor) arguments(id int32) error {
 func (e *Executor) commit() error {
 	for i, w := range e.regs {
 		for _, x := range e.regs[:i] {
-			if x.reg == w.reg {
+			if x.reg == w.reg && !(e.late && w.val == poison) {
 				return fmt.Errorf("vliw: cycle %d: two writes of r%d in a bundle", e.cycle, w.reg)
 			}
 		}
@@ -425,6 +446,9 @@ func (e *Executor) commit() error {
 	}
 	for _, w := range e.regs {
 		e.r[w.reg], e.ready[w.reg], e.in[w.reg] = w.val, w.at, w.lane
+		if w.wide {
+			e.ready[w.reg] -= e.cross
+		}
 	}
 	n := 0
 	for _, p := range e.under {

@@ -31,7 +31,6 @@ type basic struct {
 	succ       []int32
 	preds      int
 	reached    bool
-	head       bool // something other than the block before leads here
 	in         state
 	live, out  ebpf.Regs // read from its start on, after its end
 }
@@ -88,36 +87,14 @@ func newFlowGraph(insns []ebpf.Insn, m *Machine) (*flowGraph, error) {
 		}
 		for k := range ops {
 			ops[k].Slot += int32(b.start)
+			ops[k].To = jumpsTo(&ops[k])
 		}
 		b.ops, b.source = ops, len(ops)
 	}
-	f.exits()
 	f.link()
 	f.analyse()
 	f.liveness()
 	return f, nil
-}
-
-// exits makes a jump to an exit the exit itself, where exits take a constant.
-func (f *flowGraph) exits() {
-	if !f.m.ExitImm {
-		return
-	}
-	for i := range f.blocks {
-		ops := f.blocks[i].ops
-		if len(ops) < 2 {
-			continue
-		}
-		o := &ops[len(ops)-1]
-		to := int(o.Slot) + 1 + int(o.In.Off)
-		if o.In.Op != ebpf.OpJA || f.insns[to].Op != ebpf.OpExit {
-			continue
-		}
-		p := &ops[len(ops)-2].In
-		if (p.Class() == ebpf.ClassALU64 || p.Class() == ebpf.ClassALU) && p.ALUOp() == ebpf.ALUMov && p.Op&ebpf.SrcX == 0 && p.Dst == 0 {
-			o.In = ebpf.Insn{Op: ebpf.OpExit}
-		}
-	}
 }
 
 // targets appends the blocks that control may go to after op, the last of
@@ -139,20 +116,18 @@ func (f *flowGraph) targets(i int, dst []int32) []int32 {
 	in := o.In
 	switch {
 	case in.Op == ebpf.OpExit:
-	case in.Op == ebpf.OpJA:
-		next(int(o.Slot) + 1 + int(in.Off))
-	case in.Op == ebpf.OpJA32:
-		next(int(o.Slot) + 1 + int(in.Imm))
+	case isGoto(in):
+		next(int(o.To))
 	case in.IsCondJump():
 		next(b.end)
-		next(int(o.Slot) + 1 + int(in.Off))
+		next(int(o.To))
 	default:
 		next(b.end)
 	}
 	return dst
 }
 
-// link finds successors, what can be reached, and the heads of chains.
+// link finds successors and what can be reached.
 func (f *flowGraph) link() {
 	was := 0
 	for i := range f.blocks {
@@ -186,28 +161,6 @@ func (f *flowGraph) link() {
 			}
 		}
 	}
-	for i := range f.blocks {
-		f.blocks[i].head = i == 0 || !f.chains(i-1)
-	}
-}
-
-// chains says whether block i and the next are one piece: the next is entered
-// from i alone, and falling through.
-func (f *flowGraph) chains(i int) bool {
-	if !f.m.Speculate && f.m.Branches <= 1 || i+1 >= len(f.blocks) {
-		return false
-	}
-	b, c := &f.blocks[i], &f.blocks[i+1]
-	if !b.reached || !c.reached || c.preds != 1 || f.entry[c.start] || !slices.Contains(b.succ, int32(i+1)) {
-		return false
-	}
-	if n := len(b.ops); n > 0 {
-		in := b.ops[n-1].In
-		if leaves(in) || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32 || in.IsCondJump() && in.Off == 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // meet joins o into s and says whether s changed.
@@ -334,22 +287,36 @@ func (f *flowGraph) liveness() {
 	}
 }
 
-// liveAt are the registers read where the jump at a slot goes.
-func (f *flowGraph) liveAt(slot int32) ebpf.Regs {
-	in := f.insns[slot]
-	var to int
+// liveAt are the registers read where the jump, exit or call o goes.
+func (f *flowGraph) liveAt(o *Op) ebpf.Regs {
 	switch {
-	case leaves(in):
+	case leaves(o.In):
 		return 1<<11 - 1
-	case in.Op == ebpf.OpExit:
-		if f.sub[slot] {
+	case o.In.Op == ebpf.OpExit:
+		if f.sub[o.Slot] {
 			return 1 // to the caller
 		}
 		return 0
-	case in.Op == ebpf.OpJA32:
-		to = int(slot) + 1 + int(in.Imm)
-	default:
-		to = int(slot) + 1 + int(in.Off)
 	}
-	return f.blocks[f.at[to]].live
+	return f.blocks[f.at[o.To]].live
+}
+
+// branches says whether the instruction at a slot is a jump.
+func (f *flowGraph) branches(slot int) bool {
+	in := f.insns[slot]
+	return isGoto(in) || in.IsCondJump() || in.Op == ebpf.OpExit || leaves(in)
+}
+
+// isGoto says whether in jumps always.
+func isGoto(in ebpf.Insn) bool { return in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32 }
+
+// jumpsTo is the slot a jump goes to when taken, -1 for what doesn't jump.
+func jumpsTo(o *Op) int32 {
+	switch {
+	case o.In.Op == ebpf.OpJA32:
+		return o.Slot + 1 + o.In.Imm
+	case o.In.Op == ebpf.OpJA, o.In.IsCondJump():
+		return o.Slot + 1 + int32(o.In.Off)
+	}
+	return -1
 }

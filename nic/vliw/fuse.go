@@ -75,8 +75,7 @@ func (f *fuser) three(ops []Op) {
 			}
 			if (o.reads() | o.writes()).Has(d) {
 				c := o.In.Class()
-				if o.Form == Plain && (c == ebpf.ClassALU64 && wide || c == ebpf.ClassALU) && o.In.Dst == d && o.In.ALUOp() != ebpf.ALUMov &&
-					!(o.In.Op&ebpf.SrcX != 0 && o.In.ALUOp() != ebpf.ALUEnd && o.In.Src == d) && (wide || o.In.ALUOp() != ebpf.ALUEnd) {
+				if o.Form == Plain && (c == ebpf.ClassALU64 && wide || c == ebpf.ClassALU) && o.In.Dst == d && joins(o.In) {
 					o.Form, o.Left, o.With = Three, s, ops[i].Slot
 					f.gone[i] = true
 				}
@@ -87,6 +86,20 @@ func (f *fuser) three(ops []Op) {
 			}
 		}
 	}
+}
+
+// joins says whether the core has in with another operand to start from: sums,
+// differences, bitwise operations and logical shifts, with a constant (the
+// *_CMP_OPC of exe_stage_complete, hXDP's PMP_exe_stage_ctrl.vhd).
+func joins(in ebpf.Insn) bool {
+	if in.Op&ebpf.SrcX != 0 {
+		return false
+	}
+	switch in.ALUOp() {
+	case ebpf.ALUAdd, ebpf.ALUSub, ebpf.ALUOr, ebpf.ALUAnd, ebpf.ALUXor, ebpf.ALULsh, ebpf.ALURsh:
+		return true
+	}
+	return false
 }
 
 // exit joins the verdict and the exit.
@@ -106,12 +119,55 @@ func (f *fuser) exit(ops []Op) {
 		if !o.writes().Has(0) {
 			continue
 		}
-		c := o.In.Class()
-		if (c == ebpf.ClassALU64 || c == ebpf.ClassALU) && o.Form == Plain && o.In.ALUOp() == ebpf.ALUMov && o.In.Op&ebpf.SrcX == 0 {
+		if isConst(o) {
 			ops[last].Form, ops[last].In.Imm, ops[last].With = ExitImm, o.In.Imm, o.Slot
 			f.gone[i] = true
+		} else if wide, ok := isMove(o.In); ok && wide && o.Form == Plain {
+			f.kept(ops, i, last)
 		}
 		return
+	}
+}
+
+// isConst says whether an op sets a register to a constant.
+func isConst(o *Op) bool {
+	c := o.In.Class()
+	return (c == ebpf.ClassALU64 || c == ebpf.ClassALU) && o.Form == Plain && o.In.ALUOp() == ebpf.ALUMov && o.In.Op&ebpf.SrcX == 0
+}
+
+// kept leaves out the move at i that fetches a verdict kept in another register,
+// where that is a constant, or r0 still has what was put there:
+//
+//	r6 = 1
+//	...
+//	r0 = r6
+//	exit       ->    exit 1
+func (f *fuser) kept(ops []Op, i, last int) {
+	from := ops[i].In.Src
+	still := true // r0 is what it was where ops[k] stands
+	for k := i - 1; k >= 0; k-- {
+		o := &ops[k]
+		if f.gone[k] {
+			continue
+		}
+		if o.writes().Has(from) {
+			wide, move := isMove(o.In)
+			switch {
+			case isConst(o):
+				ops[last].Form, ops[last].In.Imm, ops[last].With = ExitImm, o.In.Imm, ops[i].Slot
+				f.gone[i] = true
+			case move && wide && o.Form == Plain && o.In.Src == 0 && still:
+				ops[last].With = ops[i].Slot
+				f.gone[i] = true
+			}
+			return
+		}
+		if o.writes().Has(0) {
+			still = false
+		}
+		if leaves(o.In) {
+			return
+		}
 	}
 }
 

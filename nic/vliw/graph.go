@@ -17,6 +17,8 @@ type node struct {
 	edge     int32 // first of its edges, -1: none
 	issue    int32
 	use, def ebpf.Regs
+	stop     int32 // cycles that all lanes stand still after it
+	wide     bool  // its results are in all lanes at once
 	res      resource
 	lane     uint8
 	deps     uint8         // of dep in use
@@ -57,6 +59,12 @@ type graph struct {
 	last  [11]int32 // last writer of each register, -1: none
 	reads [11]int32 // list of its readers since then
 	list  []reader
+
+	// enter is one more than the lane in which a register can be read in the first
+	// cycle, 0 for any. hurry has what lands last go on to where a branch goes in
+	// its own lane only.
+	enter [11]uint8
+	hurry bool
 }
 
 func (g *graph) add(from, to, lat int32) {
@@ -124,6 +132,9 @@ func (g *graph) price(o *Op, n *node) {
 		if o.isCall() {
 			n.res = resCall
 			lat = g.callLatency(in)
+			if g.m.StopCalls {
+				n.stop, n.wide, lat = int32(max(lat, 1)-1), true, 1
+			}
 		}
 	}
 	n.lat = int32(max(lat, 1))
@@ -178,18 +189,26 @@ func (g *graph) lands(i int32, r int) int32 {
 func (g *graph) registers(i int32) {
 	n := &g.nodes[i]
 	use, def := n.use, n.def
+	late := g.m.LateCalls && n.res == resCall
 	for ; use != 0; use &= use - 1 {
 		r := bits.TrailingZeros16(uint16(use))
-		if w := g.last[r]; w >= 0 {
+		if w := g.last[r]; w >= 0 && late {
+			g.add(w, i, g.lands(w, r)-1)
+		} else if w >= 0 {
 			g.add(w, i, g.lands(w, r))
-			g.edges[len(g.edges)-1].reads = true
+			g.edges[len(g.edges)-1].reads = !g.nodes[w].wide
+		} else if g.enter[r] > 0 && !late {
+			n.dep[n.deps] = forwarding{int32(g.m.CrossLane), g.enter[r] - 1}
+			n.deps++
 		}
 		g.list = append(g.list, reader{i, g.reads[r]})
 		g.reads[r] = int32(len(g.list) - 1)
 	}
 	for ; def != 0; def &= def - 1 {
 		r := bits.TrailingZeros16(uint16(def))
-		if w := g.last[r]; w >= 0 {
+		if w := g.last[r]; w >= 0 && late && r > 0 {
+			g.add(w, i, g.lands(w, r)-1) // taken up, then gone
+		} else if w >= 0 {
 			g.add(w, i, after(g.lands(w, r), g.lands(i, r)))
 		}
 		for l := g.reads[r]; l >= 0; l = g.list[l].next {
@@ -228,7 +247,7 @@ func (g *graph) memories(first int) {
 func (g *graph) branch(ops []Op, i int32, blk *block) {
 	live := ebpf.Regs(0)
 	if blk != nil && g.m.CrossLane > 0 {
-		live = blk.liveAt(ops[i].Slot)
+		live = blk.live(&ops[i])
 	}
 
 	for j := int32(0); j < i; j++ {
@@ -238,8 +257,11 @@ func (g *graph) branch(ops []Op, i int32, blk *block) {
 			continue
 		}
 		lat := n.lat - 1
-		if n.def&live != 0 {
+		if n.def&live != 0 && !n.wide && (!g.hurry || leaves(ops[i].In)) {
 			lat += int32(g.m.CrossLane) // whatever lane reads it there
+		}
+		if n.stop > 0 {
+			lat = max(lat, 1) // one thing at a time moves the program counter
 		}
 		g.add(j, i, lat)
 	}
@@ -253,7 +275,7 @@ func (g *graph) below(ops []Op, i int32, acc []points.Access, blk *block) {
 		if !ops[j].isBranch() {
 			continue
 		}
-		if blk != nil && g.m.Speculate && harmless(&ops[i], n, acc) && n.def&blk.liveAt(ops[j].Slot) == 0 {
+		if blk != nil && g.m.Speculate && harmless(&ops[i], n, acc) && n.def&blk.live(&ops[j]) == 0 {
 			continue
 		}
 		g.add(j, i, 1)

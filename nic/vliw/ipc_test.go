@@ -29,11 +29,11 @@ type rate struct{ insns, source, cycles, bound int }
 func (r *rate) add(s *vliw.Schedule) {
 	r.insns += s.Insns
 	r.source += s.Source
-	r.cycles += s.Cycles
+	r.cycles += len(s.Bundles)
 	r.bound += s.Bound
 }
 
-func (r rate) ipc() float64 { return float64(r.insns) / float64(r.cycles) }
+func (r rate) ipc() float64 { return float64(r.source) / float64(r.cycles) }
 
 // conditions are the cores of the table in doc.go.
 func conditions() []*vliw.Machine {
@@ -129,7 +129,7 @@ func TestIPC(t *testing.T) {
 		if traced > whole {
 			t.Errorf("%s: traces take %.1f cycles a packet, the program %.1f", s.Name, traced/packets, whole/packets)
 		}
-		t.Logf("%s, %.2f of eBPF a bundle; traces at %.0f%% and %.0f%% of the bound", static[2].Header(), static[2].Effective(),
+		t.Logf("%s, %.2f of the core a bundle; traces at %.0f%% and %.0f%% of the bound", static[2].Header(), static[2].Packed(),
 			100*float64(rates[1].cycles)/float64(rates[1].bound), 100*float64(rates[2].cycles)/float64(rates[2].bound))
 	}
 	t.Logf("\n%s", out.String())
@@ -163,7 +163,7 @@ func TestKernelSamples(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				line += fmt.Sprintf(" %4d/%-4d %.2f (%.2f)", p.Insns, p.Bundles, p.IPC(), p.Effective())
+				line += fmt.Sprintf(" %4d/%-4d %.2f (%.2f)", p.Insns, p.Bundles, p.IPC(), p.Packed())
 			}
 			t.Log(line)
 		}

@@ -46,8 +46,20 @@ type Machine struct {
 	NoBounds     bool // whole programs: the packet memory checks bounds, branches that do so go
 	NoZeroing    bool // whole programs: the stack is zero at the start, stores of zero there go
 
+	// LateCalls has a call take its arguments up a cycle after it is issued, from
+	// whatever lane: what makes them may stand in the call's own bundle.
+	LateCalls bool
+	// StopCalls has a call stop all lanes until it is done: its latency is no
+	// bundle of the schedule, but the run takes as much longer.
+	StopCalls bool
+	// Drain is for how long an exit with r0 goes on beyond its bundle: one with a
+	// constant is seen when it is fetched.
+	Drain int
+
 	Rename    bool // rename registers before scheduling
 	Speculate bool // whole programs: harmless instructions may go above the branch before them
+
+	Copies int // whole programs: instructions that a chain may copy of blocks that other ways lead to as well
 
 	maps []*maps.Spec
 }
@@ -59,6 +71,7 @@ func MachineOf(n *profile.NIC) *Machine {
 		ALU: int(n.LatALU), Mul: int(n.LatMul), Div: int(n.LatDiv), Load: int(n.LatPacket), MapLoad: int(n.LatMapMem),
 		Store: int(n.LatStore), Atomic: int(n.LatAtomic), Array: int(n.LatArray), Hash: int(n.LatHash), LRU: int(n.LatLRU),
 		LPM: int(n.LatLPM), Update: int(n.LatUpdate), Helper: int(n.LatHelper), CrossLane: int(n.CrossLane),
+		Drain: int(n.Drain),
 	}
 	if n.Extended == 1 {
 		return m.Extended()
@@ -66,33 +79,44 @@ func MachineOf(n *profile.NIC) *Machine {
 	return m
 }
 
-// HXDP is Sephirot, hXDP's core, as far as static scheduling sees it: 4 lanes,
-// every instruction one cycle, one helper call a cycle, and what [Machine.Extended]
-// adds (Brunella et al., "hXDP: Efficient Software Packet Processing on FPGA
-// NICs", OSDI 2020, sections 3 and 4). Instructions that depend on each other
-// back to back must be on one lane (LANE_FORWARD_CONSTRAINT in
-// parallelizer/optimizer_core.py of axbryd/hXDP-Artifacts). Latencies that the
-// paper doesn't name are in the profile: [MachineOf] has them.
+// HXDP is Sephirot, hXDP's core, as far as scheduling sees it: 4 lanes, every
+// instruction one cycle, one helper call a cycle and another cycle until it is
+// done, and what [Machine.Extended] adds (Brunella et al., "hXDP: Efficient
+// Software Packet Processing on FPGA NICs", OSDI 2020, sections 3 and 4).
+// Instructions that depend on each other back to back must be on one lane
+// (LANE_FORWARD_CONSTRAINT in parallelizer/optimizer_core.py of
+// axbryd/hXDP-Artifacts). What else it takes is in the profile: [MachineOf] has
+// it.
 func HXDP() *Machine {
-	return (&Machine{Name: "hxdp", Lanes: 4, Helpers: 1, CrossLane: 1}).Extended()
+	m := (&Machine{Name: "hxdp", Lanes: 4, Helpers: 1, CrossLane: 1, Array: 2, Hash: 2, LRU: 2, LPM: 2, Helper: 2}).Extended()
+	m.Drain = 4
+	return m
 }
 
 // Extended is the machine with hXDP's extensions of eBPF and its compiler's
-// means (OSDI 2020, sections 3.1 and 3.2): three operands, loads and stores of 6
-// bytes, exit with a constant, bounds and zeroing left to the hardware, renaming,
-// instructions moved between blocks, a branch in each lane.
+// means: three operands, loads and stores of 6 bytes, exit with a constant, bounds
+// and zeroing left to the hardware (OSDI 2020, sections 3.1 and 3.2), renaming
+// (3.4), a branch in each lane. Code isn't moved between blocks: their compiler
+// has that off (CODE_MOVEMENT in optimizer_core.py). A jump to an exit and what
+// sets its verdict becomes these, as exits take their verdict along (3.2).
+//
+// A call has its arguments made in its own row (the programs they compiled,
+// testbed_scripts/2_datapath_programming/SPH_roms: "call 1" beside "r2 += -24"):
+// they are wires out of the register file. Until it is done the program counter
+// stands (PMP_control_unit, state STOP, in Sephirot's VHDL), and its result then
+// is in all lanes (hf_result, exe_stage_complete).
 func (m *Machine) Extended() *Machine {
 	c := *m
-	c.Branches = c.Lanes
-	c.ThreeOperand, c.SixBytes, c.ExitImm, c.NoBounds, c.NoZeroing, c.Rename, c.Speculate = true, true, true, true, true, true, true
+	c.Branches, c.Copies = c.Lanes, 2
+	c.ThreeOperand, c.SixBytes, c.ExitImm, c.NoBounds, c.NoZeroing, c.Rename, c.LateCalls, c.StopCalls = true, true, true, true, true, true, true, true
 	return &c
 }
 
 // Plain is the machine with nothing beyond eBPF: no fusions, nothing left out,
-// no renaming, no speculation, one branch a cycle.
+// no renaming, nothing moved between blocks or copied, one branch a cycle.
 func (m *Machine) Plain() *Machine {
 	c := *m
-	c.Branches = 1
+	c.Branches, c.Copies = 1, 0
 	c.ThreeOperand, c.SixBytes, c.ExitImm, c.NoBounds, c.NoZeroing, c.Rename, c.Speculate = false, false, false, false, false, false, false
 	return &c
 }

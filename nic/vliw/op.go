@@ -15,6 +15,8 @@ type Op struct {
 	With   int32     // the slot fused with it, or -1
 	Form   Form
 	Left   uint8 // of Three: the register the operation starts from
+	To     int32 // of a jump in a program: the slot it goes to when taken
+	span   int32 // of a program's piece: which of its blocks it is from
 }
 
 // Form says what an Op is.

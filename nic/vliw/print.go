@@ -44,7 +44,10 @@ func reg(like string, n uint8) string {
 
 // Header is the schedule in a line.
 func (s *Schedule) Header() string {
-	h := fmt.Sprintf("# %d insns, %d bundles, IPC %.2f, critical path %d", s.Insns, s.Cycles, s.IPC(), s.Critical)
+	h := fmt.Sprintf("# %d insns, %d bundles, IPC %.2f, critical path %d", s.Insns, len(s.Bundles), s.IPC(), s.Critical)
+	if s.Cycles != len(s.Bundles) {
+		h += fmt.Sprintf(", %d cycles", s.Cycles)
+	}
 	if s.Bound > s.Critical {
 		h += fmt.Sprintf(", bound %d", s.Bound)
 	}

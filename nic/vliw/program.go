@@ -2,6 +2,7 @@ package vliw
 
 import (
 	"fmt"
+	"slices"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
@@ -27,6 +28,7 @@ type ProgramSchedule struct {
 	Dead    int // instructions only those needed
 	Fused   int // instructions that became part of another
 	Renamed int // values that got another register
+	Copied  int // instructions that stand in more than one piece: their copies
 
 	entry int
 	progs []*layout
@@ -36,35 +38,43 @@ type ProgramSchedule struct {
 type layout struct {
 	insns  []ebpf.Insn
 	pieces []piece
-	head   []int32 // by slot: the piece that begins there, -1: none
-	leave  []int32 // by slot: cycles of its piece when control leaves after it
-	fall   []int32 // by slot: at the end of a piece, where control falls through; else 0
-	joined []bool  // by slot: a jump to an exit that became the exit itself
-	gone   []bool  // by slot: a bounds check that was removed
+	head   []int32              // by slot: the piece that begins there, -1: none
+	gone   []bool               // by slot: a bounds check that was removed
+	enter  map[int32]*[11]uint8 // by block that a piece begins with: see graph.enter
 	stats  ProgramSchedule
 }
 
-// piece is scheduled as a whole.
+// piece is a chain of blocks, scheduled as a whole and entered at its start.
 type piece struct {
-	start, end int // slots; end is where control falls through to
-	ops        []Op
-	lat        []int32
-	lane       []uint8
-	bundles    [][]int32
+	spans   []span
+	ops     []Op
+	lat     []int32
+	stop    []int32 // by op: cycles that all lanes stand still after it
+	lane    []uint8
+	bundles [][]int32
+	end     int // slot that control falls through to after the last bundle
 }
 
-// Effective is the number of eBPF instructions per bundle, those that were
-// removed or fused counted in.
-func (p *ProgramSchedule) Effective() float64 {
+// span is a block of a piece, or its copy.
+type span struct {
+	start, end int     // slots
+	leave      []int32 // by slot of the block: cycles of the piece when control leaves after it by a jump
+	stop       []int32 // by slot of the block: cycles that all lanes stand still after it; nil: none
+	fall       int32   // cycles of the piece when control falls out of it here
+}
+
+// IPC is the static number of instructions per cycle as the hXDP paper counts it
+// (table 3): instructions of eBPF, those that were removed or fused counted in,
+// over bundles, empty ones included.
+func (p *ProgramSchedule) IPC() float64 {
 	if p.Bundles == 0 {
 		return 0
 	}
 	return float64(p.Source) / float64(p.Bundles)
 }
 
-// IPC is the static number of instructions per cycle: instructions of the core
-// over bundles, empty ones included.
-func (p *ProgramSchedule) IPC() float64 {
+// Packed is the number of instructions of the core a bundle has.
+func (p *ProgramSchedule) Packed() float64 {
 	if p.Bundles == 0 {
 		return 0
 	}
@@ -83,8 +93,10 @@ func (p *ProgramSchedule) Header() string {
 // Format prints the entry program piece by piece.
 func (p *ProgramSchedule) Format(mapName func(i int) string) string {
 	out := p.Header() + "\n"
-	for _, c := range p.progs[p.entry].pieces {
-		out += fmt.Sprintf("%d:\n", c.start) + table(c.ops, c.bundles, c.lane, max(p.Machine.Lanes, 1), ebpf.Printer{MapName: mapName})
+	pieces := slices.Clone(p.progs[p.entry].pieces)
+	slices.SortFunc(pieces, func(a, b piece) int { return a.spans[0].start - b.spans[0].start })
+	for _, c := range pieces {
+		out += fmt.Sprintf("%d:\n", c.spans[0].start) + table(c.ops, c.bundles, c.lane, max(p.Machine.Lanes, 1), ebpf.Printer{MapName: mapName})
 	}
 	return out
 }
@@ -104,7 +116,7 @@ func Program(obj *loader.Object, entry *loader.Program, m *Machine) (*ProgramSch
 			out.entry = i
 			t := l.stats
 			out.Name, out.Source, out.Insns, out.Bundles, out.Pieces = p.Name, t.Source, t.Insns, t.Bundles, t.Pieces
-			out.Bounds, out.Zeroing, out.Dead, out.Fused, out.Renamed = t.Bounds, t.Zeroing, t.Dead, t.Fused, t.Renamed
+			out.Bounds, out.Zeroing, out.Dead, out.Fused, out.Renamed, out.Copied = t.Bounds, t.Zeroing, t.Dead, t.Fused, t.Renamed, t.Copied
 		}
 	}
 	if out.entry < 0 {
@@ -114,39 +126,65 @@ func Program(obj *loader.Object, entry *loader.Program, m *Machine) (*ProgramSch
 }
 
 // Cycles is how long a recorded run takes: the sum over the pieces it went
-// through, each up to the branch by which the run left it. A packet that fails
-// a bounds check that was removed ends there. It allocates nothing.
+// through, each up to the branch by which the run left it, and what an exit
+// takes to be seen. A packet that fails a bounds check that was removed ends
+// there. It allocates nothing.
 func (p *ProgramSchedule) Cycles(steps []vm.Step) uint32 {
 	var sum uint32
-	for i := 0; i < len(steps); i++ {
+	var c *piece
+	var l *layout
+	at := 0 // span of c
+	for i := range steps {
 		st := &steps[i]
-		l := p.progs[st.Prog]
-		if l.joined[st.PC] {
-			sum += uint32(l.leave[st.PC])
-			i++ // the exit it went to
+		pc := int(st.PC)
+		if c == nil {
+			l = p.progs[st.Prog]
+			c, at = &l.pieces[l.head[pc]], 0
+		}
+		s := &c.spans[at]
+		if s.stop != nil {
+			sum += uint32(s.stop[pc-s.start])
+		}
+		if l.gone[pc] && st.Addr == 1 {
+			return sum + uint32(s.leave[pc-s.start])
+		}
+		if i+1 < len(steps) && s.holds(pc, &steps[i+1], st) {
 			continue
 		}
-		if l.gone[st.PC] && st.Addr == 1 {
-			return sum + uint32(l.leave[st.PC])
+		if i+1 < len(steps) && at+1 < len(c.spans) && c.spans[at+1].start == int(steps[i+1].PC) && steps[i+1].Prog == st.Prog {
+			at++
+			continue
 		}
-		if i+1 < len(steps) {
-			next := &steps[i+1]
-			if p.progs[next.Prog].head[next.PC] < 0 {
-				continue
-			}
+		sum += uint32(l.cost(s, st))
+		if i+1 == len(steps) {
+			sum += uint32(p.drain(c))
 		}
-		sum += uint32(l.cost(st))
+		c = nil
 	}
 	return sum
 }
 
-// cost is what leaving after a step costs: less where the branch at a piece's
-// end is taken than where control falls through, when all must have landed.
-func (l *layout) cost(st *vm.Step) int32 {
-	if taken := l.insns[st.PC].IsCondJump() && st.Addr == 1; taken {
-		return l.leave[st.PC]
+// holds says whether the step after pc is the next of the same block.
+func (s *span) holds(pc int, next *vm.Step, st *vm.Step) bool {
+	return next.Prog == st.Prog && int(next.PC) > pc && int(next.PC) < s.end
+}
+
+// drain is what the exit at the end of a piece takes beyond its bundle.
+func (p *ProgramSchedule) drain(c *piece) int {
+	if n := len(c.ops); n > 0 && c.ops[n-1].isExit() && c.ops[n-1].Form != ExitImm {
+		return p.Machine.Drain
 	}
-	return max(l.leave[st.PC], l.fall[st.PC])
+	return 0
+}
+
+// cost is what leaving a piece after a step costs: by a jump up to its bundle,
+// else all of it, when everything has landed.
+func (l *layout) cost(s *span, st *vm.Step) int32 {
+	leave := s.leave[int(st.PC)-s.start]
+	if l.insns[st.PC].IsCondJump() && st.Addr == 1 {
+		return leave
+	}
+	return max(leave, s.fall)
 }
 
 // newLayout cuts, cleans and schedules one program.
@@ -159,102 +197,166 @@ func newLayout(p *loader.Program, s *Scheduler) (*layout, error) {
 		return nil, err
 	}
 	f.clean()
-	n := len(p.Insns)
-	l := &layout{insns: p.Insns, head: make([]int32, n), leave: make([]int32, n), fall: make([]int32, n), joined: make([]bool, n), gone: f.gone}
+	l := &layout{insns: p.Insns, head: make([]int32, len(p.Insns)), gone: f.gone, enter: map[int32]*[11]uint8{}}
 	for i := range l.head {
 		l.head[i] = -1
 	}
 	t := &l.stats
 	t.Bounds, t.Zeroing, t.Dead = f.bounds, f.zeroing, f.dead
 	for i := range f.blocks {
-		b := &f.blocks[i]
-		t.Source += b.source
-		if b.reached && b.head {
-			l.piece(f, i, s)
-		}
+		t.Source += f.blocks[i].source
+	}
+	for _, c := range f.chains() {
+		l.piece(f, c, s)
 	}
 	for i := range l.pieces {
 		t.Insns += len(l.pieces[i].ops)
 		t.Bundles += len(l.pieces[i].bundles)
 	}
 	t.Pieces = len(l.pieces)
-	t.Fused = t.Source - t.Bounds - t.Zeroing - t.Dead - f.unreached - t.Insns
+	t.Fused = t.Source - t.Bounds - t.Zeroing - t.Dead - f.unreached + t.Copied - t.Insns
 	t.Dead += f.unreached
 	return l, nil
 }
 
-// piece schedules the chain of blocks that begins with block i.
-func (l *layout) piece(f *flowGraph, i int, s *Scheduler) {
+// piece schedules a chain of blocks.
+func (l *layout) piece(f *flowGraph, c chain, s *Scheduler) {
 	s.ops = s.ops[:0]
-	last := i
-	for b := i; ; b++ {
-		s.ops = append(s.ops, f.blocks[b].ops...)
-		last = b
-		if b+1 >= len(f.blocks) || !f.chains(b) {
-			break
+	for k, link := range c {
+		for _, o := range f.linked(link) {
+			o.span = int32(k)
+			s.ops = append(s.ops, o)
+			if link.copied {
+				l.stats.Copied++
+			}
 		}
 	}
+	last := int(c[len(c)-1].block)
 	live := f.blocks[last].out
 	s.ops = s.fu.run(s.m, s.ops, live)
 	blk := &block{f.liveAt}
+	if s.g.enter = [11]uint8{}; l.enter[c[0].block] != nil {
+		s.g.enter = *l.enter[c[0].block]
+	} else {
+		l.enter[c[0].block] = new([11]uint8) // whoever comes later finds it laid out
+	}
 	if s.m.Rename {
 		s.ren.run(s.ops, blk, live)
 		l.stats.Renamed += s.ren.renamed
 	}
+	cycles := s.lay(f, c, blk, live, s.m.CrossLane == 1)
+	if s.m.CrossLane == 1 && !l.pass(f, s, last, cycles) {
+		cycles = s.lay(f, c, blk, live, false)
+	}
+	var latency, stop []int32
+	stops := false
+	for k := range s.g.nodes {
+		latency, stop = append(latency, s.g.nodes[k].lat), append(stop, s.g.nodes[k].stop)
+		stops = stops || s.g.nodes[k].stop > 0
+	}
+	l.head[f.blocks[c[0].block].start] = int32(len(l.pieces))
+	p := piece{ops: append([]Op(nil), s.ops...), lat: latency, stop: stop, bundles: bundles(&s.g, cycles), lane: lanesOf(&s.g), end: f.blocks[last].end}
+	// What leaving after a slot costs: by a branch up to its bundle, at the end
+	// all; by a branch that was removed as far as what stands before it got.
+	done := int32(0)
+	for k, link := range c {
+		b := &f.blocks[link.block]
+		sp := span{start: b.start, end: b.end, leave: make([]int32, b.end-b.start)}
+		if stops {
+			sp.stop = make([]int32, b.end-b.start)
+		}
+		for i := range p.ops {
+			if at := int(p.ops[i].Slot) - b.start; int(p.ops[i].span) == k {
+				sp.leave[at] = max(sp.leave[at], s.g.nodes[i].issue+1)
+				if stops {
+					sp.stop[at] = stop[i]
+				}
+			}
+		}
+		for at := range sp.leave {
+			own := sp.leave[at]
+			done = max(done, own)
+			if sp.leave[at] = done; own > 0 && f.branches(b.start+at) {
+				sp.leave[at] = own
+			}
+		}
+		p.spans = append(p.spans, sp)
+	}
+	if n := len(p.ops); n == 0 || !p.ops[n-1].isBranch() || p.ops[n-1].In.IsCondJump() {
+		p.spans[len(p.spans)-1].fall = cycles
+	}
+	l.pieces = append(l.pieces, p)
+}
+
+// lay schedules s.ops as the piece c and returns its cycles when control falls
+// out at its end: all has landed then, but for what hurries on in its own lane.
+func (s *Scheduler) lay(f *flowGraph, c chain, blk *block, live ebpf.Regs, hurry bool) int32 {
 	s.g.flow.Specs = s.m.maps
-	f.blocks[i].in.Into(&s.g.flow)
+	f.blocks[c[0].block].in.Into(&s.g.flow)
+	s.g.hurry = hurry
 	s.g.build(s.m, s.ops, nil, blk)
 	s.g.heights()
 	cycles := s.list.run(&s.g)
-	var latency []int32
 	for k := range s.g.nodes {
 		n := &s.g.nodes[k]
-		done := n.issue + n.lat // nothing is under way in the next piece
-		if n.def&live != 0 {
+		done := n.issue + n.lat
+		if n.def&live != 0 && !n.wide && !hurry {
 			done += int32(s.m.CrossLane)
 		}
 		cycles = max(cycles, done)
-		latency = append(latency, n.lat)
 	}
-	l.head[f.blocks[i].start] = int32(len(l.pieces))
-	laid := bundles(&s.g, cycles)
-	c := piece{start: f.blocks[i].start, end: f.blocks[last].end, ops: append([]Op(nil), s.ops...), lat: latency, bundles: laid, lane: lanesOf(&s.g)}
-	l.pieces = append(l.pieces, c)
-	// What leaving after a slot costs: by a branch up to its bundle, at the end
-	// all; by a branch that was removed as far as what stands before it got.
-	done, k := int32(0), 0
-	for b := i; b <= last; b++ {
-		for pc := f.blocks[b].start; pc < f.blocks[b].end; pc++ {
-			for k < len(c.ops) && int(c.ops[k].Slot) <= pc {
-				done = max(done, s.g.nodes[k].issue+1)
-				if int(c.ops[k].Slot) == pc && c.ops[k].isBranch() {
-					done = s.g.nodes[k].issue + 1
-					l.joined[pc] = c.ops[k].isExit() && f.insns[pc].Op != ebpf.OpExit
-				}
-				k++
-			}
-			l.leave[pc] = done
-		}
-	}
-	if n := len(c.ops); n == 0 || !c.ops[n-1].isBranch() || c.ops[n-1].In.IsCondJump() {
-		l.fall[lastSlot(f, last)] = cycles
-	}
+	return cycles
 }
 
-// lastSlot is that of the last instruction of a block.
-func lastSlot(f *flowGraph, b int) int {
-	end := f.blocks[b].end - 1
-	if end > f.blocks[b].start && f.insns[end-1].IsWide() && f.second[end] {
-		end--
+// pass hands on to the pieces that control goes to in which lane each register
+// can be read there at first, and says whether that can be had: not where they
+// have been laid out for another.
+func (l *layout) pass(f *flowGraph, s *Scheduler, last int, cycles int32) bool {
+	type leaving struct {
+		to, after, at int32 // block; op that control leaves by, last cycle
 	}
-	return end
+	var ways []leaving
+	for i := range s.ops {
+		if o := &s.ops[i]; o.To >= 0 && o.isBranch() && !o.isExit() && !leaves(o.In) {
+			ways = append(ways, leaving{f.at[o.To], int32(i), s.g.nodes[i].issue})
+		}
+	}
+	if n := len(s.ops); f.blocks[last].end < len(f.insns) && (n == 0 || !s.ops[n-1].isBranch() || s.ops[n-1].In.IsCondJump()) {
+		ways = append(ways, leaving{f.at[f.blocks[last].end], int32(n), cycles - 1})
+	}
+	var found []*[11]uint8
+	for _, w := range ways {
+		e := new([11]uint8)
+		for i := range s.ops[:w.after] {
+			n := &s.g.nodes[i]
+			def := n.def & f.blocks[w.to].live
+			for r := range e {
+				if !def.Has(uint8(r)) {
+					continue
+				}
+				if e[r] = 0; n.issue+n.lat == w.at+1 && !n.wide {
+					e[r] = n.lane + 1
+				}
+			}
+		}
+		if had := l.enter[w.to]; had != nil && *had != *e {
+			return false
+		}
+		for k := range found {
+			if ways[k].to == w.to && *found[k] != *e {
+				return false
+			}
+		}
+		found = append(found, e)
+	}
+	for k, w := range ways {
+		l.enter[w.to] = found[k]
+	}
+	return true
 }
 
 // block is what the dependence graph must know of a piece of a program: which
-// registers are read where its branches go.
+// registers are read where its branches go when taken.
 type block struct {
-	live func(slot int32) ebpf.Regs
+	live func(o *Op) ebpf.Regs
 }
-
-// liveAt are the registers read where the branch at slot goes when taken.
-func (b *block) liveAt(slot int32) ebpf.Regs { return b.live(slot) }

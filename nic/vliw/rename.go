@@ -45,7 +45,7 @@ func (n *renamer) run(ops []Op, blk *block, out ebpf.Regs) {
 	for i := range ops {
 		n.one(&ops[i], int32(i), &cur)
 		if o := &ops[i]; blk != nil && o.isBranch() && !o.isExit() {
-			n.keep(blk.liveAt(o.Slot), int32(i), &cur)
+			n.keep(blk.live(o), int32(i), &cur)
 		}
 	}
 	n.keep(out, int32(len(ops)), &cur)

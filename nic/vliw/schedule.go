@@ -15,22 +15,23 @@ type Schedule struct {
 	// Lane of each op and latency of its result, in cycles.
 	Lane    []uint8
 	Latency []int32
+	Stop    []int32 // by op: cycles that all lanes stand still after it
 
 	Source   int // instructions of eBPF
 	Insns    int // instructions of the core: less than Source where some were fused
-	Cycles   int
+	Cycles   int // bundles, and what calls and the exit take beyond them
 	Critical int // cycles of the longest chain of dependences
 	Bound    int // cycles no schedule can beat: Critical, or what lanes and ports need
 	Renamed  int // values that got another register
 }
 
-// IPC is the static number of instructions per cycle: instructions of the core
-// over bundles, empty ones included.
-func (s *Schedule) IPC() float64 { return float64(s.Insns) / float64(s.Cycles) }
+// IPC is the static number of instructions per cycle as the hXDP paper counts it
+// (table 3): instructions of eBPF over bundles, empty ones included.
+func (s *Schedule) IPC() float64 { return float64(s.Source) / float64(max(len(s.Bundles), 1)) }
 
-// Effective is the number of eBPF instructions a cycle does, those fused to one
-// counted as two.
-func (s *Schedule) Effective() float64 { return float64(s.Source) / float64(s.Cycles) }
+// Packed is the number of instructions of the core a bundle has, two that were
+// fused counted as one.
+func (s *Schedule) Packed() float64 { return float64(s.Insns) / float64(max(len(s.Bundles), 1)) }
 
 // Scheduler keeps the buffers of scheduling, so that [Scheduler.Cost]
 // allocates nothing once they have grown. Not safe for concurrent use.
@@ -75,11 +76,25 @@ func (s *Scheduler) Schedule(t *trace.Trace) (*Schedule, error) {
 	out.Critical, out.Bound = int(critical), int(lower)
 	out.Bundles = bundles(&s.g, cycles)
 	out.Lane = lanesOf(&s.g)
-	out.Latency = make([]int32, len(s.g.nodes))
+	out.Latency, out.Stop = make([]int32, len(s.g.nodes)), make([]int32, len(s.g.nodes))
 	for i := range s.g.nodes {
-		out.Latency[i] = s.g.nodes[i].lat
+		out.Latency[i], out.Stop[i] = s.g.nodes[i].lat, s.g.nodes[i].stop
 	}
+	out.Cycles += s.beyond()
 	return out, nil
+}
+
+// beyond is what the run takes beyond its bundles: calls that stop all lanes, and
+// an exit that isn't seen at once.
+func (s *Scheduler) beyond() int {
+	sum := int32(0)
+	for i := range s.g.nodes {
+		sum += s.g.nodes[i].stop
+	}
+	if n := len(s.ops); n > 0 && s.ops[n-1].isExit() && s.ops[n-1].Form != ExitImm {
+		sum += int32(s.m.Drain)
+	}
+	return int(sum)
 }
 
 // plan fuses, renames and schedules s.ops and returns the cycles.
@@ -92,6 +107,7 @@ func (s *Scheduler) plan(meta []trace.Meta, straight bool) int32 {
 		}
 	}
 	s.g.flow.Enter(s.m.maps)
+	s.g.enter = [11]uint8{}
 	s.g.build(s.m, s.ops, meta, nil)
 	s.g.heights()
 	return s.list.run(&s.g)
@@ -121,7 +137,7 @@ func (s *Scheduler) Cost(code []ebpf.Insn) int {
 			cycles = max(cycles, s.g.nodes[i].issue+s.g.nodes[i].lat)
 		}
 	}
-	return int(cycles)
+	return int(cycles) + s.beyond()
 }
 
 // Cost is [Scheduler.Cost] as a function of its own, for a single caller.
