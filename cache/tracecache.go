@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"math/bits"
 
 	"jitnic/cache/policy"
 )
@@ -85,6 +86,7 @@ type TraceCache struct {
 	policy policy.Policy
 	late   policy.LateEvictor // the policy, where its hits may evict
 	admit  Admission
+	noting bool // the admission wants to be told of hits
 	sized  bool
 
 	id     []idState
@@ -146,6 +148,8 @@ func NewTraceCache(cfg Config) (*TraceCache, error) {
 		id: make([]idState, cfg.IDs),
 	}
 	c.late, _ = p.(policy.LateEvictor)
+	_, free := a.(always)
+	c.noting = !free
 	return c, nil
 }
 
@@ -157,6 +161,15 @@ func (c *TraceCache) At(ns int64) { c.now = ns }
 // what a miss of the id costs in any unit; both may change from call to call
 // and those of the call that begins the install count. A size of 0 is 1.
 func (c *TraceCache) Request(id, size, cost uint32) Outcome {
+	if c.Hit(id) {
+		return Hit
+	}
+	return c.Miss(id, size, cost)
+}
+
+// Hit is Request for as long as id is in; where it isn't, Miss has to follow, so
+// that size and cost needn't be known of what hits.
+func (c *TraceCache) Hit(id uint32) bool {
 	c.begin()
 	if int(id) >= len(c.id) {
 		c.grow(id)
@@ -164,18 +177,26 @@ func (c *TraceCache) Request(id, size, cost uint32) Outcome {
 	if c.cfg.TTL > 0 && int(id) < len(c.born) && c.now-c.born[id] >= c.cfg.TTL && c.policy.Contains(id) {
 		c.Invalidate(id)
 	}
+	if !c.policy.Access(id) {
+		return false
+	}
+	c.id[id].state |= stSeen
+	c.stats.Outcome[Hit]++
+	if c.noting {
+		c.admit.Note(id, true)
+	}
+	if c.late != nil {
+		c.buf = c.late.Late(c.buf[:0])
+		c.evicted(c.buf, noID)
+	}
+	return true
+}
+
+// Miss is the rest of a request that is no Hit.
+func (c *TraceCache) Miss(id, size, cost uint32) Outcome {
 	s := &c.id[id]
 	seen := s.state
 	s.state |= stSeen
-	if c.policy.Access(id) {
-		c.stats.Outcome[Hit]++
-		c.admit.Note(id, true)
-		if c.late != nil {
-			c.buf = c.late.Late(c.buf[:0])
-			c.evicted(c.buf, noID)
-		}
-		return Hit
-	}
 	c.admit.Note(id, false)
 	if s.heat != ^uint32(0) {
 		s.heat++
@@ -226,6 +247,55 @@ func (c *TraceCache) Request(id, size, cost uint32) Outcome {
 		packet: c.stats.Packets + c.cfg.InstallDelay, time: c.now + c.cfg.InstallTime,
 	})
 	return out
+}
+
+// Quiet is how many of the next n requests may be noted together by Hits, if all
+// of them hit: those before an install ends, and none where a hit may evict
+// (policy.LateEvictor) or entries expire. at is the clock at the k'th of them.
+func (c *TraceCache) Quiet(n int, at func(k int) int64) int {
+	if c.late != nil || c.cfg.TTL > 0 {
+		return 0
+	}
+	if c.flight.n == 0 {
+		return n
+	}
+	p := c.flight.first()
+	if p.id == noID {
+		return 0 // begin takes it away
+	}
+	k := 0
+	if p.packet > c.stats.Packets {
+		k = int(min(p.packet-c.stats.Packets, uint64(n)))
+	}
+	for k < n && p.time > at(k) {
+		k++
+	}
+	return k
+}
+
+// Hits is Request for each of ids in turn, all of which must be in and have been
+// requested before: Quiet has said that there may be so many. The first that isn't
+// in is returned with false; what was counted is worth nothing then.
+func (c *TraceCache) Hits(ids []uint32) (uint32, bool) {
+	var miss [4]uint64
+	const at = 64 * len(miss)
+	for rest := ids; len(rest) > 0; rest = rest[min(at, len(rest)):] {
+		some := rest[:min(at, len(rest))]
+		policy.Run(c.policy, some, miss[:(len(some)+63)/64])
+		for w, m := range miss[:(len(some)+63)/64] {
+			if m != 0 {
+				return some[64*w+bits.TrailingZeros64(m)], false
+			}
+		}
+	}
+	if c.noting {
+		for _, id := range ids {
+			c.admit.Note(id, true)
+		}
+	}
+	c.stats.Packets += uint64(len(ids))
+	c.stats.Outcome[Hit] += uint64(len(ids))
+	return 0, true
 }
 
 // Uncacheable is one packet whose path can't be in the cache at all.

@@ -1,6 +1,8 @@
 package nic
 
 import (
+	"fmt"
+
 	"jitnic/cache"
 	"jitnic/host/vm"
 	"jitnic/trace"
@@ -22,6 +24,30 @@ const (
 type Matcher interface {
 	Match() Path
 }
+
+// Batcher is a Matcher that goes from packet to packet by itself.
+type Batcher interface {
+	Matcher
+	// Batch runs packets of in, from the first on, each of which satisfies the
+	// condition of a path that has code bound on the Batcher's State, counts each
+	// in hits by its path, and tells what became of them. hits has a place for
+	// every such path. It stops where it likes: nothing of the packet after the
+	// last was changed. An error is a fault of jitnic's own.
+	Batch(in []vm.Input, hits []uint64) (Batch, error)
+}
+
+// Batch is what became of packets that all hit.
+type Batch struct {
+	Paths    []uint32 // of each, in order; good until the next call
+	Verdicts Verdicts // of all but the last, where Left is set
+	// Left says that the State is as the last packet left it, with that verdict,
+	// so that End can be called.
+	Left    bool
+	Verdict uint32
+}
+
+// Verdicts counts packets by verdict: XDP_ABORTED to XDP_REDIRECT.
+type Verdicts [vm.XDPRedirect + 1]uint64
 
 // SlowPath is the host as the NIC sees it.
 type SlowPath interface {
@@ -63,12 +89,14 @@ type NIC struct {
 	Frags bool
 
 	match Matcher
+	batch Batcher // nil where the matcher is none
 	slow  SlowPath
 	exec  Engine
 	code  []Code // by path; nil where not installed
 
-	// Hits counts hits by path.
-	Hits []uint64
+	// Hits counts hits by path; Batched are those that went by many at a time.
+	Hits    []uint64
+	Batched uint64
 }
 
 // New puts a device on a state. cfg is that of its trace cache; exec runs the
@@ -79,7 +107,9 @@ func New(s *vm.State, cfg cache.Config, m Matcher, slow SlowPath, exec Engine) (
 	if err != nil {
 		return nil, err
 	}
-	return &NIC{S: s, Cache: tc, match: m, slow: slow, exec: exec}, nil
+	n := &NIC{S: s, Cache: tc, match: m, slow: slow, exec: exec}
+	n.batch, _ = m.(Batcher)
+	return n, nil
 }
 
 // Result is what became of one packet in the trace cache.
@@ -111,9 +141,10 @@ func (n *NIC) Process(in *vm.Input, out *vm.Output) (Result, error) {
 		res := Result{n.Cache.Request(uint32(p), slots, cost), p, nil}
 		return res, n.follow()
 	}
-	slots, cost := n.slow.Price(p)
-	res := Result{n.Cache.Request(uint32(p), slots, cost), p, nil}
-	if res.Outcome != cache.Hit {
+	res := Result{cache.Hit, p, nil}
+	if !n.Cache.Hit(uint32(p)) {
+		slots, cost := n.slow.Price(p)
+		res.Outcome = n.Cache.Miss(uint32(p), slots, cost)
 		// Installs that ended with this packet's arrival count for the next.
 		if err := n.follow(); err != nil {
 			return res, err
@@ -133,6 +164,32 @@ func (n *NIC) Process(in *vm.Input, out *vm.Output) (Result, error) {
 	n.S.End(uint32(r0), out)
 	n.Hits[p]++
 	return res, nil
+}
+
+// Batch takes packets of in, from the first on, for as long as each is a hit and
+// nothing but hits happens: what became of them is what Process would have said
+// of one after the other, and so is all that is counted.
+func (n *NIC) Batch(in []vm.Input) (Batch, error) {
+	if n.batch == nil {
+		return Batch{}, nil
+	}
+	in = in[:n.Cache.Quiet(len(in), func(k int) int64 { return int64(in[k].TimeNS) })]
+	if len(in) == 0 {
+		return Batch{}, nil
+	}
+	if err := n.follow(); err != nil {
+		return Batch{}, err
+	}
+	b, err := n.batch.Batch(in, n.Hits)
+	if err != nil || len(b.Paths) == 0 {
+		return Batch{}, err
+	}
+	n.Batched += uint64(len(b.Paths))
+	n.Cache.At(int64(in[len(b.Paths)-1].TimeNS))
+	if p, ok := n.Cache.Hits(b.Paths); !ok {
+		return Batch{}, fmt.Errorf("trace cache: path %d has run and is not in", p)
+	}
+	return b, nil
 }
 
 // installed makes sure that the code of a path that hits is in trace memory: its

@@ -716,7 +716,7 @@ func TestBuffer(t *testing.T) {
 	if pkts[0].Data != hex.EncodeToString(big) || pkts[1].Data != "0102" || pkts[2].Data != "09" {
 		t.Error("packets differ")
 	}
-	w := newWindow(context.Background(), bytes.NewReader(make([]byte, 100)), nil)
+	w := newWindow(context.Background(), bytes.NewReader(make([]byte, 100)), nil, nil)
 	if n := len(w.need(1 << 30)); n != 100 || len(w.buf) > 2*windowSize {
 		t.Errorf("asked for 1 GiB of 100 bytes: got %d, buffer of %d", n, len(w.buf))
 	}

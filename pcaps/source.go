@@ -45,13 +45,14 @@ func labelOf(iface string) Label {
 
 // Packet is one packet of a capture.
 type Packet struct {
-	Data      []byte // captured bytes from the Ethernet header on; valid until the next call of Next
+	Data      []byte // captured bytes from the Ethernet header on; valid until the next call of Next or Batch
 	Len       uint32 // bytes on the wire and Added, without the frame check sequence; more than len(Data) if the capture cut the packet
 	Added     uint32 // bytes of Len that never were on the wire: the Ethernet header of a packet that had none
 	Tag       Tag    // VLAN tag taken off (Options.StripVLAN)
 	Interface uint32 // pcapng interface, counted through all sections of its file; 0 in a pcap file
 	TimeNS    int64  // as recorded, nanoseconds since 1970; later passes of a loop are shifted to follow
 	KTimeNS   uint64 // a monotonic clock: TimeNS, but never 0 and never going back (see Source)
+	ActiveNS  uint64 // of KTimeNS, what passed within captures (Source.Active) up to this packet
 	File      int    // index into Source.Files
 	Frame     uint64 // 1-based number in its file, as Wireshark counts
 	Index     uint64 // 0-based number among the packets that Next delivered
@@ -163,13 +164,14 @@ type Source struct {
 	strip  bool
 	jobs   int
 
-	cur  int // the input that is open, or the next one
-	pass int
-	file *unpack.Reader // nil between files
-	win  *window
-	buf  []byte // the window's buffer, kept from file to file
-	dec  decoder
-	err  error // what Next returns from now on
+	cur   int // the input that is open, or the next one
+	pass  int
+	file  *unpack.Reader // nil between files
+	win   *window
+	buf   []byte // the window's buffers, kept from file to file
+	other []byte
+	dec   decoder
+	err   error // what Next returns from now on
 
 	n     uint64 // delivered
 	caps  []Capture
@@ -185,6 +187,9 @@ type Source struct {
 	fresh      bool // no packet of the open file was delivered yet
 	fileStart  uint64
 	active     uint64 // ktime that passed within the files before
+
+	held   bool // packets of this batch must stay valid
+	turned bool // no more can be read without moving them
 }
 
 // Open checks paths and options, and returns the source that reads them.
@@ -316,6 +321,35 @@ func (s *Source) Next(pkt *Packet) error {
 	}
 }
 
+// Batch reads packets as Next does, one at least, until pkts is full or what was
+// read would have to move: all of them are valid until the next call of Batch or
+// Next. An error that comes after a packet is told by that call.
+func (s *Source) Batch(pkts []Packet) (n int, err error) {
+	s.hold(true)
+	defer s.hold(false)
+	for n < len(pkts) {
+		if err := s.Next(&pkts[n]); err != nil {
+			if n > 0 {
+				return n, nil
+			}
+			return 0, err
+		}
+		n++
+		if s.turned || s.win.turned {
+			break
+		}
+	}
+	return n, nil
+}
+
+// hold has the packets read from now on stay valid, or not.
+func (s *Source) hold(on bool) {
+	s.held, s.turned = on, false
+	if s.win != nil {
+		s.win.held, s.win.turned = on, false
+	}
+}
+
 // shape makes of a frame what the program is to see; false if it can't.
 func (s *Source) shape(f *frame, pkt *Packet) bool {
 	pkt.Added, pkt.Tag = 0, Tag{}
@@ -354,6 +388,7 @@ func (s *Source) count(f *frame, pkt *Packet) {
 			s.fill = append(s.fill[:0], pkt.Data...)
 			s.fill = append(s.fill, make([]byte, int(pkt.Len)-len(pkt.Data))...)
 			pkt.Data = s.fill
+			s.turned = true // the next such packet takes its place
 		}
 	}
 	if len(pkt.Data) > Linear {
@@ -392,7 +427,7 @@ func (s *Source) clock(pkt *Packet) {
 		s.fileStart = k
 	}
 	s.ktime = max(s.ktime, k)
-	pkt.KTimeNS = s.ktime
+	pkt.KTimeNS, pkt.ActiveNS = s.ktime, s.active+s.ktime-s.fileStart
 	if s.pass == 0 {
 		s.timed(recorded)
 	}
@@ -449,7 +484,11 @@ func (s *Source) openNext() error {
 	}
 	s.file, s.fresh = file, true
 	s.links[s.cur].ethernet = s.skip
-	s.win = newWindow(s.ctx, file, s.buf)
+	if s.held && !s.turned {
+		s.turned = true
+		s.buf, s.other = s.other, s.buf
+	}
+	s.win = newWindow(s.ctx, file, s.buf, s.other)
 	if s.dec, err = newDecoder(s.win); err != nil {
 		return s.fail(err)
 	}
@@ -478,7 +517,8 @@ func (s *Source) closeFile() {
 	s.file.Close()
 	s.file = nil
 	if s.win != nil {
-		s.buf = s.win.buf
+		s.buf, s.other = s.win.buf, s.win.other
+		s.turned = s.turned || s.win.turned
 	}
 }
 

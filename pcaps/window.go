@@ -15,7 +15,7 @@ const maxPacket = 262144
 const windowSize = 256 << 10
 
 // window is a sliding view of a byte stream. Bytes are handed out in place:
-// what need returned stays valid until the next need or skip.
+// what need returned stays valid until the next need or skip (but see held).
 //
 //	        r           w
 //	buf  ----|xxxxxxxxxxx|.......|
@@ -28,13 +28,18 @@ type window struct {
 	base int64 // offset in the stream of buf[0]
 	mark int64 // offset of the header or block being read, for errors
 	err  error // why src gave no more; io.EOF at its end
+
+	// While held, what need has returned stays valid: the first time that bytes
+	// would have to move they go to the other buffer, and turned says so.
+	held, turned bool
+	other        []byte
 }
 
-func newWindow(ctx context.Context, src io.Reader, buf []byte) *window {
+func newWindow(ctx context.Context, src io.Reader, buf, other []byte) *window {
 	if buf == nil {
 		buf = make([]byte, windowSize)
 	}
-	return &window{ctx: ctx, src: src, buf: buf}
+	return &window{ctx: ctx, src: src, buf: buf, other: other}
 }
 
 // offset is the stream position of the next unread byte.
@@ -50,6 +55,14 @@ func (w *window) need(n int) []byte {
 }
 
 func (w *window) fill(n int) []byte {
+	if w.held && !w.turned {
+		w.turned = true
+		if len(w.other) < len(w.buf) {
+			w.other = make([]byte, len(w.buf))
+		}
+		copy(w.other[w.r:], w.buf[w.r:w.w])
+		w.buf, w.other = w.other, w.buf
+	}
 	if w.r > 0 {
 		copy(w.buf, w.buf[w.r:w.w])
 		w.base += int64(w.r)

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bytes"
+	"math"
 	"slices"
 
 	"jitnic/host/maps"
@@ -149,6 +150,18 @@ func (s *State) dropTimers(index int, key []byte) {
 		return // an array's entries stay, with their timers
 	}
 	s.timers = slices.DeleteFunc(s.timers, func(t *timer) bool { return t.index == index && bytes.Equal(t.key, key) })
+}
+
+// NextTimer is when the next timer expires, in nanoseconds of the packets'
+// clock; the highest number where none is armed.
+func (s *State) NextTimer() uint64 {
+	next := uint64(math.MaxUint64)
+	for _, t := range s.timers {
+		if t.armed {
+			next = min(next, t.expires)
+		}
+	}
+	return next
 }
 
 // RunTimers runs the callbacks of the timers that expire up to time now, in the

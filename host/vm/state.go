@@ -301,15 +301,42 @@ func (s *State) Begin(in *Input) error {
 
 // load is Begin without the limits on length.
 func (s *State) load(in *Input) {
-	b := s.Mem.B
+	s.Rest()
+	data := s.Buf + Headroom
+	copy(s.Mem.B[data:data+uint64(len(in.Data))], in.Data)
+	s.latch(in)
+}
+
+// Rest clears up behind the packet at hand, so that code of another's can put
+// the next one into the buffer by itself. Began has to be told of it before
+// anything else looks at the State.
+func (s *State) Rest() {
 	data := s.Buf + Headroom
 	if s.low < data {
 		// The packet before grew into the headroom; every packet finds zeros.
-		clear(b[s.low:data])
+		clear(s.Mem.B[s.low:data])
 		s.low = data
 	}
+	if len(s.pending) > 0 {
+		s.dropPending()
+	}
+}
+
+// Began is Begin after Rest for a packet that may begin, of at most MaxLinear
+// bytes, the first have of which stand in the buffer already and may have been
+// written to since.
+func (s *State) Began(in *Input, have int) {
+	if have < len(in.Data) {
+		data := s.Buf + Headroom
+		copy(s.Mem.B[data+uint64(have):data+uint64(len(in.Data))], in.Data[have:])
+	}
+	s.latch(in)
+}
+
+// latch makes in, whose bytes stand in the buffer, the packet at hand.
+func (s *State) latch(in *Input) {
+	data := s.Buf + Headroom
 	n := uint64(len(in.Data))
-	copy(b[data:data+n], in.Data)
 	s.DataMeta, s.Data = data, data
 	s.Frags, s.fragPages = 0, 0
 	if n > MaxLinear {
@@ -327,9 +354,6 @@ func (s *State) load(in *Input) {
 	s.Depth, s.frame = 0, s.Stack
 	s.Writes, s.keys = s.Writes[:0], s.keys[:0]
 	s.iter, s.lent = s.iter[:0], s.lent[:0]
-	if len(s.pending) > 0 {
-		s.dropPending()
-	}
 }
 
 // End reads off the outcome of the packet at hand.

@@ -29,7 +29,9 @@ type compiler struct {
 	wanted []int32
 	always []bool   // by slot: always left to the interpreter
 	far    []func() // what stands out of the way, to be written behind the rest
-	uses   bool     // code reads what context.load sets
+	uses   fields   // what code reads of the context
+	reach  int      // of the packet, code touches no byte from here on
+	copies bool     // the packet has to stand in the buffer: code writes to it, or finds it there
 	line   *line    // of a trace
 }
 
@@ -253,7 +255,10 @@ func (c *compiler) wide(pc int, in ebpf.Insn) {
 // is known, or by a check that leaves to the interpreter if it fails.
 func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write bool) asm.Mem {
 	if c.a.inBounds(k, base, off, n, write) {
-		if m, ok := c.fixed(k.r[base], off); ok {
+		m, ok := c.fixed(k.r[base], off)
+		c.touch(k.r[base], off, n, ok)
+		c.copies = c.copies || write && k.r[base].kind == kPacket
+		if ok {
 			return m
 		}
 		return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
@@ -272,11 +277,12 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 			return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
 		}
 	}
+	c.reach, c.copies = wholePacket, true
 	c.Mov(true, asm.T0, reg(base))
 	if off != 0 {
 		c.OpK(asm.Add, true, asm.T0, int32(off))
 	}
-	c.uses = true
+	c.uses |= useLimits | useFixed
 	ok, frame := c.NewLabel(), c.NewLabel()
 	c.Load(8, asm.T1, asm.At(asm.Ctx, offNegMeta))
 	c.Op(asm.Add, true, asm.T1, asm.T0)
@@ -290,6 +296,21 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 		c.Jmp(c.bail(pc))
 	})
 	return asm.Mem{Base: asm.Base, Index: asm.T0}
+}
+
+// wholePacket is the reach of code that may touch any byte.
+const wholePacket = vm.MaxLinear
+
+// touch notes an access of n bytes: at the same place in every run (fixed), or
+// anywhere in the region.
+func (c *compiler) touch(base val, off int16, n int, fixed bool) {
+	switch {
+	case base.kind != kPacket:
+	case fixed:
+		c.reach = max(c.reach, int(base.off)+int(off)+n)
+	default:
+		c.reach, c.copies = wholePacket, true
+	}
 }
 
 func log2(n int) int32 {
@@ -309,7 +330,7 @@ func (c *compiler) load(k *known, pc int, in ebpf.Insn) {
 	if v := k.r[in.Src]; v.kind == kCtx {
 		off := v.off + int64(in.Off)
 		if f, ok := ctxField[off]; ok && n == 4 && in.Mode() == ebpf.ModeMEM {
-			c.uses = true
+			c.uses |= fieldUse[off]
 			c.Load(8, d, asm.At(asm.Ctx, f))
 		} else if off == vm.CtxEgress && n == 4 && in.Mode() == ebpf.ModeMEM {
 			c.Imm(d, 0)
@@ -390,11 +411,13 @@ var latchedAt = map[int32]int32{
 	ebpf.FnGetSmpProcessorId: offCPU,
 }
 
+var latchedUse = map[int32]fields{offTime: useTime, offCPU: useCPU}
+
 // latched writes a helper that gives a latched input back.
 func (c *compiler) latched(in ebpf.Insn) bool {
 	at, ok := latchedAt[in.Imm]
 	if ok = ok && in.Src == ebpf.CallHelper; ok {
-		c.uses = true
+		c.uses |= latchedUse[at]
 		c.Load(8, asm.R0, asm.At(asm.Ctx, at))
 	}
 	return ok
@@ -411,17 +434,27 @@ func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
 	if !canLookUp(&f) || !c.a.inBounds(k, 2, 0, int(f.KeySize), false) {
 		return false
 	}
-	c.uses = c.uses || f.Step != 0
+	c.ofCPU(&f)
+	at, ok := c.fixed(k.r[2], 0)
+	c.touch(k.r[2], 0, int(f.KeySize), ok)
 	if f.Kind == maps.FlatArray {
 		key := asm.Mem{Base: asm.Base, Index: reg(2)}
-		if at, ok := c.fixed(k.r[2], 0); ok {
+		if ok {
 			key = at
 		}
 		lookupArray(c.Backend, &f, key)
 		return true
 	}
+	c.copies = c.copies || k.r[2].kind == kPacket
 	c.Call(c.lookupIn(m.m))
 	return true
+}
+
+// ofCPU notes a look-up in a map whose values are each CPU's own.
+func (c *compiler) ofCPU(f *maps.Flat) {
+	if f.Step != 0 {
+		c.uses |= useCPU
+	}
 }
 
 // lookupIn is the subroutine of look-ups in a map.

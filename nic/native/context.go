@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"jitnic/host/vm"
+	"jitnic/nic"
 )
 
 // context is the block of memory that generated code works on beside the flat
@@ -38,6 +39,19 @@ type context struct {
 	time   uint64
 	slot   [maxSlots]uint64
 	key    [maxKey]byte
+
+	// Going from packet to packet: the vm.Input at hand, where its path number
+	// goes, how many packets come after it; how many packets had each path, and
+	// how many each verdict; where a path's code begins, by its number
+	// (Machine.table), and where a trace goes on at its end, with the verdict in
+	// register 0.
+	in, out  uintptr
+	count    int64
+	hits     uintptr
+	verdicts nic.Verdicts
+	table    uintptr
+	next     uintptr
+	matched  int32 // where a path number goes when there is one packet
 
 	// found are the results of look-ups that the guard tree has made for the
 	// trace about to run, or unknown.
@@ -78,6 +92,14 @@ var (
 	offSlot     = at(func(c *context) *[maxSlots]uint64 { return &c.slot })
 	offKey      = at(func(c *context) *[maxKey]byte { return &c.key })
 	offFound    = at(func(c *context) *[maxFound]uint64 { return &c.found })
+	offIn       = at(func(c *context) *uintptr { return &c.in })
+	offOut      = at(func(c *context) *uintptr { return &c.out })
+	offCount    = at(func(c *context) *int64 { return &c.count })
+	offHits     = at(func(c *context) *uintptr { return &c.hits })
+	offVerdicts = at(func(c *context) *nic.Verdicts { return &c.verdicts })
+	offTable    = at(func(c *context) *uintptr { return &c.table })
+	offNext     = at(func(c *context) *uintptr { return &c.next })
+	offEnd      = ctxField[vm.CtxDataEnd]
 
 	// ctxField is where the fields of struct xdp_md are kept, by offset there.
 	ctxField = map[int64]int32{
@@ -88,6 +110,33 @@ var (
 		vm.CtxQueue:   at(func(c *context) *uint64 { return &c.queue }),
 	}
 )
+
+// fields are what of a packet code reads in the context, beside its length.
+type fields uint8
+
+const (
+	useTime fields = 1 << iota
+	useCPU
+	useIf
+	useQueue
+	useEnd
+	useLimits
+	useFixed // what is the same for all packets of a batch
+)
+
+// fieldUse is the use of a field of struct xdp_md.
+var fieldUse = map[int64]fields{
+	vm.CtxData: useFixed, vm.CtxDataEnd: useEnd, vm.CtxMeta: useFixed, vm.CtxIfIndex: useIf, vm.CtxQueue: useQueue,
+}
+
+// fix sets what is the same for all packets of a batch.
+func (c *context) fix(s *vm.State) {
+	data := s.Buf + vm.Headroom
+	c.depth = vm.MaxFrames - 1
+	c.negMeta = -data
+	c.negFrame = -s.Stack
+	c.data, c.meta = data, data
+}
 
 // load takes over the packet at hand.
 func (c *context) load(s *vm.State) {

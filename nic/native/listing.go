@@ -24,7 +24,7 @@ func List(w io.Writer, s *vm.State, t *trace.Trace, have []bv.Term, p ebpf.Print
 	if err != nil {
 		return err
 	}
-	x, text, err := compileTrace(b, s, t, have)
+	x, text, err := compileTrace(b, s, 0, t, have)
 	if err != nil {
 		return err
 	}

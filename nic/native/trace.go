@@ -18,17 +18,24 @@ import (
 	"jitnic/trace"
 )
 
+// pkt is where the packet stands for a trace and for the guard tree: in the
+// buffer, or, of a batch, where it was read to. A trace that needs the frame's
+// address in this register finds the packet in the buffer always.
+const pkt = asm.R10
+
 // A trace is straight-line code, so more is known of it than of a program:
 // the stack and, until a helper moves it, the packet stand at fixed addresses.
 // Registers that only point there are never made; what nothing reads is left
 // out.
 
-// Machine is what native code of one State shares: the memory for code and the
-// context. Not safe for concurrent use.
+// Machine is what native code of one State shares: the memory for code, the
+// context, and where the traces in trace memory begin. Not safe for concurrent
+// use.
 type Machine struct {
 	S   *vm.State
 	Mem *code.Memory
 	ctx *context
+	places
 }
 
 // NewMachine makes a machine whose code lies in mem.
@@ -64,47 +71,58 @@ func (e *Traces) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) {
 	if e.tree != nil {
 		have = e.tree.Lookups(p)
 	}
-	x, err := bind(e.m, t, have)
+	x, err := bind(e.m, p, t, have)
 	if errors.Is(err, code.ErrFull) {
 		return e.slow.Bind(p, t)
 	}
 	if err != nil {
 		return nil, err
 	}
+	e.m.put(p, x)
 	return x, nil
 }
 
 // Trace is a trace as machine code.
 type Trace struct {
-	m     *Machine
-	block *code.Block
-	code  []ebpf.Insn
-	place []int32 // by slot
-	enter int32   // where code loads all registers
-	start uintptr
-	uses  bool // it reads what context.load sets
-	taken int  // look-ups taken over
+	m      *Machine
+	block  *code.Block
+	code   []ebpf.Insn
+	place  []int32 // by slot
+	path   nic.Path
+	enter  int32   // where code loads all registers
+	start  uintptr // for the packet that has begun on the State
+	batch  uintptr // for one of a batch
+	ret    uintptr // where it goes on at its end, to come back to Go
+	uses   fields
+	byPkt  bool
+	copies int // how many bytes of a batch's packet it copies at most
+	taken  int // look-ups taken over
 }
 
-func bind(m *Machine, t *trace.Trace, have []bv.Term) (*Trace, error) {
+func bind(m *Machine, p nic.Path, t *trace.Trace, have []bv.Term) (*Trace, error) {
 	b, err := asm.New(runtime.GOARCH)
 	if err != nil {
 		return nil, err
 	}
-	x, text, err := compileTrace(b, m.S, t, have)
+	x, text, err := compileTrace(b, m.S, p, t, have)
 	if err != nil {
 		return nil, err
 	}
-	x.m = m
+	x.m, x.path = m, p
 	if x.block, err = m.Mem.Put(text); err != nil {
 		return nil, err
 	}
 	x.start += x.block.Addr()
+	x.batch += x.block.Addr()
+	x.ret += x.block.Addr()
 	return x, nil
 }
 
 // Free gives the code's memory back; the trace can't run any more.
-func (t *Trace) Free() { t.block.Free() }
+func (t *Trace) Free() {
+	t.m.take(t)
+	t.block.Free()
+}
 
 // Run executes the trace on the packet that has begun on the State, whose
 // condition holds. An error is a fault of jitnic's own.
@@ -112,12 +130,18 @@ func (t *Trace) Run() (uint64, error) {
 	m := t.m
 	s, x := m.S, m.ctx
 	s.Depth = vm.MaxFrames - 1 // inlined calls use the frames above
-	if t.uses {
+	if t.uses != 0 {
 		x.load(s)
 	}
-	x.pc = done
+	x.pc, x.next = done, t.ret
+	code.Enter(t.start, unsafe.Pointer(x), uintptr(unsafe.Pointer(&s.Mem.B[0])))
+	return t.finish()
+}
+
+// finish runs what code has left to Go, and what comes after it.
+func (t *Trace) finish() (uint64, error) {
+	s, x := t.m.S, t.m.ctx
 	base := uintptr(unsafe.Pointer(&s.Mem.B[0]))
-	code.Enter(t.start, unsafe.Pointer(x), base)
 	for x.pc != done {
 		if err := t.leave(int(x.pc)); err != nil {
 			return 0, fmt.Errorf("native trace: insn %d: %w", x.pc, err)
@@ -125,6 +149,9 @@ func (t *Trace) Run() (uint64, error) {
 		x.resume = t.block.Addr() + uintptr(t.place[x.pc+1])
 		x.pc = done
 		x.load(s)
+		if t.byPkt {
+			x.r[pkt] = uint64(base) + s.Buf + vm.Headroom
+		}
 		code.Enter(t.block.Addr()+uintptr(t.enter), unsafe.Pointer(x), base)
 	}
 	return x.r[0], nil
@@ -187,6 +214,7 @@ type line struct {
 	moved bool           // a helper has moved the packet
 	dirty map[int32]bool // maps that the trace has changed so far
 	all   bool           // a helper may have changed any map
+	byPkt bool           // the packet's bytes are reached by pkt
 	have  []bv.Term      // look-ups that stand in context.found
 	taken int            // of these, how many the trace takes over
 }
@@ -235,12 +263,18 @@ func (c *compiler) fixed(base val, off int16) (asm.Mem, bool) {
 	if !ok || v > math.MaxInt32 {
 		return asm.Mem{}, false
 	}
+	if base.kind == kPacket && c.line.byPkt {
+		return asm.At(pkt, int32(base.off)+int32(off)), true
+	}
 	return asm.At(asm.Base, int32(v)), true
 }
 
 // compileTrace makes a Trace without a block, and its code. have are the
 // look-ups that the guard tree makes before it.
-func compileTrace(b asm.Backend, s *vm.State, t *trace.Trace, have []bv.Term) (*Trace, []byte, error) {
+func compileTrace(b asm.Backend, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Term) (*Trace, []byte, error) {
+	if p > math.MaxInt32/8 {
+		return nil, nil, fmt.Errorf("trace: path %d: its number is too high", p)
+	}
 	if err := straight(t.Code); err != nil {
 		return nil, nil, err
 	}
@@ -259,12 +293,18 @@ func compileTrace(b asm.Backend, s *vm.State, t *trace.Trace, have []bv.Term) (*
 
 	c.decide(start)
 	need := c.needs()
+	c.line.byPkt = !need.Has(10)
 	c.end, c.exit = c.NewLabel(), c.NewLabel()
 	c.at = make([]asm.Label, len(t.Code)+1)
 	for i := range c.at {
 		c.at[i] = c.NewLabel()
 	}
-	x := &Trace{code: t.Code, start: uintptr(c.Len())}
+	x := &Trace{code: t.Code, start: uintptr(c.Len()), byPkt: c.line.byPkt}
+	begin := c.NewLabel()
+	if x.byPkt {
+		c.Lea(pkt, inBuffer(s))
+	}
+	c.Bind(begin)
 	for r := uint8(0); r <= 10; r++ {
 		if need.Has(r) {
 			v, _ := c.fixedValue(start.r[r])
@@ -276,6 +316,25 @@ func compileTrace(b asm.Backend, s *vm.State, t *trace.Trace, have []bv.Term) (*
 	}
 	x.enter = int32(c.entry())
 	c.tail()
+	x.ret = uintptr(c.Len())
+	c.Store(8, asm.R0, asm.At(asm.Ctx, offR))
+	c.Ret()
+	x.uses = c.uses
+	switch {
+	case c.copies && c.reach > copied:
+		x.copies = wholePacket
+	case c.copies || !x.byPkt:
+		x.copies = copied
+	}
+	x.batch = uintptr(c.Len())
+	c.Load(8, asm.T1, asm.At(asm.Ctx, offHits))
+	c.AddMem(asm.At(asm.T1, 8*p), 1)
+	packetFields(c.Backend, s, c.uses)
+	copyIn(c.Backend, s, x.copies)
+	if x.copies > 0 && x.byPkt {
+		c.Lea(pkt, inBuffer(s))
+	}
+	c.Jmp(begin)
 	text, err := c.Code()
 	if err != nil {
 		return nil, nil, err
@@ -284,7 +343,7 @@ func compileTrace(b asm.Backend, s *vm.State, t *trace.Trace, have []bv.Term) (*
 	for i := range x.place {
 		x.place[i] = int32(c.Offset(c.at[i]))
 	}
-	x.uses, x.taken = c.uses, c.line.taken
+	x.taken = c.line.taken
 	return x, text, nil
 }
 
@@ -493,8 +552,7 @@ func (c *compiler) lineBody(start *known) error {
 func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
 	switch {
 	case in.Op == ebpf.OpExit:
-		c.Store(8, asm.R0, asm.At(asm.Ctx, offR))
-		c.Ret()
+		c.JmpMem(asm.At(asm.Ctx, offNext))
 	case in.Op == ebpf.OpCall && c.looksUp(k, pc, in):
 		c.lineLookup(k, pc, in)
 	case in.Op == ebpf.OpCall:
@@ -527,9 +585,12 @@ func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
 		if v, ok := c.fixedValue(k.r[2]); ok {
 			c.Imm(asm.R2, v)
 		}
-		c.uses = c.uses || f.Step != 0
+		c.ofCPU(&f)
 		c.Call(c.lookupIn(m))
 	}
+	_, ok := c.fixed(k.r[2], 0)
+	c.touch(k.r[2], 0, int(f.KeySize), ok)
+	c.copies = c.copies || k.r[2].kind == kPacket
 	n := -1
 	if l.t.Meta != nil && l.t.Meta[pc].Found != 0 {
 		n = slices.Index(l.have, bv.Term(l.t.Meta[pc].Found))
@@ -539,17 +600,17 @@ func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
 		return
 	}
 	l.taken++
+	c.ofCPU(&f)
 	self, back := c.NewLabel(), c.NewLabel()
 	c.Load(8, asm.R0, asm.At(asm.Ctx, offFound+8*int32(n)))
 	c.BrK(asm.EQ, true, asm.R0, -1, self)
 	c.Bind(back)
-	kr2, cpu := k.r[2], f.Step != 0
+	kr2 := k.r[2]
 	c.later(func() {
 		c.Bind(self)
 		if v, ok := c.fixedValue(kr2); ok {
 			c.Imm(asm.R2, v)
 		}
-		c.uses = c.uses || cpu
 		c.Call(c.lookupIn(m))
 		c.Jmp(back)
 	})

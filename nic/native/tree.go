@@ -33,15 +33,27 @@ type Matcher struct {
 	m     *Machine
 	t     *tree.Tree
 	block *code.Block
-	enter uintptr
-	uses  bool
-	calls []callOut
+	treeCode
 	gone  map[int32]bool // paths taken out since the code was made
 	after int            // walks in Go until it is made anew
 	off   error          // why there is no code
 
 	Made   int    // how often code was made
 	Walked uint64 // walks in Go
+}
+
+// treeCode is a tree as machine code, and where things are in it, in bytes from
+// its beginning, which is for the packet that has begun on the State.
+type treeCode struct {
+	text  []byte
+	enter uintptr // where registers are loaded after a function of Go's
+	found uintptr // where leaves lead to for one packet
+	head  uintptr // for the packets of a batch
+	next  uintptr // where a batch's traces go on
+	miss  uintptr // for paths that aren't in trace memory
+	uses  fields
+	paths int32 // above those of all leaves
+	calls []callOut
 }
 
 // callOut is a function that code leaves to Go.
@@ -68,6 +80,7 @@ func NewMatcher(m *Machine, t *tree.Tree) *Matcher {
 func (x *Matcher) Free() {
 	x.block.Free()
 	x.block = nil
+	x.m.lead(0, 0, 0)
 }
 
 // Lookups are the look-ups that a walk to the path leaves in the context, in
@@ -87,22 +100,36 @@ func (x *Matcher) Match() nic.Path {
 		return x.walk()
 	}
 	c.length = s.DataEnd - s.Data
-	if x.uses {
+	if x.uses != 0 {
 		c.load(s)
 	}
-	base := uintptr(unsafe.Pointer(&s.Mem.B[0]))
-	code.Enter(x.block.Addr(), unsafe.Pointer(c), base)
+	c.table, c.out = x.m.stays(), uintptr(unsafe.Pointer(&c.matched))
+	x.into(x.block.Addr())
 	for c.pc >= callBase {
-		o := &x.calls[c.pc-callBase]
-		x.call(o)
-		c.resume = x.block.Addr() + uintptr(o.back)
-		code.Enter(x.enter, unsafe.Pointer(c), base)
+		x.goOn()
 	}
 	p := int32(c.pc)
+	if c.pc == matchedOne {
+		p = c.matched
+	}
 	if p < 0 || len(x.gone) > 0 && x.gone[p] {
 		return x.walk()
 	}
 	return p
+}
+
+// into runs code.
+func (x *Matcher) into(at uintptr) {
+	code.Enter(at, unsafe.Pointer(x.m.ctx), uintptr(unsafe.Pointer(&x.m.S.Mem.B[0])))
+}
+
+// goOn computes the function that code has left to Go, and runs what comes
+// after it.
+func (x *Matcher) goOn() {
+	o := &x.calls[x.m.ctx.pc-callBase]
+	x.call(o)
+	x.m.ctx.resume = x.block.Addr() + uintptr(o.back)
+	x.into(x.enter)
 }
 
 // callBase is where the numbers of calls begin among what code leaves in
@@ -146,13 +173,13 @@ func (x *Matcher) make() {
 		x.off = err
 		return
 	}
-	text, enter, uses, calls, err := compileTree(b, x.m.S, x.t)
+	made, err := compileTree(b, x.m.S, x.t)
 	if err != nil {
 		x.off = err
 		return
 	}
 	x.Free()
-	if x.block, err = x.m.Mem.Put(text); err != nil {
+	if x.block, err = x.m.Mem.Put(made.text); err != nil {
 		x.block = nil
 		x.off = err
 		if errors.Is(err, code.ErrFull) {
@@ -160,8 +187,12 @@ func (x *Matcher) make() {
 		}
 		return
 	}
-	x.enter = x.block.Addr() + uintptr(enter)
-	x.uses, x.calls = uses, calls
+	x.treeCode = *made
+	for _, at := range []*uintptr{&x.enter, &x.found, &x.head, &x.next, &x.miss} {
+		*at += x.block.Addr()
+	}
+	x.text = nil
+	x.m.lead(x.miss, x.found, int(x.paths))
 	clear(x.gone)
 	x.Made++
 }
@@ -181,9 +212,9 @@ func (c *context) at(p place) *uint64 {
 }
 
 // keeps are the registers that a look-up leaves alone, scratch those that it
-// doesn't. Registers 0 and 3, T0 and T1 never hold a slot.
+// doesn't. Registers 0, 3 and pkt, T0 and T1 never hold a slot.
 var (
-	keeps   = [...]asm.Reg{asm.R6, asm.R7, asm.R8, asm.R9, asm.R10}
+	keeps   = [...]asm.Reg{asm.R6, asm.R7, asm.R8, asm.R9}
 	scratch = [...]asm.Reg{asm.R1, asm.R2, asm.R4, asm.R5}
 )
 
@@ -215,27 +246,33 @@ func (w *wanted) or(o *wanted) {
 // treeCompiler writes a tree's nodes.
 type treeCompiler struct {
 	asm.Backend
-	s     *vm.State
-	t     *tree.Tree
-	uses  bool
-	calls []callOut
-	backs []asm.Label
-	exit  asm.Label
-	none  asm.Label
-	err   error
+	s        *vm.State
+	t        *tree.Tree
+	uses     fields
+	reach    int  // of the packet, code looks at no byte from here on by pkt
+	anywhere bool // it looks at other bytes of the packet, or of the State, by address
+	paths    int32
+	calls    []callOut
+	backs    []asm.Label
+	exit     asm.Label
+	none     asm.Label
+	err      error
 
 	below []wanted // by node: slots from above that it and what hangs below it read
 	h     holds
 	live  wanted // slots that are read after the instruction at hand
 }
 
-func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (text []byte, enter int, uses bool, calls []callOut, err error) {
+func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 	c := &treeCompiler{Backend: b, s: s, t: t, exit: b.NewLabel(), none: b.NewLabel()}
 	c.below = make([]wanted, t.Nodes())
 	c.reads(t.Root())
 	if c.err != nil {
-		return nil, 0, false, nil, c.err
+		return nil, c.err
 	}
+	root := c.NewLabel()
+	c.Lea(pkt, inBuffer(s))
+	c.Bind(root)
 	c.ref(t.Root(), 0)
 	c.Bind(c.none)
 	c.StoreK(8, -1, asm.At(asm.Ctx, offPC))
@@ -245,29 +282,34 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (text []byte, enter i
 		c.Store(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
 	}
 	c.Ret()
-	enter = c.Len()
+	x := &treeCode{enter: uintptr(c.Len())}
 	for r := range asm.R10 + 1 {
 		c.Load(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
 	}
 	c.JmpMem(asm.At(asm.Ctx, offResume))
+	x.found = uintptr(c.Len())
+	c.StoreK(8, matchedOne, asm.At(asm.Ctx, offPC))
+	c.Ret()
+	c.batch(x, root)
 	if c.err != nil {
-		return nil, 0, false, nil, c.err
+		return nil, c.err
 	}
-	if text, err = c.Code(); err != nil {
-		return nil, 0, false, nil, err
+	var err error
+	if x.text, err = c.Code(); err != nil {
+		return nil, err
 	}
 	for i := range c.calls {
 		c.calls[i].back = int32(c.Offset(c.backs[i]))
 	}
-	return text, enter, c.uses, c.calls, nil
+	x.uses, x.calls, x.paths = c.uses, c.calls, c.paths
+	return x, nil
 }
 
 // ref writes what a child leads to. found is how many look-ups stand above.
 func (c *treeCompiler) ref(r tree.Ref, found int) {
 	for c.err == nil {
 		if path, ok := tree.Leaf(r); ok {
-			c.StoreK(8, path, asm.At(asm.Ctx, offPC))
-			c.Ret()
+			c.leaf(path)
 			return
 		}
 		if r == tree.Nothing {
@@ -302,6 +344,24 @@ func (c *treeCompiler) ref(r tree.Ref, found int) {
 		c.Bind(yes)
 		r = n.Yes
 	}
+}
+
+// leaf goes where the path's code begins; to Go where it can't be a trace.
+func (c *treeCompiler) leaf(path nic.Path) {
+	if path >= nic.Untraceable {
+		c.StoreK(8, path, asm.At(asm.Ctx, offPC))
+		c.Ret()
+		return
+	}
+	if path > math.MaxInt32/8 {
+		c.err = fmt.Errorf("native tree: path %d: its number is too high", path)
+		return
+	}
+	c.paths = max(c.paths, path+1)
+	c.Load(8, asm.T1, asm.At(asm.Ctx, offOut))
+	c.StoreK(4, path, asm.At(asm.T1, 0))
+	c.Load(8, asm.T1, asm.At(asm.Ctx, offTable))
+	c.JmpMem(asm.At(asm.T1, 8*path))
 }
 
 // cases decides a chain by halving it; control goes on behind where none holds.
@@ -585,7 +645,12 @@ func (c *treeCompiler) field(d asm.Reg, addr uint64, sh uint8, mask uint64) {
 		addr += uint64(sh / 8)
 		sh %= 8
 	}
-	c.Load(size, d, c.arena(addr))
+	if off := addr - (c.s.Buf + vm.Headroom); off < vm.MaxLinear {
+		c.reach = max(c.reach, int(off)+size)
+		c.Load(size, d, asm.At(pkt, int32(off)))
+	} else {
+		c.Load(size, d, c.arena(addr))
+	}
 	if sh > 0 {
 		c.OpK(asm.Rsh, true, d, int32(sh))
 	}
@@ -688,20 +753,20 @@ func (c *treeCompiler) lookup(in *tree.Insn, found int, long func(slot uint16) b
 
 // input is an input of the condition; false where Go has put it in its place.
 func (c *treeCompiler) input(in *tree.Insn, d asm.Reg) bool {
-	at := int32(-1)
+	at, use := int32(-1), fields(0)
 	switch in.K {
 	case pathcond.InTime:
-		at = offTime
+		at, use = offTime, useTime
 	case pathcond.InCPU:
-		at = offCPU
+		at, use = offCPU, useCPU
 	case pathcond.InIfindex:
-		at = ctxField[vm.CtxIfIndex]
+		at, use = ctxField[vm.CtxIfIndex], useIf
 	case pathcond.InQueue:
-		at = ctxField[vm.CtxQueue]
+		at, use = ctxField[vm.CtxQueue], useQueue
 	}
 	switch {
 	case at >= 0:
-		c.uses = true
+		c.uses |= use
 		c.Load(8, d, asm.At(asm.Ctx, at))
 	case in.K >= pathcond.InVersion:
 		// The counters' slice may be moved as it grows; its header stays.
@@ -734,7 +799,6 @@ func (c *treeCompiler) callOut(call *tree.Call, dst uint16, mask uint64) {
 }
 
 func (c *treeCompiler) out(o callOut) {
-	c.uses = true
 	back := c.NewLabel()
 	c.Imm(asm.T0, callBase+uint64(len(c.calls)))
 	c.Store(8, asm.T0, asm.At(asm.Ctx, offPC))
@@ -751,7 +815,9 @@ func (c *treeCompiler) lookUp(call *tree.Call) bool {
 	if !ok || !canLookUp(&f) || len(call.Args)*8 > maxKey {
 		return false
 	}
-	c.uses = c.uses || f.Step != 0
+	if f.Step != 0 {
+		c.uses |= useCPU
+	}
 	f.Ref = nil // matching changes nothing
 	if f.Kind == maps.FlatArray {
 		c.Zext(4, asm.T0, c.get(call.Args[0], asm.T0))
@@ -893,6 +959,7 @@ func (c *treeCompiler) compute(in *tree.Insn, d asm.Reg) {
 
 // loadAt loads from an address of a slot: 0 outside the flat memory.
 func (c *treeCompiler) loadAt(in *tree.Insn, d asm.Reg) {
+	c.anywhere = true
 	out := c.NewLabel()
 	a := c.get(in.A, asm.R0)
 	c.Imm(asm.T0, 0)

@@ -153,7 +153,7 @@ func Command() *cobra.Command {
 			// A difference from the oracle and a damaged capture end the run,
 			// and the report says what was seen until then.
 			var by outcomes
-			ended := s.Run(c.Context(), by.count)
+			ended := s.Follow(c.Context(), by.count)
 			var m *jit.Mismatch
 			var damaged *pcaps.CaptureError
 			switch {

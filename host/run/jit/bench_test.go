@@ -190,8 +190,9 @@ func oneProgram(b *testing.B, pkts [][]byte) (*loader.Object, *loader.Program, [
 	return &loader.Object{File: "one", Programs: []*loader.Program{e}, Maps: []*maps.Spec{flows}}, e, keys
 }
 
-// oneRuntime is a runtime of it, warm, and what processes packet i.
-func oneRuntime(b *testing.B, engine string, pkts [][]byte, times []uint64) (r *Runtime, step func(i int)) {
+// oneRuntime is a runtime of it, warm, and what processes n packets from packet
+// i on, by the entry that replay uses.
+func oneRuntime(b *testing.B, engine string, pkts [][]byte, times []uint64) (r *Runtime, run func(i, n int)) {
 	b.Helper()
 	obj, e, keys := oneProgram(b, pkts)
 	fill := func(s *vm.State) error {
@@ -205,26 +206,44 @@ func oneRuntime(b *testing.B, engine string, pkts [][]byte, times []uint64) (r *
 		b.Skip(err)
 	}
 	b.Cleanup(r.Close)
-	var out vm.Output
-	in := new(vm.Input)
-	step = func(i int) {
+	in := make([]vm.Input, batch)
+	buf := make([]byte, batch<<11) // where packets are copied to, as a reader does
+	for j := range in {
+		in[j].IfIndex = 1
+	}
+	run = func(i, n int) {
 		k := i % len(pkts)
-		*in = vm.Input{Data: pkts[k], TimeNS: times[k], IfIndex: 1, Packet: uint64(i)}
-		if _, err := r.Process(in, &out); err != nil {
-			b.Fatal(err)
+		for n > 0 {
+			m := min(n, batch)
+			at := 0
+			for j := range m {
+				x := &in[j]
+				x.Data = buf[at : at+copy(buf[at:], pkts[k])]
+				x.TimeNS, x.Packet = times[k], uint64(i+j)
+				at += len(x.Data)
+				if k++; k == len(pkts) {
+					k = 0
+				}
+			}
+			if err := r.Run(in[:m], nil); err != nil {
+				b.Fatal(err)
+			}
+			i, n = i+m, n-m
 		}
 	}
-	for i := range pkts {
-		step(i)
-	}
-	return r, step
+	run(0, len(pkts))
+	run(0, len(pkts))
+	return r, run
 }
+
+// batch is how many packets are handed over at once, as replay does.
+const batch = 256
 
 // BenchmarkOneLookup is the measure: packets a second of a program of
 // 60 instructions with one look-up, on echo-connections, every packet a hit.
 func BenchmarkOneLookup(b *testing.B) {
 	pkts, times := held(b, hosttest.Capture(b, "echo-connections.pcap.gz"), 0)
-	r, step := oneRuntime(b, "", pkts, times)
+	r, run := oneRuntime(b, "", pkts, times)
 	long := r.Paths()[0]
 	for _, p := range r.Paths() {
 		if p.Packets > long.Packets {
@@ -233,9 +252,7 @@ func BenchmarkOneLookup(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	for i := 0; i < b.N; i++ {
-		step(i)
-	}
+	run(0, b.N)
 	report(b)
 	b.ReportMetric(float64(long.Path.Trace.Raw), "insns/path")
 	b.ReportMetric(float64(long.Trace.Len()), "insns/trace")
@@ -268,8 +285,8 @@ func BenchmarkOneLookupPeers(b *testing.B) {
 		}
 	}
 	for _, e := range []string{"native", "go"} {
-		_, step := oneRuntime(b, e, pkts, times)
-		add(e, each(step))
+		_, run := oneRuntime(b, e, pkts, times)
+		add(e, func(i, n int) float64 { run(i, n); return 0 })
 	}
 	for _, engine := range []string{"native", "go"} {
 		r, _ := oneRuntime(b, engine, pkts, times)

@@ -65,7 +65,11 @@ func (c *Counters) count(out *vm.Output) {
 		c.Faults++
 		c.fault(out.Err)
 	}
-	if v := out.Verdict; v < uint32(len(c.named)) { // without a map access
+	c.verdict(out.Verdict)
+}
+
+func (c *Counters) verdict(v uint32) {
+	if v < uint32(len(c.named)) { // without a map access
 		c.named[v]++
 	} else {
 		c.other[v]++

@@ -14,7 +14,7 @@ type PathInfo struct {
 	Path    *pathcond.Path
 	Trace   *trace.Trace // what is installed: optimised, if there is an optimiser
 	Before  int          // instructions before optimisation
-	Packets uint64
+	Packets uint64       // as of the call of Paths
 	Misses  uint64
 	First   uint64 // packet number of its discovery
 	Frame   uint64 // that packet in its capture File; 0: First + 1 of the only one
@@ -32,7 +32,15 @@ type DeadPath struct {
 }
 
 // Paths gives what is known of each path, by number.
-func (r *Runtime) Paths() []*PathInfo { return r.info }
+func (r *Runtime) Paths() []*PathInfo {
+	for p, i := range r.info {
+		i.Packets = i.Misses
+		if p < len(r.NIC.Hits) {
+			i.Packets += r.NIC.Hits[p]
+		}
+	}
+	return r.info
+}
 
 // Dead gives the paths that can't be traces.
 func (r *Runtime) Dead() []*DeadPath { return r.dead }
@@ -71,7 +79,7 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output, dead nic.Path) (nic.Path, 
 		slots: uint32(p.Trace.Len() + len(p.Cond))}
 	if replaces {
 		old := r.info[id]
-		info.Packets, info.Misses, info.First, info.Frame, info.File = old.Packets, old.Misses, old.First, old.Frame, old.File
+		info.Misses, info.First, info.Frame, info.File = old.Misses, old.First, old.Frame, old.File
 		r.spec.take(id, route, old.Path)
 		r.info[id] = info
 	} else {

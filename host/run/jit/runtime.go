@@ -1,6 +1,8 @@
 package jit
 
 import (
+	"math"
+
 	"jitnic/cache"
 	"jitnic/host/diff"
 	"jitnic/host/loader"
@@ -57,6 +59,9 @@ type Runtime struct {
 	spec      *specialisation // nil without Options.Specialise
 	prof      *profile        // nil without Options.Auto
 	overlap   overlap
+
+	out         vm.Output // of Run's packets
+	wait, alone int       // packets to be taken one by one: at the next short run of hits, and now
 
 	onInvalidate []func(p nic.Path, during bool)
 }
@@ -159,17 +164,12 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 	r.count(out)
 	r.deliver(out)
 	if p := res.Path; p >= 0 {
-		i := r.info[p]
-		i.Packets++
 		if res.Outcome != cache.Hit {
-			i.Misses++
+			r.info[p].Misses++
 		}
 	}
-	if r.spec != nil { // the packet's own changes
-		r.spec.stored()
-		if err := r.spec.invalidate(r.Packets, true); err != nil {
-			return res, err
-		}
+	if err := r.changed(); err != nil {
+		return res, err
 	}
 	if r.prof != nil && len(r.prof.due) > 0 {
 		if err := r.prof.judge(); err != nil {
@@ -183,6 +183,99 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 		}
 	}
 	return res, nil
+}
+
+// Run takes packets one after the other, with the same results as Process, and
+// tells each (nil: nobody) what became of packet i. Runs of hits go by in native
+// code, so that no output of theirs is to be had.
+func (r *Runtime) Run(in []vm.Input, each func(i int, res nic.Result) error) error {
+	for i := 0; i < len(in); i++ {
+		n, err := r.hits(in[i:], i, each)
+		if err != nil {
+			return err
+		}
+		if i += n; i == len(in) {
+			return nil
+		}
+		res, err := r.Process(&in[i], &r.out)
+		if err != nil {
+			return err
+		}
+		if each != nil {
+			if err := each(i, res); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// shortRun is the mean length of runs of hits below which packets are taken one
+// by one for a while.
+const shortRun = 2
+
+// hits processes the packets of in that hit, from the first on, until something
+// has to be done that isn't a hit, and returns how many; i is the first one's
+// number.
+func (r *Runtime) hits(in []vm.Input, i int, each func(i int, res nic.Result) error) (int, error) {
+	if r.oracle != nil || r.opt.Record {
+		return 0, nil
+	}
+	if r.alone > 0 {
+		r.alone--
+		return 0, nil
+	}
+	if next := r.S.NextTimer(); next != math.MaxUint64 {
+		for k := range in {
+			if in[k].TimeNS >= next {
+				in = in[:k]
+				break
+			}
+		}
+	}
+	b, err := r.NIC.Batch(in)
+	n := len(b.Paths)
+	if n < shortRun {
+		r.wait = min(2*r.wait+1, 31)
+		r.alone = r.wait
+	} else {
+		r.wait = 0
+	}
+	if n == 0 || err != nil {
+		return 0, err
+	}
+	for v, k := range b.Verdicts {
+		r.named[v] += k
+	}
+	r.Packets += uint64(n)
+	if each != nil {
+		for k, p := range b.Paths[:n-1] {
+			if err := each(i+k, nic.Result{Outcome: cache.Hit, Path: nic.Path(p)}); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if b.Left {
+		r.verdict(b.Verdict)
+		r.S.End(b.Verdict, &r.out)
+		r.deliver(&r.out)
+		if err := r.changed(); err != nil {
+			return 0, err
+		}
+	}
+	if each != nil {
+		return n, each(i+n-1, nic.Result{Outcome: cache.Hit, Path: nic.Path(b.Paths[n-1])})
+	}
+	return n, nil
+}
+
+// changed follows up what the packet's own run has changed in maps.
+func (r *Runtime) changed() error {
+	if r.spec == nil {
+		return nil
+	}
+	r.spec.stored()
+	return r.spec.invalidate(r.Packets, true)
 }
 
 // timers runs what expires before a packet of time now: a change from outside,
@@ -216,6 +309,9 @@ func (r *Runtime) Doomed() error {
 // Recording is the run recorded last: with Options.Record that of the packet
 // processed last, unless it was refused before it ran.
 func (r *Runtime) Recording() *vm.Recording { return &r.rec }
+
+// Checks says whether an oracle runs beside every packet.
+func (r *Runtime) Checks() bool { return r.oracle != nil }
 
 // Optimises says whether traces are optimised before they are installed.
 func (r *Runtime) Optimises() bool { return r.opt.Optimise != nil }

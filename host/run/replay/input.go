@@ -61,17 +61,25 @@ func (in *Input) Source(ctx context.Context) (*pcaps.Source, error) {
 // Packet makes the program's input of a packet of the captures, whose files are
 // named. Where packets were left out before it, or there are several files, it
 // says which frame of which it is.
-func (in *Input) Packet(pkt *pcaps.Packet, files []string) vm.Input {
-	v := vm.Input{Data: pkt.Data, TimeNS: pkt.KTimeNS, IfIndex: 1, Packet: pkt.Index, Added: uint8(pkt.Added),
-		Tag: vm.Tag{Offload: in.Strip, Proto: pkt.Tag.Proto, TCI: pkt.Tag.TCI}}
+func (in *Input) Packet(pkt *pcaps.Packet, files []string) (v vm.Input) {
+	in.input(pkt, files, &v)
+	return v
+}
+
+// input is Packet into v, field by field: a whole vm.Input would be put together
+// elsewhere first, and waited for.
+func (in *Input) input(pkt *pcaps.Packet, files []string, v *vm.Input) {
+	v.Data, v.TimeNS, v.IfIndex, v.Packet, v.Added = pkt.Data, pkt.KTimeNS, 1, pkt.Index, uint8(pkt.Added)
+	v.Tag.Offload, v.Tag.Proto, v.Tag.TCI = in.Strip, pkt.Tag.Proto, pkt.Tag.TCI
 	if pkt.Frame != pkt.Index+1 && pkt.File < len(files) {
 		v.Frame, v.File = pkt.Frame, files[pkt.File]
+	} else if v.Frame != 0 {
+		v.Frame, v.File = 0, ""
 	}
 	if in.Queues > 1 {
 		v.CPU = rss.Queue(pkt.Data, in.Queues)
 		v.RxQueue = uint32(v.CPU)
 	}
-	return v
 }
 
 // A SettingError is a setting with a value it can't have.

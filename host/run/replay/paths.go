@@ -11,7 +11,12 @@ import (
 
 // active is the packets' clock without what lies between one capture and the next:
 // rates over it are of traffic, not of the years between two recordings.
-func (s *Session) active() uint64 { return s.first + s.Source.Active() }
+func (s *Session) active(p *Packet) uint64 { return s.first + p.ActiveNS }
+
+// installAfter is the packet of a path that its trace is installed at where
+// nothing depends on what is: making it native costs about as much as running it
+// a hundred times.
+const installAfter = 4
 
 // Labels are the packet labels of a path stream, by pcaps.Label.
 var Labels = []string{"unlabelled", "legit", "attack"}
@@ -26,7 +31,8 @@ func Paths(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Se
 	rec := stream.NewRecorder(stream.Fields{Bytes: true, Time: true, Labels: true}, 0, "", Labels...)
 	defer rec.Close()
 	var pending []uint32
-	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Remedies: how}, nil)
+	// Whatever is installed stays, so that known paths go by as native code.
+	s, err := Open(ctx, in, Cache{Policy: "infinite", Entries: 1, HotThreshold: installAfter, Remedies: how}, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,12 +43,12 @@ func Paths(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Se
 		}
 		rec.Invalidate(uint32(p))
 	})
-	err = s.Run(ctx, func(p *Packet) error {
+	err = s.Follow(ctx, func(p *Packet) error {
 		id := stream.None
 		if path := p.Result.Path; path != nic.NoPath {
 			id = uint32(path)
 		}
-		if err := rec.Request(id, uint32(len(p.Data)), int64(s.active()), uint8(min(p.Label, pcaps.Attack))); err != nil {
+		if err := rec.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack))); err != nil {
 			return err
 		}
 		for _, q := range pending {

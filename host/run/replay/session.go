@@ -174,26 +174,68 @@ func (s *Session) Close() {
 type Packet struct {
 	*pcaps.Packet
 	In     *vm.Input
-	Out    *vm.Output
+	Out    *vm.Output // nil from Follow
 	Result nic.Result
 }
+
+// batch is how many packets are read and handed to the runtime at once.
+const batch = 256
 
 // Run feeds every packet to the runtime. each, where not nil, sees every
 // packet after it was processed; its arguments are good during the call only.
 // An interrupt (ctx) ends the run early without an error: s.Partial is set
 // then.
 func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
+	if each == nil {
+		return s.Follow(ctx, nil)
+	}
+	var at Packet
+	var out vm.Output
+	return s.feed(func(pkts []pcaps.Packet, ins []vm.Input) error {
+		for i := range pkts {
+			res, err := s.Runtime.Process(&ins[i], &out)
+			if err != nil {
+				return err
+			}
+			at = Packet{&pkts[i], &ins[i], &out, res}
+			if err := each(&at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Follow is Run for those who don't look at what the program made of the packets
+// (Packet.Out): hits then go by many at a time, and each sees them afterwards.
+func (s *Session) Follow(ctx context.Context, each func(p *Packet) error) error {
+	var at Packet
+	return s.feed(func(pkts []pcaps.Packet, ins []vm.Input) error {
+		if each == nil {
+			return s.Runtime.Run(ins, nil)
+		}
+		return s.Runtime.Run(ins, func(i int, res nic.Result) error {
+			at = Packet{Packet: &pkts[i], In: &ins[i], Result: res}
+			return each(&at)
+		})
+	})
+}
+
+// feed reads the captures and has the packets between two updates of maps
+// processed.
+func (s *Session) feed(run func(pkts []pcaps.Packet, ins []vm.Input) error) error {
 	if tell := s.In.Progress; tell != nil {
 		defer func() { tell(s.Runtime.Packets, true) }()
 	}
 	begin := time.Now()
 	defer func() { s.Elapsed = time.Since(begin) }()
-	var pkt pcaps.Packet
-	var in vm.Input
-	var out vm.Output
-	p := Packet{Packet: &pkt, In: &in, Out: &out}
+	pkts, ins := make([]pcaps.Packet, batch), make([]vm.Input, batch)
+	if s.Runtime.Checks() {
+		pkts = pkts[:1] // a run that ends at a difference has read no further
+	}
 	for {
-		if err := s.Source.Next(&pkt); err != nil {
+		n, err := s.Source.Batch(pkts)
+		if err != nil {
 			if err == io.EOF {
 				return s.Runtime.CheckAll()
 			}
@@ -206,33 +248,52 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 			return err
 		}
 		if !s.started {
-			s.started, s.first = true, pkt.KTimeNS
+			s.started, s.first = true, pkts[0].KTimeNS
 		}
-		for _, plan := range s.plans {
-			if plan.Due(pkt.Index, pkt.KTimeNS-s.first) {
-				if _, err := plan.Apply(pkt.Index, pkt.KTimeNS-s.first); err != nil {
-					return err
-				}
-				if err := s.Runtime.ControlPlane(); err != nil {
-					return err
-				}
-			}
+		for i := range pkts[:n] {
+			s.In.input(&pkts[i], s.Source.Files(), &ins[i])
 		}
-		in = s.In.Packet(&pkt, s.Source.Files())
-		res, err := s.Runtime.Process(&in, &out)
-		if err != nil {
-			return err
-		}
-		if each != nil {
-			p.Result = res
-			if err := each(&p); err != nil {
+		for at := 0; at < n; {
+			end, err := s.update(pkts[at:n])
+			if err != nil {
 				return err
 			}
+			if err := run(pkts[at:at+end], ins[at:at+end]); err != nil {
+				return err
+			}
+			at += end
 		}
-		if n := s.Runtime.Packets; n&0xfff == 0 && s.In.Progress != nil {
-			s.In.Progress(n, false)
+		if s.In.Progress != nil && s.Runtime.Packets>>12 != (s.Runtime.Packets-uint64(n))>>12 {
+			s.In.Progress(s.Runtime.Packets, false)
 		}
 	}
+}
+
+// update makes the updates of maps that are due before the first of the packets,
+// and says how many come before the next are.
+func (s *Session) update(pkts []pcaps.Packet) (int, error) {
+	p := &pkts[0]
+	for _, plan := range s.plans {
+		if plan.Due(p.Index, p.KTimeNS-s.first) {
+			if _, err := plan.Apply(p.Index, p.KTimeNS-s.first); err != nil {
+				return 0, err
+			}
+			if err := s.Runtime.ControlPlane(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for _, plan := range s.plans {
+		if plan.Pending() == 0 {
+			continue
+		}
+		for i := 1; i < len(pkts); i++ {
+			if plan.Due(pkts[i].Index, pkts[i].KTimeNS-s.first) {
+				pkts = pkts[:i]
+			}
+		}
+	}
+	return len(pkts), nil
 }
 
 // DumpMaps writes the runtime's maps, in the form that Input.Maps takes.

@@ -347,6 +347,14 @@ func (a *amd64) AddMem(m Mem, k int32) {
 	a.imm32(k)
 }
 
+// Move16 is by XMM0, which Go's functions of assembly may change.
+func (a *amd64) Move16(d, s Mem) {
+	a.emit(0xf3)
+	a.rm(0x16f, false, 0, s, false) // movdqu xmm0, s
+	a.emit(0xf3)
+	a.rm(0x17f, false, 0, d, false) // movdqu d, xmm0
+}
+
 // ccs are condition codes.
 var ccs = [numConds]uint8{EQ: 4, NE: 5, LT: 2, LE: 6, GT: 7, GE: 3, SLT: 12, SLE: 14, SGT: 15, SGE: 13}
 

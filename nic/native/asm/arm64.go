@@ -292,6 +292,30 @@ func (a *arm64) AddMem(m Mem, k int32) {
 	a.w(0xf9000000 | x16<<5 | x17) // str x17, [x16]
 }
 
+// Move16 is by Q0.
+func (a *arm64) Move16(d, s Mem) {
+	a.vector(aLDR, s)
+	a.vector(aSTR, d)
+}
+
+// vector is mem for Q0.
+func (a *arm64) vector(do uint32, m Mem) {
+	if m.Index == None && m.Disp >= 0 && m.Disp&15 == 0 && m.Disp>>4 < 4096 {
+		a.w(0x3d800000 | do | uint32(m.Disp>>4)<<10 | hwA[m.Base]<<5)
+		return
+	}
+	i := uint32(x16)
+	switch {
+	case m.Index == None:
+		a.imm(x16, uint64(int64(m.Disp)))
+	case m.Disp != 0:
+		a.addIndex(m)
+	default:
+		i = hwA[m.Index]
+	}
+	a.w(0x3ca06800 | do | i<<16 | hwA[m.Base]<<5)
+}
+
 // wordAt puts an address into X16.
 func (a *arm64) wordAt(m Mem) {
 	n := hwA[m.Base]

@@ -117,6 +117,7 @@ type Backend interface {
 	StoreK(size int, k int32, m Mem) // k is sign-extended
 	Lea(d Reg, m Mem)
 	AddMem(m Mem, k int32) // the 64-bit word at m += k
+	Move16(d, s Mem)       // 16 bytes from s to d, by a register of vectors
 
 	Br(c Cond, wide bool, a, b Reg, l Label)
 	BrK(c Cond, wide bool, a Reg, k int32, l Label) // k is sign-extended; T1 may be used

@@ -207,6 +207,8 @@ func TestAMD64(t *testing.T) {
 			check(fmt.Sprintf("mov%s $0x12,%s", suffix(size), gnuMem(m)), func(a *amd64) { a.StoreK(size, 0x12, m) })
 		}
 		check(fmt.Sprintf("addq $0x1234,%s", gnuMem(m)), func(a *amd64) { a.AddMem(m, 0x1234) })
+		check(fmt.Sprintf("movdqu %s,%%xmm0; movdqu %%xmm0,0x10(%%rdi)", gnuMem(m)), func(a *amd64) { a.Move16(At(R1, 16), m) })
+		check(fmt.Sprintf("movdqu (%%rdi),%%xmm0; movdqu %%xmm0,%s", gnuMem(m)), func(a *amd64) { a.Move16(m, At(R1, 0)) })
 		check(fmt.Sprintf("jmpq *%s", gnuMem(m)), func(a *amd64) { a.JmpMem(m) })
 	}
 	t.Logf("%d instructions", n)
@@ -335,6 +337,16 @@ func TestARM64(t *testing.T) {
 						func(a *arm64) { a.Load(size, r, Mem{base, index, 8}) })
 				}
 			}
+		}
+	}
+	for _, x := range allRegs {
+		for _, y := range allRegs {
+			bx, by := arm(true, x), arm(true, y)
+			check(fmt.Sprintf("ldr q0, [%s,#32]; str q0, [%s]", bx, by), func(a *arm64) { a.Move16(At(y, 0), At(x, 32)) })
+			check(fmt.Sprintf("ldr q0, [%s, %s]; add x16, %s, #0x8; str q0, [%s, x16]", bx, by, by, bx),
+				func(a *arm64) { a.Move16(Mem{x, y, 8}, Mem{x, y, 0}) })
+			check(fmt.Sprintf("mov x16, #0x9; ldr q0, [%s, x16]; str q0, [%s,#65520]", bx, by),
+				func(a *arm64) { a.Move16(At(y, 65520), At(x, 9)) })
 		}
 	}
 	t.Logf("%d instructions", n)

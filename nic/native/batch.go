@@ -1,0 +1,352 @@
+package native
+
+import (
+	"fmt"
+	"unsafe"
+
+	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/nic/native/asm"
+)
+
+// Going from packet to packet: the tree finds a packet's path and leads to the
+// path's trace, and the trace's end to the next packet. A packet stays where it
+// was read to, unless code writes to it or has to find it in the buffer: then its
+// trace copies it first. So does the head with one that is too short for every
+// place the tree looks at. Paths and verdicts are noted for Go, which accounts for them once the
+// batch is over: before a packet whose trace isn't in trace memory, or that has
+// to be looked at first, and after one in which something was left to Go.
+
+const (
+	// maxBatch is how many packets code goes through before Go has control.
+	maxBatch = 256
+	// batchWork bounds how long that takes: bytes of code run, at about four an
+	// instruction and one instruction a cycle at worst (assumed), 50 µs at 2 GHz.
+	batchWork = 400_000
+	// headWork is the head's share and the tree's, for one packet.
+	headWork = 1000
+
+	// copied is how many bytes of a packet are copied at most where code touches
+	// no others.
+	copied = 128
+)
+
+// What code leaves in context.pc beside paths, slots of a trace and calls.
+const (
+	batchOver  = -2 // all packets ran
+	batchMiss  = -3 // this one has to be looked at
+	batchOdd   = -5 // this one ran, and its verdict, in context.r, is none that is counted
+	matchedOne = -4 // there is one packet, and its path is in context.matched
+)
+
+// places are where the code of paths begins.
+type places struct {
+	table   []uintptr // by path: its trace's, or miss
+	stay    []uintptr // by path: where one packet's match ends
+	bound   []*Trace  // by path: what is in trace memory
+	miss    uintptr
+	found   uintptr
+	longest int              // code of the longest trace that ever was in trace memory, in bytes
+	ran     [maxBatch]uint32 // paths of the batch's packets
+	ins     []vm.Input       // of the batch at hand, held here while code reads them
+	hits    []uint64         // likewise
+}
+
+// grow makes room for n paths.
+func (p *places) grow(n int) {
+	for len(p.table) < n {
+		p.table = append(p.table, p.miss)
+		p.stay = append(p.stay, p.found)
+		p.bound = append(p.bound, nil)
+	}
+}
+
+// put notes a trace that comes into trace memory.
+func (p *places) put(path nic.Path, t *Trace) {
+	p.grow(int(path) + 1)
+	p.bound[path], p.table[path] = t, t.batch
+	p.longest = max(p.longest, t.block.Len)
+}
+
+// take notes a trace that goes.
+func (p *places) take(t *Trace) {
+	if int(t.path) < len(p.bound) && p.bound[t.path] == t {
+		p.bound[t.path], p.table[t.path] = nil, p.miss
+	}
+}
+
+// lead takes over the places of a tree's code.
+func (p *places) lead(miss, found uintptr, paths int) {
+	p.miss, p.found = miss, found
+	p.grow(paths)
+	for i, t := range p.bound {
+		p.stay[i] = found
+		if t == nil {
+			p.table[i] = miss
+		}
+	}
+}
+
+// stays is the table for one packet.
+func (p *places) stays() uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(p.stay))) }
+
+// fieldOf is where a field of the vm.Input at hand is.
+func fieldOf(r asm.Reg, off uintptr) asm.Mem { return asm.At(r, int32(off)) }
+
+var input vm.Input
+
+var (
+	inData  = unsafe.Offsetof(input.Data)
+	inLen   = inData + unsafe.Sizeof(uintptr(0))
+	inTime  = unsafe.Offsetof(input.TimeNS)
+	inCPU   = unsafe.Offsetof(input.CPU)
+	inIf    = unsafe.Offsetof(input.IfIndex)
+	inQueue = unsafe.Offsetof(input.RxQueue)
+)
+
+// batch writes what makes batches of a tree's code.
+func (c *treeCompiler) batch(x *treeCode, root asm.Label) {
+	over, miss, odd := c.NewLabel(), c.NewLabel(), c.NewLabel()
+	x.next = uintptr(c.Len())
+	c.AddMem(asm.At(asm.Ctx, offOut), 4)
+	c.Zext(4, asm.R0, asm.R0)
+	c.BrK(asm.GE, true, asm.R0, int32(len(nic.Verdicts{})), odd)
+	c.OpK(asm.Lsh, true, asm.R0, 3)
+	c.AddMem(asm.Mem{Base: asm.Ctx, Index: asm.R0, Disp: offVerdicts}, 1)
+	c.AddMem(asm.At(asm.Ctx, offIn), int32(unsafe.Sizeof(input)))
+	c.BrSub(asm.At(asm.Ctx, offCount), 1, over)
+	x.head = uintptr(c.Len())
+	c.head(root, miss)
+	c.Bind(odd)
+	c.Store(8, asm.R0, asm.At(asm.Ctx, offR))
+	c.StoreK(8, batchOdd, asm.At(asm.Ctx, offPC))
+	c.Ret()
+	c.Bind(over)
+	c.StoreK(8, batchOver, asm.At(asm.Ctx, offPC))
+	c.Ret()
+	c.Bind(miss)
+	x.miss = uintptr(c.Len())
+	c.StoreK(8, batchMiss, asm.At(asm.Ctx, offPC))
+	c.Ret()
+}
+
+// head makes ready for the tree's root what it looks at.
+func (c *treeCompiler) head(root, miss asm.Label) {
+	const src, n, in = asm.R0, asm.R1, asm.R3
+	c.Load(8, in, asm.At(asm.Ctx, offIn))
+	c.Load(8, src, fieldOf(in, inData))
+	c.Load(8, n, fieldOf(in, inLen))
+	// What State.Begin refuses, and what has frags, is Go's.
+	c.Mov(true, asm.R2, n)
+	c.OpK(asm.Sub, true, asm.R2, vm.MinPacket)
+	c.BrK(asm.GT, true, asm.R2, vm.MaxLinear-vm.MinPacket, miss)
+	c.Load(8, asm.R2, fieldOf(in, inCPU))
+	c.BrK(asm.GE, true, asm.R2, int32(c.s.Opt.CPUs), miss)
+	c.Store(8, n, asm.At(asm.Ctx, offLength))
+	packetFields(c.Backend, c.s, c.uses)
+	if c.anywhere {
+		copyIn(c.Backend, c.s, wholePacket)
+		c.Lea(pkt, inBuffer(c.s))
+		c.Jmp(root)
+		return
+	}
+	c.Mov(true, pkt, src)
+	c.BrK(asm.GE, true, n, int32(c.reach), root)
+	copyIn(c.Backend, c.s, c.reach)
+	c.Lea(pkt, inBuffer(c.s))
+	c.Jmp(root)
+}
+
+// inBuffer is the packet's place in the buffer.
+func inBuffer(s *vm.State) asm.Mem { return asm.At(asm.Base, int32(s.Buf)+vm.Headroom) }
+
+// buffer is byte off of the packet in the buffer.
+func buffer(s *vm.State, index asm.Reg, off int) asm.Mem {
+	return asm.Mem{Base: asm.Base, Index: index, Disp: int32(s.Buf) + vm.Headroom + int32(off)}
+}
+
+// packetFields sets the fields of the context that code reads, from the
+// vm.Input and the length. It uses registers 2 to 5.
+func packetFields(b asm.Backend, s *vm.State, uses fields) {
+	const n, in = asm.R4, asm.R5
+	if uses&(useTime|useCPU|useIf|useQueue) != 0 {
+		b.Load(8, in, asm.At(asm.Ctx, offIn))
+	}
+	for _, f := range []struct {
+		use  fields
+		size int
+		from uintptr
+		to   int32
+	}{
+		{useTime, 8, inTime, offTime},
+		{useCPU, 8, inCPU, offCPU},
+		{useIf, 4, inIf, ctxField[vm.CtxIfIndex]},
+		{useQueue, 4, inQueue, ctxField[vm.CtxQueue]},
+	} {
+		if uses&f.use != 0 {
+			b.Load(f.size, asm.R2, fieldOf(in, f.from))
+			b.Store(8, asm.R2, asm.At(asm.Ctx, f.to))
+		}
+	}
+	if uses&(useEnd|useLimits) != 0 {
+		b.Load(8, n, asm.At(asm.Ctx, offLength))
+	}
+	if uses&useEnd != 0 {
+		b.Mov(true, asm.R2, n)
+		b.OpK(asm.Add, true, asm.R2, int32(s.Buf)+vm.Headroom)
+		b.Store(8, asm.R2, asm.At(asm.Ctx, offEnd))
+	}
+	if uses&useLimits != 0 {
+		// A packet has MinPacket bytes at least: no limit is below 0.
+		b.Store(8, n, asm.At(asm.Ctx, offLimit4))
+		for i, k := range []int32{1, 2, 4} {
+			b.OpK(asm.Sub, true, n, k)
+			b.Store(8, n, asm.At(asm.Ctx, offLimit4+8*int32(i+1)))
+		}
+	}
+}
+
+// copyIn copies a packet to the buffer: all of it, or its first bytes, at least
+// as many as are asked for (copied at most, or wholePacket). It changes registers
+// 0 to 3.
+func copyIn(b asm.Backend, s *vm.State, want int) {
+	if want == 0 {
+		return
+	}
+	copyFirst(b, s)
+	if want > copied {
+		copyRest(b, s)
+	}
+}
+
+// copyFirst copies the first bytes of a packet, copied at most. By size classes:
+// the pieces from the front and from the back overlap, so no byte outside is read.
+func copyFirst(b asm.Backend, s *vm.State) {
+	const src, n, at = asm.R0, asm.R1, asm.R3
+	end := b.NewLabel()
+	b.Load(8, at, asm.At(asm.Ctx, offIn))
+	b.Load(8, src, fieldOf(at, inData))
+	b.Load(8, n, asm.At(asm.Ctx, offLength))
+	front := func(off int) {
+		b.Move16(asm.At(asm.Base, int32(s.Buf)+vm.Headroom+int32(off)), asm.At(src, int32(off)))
+	}
+	back := func(off int) {
+		b.Move16(buffer(s, at, off), asm.Mem{Base: src, Index: at, Disp: int32(off)})
+	}
+	b.Mov(true, at, n)
+	classes := []int{64, 32, 16}
+	next := make([]asm.Label, len(classes))
+	for i, k := range classes {
+		next[i] = b.NewLabel()
+		b.BrK(asm.LT, true, n, int32(k), next[i])
+		if k == 64 {
+			// at = min(n, copied), without a jump.
+			b.OpK(asm.Sub, true, at, copied)
+			b.Mov(true, asm.R2, at)
+			b.OpK(asm.Arsh, true, asm.R2, 63)
+			b.Op(asm.And, true, at, asm.R2)
+			b.OpK(asm.Add, true, at, copied)
+		}
+		for off := 0; off < k; off += 16 {
+			front(off)
+		}
+		for off := -k; off < 0; off += 16 {
+			back(off)
+		}
+		b.Jmp(end)
+		b.Bind(next[i])
+	}
+	for _, m := range []struct{ to, from asm.Mem }{
+		{asm.At(asm.Base, int32(s.Buf)+vm.Headroom), asm.At(src, 0)},
+		{buffer(s, at, -8), asm.Mem{Base: src, Index: at, Disp: -8}},
+	} {
+		b.Load(8, asm.R2, m.from)
+		b.Store(8, asm.R2, m.to)
+	}
+	b.Bind(end)
+}
+
+// copyRest copies what lies behind that.
+func copyRest(b asm.Backend, s *vm.State) {
+	const src, n, at, in = asm.R0, asm.R1, asm.R2, asm.R3
+	top, last, end := b.NewLabel(), b.NewLabel(), b.NewLabel()
+	b.Load(8, n, asm.At(asm.Ctx, offLength))
+	b.BrK(asm.LE, true, n, copied, end)
+	b.Load(8, in, asm.At(asm.Ctx, offIn))
+	b.Load(8, src, fieldOf(in, inData))
+	b.OpK(asm.Sub, true, n, 16)
+	b.Imm(at, copied)
+	b.Bind(top)
+	b.Br(asm.GE, true, at, n, last)
+	b.Move16(buffer(s, at, 0), asm.Mem{Base: src, Index: at})
+	b.OpK(asm.Add, true, at, 16)
+	b.Jmp(top)
+	b.Bind(last)
+	b.Move16(buffer(s, n, 0), asm.Mem{Base: src, Index: n})
+	b.Bind(end)
+}
+
+// Batch is nic.Batcher's.
+func (x *Matcher) Batch(in []vm.Input, hits []uint64) (b nic.Batch, err error) {
+	n := x.mayRun(len(in))
+	if n == 0 || len(hits) == 0 {
+		return b, nil
+	}
+	m := x.m
+	c := m.ctx
+	m.ins, m.hits = in, hits
+	m.S.Rest()
+	c.fix(m.S)
+	c.in, c.count = uintptr(unsafe.Pointer(&in[0])), int64(n)-1
+	c.out, c.table, c.hits = m.first(), uintptr(unsafe.Pointer(unsafe.SliceData(m.table))), uintptr(unsafe.Pointer(&hits[0]))
+	c.next, c.verdicts = x.next, nic.Verdicts{}
+	x.into(x.head)
+	for c.pc >= callBase {
+		m.S.Began(&in[m.done()], 0)
+		x.goOn()
+	}
+	k := m.done()
+	switch {
+	case c.pc == batchOdd:
+		b.Left, b.Verdict = true, uint32(c.r[0])
+		m.S.Began(&in[k-1], 0)
+	case c.pc >= 0 && c.pc < int64(nic.Untraceable):
+		// The trace has left an instruction to Go.
+		t := m.bound[m.ran[k]]
+		m.S.Began(&in[k], min(len(in[k].Data), t.copies))
+		m.S.Depth = vm.MaxFrames - 1
+		c.next = t.ret
+		r0, err := t.finish()
+		if err != nil {
+			return b, fmt.Errorf("packet %d: %w", in[k].Packet, err)
+		}
+		b.Left, b.Verdict = true, uint32(r0)
+		k++
+	}
+	m.ins, m.hits = nil, nil
+	b.Paths, b.Verdicts = m.ran[:k], c.verdicts
+	return b, nil
+}
+
+// mayRun is how many of n packets code may go through before it comes back.
+func (x *Matcher) mayRun(n int) int {
+	switch {
+	case x.block == nil:
+		return 0
+	case len(x.gone) > 0:
+		// Leaves of paths that were taken out stand in the code still.
+		if x.after--; x.after <= 0 && x.off == nil {
+			x.make()
+		}
+		return 0
+	}
+	return min(n, maxBatch, batchWork/(x.m.longest+headWork))
+}
+
+// first is where the first path of a batch goes.
+func (p *places) first() uintptr { return uintptr(unsafe.Pointer(&p.ran[0])) }
+
+// done is how many packets of the batch have run.
+func (m *Machine) done() int { return int(m.ctx.out-m.first()) / 4 }
+
+var _ nic.Batcher = (*Matcher)(nil)
