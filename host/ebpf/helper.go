@@ -12,22 +12,21 @@ import "strings"
 // running kernel's own tables, and host/vm's tests hold what the buffers, the
 // packet and the maps are after calls that succeed and calls that fail.
 type Helper struct {
-	ID      int32    // number (uapi/linux/bpf.h); 0 of a kernel function
-	Name    string   // the kernel's, a helper's without bpf_
-	Args    [5]Arg   // of r1 to r5
-	Ret     Ret      // what is in r0 after it
-	Bits    uint8    // of r0 that a number fills: 32, the rest is zero; 8, the rest is anything; 0, all
-	Fails   FailSign // how r0 tells a failure
-	Flow    Flow     // where control goes
-	Latch   Latch    // the input from outside that decides r0
-	Reads   Things   // beside the memory that arguments point to
-	Writes  Things   // likewise, where it succeeds
-	OnFail  Things   // likewise, where it fails
-	Unknown bool     // nobody looked at its effects: it may do anything
-	GPL     bool     // programs of other licences may not call it
-	Progs   ProgSet  // program types that may call it
-	Since   string   // the kernel version since which the row holds
-	From    string   // kernel file and line of the effects that no test run can show; else ""
+	ID     int32    // number (uapi/linux/bpf.h); 0 of a kernel function
+	Name   string   // the kernel's, a helper's without bpf_
+	Args   [5]Arg   // of r1 to r5
+	Ret    Ret      // what is in r0 after it
+	Bits   uint8    // of r0 that a number fills: 32, the rest is zero; 8, the rest is anything; 0, all
+	Fails  FailSign // how r0 tells a failure
+	Flow   Flow     // where control goes
+	Latch  Latch    // the input from outside that decides r0
+	Reads  Things   // beside the memory that arguments point to
+	Writes Things   // likewise, where it succeeds
+	OnFail Things   // likewise, where it fails
+	GPL    bool     // programs of other licences may not call it
+	Progs  ProgSet  // program types that may call it
+	Since  string   // the kernel version since which the row holds
+	From   string   // Linux 6.1.192's file and line (of later functions the file) of effects that no test run can show; else ""
 }
 
 // Arg is one argument of a function.
@@ -153,11 +152,11 @@ type Fill uint8
 
 // The states of a buffer after a call.
 const (
-	FillUnknown Fill = iota // nobody looked
-	Kept                    // as it was
-	Filled                  // every byte is written
-	Cleared                 // every byte is zero
-	Partly                  // some bytes are written, the rest is as it was
+	NotWritten Fill = iota // the call writes nothing there
+	Kept                   // as it was
+	Filled                 // every byte is written
+	Cleared                // every byte is zero
+	Partly                 // some bytes are written, the rest is as it was
 )
 
 // HelperByID returns the row of a helper, or nil.
@@ -254,7 +253,7 @@ func (h *Helper) SizeArg(r uint8) uint8 {
 
 // Moves says whether packet pointers are invalid after a call, whether it
 // succeeded or not (bpf_helper_changes_pkt_data, net/core/filter.c).
-func (h *Helper) Moves() bool { return h.Unknown || h.Writes&Bounds != 0 }
+func (h *Helper) Moves() bool { return h.Writes&Bounds != 0 }
 
 // The words of the table.
 var (

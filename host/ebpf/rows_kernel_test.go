@@ -233,7 +233,7 @@ func differs(h *Helper, p proto, kinds map[uint32]Kind, results map[uint32]Ret, 
 	if results[p.ret&0xff] != h.Ret {
 		return "result"
 	}
-	if null := p.ret&flag["PTR_MAYBE_NULL"] != 0; null != (h.Fails == FailsNull) && !h.Unknown && h.Ret != RetScalar && h.ID != FnKptrXchg {
+	if null := p.ret&flag["PTR_MAYBE_NULL"] != 0; null != (h.Fails == FailsNull) && h.Ret != RetScalar && h.ID != FnKptrXchg {
 		return "NULL as a result"
 	}
 	for i, a := range h.Args {
@@ -324,7 +324,7 @@ func TestRowsNumbers(t *testing.T) {
 			if a.Kind == Mem && a.Size == 0 && (k == 4 || h.Args[k+1].Kind != MemSize && h.Args[k+1].Kind != MemSizeZero && h.Args[k+1].Kind != ConstSize) {
 				t.Errorf("helper %d (%s): argument %d is memory without a size", h.ID, h.Name, k+1)
 			}
-			if !h.Unknown && a.Writes && (a.Done == FillUnknown || a.Failed == FillUnknown) && a.Kind != CallbackCtx {
+			if a.Writes && (a.Done == NotWritten || a.Failed == NotWritten) && a.Kind != CallbackCtx {
 				t.Errorf("helper %d (%s): nobody says what a call leaves in argument %d", h.ID, h.Name, k+1)
 			}
 		}
@@ -415,7 +415,7 @@ func TestRowsMove(t *testing.T) {
 			if asked++; moves {
 				moved++
 			}
-			if moves != h.Moves() && !h.Unknown {
+			if moves != h.Moves() {
 				t.Errorf("helper %d (%s) in %v: packet pointers are lost: the kernel says %v, the row %v", h.ID, h.Name, on.kind, moves, h.Moves())
 			}
 		}

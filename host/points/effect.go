@@ -84,8 +84,6 @@ func effectOfRow(h *ebpf.Helper) (e *Effect, why string) {
 	switch {
 	case h.ID == 0:
 		return nil, "a kernel function, told by its name alone"
-	case h.Unknown:
-		return nil, "nobody wrote down what it does"
 	case h.Flow != ebpf.Returns:
 		return nil, "control goes on in other code"
 	case (h.Reads|h.Writes|h.OnFail)&beyond != 0 || h.Writes&ebpf.World != 0:

@@ -364,10 +364,10 @@ func (a *analysis) call(k *known, in ebpf.Insn, pc int) {
 	m := k.r[1]
 	id := k.fresh(pc)
 	h := in.Called()
-	if h == nil || h.Unknown || h.Flow != ebpf.Returns || slices.ContainsFunc(h.Args[:], func(x ebpf.Arg) bool { return x.Ends }) {
+	if h == nil || h.Flow != ebpf.Returns || slices.ContainsFunc(h.Args[:], func(x ebpf.Arg) bool { return x.Ends }) {
 		k.forget(func(v *val) bool { return v.kind == kRecord })
 	}
-	if h == nil || h.Unknown || h.Flow != ebpf.Returns {
+	if h == nil || h.Flow != ebpf.Returns {
 		k.forgetPacket()
 		k.forgetStack()
 		last := 5

@@ -914,7 +914,7 @@ func call(p *ir.Prog, i int, in *ir.Inst, f *Facts, say func(string, ...any)) {
 	case row == nil:
 	case row.Ret == ebpf.RetNothing:
 		defer func() { f.R[0] = Value{} }()
-	case row.Ret == ebpf.RetScalar && !row.Unknown:
+	case row.Ret == ebpf.RetScalar:
 		f.R[0] = Top()
 	}
 	if row == nil || row.Moves() {

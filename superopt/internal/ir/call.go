@@ -23,8 +23,6 @@ const (
 // Unmodelled says why proofs don't follow calls of a helper; "" where they do.
 func Unmodelled(h *ebpf.Helper) string {
 	switch {
-	case h.Unknown:
-		return "nobody looked at its effects"
 	case h.Flow == ebpf.CallsBack:
 		return "it runs a function of the program"
 	case h.Flow == ebpf.TailCalls:
@@ -36,7 +34,7 @@ func Unmodelled(h *ebpf.Helper) string {
 	case h.Ret == ebpf.RetMem || h.Ret == ebpf.RetSocket || h.Ret == ebpf.RetObject:
 		return "it gives memory or an object of the kernel"
 	case h.Ret == ebpf.RetMapValue && !IsLookup(h):
-		return "it gives a map value and changes the map"
+		return "it gives a map value by no key, or changes the map"
 	}
 	context := false
 	for _, a := range h.Args {
@@ -57,10 +55,10 @@ func Unmodelled(h *ebpf.Helper) string {
 	return ""
 }
 
-// IsLookup says whether a call gives a map's value and changes none: all it
-// may leave behind is an order of use.
+// IsLookup says whether a call gives the map's value of a key and changes none:
+// all it may leave behind is an order of use.
 func IsLookup(h *ebpf.Helper) bool {
-	return h.Ret == ebpf.RetMapValue && (h.Writes|h.OnFail)&^ebpf.MapOrder == 0
+	return h.Ret == ebpf.RetMapValue && h.Args[1].Kind == ebpf.MapKey && (h.Writes|h.OnFail)&^ebpf.MapOrder == 0
 }
 
 // ChangesMap says whether a call may change keys or values of the map of its
