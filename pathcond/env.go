@@ -17,6 +17,13 @@ type Env struct {
 	fib      [64]byte
 }
 
+// putBytes writes the low bytes of v, as many as there is room for, 8 at most.
+func putBytes(b []byte, v uint64) {
+	for i := range b[:min(8, len(b))] {
+		b[i] = byte(v >> (8 * i))
+	}
+}
+
 // Input is the value of an input.
 func (e *Env) Input(id uint64) uint64 {
 	s := e.S
@@ -102,6 +109,19 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 			return v
 		}
 		return r0
+	case FunConn:
+		answer, tuple, opts := ConnParts(arg)
+		n, m := ConnBytes(tuple, opts)
+		b, c := e.key[:tuple], e.key[tuple:tuple+opts]
+		for i, v := range args {
+			if at := 8 * i; at < n {
+				putBytes(b[at:], v)
+			} else {
+				putBytes(c[at-(n+7)&^7:m], v)
+			}
+		}
+		at, dir, errno := s.FindConn(b, c)
+		return [...]uint64{ConnAddr: at, ConnError: uint64(errno), ConnDir: uint64(dir)}[answer]
 	case FunFib:
 		for i := 0; i < 8; i++ {
 			binary.LittleEndian.PutUint64(e.fib[8*i:], args[i])

@@ -1,6 +1,9 @@
 package pathcond
 
-import "jitnic/pathcond/bv"
+import (
+	"jitnic/host/conntrack"
+	"jitnic/pathcond/bv"
+)
 
 // Inputs of a condition: what a packet and its latched inputs offer before the
 // program runs. The number is the bv input number.
@@ -24,15 +27,16 @@ const (
 // Functions of a condition. The low 16 bits name the function, the rest a map
 // index or the like.
 const (
-	FunLoad    = uint64(1) // bytes of flat memory before the run, at the address given
-	FunLookup  = uint64(2) // address of the value a key finds in a map, or 0; arguments: key in 8-byte chunks
-	FunCount   = uint64(3) // entries present in a map
-	FunFib     = uint64(4) // word i of bpf_fib_lookup's answer; i 0: the return code
-	FunOpaque  = uint64(5) // a value that can't be known before the run
-	FunPresent = uint64(6) // 1 where a redirect map has the key, or a bloom filter the value
-	FunNumber  = uint64(9) // what strtol or strtoul makes of bytes, see number; arguments: flags, the bytes in 8-byte chunks
-	FunFresh   = uint64(8) // address of an element the path itself has made: not NULL, else unknown before the run
-	FunRoom    = uint64(7) // address a reservation of so many bytes in a ring buffer would have, or 0
+	FunLoad    = uint64(1)  // bytes of flat memory before the run, at the address given
+	FunLookup  = uint64(2)  // address of the value a key finds in a map, or 0; arguments: key in 8-byte chunks
+	FunCount   = uint64(3)  // entries present in a map
+	FunFib     = uint64(4)  // word i of bpf_fib_lookup's answer; i 0: the return code
+	FunOpaque  = uint64(5)  // a value that can't be known before the run
+	FunPresent = uint64(6)  // 1 where a redirect map has the key, or a bloom filter the value
+	FunNumber  = uint64(9)  // what strtol or strtoul makes of bytes, see number; arguments: flags, the bytes in 8-byte chunks
+	FunFresh   = uint64(8)  // address of an element the path itself has made: not NULL, else unknown before the run
+	FunConn    = uint64(10) // what bpf_xdp_ct_lookup answers, see Conn; arguments: tuple and options in 8-byte chunks
+	FunRoom    = uint64(7)  // address a reservation of so many bytes in a ring buffer would have, or 0
 )
 
 // Number is the rest of FunNumber's number: of strtol (signed) or strtoul, the
@@ -43,6 +47,32 @@ func Number(signed, left bool, n int) int {
 
 // NumberParts is the inverse of Number.
 func NumberParts(arg int) (signed, left bool, n int) { return arg&1 == 1, arg&2 == 2, arg >> 2 }
+
+// The answers of FunConn.
+const (
+	ConnAddr  = 0 // address of the connection, or 0
+	ConnError = 1 // errno where there is none, else 0
+	ConnDir   = 2 // direction of the tuple in it
+)
+
+// Conn is the rest of FunConn's number: which answer, to a tuple and options of
+// so many bytes. Of sizes the kernel function refuses no bytes are arguments.
+func Conn(answer, tuple, opts int) int { return answer | tuple<<2 | opts<<18 }
+
+// ConnParts is the inverse of Conn.
+func ConnParts(arg int) (answer, tuple, opts int) { return arg & 3, arg >> 2 & 0xffff, arg >> 18 }
+
+// ConnBytes are how many bytes of a tuple and of options of those sizes are
+// arguments.
+func ConnBytes(tuple, opts int) (int, int) {
+	if opts != conntrack.Opts && opts != conntrack.OptsOld {
+		return 0, 0
+	}
+	if tuple != conntrack.TupleIPv4 && tuple != conntrack.TupleIPv6 {
+		return 0, opts
+	}
+	return tuple, opts
+}
 
 // MaxNumber is the longest buffer a number is read from in a condition.
 const MaxNumber = 64

@@ -24,6 +24,7 @@ func init() {
 		"bpf_dynptr_from_xdp": symDynptrFromXDP, "bpf_dynptr_slice": symDynptrSlice, "bpf_dynptr_slice_rdwr": symDynptrSliceRdwr,
 		"bpf_dynptr_adjust": symDynptrAdjust, "bpf_dynptr_clone": symDynptrClone, "bpf_dynptr_size": symDynptrSize,
 		"bpf_dynptr_is_null": symDynptrIsNull, "bpf_dynptr_is_rdonly": symDynptrIsRdonly,
+		"bpf_xdp_ct_lookup": symConn, "bpf_ct_release": symNoEffect,
 		"bpf_xdp_metadata_rx_timestamp": symNoMetadata, "bpf_xdp_metadata_rx_hash": symNoMetadata,
 	}
 }

@@ -241,7 +241,12 @@ func (x *exec) load(in ebpf.Insn) {
 		x.out.ctxLoad(x, in)
 		return
 	}
-	v := x.readMem(addr, st.Addr, n)
+	var v bv.Term
+	if x.s.IsConn(st.Addr) {
+		v = x.connField(addr, n)
+	} else {
+		v = x.readMem(addr, st.Addr, n)
+	}
 	if in.Mode() == ebpf.ModeMEMSX {
 		v = x.b.SExt(v, 64)
 	} else {

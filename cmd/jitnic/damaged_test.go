@@ -101,6 +101,14 @@ func damages(t *testing.T) []damaged {
 		add(fmt.Sprintf("odd fib %d", i), []byte(s), fib...)
 	}
 
+	for i, s := range []string{
+		"hello", "tcp", "tcp 6", "tcp 17 3 src=1.1.1.1", "tcp src=1.1.1.1 dst=2.2.2.2 sport=1 dport=", "udp src=x", "tcp src=1.1.1.1 dst=2:: sport=1 dport=2",
+		"tcp src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2 mark=x", "ipv6", "ipv6 10", "\x00", "tcp src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2\ntcp src=2.2.2.2 dst=1.1.1.1 sport=2 dport=1",
+		strings.Repeat("tcp ", 1<<15),
+	} {
+		add(fmt.Sprintf("odd connections %d", i), []byte(s), "replay", "-p", "sample:firewall", "-c", "sample:dns", "--limit", "5", "--ct", "FILE")
+	}
+
 	own := saved(t, "g.req")
 	for i := range 20 {
 		add(fmt.Sprintf("requests cut %d", i), own[:len(own)-1-i*len(own)/21], requests...)

@@ -18,7 +18,7 @@ var layers = []struct {
 }{
 	{"jitnic/host/ebpf", 0}, {"jitnic/host/mem", 0}, {"jitnic/host/maps", 0}, {"jitnic/pathcond/bv", 0},
 	{"jitnic/cache", 0}, {"jitnic/pcaps", 0}, {"jitnic/pcaps/unpack", 0}, {"jitnic/pcaps/outfile", 0}, {"jitnic/pcaps/splitmix", 0},
-	{"jitnic/host/fib", 1}, {"jitnic/host/points", 1}, {"jitnic/host/mapfile", 1}, {"jitnic/host/programs", 1},
+	{"jitnic/host/conntrack", 1}, {"jitnic/host/fib", 1}, {"jitnic/host/points", 1}, {"jitnic/host/mapfile", 1}, {"jitnic/host/programs", 1},
 	{"jitnic/host/loader", 1}, {"jitnic/host/vm", 1}, {"jitnic/host/kernel", 1},
 	{"jitnic/host/diff", 1}, {"jitnic/host/verify", 1},
 	{"jitnic/trace", 2},

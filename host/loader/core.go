@@ -39,6 +39,33 @@ func (c *coreTargets) addModules() {
 	}
 }
 
+// kernelStruct is a struct of the types that relocations are resolved against,
+// or else of the object's own; nil where neither have it.
+func (l *linker) kernelStruct(name string) *btf.Struct {
+	var s *btf.Struct
+	if l.core == nil && l.opt.BTF != LocalBTF {
+		if core, err := l.kernelTypes(); err == nil {
+			l.core = core
+		}
+	}
+	look := func(specs []*btf.Spec) bool {
+		return slices.ContainsFunc(specs, func(spec *btf.Spec) bool { return spec.TypeByName(name, &s) == nil })
+	}
+	switch c := l.core; {
+	case c != nil && look(c.specs):
+	case c != nil && c.cache != nil:
+		if c.addModules(); look(c.specs) {
+			break
+		}
+		fallthrough
+	default:
+		if l.spec.Types != nil {
+			look([]*btf.Spec{l.spec.Types})
+		}
+	}
+	return s
+}
+
 // relocateCORE resolves the CO-RE relocations of a function in place.
 func (l *linker) relocateCORE(insns asm.Instructions) error {
 	var relos []*btf.CORERelocation

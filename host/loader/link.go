@@ -69,6 +69,9 @@ func (l *linker) linkProgram(name string, ps *cilium.ProgramSpec) (*Program, err
 				unsupported(slot, oneLine(fmt.Sprint(ins.Source())))
 				raw[0].Dst = 0 // the sentinel writes r10, which no decoder should meet
 			case ins.IsKfuncCall() && isExtern:
+				if ext.name == "bpf_xdp_ct_lookup" && l.obj.Conn == nil {
+					l.obj.Conn = l.kernelStruct("nf_conn")
+				}
 				raw[0].Imm, raw[0].Off = -1, 0
 				unsupported(slot, "kfunc "+ext.name)
 			case isExtern && raw[0].Op == ebpf.OpLDDW && l.kconfigOffset(ext.name) >= 0:

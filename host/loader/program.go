@@ -58,6 +58,10 @@ type Object struct {
 	License  string
 	Programs []*Program // in file order; program arrays name them
 	Maps     []*maps.Spec
+	// Conn is the kernel's struct nf_conn, by the types that CO-RE relocations
+	// are resolved against; nil where no program looks connections up, or the
+	// type isn't known.
+	Conn *btf.Struct
 }
 
 // MapNames gives the name of map i for the printer (ebpf.Printer.MapName).

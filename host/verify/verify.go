@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"jitnic/host/conntrack"
 	"jitnic/host/diff"
 	"jitnic/host/ebpf"
 	"jitnic/host/fib"
@@ -36,6 +37,9 @@ type Options struct {
 	// FIB is what bpf_fib_lookup answers from, in the VM and, where ip(8) is
 	// there to set its routes up, in the kernel; nil: an empty one.
 	FIB *fib.Table
+	// CT is what bpf_xdp_ct_lookup answers from in the VM; nil: none, as in the
+	// kernel. Runs that look a connection up aren't compared where there are any.
+	CT *conntrack.Table
 	// Prepare fills the maps before the first packet; may be nil.
 	Prepare func(*vm.State) error
 	// Update changes maps before a packet and says whether it did; may be nil.
@@ -51,7 +55,8 @@ type Options struct {
 const (
 	SkipShort       = "short"
 	SkipLong        = "long"
-	SkipFIB         = "fib table" // the kernel couldn't be given the routes
+	SkipFIB         = "fib table"           // the kernel couldn't be given the routes
+	SkipCT          = "connections of --ct" // the kernel can't be given them
 	SkipUnsupported = "not supported"
 	SkipSteps       = "step limit"
 	SkipTimer       = "timer" // the kernel's run in its own time
@@ -129,7 +134,7 @@ func open(obj *loader.Object, entry *loader.Program, opt Options, cpu int, rep *
 			r.close()
 		}
 	}()
-	if r.state, err = vm.NewState(obj, vm.Options{CPUs: cpus, Seed: opt.Seed, FIB: opt.FIB, Track: true}); err != nil {
+	if r.state, err = vm.NewState(obj, vm.Options{CPUs: cpus, Seed: opt.Seed, FIB: opt.FIB, CT: opt.CT, Track: true}); err != nil {
 		return nil, err
 	}
 	if opt.Prepare != nil {
@@ -143,6 +148,9 @@ func open(obj *loader.Object, entry *loader.Program, opt Options, cpu int, rep *
 	}
 	if r.it, err = vm.NewInterp(r.state, runs, from); err != nil {
 		return nil, err
+	}
+	if f := r.it.Doomed(); f != nil {
+		return nil, fmt.Errorf("%w: every run comes to it, so no packet can be compared", f)
 	}
 	if opt.FIB != nil {
 		if err := opt.FIB.Install(); err != nil {
@@ -315,6 +323,8 @@ func (r *run) skip(out *vm.Output) string {
 	for i := range r.rec.Calls {
 		h := ebpf.HelperByID(r.rec.Calls[i].Helper)
 		switch {
+		case r.opt.CT != nil && r.rec.Calls[i].LooksUpConn():
+			return SkipCT
 		case h == nil:
 		case h.ID == ebpf.FnFibLookup && !r.routed:
 			return SkipFIB

@@ -50,7 +50,7 @@ func (s *State) reachOther(addr, n uint64, write bool) bool {
 	case mem.KindPacket:
 		return s.reachLent(addr, n, write)
 	case mem.KindOther:
-		return s.reachScratch(addr, n, write) || s.reachPending(addr, n)
+		return s.reachScratch(addr, n, write) || s.reachPending(addr, n) || !write && s.conns.told(addr, n)
 	}
 	return false
 }

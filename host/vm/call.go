@@ -284,7 +284,11 @@ func (it *Interp) kfunc(in *op, rec *Recording) (addr, val uint64, f *Fault) {
 		f = &Fault{Reason: NotSupported, Helper: -1, Name: fmt.Sprintf("kfunc %d", in.raw.Imm)}
 	}
 	if rec != nil {
-		rec.Calls[c].Ret = r[0]
+		call := &rec.Calls[c]
+		call.Ret = r[0]
+		if in.target >= 0 && kfuncs[in.target].answers && f == nil {
+			call.ValOff, call.ValLen = rec.span(it.S, call.Args[3], uint64(uint32(call.Args[4])))
+		}
 	}
 	return uint64(c), r[0], f
 }

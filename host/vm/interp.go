@@ -273,6 +273,9 @@ func (it *Interp) loop(rec *Recording, pause int) (r0 uint64, done bool, f *Faul
 	}
 	it.steps = steps
 	f.Program, f.PC = it.obj.Programs[prog].Name, pc
+	if f.Reason == BadAccess && it.S.IsConn(f.Addr) {
+		f.Detail = "of a connection that was looked up, a field its file doesn't tell of"
+	}
 	return 0, true, f
 }
 

@@ -11,33 +11,38 @@ import (
 type kfunc struct {
 	row *ebpf.Helper
 	fn  HelperFunc
+	// answers: a recording keeps what it left in argument 4, of the size of
+	// argument 5.
+	answers bool
 }
 
 // kfuncs lists the kernel functions the VM has. Arguments and result are as
 // for helpers.
 var kfuncs = []kfunc{
-	{ebpf.KfuncByName("bpf_dynptr_from_xdp"), dynptrFromXDP},
-	{ebpf.KfuncByName("bpf_dynptr_slice"), dynptrSlice},
-	{ebpf.KfuncByName("bpf_dynptr_slice_rdwr"), dynptrSliceRdwr},
-	{ebpf.KfuncByName("bpf_dynptr_adjust"), dynptrAdjust},
-	{ebpf.KfuncByName("bpf_dynptr_is_null"), dynptrIsNull},
-	{ebpf.KfuncByName("bpf_dynptr_is_rdonly"), dynptrIsRdonly},
-	{ebpf.KfuncByName("bpf_dynptr_size"), dynptrSize},
-	{ebpf.KfuncByName("bpf_dynptr_clone"), dynptrClone},
-	{ebpf.KfuncByName("bpf_iter_num_new"), iterNumNew},
-	{ebpf.KfuncByName("bpf_iter_num_next"), iterNumNext},
-	{ebpf.KfuncByName("bpf_iter_num_destroy"), iterNumDestroy},
-	{ebpf.KfuncByName("bpf_rcu_read_lock"), nothing},
-	{ebpf.KfuncByName("bpf_rcu_read_unlock"), nothing},
-	{ebpf.KfuncByName("bpf_preempt_disable"), nothing},
-	{ebpf.KfuncByName("bpf_preempt_enable"), nothing},
-	{ebpf.KfuncByName("bpf_local_irq_save"), nothing},
-	{ebpf.KfuncByName("bpf_local_irq_restore"), nothing},
+	{row: ebpf.KfuncByName("bpf_dynptr_from_xdp"), fn: dynptrFromXDP},
+	{row: ebpf.KfuncByName("bpf_dynptr_slice"), fn: dynptrSlice},
+	{row: ebpf.KfuncByName("bpf_dynptr_slice_rdwr"), fn: dynptrSliceRdwr},
+	{row: ebpf.KfuncByName("bpf_dynptr_adjust"), fn: dynptrAdjust},
+	{row: ebpf.KfuncByName("bpf_dynptr_is_null"), fn: dynptrIsNull},
+	{row: ebpf.KfuncByName("bpf_dynptr_is_rdonly"), fn: dynptrIsRdonly},
+	{row: ebpf.KfuncByName("bpf_dynptr_size"), fn: dynptrSize},
+	{row: ebpf.KfuncByName("bpf_dynptr_clone"), fn: dynptrClone},
+	{row: ebpf.KfuncByName("bpf_iter_num_new"), fn: iterNumNew},
+	{row: ebpf.KfuncByName("bpf_iter_num_next"), fn: iterNumNext},
+	{row: ebpf.KfuncByName("bpf_iter_num_destroy"), fn: iterNumDestroy},
+	{row: ebpf.KfuncByName("bpf_xdp_ct_lookup"), fn: ctLookup, answers: true},
+	{row: ebpf.KfuncByName("bpf_ct_release"), fn: nothing},
+	{row: ebpf.KfuncByName("bpf_rcu_read_lock"), fn: nothing},
+	{row: ebpf.KfuncByName("bpf_rcu_read_unlock"), fn: nothing},
+	{row: ebpf.KfuncByName("bpf_preempt_disable"), fn: nothing},
+	{row: ebpf.KfuncByName("bpf_preempt_enable"), fn: nothing},
+	{row: ebpf.KfuncByName("bpf_local_irq_save"), fn: nothing},
+	{row: ebpf.KfuncByName("bpf_local_irq_restore"), fn: nothing},
 	// Metadata of the receiving device: BPF_PROG_TEST_RUN has none to offer, and
 	// a capture only the VLAN tag, where it was told to take it off.
-	{ebpf.KfuncByName("bpf_xdp_metadata_rx_timestamp"), noMetadata},
-	{ebpf.KfuncByName("bpf_xdp_metadata_rx_hash"), noMetadata},
-	{ebpf.KfuncByName("bpf_xdp_metadata_rx_vlan_tag"), rxVLANTag},
+	{row: ebpf.KfuncByName("bpf_xdp_metadata_rx_timestamp"), fn: noMetadata},
+	{row: ebpf.KfuncByName("bpf_xdp_metadata_rx_hash"), fn: noMetadata},
+	{row: ebpf.KfuncByName("bpf_xdp_metadata_rx_vlan_tag"), fn: rxVLANTag},
 }
 
 // kfuncIndex is the place of a name in the list, or -1.

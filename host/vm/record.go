@@ -47,10 +47,14 @@ type Call struct {
 	Args   [5]uint64
 	Ret    uint64 // register 0; of a tail call the program it went to, or ^0
 	// The map key that was passed, and the value of an update, as they were
-	// before the call: spans of Blob, of length 0 where there is none.
+	// before the call: spans of Blob, of length 0 where there is none. Of
+	// bpf_xdp_ct_lookup the value is the options, as they were after it.
 	KeyOff, KeyLen int32
 	ValOff, ValLen int32
 }
+
+// LooksUpConn says whether the call is one of bpf_xdp_ct_lookup.
+func (c *Call) LooksUpConn() bool { return c.Helper < 0 && c.ValLen > 0 }
 
 // Key and Value are the spans of a call.
 func (r *Recording) Key(c *Call) []byte   { return r.Blob[c.KeyOff : c.KeyOff+c.KeyLen] }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"jitnic/host/conntrack"
 	"jitnic/host/ebpf"
 	"jitnic/host/fib"
 	"jitnic/host/loader"
@@ -57,10 +58,11 @@ const (
 
 // Options say what surrounds the programs.
 type Options struct {
-	CPUs int        // for per-CPU maps; 0 means 1
-	Seed uint64     // of random draws
-	FIB  *fib.Table // answers bpf_fib_lookup; nil is an empty one
-	Numa int        // what get_numa_node_id says
+	CPUs int              // for per-CPU maps; 0 means 1
+	Seed uint64           // of random draws
+	FIB  *fib.Table       // answers bpf_fib_lookup; nil is an empty one
+	CT   *conntrack.Table // answers bpf_xdp_ct_lookup; nil is an empty one
+	Numa int              // what get_numa_node_id says
 
 	// Readers has user space listen: an event is open on every CPU of every
 	// perf event array, and ring buffers are read at once. Without it the
@@ -113,6 +115,7 @@ type State struct {
 	Writes []Write // since Begin, with Options.Track
 	keys   []byte  // the keys of Writes
 
+	conns   conns   // what bpf_xdp_ct_lookup finds
 	tables  []table // by map index
 	slot    slot    // the map value touched last
 	key     [512]byte
@@ -227,13 +230,18 @@ func NewState(obj *loader.Object, opt Options) (*State, error) {
 	for _, spec := range obj.Maps {
 		size += maps.ArenaSize(spec, opt.CPUs)
 	}
-	size += spare
+	found := connsOf(obj, opt.CT)
+	size += spare + mem.Span(found.bytes())
 	arena, err := mem.New(size)
 	if err != nil {
 		return nil, err
 	}
-	s := &State{Mem: arena, Opt: opt}
+	s := &State{Mem: arena, Opt: opt, conns: found}
 	if err := s.allocFixed(); err != nil {
+		arena.Close()
+		return nil, err
+	}
+	if err := s.conns.fill(arena, opt.CT); err != nil {
 		arena.Close()
 		return nil, err
 	}

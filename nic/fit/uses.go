@@ -159,6 +159,8 @@ func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
 				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnMapLookupElem), arg, at}, use{useMap, "", arg, at})
 			case pathcond.FunPresent, pathcond.FunCount, pathcond.FunRoom:
 				out = append(out, use{useMap, "", arg, at})
+			case pathcond.FunConn:
+				out = append(out, use{useHelper, "bpf_xdp_ct_lookup", -1, at})
 			case pathcond.FunFib:
 				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnFibLookup), -1, at})
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -113,7 +114,7 @@ func (sc *scope) statement(s string) (p pathcond.Pred, ok bool, err *ebpf.Syntax
 	return pathcond.Pred{}, false, nil
 }
 
-var reserved = map[string]bool{"pkt": true, "map": true, "prog": true, "fib": true, "strtol": true, "strtoul": true, "time": true, "boot": true,
+var reserved = map[string]bool{"pkt": true, "map": true, "prog": true, "ct": true, "fib": true, "strtol": true, "strtoul": true, "time": true, "boot": true,
 	"jiffies": true, "cpu": true, "ifindex": true, "rxq": true, "egress": true, "rand": true, "le": true, "bswap": true,
 	"bits": true, "cat": true, "mem": true, "opaque": true, "raw": true, "true": true, "false": true, "hex": true,
 	"layout": true, "let": true, "s": true, "in": true, "not": true}
@@ -611,6 +612,8 @@ func (r *reader) primary() *expr {
 		r.failAt(at, "program %q: not known", n)
 	case "strtol", "strtoul":
 		return leaf(r.number64(name == "strtol"))
+	case "ct":
+		return leaf(r.conn())
 	case "fib":
 		return leaf(r.fib())
 	case "time":
@@ -1054,6 +1057,33 @@ func (r *reader) number64(signed bool) bv.Term {
 		r.failAt(at, "rc or value expected")
 	}
 	return r.b.Fun(pathcond.Fun(pathcond.FunNumber, pathcond.Number(signed, w == "value", n)), 64, bv.Fact{}, args...)
+}
+
+// conn reads [tuple = N, opts = M][bytes][bytes].entry, .error or .dir: what
+// bpf_xdp_ct_lookup answers to a tuple and options of so many bytes.
+func (r *reader) conn() bv.Term {
+	const most = 1 << 8
+	r.need("[")
+	tuple := int(r.named("tuple", most))
+	r.need(",")
+	opts := int(r.named("opts", most))
+	r.need("]")
+	n, m := pathcond.ConnBytes(tuple, opts)
+	var args []bv.Term
+	for _, k := range []int{n, m} {
+		if k > 0 {
+			r.need("[")
+			args = append(args, r.bytes(k)...)
+			r.need("]")
+		}
+	}
+	r.need(".")
+	at := r.at
+	answer := slices.Index(connAnswers[:], r.ident())
+	if answer < 0 {
+		r.failAt(at, "entry, error or dir expected")
+	}
+	return r.b.Fun(pathcond.Fun(pathcond.FunConn, pathcond.Conn(answer, tuple, opts)), 64, bv.Fact{}, args...)
 }
 
 // named is "name = number".

@@ -549,6 +549,16 @@ func (p *printer) function(t bv.Term) string {
 		signed, left, n := pathcond.NumberParts(arg)
 		flags, _ := b.IsConst(args[0])
 		return fmt.Sprintf("%s[flags = %d, len = %d, %s].%s", pick(signed, "strtol", "strtoul"), flags, n, p.bytes(args[1:]), pick(left, "value", "rc"))
+	case pathcond.FunConn:
+		answer, tuple, opts := pathcond.ConnParts(arg)
+		n, _ := pathcond.ConnBytes(tuple, opts)
+		s := fmt.Sprintf("ct[tuple = %d, opts = %d]", tuple, opts)
+		for _, part := range [][]bv.Term{args[:(n+7)/8], args[(n+7)/8:]} {
+			if len(part) > 0 {
+				s += "[" + p.bytes(part) + "]"
+			}
+		}
+		return s + "." + connAnswers[answer]
 	case pathcond.FunFib:
 		flags, _ := b.IsConst(args[len(args)-1])
 		s := fmt.Sprintf("fib[flags = %d, %s]", flags, p.bytes(args[:len(args)-1]))
@@ -573,6 +583,9 @@ func (p *printer) entry(m int, key []bv.Term) string {
 	}
 	return fmt.Sprintf("map %s[%s]", c.mapName(m), p.bytes(key))
 }
+
+// connAnswers are the words for what a look-up of a connection answers.
+var connAnswers = [...]string{pathcond.ConnAddr: "entry", pathcond.ConnError: "error", pathcond.ConnDir: "dir"}
 
 // bytes prints key bytes in the order of memory.
 func (p *printer) bytes(chunks []bv.Term) string {

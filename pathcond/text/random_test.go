@@ -205,6 +205,17 @@ func (m *termMaker) pred(depth int) bv.Term {
 		k := pathcond.Fun(pathcond.FunNumber, pathcond.Number(r.IntN(2) == 0, r.IntN(2) == 0, 12))
 		return b.Bin(bv.OpEq, b.Fun(k, 64, bv.Fact{}, args...), m.of(64, depth))
 	}
+	if r.IntN(2) == 0 {
+		tuple, opts := []int{12, 36, 8}[r.IntN(3)], []int{12, 16, 9}[r.IntN(3)]
+		n, k := pathcond.ConnBytes(tuple, opts)
+		var args []bv.Term
+		for _, left := range []int{n, k} {
+			for ; left > 0; left -= 8 {
+				args = append(args, m.load(8*min(left, 8)))
+			}
+		}
+		return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(pathcond.FunConn, pathcond.Conn(r.IntN(3), tuple, opts)), 64, bv.Fact{}, args...), m.of(64, depth))
+	}
 	args := make([]bv.Term, 9)
 	for i := range args {
 		args[i] = b.Concat(m.load(32), m.load(32))

@@ -56,6 +56,9 @@ type Report struct {
 	Faults        uint64                       `json:"faults"`
 	// FirstFault is what most of them met: program, instruction, cause.
 	FirstFault string `json:"first_fault,omitempty"`
+	// NoConnections is set where the program looks connections up and no --ct says
+	// which there are: each look-up fails with ENOENT.
+	NoConnections bool `json:"no_connections,omitempty"`
 	// NotRun says of which packets this is no result, and why.
 	NotRun  *workload.NotRun `json:"not_run,omitempty"`
 	Refused uint64           `json:"refused"`
@@ -217,6 +220,7 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 		Misses: map[string]uint64{}, Paths: len(rt.Paths()) + len(rt.Dead()),
 		Traces: Traces{Compiled: st.Began, Installed: st.Installed, Evicted: st.Evicted, Invalidated: st.Invalidated},
 		Aborts: map[string]uint64{}, Verdicts: map[string]uint64{}, Faults: rt.Faults, NotRun: s.NotRun(), Refused: rt.Short, Partial: s.Partial,
+		NoConnections: s.Obj.Conn != nil && s.In.CT == "",
 	}
 	if ca.Entries == 0 && ca.Slots == 0 {
 		r.Entries = 64
@@ -307,6 +311,9 @@ func (r *Report) facts() (f report.Facts) {
 	f.Addf("program", "%s (%s)", r.Program, r.Entry)
 	f.Add("captures", strings.Join(r.Captures, ", "))
 	f.Notes(r.Capture.notes)
+	if r.NoConnections {
+		f.Add("connections", "none: no --ct says which there are, and bpf_xdp_ct_lookup finds none")
+	}
 	size := fmt.Sprintf("%d entries", r.Entries)
 	if r.Slots > 0 {
 		size = fmt.Sprintf("%d slots", r.Slots)

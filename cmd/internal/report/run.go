@@ -232,7 +232,7 @@ var runColumns = []struct {
 	}},
 	{"filter", setting("filter")}, {"limit", setting("limit")}, {"loop", setting("loop")}, {"queues", setting("queues")}, {"seed", setting("seed")},
 	{"hot", setting("hot")}, {"install_delay", setting("install-delay")}, {"policy", setting("policy")}, {"admission", setting("admission")},
-	{"entries", setting("entries")}, {"slots", setting("slots")}, {"maps", setting("maps")}, {"fib", setting("fib")},
+	{"entries", setting("entries")}, {"slots", setting("slots")}, {"maps", setting("maps")}, {"fib", setting("fib")}, {"ct", setting("ct")},
 	{"command", func(r *Run) string { return r.Command }},
 }
 

@@ -48,6 +48,7 @@ func InputFlags(in *replay.Input, c *cobra.Command) {
 	f.IntVar(&in.Jobs, "jobs", runtime.GOMAXPROCS(0), "threads: with 2 or more, captures are read and unpacked beside the run; no result depends on `N`")
 	f.StringArrayVar(&in.Maps, "maps", nil, "map contents and timed updates: JSON `FILE`, or MAP=FILE of one map as bpftool map dump prints it; may be repeated; default: none, or the sample's own")
 	f.StringVar(&in.FIB, "fib", "", "routing table for bpf_fib_lookup: `FILE`; default: empty")
+	f.StringVar(&in.CT, "ct", "", "connections for bpf_xdp_ct_lookup: `FILE` as conntrack -L prints them; default: none")
 	f.IntVar(&in.Queues, "queues", 1, "receive queues, one CPU each; flows are spread by RSS (Toeplitz)")
 	f.Uint64Var(&in.Seed, "seed", 1, "seed of everything that is drawn")
 	f.StringVar(&in.Engine, "engine", "auto", "what runs programs, traces and conditions: `NAME`: auto, native (machine code), go; no result depends on it")

@@ -12,6 +12,7 @@ import (
 
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/conntrack"
 	"jitnic/host/fib"
 	"jitnic/host/kernel"
 	"jitnic/host/mapfile"
@@ -47,7 +48,10 @@ same maps, clock, random draws and CPU, and compares verdict, bytes, length and
 metadata; at the end it compares every map. Bytes that nobody initialised,
 addresses kept in maps and what depends on entries the kernel's maps can't have
 are told apart: they need not be equal. With --fib the routes are set up in a
-network namespace of its own, by ip(8), so that bpf_fib_lookup is compared too.
+network namespace of its own, by ip(8), so that bpf_fib_lookup is compared too;
+the kernel can't be given the connections of --ct, so packets whose run looks one
+up are left out then, and counted. A program that no run of which can be completed
+is refused before the first packet.
 Where nothing could be compared the exit code is 1. It needs bpf(2): root, or
 CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN.`,
 		Args: cobra.NoArgs,
@@ -101,6 +105,11 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 	opt := verify.Options{Seed: in.Seed}
 	if in.FIB != "" {
 		if opt.FIB, err = fib.Load(in.FIB); err != nil {
+			return nil, err
+		}
+	}
+	if in.CT != "" {
+		if opt.CT, err = conntrack.Load(in.CT); err != nil {
 			return nil, err
 		}
 	}

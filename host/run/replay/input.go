@@ -29,6 +29,7 @@ type Input struct {
 	Jobs     int      // above 1: captures are read and unpacked beside the run; no result depends on it
 	Maps     []string // map files, each a path or NAME=PATH (the entries of map NAME); nil: a sample's own
 	FIB      string   // routing table; "": empty
+	CT       string   // connections; "": none
 	Queues   int      // receive queues, a CPU each, over which RSS spreads flows; 0: 1
 	Seed     uint64   // of everything that is drawn
 	Engine   string   // what runs code (jit.Engines); "": the default; no result depends on it

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jitnic/cache"
+	"jitnic/host/conntrack"
 	"jitnic/host/fib"
 	"jitnic/host/loader"
 	"jitnic/host/loader/xdpfilter"
@@ -135,6 +136,11 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 			return nil, err
 		}
 		o.VM.FIB = t
+	}
+	if in.CT != "" {
+		if o.VM.CT, err = conntrack.Load(in.CT); err != nil {
+			return nil, err
+		}
 	}
 	o.Prepare = func(st *vm.State) error {
 		if mf == nil {
