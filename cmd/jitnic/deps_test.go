@@ -68,6 +68,7 @@ var within = map[string][]string{
 
 	"jitnic/nic":                  {},
 	"jitnic/nic/profile":          {},
+	"jitnic/nic/published":        {},
 	"jitnic/nic/workload":         {},
 	"jitnic/nic/exec":             {"jitnic/nic"},
 	"jitnic/nic/native/asm":       {},
@@ -84,11 +85,12 @@ var within = map[string][]string{
 	"jitnic/nic/feasibility": {"jitnic/nic/designs", "jitnic/nic/device", "jitnic/nic/device/load", "jitnic/nic/fit", "jitnic/nic/match",
 		"jitnic/nic/price", "jitnic/nic/profile", "jitnic/nic/vliw", "jitnic/nic/workload"},
 
-	"jitnic/host/run/jit":     {},
-	"jitnic/host/run/explore": {"jitnic/host/run/jit"},
-	"jitnic/host/run/observe": {"jitnic/host/run/jit"},
-	"jitnic/host/run/replay":  {"jitnic/host/run/jit", "jitnic/host/run/observe"},
-	"jitnic/host/run/offload": {"jitnic/host/run/replay"},
+	"jitnic/host/run/jit":      {},
+	"jitnic/host/run/explore":  {"jitnic/host/run/jit"},
+	"jitnic/host/run/observe":  {"jitnic/host/run/jit"},
+	"jitnic/host/run/replay":   {"jitnic/host/run/jit", "jitnic/host/run/observe"},
+	"jitnic/host/run/offload":  {"jitnic/host/run/replay"},
+	"jitnic/host/run/validate": {"jitnic/host/run/jit", "jitnic/host/run/observe"},
 }
 
 // ordered are the rooms within holds the order of.

@@ -28,6 +28,7 @@ var reports = []struct {
 	{"calibrate", calibratecmd.Report{}},
 	{"compare", comparecmd.Report{}},
 	{"feasibility", feasibilitycmd.Report{}},
+	{"feasibility validate", feasibilitycmd.Validation{}},
 	{"replay", replaycmd.Report{}},
 	{"samples", samplescmd.List{}},
 	{"superopt", superoptcmd.Report{}},

@@ -125,12 +125,24 @@ func Program(obj *loader.Object, entry *loader.Program, m *Machine) (*ProgramSch
 	return out, nil
 }
 
-// Cycles is how long a recorded run takes: the sum over the pieces it went
-// through, each up to the branch by which the run left it, and what an exit
-// takes to be seen. A packet that fails a bounds check that was removed ends
-// there. It allocates nothing.
-func (p *ProgramSchedule) Cycles(steps []vm.Step) uint32 {
-	var sum uint32
+// Ran is what a recorded run takes.
+type Ran struct {
+	Rows    uint32 // bundles it went through
+	Calls   uint32 // that stopped all lanes
+	Stopped uint32 // cycles they did so
+	Drain   uint32 // cycles until its exit was seen
+}
+
+// Cycles is the sum.
+func (r Ran) Cycles() uint32 { return r.Rows + r.Stopped + r.Drain }
+
+// Cycles is how long a recorded run takes: see [ProgramSchedule.Run].
+func (p *ProgramSchedule) Cycles(steps []vm.Step) uint32 { return p.Run(steps).Cycles() }
+
+// Run follows a recorded run through the pieces it went through, each up to the
+// branch by which the run left it. A packet that fails a bounds check that was
+// removed ends there. It allocates nothing.
+func (p *ProgramSchedule) Run(steps []vm.Step) (r Ran) {
 	var c *piece
 	var l *layout
 	at := 0 // span of c
@@ -142,11 +154,13 @@ func (p *ProgramSchedule) Cycles(steps []vm.Step) uint32 {
 			c, at = &l.pieces[l.head[pc]], 0
 		}
 		s := &c.spans[at]
-		if s.stop != nil {
-			sum += uint32(s.stop[pc-s.start])
+		if s.stop != nil && s.stop[pc-s.start] > 0 {
+			r.Calls++
+			r.Stopped += uint32(s.stop[pc-s.start])
 		}
 		if l.gone[pc] && st.Addr == 1 {
-			return sum + uint32(s.leave[pc-s.start])
+			r.Rows += uint32(s.leave[pc-s.start])
+			return r
 		}
 		if i+1 < len(steps) && s.holds(pc, &steps[i+1], st) {
 			continue
@@ -155,13 +169,13 @@ func (p *ProgramSchedule) Cycles(steps []vm.Step) uint32 {
 			at++
 			continue
 		}
-		sum += uint32(l.cost(s, st))
+		r.Rows += uint32(l.cost(s, st))
 		if i+1 == len(steps) {
-			sum += uint32(p.drain(c))
+			r.Drain = uint32(p.drain(c))
 		}
 		c = nil
 	}
-	return sum
+	return r
 }
 
 // holds says whether the step after pc is the next of the same block.

@@ -88,6 +88,7 @@ func Command() *cobra.Command {
 	f.StringVarP(&o.to.Dir, "out", "o", "", "`FOLDER` for report.html, study.json and the plots")
 	f.StringVar(&o.to.CSV, "csv", "", "write a row for each run as CSV to `FILE` (- for stdout)")
 	f.StringVar(&o.to.JSON, "json", "", "write the study as JSON to `FILE` (- for stdout)")
+	c.AddCommand(validateCommand())
 	return c
 }
 
