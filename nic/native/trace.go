@@ -478,10 +478,11 @@ func (c *compiler) needs() ebpf.Regs {
 					need |= src
 				}
 			default:
-				need |= in.Reads()
+				reads := in.Reads()
 				if i.srcFixed && in.Dst != in.Src && c.asConst(in, i) {
-					need &^= src
+					reads &^= src // this one doesn't; what comes later may
 				}
+				need |= reads
 			}
 		case ebpf.ClassST, ebpf.ClassSTX:
 			if in.IsAtomic() {
