@@ -28,6 +28,7 @@ var rooms = []room{
 	{"internal/rules", []string{"internal/sample", "internal/ir", "internal/dataflow", "internal/proof"}, "a rule is data: it is not known where it fires"},
 	{"internal/rewrite", []string{"internal/ir", "internal/dataflow", "internal/proof", "internal/rules"}, "the gate doesn't know who proposes"},
 	{"internal/passes", []string{"internal/ir", "internal/dataflow", "internal/proof", "internal/rules", "internal/rewrite"}, "passes don't search"},
+	{"internal/straight", []string{"internal/ir", "internal/dataflow", "internal/proof", "internal/rules", "internal/rewrite"}, "the walks take no pass's word"},
 	{"internal/search", []string{"internal/sample", "internal/ir", "internal/dataflow", "internal/proof", "internal/rules", "internal/rewrite", "internal/passes"}, "the search is the last layer"},
 	{"internal/superopttest", []string{"z3", "internal/sample", "internal/ir"}, "tests of every room use it"},
 	{"internal/rewrite/rewritetest", []string{"internal/ir", "internal/rewrite"}, "tests of passes and search use it"},

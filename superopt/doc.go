@@ -18,6 +18,7 @@
 //	internal/proof     whether two fragments do the same
 //	internal/rules     rewrite rules as data: proved, learnt, kept in a [Store]
 //	internal/rewrite   the one gate a change goes through, and how it is undone
+//	internal/straight  traces: many rewrites in linear walks, one proof
 //	internal/passes    rewrites that dataflow suggests, one a file
 //	internal/search    enumeration and stochastic search over short windows
 //

@@ -32,6 +32,9 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	if o.FailLimit == 0 {
 		o.FailLimit = 32 // hashes of keys have questions by the hundred that no budget answers
 	}
+	if o.Tier == 1 && o.RLimit == 0 {
+		o.RLimit = tier1RLimit
+	}
 	if o.Cost == "" && o.CostFunc == nil {
 		o.Cost = "count-no-atomics" // an atomic costs a trace more than it saves
 	}
@@ -43,6 +46,7 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	if err != nil {
 		return nil, nil, err
 	}
+	g.Trace = o.Tier > 0
 	var as proof.Assumption
 	if !without {
 		as = proof.ConditionOf(p, c)
@@ -74,6 +78,10 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	t.Code, t.Meta = code, nil
 	return &t, r, nil
 }
+
+// tier1RLimit is the solver's resources for one proof of tier 1: what terms
+// don't decide is seldom worth a millisecond there.
+const tier1RLimit = 20_000
 
 // isProved reads slots as an executor does, and says where they aren't the
 // proved program.

@@ -82,7 +82,8 @@ func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 		return nil
 	})
 	f := c.Flags()
-	f.BoolVar(&o.On, "superopt", false, "superoptimize each trace under its path condition, proved by Z3, before it is first installed")
+	f.Var(o, "superopt", "optimise each trace under its path condition, proved, before it is first installed; `TIER` 1: what terms prove in a millisecond or two, all: every layer and the search, in seconds; bare: the tiers as they pay")
+	f.Lookup("superopt").NoOptDefVal = "true"
 	f.StringVar(&o.Layers, "layers", "", "superopt: `LETTERS` of the layers to run: p passes, r rules, e enumeration, s search; default all")
 	f.IntVar(&o.Proposals, "proposals", 0, "superopt: budget of the stochastic search for each window; 0: the default")
 	f.StringVar(&o.Rules, "rules", "", "superopt: a store of rewrite rules: used where `FILE` is there, and what is found goes to its end")

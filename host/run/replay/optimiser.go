@@ -15,6 +15,7 @@ import (
 // one, or one that isn't On, does nothing.
 type Optimiser struct {
 	On        bool
+	Tier      Tier
 	Layers    string
 	Proposals int
 	Cost      string
@@ -117,6 +118,9 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 			return p.Trace, nil
 		}
 		opt := &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}
+		if !o.all() {
+			opt.Tier = 1
+		}
 		if o.nic != nil {
 			opt.CostFunc = o.nic.Cost
 		}

@@ -300,6 +300,11 @@ func Analyse(p *ir.Prog) *Analysis {
 		if to >= len(p.Insts) {
 			return
 		}
+		if !a.In[to].Reached && f.Reached { // most places are come to once
+			a.In[to], work[to] = *f, true
+			visits[to]++
+			return
+		}
 		old := a.In[to]
 		n := joinFacts(&old, f)
 		if n != old {
@@ -374,6 +379,17 @@ func Analyse(p *ir.Prog) *Analysis {
 			f := a.In[i]
 			Step(p, i, &f, func(format string, args ...any) { report(i, format, args...) })
 		}
+	}
+	return a
+}
+
+// Line is the problems of a straight program, and what is known where it begins:
+// one state goes along, and nothing of it is kept.
+func Line(p *ir.Prog) *Analysis {
+	f := EntryFacts(p, 0)
+	a := &Analysis{p: p, In: []Facts{f}}
+	for i := range p.Insts {
+		Step(p, i, &f, func(format string, args ...any) { a.Problems = append(a.Problems, problem(i, format, args...)) })
 	}
 	return a
 }
@@ -869,7 +885,7 @@ func access(p *ir.Prog, in *ir.Inst, base Value, off int64, n int, store bool, f
 			say("context field at %d can't be accessed with %d bytes", at, n)
 		}
 	case Packet:
-		if at+int64(n) > base.Range || at < 0 && base.VarOf == 0 {
+		if !p.Trace && (at+int64(n) > base.Range || at < 0 && base.VarOf == 0) {
 			say("packet access at %d, %d bytes, further than was checked", at, n)
 		}
 	case MapValue:
@@ -1016,6 +1032,9 @@ func memoryArg(p *ir.Prog, h *ebpf.Helper, k int, mapID int32, args *[11]Value, 
 	case Ctx, PacketEnd, Map, Anything: // even where no byte of it is used
 		say("r%d is %s where %s wants memory", k+1, kindNames[v.Kind], h.Name)
 	case Packet:
+		if p.Trace {
+			break
+		}
 		if known && v.Off+int64(n) > v.Range {
 			say("%s wants %d bytes of the packet at %d, further than was checked", h.Name, n, v.Off)
 		}

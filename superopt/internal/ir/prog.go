@@ -52,6 +52,7 @@ type Prog struct {
 	Maps  []*maps.Spec
 	Entry []int32 // first instruction of each function, the main one first
 	Sub   bool    // a subprogram: any arguments, all of r0 is its result
+	Trace bool    // a trace: its path condition has checked the bytes of the packet that it touches
 }
 
 // FromSlots takes a linked program (kernel slots) apart. Map loads carry an

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -30,11 +31,13 @@ type Prover struct {
 	FailLimit int
 	failed    int
 
-	z     *z3.Context
-	err   error // why there is no solver
-	bvs   *z3.Solver
-	ufs   *z3.Solver
-	cache *lru.Cache[string, Verdict]
+	mu      sync.Mutex // of the next three: an interrupt comes from anywhere
+	z       *z3.Context
+	err     error // why there is no solver
+	stopped bool  // interrupted before there was one
+	bvs     *z3.Solver
+	ufs     *z3.Solver
+	cache   *lru.Cache[string, Verdict]
 	// models are the solver's last counterexamples: what refuted one rewrite
 	// often refutes the next, and under a narrow precondition random inputs
 	// seldom hold at all.
@@ -51,15 +54,30 @@ const maxModels = 24
 func NewProver(seed uint32) *Prover {
 	p := &Prover{Accel: AllAccel(), RLimit: 2_000_000, Seed: seed}
 	p.cache, _ = lru.New[string, Verdict](1 << 14)
-	p.z, p.err = z3.NewContext(&z3.Config{Seed: seed})
 	return p
+}
+
+// solver is the solver's context, made when the first question goes there: most
+// provers need none.
+func (p *Prover) solver() (*z3.Context, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.z == nil && p.err == nil {
+		if p.stopped {
+			return nil, errors.New("interrupted")
+		}
+		p.z, p.err = z3.NewContext(&z3.Config{Seed: p.Seed})
+	}
+	return p.z, p.err
 }
 
 // Close gives the solver back.
 func (p *Prover) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.z != nil {
 		p.z.Close()
-		p.z = nil
+		p.z, p.err = nil, errors.New("the prover is closed")
 	}
 }
 
@@ -78,6 +96,9 @@ func (p *Prover) Forget() {
 
 // Interrupt makes a running proof give up.
 func (p *Prover) Interrupt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
 	if p.z != nil {
 		p.z.Interrupt()
 	}
@@ -221,8 +242,9 @@ const failUnknown = 4
 const maxText = 1 << 20
 
 func (p *Prover) solve(m *Machine, text string, inputs []smtInput, uf bool) Verdict {
-	if p.z == nil {
-		return Unknown{Reason: p.err.Error()}
+	z, err := p.solver()
+	if err != nil {
+		return Unknown{Reason: err.Error()}
 	}
 	s := &p.bvs
 	logic := "QF_BV"
@@ -230,7 +252,7 @@ func (p *Prover) solve(m *Machine, text string, inputs []smtInput, uf bool) Verd
 		s, logic = &p.ufs, "QF_UFBV"
 	}
 	if *s == nil {
-		*s = p.z.NewSolver(logic)
+		*s = z.NewSolver(logic)
 	}
 	(*s).Reset()
 	(*s).SetBudget(p.RLimit, p.Seed)
@@ -261,7 +283,7 @@ func (p *Prover) solve(m *Machine, text string, inputs []smtInput, uf bool) Verd
 		if x, ok := values[name]; ok {
 			return x, nil
 		}
-		x, err := mod.Uint64(p.z.Const(name, p.z.BV(width)))
+		x, err := mod.Uint64(z.Const(name, z.BV(width)))
 		values[name] = x
 		return x, err
 	}
@@ -539,13 +561,13 @@ func (m *Machine) newAccess(a, b []Access) string {
 	}
 	for i := range b {
 		x := &b[i]
-		if x.rg == rgStack {
+		if x.rg == StackRegion {
 			continue
 		}
 		base, c := bt.SplitAdd(x.off)
 		e := *x
 		e.guard = 0
-		if (x.rg == rgCtx || x.rg == -1) && !exact[e] && !m.ctxAllowed(x, c, base) {
+		if (x.rg == ContextRegion || x.rg == -1) && !exact[e] && !m.ctxAllowed(x, c, base) {
 			return fmt.Sprintf("accesses %d bytes of the context at %d, which the original does not", x.n, int64(c))
 		}
 		got := cover[key{x.rg, base, x.store}]
@@ -585,7 +607,7 @@ func (m *Machine) implies(x, g bv.Term) bool {
 // contexts of tracing programs are read in any aligned width
 // (tp_prog_is_valid_access and others, kernel/trace/bpf_trace.c).
 func (m *Machine) ctxAllowed(x *Access, c uint64, base bv.Term) bool {
-	if x.rg != rgCtx || base != 0 {
+	if x.rg != ContextRegion || base != 0 {
 		return false
 	}
 	switch m.p.Kind {
@@ -665,7 +687,7 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 		ne(x.st.world, y.st.world)
 		for rg := range x.st.mem {
 			p, q := &x.st.mem[rg], &y.st.mem[rg]
-			if rg != rgStack {
+			if rg != StackRegion {
 				ne(p.ver, q.ver)
 			}
 			seen := map[bv.Term]bool{}
@@ -679,9 +701,10 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 						continue
 					}
 					seen[w.off] = true
-					if rg == rgStack {
+					if rg == StackRegion {
 						if k, ok := t.IsConst(w.off); ok {
-							if lo, ok := dataflow.StackBytes(int64(k), 1); ok && lv.Stack[lo>>6]>>(lo&63)&1 == 0 {
+							lo, ok := dataflow.StackBytes(int64(k), 1)
+							if ok && lv.Stack[lo>>6]>>(lo&63)&1 == 0 || !ok && m.line && l == -1 {
 								continue
 							}
 						}

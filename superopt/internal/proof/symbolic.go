@@ -38,8 +38,8 @@ func AllAccel() Accel { return Accel{true, true, true, true} }
 
 // regions of memory
 const (
-	rgStack = iota
-	rgCtx
+	StackRegion = iota
+	ContextRegion
 	PacketRegion
 	rgMap // + map index
 )
@@ -142,6 +142,9 @@ type Machine struct {
 	One  bv.Term
 	// Havoc: what isn't modelled gives unknown values instead of an error.
 	Havoc bool
+	// Steps counts instructions followed: what a proof by terms costs, on every
+	// machine the same.
+	Steps int
 	// digests are what helpers saw so far, of the original and of the rewrite.
 	// vague: some were not compared with all, so that they may be equal where
 	// their terms are not.
@@ -149,6 +152,11 @@ type Machine struct {
 	vague    bool
 	compared int
 	fresh    uint64
+	// line: a trace from beginning to end. The stack above r10 holds the frames of
+	// its inlined calls, which end with it; what was stored whole is loaded whole.
+	line bool
+	// lemmas are terms proved equal, each with what stands for it.
+	lemmas   map[bv.Term]bv.Term
 	OnBranch func(i int, pc, c bv.Term)
 }
 
@@ -180,7 +188,7 @@ func (m *Machine) Entry(f *dataflow.Facts, loopFree bool) *State {
 	for i := range f.Spill {
 		if f.Spill[i].Kind != dataflow.Unreadable {
 			t := m.value(&f.Spill[i], inReg+0x10+uint64(i), loopFree)
-			m.put(s, rgStack, m.hide(m.B.Const(uint64(int64(i*8-512)), 64)), t, 8)
+			m.put(s, StackRegion, m.hide(m.B.Const(uint64(int64(i*8-512)), 64)), t, 8)
 		}
 	}
 	s.NoteKnown()
@@ -190,9 +198,9 @@ func (m *Machine) Entry(f *dataflow.Facts, loopFree bool) *State {
 // base is the address a region's offsets count from.
 func (m *Machine) base(rg int) bv.Term {
 	switch rg {
-	case rgStack:
+	case StackRegion:
 		return m.B.Input(inStack, 64, addrFact)
-	case rgCtx:
+	case ContextRegion:
 		return m.B.Input(inCtx, 64, addrFact)
 	case PacketRegion:
 		return m.B.Input(inPkt, 64, addrFact)
@@ -228,9 +236,9 @@ func (m *Machine) value(v *dataflow.Value, id uint64, loopFree bool) bv.Term {
 		}
 		return b.Input(id, 64, f)
 	case dataflow.Stack:
-		return plus(m.base(rgStack))
+		return plus(m.base(StackRegion))
 	case dataflow.Ctx:
-		return plus(m.base(rgCtx))
+		return plus(m.base(ContextRegion))
 	case dataflow.Packet:
 		return plus(m.base(PacketRegion))
 	case dataflow.PacketEnd:
@@ -290,9 +298,9 @@ func (m *Machine) Locate(addr bv.Term) (int, bv.Term, error) {
 			r := -1
 			switch id := b.K(t); {
 			case id == inStack:
-				r = rgStack
+				r = StackRegion
 			case id == inCtx:
-				r = rgCtx
+				r = ContextRegion
 			case id == inPkt:
 				r = PacketRegion
 			default:
@@ -354,8 +362,8 @@ var (
 // get reads n bytes as a term of 8n bits.
 func (m *Machine) get(s *State, rg int, off bv.Term, n int) bv.Term {
 	b := m.B
-	if n == 8 { // a word that was stored whole is itself: pointers keep their base
-		if t := m.stored(s, rg, off); t != 0 {
+	if n == 8 || n > 1 && m.line { // a word that was stored whole is itself: pointers keep their base
+		if t := m.stored(s, rg, off, n); t != 0 {
 			return t
 		}
 	}
@@ -371,19 +379,19 @@ func (m *Machine) get(s *State, rg int, off bv.Term, n int) bv.Term {
 	return t
 }
 
-// stored is the word of 8 bytes that one store surely left at off; 0 where
+// stored is the word of n bytes that one store surely left at off; 0 where
 // there is none.
-func (m *Machine) stored(s *State, rg int, off bv.Term) bv.Term {
+func (m *Machine) stored(s *State, rg int, off bv.Term, n int) bv.Term {
 	b := m.B
 	var word bv.Term
-	for k := uint8(0); k < 8; k++ {
+	for k := uint8(0); int(k) < n; k++ {
 		w := m.lastWrite(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(k), 64)))
 		if w == nil || w.k != k || b.Width(w.word) != 64 || k > 0 && w.word != word {
 			return 0
 		}
 		word = w.word
 	}
-	return word
+	return b.Extract(word, 0, 8*n)
 }
 
 // lastWrite is the write whose byte surely lies at off, or nil.
@@ -391,7 +399,7 @@ func (m *Machine) lastWrite(s *State, rg int, off bv.Term) *memWrite {
 	mem := &s.mem[rg]
 	for i := len(mem.writes) - 1; i >= 0; i-- {
 		w := &mem.writes[i]
-		switch m.B.AndB(w.guard, m.B.Bin(bv.OpEq, off, w.off)) {
+		switch m.hits(w, off) {
 		case m.zero:
 		case m.One:
 			return w
@@ -410,7 +418,7 @@ func (m *Machine) getByte(s *State, rg int, off bv.Term) bv.Term {
 	res := bv.Term(0)
 	for i := len(mem.writes) - 1; i >= 0; i-- {
 		w := &mem.writes[i]
-		c := b.AndB(w.guard, b.Bin(bv.OpEq, off, w.off))
+		c := m.hits(w, off)
 		if k, ok := b.IsConst(c); ok {
 			if k == 0 {
 				continue
@@ -428,6 +436,25 @@ func (m *Machine) getByte(s *State, rg int, off bv.Term) bv.Term {
 	}
 	return res
 }
+
+// hits is the predicate that a write is made, and at off. Most questions are of
+// places at constant distances, and need no term.
+func (m *Machine) hits(w *memWrite, off bv.Term) bv.Term {
+	b := m.B
+	if w.guard == m.One {
+		if off == w.off {
+			return m.One
+		}
+		x, xc := b.SplitAdd(off)
+		if y, yc := b.SplitAdd(w.off); x == y && xc != yc {
+			return m.zero
+		}
+	}
+	return b.AndB(w.guard, b.Bin(bv.OpEq, off, w.off))
+}
+
+// Byte is what stands in memory: the byte at off of a region.
+func (m *Machine) Byte(s *State, rg int, off bv.Term) bv.Term { return m.getByte(s, rg, off) }
 
 // Initial is a byte as it was before any write.
 func (m *Machine) Initial(rg int, off, ver bv.Term) bv.Term {
@@ -698,6 +725,7 @@ func (m *Machine) ALUTerm(in *ir.Inst, x, y bv.Term) (bv.Term, error) {
 // Step follows one instruction that is no jump, in s, and notes what it touches.
 func (m *Machine) Step(p *ir.Prog, i int, in *ir.Inst, s *State, acc *[]Access) error {
 	b := m.B
+	m.Steps++
 	if in.Fixed {
 		return fmt.Errorf("the loader still changes it")
 	}
@@ -725,6 +753,9 @@ func (m *Machine) Step(p *ir.Prog, i int, in *ir.Inst, s *State, acc *[]Access) 
 		t, err := m.ALUTerm(in, x, y)
 		if err != nil {
 			return err
+		}
+		if same, ok := m.lemmas[t]; ok {
+			t = same
 		}
 		s.R[in.Dst] = t
 		return nil
@@ -784,7 +815,7 @@ func (m *Machine) Address(s *State, r uint8, off int64) (int, bv.Term, error) {
 		return 0, 0, err
 	}
 	rg, o, err := m.Locate(m.B.Bin(bv.OpAdd, a, m.B.Const(uint64(off), 64)))
-	if err == nil && rg != rgCtx {
+	if err == nil && rg != ContextRegion {
 		o = m.hide(o)
 	}
 	return rg, o, err
@@ -850,7 +881,7 @@ func (m *Machine) loadAt(s *State, a bv.Term, n int, guard bv.Term, acc *[]Acces
 	}
 	switch err {
 	case nil:
-		if rg != rgCtx {
+		if rg != ContextRegion {
 			at = m.hide(at)
 		}
 	case errNoRegion:
@@ -880,9 +911,9 @@ func (m *Machine) loadAt(s *State, a bv.Term, n int, guard bv.Term, acc *[]Acces
 		return 0, err
 	}
 	*acc = append(*acc, Access{guard: guard, rg: rg, off: at, n: n})
-	if rg == rgCtx {
+	if rg == ContextRegion {
 		if k, ok := b.IsConst(at); ok {
-			if kind, isPtr := dataflow.CtxPointer(m.p.Kind, int64(k), n); isPtr && len(s.mem[rgCtx].writes) == s.known[rgCtx] {
+			if kind, isPtr := dataflow.CtxPointer(m.p.Kind, int64(k), n); isPtr && len(s.mem[ContextRegion].writes) == s.known[ContextRegion] {
 				if s.stale {
 					return b.Fun(fnOther+0x100+uint64(kind), 64, addrFact, s.world), nil
 				}
@@ -915,7 +946,7 @@ func (m *Machine) storeAt(s *State, a, v bv.Term, n int, guard bv.Term, acc *[]A
 	if err != nil {
 		return err
 	}
-	if rg != rgCtx {
+	if rg != ContextRegion {
 		off = m.hide(off)
 	}
 	*acc = append(*acc, Access{guard: b.AndB(s.PC, guard), rg: rg, off: off, n: n, store: true})
@@ -998,10 +1029,10 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			args = append(args, t)
 			if h.Reads&ebpf.AnyMemory != 0 {
 				rg, _, err := m.Locate(t)
-				stack = stack || err == nil && rg == rgStack
+				stack = stack || err == nil && rg == StackRegion
 			}
 		case arg.Kind == ebpf.Context:
-			if t != m.base(rgCtx) {
+			if t != m.base(ContextRegion) {
 				return fmt.Errorf("helper %s: r%d is not the context", h.Name, k+1)
 			}
 		case arg.Kind == ebpf.ConstMap:
@@ -1025,7 +1056,7 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			if err != nil {
 				return fmt.Errorf("helper %s: r%d: %w", h.Name, k+1, err)
 			}
-			if rg != rgCtx {
+			if rg != ContextRegion {
 				off = m.hide(off)
 			}
 			kept := ir.KeepsOnFailure(h, arg)
@@ -1101,7 +1132,7 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 // where it reads or changes its values.
 func sees(h *ebpf.Helper, rg, mapID int, stack bool) bool {
 	switch {
-	case rg == rgStack:
+	case rg == StackRegion:
 		return stack
 	case h.Reads&(ebpf.Packet|ebpf.AnyMemory) != 0:
 		return true

@@ -16,14 +16,8 @@ type Trail struct {
 	size  int      // terms when it was made
 	snaps []*State // before each instruction, and at the end
 	acc   []Access // all the trace touches
-	conds []assumed
+	given assumptions
 	Holds map[uint64]uint64 // an assignment under which they do, where it was asked for
-}
-
-// assumed is one conjunct of what is assumed, with what it speaks of.
-type assumed struct {
-	t     bv.Term
-	atoms atoms
 }
 
 // trailRoom is how many terms questions may add before the trail is made anew.
@@ -41,14 +35,12 @@ func (p *Prover) Follow(q *ir.Prog, pre *dataflow.Facts, assume Assumption, mode
 	st := m.Entry(pre, true)
 	t := &Trail{P: q, m: m}
 	if assume != nil {
-		for _, c := range conjuncts(m.B, assume(m, st), nil) {
-			t.conds = append(t.conds, assumed{c, m.atomsOf(c)})
-		}
+		t.given = assumptions{terms: conjuncts(m.B, assume(m, st), nil)}
 	}
 	if model {
 		all := m.One
-		for _, c := range t.conds {
-			all = m.B.AndB(all, c.t)
+		for _, c := range t.given.terms {
+			all = m.B.AndB(all, c)
 		}
 		t.Holds = p.modelOf(m, all)
 	}
@@ -142,12 +134,12 @@ func (p *Prover) onTrail(t *Trail, k *Task) Verdict {
 		return Refuted{By: "terms", What: why}
 	}
 	if !k.split {
-		return p.Decide(m, t.assuming(diff))
+		return p.Decide(m, t.given.with(m, diff))
 	}
 	// One output after another: most are decided by few of the inputs.
 	var v Verdict = Proved{By: "terms"}
 	for _, d := range disjuncts(m.B, diff, nil) {
-		d = t.assuming(d)
+		d = t.given.with(m, d)
 		if _, unknown := v.(Unknown); unknown { // it stays so, unless tests refute it
 			if w, ok := p.test(m.B, d); ok && !m.vague {
 				return w
@@ -170,33 +162,6 @@ func disjuncts(b *bv.Builder, t bv.Term, out []bv.Term) []bv.Term {
 		return disjuncts(b, a[1], disjuncts(b, a[0], out))
 	}
 	return append(out, t)
-}
-
-// assuming joins to t what is assumed of the inputs it depends on, and of
-// those these depend on.
-func (t *Trail) assuming(x bv.Term) bv.Term {
-	b := t.m.B
-	if _, ok := b.IsConst(x); ok {
-		return x
-	}
-	seen := t.m.atomsOf(x)
-	taken := make([]bool, len(t.conds))
-	for again := true; again; {
-		again = false
-		for i := range t.conds {
-			c := &t.conds[i]
-			if !taken[i] && seen.meets(c.atoms) {
-				taken[i], again = true, true
-				seen.add(c.atoms)
-			}
-		}
-	}
-	for i := range t.conds {
-		if taken[i] {
-			x = b.AndB(t.conds[i].t, x)
-		}
-	}
-	return x
 }
 
 // atoms are what a term depends on: inputs, functions of constants (which are

@@ -66,8 +66,12 @@ func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption)
 	if opt.RLimit != 0 {
 		o.Prover.RLimit = opt.RLimit
 	}
-	o.Refresh()
-	o.learn(o.Prog)
+	if opt.Tier == 1 {
+		o.Known = dataflow.Line(o.Prog) // and only that is asked
+	} else {
+		o.Refresh()
+		o.learn(o.Prog)
+	}
 	for _, b := range o.Known.Problems {
 		o.Bad[b.What] = true
 	}

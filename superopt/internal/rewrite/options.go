@@ -23,6 +23,7 @@ type Options struct {
 	Accel     *proof.Accel  // nil: all on
 	Rules     []*rules.Rule // beside the built-in ones
 	Store     *rules.Store  // rules that are used too, and where what is found goes; nil: nothing is kept
+	Tier      int           // of a trace: 1 the walks over straight code alone; 0 all layers
 	Layers    string        // letters of the layers to run: p passes, r rules, e enumeration, s search; "" all
 	Workers   int           // of the search; 0: as many as there are processors
 	Top       int           // how many results are wanted; 0 and 1: the best alone
@@ -82,6 +83,7 @@ type Stats struct {
 	Passes    []*PassStats `json:"passes"`
 	Proposals int64        `json:"proposals"`
 	byName    map[string]*PassStats
+	Steps     int           `json:"-"` // instructions followed for proofs of straight code
 	Searched  int64         `json:"-"` // proposals of the stochastic search
 	Walking   time.Duration `json:"-"` // its time in all chains together: moves and tests
 	Asking    time.Duration `json:"-"` // and in the questions about what passed all tests

@@ -1,0 +1,110 @@
+package straight
+
+import "jitnic/superopt/internal/proof"
+
+// The stack of a trace: its r10 is at stackBase, and the frames of inlined calls
+// lie above it.
+const (
+	stackBase  = 512
+	stackBytes = 512 * 10
+)
+
+// objectBytes is how much of an object other than the stack is kept in mind.
+const objectBytes = 64
+
+// memory is which bytes are wanted, on the way backward. At the end of a trace
+// no byte of its stack is, and every byte of anything else.
+type memory struct {
+	stack   [stackBytes]bool
+	objects []object
+}
+
+// object is bytes of packet or map values that are written again before anybody
+// reads them.
+type object struct {
+	proof.Object
+	unwanted uint64 // bit n: byte n
+}
+
+func (m *memory) end() {
+	clear(m.stack[:])
+	m.objects = m.objects[:0]
+}
+
+// all makes every byte wanted.
+func (m *memory) all() {
+	for k := range m.stack {
+		m.stack[k] = true
+	}
+	m.objects = m.objects[:0]
+}
+
+func (m *memory) wanted(o proof.Object, at int) bool {
+	if o.Region == proof.StackRegion {
+		k := at + stackBase
+		return k < 0 || k >= stackBytes || m.stack[k]
+	}
+	for i := range m.objects {
+		if x := &m.objects[i]; x.Object == o {
+			return at < 0 || at >= objectBytes || x.unwanted>>at&1 == 0
+		}
+	}
+	return true
+}
+
+// written notes that before this the bytes of s are wanted by nobody.
+func (m *memory) written(s proof.Span) {
+	if s.Region == proof.StackRegion {
+		m.mark(s, false)
+		return
+	}
+	i := 0
+	for i < len(m.objects) && m.objects[i].Object != s.Object {
+		i++
+	}
+	if i == len(m.objects) {
+		m.objects = append(m.objects, object{Object: s.Object})
+	}
+	for k := max(s.Lo, 0); k < min(s.Lo+s.N, objectBytes); k++ {
+		m.objects[i].unwanted |= 1 << k
+	}
+}
+
+func (m *memory) mark(s proof.Span, v bool) {
+	for k := max(s.Lo+stackBase, 0); k < min(s.Lo+stackBase+s.N, stackBytes); k++ {
+		m.stack[k] = v
+	}
+}
+
+// read notes what an instruction may read: its own bytes of an object, and any
+// byte of what may be the same object by another address.
+func (m *memory) read(f *proof.Footprint) {
+	if f.Stack {
+		for k := range m.stack {
+			m.stack[k] = true
+		}
+	}
+	if f.Other {
+		m.objects = m.objects[:0]
+	}
+	for _, s := range f.Reads {
+		if s.N == 0 {
+			continue
+		}
+		if s.Region == proof.StackRegion {
+			m.mark(s, true)
+			continue
+		}
+		for i := range m.objects {
+			switch x := &m.objects[i]; {
+			case x.Region != s.Region:
+			case x.Object != s.Object:
+				x.unwanted = 0
+			default:
+				for k := max(s.Lo, 0); k < min(s.Lo+s.N, objectBytes); k++ {
+					x.unwanted &^= 1 << k
+				}
+			}
+		}
+	}
+}
