@@ -35,7 +35,7 @@ func TestConstantOperandElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := NewMachine(s, mem)
-	x, err := bind(m, &trace.Trace{Code: code, MinLen: 16}, nil)
+	x, err := bind(m, 0, &trace.Trace{Code: code, MinLen: 16}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
