@@ -328,6 +328,10 @@ func (s *Source) Batch(pkts []Packet) (n int, err error) {
 	s.hold(true)
 	defer s.hold(false)
 	for n < len(pkts) {
+		if k := s.fast(pkts[n:]); k > 0 {
+			n += k
+			continue
+		}
 		if err := s.Next(&pkts[n]); err != nil {
 			if n > 0 {
 				return n, nil

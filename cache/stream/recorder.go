@@ -43,6 +43,9 @@ func (r *Recorder) Request(id, bytes uint32, ns int64, label uint8) error {
 		return r.w.err
 	}
 	m := &r.mem
+	if len(m.IDs) == cap(m.IDs) {
+		r.room()
+	}
 	m.IDs = append(m.IDs, id)
 	if r.fields.Bytes {
 		m.Bytes = append(m.Bytes, bytes)
@@ -54,6 +57,31 @@ func (r *Recorder) Request(id, bytes uint32, ns int64, label uint8) error {
 		m.Labels = append(m.Labels, label)
 	}
 	return nil
+}
+
+// room makes four times the room for requests: a recording may be long, and
+// append's own steps copy it several times over.
+func (r *Recorder) room() {
+	m := &r.mem
+	n := min(max(3*len(m.IDs), 4096), r.limit-len(m.IDs))
+	m.IDs = more(m.IDs, n)
+	if r.fields.Bytes {
+		m.Bytes = more(m.Bytes, n)
+	}
+	if r.fields.Time {
+		m.Time = more(m.Time, n)
+	}
+	if r.fields.Labels {
+		m.Labels = more(m.Labels, n)
+	}
+}
+
+// more is s with room for n more. Fresh memory is zero, so what of it stays unused
+// is never touched, as append would.
+func more[T any](s []T, n int) []T {
+	t := make([]T, len(s), len(s)+n)
+	copy(t, s)
+	return t
 }
 
 // Invalidate notes that id is invalidated before the next request.

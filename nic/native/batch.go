@@ -144,12 +144,6 @@ func (c *treeCompiler) head(root, miss asm.Label) {
 	c.BrK(asm.GE, true, asm.R2, int32(c.s.Opt.CPUs), miss)
 	c.Store(8, n, asm.At(asm.Ctx, offLength))
 	packetFields(c.Backend, c.s, c.uses)
-	if c.anywhere {
-		copyIn(c.Backend, c.s, wholePacket)
-		c.Lea(pkt, inBuffer(c.s))
-		c.Jmp(root)
-		return
-	}
 	c.Mov(true, pkt, src)
 	c.BrK(asm.GE, true, n, int32(c.reach), root)
 	copyIn(c.Backend, c.s, c.reach)

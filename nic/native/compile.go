@@ -258,8 +258,11 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 		m, ok := c.fixed(k.r[base], off)
 		c.touch(k.r[base], off, n, ok)
 		c.copies = c.copies || write && k.r[base].kind == kPacket
-		if ok {
+		switch {
+		case ok:
 			return m
+		case k.r[base].kind == kPacket && c.byPkt():
+			return asm.Mem{Base: pkt, Index: reg(base), Disp: int32(off) - c.buffer()}
 		}
 		return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
 	}
@@ -277,7 +280,8 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 			return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
 		}
 	}
-	c.reach, c.copies = wholePacket, true
+	read := c.byPkt() && !write
+	c.reach, c.copies = wholePacket, c.copies || !read
 	c.Mov(true, asm.T0, reg(base))
 	if off != 0 {
 		c.OpK(asm.Add, true, asm.T0, int32(off))
@@ -287,16 +291,31 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 	c.Load(8, asm.T1, asm.At(asm.Ctx, offNegMeta))
 	c.Op(asm.Add, true, asm.T1, asm.T0)
 	c.BrMem(asm.GE, asm.T1, asm.At(asm.Ctx, offLimit4+8*log2(n)), frame)
+	if read {
+		c.Lea(asm.T0, asm.Mem{Base: pkt, Index: asm.T0, Disp: -c.buffer()})
+	}
 	c.Bind(ok)
 	c.later(func() {
 		c.Bind(frame)
 		c.Load(8, asm.T1, asm.At(asm.Ctx, offNegFrame))
 		c.Op(asm.Add, true, asm.T1, asm.T0)
+		if read {
+			c.Op(asm.Add, true, asm.T0, asm.Base)
+		}
 		c.BrK(asm.LE, true, asm.T1, int32(vm.StackSize-n), ok)
 		c.Jmp(c.bail(pc))
 	})
+	if read {
+		return asm.At(asm.T0, 0)
+	}
 	return asm.Mem{Base: asm.Base, Index: asm.T0}
 }
+
+// byPkt says whether the packet is reached by pkt.
+func (c *compiler) byPkt() bool { return c.line != nil && c.line.byPkt }
+
+// buffer is the address that stands for the packet's first byte at first.
+func (c *compiler) buffer() int32 { return int32(c.a.s.Buf) + vm.Headroom }
 
 // wholePacket is the reach of code that may touch any byte.
 const wholePacket = vm.MaxLinear
@@ -309,7 +328,7 @@ func (c *compiler) touch(base val, off int16, n int, fixed bool) {
 	case fixed:
 		c.reach = max(c.reach, int(base.off)+int(off)+n)
 	default:
-		c.reach, c.copies = wholePacket, true
+		c.reach, c.copies = wholePacket, c.copies || !c.byPkt()
 	}
 }
 

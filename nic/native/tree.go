@@ -145,6 +145,10 @@ func (x *Matcher) call(o *callOut) {
 	env := x.t.Env()
 	var v uint64
 	switch {
+	case o.fun == loadCall:
+		if a := args[0]; a <= uint64(len(env.S.Mem.B)-8) {
+			v = env.S.Load(a, 8)
+		}
 	case o.fun&inputCall != 0:
 		v = env.Input(o.fun &^ inputCall)
 	case o.fun&foldCall != 0:
@@ -246,17 +250,17 @@ func (w *wanted) or(o *wanted) {
 // treeCompiler writes a tree's nodes.
 type treeCompiler struct {
 	asm.Backend
-	s        *vm.State
-	t        *tree.Tree
-	uses     fields
-	reach    int  // of the packet, code looks at no byte from here on by pkt
-	anywhere bool // it looks at other bytes of the packet, or of the State, by address
-	paths    int32
-	calls    []callOut
-	backs    []asm.Label
-	exit     asm.Label
-	none     asm.Label
-	err      error
+	s     *vm.State
+	t     *tree.Tree
+	uses  fields
+	reach int      // of the packet, code looks at no byte from here on by pkt
+	later []func() // writes what stands out of the way
+	paths int32
+	calls []callOut
+	backs []asm.Label
+	exit  asm.Label
+	none  asm.Label
+	err   error
 
 	below []wanted // by node: slots from above that it and what hangs below it read
 	h     holds
@@ -274,6 +278,9 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 	c.Lea(pkt, inBuffer(s))
 	c.Bind(root)
 	c.ref(t.Root(), 0)
+	for _, f := range c.later {
+		f()
+	}
 	c.Bind(c.none)
 	c.StoreK(8, -1, asm.At(asm.Ctx, offPC))
 	c.Ret()
@@ -959,16 +966,48 @@ func (c *treeCompiler) compute(in *tree.Insn, d asm.Reg) {
 
 // loadAt loads from an address of a slot: 0 outside the flat memory.
 func (c *treeCompiler) loadAt(in *tree.Insn, d asm.Reg) {
-	c.anywhere = true
-	out := c.NewLabel()
+	size := 8
+	for _, n := range []int{4, 2, 1} {
+		if in.Mask>>(8*n) == 0 {
+			size = n
+		}
+	}
 	a := c.get(in.A, asm.R0)
-	c.Imm(asm.T0, 0)
-	c.brK(asm.GT, a, uint64(len(c.s.Mem.B)-8), out)
-	c.Load(8, asm.T0, asm.Mem{Base: asm.Base, Index: a})
+	far, end := c.NewLabel(), c.NewLabel()
+	c.uses |= useLimits
+	c.Lea(asm.T0, asm.At(a, -int32(c.s.Buf)-vm.Headroom))
+	c.BrMem(asm.GE, asm.T0, asm.At(asm.Ctx, offLimit4+8*log2(size)), far)
+	c.Load(size, asm.T0, asm.Mem{Base: pkt, Index: asm.T0})
+	c.Bind(end)
 	c.mask(asm.T0, in.Mask)
-	c.Bind(out)
 	c.Mov(true, d, asm.T0)
+	out := callOut{fun: loadCall, args: []place{c.placeOf(in.A)}, dst: c.placeOf(in.Dst), mask: math.MaxUint64}
+	c.later = append(c.later, func() {
+		// Elsewhere in the flat memory; behind the packet's last bytes: Go reads
+		// what stands in the buffer.
+		none, behind := c.NewLabel(), c.NewLabel()
+		c.Bind(far)
+		c.BrK(asm.LT, true, asm.T0, vm.MaxLinear, behind)
+		c.Lea(asm.T0, asm.At(asm.T0, int32(c.s.Buf)+vm.Headroom))
+		c.brK(asm.GT, asm.T0, uint64(len(c.s.Mem.B)-8), none)
+		c.Load(8, asm.T0, asm.Mem{Base: asm.Base, Index: asm.T0})
+		c.Jmp(end)
+		c.Bind(none)
+		c.Imm(asm.T0, 0)
+		c.Jmp(end)
+		c.Bind(behind)
+		c.out(out)
+		if out.dst < inMemory {
+			c.Mov(true, asm.T0, asm.Reg(out.dst))
+		} else {
+			c.Load(8, asm.T0, slotAt(in.Dst))
+		}
+		c.Jmp(end)
+	})
 }
+
+// loadCall marks a load among functions.
+const loadCall = 1 << 61
 
 // fold is one of the rarer operations, bv.Fold's: multiplication and shifts by a
 // value, or left to Go, which puts the result in its place (false).

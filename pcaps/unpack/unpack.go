@@ -91,7 +91,20 @@ func New(r io.Reader) (out io.Reader, name string, release func(), err error) {
 		}
 		return &named{z, f}, f.name, release, nil
 	}
-	return b, "", func() {}, nil
+	return &plain{b, r}, "", func() {}, nil
+}
+
+// plain gives what was looked at and then the rest, without a copy between.
+type plain struct {
+	seen *bufio.Reader
+	rest io.Reader
+}
+
+func (p *plain) Read(b []byte) (int, error) {
+	if p.seen.Buffered() > 0 {
+		return p.seen.Read(b)
+	}
+	return p.rest.Read(b)
 }
 
 // wrap names the packed form once; libraries differ in whether they do.

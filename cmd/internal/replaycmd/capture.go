@@ -40,11 +40,14 @@ type File struct {
 // outcomes counts what became of the packets of each capture.
 type outcomes [][cache.Outcomes]uint64
 
-func (o *outcomes) count(p *replay.Packet) error {
-	for len(*o) <= p.File {
-		*o = append(*o, [cache.Outcomes]uint64{})
+func (o *outcomes) count(r replay.Several) error {
+	for i := range r.Packets {
+		file := r.Packets[i].File
+		for len(*o) <= file {
+			*o = append(*o, [cache.Outcomes]uint64{})
+		}
+		(*o)[file][r.Outcome]++
 	}
-	(*o)[p.File][p.Result.Outcome]++
 	return nil
 }
 

@@ -61,6 +61,7 @@ type Runtime struct {
 	overlap   overlap
 
 	out         vm.Output // of Run's packets
+	one         [1]uint32 // and the path of one
 	wait, alone int       // packets to be taken one by one: at the next short run of hits, and now
 
 	onInvalidate []func(p nic.Path, during bool)
@@ -185,10 +186,15 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 	return res, nil
 }
 
+// Each is told what became of packets, the first of which is packet i: their paths
+// (uint32(nic.NoPath): none), good during the call, and the outcome, which is the
+// same for all.
+type Each func(i int, paths []uint32, out cache.Outcome) error
+
 // Run takes packets one after the other, with the same results as Process, and
-// tells each (nil: nobody) what became of packet i. Runs of hits go by in native
-// code, so that no output of theirs is to be had.
-func (r *Runtime) Run(in []vm.Input, each func(i int, res nic.Result) error) error {
+// tells each (nil: nobody) what became of them. Runs of hits go by in native code,
+// so that no output of theirs is to be had.
+func (r *Runtime) Run(in []vm.Input, each Each) error {
 	for i := 0; i < len(in); i++ {
 		n, err := r.hits(in[i:], i, each)
 		if err != nil {
@@ -202,7 +208,8 @@ func (r *Runtime) Run(in []vm.Input, each func(i int, res nic.Result) error) err
 			return err
 		}
 		if each != nil {
-			if err := each(i, res); err != nil {
+			r.one[0] = uint32(res.Path)
+			if err := each(i, r.one[:], res.Outcome); err != nil {
 				return err
 			}
 		}
@@ -217,7 +224,7 @@ const shortRun = 2
 // hits processes the packets of in that hit, from the first on, until something
 // has to be done that isn't a hit, and returns how many; i is the first one's
 // number.
-func (r *Runtime) hits(in []vm.Input, i int, each func(i int, res nic.Result) error) (int, error) {
+func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 	if r.oracle != nil || r.opt.Record {
 		return 0, nil
 	}
@@ -248,14 +255,14 @@ func (r *Runtime) hits(in []vm.Input, i int, each func(i int, res nic.Result) er
 		r.named[v] += k
 	}
 	r.Packets += uint64(n)
-	if each != nil {
-		for k, p := range b.Paths[:n-1] {
-			if err := each(i+k, nic.Result{Outcome: cache.Hit, Path: nic.Path(p)}); err != nil {
+	told := 0
+	if b.Left {
+		// What the last packet has changed is its own, and comes after those before it.
+		if told = n - 1; each != nil && told > 0 {
+			if err := each(i, b.Paths[:told], cache.Hit); err != nil {
 				return 0, err
 			}
 		}
-	}
-	if b.Left {
 		r.verdict(b.Verdict)
 		r.S.End(b.Verdict, &r.out)
 		r.deliver(&r.out)
@@ -264,7 +271,7 @@ func (r *Runtime) hits(in []vm.Input, i int, each func(i int, res nic.Result) er
 		}
 	}
 	if each != nil {
-		return n, each(i+n-1, nic.Result{Outcome: cache.Hit, Path: nic.Path(b.Paths[n-1])})
+		return n, each(i+told, b.Paths[told:], cache.Hit)
 	}
 	return n, nil
 }

@@ -113,18 +113,21 @@ func (s made) run(t *testing.T) told {
 	}
 	defer run.Close()
 	h, results := fnv.New64a(), fnv.New64a()
-	feed := run.Run
 	if s.follow {
-		feed = run.Follow
-	}
-	err = feed(ctx, func(p *Packet) error {
-		fmt.Fprintln(results, p.Index, p.Result.Path, p.Result.Outcome)
-		if p.Out != nil {
+		err = run.Follow(ctx, func(r Several) error {
+			for i, p := range r.Paths {
+				fmt.Fprintln(results, r.Packets[i].Index, int32(p), r.Outcome)
+			}
+			return nil
+		})
+	} else {
+		err = run.Run(ctx, func(p *Packet) error {
+			fmt.Fprintln(results, p.Index, p.Result.Path, p.Result.Outcome)
 			fmt.Fprintln(h, p.Out.Verdict, p.Out.Redirect, p.Out.Err != nil, len(p.Out.Data))
 			h.Write(p.Out.Data)
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // active is the packets' clock without what lies between one capture and the next:
 // rates over it are of traffic, not of the years between two recordings.
-func (s *Session) active(p *Packet) uint64 { return s.first + p.ActiveNS }
+func (s *Session) active(p *pcaps.Packet) uint64 { return s.first + p.ActiveNS }
 
 // installAfter is the packet of a path that its trace is installed at where
 // nothing depends on what is: making it native costs about as much as running it
@@ -43,13 +43,12 @@ func Paths(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Se
 		}
 		rec.Invalidate(uint32(p))
 	})
-	err = s.Follow(ctx, func(p *Packet) error {
-		id := stream.None
-		if path := p.Result.Path; path != nic.NoPath {
-			id = uint32(path)
-		}
-		if err := rec.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack))); err != nil {
-			return err
+	err = s.Follow(ctx, func(r Several) error {
+		for k, id := range r.Paths { // stream.None where there is none
+			p := &r.Packets[k]
+			if err := rec.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack))); err != nil {
+				return err
+			}
 		}
 		for _, q := range pending {
 			rec.Invalidate(q)

@@ -180,12 +180,20 @@ func (s *Session) Close() {
 type Packet struct {
 	*pcaps.Packet
 	In     *vm.Input
-	Out    *vm.Output // nil from Follow
+	Out    *vm.Output
 	Result nic.Result
 }
 
+// Several are packets that came one after the other and had the same outcome.
+type Several struct {
+	Packets []pcaps.Packet
+	Paths   []uint32 // of each; uint32(nic.NoPath): none
+	Outcome cache.Outcome
+}
+
 // batch is how many packets are read and handed to the runtime at once.
-const batch = 256
+// Their descriptions should fit a core's first cache.
+const batch = 128
 
 // Run feeds every packet to the runtime. each, where not nil, sees every
 // packet after it was processed; its arguments are good during the call only.
@@ -212,17 +220,15 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 	})
 }
 
-// Follow is Run for those who don't look at what the program made of the packets
-// (Packet.Out): hits then go by many at a time, and each sees them afterwards.
-func (s *Session) Follow(ctx context.Context, each func(p *Packet) error) error {
-	var at Packet
+// Follow is Run for those who don't look at what the program made of the packets:
+// hits then go by many at a time, and each (nil: nobody) sees them afterwards.
+func (s *Session) Follow(ctx context.Context, each func(p Several) error) error {
 	return s.feed(func(pkts []pcaps.Packet, ins []vm.Input) error {
 		if each == nil {
 			return s.Runtime.Run(ins, nil)
 		}
-		return s.Runtime.Run(ins, func(i int, res nic.Result) error {
-			at = Packet{Packet: &pkts[i], In: &ins[i], Result: res}
-			return each(&at)
+		return s.Runtime.Run(ins, func(i int, paths []uint32, out cache.Outcome) error {
+			return each(Several{pkts[i : i+len(paths)], paths, out})
 		})
 	})
 }
@@ -256,8 +262,9 @@ func (s *Session) feed(run func(pkts []pcaps.Packet, ins []vm.Input) error) erro
 		if !s.started {
 			s.started, s.first = true, pkts[0].KTimeNS
 		}
+		files := s.Source.Files()
 		for i := range pkts[:n] {
-			s.In.input(&pkts[i], s.Source.Files(), &ins[i])
+			s.In.input(&pkts[i], files, &ins[i])
 		}
 		for at := 0; at < n; {
 			end, err := s.update(pkts[at:n])

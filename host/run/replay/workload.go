@@ -34,7 +34,7 @@ func Workload(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser, s
 	}
 	if err := s.Run(ctx, func(p *Packet) error {
 		in := *p.In
-		in.TimeNS = s.active(p)
+		in.TimeNS = s.active(p.Packet)
 		obs.Packet(&in, p.Out, p.Result)
 		return nil
 	}); err != nil {

@@ -1,0 +1,84 @@
+package replay
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"jitnic/host/hosttest"
+	"jitnic/host/run/jit"
+	"jitnic/pcaps/unpack"
+
+	"golang.org/x/sys/unix"
+)
+
+// plain is a capture of the corpus unpacked, in a file of its own, which the
+// page cache holds.
+func plain(b *testing.B, name string) string {
+	b.Helper()
+	z, err := unpack.Start(b.Context(), unpack.File(hosttest.Capture(b, name)), 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer z.Close()
+	file := filepath.Join(b.TempDir(), "plain.pcap")
+	f, err := os.Create(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := io.Copy(f, z); err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return file
+}
+
+// cpuTime is what the process has used so far, in nanoseconds: the machine may have
+// other work.
+func cpuTime(b *testing.B) int64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+// BenchmarkReplay is a run of replay over a plain capture in the page cache,
+// again and again: packets read, matched, run and accounted for. paths is the run
+// that paths and compare make of it.
+func BenchmarkReplay(b *testing.B) {
+	capture := plain(b, "echo-connections.pcap.gz")
+	input := func(program string, n int) Input {
+		return Input{Program: "sample:" + program, Captures: []string{capture}, Loop: 1 + n/80000, Limit: uint64(n)}
+	}
+	for _, program := range []string{"firewall", "ipv6filter", "loadbalancer", "nat"} {
+		b.Run(program, func(b *testing.B) {
+			s, err := Open(b.Context(), input(program, b.N), Cache{}, func(*jit.Options) {})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			b.ResetTimer()
+			cpu := cpuTime(b)
+			if err := s.Follow(b.Context(), func(Several) error { return nil }); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mpackets/s")
+			b.ReportMetric(float64(s.Runtime.NIC.Batched)/float64(b.N), "batched")
+		})
+		b.Run(program+"/paths", func(b *testing.B) {
+			cpu := cpuTime(b)
+			_, s, err := Paths(b.Context(), input(program, b.N), jit.Remedies{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mpackets/s")
+		})
+	}
+}
