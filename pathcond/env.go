@@ -17,11 +17,36 @@ type Env struct {
 	fib      [64]byte
 }
 
-// putBytes writes the low bytes of v, as many as there is room for, 8 at most.
-func putBytes(b []byte, v uint64) {
-	for i := range b[:min(8, len(b))] {
-		b[i] = byte(v >> (8 * i))
+// put writes runs of bytes, of the lengths given and each in chunks of 8, into the
+// scratch buffer, one after the other from at.
+func (e *Env) put(at int, args []uint64, lengths ...int) {
+	for _, n := range lengths {
+		for end := at + n; at < end; args = args[1:] {
+			var b [8]byte
+			binary.LittleEndian.PutUint64(b[:], args[0])
+			at += copy(e.key[at:end], b[:])
+		}
 	}
+}
+
+// text answers FunText.
+func (e *Env) text(arg int, args []uint64) uint64 {
+	word, n, values, size := TextParts(arg)
+	chunks := (n + 7) / 8
+	vals := args[chunks : chunks+values]
+	e.put(0, args, n)
+	if size < 0 {
+		return e.S.TextLen(e.key[:n], vals)
+	}
+	e.put(n, args[chunks+values:], size)
+	dst := e.key[n : n+size]
+	r0 := e.S.Text(dst, e.key[:n], vals)
+	if word == 0 {
+		return r0
+	}
+	var b [8]byte
+	copy(b[:], dst[8*(word-1):])
+	return binary.LittleEndian.Uint64(b[:])
 }
 
 // Input is the value of an input.
@@ -42,6 +67,8 @@ func (e *Env) Input(id uint64) uint64 {
 		return uint64(s.If)
 	case InQueue:
 		return uint64(s.Rx)
+	case InTag:
+		return s.TagWord()
 	case InFrags:
 		return s.Frags
 	}
@@ -109,18 +136,23 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 			return v
 		}
 		return r0
+	case FunCookie:
+		gen, v6, n := CookieParts(arg)
+		size := 8
+		if v6 {
+			size = 32
+		}
+		e.put(0, args[1:], size, n)
+		return s.Cookie(gen, e.key[:size], e.key[size:size+n])
+	case FunQuery:
+		return s.Maps[arg].(maps.Ring).Query(args[0])
+	case FunText:
+		return e.text(arg, args)
 	case FunConn:
 		answer, tuple, opts := ConnParts(arg)
 		n, m := ConnBytes(tuple, opts)
-		b, c := e.key[:tuple], e.key[tuple:tuple+opts]
-		for i, v := range args {
-			if at := 8 * i; at < n {
-				putBytes(b[at:], v)
-			} else {
-				putBytes(c[at-(n+7)&^7:m], v)
-			}
-		}
-		at, dir, errno := s.FindConn(b, c)
+		e.put(0, args, n, m)
+		at, dir, errno := s.FindConn(e.key[:tuple], e.key[n:n+opts])
 		return [...]uint64{ConnAddr: at, ConnError: uint64(errno), ConnDir: uint64(dir)}[answer]
 	case FunFib:
 		for i := 0; i < 8; i++ {

@@ -37,7 +37,11 @@ func init() {
 		ebpf.FnPerfEventOutput: symPerf, ebpf.FnRingbufOutput: symRingOutput, ebpf.FnRingbufReserve: symRingReserve,
 		ebpf.FnRingbufSubmit: symRingCommit, ebpf.FnRingbufDiscard: symRingCommit,
 		ebpf.FnStrtol: symNumber(true), ebpf.FnStrtoul: symNumber(false),
-		ebpf.FnCheckMtu: symCheckMTU, ebpf.FnStrncmp: symStrncmp,
+		ebpf.FnRingbufQuery: symRingQuery, ebpf.FnRingbufReserveDynptr: symRingReserveDynptr,
+		ebpf.FnRingbufSubmitDynptr: symRingCommitDynptr, ebpf.FnRingbufDiscardDynptr: symRingCommitDynptr,
+		ebpf.FnTcpRawGenSyncookieIpv4: symCookie(true, false), ebpf.FnTcpRawGenSyncookieIpv6: symCookie(true, true),
+		ebpf.FnTcpRawCheckSyncookieIpv4: symCookie(false, false), ebpf.FnTcpRawCheckSyncookieIpv6: symCookie(false, true),
+		ebpf.FnSnprintf: symSnprintf, ebpf.FnCheckMtu: symCheckMTU, ebpf.FnStrncmp: symStrncmp,
 		ebpf.FnDynptrFromMem: symDynptrFromMem, ebpf.FnDynptrRead: symDynptrRead, ebpf.FnDynptrWrite: symDynptrWrite, ebpf.FnDynptrData: symDynptrData,
 		ebpf.FnMapPushElem: symQueue, ebpf.FnMapPopElem: symQueue, ebpf.FnMapPeekElem: symQueue,
 	}
@@ -227,26 +231,6 @@ func symNumber(signed bool) func(x *exec, c *call) bv.Term {
 		x.out.writes(x, c, c.rec.Args[3], 8)
 		return word(false)
 	}
-}
-
-// symPrint: trace_printk's format and arguments. The strings are usually
-// .rodata or stack; all of the stack is kept for it. How long the line is, is
-// known where the format alone says it.
-func symPrint(x *exec, c *call) bv.Term {
-	c.meta.Args = 5
-	if c.rec.Helper == ebpf.FnTraceVprintk {
-		c.meta.Args = 4
-		x.reads(c, 3, int(uint32(c.rec.Args[3])))
-	}
-	n := x.size32(c, 2)
-	x.reads(c, 1, n)
-	for i := range n {
-		k, ok := x.b.IsConst(x.readMem(x.b.Bin(bv.OpAdd, x.r[1], x.u64(uint64(i))), c.rec.Args[0]+uint64(i), 1))
-		if !ok || k == '%' {
-			return x.unknown(64)
-		}
-	}
-	return x.u64(c.rec.Ret)
 }
 
 func symRedirect(x *exec, c *call) bv.Term {

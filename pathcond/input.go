@@ -14,10 +14,11 @@ const (
 	InCoarse  = uint64(3) // coarse ktime, ns
 	InJiffies = uint64(4)
 	InCPU     = uint64(5)
-	InIfindex = uint64(6) // ctx->ingress_ifindex
-	InQueue   = uint64(7) // ctx->rx_queue_index
-	InEgress  = uint64(8) // ctx->egress_ifindex
-	InFrags   = uint64(9) // bytes of the packet beyond its linear part
+	InIfindex = uint64(6)  // ctx->ingress_ifindex
+	InQueue   = uint64(7)  // ctx->rx_queue_index
+	InEgress  = uint64(8)  // ctx->egress_ifindex
+	InTag     = uint64(10) // VLAN tag a device took off: TCI, protocol << 16, 1 << 32 where it does
+	InFrags   = uint64(9)  // bytes of the packet beyond its linear part
 	InRand    = uint64(64)
 	// InVersion + i is the version counter of watched key i (specialised traces).
 	InVersion = uint64(1 << 20)
@@ -36,6 +37,9 @@ const (
 	FunNumber  = uint64(9)  // what strtol or strtoul makes of bytes, see number; arguments: flags, the bytes in 8-byte chunks
 	FunFresh   = uint64(8)  // address of an element the path itself has made: not NULL, else unknown before the run
 	FunConn    = uint64(10) // what bpf_xdp_ct_lookup answers, see Conn; arguments: tuple and options in 8-byte chunks
+	FunCookie  = uint64(11) // what a SYN cookie helper answers, see Cookie; arguments: jiffies, addresses and header in 8-byte chunks
+	FunQuery   = uint64(12) // what bpf_ringbuf_query says of a map; argument: its flags
+	FunText    = uint64(13) // what printing answers, see Text; arguments: format in 8-byte chunks, values, old bytes in 8-byte chunks
 	FunRoom    = uint64(7)  // address a reservation of so many bytes in a ring buffer would have, or 0
 )
 
@@ -73,6 +77,29 @@ func ConnBytes(tuple, opts int) (int, int) {
 	}
 	return tuple, opts
 }
+
+// Cookie is the rest of FunCookie's number: of a cookie made or checked, for IPv6
+// or IPv4, and a TCP header of n bytes.
+func Cookie(gen, v6 bool, n int) int { return int(bv.Bit(gen)) | int(bv.Bit(v6))<<1 | n<<2 }
+
+// CookieParts is the inverse of Cookie.
+func CookieParts(arg int) (gen, v6 bool, n int) { return arg&1 == 1, arg&2 == 2, arg >> 2 }
+
+// Text is the rest of FunText's number: the result (word 0) or word word-1 of the
+// buffer, of a format of n bytes with so many values; size is the buffer's, in
+// bytes, or -1 where the text goes to the trace pipe.
+func Text(word, n, values, size int) int { return word | n<<8 | values<<20 | (size+1)<<24 }
+
+// TextParts is the inverse of Text.
+func TextParts(arg int) (word, n, values, size int) {
+	return arg & 0xff, arg >> 8 & 0xfff, arg >> 20 & 0xf, arg>>24 - 1
+}
+
+// MaxFormat and MaxText are the longest format and buffer in a condition, bytes.
+const (
+	MaxFormat = 256
+	MaxText   = 256
+)
 
 // MaxNumber is the longest buffer a number is read from in a condition.
 const MaxNumber = 64

@@ -1,6 +1,7 @@
 package pathcond
 
 import (
+	"math/bits"
 	"strings"
 
 	"jitnic/host/ebpf"
@@ -24,7 +25,7 @@ func init() {
 		"bpf_dynptr_from_xdp": symDynptrFromXDP, "bpf_dynptr_slice": symDynptrSlice, "bpf_dynptr_slice_rdwr": symDynptrSliceRdwr,
 		"bpf_dynptr_adjust": symDynptrAdjust, "bpf_dynptr_clone": symDynptrClone, "bpf_dynptr_size": symDynptrSize,
 		"bpf_dynptr_is_null": symDynptrIsNull, "bpf_dynptr_is_rdonly": symDynptrIsRdonly,
-		"bpf_xdp_ct_lookup": symConn, "bpf_ct_release": symNoEffect,
+		"bpf_xdp_ct_lookup": symConn, "bpf_ct_release": symNoEffect, "bpf_xdp_metadata_rx_vlan_tag": symVLANTag,
 		"bpf_xdp_metadata_rx_timestamp": symNoMetadata, "bpf_xdp_metadata_rx_hash": symNoMetadata,
 	}
 }
@@ -63,6 +64,28 @@ func symNoEffect(x *exec, c *call) bv.Term { return x.unknown(64) }
 
 // symNoMetadata: no device tells metadata of the kind.
 func symNoMetadata(x *exec, c *call) bv.Term { return x.int32Result(-int32(maps.EOPNOTSUPP)) }
+
+// symVLANTag is bpf_xdp_metadata_rx_vlan_tag(ctx, vlan_proto, vlan_tci): what the
+// device tells becomes part of the condition, and the trace has constants.
+func symVLANTag(x *exec, c *call) bv.Term {
+	b := x.b
+	word, now := x.input(InTag, 64, bv.Fact{Max: 1<<33 - 1}), x.s.TagWord()
+	part := func(lo, n int) uint64 {
+		v := now >> lo & (1<<n - 1)
+		x.fix(b.Extract(word, lo, n), v, WhyHelper)
+		return v
+	}
+	if part(32, 1) == 0 {
+		return x.int32Result(-int32(maps.EOPNOTSUPP))
+	}
+	proto := uint16(part(16, 16))
+	if proto == 0 {
+		return x.int32Result(-int32(maps.ENODATA))
+	}
+	x.optWord(2, c.rec.Args[1], 0, 2, uint64(bits.ReverseBytes16(proto)))
+	x.optWord(3, c.rec.Args[2], 0, 2, part(0, 16))
+	return x.int32Result(0)
+}
 
 // An iterator over numbers is two 32-bit words of the stack, where it is and
 // where it ends (see host/vm): loads and stores say what it does.

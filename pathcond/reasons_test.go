@@ -104,7 +104,7 @@ func TestAbortReasons(t *testing.T) {
 			r0 = 2
 			exit`},
 		{want: trace.ReasonOpaqueBranch, code: `
-			*(u64 *)(r10 -8) = 0x642541
+			*(u64 *)(r10 -8) = 0x732541
 			r1 = r10
 			r1 += -8
 			r2 = 4
@@ -113,7 +113,7 @@ func TestAbortReasons(t *testing.T) {
 			r0 = 2
 			exit`},
 		{want: trace.ReasonOpaqueAddress, code: `
-			*(u64 *)(r10 -8) = 0x642541
+			*(u64 *)(r10 -8) = 0x732541
 			*(u64 *)(r10 -16) = 0x41
 			r1 = r10
 			r1 += -8
@@ -136,7 +136,7 @@ func TestAbortReasons(t *testing.T) {
 			r0 = 2
 			exit`},
 		{want: trace.ReasonDynamicMap, maps: []*maps.Spec{outer, inner}, code: `
-			*(u64 *)(r10 -8) = 0x642541
+			*(u64 *)(r10 -8) = 0x732541
 			r1 = r10
 			r1 += -8
 			r2 = 4

@@ -6,33 +6,23 @@ import (
 )
 
 const (
-	noCookie = "no term stands for a keyed hash"
-	noTimer  = "no term stands for the state of a timer"
+	noTimer = "no term stands for the state of a timer"
 )
 
 // unmodelled says why a trace can't call a helper that the interpreter runs.
 var unmodelled = map[int32]string{
-	ebpf.FnProbeRead:                "reads memory at an address that a run alone tells",
-	ebpf.FnProbeReadUser:            "reads memory at an address that a run alone tells",
-	ebpf.FnProbeReadKernel:          "reads memory at an address that a run alone tells",
-	ebpf.FnProbeReadUserStr:         "reads memory at an address that a run alone tells",
-	ebpf.FnProbeReadKernelStr:       "reads memory at an address that a run alone tells",
-	ebpf.FnSkLookupTcp:              "no term stands for what a socket look-up finds",
-	ebpf.FnSkLookupUdp:              "no term stands for what a socket look-up finds",
-	ebpf.FnSkcLookupTcp:             "no term stands for what a socket look-up finds",
-	ebpf.FnRingbufQuery:             "no term stands for how full a ring buffer is",
-	ebpf.FnSnprintf:                 "no term stands for printed text",
-	ebpf.FnRingbufReserveDynptr:     "no term stands for a record that only a dynptr names",
-	ebpf.FnRingbufSubmitDynptr:      "no term stands for a record that only a dynptr names",
-	ebpf.FnRingbufDiscardDynptr:     "no term stands for a record that only a dynptr names",
-	ebpf.FnTimerInit:                noTimer,
-	ebpf.FnTimerSetCallback:         noTimer,
-	ebpf.FnTimerStart:               noTimer,
-	ebpf.FnTimerCancel:              noTimer,
-	ebpf.FnTcpRawGenSyncookieIpv4:   noCookie,
-	ebpf.FnTcpRawGenSyncookieIpv6:   noCookie,
-	ebpf.FnTcpRawCheckSyncookieIpv4: noCookie,
-	ebpf.FnTcpRawCheckSyncookieIpv6: noCookie,
+	ebpf.FnProbeRead:          "reads memory at an address that a run alone tells",
+	ebpf.FnProbeReadUser:      "reads memory at an address that a run alone tells",
+	ebpf.FnProbeReadKernel:    "reads memory at an address that a run alone tells",
+	ebpf.FnProbeReadUserStr:   "reads memory at an address that a run alone tells",
+	ebpf.FnProbeReadKernelStr: "reads memory at an address that a run alone tells",
+	ebpf.FnSkLookupTcp:        "no term stands for what a socket look-up finds",
+	ebpf.FnSkLookupUdp:        "no term stands for what a socket look-up finds",
+	ebpf.FnSkcLookupTcp:       "no term stands for what a socket look-up finds",
+	ebpf.FnTimerInit:          noTimer,
+	ebpf.FnTimerSetCallback:   noTimer,
+	ebpf.FnTimerStart:         noTimer,
+	ebpf.FnTimerCancel:        noTimer,
 }
 
 // Refusal says why a trace can't call a helper or kernel function; "" where it

@@ -94,7 +94,11 @@ func (it *Interp) call(id int32, rec *Recording) (addr, val uint64, f *Fault) {
 		}
 		val = it.r[0]
 		if rec != nil {
-			rec.Calls[c].Ret = val
+			call := &rec.Calls[c]
+			call.Ret = val
+			if id == ebpf.FnRingbufReserveDynptr && f == nil {
+				call.ValOff, call.ValLen = rec.span(it.S, call.Args[3], 8) // its data
+			}
 		}
 	}
 	if f != nil {

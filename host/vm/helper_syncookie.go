@@ -116,32 +116,36 @@ func tcpMSS(options []byte) (mss uint16) {
 // genSyncookie is bpf_tcp_raw_gen_syncookie_ipv4(iph, th, th_len) and its twin
 // for IPv6: the cookie, and above it the segment size it stands for.
 func genSyncookie(v6 bool) HelperFunc {
-	table, mss0 := cookieMSS4, uint16(536)
-	if v6 {
-		table, mss0 = cookieMSS6, 1280-60
-	}
 	return func(s *State, r *[11]uint64) *Fault {
 		n := uint64(uint32(r[3]))
 		f, th, ft := s.synHeaders(r, v6, n)
 		if ft != nil {
 			return ft
 		}
-		if n < tcpHeader || n != uint64(th[12]>>4)*4 {
-			r[0] = negErrno(maps.EINVAL)
-			return nil
-		}
-		mss := tcpMSS(th[tcpHeader:])
-		if mss == 0 {
-			mss = mss0
-		}
-		i := len(table) - 1
-		for i > 0 && mss < table[i] {
-			i--
-		}
-		cookie := f.make(binary.BigEndian.Uint32(th[4:]), uint32(i))
-		r[0] = uint64(cookie) | uint64(table[i])<<32
+		r[0] = f.gen(th)
 		return nil
 	}
+}
+
+// gen answers for a whole TCP header.
+func (f *synFlow) gen(th []byte) uint64 {
+	table, mss0 := cookieMSS4, uint16(536)
+	if f.v6 {
+		table, mss0 = cookieMSS6, 1280-60
+	}
+	if len(th) < tcpHeader || len(th) != int(th[12]>>4)*4 {
+		return negErrno(maps.EINVAL)
+	}
+	mss := tcpMSS(th[tcpHeader:])
+	if mss == 0 {
+		mss = mss0
+	}
+	i := len(table) - 1
+	for i > 0 && mss < table[i] {
+		i--
+	}
+	cookie := f.make(binary.BigEndian.Uint32(th[4:]), uint32(i))
+	return uint64(cookie) | uint64(table[i])<<32
 }
 
 // checkSyncookie is bpf_tcp_raw_check_syncookie_ipv4(iph, th) and its twin: 0
@@ -152,11 +156,30 @@ func checkSyncookie(v6 bool) HelperFunc {
 		if ft != nil {
 			return ft
 		}
-		cookie, seq := binary.BigEndian.Uint32(th[8:])-1, binary.BigEndian.Uint32(th[4:])-1
-		r[0] = 0
-		if f.check(cookie, seq) >= uint32(len(cookieMSS4)) {
-			r[0] = negErrno(eacces)
-		}
+		r[0] = f.valid(th)
 		return nil
 	}
+}
+
+// valid answers for the first 20 bytes of a TCP header.
+func (f *synFlow) valid(th []byte) uint64 {
+	cookie, seq := binary.BigEndian.Uint32(th[8:])-1, binary.BigEndian.Uint32(th[4:])-1
+	if f.check(cookie, seq) >= uint32(len(cookieMSS4)) {
+		return negErrno(eacces)
+	}
+	return 0
+}
+
+// Cookie is what bpf_tcp_raw_gen_syncookie_* (gen) or bpf_tcp_raw_check_syncookie_*
+// would answer at the packet's time: addrs are both addresses, of 4 or 16 bytes
+// each, th the TCP header, of at least 20 for a check.
+func (s *State) Cookie(gen bool, addrs, th []byte) uint64 {
+	f := synFlow{s: s, v6: len(addrs) == 32, addrs: addrs}
+	if len(th) >= 4 {
+		f.ports = th[:4]
+	}
+	if gen {
+		return f.gen(th)
+	}
+	return f.valid(th)
 }

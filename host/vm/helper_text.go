@@ -231,10 +231,34 @@ func snprintf(s *State, r *[11]uint64) *Fault {
 		r[0] = negErrno(e)
 		return nil
 	}
+	r[0] = putText(dst, out)
+	return nil
+}
+
+// putText leaves what fits of a text, and says how long it is with its zero.
+func putText(dst, text []byte) uint64 {
 	if len(dst) > 0 {
-		k := copy(dst[:len(dst)-1], out)
+		k := copy(dst[:len(dst)-1], text)
 		dst[k] = 0
 	}
-	r[0] = uint64(len(out) + 1)
-	return nil
+	return uint64(len(text) + 1)
+}
+
+// Text is what bpf_snprintf makes of dst, and its result; text ends with a zero,
+// and its conversions are of numbers.
+func (s *State) Text(dst, text []byte, args []uint64) uint64 {
+	out, e := s.format(text, args)
+	if e != 0 {
+		return negErrno(e)
+	}
+	return putText(dst, out)
+}
+
+// TextLen is the result of bpf_trace_printk and bpf_trace_vprintk.
+func (s *State) TextLen(text []byte, args []uint64) uint64 {
+	out, e := s.format(text, args)
+	if e != 0 {
+		return negErrno(e)
+	}
+	return uint64(len(out))
 }

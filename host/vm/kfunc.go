@@ -62,6 +62,12 @@ type Tag struct {
 	TCI     uint16
 }
 
+// TagWord is the packet's tag in one number: the TCI, above it the protocol, and
+// above that a bit that says whether the device takes tags off.
+func (s *State) TagWord() uint64 {
+	return uint64(s.tag.TCI) | uint64(s.tag.Proto)<<16 | b2u(s.tag.Offload)<<32
+}
+
 // rxVLANTag is bpf_xdp_metadata_rx_vlan_tag(ctx, vlan_proto, vlan_tci): the
 // protocol in network and the tag in host byte order, -ENODATA for a packet
 // without (Linux net/core/xdp.c).

@@ -48,7 +48,8 @@ type Call struct {
 	Ret    uint64 // register 0; of a tail call the program it went to, or ^0
 	// The map key that was passed, and the value of an update, as they were
 	// before the call: spans of Blob, of length 0 where there is none. Of
-	// bpf_xdp_ct_lookup the value is the options, as they were after it.
+	// bpf_xdp_ct_lookup the value is the options, as they were after it, and of
+	// bpf_ringbuf_reserve_dynptr the address of the record, 0 where there is none.
 	KeyOff, KeyLen int32
 	ValOff, ValLen int32
 }

@@ -139,6 +139,12 @@ func helperName(id int32) string {
 	return fmt.Sprintf("helper %d", id)
 }
 
+// cookies are the helpers of SYN cookies: made or checked, for IPv6 or IPv4.
+var cookies = map[[2]bool]int32{
+	{true, false}: ebpf.FnTcpRawGenSyncookieIpv4, {true, true}: ebpf.FnTcpRawGenSyncookieIpv6,
+	{false, false}: ebpf.FnTcpRawCheckSyncookieIpv4, {false, true}: ebpf.FnTcpRawCheckSyncookieIpv6,
+}
+
 // condUses lists the maps and helpers that deciding a condition needs. Their
 // place is the predicate's.
 func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
@@ -159,6 +165,13 @@ func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
 				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnMapLookupElem), arg, at}, use{useMap, "", arg, at})
 			case pathcond.FunPresent, pathcond.FunCount, pathcond.FunRoom:
 				out = append(out, use{useMap, "", arg, at})
+			case pathcond.FunQuery:
+				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnRingbufQuery), -1, at}, use{useMap, "", arg, at})
+			case pathcond.FunCookie:
+				gen, v6, _ := pathcond.CookieParts(int(arg))
+				out = append(out, use{useHelper, ebpf.HelperName(cookies[[2]bool{gen, v6}]), -1, at})
+			case pathcond.FunText:
+				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnSnprintf), -1, at})
 			case pathcond.FunConn:
 				out = append(out, use{useHelper, "bpf_xdp_ct_lookup", -1, at})
 			case pathcond.FunFib:

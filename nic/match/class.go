@@ -95,7 +95,7 @@ func (a *Analyser) lookups(cond []pathcond.Pred) (n int) {
 		seen[t] = true
 		if a.b.Op(t) == bv.OpFun {
 			switch function(a.b.K(t)) {
-			case pathcond.FunLookup, pathcond.FunCount, pathcond.FunFib, pathcond.FunConn, pathcond.FunPresent, pathcond.FunRoom:
+			case pathcond.FunLookup, pathcond.FunCount, pathcond.FunFib, pathcond.FunConn, pathcond.FunQuery, pathcond.FunPresent, pathcond.FunRoom:
 				n++
 			}
 		}

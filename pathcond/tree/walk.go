@@ -44,7 +44,7 @@ func (t *Tree) measure(r ref, w Walk, all map[int32]Walk) {
 			w.Lookups++
 		case OpCall:
 			switch id, _ := pathcond.FunParts(t.calls[in.K].Fun); id {
-			case pathcond.FunLookup, pathcond.FunCount, pathcond.FunFib, pathcond.FunConn, pathcond.FunPresent, pathcond.FunRoom:
+			case pathcond.FunLookup, pathcond.FunCount, pathcond.FunFib, pathcond.FunConn, pathcond.FunQuery, pathcond.FunPresent, pathcond.FunRoom:
 				w.Lookups++
 			}
 		}

@@ -1,0 +1,40 @@
+package pathcond
+
+import (
+	"jitnic/host/maps"
+	"jitnic/pathcond/bv"
+)
+
+// The largest TCP header, and the least; the sizes of IP headers and where their
+// addresses stand. Bytes.
+const (
+	maxTCP = 60
+	minTCP = 20
+)
+
+// symCookie is bpf_tcp_raw_gen_syncookie_*(iph, th, th_len) or
+// bpf_tcp_raw_check_syncookie_*(iph, th): a function of the time, the addresses
+// and the TCP header, as the secrets are fixed for a run.
+func symCookie(gen, v6 bool) func(x *exec, c *call) bv.Term {
+	ip, at, n := 20, 12, 8
+	if v6 {
+		ip, at, n = 40, 8, 32
+	}
+	return func(x *exec, c *call) bv.Term {
+		c.meta.Args = 2
+		c.meta.Result = true
+		th := minTCP
+		if gen {
+			c.meta.Args = 3
+			if th = x.size32(c, 3); th < minTCP || th > maxTCP { // no header says that size
+				return x.errno(int64(maps.EINVAL))
+			}
+		}
+		x.reads(c, 1, ip)
+		x.reads(c, 2, th)
+		args := []bv.Term{x.input(InJiffies, 64, bv.Fact{})}
+		args = append(args, x.chunks(x.offset64(1, at), c.rec.Args[0]+uint64(at), n)...)
+		args = append(args, x.chunks(x.r[2], c.rec.Args[1], th)...)
+		return x.b.Fun(Fun(FunCookie, Cookie(gen, v6, th)), 64, bv.Fact{}, args...)
+	}
+}
