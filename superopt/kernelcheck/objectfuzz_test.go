@@ -223,6 +223,11 @@ var regressions = []struct {
 		exit
 		r0 = 5
 		exit`},
+	{name: "half of an address", why: "32 bits are subtracted from a pointer, which gives a number; of a pointer itself no bit may be taken", code: `
+		w1 -= 32768
+		r0 = r1
+		r0 &= 1
+		exit`},
 	{name: "end spilled before a call", why: "a function that is given an address of the stack leaves other slots as they are: what was the packet's end is no number", code: `
 		r7 = r1
 		r1 = *(u32 *)(r7 +4)

@@ -750,7 +750,7 @@ func alu(p *ir.Prog, i int, in *ir.Inst, op uint8, a, b Value, w int, say func(s
 			return constant(-a.Known & (^uint64(0) >> (64 - w)))
 		}
 		if a.Kind != Scalar {
-			say("arithmetic on %v", a)
+			say("negates %v", a)
 		}
 		return fits(w)
 	case ebpf.ALUEnd:
@@ -764,6 +764,9 @@ func alu(p *ir.Prog, i int, in *ir.Inst, op uint8, a, b Value, w int, say func(s
 		n := uint(in.Imm)
 		return Value{Kind: Scalar, Unknown: bits.ReverseBytes64(s.Unknown) >> (64 - n), Known: bits.ReverseBytes64(s.Known) >> (64 - n),
 			Max: ^uint64(0) >> (64 - n)}.Norm()
+	}
+	if op == ebpf.ALUSub && w == 32 && (a.Kind != Scalar || b.Kind != Scalar) {
+		return fits(32) // of pointers too: who may know them gets a number (adjust_ptr_min_max_vals)
 	}
 	if a.Kind == Anything || b.Kind == Anything {
 		return aluAnything(op, a, b, w, say)
@@ -820,7 +823,7 @@ func alu(p *ir.Prog, i int, in *ir.Inst, op uint8, a, b Value, w int, say func(s
 // is, and took what the program did with it: what the program adds to is no end
 // of the packet, and what it only subtracts may be.
 func aluAnything(op uint8, a, b Value, w int, say func(string, ...any)) Value {
-	if op == ebpf.ALUSub && w == 64 {
+	if op == ebpf.ALUSub {
 		say("subtracts %v from %v", b, a)
 		if a.Kind == Scalar { // it was one too, then
 			return Top()
