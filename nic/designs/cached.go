@@ -40,9 +40,9 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 	r := &Result{Design: d.Name(), Is: d.Is(), Cached: true, Cache: s.Cache}
 	r.Cache.Policy, r.Cache.InstallDelay, r.Cache.InstallTime = cfg.Policy, 0, 0
 	where := make([]place, len(q.ids))
-	var made []int32 // by id: the path its entry was made of
+	var made []int // by id: the packet its entry was made of
 	if q.naive != nil {
-		made = make([]int32, len(q.entries))
+		made = make([]int, len(q.entries))
 	}
 	var used, slots uint64
 	in := make([]uint32, len(s.W.Paths)) // by path: entries that share its code
@@ -64,7 +64,7 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 			switch e.Kind {
 			case cache.Began:
 				if made != nil {
-					made[e.ID] = q.path[i]
+					made[e.ID] = i
 				}
 			case cache.Put:
 				used++
@@ -99,7 +99,7 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 		events(i)
 		if o == cache.Hit {
 			where[i] = onNIC
-			if made != nil && made[id] != q.path[i] {
+			if made != nil && s.otherwise(q, i, made[id]) {
 				where[i] = wrongly
 			}
 		}
@@ -119,6 +119,16 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 	r.Need = q.need(r.Entries)
 	r.account(s, q.input(s, where), where, nil)
 	return r, nil
+}
+
+// otherwise says whether a packet's outcome is another than that of the packet
+// whose path an entry was made of. A path does to each of its packets what the
+// program does; another path may do the same all the same.
+func (s *Setting) otherwise(q *requests, i, made int) bool {
+	if q.path[i] == q.path[made] {
+		return false
+	}
+	return s.W.Effects == nil || s.W.Effects[i] != s.W.Effects[made]
 }
 
 // asked counts the ids that are requested.
@@ -147,7 +157,7 @@ func (q *requests) input(s *Setting, where []place) *device.Input {
 		Paths: q.entries, Invalidations: q.invalidations}
 	copy(in.Packets, s.In.Packets)
 	for i, id := range q.ids {
-		if id == stream.None && where[i] == wrongly {
+		if id == stream.None && q.naive != nil && (where[i] == wrongly || where[i] == onNIC) {
 			id = q.naive[i]
 		}
 		in.Packets[i].Path = int32(id) // stream.None is workload.None

@@ -74,7 +74,7 @@ type Result struct {
 
 	Packets  uint64  `json:"packets"`
 	Hits     uint64  `json:"hits"`      // ran wholly on the NIC, and as the program would have it
-	Wrong    uint64  `json:"wrong"`     // decided by the NIC otherwise than the program would
+	Wrong    uint64  `json:"wrong"`     // decided by the NIC to another outcome (verdict, bytes, redirect, maps) than the program's
 	Part     uint64  `json:"part"`      // began on the NIC and ended on the host
 	HitRatio float64 `json:"hit_ratio"` // Hits by Packets
 

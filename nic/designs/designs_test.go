@@ -66,6 +66,23 @@ func briefly(r *Result) brief {
 	return brief{r.Hits, r.Wrong, r.Part, r.Entries, r.Used, r.Slots, r.Installs, r.Invalidations, strings.Join(need, " ")}
 }
 
+// Another path that does the same is no wrong decision.
+func TestWrongIsAnotherOutcome(t *testing.T) {
+	s := hand(handPaths, handPackets)
+	before := run(t, s, "flow")
+	s.W.Effects = make([]uint32, len(handPackets))
+	same := run(t, s, "flow")
+	if same.Wrong != 0 || same.Hits != before.Hits+before.Wrong {
+		t.Errorf("all packets do the same: %d wrong, %d hits; by their paths %d and %d", same.Wrong, same.Hits, before.Wrong, before.Hits)
+	}
+	for i := range s.W.Effects {
+		s.W.Effects[i] = uint32(i) // each does something of its own, but a path decides its own packets
+	}
+	if own := run(t, s, "flow"); own.Wrong != before.Wrong || own.Hits != before.Hits {
+		t.Errorf("each packet does something else: %d wrong, by their paths %d", own.Wrong, before.Wrong)
+	}
+}
+
 func TestHandCounts(t *testing.T) {
 	s := hand(handPaths, handPackets)
 	for _, tt := range []struct {

@@ -28,6 +28,7 @@ type Load struct {
 	Arrivals Arrivals // "" is constant
 	Rate     uint64   // packets a second, mean; with Capture 0 is the capture's own
 	Packets  int      // how many; the Input's are repeated from the first on. 0: each once
+	First    int      // of the Input, the packet that comes first; the others follow in a circle
 	Times    []int64  // ns by packet of the Input, not falling; for Capture
 	Burst    int      // packets in a burst
 	Seed     uint64   // for Poisson
@@ -73,6 +74,9 @@ func newSource(l Load, n int) (*source, error) {
 	}
 	if l.Rate > maxRate {
 		return nil, fmt.Errorf("load: rate of %d packets/s: more than one a picosecond", l.Rate)
+	}
+	if l.First < 0 || l.First > 0 && l.First >= n {
+		return nil, fmt.Errorf("load: packet %d first of %d", l.First, n)
 	}
 	if l.Packets < 0 || uint64(l.Packets) >= 1<<32-1 {
 		return nil, fmt.Errorf("load: %d packets: from 0 to %d are possible", l.Packets, uint32(1<<32-2))
@@ -134,7 +138,7 @@ func (s *source) capture(l Load, n int) error {
 	}
 	rounds := uint64(1)
 	if n > 0 {
-		rounds = uint64((max(l.Packets, n) + n - 1) / n)
+		rounds = uint64((l.First + max(l.Packets, n) + n - 1) / n)
 	}
 	if hi, lo := bits.Mul64(uint64(s.period)+1, rounds); hi > 0 || lo > 1<<60 {
 		return fmt.Errorf("load: %d rounds of the capture last longer than the clock runs", rounds)

@@ -114,6 +114,7 @@ type model struct {
 	src         *source
 	seq         uint32 // of the packet that arrives next
 	pkt         uint32
+	first       int // the pkt that came first
 	round       int64
 	count, warm uint32
 	invalid     int    // Invalidations not yet made, of the round looked up now
@@ -289,10 +290,21 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		m.next[i] = never
 	}
 	if count > 0 {
-		m.arriving = src.next(true, 0, 0, 0)
+		m.start(load.First)
+		m.arriving = src.next(true, load.First, 0, 0)
 		m.next[evArrive] = m.arriving
 	}
 	return m, nil
+}
+
+// start lets a packet of the input come first: the invalidations before it have
+// been.
+func (m *model) start(first int) {
+	m.first, m.pkt = first, uint32(first)
+	for m.invalid < len(m.in.Invalidations) && m.in.Invalidations[m.invalid].At < uint64(first) {
+		m.invalid++
+	}
+	m.invalidBase = -uint64(first) // added to an At that isn't below it
 }
 
 // newCache makes the trace cache, with the device's budget where none is given.

@@ -6,7 +6,7 @@ import "jitnic/cache"
 func (m *model) finish(t int64) {
 	if m.opt.Mode == Both && len(m.in.Invalidations) > 0 && m.count > 0 {
 		m.invalidate(t, uint64(m.count)-1)
-		if int(m.count)%len(m.in.Packets) == 0 {
+		if (int(m.count)+m.first)%len(m.in.Packets) == 0 {
 			for _, v := range m.in.Invalidations[m.invalid:] { // behind the last packet
 				m.takeOut(t, v.ID)
 			}
@@ -44,18 +44,18 @@ func (m *model) result() *Result {
 	all.merge(&m.lat[1])
 	r.Latency = all.latency()
 
-	perSecond := func(n uint64) float64 {
-		if window == 0 {
-			return 0
-		}
-		return float64(n) * second / window
-	}
+	// What comes and what goes are of the same packets and over the same time,
+	// that of their arrivals: so much a second is a packet's share of the rate.
 	if n := r.Packets; n > 1 && m.last.t > m.begin.t {
 		r.Offered = float64(n-1) * second / window
-		r.OfferedBit = float64(r.Bytes) * 8 / float64(n) * r.Offered
+		each := r.Offered / float64(n)
+		r.OfferedBit = float64(r.Bytes) * 8 * each
+		r.Throughput = float64(r.Finished.Total()) * each
+		r.Bit = 8 * float64(end.passed[1]-from.passed[1]) * each
+	} else if window > 0 { // a packet, or packets that come at once: what the device takes for them
+		r.Throughput = float64(r.Finished.Total()) * second / window
+		r.Bit = 8 * float64(end.passed[1]-from.passed[1]) * second / window
 	}
-	r.Throughput = perSecond(to.passed[0] - from.passed[0])
-	r.Bit = 8 * perSecond(to.passed[1]-from.passed[1])
 
 	mean := func(g int) float64 { return ratio(to.g[g].since(&from.g[g]), window) }
 	station := func(name string, servers uint64, queue, work int) Station {

@@ -154,10 +154,13 @@ type Order struct {
 	PeakHeld  int64  // at once
 }
 
-// Result is what a run gave. Counts are of the packets after the warm-up;
-// rates, queues and utilisations are of the window from the first such
-// packet's arrival to the last arrival, or to the end of all work where that
-// is no time. Times are in ps.
+// Result is what a run gave. Counts are of the packets after the warm-up, each
+// followed to its end; queues and utilisations are of the window from the first
+// such packet's arrival to the last arrival, or to the end of all work where
+// that is no time. Rates are of the packets counted over the time in which they
+// arrive: Throughput is Offered × (1 − Loss()), and what is in the device at the
+// last arrival, and finishes later, is in it (Growth says how much that may be).
+// Times are in ps.
 type Result struct {
 	Mode     Mode
 	Packets  uint64 // offered
@@ -173,7 +176,7 @@ type Result struct {
 
 	Window     int64   // ps
 	Offered    float64 // packets/s
-	Throughput float64 // packets/s that finished
+	Throughput float64 // packets/s that finished, of those offered
 	OfferedBit float64 // bit/s, without the link's overhead
 	Bit        float64 // bit/s out of the port and up, likewise
 

@@ -12,10 +12,14 @@
 //	pays           host cores are saved, no more packets are lost, none takes longer on average
 //	does not pay   no host cores are saved, or packets are lost that the host alone doesn't lose
 //	depends        what is won and what is lost are different things, or an assumed
-//	               figure within its range makes another answer
+//	               figure within its range makes another answer, or chance does
+//	neither        packets are lost with the NIC and without; what would keep up is said
+//	  keeps up
+//	none           the link can't bring in the load, or too many packets could not be run
 //
 // A difference counts from a hundredth on, of losses from one packet in ten
-// thousand. The runs at the rate asked for are of the steady state (the packets
+// thousand, and an assumed figure turns the answer only by more than what runs of
+// other seeds differ by. The runs at the rate asked for are of the steady state (the packets
 // have passed the trace cache once before), and so are curves and throughput;
 // one run more begins cold. Cores needed are those that would lose nothing, so
 // they may be more than the host has, and what makes traces is counted with

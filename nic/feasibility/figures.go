@@ -3,17 +3,24 @@ package feasibility
 import (
 	"jitnic/cache"
 	"jitnic/nic/device"
+	"jitnic/nic/profile"
 )
 
 // Figures are one run of the model, in the units of reports: packets a second,
 // nanoseconds, bytes a packet. Times are unrounded: the model's are exact to
-// the picosecond.
+// the picosecond. Shares and means are of the packets of the run, each followed
+// to its end; what is a second (offered, throughput, installs, cores needed) is
+// of the time in which they arrive; what is busy or queues is averaged over
+// that time.
 type Figures struct {
 	Mode       string  `json:"mode"`
 	Packets    uint64  `json:"packets"`
+	Span       float64 `json:"span_ns"` // from the first arrival to the last
 	Offered    float64 `json:"offered_pps"`
-	Throughput float64 `json:"throughput_pps"`
-	Loss       float64 `json:"loss"` // of packets offered, where the program drops none of these
+	BeyondWire bool    `json:"beyond_wire,omitempty"` // more than the device's link can bring in
+	Throughput float64 `json:"throughput_pps"`        // offered × (1 - loss)
+	Loss       float64 `json:"loss"`                  // of packets offered, where the program drops none of these
+	Behind     int64   `json:"left_behind"`           // packets more in the device at the last arrival than half way
 	Ingress    uint64  `json:"lost_ingress"`
 	AtHost     uint64  `json:"lost_host"`
 	Transmit   uint64  `json:"lost_transmit"` // the host's ring to the device was full
@@ -30,22 +37,30 @@ type Figures struct {
 	Max      float64 `json:"latency_max_ns"`
 	HitMean  float64 `json:"hit_latency_mean_ns"`
 	MissMean float64 `json:"miss_latency_mean_ns"`
+	OfHits   uint64  `json:"hit_latency_packets"` // finished, and so of those means
+	OfMisses uint64  `json:"miss_latency_packets"`
 
 	Cores       float64   `json:"host_cores_busy"`
-	CoresNeeded float64   `json:"host_cores_needed"` // if nothing was lost, lost packets taken to cost what the others do
-	Uneven      float64   `json:"host_uneven"`       // work of the busiest core by the mean of all
+	CoresNeeded float64   `json:"host_cores_needed"`  // if nothing was lost, lost packets taken to cost what the others do
+	HostTime    float64   `json:"host_ns_per_packet"` // a core's, of the packets that the device let in: cores needed are so much at the rate offered
+	Uneven      float64   `json:"host_uneven"`        // work of the busiest core by the mean of all
 	Stations    []Station `json:"stations"`
 
 	PCIeUp     float64            `json:"pcie_up_bytes_per_packet"`
 	PCIeDown   float64            `json:"pcie_down_bytes_per_packet"`
 	PCIeCauses map[string]float64 `json:"pcie_bytes_per_packet,omitempty"` // both directions
 
-	Installs    float64 `json:"installs_per_second"`
-	Begun       uint64  `json:"installs_begun"`
-	Made        uint64  `json:"traces_made"` // compiled in the run: a trace is made once, and again only after an invalidation
-	Installed   uint64  `json:"installed"`
-	NotCompiled uint64  `json:"not_compiled"` // no room in the compile or install queue
-	Stall       float64 `json:"install_stall_ns"`
+	Installs float64 `json:"installs_per_second"`
+	Begun    uint64  `json:"installs_begun"`
+	Made     uint64  `json:"traces_made"` // compiled in the run: a trace is made once, and again only after an invalidation
+	// What was begun is one of these in the end.
+	Installed   uint64 `json:"installed"`
+	Unwanted    uint64 `json:"refused"`        // compiled, and the policy did not take it
+	Stale       uint64 `json:"stale"`          // invalidated under way
+	Unrecorded  uint64 `json:"recording_lost"` // the packet to be recorded was lost at the host's ring
+	NotCompiled uint64 `json:"not_compiled"`   // no room in the compile or install queue
+
+	Stall float64 `json:"install_stall_ns"`
 
 	Reordered uint64  `json:"reordered"`
 	Extent    uint64  `json:"reordering_extent"`
@@ -72,6 +87,7 @@ type Memory struct {
 // Station is a place where packets or traces wait and are served.
 type Station struct {
 	Name        string  `json:"name"`
+	Servers     uint64  `json:"servers"`
 	Utilisation float64 `json:"utilisation"`
 	MeanQueue   float64 `json:"mean_queue"`
 	MaxQueue    int64   `json:"max_queue"`
@@ -81,25 +97,52 @@ type Station struct {
 // hostStation is the model's name of the host's cores.
 const hostStation = "host cores"
 
+// run is the figures of a run at a rate, which may be beyond the wire.
+func run(in *device.Input, n *profile.NIC, rate uint64, r *device.Result) *Figures {
+	f := figures(r)
+	line := device.LineRate(in, n)
+	f.BeyondWire = line > 0 && rate > line
+	return f
+}
+
+// behind is the share of the packets of the second half by which the device
+// falls behind, where that is more than what comes and goes: its queues are long
+// and hold for now what a longer run loses.
+func (f *Figures) behind() float64 {
+	half := float64(f.Packets) / 2
+	if float64(f.Behind) <= max(stir, least*half) {
+		return 0
+	}
+	return float64(f.Behind) / half
+}
+
+// stir is how many packets more or fewer say nothing: those in flight, and two
+// bursts.
+const stir = 2 * burst
+
+// keepsUp says whether the device does with the load.
+func (f *Figures) keepsUp() bool { return f.Loss <= lostLeast && f.behind() == 0 }
+
 func figures(r *device.Result) *Figures {
 	ns := func(ps float64) float64 { return ps / 1000 }
 	per := func(n float64) float64 { return n / float64(max(r.Packets, 1)) }
 	f := &Figures{
-		Mode: r.Mode.String(), Packets: r.Packets, Offered: r.Offered, Throughput: r.Throughput, Loss: r.Loss(),
+		Mode: r.Mode.String(), Packets: r.Packets, Offered: r.Offered, Throughput: r.Throughput, Loss: r.Loss(), Behind: r.Growth,
 		Ingress: r.Drops.Ingress, AtHost: r.Drops.Host, Transmit: r.Drops.Transmit, Egress: r.Drops.Egress, NeedsHost: r.Drops.NeedsHost,
 		HitRatio: r.HitRatio(),
 		Mean:     ns(r.Latency.Mean), P50: ns(float64(r.Latency.P50)), P99: ns(float64(r.Latency.P99)), P999: ns(float64(r.Latency.P999)),
-		Max: ns(float64(r.Latency.Max)), HitMean: ns(r.HitLatency.Mean), MissMean: ns(r.MissLatency.Mean),
+		Max: ns(float64(r.Latency.Max)), HitMean: ns(r.HitLatency.Mean), MissMean: ns(r.MissLatency.Mean), OfHits: r.HitLatency.Packets, OfMisses: r.MissLatency.Packets,
 		Cores: r.Cores, CoresNeeded: r.Cores, Uneven: r.Uneven,
 		PCIeUp: per(float64(r.PCIeUp.Total())), PCIeDown: per(float64(r.PCIeDown.Total())), PCIeCauses: map[string]float64{},
-		Begun: r.Compile.Begun, Made: r.Compile.Made, Installed: r.Compile.Installed, NotCompiled: r.Compile.NoWorker + r.Compile.NoChannel, Stall: ns(float64(r.Compile.Stall)),
+		Begun: r.Compile.Begun, Made: r.Compile.Made, Installed: r.Compile.Installed, Unwanted: r.Compile.Refused, Stale: r.Compile.Stopped, Unrecorded: r.Compile.Lost, NotCompiled: r.Compile.NoWorker + r.Compile.NoChannel, Stall: ns(float64(r.Compile.Stall)),
 		Reordered: r.Order.Reordered, Extent: r.Order.Extent, Held: r.Order.Held, PeakHeld: r.Order.PeakHeld,
 	}
 	if r.Order.Held > 0 {
 		f.HoldMean = ns(float64(r.Order.HoldTime)) / float64(r.Order.Held)
 	}
-	if r.Window > 0 {
-		f.Installs = float64(r.Compile.Begun) / (float64(r.Window) / 1e12)
+	if r.Offered > 0 {
+		f.Span = ns(float64(r.Window))
+		f.Installs = per(float64(r.Compile.Begun)) * r.Offered
 	}
 	for c := range device.Causes {
 		if b := r.PCIeUp[c] + r.PCIeDown[c]; b > 0 {
@@ -113,10 +156,11 @@ func figures(r *device.Result) *Figures {
 		}
 	}
 	for _, s := range r.Stations {
-		f.Stations = append(f.Stations, Station{Name: s.Name, Utilisation: min(s.Utilisation, 1), MeanQueue: s.MeanQueue, MaxQueue: s.MaxQueue, Wait: ns(s.MeanWait)})
+		f.Stations = append(f.Stations, Station{Name: s.Name, Servers: s.Servers, Utilisation: min(s.Utilisation, 1), MeanQueue: s.MeanQueue, MaxQueue: s.MaxQueue, Wait: ns(s.MeanWait)})
 	}
 	if n := r.Packets - r.Drops.Ingress; n > 0 { // of those lost before they were looked up as much as of the others
-		f.CoresNeeded = float64(r.HostWork) / float64(n) * r.Offered / 1e12
+		f.HostTime = ns(float64(r.HostWork) / float64(n))
+		f.CoresNeeded = f.HostTime * r.Offered / 1e9
 	}
 	m := &r.Memory
 	if m.NIC.Reads+m.NIC.Writes+m.Host.Reads+m.Host.Writes > 0 {

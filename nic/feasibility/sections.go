@@ -171,7 +171,7 @@ func (s *study) designs(c *costs) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.Design, err)
 		}
-		loaded[i] = figures(r)
+		loaded[i] = run(d.Input, s.n, s.Rate, r)
 		return nil
 	})
 	if err != nil {
@@ -206,7 +206,9 @@ func (s *study) curves(c *costs) error {
 		}
 		curve := Curve{Mode: m.String()}
 		for _, p := range points {
-			curve.Points = append(curve.Points, figures(p.Result))
+			f := figures(p.Result)
+			f.BeyondWire = p.AboveLine
+			curve.Points = append(curve.Points, f)
 		}
 		curves = append(curves, curve)
 	}
@@ -244,6 +246,9 @@ func (s *study) throughput(raw, best *costs) error {
 	return nil
 }
 
+// forPackets says whether packets wait at a station, not traces.
+func forPackets(station string) bool { return station != "compilers" && station != "install channel" }
+
 // throughputOf names what keeps a mode from more: the link, or the station that
 // was busiest at the rate found.
 func throughputOf(t *load.Throughput, optimised bool) Throughput {
@@ -254,8 +259,8 @@ func throughputOf(t *load.Throughput, optimised bool) Throughput {
 		most, busiest, which := 0.0, Station{}, ""
 		for _, st := range f.Stations {
 			use, name := st.Utilisation, st.Name
-			if name == "compilers" || name == "install channel" {
-				continue // no packet waits for them
+			if !forPackets(name) {
+				continue
 			}
 			if name == hostStation && f.Uneven > 1.05 { // one core is full before the others are
 				use, name = use*f.Uneven, "the busiest host core"

@@ -12,8 +12,9 @@ import (
 )
 
 // sensitivityPackets is how many packets a run of the sensitivity section has
-// at most: two runs for each end of each assumed figure.
-const sensitivityPackets = 40_000
+// at most: two runs for each end of each assumed figure. Shorter runs are those
+// of the verdict.
+const sensitivityPackets = 250_000
 
 // hostKey stands before a parameter of the host, as some have the name of one of
 // the device.
@@ -144,7 +145,7 @@ func (s *study) swings() (rows []Swing, all []swing) {
 }
 
 // sensitivity puts every assumed figure to the ends of its range, one at a time.
-func (s *study) sensitivity(c *costs) error {
+func (s *study) sensitivity(c *costs, point *outcome) error {
 	rows, all := s.swings()
 	packets := min(s.opt.Packets, sensitivityPackets)
 	run := func(c *costs, host *Figures) (o *outcome, err error) {
@@ -163,15 +164,20 @@ func (s *study) sensitivity(c *costs) error {
 	if err := s.step(what, 0, len(all)); err != nil {
 		return err
 	}
-	base, err := run(c, nil)
-	if err != nil {
-		return err
+	base, err := point, error(nil)
+	if packets < s.opt.Packets {
+		if base, err = run(c, nil); err != nil {
+			return err
+		}
 	}
+	by := s.Chance.margins()
 	end := func(value string, o *outcome) SwingEnd {
-		a, _, _ := o.judge()
+		a, _, _ := o.judge(by)
 		return SwingEnd{Value: value, Answer: a, Cores: o.Both.CoresNeeded + o.CompileCores, Mean: o.Both.Mean, Loss: o.Both.Loss, Hits: o.Both.HitRatio}
 	}
 	ends := make([]SwingEnd, len(all))
+	turns := make([]bool, len(all))
+	baseAnswer, _, _ := base.judge(by)
 	err = s.each(what, len(all), func(i int) error {
 		x := &all[i]
 		key, value := rows[x.at].Key, rows[x.at].Ends[x.end].Value
@@ -189,6 +195,7 @@ func (s *study) sensitivity(c *costs) error {
 			return fmt.Errorf("%s = %s: %w", key, value, err)
 		}
 		ends[i] = end(value, o)
+		turns[i] = !o.Both.BeyondWire && !o.may(baseAnswer, by)
 		return nil
 	})
 	if err != nil {
@@ -204,10 +211,10 @@ func (s *study) sensitivity(c *costs) error {
 	for i := range all {
 		e, sw := &ends[i], &rows[all[i].at]
 		sw.Ends[all[i].end] = *e
-		sw.Turns = sw.Turns || e.Answer != is.Answer
+		sw.Turns = sw.Turns || turns[i]
 		sw.Spread = max(sw.Spread, change(e.Mean, is.Mean), change(e.Cores, is.Cores))
 	}
-	s.Swings, s.SwingBase = rows, &is
+	s.Swings, s.SwingBase, s.Swept = rows, &is, base.Both.Packets
 	return nil
 }
 

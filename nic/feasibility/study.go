@@ -30,6 +30,7 @@ type Options struct {
 	Remote   bool // host memory on the other socket
 	Seed     uint64
 
+	Seeds       int  // runs more, each with another seed, for what is chance
 	Throughput  bool // RFC 2544's search
 	Memory      bool // the four memory models
 	Sensitivity bool // every assumed figure at the ends of its range
@@ -63,15 +64,17 @@ type Study struct {
 	NIC     Profile `json:"nic"`
 	Host    Profile `json:"host"`
 
-	Rate      uint64 `json:"rate_pps"`
-	Arrivals  string `json:"arrivals"`
-	Policy    string `json:"policy"`
-	Admission string `json:"admission"`
-	Budget    string `json:"budget"` // of the trace cache
-	Hot       uint32 `json:"hot"`
-	Optimised bool   `json:"superoptimized"`
-	InOrder   bool   `json:"flows_in_order"` // kept so
-	Remote    bool   `json:"remote_memory"`  // the host's, on the other socket
+	Rate      uint64  `json:"rate_pps"`
+	LineRate  uint64  `json:"line_rate_pps"` // what link.rate can bring in of the capture's frames; 0: no limit
+	Frame     float64 `json:"frame_bytes"`   // of the capture, mean, with what the link adds (link.overhead)
+	Arrivals  string  `json:"arrivals"`
+	Policy    string  `json:"policy"`
+	Admission string  `json:"admission"`
+	Budget    string  `json:"budget"` // of the trace cache
+	Hot       uint32  `json:"hot"`
+	Optimised bool    `json:"superoptimized"`
+	InOrder   bool    `json:"flows_in_order"` // kept so
+	Remote    bool    `json:"remote_memory"`  // the host's, on the other socket
 
 	Verdict   Verdict   `json:"verdict"`
 	BreakEven BreakEven `json:"break_even"`
@@ -81,14 +84,17 @@ type Study struct {
 	Matchers  *match.Report `json:"matchers"`
 	Executors Executors     `json:"executors"`
 
-	Point      []*Figures          `json:"point"`       // both, host only, NIC only at Rate
-	Ordered    *Figures            `json:"other_order"` // flows kept in order, or not where Point has them so
-	Cold       *Figures            `json:"cold"`        // beginning with an empty cache
+	Point      []*Figures          `json:"point"`              // both, host only, NIC only at Rate
+	Ordered    *Figures            `json:"other_order"`        // flows kept in order, or not where Point has them so
+	Cold       *Figures            `json:"cold"`               // beginning with an empty cache
+	Captured   *Figures            `json:"captured,omitempty"` // both, at the capture's own rate
+	Chance     *Chance             `json:"chance,omitempty"`   // what the runs of Point give over seeds
 	Memory     []MemoryRow         `json:"memory_models,omitempty"`
 	Curves     []Curve             `json:"curves,omitempty"`
 	Throughput []Throughput        `json:"throughput,omitempty"`
 	SwingBase  *SwingEnd           `json:"sensitivity_base,omitempty"` // what Swings are compared with: runs as long as theirs
 	Swings     []Swing             `json:"sensitivity,omitempty"`
+	Swept      uint64              `json:"sensitivity_packets,omitempty"` // of a run of Swings; Point's, but of very long runs
 	Designs    *designs.Comparison `json:"designs,omitempty"`
 	// Loaded are the designs under Rate, in the order of Designs.Results.
 	Loaded []*Figures `json:"designs_loaded,omitempty"`
@@ -104,6 +110,7 @@ type Study struct {
 type Need struct {
 	CapturedInstalls float64 `json:"installs_per_second_captured"` // at the capture's own rate
 	Installs         float64 `json:"installs_per_second"`          // at Rate
+	CompileTrace     float64 `json:"compile_ns_per_trace"`         // mean of the paths that the device takes
 	InstallLimit     float64 `json:"install_limit_per_second"`     // 0: no limit
 	Offload          float64 `json:"offloadable"`                  // share of packets that matcher and executor can take
 	CoresSaved       float64 `json:"host_cores_saved"`
@@ -171,7 +178,7 @@ type Swing struct {
 	Key    string     `json:"key"`
 	Value  string     `json:"value"`
 	Ends   []SwingEnd `json:"ends"`
-	Turns  bool       `json:"turns"`  // at one end the answer is another
+	Turns  bool       `json:"turns"`  // at one end the answer is another, and more than chance makes it so
 	Spread float64    `json:"spread"` // largest relative change of mean latency or host cores
 }
 
@@ -259,6 +266,7 @@ func (s *study) run() error {
 	if s.Matchers, err = s.x.Report(s.tree, n); err != nil {
 		return err
 	}
+	s.LineRate, s.Frame = device.LineRate(c.prices.In, n), frame(w, n)
 	raw := c
 	if s.Optimised {
 		if raw, err = s.cost(n, h, true); err != nil {
@@ -273,23 +281,38 @@ func (s *study) run() error {
 		return err
 	}
 	s.BreakEven = o.Even
-	s.need(o, c)
-	s.decide(o) // and again with what assumed figures do to it
+	if err := s.need(o, c); err != nil {
+		return err
+	}
+	s.decide(o) // and again with what chance and assumed figures do to it
 	for _, section := range []struct {
 		on bool
 		do func() error
 	}{
+		{s.opt.Seeds > 0, func() error {
+			if err := s.chance(c, o); err != nil {
+				return err
+			}
+			s.decide(o)
+			return nil
+		}},
 		{true, func() error { return s.order(c) }},
 		{s.opt.Memory, func() error { return s.memory(c) }},
 		{s.opt.Sensitivity, func() error {
-			if err := s.sensitivity(c); err != nil {
+			if err := s.sensitivity(c, o); err != nil {
 				return err
 			}
 			s.decide(o)
 			return nil
 		}},
 		{len(s.opt.Rates) > 0, func() error { return s.curves(c) }},
-		{s.opt.Throughput, func() error { return s.throughput(raw, c) }},
+		{s.opt.Throughput, func() error {
+			if err := s.throughput(raw, c); err != nil {
+				return err
+			}
+			s.decide(o)
+			return nil
+		}},
 		{s.opt.Designs, func() error { return s.designs(c) }},
 	} {
 		if !section.on {
@@ -300,6 +323,16 @@ func (s *study) run() error {
 		}
 	}
 	return nil
+}
+
+// frame is the mean length of the capture's frames on the wire, what the link
+// adds included.
+func frame(w *workload.Workload, n *profile.NIC) float64 {
+	sum := 0.0
+	for i := range w.Packets {
+		sum += float64(w.Packets[i].Len - uint16(w.Packets[i].Added))
+	}
+	return sum/float64(len(w.Packets)) + float64(n.LinkOverhead)
 }
 
 // budget is the trace cache's on a device: what the user gave, or whichever of
@@ -399,11 +432,16 @@ func (s *study) options(c *costs, mode device.Mode) device.Options {
 
 // device runs the model once at the study's rate.
 func (s *study) device(c *costs, opt device.Options, packets int) (*Figures, error) {
-	r, err := device.Run(c.prices.In, c.n, c.h, s.load(s.Rate, packets), opt)
+	return s.loaded(c, s.load(s.Rate, packets), opt)
+}
+
+// loaded runs the model once under a load.
+func (s *study) loaded(c *costs, l device.Load, opt device.Options) (*Figures, error) {
+	r, err := device.Run(c.prices.In, c.n, c.h, l, opt)
 	if err != nil {
 		return nil, err
 	}
-	return figures(r), nil
+	return run(c.prices.In, c.n, l.Rate, r), nil
 }
 
 // point is the run at the study's rate, in all modes, and the same from a cold
@@ -428,7 +466,7 @@ func (s *study) point(c *costs) (*outcome, error) {
 
 // outcome judges a pair of runs.
 func (s *study) outcome(c *costs, both, host *Figures) *outcome {
-	o := &outcome{Both: both, Host: host}
+	o := &outcome{Both: both, Host: host, Servers: c.h.Cores}
 	in := c.prices.In
 	var n, core, reads [2]float64 // of packets that the device can take, and of the rest
 	var hit float64
@@ -529,13 +567,32 @@ func numa(n *profile.NIC, remote bool) uint64 {
 	return n.PCIeNUMA
 }
 
+// captured is the run at the capture's own rate, where it has one.
+func (s *study) captured(c *costs) error {
+	if s.Seconds == 0 {
+		return nil
+	}
+	own := float64(s.Study.Packets) / s.Seconds
+	if own > float64(max(s.LineRate, s.Rate)) { // times of no clock
+		return nil
+	}
+	f, err := s.loaded(c, s.load(max(uint64(own+0.5), 1), s.opt.Packets), s.options(c, device.Both))
+	if err != nil {
+		return err
+	}
+	s.Captured = f
+	s.Need.CapturedInstalls = float64(f.Begun) / float64(f.Packets) * own
+	return nil
+}
+
 // need is what the offload asks for and what it gives.
-func (s *study) need(o *outcome, c *costs) {
+func (s *study) need(o *outcome, c *costs) error {
+	if err := s.captured(c); err != nil {
+		return err
+	}
 	d := &s.Need
 	d.Installs = o.Both.Installs
-	if s.Seconds > 0 {
-		d.CapturedInstalls = float64(o.Both.Begun) / float64(o.Both.Packets) * float64(s.Study.Packets) / s.Seconds
-	}
+	d.CompileTrace = meanCompile(c.prices.In)
 	var install, n float64
 	for i := range c.prices.In.Paths {
 		if p := &c.prices.In.Paths[i]; !p.Refused {
@@ -554,4 +611,5 @@ func (s *study) need(o *outcome, c *costs) {
 	d.CoresSaved = o.Host.CoresNeeded - o.Both.CoresNeeded - d.CompileCores
 	d.PCIeSaved = o.Host.PCIeUp + o.Host.PCIeDown - o.Both.PCIeUp - o.Both.PCIeDown
 	d.LatencyWon = o.Host.Mean - o.Both.Mean
+	return nil
 }

@@ -243,7 +243,7 @@ func small(t testing.TB) (*workload.Workload, *match.Analysis, *tree.Tree, Optio
 	w, x, tree := observed(t, "firewall", "sample:lab", 600, false)
 	return w, x, tree, Options{
 		Cache: cache.Config{Policy: "lru", HotThreshold: 1, Seed: 1}, Rate: 5_000_000, Rates: []uint64{1_000_000, 10_000_000}, Packets: 600, Seed: 1,
-		Throughput: true, Memory: true, Sensitivity: true, Designs: true, Prefix: make([]uint32, len(w.Shapes)),
+		Seeds: 2, Throughput: true, Memory: true, Sensitivity: true, Designs: true, Prefix: make([]uint32, len(w.Shapes)),
 		Program: func(uint32) (uint32, bool) { return 100, true },
 	}
 }
@@ -315,7 +315,7 @@ func TestSameAndInterrupted(t *testing.T) {
 			name := got.Type().Field(i).Name
 			switch {
 			case name == "Partial":
-			case name == "Verdict" && s.Swings == nil && s.Point != nil: // without what assumed figures do to it
+			case name == "Verdict" && (s.Swings == nil || s.Throughput == nil || s.Chance == nil) && s.Point != nil: // without what chance and assumed figures do to it
 				if s.Verdict.Sentence == "" {
 					t.Errorf("interrupted at step %d: no verdict", stop)
 				}
@@ -386,7 +386,11 @@ func TestSensitivity(t *testing.T) {
 				t.Errorf("%s: the host alone runs otherwise", what)
 			}
 		}
-		if err := s.sensitivity(base); err != nil {
+		both, err := s.device(base, s.options(base, device.Both), 500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.sensitivity(base, s.outcome(base, both, alone)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if len(s.Swings) != assumed {

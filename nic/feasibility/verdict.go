@@ -14,7 +14,8 @@ const (
 	Pays    Answer = "pays"
 	Doesnt  Answer = "does not pay"
 	Depends Answer = "depends"
-	None    Answer = "none" // too many packets could not be run
+	Neither Answer = "neither keeps up" // with or without the NIC packets are lost
+	None    Answer = "none"             // too many packets could not be run, or the link can't bring them in
 )
 
 // Verdict is the study's answer with its reasons.
@@ -23,7 +24,8 @@ type Verdict struct {
 	Sentence string   `json:"sentence"`
 	For      []string `json:"for"`
 	Against  []string `json:"against"`
-	On       []string `json:"depends_on,omitempty"` // parameters that alone turn the answer
+	On       []string `json:"depends_on,omitempty"`    // parameters that alone turn the answer, chance, or what counts
+	Would    []string `json:"would_keep_up,omitempty"` // where neither does
 }
 
 // BreakEven is the hit ratio, of all packets looked up, below which the offload
@@ -71,6 +73,7 @@ func breakEven(none, all, alone, share float64) float64 {
 // outcome is what an answer is judged by.
 type outcome struct {
 	Both, Host *Figures
+	Servers    uint64  // cores that the host has
 	Offload    float64 // share of packets that the device can take at all
 	// CompileCores is how many cores make traces.
 	CompileCores float64
@@ -85,6 +88,20 @@ func (o *outcome) saved() float64 {
 	return 1 - (o.Both.CoresNeeded+o.CompileCores)/o.Host.CoresNeeded
 }
 
+// lost is the share of the packets that the offload loses, or falls behind by,
+// beyond the host's.
+func (o *outcome) lost() float64 {
+	return o.Both.Loss + o.Both.behind() - o.Host.Loss - o.Host.behind()
+}
+
+// faster is the share of the mean latency that the offload wins.
+func (o *outcome) faster() float64 {
+	if o.Host.Mean == 0 {
+		return 0
+	}
+	return 1 - o.Both.Mean/o.Host.Mean
+}
+
 // least is the difference that counts: a hundredth of what is compared, and
 // of losses one packet in ten thousand.
 const (
@@ -92,11 +109,57 @@ const (
 	lostLeast = 1e-4
 )
 
-// judge answers for one outcome: the offload pays where it saves host cores,
-// loses no more packets and is no slower; it does not where it saves none or
-// loses more; else it depends on what is asked for.
-func (o *outcome) judge() (a Answer, pro, con []string) {
-	saved := o.saved()
+// answer is that of a saving, a loss and a gain of speed: the offload pays where
+// it saves host cores, loses no more packets and is no slower; it does not where
+// it saves none or loses more; else it depends on what is asked for.
+func (o *outcome) answer(saved, lost, faster float64) Answer {
+	saves, slower := saved > least, faster < -least
+	more, fewer := lost > lostLeast, lost < -lostLeast
+	switch {
+	case more && (!saves || o.Host.keepsUp()), !saves && !fewer:
+		return Doesnt
+	case more, !saves, slower:
+		return Depends
+	}
+	return Pays
+}
+
+// is is the outcome's answer by its own figures.
+func (o *outcome) is() Answer {
+	if o.overloaded() {
+		return Neither
+	}
+	return o.answer(o.saved(), o.lost(), o.faster())
+}
+
+// overloaded says that neither keeps up.
+func (o *outcome) overloaded() bool { return !o.Both.keepsUp() && !o.Host.keepsUp() }
+
+// may says whether the answer may be this one, each figure being off by no more
+// than chance makes it.
+func (o *outcome) may(a Answer, by margins) bool {
+	if o.is() == a {
+		return true
+	}
+	if a == Neither || o.overloaded() { // by what both lose, which isn't little
+		return math.Min(o.Both.Loss+o.Both.behind(), o.Host.Loss+o.Host.behind()) <= lostLeast+by.lost
+	}
+	for _, x := range []float64{-1, 0, 1} {
+		for _, y := range []float64{-1, 0, 1} {
+			for _, z := range []float64{-1, 0, 1} {
+				if o.answer(o.saved()+x*by.saved, o.lost()+y*by.lost, o.faster()+z*by.faster) == a {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// judge answers for one outcome, with what speaks for the offload and what
+// against it. What chance alone makes is neither.
+func (o *outcome) judge(by margins) (a Answer, pro, con []string) {
+	saved, lost, faster := o.saved(), o.lost(), o.faster()
 	cores := fmt.Sprintf("%s of host cores (%s instead of %s)", percent(math.Abs(saved)), number(o.Both.CoresNeeded+o.CompileCores), number(o.Host.CoresNeeded))
 	switch {
 	case saved > least:
@@ -106,31 +169,27 @@ func (o *outcome) judge() (a Answer, pro, con []string) {
 	default:
 		con = append(con, "saves no host cores ("+number(o.Host.CoresNeeded)+" either way)")
 	}
-	lost := o.Both.Loss - o.Host.Loss
-	if lost > lostLeast {
-		con = append(con, fmt.Sprintf("loses %s of the packets%s (the host alone %s)", percent(o.Both.Loss), o.Both.where(), percent(o.Host.Loss)))
-	} else if lost < -lostLeast {
-		pro = append(pro, fmt.Sprintf("loses fewer packets (%s instead of %s)", percent(o.Both.Loss), percent(o.Host.Loss)))
-	}
-	faster := 0.0
-	if o.Host.Mean > 0 {
-		faster = 1 - o.Both.Mean/o.Host.Mean
+	if lost > max(lostLeast, by.lost) {
+		con = append(con, fmt.Sprintf("loses %s%s (the host alone %s)", o.Both.loses(" of the packets"), o.Both.where(), o.Host.loses("")))
+	} else if lost < -max(lostLeast, by.lost) {
+		pro = append(pro, fmt.Sprintf("loses fewer packets (%s instead of %s)", o.Both.loses(""), o.Host.loses("")))
 	}
 	lat := fmt.Sprintf("takes %s a packet (the host alone %s)", nanos(o.Both.Mean), nanos(o.Host.Mean))
-	if faster > least {
+	if faster > max(least, by.faster) {
 		pro = append(pro, lat)
-	} else if faster < -least {
+	} else if faster < -max(least, by.faster) {
 		con = append(con, lat)
 	}
-	saves, slower := saved > least, faster < -least
-	more, fewer := lost > lostLeast, lost < -lostLeast
-	switch {
-	case more && (!saves || o.Host.Loss <= lostLeast), !saves && !fewer:
-		return Doesnt, pro, con
-	case more, !saves, slower:
-		return Depends, pro, con
+	return o.is(), pro, con
+}
+
+// loses says how much is lost, or will be: of what.
+func (f *Figures) loses(of string) string {
+	s := percent(f.Loss) + of
+	if b := f.behind(); b > 0 {
+		s += " and falls behind by " + percent(b)
 	}
-	return Pays, pro, con
+	return s
 }
 
 // where says where most of the packets are lost.
@@ -150,15 +209,20 @@ func (f *Figures) where() string {
 	return ", most of them " + place
 }
 
-// decide makes the study's verdict of its own outcome and of what each assumed
-// parameter makes of it.
+// decide makes the study's verdict of its own outcome, of what is chance in it,
+// and of what each assumed parameter makes of it.
 func (s *Study) decide(o *outcome) {
-	if s.NotRun.TooMany() {
+	switch {
+	case s.NotRun.TooMany():
 		s.Verdict = Verdict{Answer: None, For: []string{}, Against: []string{}, Sentence: "No verdict: " + s.NotRun.String() + "."}
 		return
+	case o.Both.BeyondWire:
+		s.Verdict = Verdict{Answer: None, For: []string{}, Against: []string{}, Sentence: "No verdict: " + s.wire() + "."}
+		return
 	}
-	a, pro, con := o.judge()
-	if o.Offload == 0 {
+	by := s.Chance.margins()
+	a, pro, con := o.judge(by)
+	if o.Offload == 0 && a != Neither {
 		a, pro, con = Doesnt, nil, []string{"can take none of the packets"}
 	}
 	v := Verdict{Answer: a, For: pro, Against: con}
@@ -170,6 +234,10 @@ func (s *Study) decide(o *outcome) {
 	at := fmt.Sprintf("at %s on %s", rate(float64(s.Rate)), s.NIC.Name)
 	pros, cons := strings.Join(pro, "; "), strings.Join(con, "; ")
 	switch {
+	case a == Neither:
+		v.Would = s.would(o)
+		v.Sentence = fmt.Sprintf("Neither keeps up %s: with the NIC %s%s, the host alone %s. What would: %s.", at,
+			o.Both.loses(" of the packets are lost"), o.Both.where(), o.Host.loses(""), strings.Join(v.Would, "; "))
 	case o.Offload == 0:
 		v.Sentence = fmt.Sprintf("The offload does not pay %s: the device can take none of the packets.", at)
 	case a == Pays:
@@ -179,19 +247,122 @@ func (s *Study) decide(o *outcome) {
 	default:
 		v.Sentence = fmt.Sprintf("Whether the offload pays %s depends on what counts: %s; it %s; but %s.", at, o.hits(), pros, cons)
 	}
-	if o.Both.Loss > lostLeast && o.Host.Loss > lostLeast {
-		v.Sentence += " Neither keeps up with this load."
+	if a == Depends {
+		v.On = append(v.On, "what counts: "+cons)
 	}
-	if len(v.On) > 0 {
-		v.Sentence += fmt.Sprintf(" This stands on assumed figures: within its range, %s alone would turn it.", list(v.On))
-		if a != Depends {
+	if other := o.byChance(a, by); other != "" && o.Offload > 0 {
+		v.On = append(v.On, "chance: other seeds may say "+string(other))
+		v.Sentence += fmt.Sprintf(" It is within what is chance: over %d seeds, %s.", s.Chance.Runs, s.Chance.close(o))
+		if a != Depends && a != Neither {
+			v.Answer = Depends
+			v.Sentence = strings.Replace(v.Sentence, "The offload "+string(a), "It depends: with this seed the offload "+string(a), 1)
+		}
+	}
+	var figures []string
+	for _, w := range s.Swings {
+		if w.Turns {
+			figures = append(figures, w.Key)
+		}
+	}
+	if len(figures) > 0 {
+		v.Sentence += fmt.Sprintf(" This stands on assumed figures: within its range, %s alone would turn it.", list(figures))
+		if v.Answer != Depends && a != Neither {
 			v.Answer = Depends
 			v.Sentence = strings.Replace(v.Sentence, "The offload "+string(a), "It depends: with the figures assumed the offload "+string(a), 1)
 		}
-	} else if a == Depends {
-		v.On = append(v.On, "what counts: "+cons)
 	}
 	s.Verdict = v
+}
+
+// byChance is another answer that chance may give; "" where there is none.
+func (o *outcome) byChance(a Answer, by margins) Answer {
+	if a == Neither || by == (margins{}) {
+		return ""
+	}
+	for _, b := range []Answer{Pays, Depends, Doesnt} {
+		if b != a && o.may(b, by) {
+			return b
+		}
+	}
+	return ""
+}
+
+// close names the figures that are as near to what counts as chance is.
+func (c *Chance) close(o *outcome) string {
+	by := c.margins()
+	var out []string
+	for _, x := range []struct {
+		name           string
+		is, by, counts float64
+	}{
+		{"host cores saved", o.saved(), by.saved, least},
+		{"packets lost beyond the host's", o.lost(), by.lost, lostLeast},
+		{"mean latency won", o.faster(), by.faster, least},
+	} {
+		for _, edge := range []float64{-x.counts, x.counts} {
+			if math.Abs(x.is-edge) <= x.by {
+				out = append(out, fmt.Sprintf("%s are %s ± %s", x.name, percentSigned(x.is), percent(x.by)))
+				break
+			}
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+func percentSigned(x float64) string {
+	if x < 0 {
+		return "-" + percent(-x)
+	}
+	return percent(x)
+}
+
+// wire says by how much the load is more than the link brings in.
+func (s *Study) wire() string {
+	return fmt.Sprintf("%s of this capture's frames, %.4g B each with what the link adds (link.overhead), are %.4g Gbit/s, and the link brings in %s of them (link.rate; --rate line)",
+		rate(float64(s.Rate)), s.Frame, float64(s.Rate)*s.Frame*8/1e9, rate(float64(s.LineRate)))
+}
+
+// would says what keeps up with a load that neither keeps up with.
+func (s *Study) would(o *outcome) (out []string) {
+	for _, x := range []struct {
+		name string
+		f    *Figures
+	}{{"the host alone", o.Host}, {"NIC and host", o.Both}} {
+		switch f := x.f; {
+		case f.CoresNeeded*max(f.Uneven, 1) > float64(o.Servers): // some core is asked for more than there is of it
+			text := fmt.Sprintf("%s with %.0f cores (there are %d)", x.name, math.Ceil(f.CoresNeeded*max(f.Uneven, 1)), o.Servers)
+			if even := math.Ceil(f.CoresNeeded); f.Uneven > 1.05 {
+				text += fmt.Sprintf(" as flows are spread now, %.0f spread evenly", even)
+			}
+			out = append(out, text)
+		default:
+			if st := f.busiest(); st != nil {
+				out = append(out, fmt.Sprintf("%s with more of its %s, %s busy on average", x.name, st.Name, percent(min(st.Utilisation, 1))))
+			}
+		}
+	}
+	for _, x := range []struct{ mode, name string }{{"nic+host", "NIC and host"}, {"host", "the host alone"}} {
+		for _, t := range s.Throughput {
+			if t.Mode == x.mode && t.Rate > 0 && (t.Optimised == s.Optimised || x.mode == "host") {
+				out = append(out, fmt.Sprintf("%s at %s", x.name, rate(float64(t.Rate))))
+			}
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, "a lower rate")
+	}
+	return out
+}
+
+// busiest is the station of packets that is busiest.
+func (f *Figures) busiest() (most *Station) {
+	for i := range f.Stations {
+		st := &f.Stations[i]
+		if forPackets(st.Name) && (most == nil || st.Utilisation > most.Utilisation) {
+			most = st
+		}
+	}
+	return most
 }
 
 // hits says how many packets hit, and how many would have to.

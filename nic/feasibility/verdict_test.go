@@ -36,7 +36,7 @@ func outcomeOf(change func(o *outcome)) *outcome {
 	o := &outcome{
 		Both:    &Figures{Offered: 10e6, HitRatio: 0.9, CoresNeeded: 1, Mean: 1000},
 		Host:    &Figures{Offered: 10e6, CoresNeeded: 4, Mean: 2000},
-		Offload: 1, Even: BreakEven{Cores: 0.25, Share: 1},
+		Servers: 8, Offload: 1, Even: BreakEven{Cores: 0.25, Share: 1},
 	}
 	change(o)
 	return o
@@ -64,8 +64,11 @@ func TestVerdict(t *testing.T) {
 			"The offload pays at 10 Mpps on x: 90 % of packets hit, and 25 % would do to save host cores; it saves 75 % of host cores (1 instead of 4).",
 		},
 		{
-			"both lose, the host more", func(o *outcome) { o.Both.Loss, o.Host.Loss = 0.1, 0.5 }, nil, Pays,
-			"The offload pays at 10 Mpps on x: 90 % of packets hit, and 25 % would do to save host cores; it saves 75 % of host cores (1 instead of 4); loses fewer packets (10 % instead of 50 %); takes 1000 ns a packet (the host alone 2000 ns). Neither keeps up with this load.",
+			"both lose, the host more, each core as much", func(o *outcome) {
+				o.Both.Loss, o.Host.Loss, o.Host.CoresNeeded, o.Host.Uneven = 0.1, 0.5, 16.2, 1
+				o.Both.Stations = []Station{{Name: "compilers", Utilisation: 1}, {Name: "units", Utilisation: 0.98}}
+			}, nil, Neither,
+			"Neither keeps up at 10 Mpps on x: with the NIC 10 % of the packets are lost, the host alone 50 %. What would: the host alone with 17 cores (there are 8); NIC and host with more of its units, 98 % busy on average.",
 		},
 		{
 			"slower", func(o *outcome) { o.Both.Mean = 12_300 }, nil, Depends,
@@ -96,21 +99,28 @@ func TestVerdict(t *testing.T) {
 		{
 			"loses more than the host alone", func(o *outcome) {
 				o.Both.Loss, o.Host.Loss, o.Both.Egress = 0.5, 0.25, 9
-			}, nil, Depends,
-			"Whether the offload pays at 10 Mpps on x depends on what counts: 90 % of packets hit, and 25 % would do to save host cores; it saves 75 % of host cores (1 instead of 4); takes 1000 ns a packet (the host alone 2000 ns); but loses 50 % of the packets, most of them at the port (the host alone 25 %). Neither keeps up with this load.",
+				o.Host.Uneven, o.Host.CoresNeeded = 3, 4
+			}, nil, Neither,
+			"Neither keeps up at 10 Mpps on x: with the NIC 50 % of the packets are lost, most of them at the port, the host alone 25 %. What would: the host alone with 12 cores (there are 8) as flows are spread now, 4 spread evenly.",
 		},
 		{
 			"saves no cores and loses more", func(o *outcome) {
 				o.Both.Loss, o.Host.Loss, o.Both.AtHost = 0.5, 0.25, 9
 				o.Both.CoresNeeded = 4
-			}, nil, Doesnt,
-			"The offload does not pay at 10 Mpps on x: 90 % of packets hit, which saves next to nothing; it saves no host cores (4 either way); loses 50 % of the packets, most of them at the rings of the host's cores (the host alone 25 %). Neither keeps up with this load.",
+			}, nil, Neither,
+			"Neither keeps up at 10 Mpps on x: with the NIC 50 % of the packets are lost, most of them at the rings of the host's cores, the host alone 25 %. What would: a lower rate.",
 		},
 		{
 			"saves no cores but loses fewer", func(o *outcome) {
 				o.Both.CoresNeeded, o.Host.Loss = 4, 0.25
 			}, nil, Depends,
 			"Whether the offload pays at 10 Mpps on x depends on what counts: 90 % of packets hit, which saves next to nothing; it loses fewer packets (0 % instead of 25 %); takes 1000 ns a packet (the host alone 2000 ns); but saves no host cores (4 either way).",
+		},
+		{
+			"loses nothing yet, but falls behind", func(o *outcome) {
+				o.Both.Packets, o.Both.Behind = 100_000, 5000
+			}, nil, Doesnt,
+			"The offload does not pay at 10 Mpps on x: 90 % of packets hit, and 25 % would do to save host cores; it loses 0 % of the packets and falls behind by 10 % (the host alone 0 %).",
 		},
 		{
 			"nothing can be offloaded", func(o *outcome) { o.Offload, o.Both.HitRatio = 0, 0 }, nil, Doesnt,
@@ -152,9 +162,49 @@ func TestVerdict(t *testing.T) {
 		if v.Answer == Depends && len(v.On) == 0 {
 			t.Errorf("%s: depends on nothing", c.name)
 		}
+		if v.Answer == Neither && len(v.Would) == 0 {
+			t.Errorf("%s: nothing keeps up", c.name)
+		}
 		if v.Answer == Pays && len(v.For) == 0 || v.Answer == Doesnt && len(v.Against) == 0 {
 			t.Errorf("%s: no reason: %+v", c.name, v)
 		}
+	}
+}
+
+// What is within chance is said to be so, and turns no assumed figure's answer.
+func TestChance(t *testing.T) {
+	chance := &Chance{Runs: 6, Figures: []Spread{{Name: SpreadSaved, One: 0.02}, {Name: SpreadFaster, One: 0.005}}}
+	by := chance.margins()
+	near := outcomeOf(func(o *outcome) { o.Both.CoresNeeded = 3.94 }) // saves 1.5 %
+	far := outcomeOf(func(o *outcome) {})
+	none := outcomeOf(func(o *outcome) { o.Both.CoresNeeded = 3.98 }) // saves 0.5 %
+	if !none.may(Pays, by) || none.is() != Doesnt || none.may(Pays, margins{}) || far.may(Doesnt, by) {
+		t.Error("chance is more or less than it is")
+	}
+	s := &Study{NIC: Profile{Name: "x"}, Rate: 10_000_000, Chance: chance}
+	s.decide(near)
+	want := "It depends: with this seed the offload pays at 10 Mpps on x: 90 % of packets hit, and 25 % would do to save host cores; it saves 1.5 % of host cores (3.94 instead of 4); takes 1000 ns a packet (the host alone 2000 ns). It is within what is chance: over 6 seeds, host cores saved are 1.5 % ± 2 %."
+	if s.Verdict.Answer != Depends || s.Verdict.Sentence != want {
+		t.Errorf("%s: %s", s.Verdict.Answer, s.Verdict.Sentence)
+	}
+	s.decide(far)
+	if s.Verdict.Answer != Pays {
+		t.Errorf("%+v", s.Verdict)
+	}
+	all := []*outcome{near, far, none}
+	x := spread(all, (*outcome).saved) // 0.015, 0.75, 0.005: s = 0.42728
+	if math.Abs(x.Mean-0.25667) > 1e-5 || math.Abs(x.High-x.Mean-4.303*0.42728/math.Sqrt(3)) > 1e-4 || math.Abs(x.One-4.303*0.42728*math.Sqrt(4.0/3)) > 1e-4 {
+		t.Errorf("%+v", x)
+	}
+}
+
+// No verdict on what can't come in.
+func TestBeyondWire(t *testing.T) {
+	s := &Study{NIC: Profile{Name: "x"}, Rate: 50_000_000, LineRate: 11_200_000, Frame: 446}
+	s.decide(outcomeOf(func(o *outcome) { o.Both.BeyondWire = true }))
+	want := "No verdict: 50 Mpps of this capture's frames, 446 B each with what the link adds (link.overhead), are 178.4 Gbit/s, and the link brings in 11.2 Mpps of them (link.rate; --rate line)."
+	if s.Verdict.Answer != None || s.Verdict.Sentence != want {
+		t.Errorf("%+v", s.Verdict)
 	}
 }
 

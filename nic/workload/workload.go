@@ -32,6 +32,10 @@ type Workload struct {
 
 	// Keys are the packet's header fields that flow caches use, by packet.
 	Keys []FlowKey
+	// Effects is by packet a hash of what its run did, the same for runs that do the
+	// same to packets of a flow: verdict, redirect, bytes changed, maps written.
+	// nil: not known.
+	Effects []uint32
 	// Mega is by packet a hash of which packet bytes its path consults
 	// (Path.Mask) and of their values: what a megaflow would be keyed by.
 	Mega []uint64

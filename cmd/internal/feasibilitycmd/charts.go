@@ -79,7 +79,9 @@ func loadCharts(s *feasibility.Study, slug string) report.Charts {
 	var out report.Charts
 	add := func(id, title, y, unit string, logY int, ss []report.Series) {
 		if len(ss) > 0 {
-			out = append(out, chart(id+"-"+slug, title+on, y, unit, logY, ss))
+			c := chart(id+"-"+slug, title+on, y, unit, logY, ss)
+			c.Marks = wireMark(s)
+			out = append(out, c)
 		}
 	}
 	through := modeCurves(s, throughputOf)
@@ -110,6 +112,19 @@ func loadCharts(s *feasibility.Study, slug string) report.Charts {
 	}
 	add("host-cores", "Host cores needed", "host cores needed", "cores", 0, cores)
 	return out
+}
+
+// wireMark is where loads begin that the link can't bring in, where the curves
+// go there.
+func wireMark(s *feasibility.Study) []report.Mark {
+	for _, c := range s.Curves {
+		for _, p := range c.Points {
+			if p.BeyondWire {
+				return []report.Mark{{X: float64(s.LineRate) / 1e6, Text: "beyond the wire"}}
+			}
+		}
+	}
+	return nil
 }
 
 // compared are curves of all devices side by side, with the host alone.

@@ -178,7 +178,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 		Seed: o.in.Seed, Memory: true, Designs: o.designs, Workers: o.workers,
 	}
 	if !o.quick {
-		fo.Throughput, fo.Sensitivity = true, true
+		fo.Throughput, fo.Sensitivity, fo.Seeds = true, true, seeds
 		fo.Rates = rates
 		if len(rates) == 1 {
 			fo.Rates = around(rates[0])
@@ -204,6 +204,9 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	done()
 	return o.write(r, stdout)
 }
+
+// seeds is how many runs more are made of what the verdict compares.
+const seeds = 5
 
 // around are the rates of the load curves where one rate is given: from a
 // tenth of it to five times as much.

@@ -23,7 +23,8 @@ func (r *Report) records() report.Records {
 	out := report.Records{Name: "rows.csv", Columns: report.Columns("program", "capture", "nic", "host", "run", "mode", "packets", "offered_pps", "throughput_pps", "loss",
 		"lost_ingress", "lost_host", "lost_transmit", "lost_egress", "lost_needs_host", "latency_mean_ns", "latency_p50_ns", "latency_p99_ns", "latency_p999_ns",
 		"latency_max_ns", "hit_latency_mean_ns", "miss_latency_mean_ns", "host_cores_busy", "host_cores_needed", "pcie_up_bytes_per_packet", "pcie_down_bytes_per_packet",
-		"installs_per_second", "installed", "reordered", "held", "hit_ratio")}
+		"installs_per_second", "installed", "reordered", "held", "hit_ratio",
+		"span_ns", "beyond_wire", "left_behind", "installs_begun", "refused", "stale", "recording_lost", "not_compiled")}
 	for o := range cache.Outcomes {
 		name := cache.Outcome(o).String()
 		out.Columns = append(out.Columns, report.Column{Name: name, Key: "outcomes." + name})

@@ -50,7 +50,7 @@ func tab(s *feasibility.Study, slug string) report.Tab {
 	switch s.Verdict.Answer {
 	case feasibility.Pays:
 		t.Class = "good"
-	case feasibility.Doesnt:
+	case feasibility.Doesnt, feasibility.Neither:
 		t.Class = "bad"
 	}
 	if judged(s) || s.Verdict.Answer == feasibility.None {

@@ -1,6 +1,7 @@
 package feasibilitycmd
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,8 +64,8 @@ func across(t *report.Table, rs []run) func(name string, cell func(f *feasibilit
 
 // pointTable is the runs at the study's rate side by side.
 func pointTable(s *feasibility.Study) *report.Table {
-	t := &report.Table{ID: "point", Title: "At " + pps(float64(s.Rate)),
-		PageNote: "Settled runs: the trace cache is warm before time begins, but for the cold start. Latency is of packets that finished, from fully received to the verdict's end. Host cores needed are for all that the host is offered, lost packets included. A run repeats the capture to its own number of packets, so shares may differ a little from the capture's."}
+	t := &report.Table{ID: "point", Title: "At " + atRate(s),
+		PageNote: over(s) + " Throughput is what is offered × (1 − loss): each packet is followed to its end. Installs begun end as one of the rows below them. Settled runs: the trace cache is warm before time begins, but for the cold start. Latency is of packets that finished, from fully received to the verdict's end. Host cores needed are for all that the host is offered, lost packets included. A run repeats the capture to its own number of packets, so shares may differ a little from the capture's."}
 	row := across(t, runs(s, true))
 	row("throughput", func(f *feasibility.Figures) string { return pps(f.Throughput) })
 	row("loss", func(f *feasibility.Figures) string { return percent(f.Loss) })
@@ -91,6 +92,10 @@ func pointTable(s *feasibility.Study) *report.Table {
 	row("hit ratio", func(f *feasibility.Figures) string { return hits(f) })
 	row("installs begun", func(f *feasibility.Figures) string { return report.Count(f.Begun) })
 	row("  a second", func(f *feasibility.Figures) string { return perSecond(f.Installs) })
+	row("  installed", func(f *feasibility.Figures) string { return report.Count(f.Installed) })
+	row("  refused by the policy", func(f *feasibility.Figures) string { return report.Count(f.Unwanted) })
+	row("  stale: invalidated under way", func(f *feasibility.Figures) string { return report.Count(f.Stale) })
+	row("  packet to be recorded lost", func(f *feasibility.Figures) string { return report.Count(f.Unrecorded) })
 	row("  given up: queue full", func(f *feasibility.Figures) string { return report.Count(f.NotCompiled) })
 	row("  matcher stalled", func(f *feasibility.Figures) string { return nanos(f.Stall) })
 	row("PCIe to the host", func(f *feasibility.Figures) string { return digits(f.PCIeUp) + " B/packet" })
@@ -106,6 +111,44 @@ func pointTable(s *feasibility.Study) *report.Table {
 	})
 	row("  at once", func(f *feasibility.Figures) string { return report.Count(uint64(f.PeakHeld)) })
 	return t
+}
+
+// beyondWire marks what the link can't bring in.
+const beyondWire = " ✗"
+
+// offeredText is a load, marked where it is beyond the wire.
+func offeredText(f *feasibility.Figures) string {
+	if f.BeyondWire {
+		return pps(f.Offered) + beyondWire
+	}
+	return pps(f.Offered)
+}
+
+// atRate is the study's rate, marked likewise.
+func atRate(s *feasibility.Study) string {
+	if s.LineRate > 0 && s.Rate > s.LineRate {
+		return pps(float64(s.Rate)) + beyondWire + " (beyond the wire: the link brings in " + pps(float64(s.LineRate)) + ")"
+	}
+	return pps(float64(s.Rate))
+}
+
+// over says over what packets and time the runs at the study's rate are.
+func over(s *feasibility.Study) string {
+	if len(s.Point) == 0 {
+		return ""
+	}
+	f := s.Point[0]
+	return fmt.Sprintf("Each run is of %s packets that arrive within %s; what is busy or waits is averaged over that time.", report.Count(f.Packets), nanos(f.Span))
+}
+
+// wireNote explains the mark of loads beyond the wire, where there are any.
+func wireNote(s *feasibility.Study, fs ...*feasibility.Figures) string {
+	for _, f := range fs {
+		if f != nil && f.BeyondWire {
+			return fmt.Sprintf("✗ beyond the wire: link.rate brings in %s of these frames, %s B each with what the link adds.", pps(float64(s.LineRate)), digits(s.Frame))
+		}
+	}
+	return ""
 }
 
 // hits is the hit ratio of a run that looks packets up.
@@ -135,7 +178,7 @@ func outcomeTable(s *feasibility.Study) *report.Table {
 // stationTable is where packets and traces wait.
 func stationTable(s *feasibility.Study) *report.Table {
 	t := &report.Table{ID: "stations", Title: "Stations", Left: 2, Head: []string{"station", "run", "busy", "mean queue", "longest", "mean wait"},
-		PageNote: "Waiting before service; the matcher's queue is ingress.queue, the units' exec.queue, the cores' ring their receive ring, the port's egress.queue."}
+		PageNote: over(s) + " Waiting before service; the matcher's queue is ingress.queue, the units' exec.queue, the cores' ring their receive ring, the port's egress.queue."}
 	rs := runs(s, false)
 	for i := range stations(rs) {
 		for _, r := range rs {
@@ -156,7 +199,7 @@ func stations(rs []run) []feasibility.Station {
 
 // causeTable is what crosses PCIe, and why.
 func causeTable(s *feasibility.Study) *report.Table {
-	t := &report.Table{ID: "pcie", Title: "PCIe, bytes a packet offered, by cause", PageNote: "Both directions, with what TLPs and descriptors add (pcie.tlp, pcie.payload, pcie.descriptor)."}
+	t := &report.Table{ID: "pcie", Title: "PCIe, bytes a packet offered, by cause", PageNote: over(s) + " Both directions, with what TLPs and descriptors add (pcie.tlp, pcie.payload, pcie.descriptor)."}
 	rs := runs(s, true)
 	row := across(t, rs)
 	causes := map[string]bool{}
@@ -210,8 +253,9 @@ func rateTable(s *feasibility.Study) *report.Table {
 func curveTable(s *feasibility.Study) *report.Table {
 	t := &report.Table{ID: "curves", Title: "Points of the curves", Left: 1, Head: []string{"mode", "offered", "throughput", "loss", "mean", "p50", "p99", "p999", "hit ratio", "host cores needed"}}
 	for _, c := range s.Curves {
+		t.PageNote = cmp.Or(t.PageNote, wireNote(s, c.Points...))
 		for _, p := range c.Points {
-			t.Add(modeName(c.Mode), pps(p.Offered), pps(p.Throughput), percent(p.Loss), latency(p.Mean), latency(p.P50), latency(p.P99), latency(p.P999), hits(p), digits(p.CoresNeeded))
+			t.Add(modeName(c.Mode), offeredText(p), pps(p.Throughput), percent(p.Loss), latency(p.Mean), latency(p.P50), latency(p.P99), latency(p.P999), hits(p), digits(p.CoresNeeded))
 		}
 	}
 	return t
@@ -219,9 +263,9 @@ func curveTable(s *feasibility.Study) *report.Table {
 
 // memoryTable is the four memory models side by side.
 func memoryTable(s *feasibility.Study) *report.Table {
-	t := &report.Table{ID: "memory", Title: "Memory models at " + pps(float64(s.Rate)), Left: 1, TextCols: []int{0, 5, 6, 7, 8, 9, 10, 11, 12, 13},
+	t := &report.Table{ID: "memory", Title: "Memory models at " + atRate(s), Left: 1, TextCols: []int{0, 5, 6, 7, 8, 9, 10, 11, 12, 13},
 		Head:     []string{"model", "NIC reads", "writes", "host reads", "writes", "stalls", "NIC stalled a packet", "host stalled a packet", "invalidations", "PCIe B/packet", "loss", "mean", "p99", "host cores needed"},
-		PageNote: "nic: state on the NIC, the host reaches across PCIe; host: on the host, a trace pays PCIe for each read; shared: ideal coherent memory; replicated: read-mostly copies and invalidation messages. * the device's own (memory.model). PCIe bytes are those of map accesses and invalidations.",
+		PageNote: over(s) + " nic: state on the NIC, the host reaches across PCIe; host: on the host, a trace pays PCIe for each read; shared: ideal coherent memory; replicated: read-mostly copies and invalidation messages. * the device's own (memory.model). PCIe bytes are those of map accesses and invalidations.",
 	}
 	own := param(s.NIC.Params, "memory.model")
 	for i := range s.Memory {
@@ -259,12 +303,20 @@ func orderText(s *feasibility.Study) string {
 
 // textPoint is the runs at the study's rate, a row each.
 func textPoint(s *feasibility.Study) *report.Table {
-	t := &report.Table{Title: "At " + pps(float64(s.Rate)), Left: 1, Head: []string{"", "throughput", "loss", "hits", "mean", "p50", "p99", "p999", "host cores", "PCIe B", "installs/s", "reordered"}}
+	t := &report.Table{Title: "At " + atRate(s) + spanText(s), Left: 1, Head: []string{"", "throughput", "loss", "hits", "mean", "p50", "p99", "p999", "host cores", "PCIe B", "installs/s", "reordered"}}
 	for _, r := range runs(s, true) {
 		t.Add(r.name, pps(r.Throughput), percent(r.Loss), hits(r.Figures), latency(r.Mean), latency(r.P50), latency(r.P99), latency(r.P999),
 			digits(r.CoresNeeded), digits(r.PCIeUp+r.PCIeDown), digits(r.Installs), report.Count(r.Reordered))
 	}
 	return t
+}
+
+// spanText is the runs' packets and time, behind a title.
+func spanText(s *feasibility.Study) string {
+	if len(s.Point) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s packets within %s", report.Count(s.Point[0].Packets), nanos(s.Point[0].Span))
 }
 
 // busiest names the stations of the run with NIC and host that are busiest.

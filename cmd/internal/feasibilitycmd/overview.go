@@ -1,6 +1,7 @@
 package feasibilitycmd
 
 import (
+	"fmt"
 	"strings"
 
 	"jitnic/cmd/internal/report"
@@ -131,6 +132,7 @@ func verdictFacts(s *feasibility.Study, whole bool) (out report.Facts) {
 			out.Add(name, strings.Join(list, "; "))
 		}
 	}
+	add("would keep up", v.Would)
 	if whole {
 		add("for", v.For)
 		add("against", v.Against)
@@ -138,9 +140,38 @@ func verdictFacts(s *feasibility.Study, whole bool) (out report.Facts) {
 	if whole || len(v.On) > mostNamed {
 		add("depends on", v.On)
 	}
+	if text := chanceText(s.Chance); text != "" {
+		out.Add("over seeds", text)
+	}
 	out.Add("break-even", "hit ratio for host cores: "+even(s.BreakEven.Cores)+"; for latency: "+latencyEven(s)+"; reached: "+percent(at(s, device.Both).HitRatio))
 	if s.Budget != "" {
 		out.Add("trace cache", s.Budget)
 	}
 	return append(out, needs(s)...)
+}
+
+// chanceText is what the runs compared give over seeds, where that differs: the
+// mean, and the interval that holds the true one with 95 %.
+func chanceText(c *feasibility.Chance) string {
+	if c == nil {
+		return ""
+	}
+	var out []string
+	for _, x := range c.Figures {
+		if x.One == 0 || x.Mode == "" {
+			continue
+		}
+		text := percent
+		switch x.Name {
+		case feasibility.SpreadLatency:
+			text = nanos
+		case feasibility.SpreadCores:
+			text = digits
+		}
+		out = append(out, fmt.Sprintf("%s, %s %s ± %s", strings.TrimSuffix(x.Name, ", ns"), modeName(x.Mode), text(x.Mean), text(x.High-x.Mean)))
+	}
+	if len(out) == 0 {
+		return fmt.Sprintf("%d runs give the same", c.Runs)
+	}
+	return fmt.Sprintf("%d runs, each from another packet of the capture on; 95 %% interval of the mean: %s", c.Runs, strings.Join(out, "; "))
 }

@@ -44,7 +44,7 @@ func swingBase(s *feasibility.Study) feasibility.SwingEnd {
 func swingTable(s *feasibility.Study) *report.Table {
 	t := &report.Table{ID: "sensitivity", Title: "Each assumed figure at the ends of its range, one at a time", Left: 4,
 		Head:     []string{"parameter", "value", "put to", "answer", "spread", "host cores", "", "mean latency", "", "loss", "hit ratio"},
-		PageNote: "Spread: the largest relative change of host cores or mean latency. × is against the value assumed. ! turns the answer.",
+		PageNote: sweptText(s) + " Spread: the largest relative change of host cores or mean latency. × is against the value assumed. ! turns the answer, by more than chance.",
 	}
 	base := swingBase(s)
 	for _, w := range swings(s) {
@@ -67,6 +67,15 @@ func swingTable(s *feasibility.Study) *report.Table {
 	return t
 }
 
+// sweptText says of what packets the runs are, and whether they are the verdict's.
+func sweptText(s *feasibility.Study) string {
+	text := "Runs of " + report.Count(s.Swept) + " packets"
+	if len(s.Point) > 0 && s.Point[0].Packets == s.Swept {
+		return text + ", those of the verdict."
+	}
+	return text + ", fewer than the verdict's: what they are compared with is a run as long."
+}
+
 // still are the assumed figures that change nothing.
 func still(s *feasibility.Study) []string {
 	var out []string
@@ -85,7 +94,7 @@ func swingLine(w *feasibility.Swing, base feasibility.SwingEnd) []string {
 		ends = append(ends, e.Value)
 		cores = append(cores, digits(e.Cores))
 		mean = append(mean, latency(e.Mean))
-		if e.Answer != base.Answer {
+		if w.Turns && e.Answer != base.Answer {
 			answers = append(answers, fmt.Sprintf("%s: %s", e.Value, e.Answer))
 		}
 	}
@@ -110,7 +119,7 @@ func textSwings(s *feasibility.Study, most int) *report.Table {
 	all := swings(s)
 	base := swingBase(s)
 	t := &report.Table{Left: 4, Head: []string{"parameter", "assumed", "put to", "turns the answer", "host cores", "mean latency"}}
-	t.Title = fmt.Sprintf("Assumed figures: %d of %d matter (now %s host cores, %s)", len(all), len(s.Swings), digits(base.Cores), nanos(base.Mean))
+	t.Title = fmt.Sprintf("Assumed figures: %d of %d matter (now %s host cores, %s; runs of %s packets)", len(all), len(s.Swings), digits(base.Cores), nanos(base.Mean), report.Count(s.Swept))
 	for _, w := range all[:min(most, len(all))] {
 		t.Rows = append(t.Rows, swingLine(w, base))
 	}

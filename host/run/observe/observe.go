@@ -37,6 +37,7 @@ type Observer struct {
 	byPath  []pathShape
 	key     []byte
 	found   []foundValue
+	effects effects
 	seed    maphash.Seed
 	first   int64
 }
@@ -109,6 +110,7 @@ func (o *Observer) Packet(in *vm.Input, out *vm.Output, res nic.Result) {
 	} else {
 		p.Shape = o.shapeOf(p.Path, rec)
 	}
+	w.Effects = append(w.Effects, o.effect(in, out))
 	w.Packets = append(w.Packets, p)
 	w.Time = append(w.Time, t)
 	w.Keys = append(w.Keys, key)
