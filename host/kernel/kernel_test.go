@@ -24,14 +24,7 @@ func need(t testing.TB) {
 // load puts code in the kernel as an XDP program.
 func load(t testing.TB, text string, opt Options, flags uint32, specs ...*maps.Spec) *Prog {
 	t.Helper()
-	code, err := ebpf.Parser{MapIndex: func(n string) (int, bool) {
-		for i, s := range specs {
-			if s.Name == n {
-				return i, true
-			}
-		}
-		return 0, false
-	}}.Code(text)
+	code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text)
 	if err != nil {
 		t.Fatal(err)
 	}

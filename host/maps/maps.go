@@ -2,10 +2,20 @@ package maps
 
 import (
 	"jitnic/host/mem"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 )
+
+// Numbers is what names of maps mean in the text of a program with these specs,
+// as ebpf.Parser asks.
+func Numbers(specs []*Spec) func(name string) (int, bool) {
+	return func(name string) (int, bool) {
+		i := slices.IndexFunc(specs, func(s *Spec) bool { return s.Name == name })
+		return i, i >= 0
+	}
+}
 
 // Spec is the blueprint of a map, as in cilium/ebpf: what an object file says
 // of it. Sizes in bytes, Max in entries.

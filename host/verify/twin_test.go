@@ -17,14 +17,7 @@ import (
 // object makes an object of one program by its text.
 func object(t testing.TB, text string, specs ...*maps.Spec) (*loader.Object, *loader.Program) {
 	t.Helper()
-	code, err := ebpf.Parser{MapIndex: func(n string) (int, bool) {
-		for i, s := range specs {
-			if s.Name == n {
-				return i, true
-			}
-		}
-		return 0, false
-	}}.Code(text)
+	code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,10 +21,7 @@ var specs = []*maps.Spec{
 
 func parse(t testing.TB, text string) *trace.Trace {
 	t.Helper()
-	code, err := ebpf.Parser{MapIndex: func(name string) (int, bool) {
-		i := strings.Index("hal", name)
-		return i, i >= 0
-	}}.Code(text)
+	code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,7 +141,7 @@ func newGolden(t testing.TB, ar *txtar.Archive) *golden {
 		if name == "" {
 			name = "golden"
 		}
-		code, err := ebpf.Parser{MapIndex: specIndex(specs)}.Code(string(f.Data))
+		code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(string(f.Data))
 		if err != nil {
 			t.Fatalf("program: %v", err)
 		}
@@ -150,17 +150,6 @@ func newGolden(t testing.TB, ar *txtar.Archive) *golden {
 	}
 	g.r = openSession(t, g.obj, g.obj.Programs[0], vm.Options{})
 	return g
-}
-
-func specIndex(specs []*maps.Spec) func(string) (int, bool) {
-	return func(name string) (int, bool) {
-		for i, s := range specs {
-			if s.Name == name {
-				return i, true
-			}
-		}
-		return 0, false
-	}
 }
 
 func TestGolden(t *testing.T) {

@@ -29,14 +29,7 @@ func New(t testing.TB, text string) *Lab {
 	t.Helper()
 	specs := []*maps.Spec{{Name: "flows", Type: cebpf.Hash, KeySize: 4, ValueSize: 8, Max: 16},
 		{Name: "counts", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1}}
-	code, err := ebpf.Parser{MapIndex: func(name string) (int, bool) {
-		for i, s := range specs {
-			if s.Name == name {
-				return i, true
-			}
-		}
-		return 0, false
-	}}.Code(text)
+	code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,14 +23,7 @@ var specs = []*maps.Spec{
 
 func object(t *testing.T, text string) *loader.Object {
 	t.Helper()
-	code, err := ebpf.Parser{MapIndex: func(n string) (int, bool) {
-		for i, s := range specs {
-			if s.Name == n {
-				return i, true
-			}
-		}
-		return 0, false
-	}}.Code(text)
+	code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,10 +69,7 @@ func golden(t *testing.T, path string) {
 		specs = append(specs, s)
 	}
 	parse := func(name string) *ir.Prog {
-		code, err := ebpf.Parser{MapIndex: func(m string) (int, bool) {
-			i := slices.IndexFunc(specs, func(s *maps.Spec) bool { return s.Name == m })
-			return i, i >= 0
-		}}.Code(part[name])
+		code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(part[name])
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
