@@ -3,6 +3,7 @@ package curve
 import (
 	"math"
 	"math/bits"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -38,6 +39,20 @@ func TestDistancesAreThoseOfAList(t *testing.T) {
 		Distances(ids, n, out)
 		if !slices.Equal(out, naive(ids)) {
 			t.Fatal("distances differ")
+		}
+	})
+}
+
+// In however many stretches they are counted, distances are the same.
+func TestStretchesChangeNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.SampledFrom([]int{1, 3, 50, 700}).Draw(t, "ids")
+		ids := stream.Uniform(n, rapid.IntRange(0, 9000).Draw(t, "requests"), rapid.Uint64().Draw(t, "seed")).IDs
+		one, many := make([]uint32, n+2), make([]uint32, n+2)
+		want := reuseOf(ids, n, one, 1)
+		got := reuseOf(ids, n, many, rapid.IntRange(2, 9).Draw(t, "stretches"))
+		if !reflect.DeepEqual(got, want) || !slices.Equal(many, one) {
+			t.Fatalf("%+v %v, want %+v %v", got, many, want, one)
 		}
 	})
 }

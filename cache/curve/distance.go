@@ -148,6 +148,15 @@ func sum4(x uint64) int {
 	return int(uint32(x) + uint32(x>>32))
 }
 
+// each calls f with the ids that were requested, the oldest first.
+func (t *timeline) each(f func(id uint32)) {
+	for w, x := range t.word {
+		for ; x != 0; x &= x - 1 {
+			f(t.at[64*w+bits.TrailingZeros64(x)])
+		}
+	}
+}
+
 // renumber moves all bits together, keeping their order.
 func (t *timeline) renumber() {
 	n := uint32(0)

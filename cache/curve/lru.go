@@ -24,7 +24,7 @@ func Exact(ids []uint32, n int) *LRU {
 // distances.
 func ExactReuse(ids []uint32, n int) (*LRU, Reuse) {
 	hits := make([]uint32, n+2)
-	reuse := reuseOf(ids, n, func(d uint32) { hits[min(d, uint32(n+1))]++ })
+	reuse := reuseOf(ids, n, hits, stretches(len(ids)))
 	c := &LRU{Hits: make([]float64, n+1), Requests: float64(len(ids)), Rate: 1}
 	for k := range c.Hits {
 		c.Hits[k] = float64(hits[k])

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 )
 
 // A layout says where a format of records of one length keeps what is read of
@@ -92,8 +94,14 @@ func ReadOracle(in io.Reader) (*Stream, error) {
 	return records(b, layoutOracle)
 }
 
-// records reads records of one length. An error names the record's offset.
+// records reads records of one length, in stretches side by side: each numbers
+// its keys by itself, and the numbers are then put into one order of first use.
+// An error names the record's offset, and the first is told.
 func records(b []byte, l layout) (*Stream, error) {
+	return recordsIn(b, l, max(1, min(runtime.GOMAXPROCS(0), len(b)/l.record>>18)))
+}
+
+func recordsIn(b []byte, l layout, count int) (*Stream, error) {
 	n := max(len(b)-l.header, 0) / l.record
 	if n > math.MaxInt32 {
 		return nil, fmt.Errorf("%d requests: more than %d", n, math.MaxInt32)
@@ -102,48 +110,107 @@ func records(b []byte, l layout) (*Stream, error) {
 		return nil, fmt.Errorf("offset %d: record cut after %d of %d bytes", l.header+n*l.record, rest, l.record)
 	}
 	s := &Stream{Foreign: true, IDs: make([]uint32, n), Time: make([]int64, n)}
-	ids := newDense()
-	last, falls := int64(math.MinInt64), false
-	le := binary.LittleEndian
-	for i := range n {
-		at := l.header + i*l.record
-		r := b[at : at+l.record]
-		key := le.Uint64(r[l.key:])
-		id, fresh := ids.id(key)
-		if fresh {
-			if id >= maxID {
-				return nil, fmt.Errorf("offset %d: more than %d objects", at, maxID)
-			}
-			s.Keys = append(s.Keys, key)
-			s.Sizes = append(s.Sizes, 0)
-		}
-		size := uint64(le.Uint32(r[l.size:]))
-		switch {
-		case l.kv:
-			size = size>>22 + size&(1<<22-1)
-		case l.wide:
-			size = le.Uint64(r[l.size:])
-		}
-		if size > math.MaxUint32 {
-			return nil, fmt.Errorf("offset %d: size %d: more than 32 bits", at, size)
-		}
-		s.IDs[i] = id
-		s.sized(i, id, uint32(size))
-		ns := int64(0)
-		if l.micros {
-			ns = int64(min(le.Uint64(r[l.time:]), math.MaxInt64/1000)) * 1000
-		} else {
-			ns = int64(le.Uint32(r[l.time:])) * 1e9
-		}
-		falls = falls || ns < last
-		last = ns
-		s.Time[i] = ns
+	parts := stretches(n, count)
+	var wg sync.WaitGroup
+	for k := range parts {
+		wg.Go(func() { parts[k].read(b, l, s) })
 	}
-	if falls {
-		s.Time = nil // not a clock
+	wg.Wait()
+	for k := range parts {
+		if err := parts[k].err; err != nil {
+			return nil, err
+		}
+	}
+	all := &parts[0].ids
+	s.Keys = parts[0].keys
+	for k := range parts[1:] {
+		part := &parts[k+1]
+		number := make([]uint32, len(part.keys)) // of the part's numbers, in all
+		for local, key := range part.keys {
+			id, fresh := all.id(key)
+			if fresh {
+				s.Keys = append(s.Keys, key)
+			}
+			number[local] = id
+		}
+		wg.Go(func() {
+			for i, local := range s.IDs[part.from:part.to] {
+				s.IDs[part.from+i] = number[local]
+			}
+		})
+	}
+	wg.Wait()
+	if len(s.Keys) > maxID {
+		return nil, fmt.Errorf("%d objects: more than %d", len(s.Keys), maxID)
+	}
+	s.Sizes = make([]uint32, len(s.Keys))
+	for i, id := range s.IDs {
+		size, _ := l.sizeOf(b[l.header+i*l.record:])
+		s.sized(i, id, size)
+	}
+	for i := 1; i < n; i++ {
+		if s.Time[i] < s.Time[i-1] {
+			s.Time = nil // not a clock
+			break
+		}
 	}
 	s.ids = len(s.Keys)
 	return s, nil
+}
+
+// stretch is records from..to-1, with keys numbered in order of first use here.
+type stretch struct {
+	from, to int
+	ids      dense
+	keys     []uint64
+	err      error
+}
+
+// stretches parts n records.
+func stretches(n, count int) []stretch {
+	parts := make([]stretch, count)
+	for k := range parts {
+		parts[k] = stretch{from: n * k / len(parts), to: n * (k + 1) / len(parts), ids: *newDense()}
+	}
+	return parts
+}
+
+func (p *stretch) read(b []byte, l layout, s *Stream) {
+	le := binary.LittleEndian
+	for i := p.from; i < p.to; i++ {
+		at := l.header + i*l.record
+		r := b[at : at+l.record]
+		key := le.Uint64(r[l.key:])
+		id, fresh := p.ids.id(key)
+		if fresh {
+			p.keys = append(p.keys, key)
+		}
+		s.IDs[i] = id
+		if _, ok := l.sizeOf(r); !ok {
+			p.err = fmt.Errorf("offset %d: size %d: more than 32 bits", at, le.Uint64(r[l.size:]))
+			return
+		}
+		if l.micros {
+			s.Time[i] = int64(min(le.Uint64(r[l.time:]), math.MaxInt64/1000)) * 1000
+		} else {
+			s.Time[i] = int64(le.Uint32(r[l.time:])) * 1e9
+		}
+	}
+}
+
+// sizeOf is the size that a record asks for, and whether it fits 32 bits.
+func (l *layout) sizeOf(r []byte) (size uint32, ok bool) {
+	le := binary.LittleEndian
+	if l.wide {
+		x := le.Uint64(r[l.size:])
+		return uint32(x), x <= math.MaxUint32
+	}
+	size = le.Uint32(r[l.size:])
+	if l.kv {
+		x := uint64(size>>22) + uint64(size&(1<<22-1))
+		return uint32(x), true
+	}
+	return size, true
 }
 
 // sized notes the size that request i asks of its id. The least is the id's, so

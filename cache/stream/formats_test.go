@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
+	"pgregory.net/rapid"
 )
 
 // TestTextFiles: delimiter, header and columns are found, ids are any text, and
@@ -253,4 +255,29 @@ func BenchmarkOpen(b *testing.B) {
 			}
 		})
 	}
+}
+
+// In however many stretches records are read, the stream is the same.
+func TestStretchesChangeNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var b []byte
+		for i := range rapid.IntRange(0, 300).Draw(t, "records") {
+			r := make([]byte, oracleRecord)
+			binary.LittleEndian.PutUint32(r, uint32(i/rapid.IntRange(1, 3).Draw(t, "a second")))
+			binary.LittleEndian.PutUint64(r[4:], rapid.Uint64Range(0, 40).Draw(t, "key"))
+			binary.LittleEndian.PutUint32(r[12:], rapid.Uint32Range(0, 3).Draw(t, "size"))
+			b = append(b, r...)
+		}
+		want, err := recordsIn(b, layoutOracle, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := recordsIn(b, layoutOracle, rapid.IntRange(2, 7).Draw(t, "stretches"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got, sameStream); d != "" {
+			t.Fatal(d)
+		}
+	})
 }

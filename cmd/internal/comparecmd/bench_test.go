@@ -1,0 +1,26 @@
+package comparecmd_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"jitnic/cache/stream"
+)
+
+// BenchmarkRequests is the whole verb on ten million requests in oracleGeneral at
+// one size.
+func BenchmarkRequests(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "z.oracleGeneral.bin")
+	if _, err := stream.Save(path, "", stream.Zipf(100_000, 10_000_000, 42)); err != nil {
+		b.Fatal(err)
+	}
+	for _, p := range []string{"lru", "fifo", "s3-fifo", "arc"} {
+		b.Run(p, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := try(b.Context(), "--requests", path, "--policies", p, "--entries", "10000"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
