@@ -70,6 +70,7 @@ func (o *Outputs) Check(c *cobra.Command, args []string) error {
 			}
 		}
 	}
+	o.sums = sumsOf(inputs)
 	return nil
 }
 

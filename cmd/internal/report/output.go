@@ -97,6 +97,7 @@ type Outputs struct {
 	command *cobra.Command // of Check
 	args    []string
 	one     one // of several programs
+	sums    sums
 }
 
 // folder is Dir, or the program's in it.
@@ -123,7 +124,7 @@ type Output struct {
 // text and where the folder is, or the one file that goes there.
 func (o *Outputs) Write(stdout io.Writer, d *Document) error {
 	if o.command != nil && d.Run == nil {
-		d.Run = newRun(o.command, o.args, o.one.program)
+		d.Run = newRun(o.command, o.args, o.one.program, o.sums)
 	}
 	d.Window, d.Brief = window(stdout), o.Dir != ""
 	last, file := d.Text, false

@@ -1,11 +1,8 @@
 package report
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -43,6 +40,7 @@ type Run struct {
 	Inputs  []RunFile `json:"inputs"`  // what it read, by flag
 
 	settings map[string]string // every flag's value, by its name
+	sums     sums
 }
 
 // A RunFile is a file that was read.
@@ -55,13 +53,14 @@ type RunFile struct {
 // quiet are flags that change no result.
 var quiet = map[string]bool{"json": true, "csv": true, "html": true, "out": true, "quiet": true, "jobs": true, "workers": true, "dump-maps": true, "dot": true, "profile": true, "in-place": true, "help": true}
 
-// newRun is the run of a command, program the one of several that is studied.
-func newRun(c *cobra.Command, args []string, program string) *Run {
+// newRun is the run of a command, program the one of several that is studied, and
+// the sums of the files it reads.
+func newRun(c *cobra.Command, args []string, program string, files sums) *Run {
 	_, verb, _ := strings.Cut(c.CommandPath(), " ")
 	if verb == "" { // a command of its own, as in tests
 		verb = c.Name()
 	}
-	r := &Run{Verb: verb, Version: Version(), Schema: Schema, Inputs: []RunFile{}, settings: map[string]string{}}
+	r := &Run{Verb: verb, Version: Version(), Schema: Schema, Inputs: []RunFile{}, settings: map[string]string{}, sums: files}
 	line := []string{"jitnic", verb}
 	for _, a := range args {
 		line = append(line, shell(r.input("argument", a)))
@@ -123,7 +122,7 @@ func (r *Run) input(flag, value string) string {
 	}
 	for _, p := range paths {
 		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() {
-			r.Inputs = append(r.Inputs, RunFile{flag, Name(p), sumOf(p)})
+			r.Inputs = append(r.Inputs, RunFile{flag, Name(p), r.sums.of(p)})
 		}
 	}
 	return Name(value)
@@ -142,23 +141,6 @@ func sample(flag, name string) string {
 		return ""
 	}
 	return sum(f)
-}
-
-func sumOf(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	return sum(f)
-}
-
-func sum(r io.Reader) string {
-	h := sha256.New()
-	if _, err := io.Copy(h, r); err != nil {
-		return ""
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Names are paths as reports have them.
