@@ -91,6 +91,7 @@ var within = map[string][]string{
 	"jitnic/host/run/replay":   {"jitnic/host/run/jit", "jitnic/host/run/observe"},
 	"jitnic/host/run/offload":  {"jitnic/host/run/replay"},
 	"jitnic/host/run/validate": {"jitnic/host/run/jit", "jitnic/host/run/observe"},
+	"jitnic/host/run/explain":  {"jitnic/host/run/jit", "jitnic/host/run/replay"},
 }
 
 // ordered are the rooms within holds the order of.

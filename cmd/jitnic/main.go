@@ -14,6 +14,7 @@ import (
 	"jitnic/cmd/internal/calibratecmd"
 	"jitnic/cmd/internal/comparecmd"
 	"jitnic/cmd/internal/conformancecmd"
+	"jitnic/cmd/internal/explaincmd"
 	"jitnic/cmd/internal/feasibilitycmd"
 	"jitnic/cmd/internal/filtercmd"
 	"jitnic/cmd/internal/gencmd"
@@ -78,6 +79,7 @@ func verbs() []*cobra.Command {
 		samplescmd.Command(),
 		comparecmd.Command(),
 		tracescmd.Command(),
+		explaincmd.Command(),
 		superoptcmd.Command(),
 		feasibilitycmd.Command(),
 		gencmd.Command(),

@@ -9,6 +9,7 @@ import (
 
 	"jitnic/cmd/internal/calibratecmd"
 	"jitnic/cmd/internal/comparecmd"
+	"jitnic/cmd/internal/explaincmd"
 	"jitnic/cmd/internal/feasibilitycmd"
 	"jitnic/cmd/internal/replaycmd"
 	"jitnic/cmd/internal/report"
@@ -27,6 +28,7 @@ var reports = []struct {
 }{
 	{"calibrate", calibratecmd.Report{}},
 	{"compare", comparecmd.Report{}},
+	{"explain", explaincmd.Report{}},
 	{"feasibility", feasibilitycmd.Report{}},
 	{"feasibility validate", feasibilitycmd.Validation{}},
 	{"replay", replaycmd.Report{}},

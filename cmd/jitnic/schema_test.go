@@ -26,6 +26,8 @@ func TestSchema(t *testing.T) {
 		{"replay", replay + "--superopt --layers p", z3.Open},
 		{"traces", replay + "--schedule hxdp", nil},
 		{"traces", "-p sample:telemetry -c sample:lab --limit 200", nil},
+		{"explain", replay + "--entries 8", nil},
+		{"explain", replay + "--packet 200", nil},
 		{"compare", replay + "--policies lru,belady --entries 1..8 --slots 500 --attack cycle --shards 0.5", nil},
 		{"feasibility", replay + "--rate 5Mpps --packets 300 --compare-designs", nil},
 		{"verify", replay, bpf},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"sort"
-	"strings"
 
 	"jitnic/host/ebpf"
 
@@ -112,11 +111,8 @@ func (l *linker) linkProgram(name string, ps *cilium.ProgramSpec) (*Program, err
 			case ref != "":
 				return nil, fail(slot, "reference to %q can't be resolved", ref)
 			}
-			if line := sourceOf(ins); line != "" {
-				if p.Lines == nil {
-					p.Lines = map[int]string{}
-				}
-				p.Lines[slot] = line
+			if line, ok := lineOf(ins); ok {
+				p.lines = append(p.lines, lineAt{slot, line})
 			}
 			p.Insns = append(p.Insns, raw...)
 		}
@@ -147,16 +143,4 @@ func (l *linker) split(insns asm.Instructions) []part {
 		sort.SliceStable(parts[1:], func(a, b int) bool { return l.before(parts[1+a].name, parts[1+b].name) })
 	}
 	return parts
-}
-
-// sourceOf is "file.c:12: text" where the object has line information.
-func sourceOf(ins *asm.Instruction) string {
-	switch s := ins.Source().(type) {
-	case nil:
-		return ""
-	case *btf.Line:
-		return fmt.Sprintf("%s:%d: %s", s.FileName(), s.LineNumber(), strings.TrimSpace(s.Line()))
-	default:
-		return s.String()
-	}
 }

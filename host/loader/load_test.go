@@ -115,7 +115,7 @@ func TestModern(t *testing.T) {
 	if !sawLoop || !sawCall || !sawKfunc {
 		t.Errorf("callback linked: %v, call linked: %v, kernel function named: %v", sawLoop, sawCall, sawKfunc)
 	}
-	if len(first.Lines) == 0 {
+	if !first.HasLines() {
 		t.Error("no source lines")
 	}
 	if p := o.Named("frags"); !p.XDPFrags || first.XDPFrags {
@@ -237,7 +237,7 @@ func TestShortDefinitionsAndText(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := o.Entry("")
-	if err != nil || p.Section != ".text" || p.Type != cilium.XDP || len(p.Funcs) != 2 || len(p.Lines) == 0 {
+	if err != nil || p.Section != ".text" || p.Type != cilium.XDP || len(p.Funcs) != 2 || !p.HasLines() {
 		t.Errorf("entry: %+v, %v", p, err)
 	}
 }

@@ -40,9 +40,8 @@ type Program struct {
 	// instruction slot to its name. Packets that don't reach them still run.
 	Unsupported map[int]string
 	// tail: a static function that nothing calls, there to be tail-called.
-	tail bool
-	// Lines maps slots to source lines where the object has them.
-	Lines map[int]string
+	tail  bool
+	lines []lineAt // where source lines begin, in the order of slots
 }
 
 // Func is a function of a program: slots [Start, End).

@@ -78,3 +78,12 @@ func file(name string) []byte {
 	}
 	return b
 }
+
+// Source is a source file of the samples, by its name; nil where there is none.
+func Source(name string) []byte {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	return b
+}

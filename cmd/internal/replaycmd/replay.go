@@ -17,6 +17,7 @@ import (
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
 	"jitnic/host/diff"
+	"jitnic/host/run/explain"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/nic"
@@ -66,15 +67,6 @@ type Report struct {
 	Modes   []Mode           `json:"modes,omitempty"`
 
 	Superopt *replay.Optimised `json:"superopt,omitempty"`
-
-	Predicated *Predicated `json:"predicated,omitempty"`
-}
-
-// Predicated says what became of branches with --predicate, each time a path
-// was recorded.
-type Predicated struct {
-	Joined int            `json:"joined"` // became selects
-	Left   map[string]int `json:"left"`   // stayed branches whose sides come together nearby, by reason
 }
 
 // AbortSite is a place that paths can't be a trace past: a reason of trace, the
@@ -85,17 +77,20 @@ type AbortSite struct {
 	Insn    int    `json:"insn"`
 	Detail  string `json:"detail,omitempty"`
 	Packets uint64 `json:"packets"`
+	Where   string `json:"where"`            // source line, else function and instruction
+	Source  string `json:"source,omitempty"` // the line's text
 }
 
 // abortSites adds up the dead paths of a place.
-func abortSites(dead []*jit.DeadPath) []AbortSite {
+func abortSites(rt *jit.Runtime) []AbortSite {
 	sum := map[trace.Abort]uint64{}
-	for _, d := range dead {
+	for _, d := range rt.Dead() {
 		sum[*d.Abort] += d.Packets
 	}
 	out := make([]AbortSite, 0, len(sum))
 	for a, n := range sum {
-		out = append(out, AbortSite{a.Reason.String(), a.Program, a.Insn, a.Detail, n})
+		at := explain.AbortPlace(rt, &a)
+		out = append(out, AbortSite{a.Reason.String(), a.Program, a.Insn, a.Detail, n, at.Where, at.Source})
 	}
 	slices.SortFunc(out, func(a, b AbortSite) int {
 		return cmp.Or(cmp.Compare(b.Packets, a.Packets), strings.Compare(a.Reason, b.Reason), strings.Compare(a.Program, b.Program),
@@ -170,7 +165,7 @@ func Command() *cobra.Command {
 			var damaged *pcaps.CaptureError
 			switch {
 			case errors.As(ended, &m):
-				explain(c.ErrOrStderr(), s, m)
+				evidence(c.ErrOrStderr(), s, m)
 			case errors.As(ended, &damaged) && s.Runtime.Packets > 0:
 			case ended != nil:
 				return ended
@@ -246,7 +241,7 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	if rt.Short > 0 {
 		r.Aborts["refused"] = rt.Short
 	}
-	r.AbortSites = abortSites(rt.Dead())
+	r.AbortSites = abortSites(rt)
 	for v, n := range rt.Verdicts() {
 		name, _, _ := strings.Cut(diff.VerdictName(v), " (")
 		r.Verdicts[name] = n
@@ -271,9 +266,6 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	}
 	if r.NotRun != nil {
 		r.FirstFault = r.NotRun.Causes[0].Cause
-	}
-	if ca.Predicate > 0 {
-		r.Predicated = &Predicated{Joined: rt.Comp.Regions.Joined, Left: rt.Comp.Regions.Left}
 	}
 	l := &r.Traces.Length
 	if n := float64(len(rt.Paths())); n > 0 {
@@ -351,19 +343,8 @@ func (r *Report) facts() (f report.Facts) {
 	l := r.Traces.Length
 	f.Addf("  mean length", "%.1f executed, %.1f without jumps, %.1f after dead-code elimination, %.1f installed", l.Path, l.Straight, l.Trace, l.Optimised)
 	f.Addf("  mean condition", "%.1f predicates; %d in all fix a variable offset", l.Condition, r.Traces.Concretised)
-	if p := r.Predicated; p != nil {
-		f.Addf("predicated", "%d branches of recorded runs became selects; left branches:", p.Joined)
-		for _, why := range slices.SortedFunc(maps.Keys(p.Left), func(a, b string) int {
-			return cmp.Or(cmp.Compare(p.Left[b], p.Left[a]), strings.Compare(a, b))
-		}) {
-			f.Add("  left", report.Count(uint64(p.Left[why])), "", why)
-		}
-	}
 	if o := r.Superopt; o != nil {
 		f.Addf("superopt", "%d traces, %d made shorter: %d instructions before, %d after", o.Traces, o.Shorter, o.Before, o.After)
-		if o.Selects > 0 {
-			f.Addf("  left", "%d traces as they are: they have selects, which the proofs don't know", o.Selects)
-		}
 		f.Addf("  proofs", "%d proved, %d refuted, %d unknown, %s proposals", o.Proved, o.Refuted, o.Unknown, report.Count(uint64(o.Proposals)))
 		if o.NIC != "" {
 			f.Addf("  cycles", "%d before, %d after, on %s", o.CyclesBefore, o.CyclesAfter, o.NIC)
@@ -384,7 +365,7 @@ func (r *Report) facts() (f report.Facts) {
 				continue
 			}
 			shown++
-			what := fmt.Sprintf("insn %d of %s", a.Insn, a.Program)
+			what := fmt.Sprintf("%s (insn %d of %s)", a.Where, a.Insn, a.Program)
 			if a.Detail != "" {
 				what += ": " + a.Detail
 			}
@@ -445,8 +426,8 @@ func abortText(name string) string {
 	return ""
 }
 
-// explain prints the evidence of a mismatch: packet, trace and condition.
-func explain(w io.Writer, s *replay.Session, m *jit.Mismatch) {
+// evidence prints the evidence of a mismatch: packet, trace and condition.
+func evidence(w io.Writer, s *replay.Session, m *jit.Mismatch) {
 	fmt.Fprintf(w, "%s (%d bytes):\n%s", m.Where, len(m.Data), hex.Dump(m.Data))
 	if m.Path == nic.NoPath || int(m.Path) >= len(s.Runtime.Paths()) {
 		return

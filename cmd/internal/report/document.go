@@ -64,9 +64,10 @@ type Block struct {
 	Facts Facts
 	Table *Table
 	Charts
-	Bars   []*Bars // side by side, of the same names
-	Heat   *Heat
-	Tree   []Node
+	Bars []*Bars // side by side, of the same names
+	Heat *Heat
+	Tree []Node
+	*Choices
 	Checks []Check
 	Pre    string // lines as they are
 	Note   string // the page's
@@ -112,5 +113,5 @@ func (d *Document) Add(s Section) {
 
 func (b *Block) empty() bool {
 	return len(b.Facts) == 0 && (b.Table == nil || len(b.Table.Rows) == 0) && len(b.Charts) == 0 && len(b.Bars) == 0 &&
-		b.Heat == nil && len(b.Tree) == 0 && len(b.Checks) == 0 && b.Pre == ""
+		b.Heat == nil && len(b.Tree) == 0 && b.Choices == nil && len(b.Checks) == 0 && b.Pre == ""
 }

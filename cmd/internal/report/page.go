@@ -51,10 +51,22 @@ func (d *Document) page(w io.Writer, plots bool) error {
 		}
 		return string(b)
 	}
+	choices := template.JS("")
+	if len(p.choices) > 0 {
+		b, err := json.Marshal(p.choices)
+		if err != nil {
+			return err
+		}
+		choices = template.JS(b)
+	}
 	v := map[string]any{
 		"Title": "jitnic " + d.Verb + ": " + d.Title, "Body": template.HTML(body.String()), "Data": template.JS(data),
-		"CSS": template.CSS(asset("uPlot.min.css") + asset("page.css")),
+		"CSS": template.CSS(asset("uPlot.min.css") + asset("page.css")), "Choices": choices,
 		"Lib": template.JS("/* uPlot\n" + asset("uPlot.LICENSE") + "*/\n" + asset("uPlot.iife.min.js")), "JS": template.JS(asset("page.js")),
+	}
+	if choices != "" {
+		v["CSS"] = v["CSS"].(template.CSS) + template.CSS(asset("choices.css"))
+		v["ChoicesJS"] = template.JS(asset("choices.js"))
 	}
 	if err != nil {
 		return err
@@ -65,9 +77,10 @@ func (d *Document) page(w io.Writer, plots bool) error {
 // pageWriter is a document while its page is written.
 type pageWriter struct {
 	*Document
-	Plots  bool // they stand beside the page
-	charts []pageChart
-	terms  Terms // of what is being written
+	Plots   bool // they stand beside the page
+	charts  []pageChart
+	choices []*Choices
+	terms   Terms // of what is being written
 }
 
 func (p *pageWriter) functions() template.FuncMap {
@@ -75,6 +88,7 @@ func (p *pageWriter) functions() template.FuncMap {
 		"enter":   func(t Terms) string { p.terms = t; return "" },
 		"link":    func(s string) template.HTML { return p.terms.link(s) },
 		"chart":   func(c *Chart) pageFigure { return p.chart(c) },
+		"choose":  func(c *Choices) *Choices { p.choices = append(p.choices, c); return c },
 		"heat":    pageHeatOf,
 		"bars":    pageBarsOf,
 		"within":  p.within,

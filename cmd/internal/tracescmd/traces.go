@@ -3,12 +3,14 @@ package tracescmd
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
 	"jitnic/host/ebpf"
+	"jitnic/host/run/explain"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/host/vm"
@@ -18,6 +20,7 @@ import (
 	"jitnic/nic/vliw"
 	"jitnic/nic/workload"
 	"jitnic/pathcond"
+	"jitnic/pathcond/bv"
 	"jitnic/pathcond/text"
 	"jitnic/pcaps"
 	"jitnic/trace"
@@ -36,7 +39,10 @@ type Report struct {
 	Paths    int      `json:"paths"` // all of them, whatever --limit-traces says
 	Traces   []Trace  `json:"traces"`
 	Dead     []Dead   `json:"dead"`
-	Partial  bool     `json:"partial,omitempty"`
+	// Groups, with --by, are all paths that have traces, in groups; each is in one.
+	Groups  []Group `json:"groups,omitempty"`
+	By      string  `json:"by,omitempty"` // what paths are grouped by
+	Partial bool    `json:"partial,omitempty"`
 	// NotRun says of which packets this is no result, and why.
 	NotRun *workload.NotRun `json:"not_run,omitempty"`
 
@@ -59,6 +65,13 @@ type Trace struct {
 	Whole     int      `json:"predicates"`
 	Condition []string `json:"condition"`
 	Code      []string `json:"code"`
+	// Misses are the path's, by class; those that never happened are left out.
+	Misses map[string]uint64 `json:"misses"`
+	// ConditionAt are the places of Condition's lines: source lines, else function
+	// and instruction; empty where a line is no predicate.
+	ConditionAt []string `json:"condition_at"`
+	// CodeAt are likewise those of Code; left out where the trace was rewritten.
+	CodeAt []string `json:"code_at,omitempty"`
 	// With --schedule: the trace on that device's executor, a cycle a line.
 	Cycles   int      `json:"cycles,omitempty"`
 	IPC      float64  `json:"ipc,omitempty"`
@@ -78,7 +91,21 @@ type Dead struct {
 	Insn      int      `json:"insn"`
 	Detail    string   `json:"detail,omitempty"`
 	Error     string   `json:"error"`
+	Where     string   `json:"where"`            // source line, else function and instruction
+	Source    string   `json:"source,omitempty"` // the line's text
 	Condition []string `json:"condition"`
+	// ConditionAt are the places of Condition's lines, as for traces.
+	ConditionAt []string `json:"condition_at"`
+}
+
+// Group are paths that have something in common.
+type Group struct {
+	Name    string            `json:"name"`
+	Paths   int               `json:"paths"`
+	Packets uint64            `json:"packets"`
+	Hits    uint64            `json:"hits"`
+	Misses  map[string]uint64 `json:"misses"`  // by class; those that never happened are left out
+	Numbers []int             `json:"numbers"` // of the paths
 }
 
 // Command is `jitnic traces`.
@@ -88,6 +115,7 @@ func Command() *cobra.Command {
 	var out report.Outputs
 	var dotFile string
 	var limit int
+	var by string
 	var whole, asm bool
 	var opt replay.Optimiser
 	var device string
@@ -98,6 +126,9 @@ func Command() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			if limit < 0 {
 				return fmt.Errorf("--limit-traces %d: want 0 or more", limit)
+			}
+			if by != "" && !slices.Contains(explain.Groups(), by) {
+				return fmt.Errorf("--by %s: want %s", by, strings.Join(explain.Groups(), ", "))
 			}
 			out.Other = []report.Output{{Flag: "--dot", Path: dotFile}}
 			err := out.Check(c, args)
@@ -118,13 +149,17 @@ func Command() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			if err := s.Run(c.Context(), nil); err != nil {
+			var classes misses
+			if err := s.Follow(c.Context(), classes.count); err != nil {
 				return err
 			}
 			if err := opt.Keep(); err != nil {
 				return err
 			}
-			r := Summarise(s, ca.Remedies, whole, limit)
+			r := Summarise(s, ca.Remedies, classes, whole, limit)
+			if by != "" {
+				r.group(s, classes, by)
+			}
 			if nic != nil {
 				if err := r.schedule(s, nic); err != nil {
 					return err
@@ -135,7 +170,7 @@ func Command() *cobra.Command {
 					return err
 				}
 			}
-			out.Other = []report.Output{{Flag: "--dot", Path: dotFile, Write: func(w io.Writer) error { return dot(w, s.Runtime) }}}
+			out.Other = []report.Output{{Flag: "--dot", Path: dotFile, Write: func(w io.Writer) error { return dot(w, s) }}}
 			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
 				return err
 			}
@@ -153,13 +188,14 @@ func Command() *cobra.Command {
 	out.Flags(c, "traces")
 	c.Flags().StringVar(&dotFile, "dot", "", "write the guard tree for graphviz to `FILE` (- for stdout)")
 	c.Flags().IntVar(&limit, "limit-traces", 0, "only the `N` traces with the most hits, and as many dead paths; 0: all")
+	c.Flags().StringVar(&by, "by", "", "group paths by `WHAT`: "+strings.Join(explain.Groups(), ", "))
 	c.Flags().BoolVar(&whole, "whole", false, "conditions as recorded, with the predicates that follow from others")
 	return c
 }
 
 // Summarise makes the report of a session that has run: the limit traces with
 // the most hits (0: all). whole keeps predicates that follow from others.
-func Summarise(s *replay.Session, how jit.Remedies, whole bool, limit int) *Report {
+func Summarise(s *replay.Session, how jit.Remedies, classes misses, whole bool, limit int) *Report {
 	rt := s.Runtime
 	r := &Report{
 		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed, Mode: how.String(),
@@ -179,29 +215,38 @@ func Summarise(s *replay.Session, how jit.Remedies, whole bool, limit int) *Repo
 		return paths[i].Packets > paths[j].Packets
 	})
 	mapName := names(s)
-	condition := func(cond []pathcond.Pred) []string {
+	condition := func(cond []pathcond.Pred) (words, at []string) {
 		if !whole {
 			cond = text.Minimal(rt.Comp.B, cond)
 		}
 		if len(cond) == 0 {
-			return []string{}
+			return []string{}, []string{}
 		}
-		return lines(text.Format(rt.Comp, cond))
+		words = lines(text.Format(rt.Comp, cond))
+		at = make([]string, len(words))
+		for i, p := range cond { // layout and lets stand before them
+			at[len(at)-len(cond)+i] = s.Obj.Programs[p.Prog].Place(int(p.PC))
+		}
+		return words, at
 	}
 	for _, i := range order {
 		p := paths[i]
 		r.Traces = append(r.Traces, Trace{
 			Number: i, Hits: hits(i), Packets: p.Packets, Share: share(p.Packets, rt.Packets), First: p.First + 1, Frame: p.Frame, File: report.Name(p.File),
 			Raw: p.Path.Trace.Raw, Straight: p.Path.Trace.Straight, Length: p.Path.Trace.Len(), Optimised: p.Trace.Len(),
-			Whole: len(p.Path.Cond), Condition: condition(p.Path.Cond), Code: lines(trace.Format(p.Trace, mapName))[1:],
+			Whole: len(p.Path.Cond), Code: lines(trace.Format(p.Trace, mapName))[1:], Misses: classes.of(i), CodeAt: codeAt(s.Obj, p.Trace),
 		})
+		t := &r.Traces[len(r.Traces)-1]
+		t.Condition, t.ConditionAt = condition(p.Path.Cond)
 	}
 	for _, i := range ranked(len(dead), limit, func(i, j int) bool { return dead[i].Packets > dead[j].Packets }) {
 		d := dead[i]
+		at := explain.AbortPlace(rt, d.Abort)
+		words, places := condition(d.Path.Cond)
 		r.Dead = append(r.Dead, Dead{
 			Number: i, Packets: d.Packets, Share: share(d.Packets, rt.Packets), Reason: d.Abort.Reason.String(),
 			Program: d.Abort.Program, Insn: d.Abort.Insn, Detail: d.Abort.Detail, Error: d.Abort.Error(),
-			Condition: condition(d.Path.Cond),
+			Condition: words, ConditionAt: places, Where: at.Where, Source: at.Source,
 		})
 	}
 	return r
@@ -285,6 +330,7 @@ func (r *Report) document() *report.Document {
 	f.Add("paths", report.Count(uint64(r.Paths)), r.Mode)
 	f.Add("seed", r.Seed)
 	d.Add(report.Section{ID: "run", Title: "The replay", Blocks: []report.Block{{Facts: f}}})
+	d.Add(report.Section{ID: "groups", Title: "By " + r.By, Blocks: []report.Block{{Apart: true, Table: r.groupTable()}}})
 	var blocks []report.Block
 	for i := range r.Traces {
 		blocks = append(blocks, r.Traces[i].block(r.Packets))
@@ -327,12 +373,15 @@ func (t *Trace) block(packets uint64) report.Block {
 		fmt.Fprintf(&b, ", %d optimised", t.Optimised)
 	}
 	b.WriteByte('\n')
+	if len(t.Misses) > 0 {
+		fmt.Fprintf(&b, "  misses: %s\n", missText(t.Misses))
+	}
 	if len(t.Condition) == 0 {
 		indent(&b, "condition: none, every packet takes this path", nil)
 	} else {
-		indent(&b, "condition:", t.Condition)
+		indent(&b, "condition:", noted(t.Condition, t.ConditionAt))
 	}
-	indent(&b, "code:", t.Code)
+	indent(&b, "code:", noted(t.Code, t.CodeAt))
 	if t.Schedule != nil {
 		indent(&b, fmt.Sprintf("schedule: %d cycles, IPC %.2f", t.Cycles, t.IPC), t.Schedule)
 	}
@@ -344,16 +393,36 @@ func (t *Trace) block(packets uint64) report.Block {
 
 func (d *Dead) block(packets uint64) report.Block {
 	var b strings.Builder
-	fmt.Fprintf(&b, "dead path %d: %s packets (%s): %s\n  %s\n", d.Number, report.Count(d.Packets), report.Share(d.Packets, packets), d.Reason, d.Error)
+	fmt.Fprintf(&b, "dead path %d: %s packets (%s): %s\n  %s\n  at %s\n", d.Number, report.Count(d.Packets), report.Share(d.Packets, packets), d.Reason, d.Error, strings.TrimSuffix(d.Where+": "+d.Source, ": "))
 	if len(d.Condition) > 0 {
-		indent(&b, "condition up to there:", d.Condition)
+		indent(&b, "condition up to there:", noted(d.Condition, d.ConditionAt))
 	}
 	return report.Block{Apart: true, Title: fmt.Sprintf("Dead path %d: %s", d.Number, d.Reason), Pre: b.String()}
 }
 
-// dot writes the guard tree; leaves tell number, packets and length.
-func dot(w io.Writer, rt *jit.Runtime) error {
-	words := func(context []pathcond.Pred, p pathcond.Pred) string { return text.PredFirst(rt.Comp, context, p) }
+// dot writes the guard tree; predicates tell their place, leaves number, packets and
+// length.
+func dot(w io.Writer, s *replay.Session) error {
+	rt := s.Runtime
+	places := map[bv.Term]string{}
+	note := func(cond []pathcond.Pred) {
+		for _, p := range cond {
+			if _, ok := places[p.Term]; !ok {
+				places[p.Term] = "\n" + s.Obj.Programs[p.Prog].Place(int(p.PC))
+			}
+		}
+	}
+	for _, p := range rt.Paths() {
+		note(p.Path.Cond)
+	}
+	for _, d := range rt.Dead() {
+		if d.Path != nil {
+			note(d.Path.Cond)
+		}
+	}
+	words := func(context []pathcond.Pred, p pathcond.Pred) string {
+		return text.PredFirst(rt.Comp, context, p) + places[p.Term]
+	}
 	return rt.Tree.Dot(w, words, func(id int32) string {
 		n, dead := jit.Leaf(id)
 		if dead {

@@ -71,14 +71,15 @@ func TestText(t *testing.T) {
 	}
 	want := `trace 0: 2 hits, 3 packets (75.00 %), first seen in packet 1
   length: 60 executed, 40 straight, 2 without dead code
+  misses: 1 cold
   condition:
     layout ip6@14 tcp@54
-    eth.type == 0x86dd
+    eth.type == 0x86dd       # ipv6filter.c:97
 `
 	if !strings.Contains(out, want) {
 		t.Errorf("%s\nis not in\n%s", want, out)
 	}
-	if strings.Contains(out, "eth.type != 0x8100\n    eth.type == 0x86dd") {
+	if strings.Contains(out, "    eth.type != 0x8100            # ipv6filter.c:97\n    eth.type == 0x86dd\n") {
 		t.Error("a predicate that follows from another is printed")
 	}
 	if i, j := strings.Index(out, "trace 0:"), strings.Index(out, "trace 1:"); i < 0 || j < i {
@@ -88,7 +89,7 @@ func TestText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out, "eth.type != 0x8100\n    eth.type == 0x86dd") || !strings.Contains(out, "\n1 more paths not shown (--limit-traces)\n\njitnic ") {
+	if !strings.Contains(out, "    eth.type != 0x8100            # ipv6filter.c:97\n    eth.type == 0x86dd\n") || !strings.Contains(out, "\n1 more paths not shown (--limit-traces)\n\njitnic ") {
 		t.Error(out)
 	}
 }
@@ -120,7 +121,7 @@ func TestJSONAndDot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"digraph guards {", `[label="eth.type == 0x86dd"]`, `label="trace 0\l3 packets\l2 instructions"`, "style=dashed"} {
+	for _, want := range []string{"digraph guards {", `[label="eth.type == 0x86dd\lipv6filter.c:97"]`, `label="trace 0\l3 packets\l2 instructions"`, "style=dashed"} {
 		if !strings.Contains(string(dot), want) {
 			t.Errorf("%s is not in\n%s", want, dot)
 		}
@@ -151,7 +152,7 @@ func TestDeadPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	r := Summarise(s, jit.Remedies{}, false, 0)
+	r := Summarise(s, jit.Remedies{}, nil, false, 0)
 	if err := r.document().Text(&out); err != nil {
 		t.Fatal(err)
 	}
@@ -159,12 +160,77 @@ func TestDeadPaths(t *testing.T) {
 dead path 0: 3 packets (75.00 %): too_many_guards
   program "ipv6filter": insn `
 	if len(r.Traces) != 1 || len(r.Dead) != 1 || !strings.Contains(out.String(), want) ||
-		!strings.Contains(out.String(), "  condition up to there:\n    layout ip6@14\n    eth.type == 0x86dd\n") {
+		!strings.Contains(out.String(), "  condition up to there:\n    layout ip6@14\n    eth.type == 0x86dd  # ipv6filter.c:97\n") ||
+		!strings.Contains(out.String(), "\n  at ipv6filter.c:112: if (") {
 		t.Error(out.String())
 	}
 	var g bytes.Buffer
-	if err := dot(&g, s.Runtime); err != nil || !strings.Contains(g.String(), `label="dead path 0\l3 packets\ltoo_many_guards"`) {
+	if err := dot(&g, s); err != nil || !strings.Contains(g.String(), `label="dead path 0\l3 packets\ltoo_many_guards"`) {
 		t.Errorf("%v: %s", err, g.String())
+	}
+}
+
+// TestDotFolds: what all paths below pass alike is folded into an edge.
+func TestDotFolds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "t.dot")
+	if _, err := run("--program", "sample:nat", "--capture", "sample:lab", "--dot", file); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dot := string(b)
+	paths, forks := strings.Count(dot, "shape=ellipse"), strings.Count(dot, " [label=")-strings.Count(dot, "->")
+	if labels := strings.Count(dot, "label="); paths != 59 || forks < paths-1 || labels > 10*paths {
+		t.Errorf("%d paths, %d forks, %d labels", paths, forks, labels)
+	}
+	for line := range strings.Lines(dot) {
+		from, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.Contains(line, " [label=") && !strings.Contains(line, "->") && strings.Count(dot, "\t"+from+" -> ") != 2 {
+			t.Errorf("%s has not two edges", from)
+		}
+	}
+}
+
+// TestGroups: paths in groups are all paths, whatever they are grouped by, with their
+// packets, hits and misses; and places stand beside what they are of.
+func TestGroups(t *testing.T) {
+	for _, by := range []string{"condition", "verdict", "map"} {
+		out, err := run("--program", "sample:telemetry", "--capture", "sample:dns", "--entries", "16", "--by", by, "--json", "-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r Report
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatal(err)
+		}
+		paths, packets := 0, uint64(0)
+		for _, g := range r.Groups {
+			paths += g.Paths
+			missed := uint64(0)
+			for _, n := range g.Misses {
+				missed += n
+			}
+			if packets += g.Packets; missed != g.Packets-g.Hits || g.Name == "" || len(g.Numbers) != g.Paths {
+				t.Errorf("by %s: %+v", by, g)
+			}
+		}
+		if paths != len(r.Traces) || packets != r.Packets || len(r.Groups) < 1 || by == "condition" && len(r.Groups) < 2 {
+			t.Errorf("by %s: %d paths of %d, %d packets of %d, %d groups", by, paths, len(r.Traces), packets, r.Packets, len(r.Groups))
+		}
+		for _, tr := range r.Traces {
+			missed := uint64(0)
+			for _, n := range tr.Misses {
+				missed += n
+			}
+			if missed != tr.Packets-tr.Hits || len(tr.ConditionAt) != len(tr.Condition) || len(tr.CodeAt) != len(tr.Code) {
+				t.Errorf("trace %d: %d misses of %d; places of %d lines of %d, %d of %d", tr.Number, missed, tr.Packets-tr.Hits, len(tr.ConditionAt), len(tr.Condition), len(tr.CodeAt), len(tr.Code))
+			}
+		}
+	}
+	if _, err := run("--program", "sample:nat", "--capture", "sample:dns", "--by", "colour"); err == nil || err.Error() != "--by colour: want condition, verdict, map" {
+		t.Errorf("%v", err)
 	}
 }
 

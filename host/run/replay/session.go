@@ -32,6 +32,9 @@ type Session struct {
 	Entry   *loader.Program
 	Runtime *jit.Runtime
 	Source  *pcaps.Source
+	// Before, where not nil, sees what each packet of Run is fed as before it is
+	// run, the maps as the packet will find them.
+	Before func(in *vm.Input) error
 
 	plans   []*mapfile.Plan
 	started bool
@@ -207,6 +210,11 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 	var out vm.Output
 	return s.feed(func(pkts []pcaps.Packet, ins []vm.Input) error {
 		for i := range pkts {
+			if s.Before != nil {
+				if err := s.Before(&ins[i]); err != nil {
+					return err
+				}
+			}
 			res, err := s.Runtime.Process(&ins[i], &out)
 			if err != nil {
 				return err

@@ -120,8 +120,8 @@ func (s *Shadow) depends(m Mark) {
 	if s.why == 0 {
 		p := s.obj.Programs[s.at.Prog]
 		s.where = fmt.Sprintf("program %q: insn %d", p.Name, s.at.PC)
-		if line := p.Lines[int(s.at.PC)]; line != "" {
-			s.where += " (" + line + ")"
+		if l, ok := p.Line(int(s.at.PC)); ok {
+			s.where += fmt.Sprintf(" (%v: %s)", l, l.Text)
 		}
 	}
 	s.why |= m

@@ -1,0 +1,93 @@
+package explain
+
+import (
+	"slices"
+
+	"jitnic/cache"
+	"jitnic/cache/stream"
+)
+
+// mostRequests bounds, with mostPoints, what is replayed again to tell misses for
+// room: so many requests in all.
+const (
+	mostRequests = 1 << 20
+	fewPoints    = 3
+	mostPoints   = 24
+)
+
+// Cost works out the misses for room that the first points cost: the same packets
+// meet the same cache once more, with the paths as one that the point alone tells
+// apart. Where nothing was evicted there are none.
+func (s *Study) Cost() error {
+	if s.counts[cache.Capacity] == 0 {
+		for _, p := range s.Points {
+			p.Costed = true
+		}
+		return nil
+	}
+	n := min(mostPoints, max(fewPoints, mostRequests/max(len(s.stream.IDs), 1)))
+	for _, p := range s.Points[:min(n, len(s.Points))] {
+		if err := s.cost(&p.Tally, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cost works out the misses for room that points cost together.
+func (s *Study) cost(t *Tally, points ...*Point) error {
+	pt, err := cache.Simulate(s.merged(s.classes(points)), s.config())
+	if err != nil {
+		return err
+	}
+	t.Capacity, t.Costed = int64(s.counts[cache.Capacity])-int64(pt.Capacity), true
+	return nil
+}
+
+// classes are the paths without some points: by path the number of its class, the
+// classes in the order of their first paths.
+func (s *Study) classes(points []*Point) []uint32 {
+	seen := map[uint64]uint32{}
+	out := make([]uint32, len(s.total))
+	for i := range out {
+		x, _ := s.answerAt(i, points)
+		k, ok := seen[s.total[i]-x]
+		if !ok {
+			k = uint32(len(seen))
+			seen[s.total[i]-x] = k
+		}
+		out[i] = k
+	}
+	return out
+}
+
+// answerAt is what a path answered at some points, and whether it comes to any.
+func (s *Study) answerAt(path int, points []*Point) (sum uint64, comes bool) {
+	for _, a := range s.answers[path] {
+		for _, p := range points {
+			if a.point == p.index {
+				sum += a.sum
+				comes = true
+			}
+		}
+	}
+	return sum, comes
+}
+
+// merged is the stream with classes for paths; a class has the size of its first.
+func (s *Study) merged(class []uint32) *stream.Stream {
+	out := &stream.Stream{IDs: make([]uint32, len(s.stream.IDs)), Sizes: make([]uint32, len(class)), Costs: make([]uint32, len(class))}
+	for i, id := range s.stream.IDs {
+		if out.IDs[i] = id; id != stream.None {
+			out.IDs[i] = class[id]
+		}
+	}
+	for i := len(class) - 1; i >= 0; i-- {
+		out.Sizes[class[i]], out.Costs[class[i]] = s.stream.Sizes[i], s.stream.Costs[i]
+	}
+	out.Invalidations = slices.Clone(s.stream.Invalidations)
+	for i := range out.Invalidations {
+		out.Invalidations[i].ID = class[out.Invalidations[i].ID]
+	}
+	return out
+}

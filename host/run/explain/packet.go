@@ -1,0 +1,312 @@
+package explain
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"jitnic/cache"
+	"jitnic/host/diff"
+	"jitnic/host/run/jit"
+	"jitnic/host/run/replay"
+	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/pathcond"
+	"jitnic/pathcond/bv"
+	"jitnic/pathcond/text"
+)
+
+// Fate is what became of one packet, and why.
+type Fate struct {
+	Packet  uint64 `json:"packet"`  // the first packet is 1
+	Frame   string `json:"frame"`   // which that is of its capture, where packets before it were left out or are of another one
+	Length  int    `json:"length"`  // bytes of the packet
+	Outcome string `json:"outcome"` // hit or the miss class
+	Path    int    `json:"path"`    // -1: its path can't be a trace
+	Verdict string `json:"verdict"`
+	Why     string `json:"why"`             // in a sentence
+	Abort   string `json:"abort,omitempty"` // why its path can't be a trace
+	// History is what became of the path's own trace before the packet.
+	History []Event `json:"history"`
+	// Way are the predicates the packet satisfied, in program order.
+	Way []Decision `json:"way"`
+	// Left are the installed traces it left, the nearest first.
+	Left []Leaving `json:"left"`
+
+	Installed int `json:"installed"` // traces in the cache when it came
+	Known     int `json:"known"`     // paths that were known when it came
+}
+
+// Event is something that happened to a path's trace.
+type Event struct {
+	Packet uint64 `json:"packet"` // during which it happened; 0: before the first
+	What   string `json:"what"`   // put, evicted, dropped, …
+	By     int    `json:"by"`     // the path whose trace took the room; -1: none did
+}
+
+// Decision is a predicate with its place.
+type Decision struct {
+	Place     Place  `json:"place"`           // where it was decided
+	Predicate string `json:"predicate"`       // in words
+	Value     string `json:"value,omitempty"` // what the left side was
+}
+
+// Leaving is how a packet left a trace: the first predicate that didn't hold.
+type Leaving struct {
+	Path     int      `json:"path"`
+	Agreed   int      `json:"agreed"`   // predicates that held before it
+	Of       int      `json:"of"`       // predicates of the trace
+	Decision Decision `json:"decision"` // the predicate
+}
+
+// mostLeft is how many installed traces are named.
+const mostLeft = 5
+
+// Packet replays the captures up to a packet and says what became of it: which
+// installed traces it left and where, what its own path is, and what had become of
+// that path's trace. Packets are numbered from 1, as they are delivered. change may
+// adjust the runtime's options.
+func Packet(ctx context.Context, in replay.Input, ca replay.Cache, change func(o *jit.Options), number uint64) (*Fate, *replay.Session, error) {
+	if in.Limit == 0 || in.Limit > number {
+		in.Limit = number
+	}
+	s, err := replay.Open(ctx, in, ca, change)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &witness{s: s, rt: s.Runtime, last: number - 1, evaluator: bv.NewEvaluator(s.Runtime.Comp.B, s.Runtime.Tree.Env())}
+	cfg := configOf(ca, in.Seed)
+	cfg.Events = true
+	if w.beside, err = cache.NewTraceCache(cfg); err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	w.rt.OnInvalidate(w.invalidated)
+	s.Before = w.before
+	if err := s.Run(ctx, w.after); err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	if w.fate == nil {
+		n := s.Runtime.Packets
+		s.Close()
+		return nil, nil, fmt.Errorf("packet %d: there are only %d", number, n)
+	}
+	return w.fate, s, nil
+}
+
+// witness watches a run until its packet comes. The cache beside the device's own
+// does the same, and tells what it does.
+type witness struct {
+	s         *replay.Session
+	rt        *jit.Runtime
+	evaluator *bv.Evaluator
+	beside    *cache.TraceCache
+	last      uint64 // index of the packet
+	now       uint64 // index of the packet at hand
+	pending   []nic.Path
+	history   map[nic.Path][]Event
+	left      []Leaving
+	installed int
+	fate      *Fate
+}
+
+func (w *witness) invalidated(p nic.Path, during bool) {
+	if during {
+		w.pending = append(w.pending, p)
+		return
+	}
+	w.beside.Invalidate(uint32(p))
+	w.drain(w.now+1, -1)
+}
+
+// drain keeps what has happened during a packet, of a path.
+func (w *witness) drain(packet uint64, by int) {
+	if w.history == nil {
+		w.history = map[nic.Path][]Event{}
+	}
+	for _, e := range w.beside.Events() {
+		x := Event{Packet: packet, What: e.Kind.String(), By: -1}
+		if e.Kind == cache.Evicted {
+			x.By = by
+		}
+		w.history[nic.Path(e.ID)] = append(w.history[nic.Path(e.ID)], x)
+	}
+}
+
+// before sees how far the packet agrees with each installed trace, while maps are
+// as it finds them.
+func (w *witness) before(in *vm.Input) error {
+	w.now = w.rt.Packets
+	if w.now != w.last || w.rt.S.Begin(in) != nil {
+		return nil
+	}
+	w.evaluator.Reset()
+	for i, p := range w.rt.Paths() {
+		if !w.rt.NIC.Cache.Installed(uint32(i)) {
+			continue
+		}
+		w.installed++
+		for k, pr := range p.Path.Cond {
+			if (w.evaluator.Eval(pr.Term) != 0) != pr.Want {
+				w.left = append(w.left, Leaving{Path: i, Agreed: k, Of: len(p.Path.Cond), Decision: w.decision(p.Path.Cond, pr, true)})
+				break
+			}
+		}
+	}
+	slices.SortStableFunc(w.left, func(a, b Leaving) int {
+		return cmp.Or(b.Agreed-a.Agreed, (a.Of-a.Agreed)-(b.Of-b.Agreed))
+	})
+	w.left = w.left[:min(len(w.left), mostLeft)]
+	return nil
+}
+
+// decision says a predicate, with what its left side is now.
+func (w *witness) decision(cond []pathcond.Pred, p pathcond.Pred, now bool) Decision {
+	d := Decision{Place: PlaceOf(w.s.Obj.Programs[p.Prog], int(p.PC))}
+	q := text.In(w.rt.Comp, cond).Question(p)
+	d.Predicate = shown(q)
+	if now {
+		d.Value = w.value(p, q)
+	}
+	return d
+}
+
+// shown is a question as a person reads it.
+func shown(q text.Question) string {
+	s := plain(unlet(q))
+	if q.Rel != "" {
+		s += " " + q.Rel
+	}
+	if q.To != "" {
+		s += " " + text.ValueName(plain(unlet(q)), plain(q.To))
+	}
+	return s
+}
+
+// value is what the left side of a comparison with a number is now.
+func (w *witness) value(p pathcond.Pred, q text.Question) string {
+	b := w.rt.Comp.B
+	args := b.Args(p.Term)
+	switch b.Op(p.Term) {
+	case bv.OpEq, bv.OpULt, bv.OpSLt:
+	default:
+		return ""
+	}
+	x := args[0]
+	if _, ok := b.IsConst(x); ok {
+		x = args[1]
+	}
+	if b.Op(x) == bv.OpFun {
+		switch id, _ := pathcond.FunParts(b.K(x)); id {
+		case pathcond.FunLookup, pathcond.FunPresent, pathcond.FunRoom:
+			return ""
+		case pathcond.FunLoad: // of the packet, they are told in network order
+			if _, k := b.SplitAdd(b.Args(x)[0]); b.Width(x) > 8 && k-w.rt.S.Buf <= vm.MaxLinear+vm.Headroom {
+				x = b.BSwap(x)
+			}
+		}
+	}
+	return text.ValueName(plain(unlet(q)), fmt.Sprint(w.evaluator.Eval(x)))
+}
+
+// after notes what a packet did to the cache, and of the last one all there is.
+func (w *witness) after(p *replay.Packet) error {
+	res := p.Result
+	w.beside.At(int64(p.In.TimeNS))
+	if w.now == w.last {
+		w.fate = w.tell(p)
+	}
+	if res.Path == nic.NoPath {
+		w.beside.Uncacheable()
+	} else {
+		slots, cost := w.rt.Price(res.Path)
+		w.beside.Request(uint32(res.Path), slots, cost)
+	}
+	w.drain(w.now+1, int(res.Path))
+	for _, q := range w.pending {
+		w.beside.Invalidate(uint32(q))
+	}
+	w.pending = w.pending[:0]
+	w.drain(w.now+1, -1)
+	return nil
+}
+
+func (w *witness) tell(p *replay.Packet) *Fate {
+	res := p.Result
+	f := &Fate{Packet: w.last + 1, Frame: frameOf(p.In), Length: len(p.Data), Outcome: res.Outcome.String(), Path: int(res.Path), Verdict: diff.VerdictName(p.Out.Verdict),
+		History: []Event{}, Way: []Decision{}, Left: []Leaving{}, Installed: w.installed, Known: len(w.rt.Paths())}
+	if res.Outcome != cache.Hit {
+		f.Left = append(f.Left, w.left...)
+	}
+	if res.Abort != nil {
+		f.Abort = AbortPlace(w.rt, res.Abort).Where + ": " + res.Abort.Error()
+	}
+	if res.Path >= 0 {
+		f.History = append(f.History, w.history[res.Path]...)
+		cond := w.rt.Paths()[res.Path].Path.Cond
+		for _, pr := range cond {
+			f.Way = append(f.Way, w.decision(cond, pr, false))
+		}
+		if w.rt.Paths()[res.Path].First == w.last {
+			f.Known-- // this one made it known
+		}
+	}
+	f.Why = f.why()
+	return f
+}
+
+// frameOf says which frame of its capture a packet is, where its own number doesn't.
+func frameOf(in *vm.Input) string {
+	if in.Frame == 0 {
+		return ""
+	}
+	return fmt.Sprintf("frame %d of %s", in.Frame, filepath.Base(in.File))
+}
+
+// why says it in a sentence.
+func (f *Fate) why() string {
+	last := Event{By: -1}
+	for _, e := range f.History {
+		if e.What == "evicted" || e.What == "dropped" || e.What == "put" || e.What == "canceled" || e.What == "refused" {
+			last = e
+		}
+	}
+	switch f.Outcome {
+	case cache.Hit.String():
+		return fmt.Sprintf("hit: the trace of path %d was put in during packet %d", f.Path, last.Packet)
+	case cache.Cold.String():
+		w := fmt.Sprintf("cold: it is the first packet of path %d", f.Path)
+		if len(f.Left) == 0 {
+			return w + ", and no trace was installed"
+		}
+		return w + "; " + f.Left[0].String()
+	case cache.Capacity.String():
+		w := fmt.Sprintf("capacity: the trace of path %d was evicted during packet %d", f.Path, last.Packet)
+		if last.By >= 0 && last.By != f.Path {
+			w += fmt.Sprintf(", when that of path %d took its room", last.By)
+		}
+		return w
+	case cache.Invalidated.String():
+		return fmt.Sprintf("invalidated: the trace of path %d was dropped during packet %d, as a map entry it depends on changed", f.Path, last.Packet)
+	case cache.InFlight.String():
+		return fmt.Sprintf("in_flight: the trace of path %d was being compiled and installed", f.Path)
+	case cache.NotHot.String():
+		return fmt.Sprintf("not_hot: path %d was seen before, and was not yet hot or not admitted", f.Path)
+	}
+	if f.Abort != "" {
+		return "uncacheable: its path can't be a trace: " + f.Abort
+	}
+	return "uncacheable: it was refused before it ran"
+}
+
+// String says where a packet left a trace.
+func (l Leaving) String() string {
+	s := fmt.Sprintf("it left the nearest installed trace, of path %d, at %s, where that wants %s", l.Path, l.Decision.Place.Where, l.Decision.Predicate)
+	if l.Decision.Value != "" {
+		s += fmt.Sprintf(" and it has %s", l.Decision.Value)
+	}
+	return s
+}

@@ -1,0 +1,239 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+
+	"jitnic/host/ebpf"
+	"jitnic/nic"
+	"jitnic/pathcond"
+	"jitnic/pathcond/bv"
+	"jitnic/trace"
+)
+
+// Remedy is a way to be rid of a choice point.
+type Remedy struct {
+	Name  string `json:"name"`   // merge, predicate, segments or specialise
+	Saves int    `json:"saves"`  // entries fewer than there are paths
+	Price string `json:"price"`  // what that costs, in words
+	Known bool   `json:"proved"` // it was done and proved; else worked out from the recorded traces, which prove nothing
+}
+
+// An Advisor says what would take a choice point away; nil where it has nothing to say.
+type Advisor func(s *Study, f *Fold) *Remedy
+
+// advisors are asked in this order. They look at recorded traces only.
+var advisors = []Advisor{merge, predication, segment, specialise}
+
+// Remedies are what would take a choice point away, the one that saves most first.
+func (s *Study) Remedies(f *Fold) []Remedy {
+	var out []Remedy
+	for _, ask := range advisors {
+		if r := ask(s, f); r != nil {
+			out = append(out, *r)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Remedy) int { return b.Saves - a.Saves })
+	return out
+}
+
+// alike groups the paths that the points alone tell apart; groups of one are left
+// out.
+func (s *Study) alike(f *Fold) [][]int {
+	class := s.classes(f.Points)
+	groups := make([][]int, len(class))
+	for i, c := range class {
+		groups[c] = append(groups[c], i)
+	}
+	return slices.DeleteFunc(groups, func(g []int) bool { return len(g) < 2 })
+}
+
+// packed is a path's trace as numbers, an instruction each, sorted.
+func (s *Study) packed(path int) []uint64 {
+	c, ok := s.code[path]
+	if !ok {
+		for _, in := range s.runtime.Paths()[path].Path.Trace.Code {
+			c = append(c, pack(in))
+		}
+		slices.Sort(c)
+		s.code[path] = c
+	}
+	return c
+}
+
+func pack(in ebpf.Insn) uint64 {
+	return uint64(in.Op)<<56 | uint64(in.Dst)<<52 | uint64(in.Src)<<48 | uint64(uint16(in.Off))<<32 | uint64(uint32(in.Imm))
+}
+
+// merge: traces that are the same code are the same, whatever is asked.
+func merge(s *Study, f *Fold) *Remedy {
+	saves := 0
+	for _, g := range s.alike(f) {
+		var codes [][]ebpf.Insn
+		for _, i := range g {
+			code := s.runtime.Paths()[i].Path.Trace.Code
+			if !slices.ContainsFunc(codes, func(c []ebpf.Insn) bool { return slices.Equal(c, code) }) {
+				codes = append(codes, code)
+			}
+		}
+		saves += len(g) - len(codes)
+	}
+	if saves == 0 {
+		return nil
+	}
+	return &Remedy{Name: "merge", Saves: saves, Price: "none: the traces are the same code"}
+}
+
+// mostApart is how many instructions the sides of a branch may differ in.
+const mostApart = 16
+
+// predication is about the remedy of that name: sides that differ in few
+// instructions, none of them a call or a store outside of the stack.
+func predication(s *Study, f *Fold) *Remedy {
+	saves := 0
+	var more []int
+	for _, g := range s.alike(f) {
+		base := g[0]
+		for _, i := range g[1:] {
+			n, effect := apart(s.packed(base), s.packed(i))
+			if n == 0 || n > mostApart || effect {
+				continue
+			}
+			saves++
+			more = append(more, n)
+		}
+	}
+	if saves == 0 {
+		return nil
+	}
+	slices.Sort(more)
+	return &Remedy{Name: "predicate", Saves: saves, Price: "about " + plural(more[len(more)/2], "instruction") + " more a trace"}
+}
+
+// apart counts the instructions of the second trace that the first has not, and
+// says whether one that either has alone does something: a call, a store outside
+// of the stack.
+func apart(a, b []uint64) (n int, effect bool) {
+	var onlyA, onlyB int
+	for len(a) > 0 || len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0] < b[0]:
+			onlyA++
+			effect = effect || acts(a[0])
+			a = a[1:]
+		case len(a) == 0 || b[0] < a[0]:
+			onlyB++
+			effect = effect || acts(b[0])
+			b = b[1:]
+		default:
+			a, b = a[1:], b[1:]
+		}
+	}
+	return max(onlyA, onlyB), effect
+}
+
+// acts says whether a packed instruction is a call or a store outside of the stack.
+func acts(x uint64) bool {
+	in := ebpf.Insn{Op: uint8(x >> 56), Dst: uint8(x >> 52 & 15)}
+	return in.Op == ebpf.OpCall || in.IsStore() && in.Dst != 10
+}
+
+// segment: where all paths pass, what was decided before the point's last question
+// and what is decided after it may be cached apart.
+func segment(s *Study, f *Fold) *Remedy {
+	if f.Paths < s.Paths() || s.Paths() < 3 {
+		return nil
+	}
+	before, after := map[uint64]bool{}, map[uint64]bool{}
+	for _, steps := range s.route {
+		last := -1
+		for k, st := range steps {
+			if slices.ContainsFunc(f.Points, func(p *Point) bool { return s.preds[st.pred].point == p.index }) {
+				last = k
+			}
+		}
+		var x, y uint64
+		for k, st := range steps {
+			h := mix(uint64(st.pred)<<1 | bv.Bit(st.want))
+			if k <= last {
+				x += h
+			} else {
+				y += h
+			}
+		}
+
+		before[x], after[y] = true, true
+	}
+	n := len(before) + len(after)
+	if n >= s.Paths() {
+		return nil
+	}
+	return &Remedy{Name: "segments", Saves: s.Paths() - n, Price: fmt.Sprintf("two look-ups a packet: %d + %d entries, cut behind it", len(before), len(after))}
+}
+
+// specialise: what is read of entries at constant keys that no path writes could be
+// folded.
+func specialise(s *Study, f *Fold) *Remedy {
+	if s.Cache.Specialise || f.Predicates() == 0 {
+		return nil
+	}
+	for _, pr := range s.askedBy(f) {
+		any := false
+		for _, r := range s.voice(pr).Reads(pr.Term) {
+			if r.Map < 0 || s.written(r.Map) {
+				return nil
+			}
+			any = true
+		}
+		if !any || pr.Why != pathcond.WhyBranch && pr.Why != pathcond.WhyHelper {
+			return nil
+		}
+	}
+	return &Remedy{Name: "specialise", Saves: int(f.Cold), Price: "the entries must not change: each change ends the traces that fold it"}
+}
+
+// askedBy are the predicates of a fold.
+func (s *Study) askedBy(f *Fold) []*predicate {
+	var out []*predicate
+	for _, p := range f.Points {
+		out = append(out, s.asked(p)...)
+	}
+	return out
+}
+
+// written says whether some path writes a map.
+func (s *Study) written(m int) bool {
+	if s.writes == nil {
+		s.writes = map[int]bool{}
+		for _, p := range s.runtime.Paths() {
+			for i, in := range p.Path.Trace.Code {
+				at := p.Path.Trace.Meta[i]
+				if at.Map >= 0 && writes(in, at) {
+					s.writes[int(at.Map)] = true
+				}
+			}
+		}
+	}
+	return s.writes[m]
+}
+
+func writes(in ebpf.Insn, at trace.Meta) bool {
+	if h := in.Called(); h != nil {
+		return h.Writes&(ebpf.MapKeys|ebpf.MapValues|ebpf.MapOrder) != 0
+	}
+	return in.IsStore() && at.Mem == trace.MemMap
+}
+
+// maps are those that a path's trace touches, by index.
+func (s *Study) maps(path nic.Path) []int {
+	var out []int
+	t := s.runtime.Paths()[path].Path.Trace
+	for i := range t.Meta {
+		at := &t.Meta[i]
+		if in := t.Code[i]; at.Map >= 0 && (at.Mem == trace.MemMap || in.Op == ebpf.OpCall) && !slices.Contains(out, int(at.Map)) {
+			out = append(out, int(at.Map))
+		}
+	}
+	slices.Sort(out)
+	return out
+}

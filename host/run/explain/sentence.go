@@ -1,0 +1,91 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Sentence says in one why there are as many paths: what makes most of them, where.
+// The numbers in it add up to the paths.
+func (s *Study) Sentence() string {
+	n := s.Paths()
+	switch n {
+	case 0:
+		return "no path has a trace"
+	case 1:
+		return "1 path: no packet was answered otherwise than the first"
+	}
+	groups := s.together()
+	var parts []string
+	left := n
+	for _, g := range groups[:min(len(groups), fewReasons)] {
+		if g.Makes == 0 || len(parts) >= 2 && g.Makes*20 < n {
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%d by %s at %s", g.Makes, s.cause(g), g.where()))
+		left -= g.Makes
+	}
+	rest := 0
+	for _, g := range groups[len(parts):] {
+		rest += len(g.Points)
+	}
+	switch {
+	case rest == 0 && left == 1:
+		parts = append(parts, "and the first")
+	case rest == 0:
+		parts = append(parts, fmt.Sprintf("and %d more", left))
+	default:
+		parts = append(parts, fmt.Sprintf("the other %d by %s", left, plural(rest, "more place")))
+	}
+	return plural(n, "path") + ": " + strings.Join(parts, ", ")
+}
+
+// fewReasons is how many the sentence has.
+const fewReasons = 6
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// together folds the points by what they read, those that make most first. A point
+// that makes none is among the rest, whatever it reads.
+func (s *Study) together() []*Fold {
+	return s.fold(func(p *Point) string {
+		if p.Makes == 0 {
+			return p.key()
+		}
+		return strings.Join(s.Reads(p), ", ")
+	})
+}
+
+// cause says what a fold asks, as long as that is short; else what about.
+func (s *Study) cause(f *Fold) string {
+	w := s.Asking(f)
+	if len([]rune(w)) > shortWords+16 || strings.Contains(w, " more") {
+		return list(strings.Split(strings.ReplaceAll(f.Name, "map ", ""), ", "))
+	}
+	return w
+}
+
+// where names a fold's places: net.h:170, 176, 178.
+func (f *Fold) where() string {
+	const few = 3
+	var out []string
+	file := ""
+	for i, p := range f.Points {
+		if i == few && len(f.Points) > few+1 {
+			out = append(out, fmt.Sprintf("%d more", len(f.Points)-few))
+			break
+		}
+		w := p.Where
+		if p.File != "" && p.File == file {
+			w = fmt.Sprint(p.Line)
+		}
+		file = p.File
+		out = append(out, w)
+	}
+	return strings.Join(out, ", ")
+}
