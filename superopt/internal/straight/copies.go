@@ -70,7 +70,7 @@ func (l *line) backward(i int, d, s uint8) bool {
 			if in.Writes()&^(1<<s) != 0 { // a call
 				return false
 			}
-			if !l.may(i, ebpf.Insn{}) {
+			if !l.may() {
 				return false
 			}
 			for _, k := range change {
@@ -122,7 +122,7 @@ func (l *line) onward(i int, d, s uint8) bool {
 			return false
 		}
 	}
-	if j == len(code) || !l.may(i, ebpf.Insn{Dst: s}) {
+	if j == len(code) || !l.may() {
 		return false
 	}
 	for _, k := range change {

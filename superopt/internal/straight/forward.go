@@ -284,7 +284,7 @@ func (w *walker) addAdd(in *ir.Inst) {
 	}
 	first := &w.prog.Insts[p]
 	sum := int64(first.Imm) + int64(in.Imm)
-	if first.Op != add || first.Dst != in.Dst || sum != int64(int32(sum)) || !w.may(p, ebpf.Insn{}) {
+	if first.Op != add || first.Dst != in.Dst || sum != int64(int32(sum)) || !w.may() {
 		return
 	}
 	*first = ir.Empty()

@@ -1,7 +1,6 @@
 package straight
 
 import (
-	"jitnic/host/ebpf"
 	"jitnic/pathcond/bv"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
@@ -13,9 +12,9 @@ import (
 // makes the code shorter or simpler.
 const maxRounds = 12
 
-// maxLeftOut is how many rewrites the whole proof may be against, before the
-// code is left as it is.
-const maxLeftOut = 4
+// attempts are what is tried in turn until the proof of the whole isn't against
+// it: what reorders code, and what terms can't follow, goes first.
+var attempts = []struct{ transfers, rules bool }{{true, true}, {true, false}, {false, true}, {false, false}}
 
 // Run improves the gate's program where it is straight. What it takes is proved.
 func Run(o *rewrite.Gate) {
@@ -24,34 +23,44 @@ func Run(o *rewrite.Gate) {
 		return
 	}
 	defer func() { o.Stats.Steps += line.M.Steps }()
-	bar := map[change]bool{} // rewrites left out
-	for len(bar) <= maxLeftOut {
-		l := newLine(o, line, bar)
+	defer func() { o.Prover.NoSolver = false }()
+	for i, a := range attempts {
+		l := newLine(o, line)
+		l.useTransfers, l.useRules = a.transfers, a.rules && o.Options.Runs('r')
 		l.run()
-		if l.made == 0 {
+		if l.made == 0 || o.TakeLine(line, l.prog, l.wants) {
 			return
 		}
-		if o.TakeLine(line, l.prog, l.wants) {
+		if o.Ctx.Err() != nil {
 			return
 		}
-		// The rewrite that the proof is against: the last one of the shortest
-		// beginning that isn't proved.
-		good, bad := 0, l.made
-		for bad-good > 1 {
-			mid := (good + bad) / 2
-			t := newLine(o, line, bar)
-			t.fuel = mid
-			t.run()
-			if o.LineProved(line, t.prog, t.wants) {
-				good = mid
-			} else {
-				bad = mid
-			}
+		o.Prover.NoSolver = i < len(attempts)-2 // the solver is asked about the first, and about the last
+	}
+	o.Prover.NoSolver = true
+	leaveOut(o, line)
+}
+
+// leaveOut finds the rewrite that the proof is against, the last one of the
+// shortest beginning that isn't proved, and takes what comes before it.
+func leaveOut(o *rewrite.Gate, of *proof.Line) {
+	upTo := func(fuel int) *line {
+		l := newLine(o, of)
+		l.fuel = fuel
+		l.run()
+		return l
+	}
+	good, bad := 0, upTo(1<<30).made
+	for bad-good > 1 && o.Ctx.Err() == nil {
+		mid := (good + bad) / 2
+		if l := upTo(mid); o.LineProved(of, l.prog, l.wants) {
+			good = mid
+		} else {
+			bad = mid
 		}
-		t := newLine(o, line, bar)
-		t.fuel = bad
-		t.run()
-		bar[t.last] = true
+	}
+	if good > 0 {
+		l := upTo(good)
+		o.TakeLine(of, l.prog, l.wants)
 	}
 }
 
@@ -63,10 +72,9 @@ type line struct {
 	from *proof.Line
 	prog *ir.Prog
 
-	bar  map[change]bool
-	made int    // rewrites so far
-	fuel int    // how many are made at most
-	last change // the last of them
+	useTransfers, useRules bool
+	made                   int // rewrites so far
+	fuel                   int // how many are made at most
 
 	at  []place
 	mem *memory // scratch of demand
@@ -83,8 +91,8 @@ type place struct {
 	bytes   uint8        // of a store: which bytes of the 8 around it are wanted
 }
 
-func newLine(o *rewrite.Gate, from *proof.Line, bar map[change]bool) *line {
-	l := &line{o: o, m: from.M, b: from.M.B, from: from, prog: o.Prog.Clone(), bar: bar, fuel: 1 << 30}
+func newLine(o *rewrite.Gate, from *proof.Line) *line {
+	l := &line{o: o, m: from.M, b: from.M.B, from: from, prog: o.Prog.Clone(), fuel: 1 << 30}
 	l.at = make([]place, len(l.prog.Insts))
 	l.mem = new(memory)
 	return l
@@ -97,8 +105,10 @@ func (l *line) run() {
 		l.forward()
 		l.demand()
 		l.stores()
-		l.copies()
-		l.rules()
+		if m := l.made; !l.useTransfers || l.transfers() == m { // else registers are wanted longer than is known
+			l.copies()
+			l.rules()
+		}
 		l.compact()
 		if l.made == n || l.o.Ctx.Err() != nil {
 			break
@@ -108,26 +118,18 @@ func (l *line) run() {
 	l.demand()
 }
 
-// change names a rewrite: what becomes of the instruction that stood at a slot.
-type change struct {
-	slot int32
-	in   ebpf.Insn
-}
-
-// may says whether a rewrite is to be made, that leaves in at place i.
-func (l *line) may(i int, in ebpf.Insn) bool {
-	c := change{l.prog.Insts[i].Slot, in}
-	if l.made >= l.fuel || l.bar[c] {
+// may says whether the next rewrite is to be made.
+func (l *line) may() bool {
+	if l.made >= l.fuel {
 		return false
 	}
 	l.made++
-	l.last = c
 	return true
 }
 
 // put makes the instruction at i another one.
 func (l *line) put(i int, in ir.Inst) bool {
-	if !l.may(i, in.Insn) {
+	if !l.may() {
 		return false
 	}
 	in.To, in.Slot = -1, l.prog.Insts[i].Slot
@@ -137,7 +139,7 @@ func (l *line) put(i int, in ir.Inst) bool {
 
 // drop empties place i.
 func (l *line) drop(i int) bool {
-	if !l.may(i, ebpf.Insn{}) {
+	if !l.may() {
 		return false
 	}
 	l.prog.Insts[i] = ir.Empty()

@@ -2,6 +2,7 @@ package straight
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/pathcond/bv"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rules"
@@ -14,7 +15,7 @@ const ruleGap = 4
 // rules fires rewrite rules, shipped, given and found. Each firing may be
 // wrong where other registers are in between: the proof of the whole decides.
 func (l *line) rules() {
-	if !l.o.Options.Runs('r') {
+	if !l.useRules {
 		return
 	}
 	x := l.o.Book.Index(l.o.Options.Rules, l.o.Options.Store)
@@ -67,6 +68,66 @@ func (l *line) fire(r *rules.Rule, at *[rules.MaxRuleLen]int, k int, b rules.Bin
 	return false
 }
 
+// agrees says whether terms show that code does what the rule's instructions
+// do, where both only compute: a rule is proved once for all values, but what a
+// solver sees of it terms may not, and the proof of the whole is theirs.
+func (l *line) agrees(at []int, code []ir.Inst) bool {
+	first, last := at[0], at[len(at)-1]
+	skip := len(at) - len(code)
+	old, k := l.at[first].regs, 0
+	new := old
+	for i := first; i <= last; i++ {
+		in := &l.prog.Insts[i]
+		switch {
+		case k < len(at) && at[k] == i:
+			if !isALU(in) || k >= skip && !isALU(&code[k-skip]) {
+				return true
+			}
+			if !l.compute(in, &old) || k >= skip && !l.compute(&code[k-skip], &new) {
+				return false
+			}
+			k++
+		case isALU(in):
+			if !l.compute(in, &old) || !l.compute(in, &new) {
+				return false
+			}
+		default:
+			for r := range old {
+				if in.Writes()>>r&1 != 0 {
+					old[r], new[r] = 0, 0
+				}
+			}
+		}
+	}
+	for r := range old {
+		if l.wants(last)>>r&1 != 0 && old[r] != new[r] {
+			return false
+		}
+	}
+	return true
+}
+
+func isALU(in *ir.Inst) bool {
+	return in.Class() == ebpf.ClassALU || in.Class() == ebpf.ClassALU64
+}
+
+// compute follows one instruction that only computes.
+func (l *line) compute(in *ir.Inst, regs *[11]bv.Term) bool {
+	x, y := regs[in.Dst], l.b.Const(uint64(int64(in.Imm)), 64)
+	if in.ALUOp() == ebpf.ALUMov {
+		x = y
+	}
+	if in.Op&ebpf.SrcX != 0 && in.ALUOp() != ebpf.ALUEnd {
+		y = regs[in.Src]
+	}
+	if x == 0 || y == 0 {
+		return false
+	}
+	t, err := l.m.ALUTerm(in, x, y)
+	regs[in.Dst] = t
+	return err == nil
+}
+
 func (l *line) apply(r *rules.Rule, at []int, b *rules.Binding) bool {
 	first, last := at[0], at[len(at)-1]
 	var f dataflow.Facts
@@ -90,11 +151,7 @@ func (l *line) apply(r *rules.Rule, at []int, b *rules.Binding) bool {
 	for i := range code {
 		now += ir.SlotsOf(&code[i])
 	}
-	var to ebpf.Insn // which tells one rule's firing from another's
-	if len(code) > 0 {
-		to = code[0].Insn
-	}
-	if now >= was || !l.may(first, to) {
+	if now >= was || !l.agrees(at, code) || !l.may() {
 		return false
 	}
 	l.o.Stats.Pass("rule-"+r.Name).Proposed++

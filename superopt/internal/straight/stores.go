@@ -47,7 +47,7 @@ func (l *line) cover(w, gone int) bool {
 			continue
 		}
 		in, ok := l.widened(w, gone, block)
-		if !ok || !l.may(w, in.Insn) {
+		if !ok || !l.may() {
 			continue
 		}
 		in.To, in.Slot = -1, l.prog.Insts[w].Slot
