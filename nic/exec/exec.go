@@ -21,10 +21,13 @@ type Engine struct {
 func New(s *vm.State) *Engine { return &Engine{s: s} }
 
 // Bind makes a trace ready to run. It refuses what is no straight-line code, with
-// the slot and the cause.
+// the slot and the cause. What it made is read back and compared with the trace.
 func (e *Engine) Bind(_ nic.Path, t *trace.Trace) (nic.Code, error) {
 	x, err := e.bind(t)
 	if err != nil {
+		return nil, err
+	}
+	if err := x.readBack(t); err != nil {
 		return nil, err
 	}
 	return x, nil
