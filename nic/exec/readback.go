@@ -91,7 +91,9 @@ func (x *Executable) readBack(t *trace.Trace) error {
 }
 
 // same says whether two functions are one.
-func same(f, g vm.HelperFunc) bool { return reflect.ValueOf(f).Pointer() == reflect.ValueOf(g).Pointer() }
+func same(f, g vm.HelperFunc) bool {
+	return reflect.ValueOf(f).Pointer() == reflect.ValueOf(g).Pointer()
+}
 
 // stands says whether an operation does what an instruction does; named is the map
 // whose address register 1 holds, or -1.
