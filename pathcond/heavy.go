@@ -1,6 +1,10 @@
 package pathcond
 
-import "jitnic/pathcond/bv"
+import (
+	"slices"
+
+	"jitnic/pathcond/bv"
+)
 
 // Lookup is a look-up of a path in a map that no program writes, at which the
 // path parts from others by its key, or may come to.
@@ -10,6 +14,8 @@ type Lookup struct {
 	Key    []bv.Term // in chunks of 8 bytes
 	At     int       // index into Path.Cond where a predicate about the key belongs: behind those there are
 	Folded bool      // the key is a heavy one: the condition fixes it, and its entry's version
+
+	Prog, PC int32 // where it is
 }
 
 // IsKey is the predicate that a key, in chunks of 8 bytes, has these bytes.
@@ -43,7 +49,7 @@ func (x *exec) profiledLookup(i int, key []bv.Term, concrete []byte, ret uint64)
 			return x.genericLookup(i, key, concrete, ret)
 		}
 	}
-	l := Lookup{Place: x.place64(), Map: i, Key: key}
+	l := Lookup{Place: x.place64(), Map: i, Key: key, Prog: x.step.Prog, PC: x.step.PC}
 	for _, heavy := range x.c.Heavy(l.Place) {
 		is := string(concrete) == heavy
 		x.decide(x.c.IsKey(key, []byte(heavy)), is, WhyKey)
@@ -76,29 +82,38 @@ func (x *exec) place64() uint64 {
 // Exclude adds to a path's condition that the key of a look-up isn't this one:
 // packets that bring it have a path of their own from now on.
 func (p *Path) Exclude(l int, h bv.Term) {
-	at := p.Lookups[l].At
-	cond := make([]Pred, 0, len(p.Cond)+1)
-	cond = append(cond, p.Cond[:at]...)
-	cond = append(cond, Pred{Term: h, Why: WhyKey, Prog: -1, PC: -1})
-	p.Cond = append(cond, p.Cond[at:]...)
+	at, look := p.Lookups[l].At, &p.Lookups[l]
+	p.Cond = slices.Insert(slices.Clip(p.Cond), at, Pred{Term: h, Why: WhyKey, Prog: look.Prog, PC: look.PC})
 	p.shift(at, 1)
+	i := slices.IndexFunc(p.Choices, func(c Choice) bool { return int(c.Pred) > at })
+	if i < 0 {
+		i = len(p.Choices)
+	}
+	p.Choices = slices.Insert(slices.Clip(p.Choices), i, Choice{Prog: look.Prog, PC: look.PC, Pred: int32(at), Term: h})
 }
 
 // Include takes that away again.
 func (p *Path) Include(h bv.Term) {
 	for i, pr := range p.Cond {
 		if pr.Term == h && !pr.Want && pr.Why == WhyKey {
-			p.Cond = append(append([]Pred{}, p.Cond[:i]...), p.Cond[i+1:]...)
+			p.Cond = slices.Delete(slices.Clone(p.Cond), i, i+1)
+			p.Choices = slices.DeleteFunc(slices.Clone(p.Choices), func(c Choice) bool { return int(c.Pred) == i })
 			p.shift(i+1, -1)
 			return
 		}
 	}
 }
 
+// shift moves what is counted in predicates, from one of them on.
 func (p *Path) shift(from, by int) {
 	for i := range p.Lookups {
 		if p.Lookups[i].At >= from {
 			p.Lookups[i].At += by
+		}
+	}
+	for i := range p.Choices {
+		if c := &p.Choices[i]; int(c.Pred) >= from {
+			c.Pred += int32(by)
 		}
 	}
 }

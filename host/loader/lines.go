@@ -18,8 +18,8 @@ type Line struct {
 	Text   string // without the blanks around it
 }
 
-// String is the line's place: net.h:176.
-func (l Line) String() string { return fmt.Sprintf("%s:%d", l.File, l.Number) }
+// String is the line's place, without the file's folder: net.h:176.
+func (l Line) String() string { return fmt.Sprintf("%s:%d", path.Base(l.File), l.Number) }
 
 // lineAt says at which slot code of a line begins.
 type lineAt struct {

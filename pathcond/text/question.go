@@ -127,6 +127,10 @@ func (r *gatherer) walk(t bv.Term) {
 	b, c := r.p.b, r.s.c
 	switch b.Op(t) {
 	case bv.OpInput:
+		if m := r.version(b.K(t)); m >= 0 {
+			r.add(Read{Words: "map " + c.mapName(m), Map: m})
+			break
+		}
 		r.add(Read{Words: r.p.input(b.K(t), b.Width(t)), Map: -1})
 	case bv.OpFun:
 		r.function(t)
@@ -142,6 +146,16 @@ func (r *gatherer) walk(t bv.Term) {
 	for _, a := range args {
 		r.walk(a)
 	}
+}
+
+// version is the map whose entry's counter an input is; -1: it is none.
+func (r *gatherer) version(id uint64) int {
+	v := r.s.c.Versions
+	if id < pathcond.InVersion || id-pathcond.InVersion >= uint64(len(v.Counter)) {
+		return -1
+	}
+	m, _ := v.Key(int(id - pathcond.InVersion))
+	return m
 }
 
 // function notes what a function reads by itself.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,8 +39,24 @@ func sample(name, capture string) replay.Input {
 // point is there that tells no paths apart.
 func TestMakesAddUp(t *testing.T) {
 	for _, p := range programs.All() {
-		for _, specialised := range []bool{false, true} {
-			s := study(t, sample(p.Name, "sample:ipv6"), replay.Cache{Entries: 8, Remedies: jit.Remedies{Specialise: specialised}})
+		for _, how := range []jit.Remedies{{}, {Specialise: true}, {Auto: true}} {
+			specialised := how != jit.Remedies{}
+			s := study(t, sample(p.Name, "sample:ipv6"), replay.Cache{Entries: 8, Remedies: how})
+			for i, info := range s.runtime.Paths() {
+				asked := 0
+				for _, c := range info.Path.Choices {
+					if c.Pred < 0 {
+						continue
+					}
+					if pr := info.Path.Cond[c.Pred]; int(c.Pred) != asked || pr.Term != c.Term || pr.Want != c.Want || pr.Prog != c.Prog || pr.PC != c.PC {
+						t.Fatalf("%s, %v: path %d: choice %+v is of predicate %+v", p.Name, how, i, c, pr)
+					}
+					asked++
+				}
+				if asked != len(info.Path.Cond) {
+					t.Fatalf("%s, %v: path %d: %d choices for %d predicates", p.Name, how, i, asked, len(info.Path.Cond))
+				}
+			}
 			classes := newCounter(s.Paths()).distinct(s.total)
 			if !specialised && classes != s.Paths() { // specialised, a path may take another's place
 				t.Errorf("%s: %d paths, and their answers tell %d apart", p.Name, s.Paths(), classes)
@@ -109,7 +127,19 @@ func TestSentences(t *testing.T) {
 		"nat":          {"59 paths: ", "an entry in outgoing at nat.c:121"},
 		"ipv6filter":   {"38 paths: "},
 	} {
-		got := study(t, sample(name, "sample:lab"), replay.Cache{}).Sentence()
+		s := study(t, sample(name, "sample:lab"), replay.Cache{})
+		got := s.Sentence()
+		sum := 0
+		for _, m := range regexp.MustCompile(`(?:, |: |the other )(\d+) by |and the (first)`).FindAllStringSubmatch(got, -1) {
+			if n, err := strconv.Atoi(m[1]); err == nil {
+				sum += n
+			} else {
+				sum++
+			}
+		}
+		if sum != s.Paths() {
+			t.Errorf("%s: the numbers add up to %d: %s", name, sum, got)
+		}
 		for _, w := range want {
 			if !strings.Contains(got, w) {
 				t.Errorf("%s: %q is not in: %s", name, w, got)

@@ -45,6 +45,9 @@ func (f *Fold) Predicates() int {
 func (s *Study) Fold(by string) ([]*Fold, error) {
 	out := s.fold(func(p *Point) string { return s.foldName(p, by) })
 	for _, f := range out {
+		if by == "line" {
+			f.Name = f.Points[0].Where
+		}
 		if err := s.weigh(f); err != nil {
 			return nil, err
 		}

@@ -42,7 +42,7 @@ func (p Place) String() string {
 // key is what choices of one point have in common.
 func (p Place) key() string {
 	if p.Line > 0 {
-		return p.Where
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
 	}
 	return fmt.Sprintf("%s %s+%d", p.Program, p.Function, p.Insn)
 }

@@ -27,10 +27,12 @@ func (s *Study) Sentence() string {
 	}
 	rest := 0
 	for _, g := range groups[len(parts):] {
-		rest += len(g.Points)
+		for _, p := range g.Points {
+			rest += min(p.Makes, 1)
+		}
 	}
 	switch {
-	case rest == 0 && left == 1:
+	case left == 1:
 		parts = append(parts, "and the first")
 	case rest == 0:
 		parts = append(parts, fmt.Sprintf("and %d more", left))
@@ -65,10 +67,17 @@ func (s *Study) together() []*Fold {
 func (s *Study) cause(f *Fold) string {
 	w := s.Asking(f)
 	if len([]rune(w)) > shortWords+16 || strings.Contains(w, " more") {
-		return list(strings.Split(strings.ReplaceAll(f.Name, "map ", ""), ", "))
+		reads := strings.Split(strings.ReplaceAll(f.Name, "map ", ""), ", ")
+		if source := f.Points[0].Source; len(reads) > fewReads && len(f.Points) == 1 && source != "" {
+			return "`" + cut(strings.TrimRight(source, " {")) + "`, of " + plural(len(reads), "field")
+		}
+		return list(reads)
 	}
 	return w
 }
+
+// fewReads is how many fields are named.
+const fewReads = 4
 
 // where names a fold's places: net.h:170, 176, 178.
 func (f *Fold) where() string {

@@ -123,7 +123,7 @@ func (s *Study) reads(p *predicate) []string {
 	if p.reads == nil {
 		p.reads = []string{}
 		for _, r := range s.voice(p).Reads(p.Term) {
-			if w := numbered.ReplaceAllString(r.Words, "$1."); !r.Below && !slices.Contains(p.reads, w) {
+			if w := strings.Replace(numbered.ReplaceAllString(r.Words, "."), "pkt[…]", "unnamed bytes", 1); !r.Below && !slices.Contains(p.reads, w) {
 				p.reads = append(p.reads, w)
 			}
 		}
@@ -170,7 +170,7 @@ func (f *families) add(x family) *family {
 func (f *families) ask(q text.Question, p *predicate, reads func() []string) {
 	of, to := plain(unlet(q)), plain(q.To)
 	if computed(of) {
-		of = "a value of " + strings.ReplaceAll(strings.Join(reads(), " and "), "map ", "")
+		of = valueOf(reads())
 	}
 	k, err := strconv.ParseUint(q.To, 0, 64)
 	number := err == nil
@@ -195,11 +195,21 @@ func (f *families) ask(q text.Question, p *predicate, reads func() []string) {
 		f.add(family{kind: equal, of: of}).value(text.ValueName(of, to))
 	case q.Rel == "==" || q.Rel == "!=":
 		f.add(family{kind: equal, of: of}).value(to)
+	case q.Rel != "" && computed(to):
+		f.add(family{kind: alone, of: valueOf(reads())})
 	case q.Rel != "":
 		f.add(family{kind: alone, of: of + " " + q.Rel + " " + to})
 	default:
 		f.add(family{kind: alone, of: of})
 	}
+}
+
+// valueOf says what is worked out of some things.
+func valueOf(reads []string) string {
+	if len(reads) > fewReads {
+		return "a value of " + plural(len(reads), "field")
+	}
+	return "a value of " + strings.ReplaceAll(strings.Join(reads, " and "), "map ", "")
 }
 
 func (f *family) value(v string) {
