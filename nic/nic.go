@@ -234,6 +234,15 @@ func (n *NIC) follow() error {
 	return nil
 }
 
+// Swap puts a path's trace in the place of the one that is in trace memory.
+func (n *NIC) Swap(p Path) error {
+	if int(p) >= len(n.code) || n.code[p] == nil {
+		return nil
+	}
+	n.code[p].Free()
+	return n.bind(p)
+}
+
 func (n *NIC) bind(p Path) error {
 	t, err := n.slow.Trace(p)
 	if err != nil {

@@ -67,6 +67,10 @@ func optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (r
 		res.Whole = rewrite.Whole{Verdict: proof.Proved{By: "terms"}}
 	} else {
 		o.Keep(original)
+		if opt.Tier == 2 {
+			straight.Run(o)
+			o.Refresh()
+		}
 		layers(o, original, note, g)
 		note()
 		spent = o.Prover.Spent
@@ -111,7 +115,9 @@ func optimize(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (r
 
 // layers runs the cheap ones to a fixed point before each dear one.
 func layers(o *rewrite.Gate, original *ir.Prog, note func(), g given) {
-	passes.Run(o)
+	if o.Options.Tier != 2 { // there the walks have been
+		passes.Run(o)
+	}
 	if g.tamper != nil {
 		if q := g.tamper(o.Prog.Clone()); o.Unsafe(q) == "" {
 			o.Prog = q

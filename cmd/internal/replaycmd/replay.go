@@ -175,7 +175,9 @@ func Command() *cobra.Command {
 			}
 			r := Summarise(s, &ca)
 			r.Capture = newCapture(s.Source, by)
-			r.Superopt = sum
+			if r.Superopt = sum; sum != nil {
+				sum.Hot.Settle()
+			}
 			if check {
 				r.Check = &Check{Packets: s.Runtime.Checked}
 				if m != nil {
@@ -350,6 +352,15 @@ func (r *Report) facts() (f report.Facts) {
 			f.Addf("  cycles", "%d before, %d after, on %s", o.CyclesBefore, o.CyclesAfter, o.NIC)
 		}
 		f.Addf("  rules", "%d hits, %d found", o.RuleHits, o.Found)
+		if o.Units > 0 {
+			f.Addf("  tier 1", "%s units of counted work, before the installs", report.Count(uint64(o.Units)))
+		}
+		if h := o.Hot; h != nil {
+			f.Addf("  tier 2", "%d traces hot after %d hits: %d instructions before, %d after; %s units", h.Traces, h.After, h.Before, h.Left, report.Count(uint64(h.Units)))
+			if h.Swapped > 0 {
+				f.Addf("    swapped", "%d, %d packets after they were hot in the mean", h.Swapped, h.Waited/uint64(h.Swapped))
+			}
+		}
 	}
 	f.Add("aborts")
 	names := make([]string, 0, len(r.Aborts))

@@ -70,7 +70,7 @@ func CacheFlags(ca *replay.Cache, c *cobra.Command) {
 // OptimiserFlags adds the flags of the traces' optimiser to a command.
 func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 	before(c, func() error {
-		for _, name := range []string{"layers", "proposals", "rules", "cost", "latency", "cost-nic"} {
+		for _, name := range []string{"layers", "proposals", "rules", "cost", "latency", "cost-nic", "tier2-after"} {
 			switch {
 			case !c.Flags().Changed(name):
 			case !o.On:
@@ -82,8 +82,9 @@ func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 		return nil
 	})
 	f := c.Flags()
-	f.Var(o, "superopt", "optimise each trace under its path condition, proved, before it is first installed; `TIER` 1: what terms prove in a millisecond or two, all: every layer and the search, in seconds; bare: the tiers as they pay")
+	f.Var(o, "superopt", "optimise each trace under its path condition, proved, before it is first installed; `TIER` 1: what terms prove in a millisecond or two, 2: and a search, all: every layer, in seconds; bare: 1, and 2 for what is hot")
 	f.Lookup("superopt").NoOptDefVal = "true"
+	f.Uint64Var(&o.Tier2After, "tier2-after", replay.DefaultTier2After, "superopt: a trace is hot, and searched, after `N` hits")
 	f.StringVar(&o.Layers, "layers", "", "superopt: `LETTERS` of the layers to run: p passes, r rules, e enumeration, s search; default all")
 	f.IntVar(&o.Proposals, "proposals", 0, "superopt: budget of the stochastic search for each window; 0: the default")
 	f.StringVar(&o.Rules, "rules", "", "superopt: a store of rewrite rules: used where `FILE` is there, and what is found goes to its end")

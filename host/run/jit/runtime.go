@@ -26,6 +26,8 @@ type Options struct {
 	// Optimise, where set, is given each trace before it is first installed,
 	// with its condition; it returns the trace to install.
 	Optimise func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error)
+	// Tier2, where set, is given traces again when they have become hot.
+	Tier2 *Tier2
 	// Prepare, where set, is called with each state the runtime makes, before
 	// the first packet: to fill maps.
 	Prepare func(s *vm.State) error
@@ -183,6 +185,14 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 			return res, &Mismatch{Packet: in.Packet, Where: in.Where(), Data: append([]byte(nil), in.Data...), Outcome: res.Outcome, Path: res.Path, Diff: d}
 		}
 	}
+	if t := r.opt.Tier2; t != nil {
+		if err := t.due(r, r.Packets); err != nil {
+			return res, err
+		}
+		if res.Outcome == cache.Hit {
+			return res, t.note(r, res.Path, r.Packets)
+		}
+	}
 	return res, nil
 }
 
@@ -225,7 +235,7 @@ const shortRun = 2
 // has to be done that isn't a hit, and returns how many; i is the first one's
 // number.
 func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
-	if r.oracle != nil || r.opt.Record {
+	if r.oracle != nil || r.opt.Record || r.opt.Tier2 != nil {
 		return 0, nil
 	}
 	if r.alone > 0 {

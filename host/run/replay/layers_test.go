@@ -73,6 +73,7 @@ func policies() (out []layer) {
 // costly are layers that take a solver: run on few packets only.
 var costly = []layer{
 	{name: "traces superoptimized", with: func(s *made) { s.opt = &Optimiser{On: true, Layers: "p"} }},
+	{name: "traces optimised in tiers", with: func(s *made) { s.opt = &Optimiser{On: true, Tier2After: 40, Proposals: 200} }},
 }
 
 func (s *made) option(f func(o *jit.Options)) { s.change = append(slices.Clone(s.change), f) }

@@ -14,14 +14,17 @@ import (
 // Optimiser says how traces are superoptimized before they are installed. A nil
 // one, or one that isn't On, does nothing.
 type Optimiser struct {
-	On        bool
-	Tier      Tier
-	Layers    string
-	Proposals int
-	Cost      string
-	NIC       string // profile that the cost "nic" is of
-	Latency   string // calibrate.json with the table of the cost "latency"; "" the cited one
-	Rules     string // file of a store of rules that grows; "" none
+	On   bool
+	Tier Tier
+	// Tier2After is how many hits make a trace hot: then it is searched, with
+	// Tiers; 0: DefaultTier2After.
+	Tier2After uint64
+	Layers     string
+	Proposals  int
+	Cost       string
+	NIC        string // profile that the cost "nic" is of
+	Latency    string // calibrate.json with the table of the cost "latency"; "" the cited one
+	Rules      string // file of a store of rules that grows; "" none
 
 	store *superopt.Store
 	nic   *NICCost
@@ -45,6 +48,10 @@ type Optimised struct {
 	Refuted      int     `json:"refuted"`
 	Unknown      int     `json:"unknown"`
 	Seconds      float64 `json:"-"` // of this machine, so not part of a report
+	// Units are what tier 1 cost in counted work, with tiers alone.
+	Units int64 `json:"units,omitempty"`
+	// Hot is what became of hot traces, with tiers alone.
+	Hot *Hot `json:"tier2,omitempty"`
 }
 
 // Open makes ready what the settings name: the device that prices code, and the
@@ -118,7 +125,11 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 			return p.Trace, nil
 		}
 		opt := &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}
-		if !o.all() {
+		switch {
+		case o.all():
+		case o.Tier == Tier2:
+			opt.Tier = 2
+		default:
 			opt.Tier = 1
 		}
 		if o.nic != nil {
@@ -147,7 +158,13 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 		sum.Refuted += r.Refuted
 		sum.Unknown += r.Unknown
 		sum.Seconds += r.Seconds
+		if opt.Tier > 0 {
+			sum.Units += int64(r.Units())
+		}
 		return t, nil
+	}
+	if o.Tier == Tiers && !o.all() {
+		h.Tier2 = o.tier2(ctx, h, seed, sum)
 	}
 	return sum
 }

@@ -10,8 +10,9 @@ type Tier int
 
 // The tiers. A trace is at tier 0 as it is recorded, without its dead code.
 const (
-	Tiers   Tier = iota // tier 1 before the install
-	Tier1               // that alone
+	Tiers   Tier = iota // tier 1 before the install, tier 2 for what is hot
+	Tier1               // the first alone
+	Tier2               // both before the install
 	TierAll             // all layers before the install, however long they take
 )
 
@@ -19,7 +20,7 @@ const (
 var tierNames = []struct {
 	name string
 	tier Tier
-}{{"true", Tiers}, {"1", Tier1}, {"all", TierAll}}
+}{{"true", Tiers}, {"1", Tier1}, {"2", Tier2}, {"all", TierAll}}
 
 // Set reads what stands behind --superopt=: a tier, or whether there is any.
 func (o *Optimiser) Set(s string) error {
@@ -31,7 +32,7 @@ func (o *Optimiser) Set(s string) error {
 	}
 	on, err := strconv.ParseBool(s)
 	if err != nil {
-		return fmt.Errorf("%q: not true, false, 1 or all", s)
+		return fmt.Errorf("%q: not true, false, 1, 2 or all", s)
 	}
 	o.On, o.Tier = on, Tiers
 	return nil

@@ -23,7 +23,7 @@ type Options struct {
 	Accel     *proof.Accel  // nil: all on
 	Rules     []*rules.Rule // beside the built-in ones
 	Store     *rules.Store  // rules that are used too, and where what is found goes; nil: nothing is kept
-	Tier      int           // of a trace: 1 the walks over straight code alone; 0 all layers
+	Tier      int           // of a trace: 1 the walks over straight code alone, 2 the search behind them; 0 all layers
 	Layers    string        // letters of the layers to run: p passes, r rules, e enumeration, s search; "" all
 	Workers   int           // of the search; 0: as many as there are processors
 	Top       int           // how many results are wanted; 0 and 1: the best alone
@@ -170,6 +170,13 @@ type Result struct {
 	Spent         int            `json:"-"`             // questions that outran the solver's budget
 	Prog          *ir.Prog       `json:"-"`
 	Original      *ir.Prog       `json:"-"`
+}
+
+// Units is what the run cost in counted work, the same on every machine: an
+// instruction followed, or a proposal tried, is one; a question that terms or
+// tests decide about a hundred, one to the solver about five thousand.
+func (r *Result) Units() uint64 {
+	return uint64(r.Stats.Steps) + uint64(r.Proposals) + 100*uint64(r.ByTerms+r.ByTests) + 5000*uint64(r.ByZ3)
 }
 
 // Runs says whether the layer of that letter is to run.

@@ -1,0 +1,69 @@
+package replay
+
+import (
+	"context"
+
+	"jitnic/host/run/jit"
+	"jitnic/pathcond"
+	"jitnic/superopt"
+	"jitnic/trace"
+)
+
+// DefaultTier2After is how many hits make a trace hot (assumed): a search of a
+// second or so pays for a trace that runs for long.
+const DefaultTier2After = 1024
+
+// unitsPerPacket is how much counted work the compiler does between two packets
+// (assumed: 2,000 instructions followed, or proposals tried, are about a
+// millisecond of a core).
+const unitsPerPacket = 2000
+
+// Hot is what became of the traces that were hot.
+type Hot struct {
+	After   uint64 `json:"after"`   // hits that make one
+	Traces  int    `json:"traces"`  // that were
+	Swapped int    `json:"swapped"` // put in the place of tier 1's within the run
+	Waited  uint64 `json:"waited"`  // packets from hot to swapped, together
+	Before  int    `json:"instructions_before"`
+	Left    int    `json:"instructions_after"`
+	Units   int64  `json:"units"` // counted work
+
+	runs *jit.Tier2
+}
+
+// Settle takes over what the run counted.
+func (h *Hot) Settle() {
+	if h != nil {
+		h.Traces, h.Swapped, h.Waited = h.runs.Hot, h.runs.Swapped, h.runs.Waited
+	}
+}
+
+// tier2 searches traces that have become hot.
+func (o *Optimiser) tier2(ctx context.Context, h *jit.Options, seed uint64, sum *Optimised) *jit.Tier2 {
+	after := o.Tier2After
+	if after == 0 {
+		after = DefaultTier2After
+	}
+	t := &jit.Tier2{After: after, PerPacket: unitsPerPacket}
+	sum.Hot = &Hot{After: after, runs: t}
+	t.Optimise = func(p *pathcond.Path, was *trace.Trace, c *pathcond.Compiler) (*trace.Trace, uint64, error) {
+		q := *p
+		q.Trace = was
+		opt := &superopt.Options{Tier: 2, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}
+		if o.nic != nil {
+			opt.CostFunc = o.nic.Cost
+		}
+		better, r, err := superopt.OptimizeTrace(ctx, &q, c, opt, false)
+		if err != nil {
+			return nil, 0, err
+		}
+		sum.Hot.Before += was.Len()
+		sum.Hot.Left += better.Len()
+		sum.Hot.Units += int64(r.Units())
+		if r.CostAfter >= r.CostBefore {
+			better = nil
+		}
+		return better, r.Units(), nil
+	}
+	return t
+}
