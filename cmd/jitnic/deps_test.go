@@ -78,6 +78,7 @@ var within = map[string][]string{
 	"jitnic/nic/vliw":             {"jitnic/nic/profile"},
 	"jitnic/nic/match":            {"jitnic/nic/profile", "jitnic/nic/workload"},
 	"jitnic/nic/fit":              {"jitnic/nic/profile", "jitnic/nic/workload"},
+	"jitnic/nic/fastpath":         {},
 	"jitnic/nic/device":           {"jitnic/nic/profile"},
 	"jitnic/nic/device/load":      {"jitnic/nic/device", "jitnic/nic/profile"},
 	"jitnic/nic/price":            {"jitnic/nic/device", "jitnic/nic/match", "jitnic/nic/profile", "jitnic/nic/vliw", "jitnic/nic/workload"},
@@ -85,13 +86,15 @@ var within = map[string][]string{
 	"jitnic/nic/feasibility": {"jitnic/nic/designs", "jitnic/nic/device", "jitnic/nic/device/load", "jitnic/nic/fit", "jitnic/nic/match",
 		"jitnic/nic/price", "jitnic/nic/profile", "jitnic/nic/vliw", "jitnic/nic/workload"},
 
-	"jitnic/host/run/jit":      {},
-	"jitnic/host/run/explore":  {"jitnic/host/run/jit"},
-	"jitnic/host/run/observe":  {"jitnic/host/run/jit"},
-	"jitnic/host/run/replay":   {"jitnic/host/run/jit", "jitnic/host/run/observe"},
-	"jitnic/host/run/offload":  {"jitnic/host/run/replay"},
-	"jitnic/host/run/validate": {"jitnic/host/run/jit", "jitnic/host/run/observe"},
-	"jitnic/host/run/explain":  {"jitnic/host/run/jit", "jitnic/host/run/replay"},
+	"jitnic/host/run/jit":         {},
+	"jitnic/host/run/explore":     {"jitnic/host/run/jit"},
+	"jitnic/host/run/observe":     {"jitnic/host/run/jit"},
+	"jitnic/host/run/replay":      {"jitnic/host/run/jit", "jitnic/host/run/observe"},
+	"jitnic/host/run/offload":     {"jitnic/host/run/replay"},
+	"jitnic/host/run/validate":    {"jitnic/host/run/jit", "jitnic/host/run/observe"},
+	"jitnic/host/run/explain":     {"jitnic/host/run/jit", "jitnic/host/run/replay"},
+	"jitnic/host/run/filterbench": {},
+	"jitnic/host/run/fastpath":    {"jitnic/host/run/jit", "jitnic/host/run/replay"},
 }
 
 // ordered are the rooms within holds the order of.

@@ -15,6 +15,7 @@ import (
 	"jitnic/cmd/internal/comparecmd"
 	"jitnic/cmd/internal/conformancecmd"
 	"jitnic/cmd/internal/explaincmd"
+	"jitnic/cmd/internal/fastpathcmd"
 	"jitnic/cmd/internal/feasibilitycmd"
 	"jitnic/cmd/internal/filtercmd"
 	"jitnic/cmd/internal/gencmd"
@@ -84,6 +85,7 @@ func verbs() []*cobra.Command {
 		feasibilitycmd.Command(),
 		gencmd.Command(),
 		filtercmd.Command(),
+		fastpathcmd.Command(),
 		verifycmd.Command(),
 		conformancecmd.Command(),
 		calibratecmd.Command(),

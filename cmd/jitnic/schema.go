@@ -10,7 +10,9 @@ import (
 	"jitnic/cmd/internal/calibratecmd"
 	"jitnic/cmd/internal/comparecmd"
 	"jitnic/cmd/internal/explaincmd"
+	"jitnic/cmd/internal/fastpathcmd"
 	"jitnic/cmd/internal/feasibilitycmd"
+	"jitnic/cmd/internal/filtercmd"
 	"jitnic/cmd/internal/replaycmd"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/samplescmd"
@@ -29,8 +31,10 @@ var reports = []struct {
 	{"calibrate", calibratecmd.Report{}},
 	{"compare", comparecmd.Report{}},
 	{"explain", explaincmd.Report{}},
+	{"fastpath", fastpathcmd.Report{}},
 	{"feasibility", feasibilitycmd.Report{}},
 	{"feasibility validate", feasibilitycmd.Validation{}},
+	{"filter bench", filtercmd.Bench{}},
 	{"replay", replaycmd.Report{}},
 	{"samples", samplescmd.List{}},
 	{"superopt", superoptcmd.Report{}},

@@ -72,3 +72,17 @@ func (cs closers) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Attach attaches an XDP program to a device of the thread's network namespace,
+// in its driver where that can, until the result is closed or this process ends
+// (a bpf_link, Linux 5.9).
+func (p *Prog) Attach(ifindex int) (io.Closer, error) {
+	if !p.xdp {
+		return nil, fmt.Errorf("program %q: not an XDP program", p.Name)
+	}
+	l, err := link.AttachXDP(link.XDPOptions{Program: p.prog, Interface: ifindex, Flags: link.XDPDriverMode})
+	if err != nil {
+		return nil, fmt.Errorf("program %q: attach to device %d: %w", p.Name, ifindex, err)
+	}
+	return l, nil
+}

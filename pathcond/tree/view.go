@@ -23,6 +23,7 @@ func Leaf(r Ref) (path int32, ok bool) { return ref(r).path(), ref(r).isLeaf() }
 // Node is one predicate: run Code, then decide by Test. Slots, Addr, Sh, Mask
 // and K are the test's.
 type Node struct {
+	Term    bv.Term // the predicate itself
 	Code    []Insn
 	Test    Test
 	Sh      uint8
@@ -48,6 +49,7 @@ func (t *Tree) Root() Ref { return Ref(t.root) }
 func (t *Tree) Node(r Ref) Node {
 	n := &t.nodes[r]
 	v := Node{
+		Term: t.from[r].term,
 		Code: t.code[n.code:n.end], Test: n.test, Sh: n.sh, A: n.a, B: n.b, Addr: n.addr, Mask: n.mask, K: n.k,
 		Yes: Ref(n.yes), No: Ref(n.no),
 	}

@@ -87,9 +87,10 @@ func Command() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&as, "as", forms[0].name, what)
-	f.StringVarP(&out, "output", "o", "", "write the XDP program as an object `FILE` (- for stdout), and print nothing")
+	f.StringVarP(&out, "out", "o", "", "write the XDP program as an object `FILE` (- for stdout), and print nothing")
 	paramFlags(c, &opt.Params)
 	f.BoolVar(&opt.Generic, "generic", false, "keep parameters in the program's .data though they have values, which it holds then")
+	c.AddCommand(benchCommand())
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 
 	"jitnic/host/diff"
@@ -21,6 +22,13 @@ type Pair struct {
 	Name     string // of the program in both
 }
 
+// Feed is the input of one run.
+type Feed struct {
+	Packet  []byte
+	Context kernel.Context
+	Inputs  kernel.Inputs
+}
+
 // Options say how two programs are compared.
 type Options struct {
 	Runs int // 0: 1,000
@@ -31,6 +39,13 @@ type Options struct {
 	Ways []kernel.Way
 	// Time has both timed, in turns, where they are equal.
 	Time bool
+	// Made is the name of the program in New, where it is another; New may have
+	// more maps then.
+	Made string
+	// Next, where set, gives the inputs in place of random ones, until io.EOF, and
+	// Fill what the maps hold before.
+	Next func(f *Feed) error
+	Fill func(ms *kernel.Maps) error
 }
 
 // Compare asks the kernel. Cancelled by ctx it says so as NotChecked.
@@ -72,6 +87,9 @@ func (s *side) close() {
 
 func compare(ctx context.Context, p Pair, opt Options) Outcome {
 	old, new := p.Old.Named(p.Name), p.New.Named(p.Name)
+	if opt.Made != "" {
+		new = p.New.Named(opt.Made)
+	}
 	switch {
 	case old == nil:
 		return Outcome{Reason: fmt.Sprintf("no program %q in the original", p.Name)}
@@ -97,12 +115,20 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 		return Outcome{Status: ResultRefused, Differences: 1, Reason: reason(err)}
 	}
 	defer b.close()
-	if a.maps.Len() != b.maps.Len() {
+	if a.maps.Len() != b.maps.Len() && (opt.Made == "" || a.maps.Len() > b.maps.Len()) {
 		return Outcome{Status: ResultRefused, Differences: 1, Reason: fmt.Sprintf("%d maps, the original has %d", b.maps.Len(), a.maps.Len())}
 	}
 	o := Outcome{Loaded: true, As: how.As.String()}
 	rng := rand.New(rand.NewPCG(opt.Seed, 9))
-	fill(rng, a.maps, control.maps, b.maps)
+	if opt.Fill == nil {
+		fill(rng, a.maps, control.maps, b.maps)
+	} else {
+		for _, s := range []*side{a, control, b} {
+			if err := opt.Fill(s.maps); err != nil {
+				return Outcome{Reason: firstLine(err)}
+			}
+		}
+	}
 	if typ := how.As.Type; !runnable[typ] && typ != cilium.RawTracepoint {
 		o.Reason = fmt.Sprintf("both are loaded, but the kernel has no test run for %v programs", typ)
 		return o
@@ -216,14 +242,25 @@ func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, 
 			}
 		}
 	}
-	for i := range opt.Runs {
+	for i := 0; opt.Next != nil || i < opt.Runs; i++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		now := 1e9 + uint64(i)*12345
 		in := kernel.Inputs{TimeNS: now, CoarseNS: vm.Coarse(now), Jiffies: vm.Jiffies(now),
 			Draw: func(n uint64) uint32 { return vm.Random(opt.Seed, uint64(i), n) }}
-		one := oneRun(a.prog.Type, rng)
+		var one input
+		if opt.Next == nil {
+			one = oneRun(a.prog.Type, rng)
+		} else {
+			var f Feed
+			if err := opt.Next(&f); err == io.EOF {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			one, in = input{packet: f.Packet, context: f.Context}, f.Inputs
+		}
 		var out [3]vm.Output
 		for k, s := range []*side{a, control, b} {
 			if err := s.maps.Latch(in); err != nil {
@@ -232,7 +269,7 @@ func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, 
 			var err error
 			out[k], err = one.on(s.prog)
 			switch {
-			case err != nil && k == 0 && o.Runs == 0 && o.Unsteady == 0:
+			case err != nil && k == 0 && o.Runs == 0 && o.Unsteady == 0 && opt.Next == nil:
 				return err
 			case err != nil:
 				out[k].Err = err
@@ -256,8 +293,9 @@ func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, 
 
 // input is what one run has: a packet, or a tracing program's arguments.
 type input struct {
-	packet []byte
-	args   []uint64
+	packet  []byte
+	context kernel.Context
+	args    []uint64
 }
 
 func oneRun(typ cilium.ProgramType, rng *rand.Rand) input {
@@ -272,7 +310,7 @@ func (in input) on(p *kernel.Prog) (vm.Output, error) {
 		v, err := p.RunArgs(in.args)
 		return vm.Output{Verdict: v}, err
 	}
-	r, err := p.Run(in.packet, kernel.Context{})
+	r, err := p.Run(in.packet, in.context)
 	return output(r), err
 }
 

@@ -1,0 +1,155 @@
+// Package fastpathcmd is the verb `jitnic fastpath`: a program's hottest paths as
+// an XDP program for the running kernel.
+package fastpathcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
+	"jitnic/host/kernel"
+	"jitnic/host/loader/objfile"
+	"jitnic/host/run/fastpath"
+	"jitnic/host/run/replay"
+
+	"github.com/spf13/cobra"
+)
+
+// flags are those of the verb.
+type flags struct {
+	in       replay.Input
+	opt      fastpath.Options
+	super    replay.Optimiser
+	out      string
+	kernel   string
+	counters bool
+	times    bool
+	live     bool
+	to       report.Outputs
+	file     []byte // what --out writes
+}
+
+// Command is `jitnic fastpath`.
+func Command() *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:   "fastpath --program FILE.o --capture FILE.pcap -o fast.o",
+		Short: "Make an XDP program of a program's hottest paths, with the original behind it, and have the kernel judge it",
+		Long: `Fastpath replays captures, takes the hottest paths, and writes one object: their
+conditions as a decision tree in front, each leaf the straight line of a trace,
+and behind it, by a tail call, the original, untouched, on the same maps. libbpf
+(bpftool, ip link) and cilium/ebpf load it: attach jitnic_fast.
+
+The kernel judges: its verifier takes the program, or traces are left out until it
+does; on every packet of the captures verdict, bytes and maps are compared with
+the original's by BPF_PROG_TEST_RUN, and in the VM redirects too. --times measures
+both in turns, path by path. --live attaches original and fast path each to a pair
+of devices in a network namespace without a name, sends the captures' frames
+through both, and compares what comes out, byte by byte and in order; nothing is
+left of that, however the command ends.
+
+A cache follows the traffic and a program doesn't: where the hottest --entries
+take less than such a cache hits, less one point, more are taken (--exactly: not).
+The tail call takes one of the 33 there are. An object made here keeps the field
+offsets of the kernel it was made on.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.out != "" {
+				f.to.Other = []report.Output{{Flag: "--out", Path: f.out, Write: func(w io.Writer) error {
+					_, err := w.Write(f.file)
+					return err
+				}}}
+			}
+			if err := f.to.Check(c, args); err != nil {
+				return err
+			}
+			r, err := f.run(c.Context())
+			if err != nil {
+				return err
+			}
+			if f.file == nil {
+				f.to.Other = nil // what differs is not written
+			}
+			if err := f.to.Write(c.OutOrStdout(), r.document()); err != nil {
+				return err
+			}
+			return r.bad()
+		},
+	}
+	session.InputFlags(&f.in, c)
+	_ = c.Flags().MarkHidden("queues") // test runs are on one
+	session.OptimiserFlags(&f.super, c)
+	fs := c.Flags()
+	fs.IntVar(&f.opt.Entries, "entries", 16, "the hottest `N` traces")
+	fs.BoolVar(&f.opt.Exactly, "exactly", false, "no more traces than --entries, though a trace cache of that size hits more")
+	fs.BoolVar(&f.opt.Frozen, "frozen", false, "fold what is read from maps no program writes, and where tail calls lead: writes by other tools aren't seen")
+	fs.BoolVar(&f.counters, "counters", false, "count packets by leaf in the object's map jitnic_hits")
+	fs.StringVarP(&f.out, "out", "o", "", "write the object `FILE` (- for stdout)")
+	fs.StringVar(&f.kernel, "kernel", "auto", "the running kernel's part: `WHEN`: auto (where bpf(2) is allowed), on, off")
+	fs.BoolVar(&f.times, "times", false, "measure ns a packet, path by path, original and fast path in turns")
+	fs.BoolVar(&f.live, "live", false, "send the captures' frames through both on veth devices, and compare what comes out")
+	f.to.Flags(c, "report")
+	return c
+}
+
+func (f *flags) run(ctx context.Context) (*Report, error) {
+	switch {
+	case f.opt.Entries < 1:
+		return nil, fmt.Errorf("--entries %d: want 1 or more", f.opt.Entries)
+	case f.in.Queues != 1:
+		return nil, fmt.Errorf("--queues %d: the kernel runs one packet at a time, on one queue", f.in.Queues)
+	case f.kernel != "auto" && f.kernel != "on" && f.kernel != "off":
+		return nil, fmt.Errorf("--kernel %s: want auto, on or off", f.kernel)
+	case f.times && f.kernel == "off":
+		return nil, errors.New("--times: needs the kernel, which --kernel off leaves out")
+	case f.live && f.kernel == "off":
+		return nil, errors.New("--live: needs the kernel, which --kernel off leaves out")
+	}
+	var missing error // why the kernel has no part in it
+	if f.kernel == "off" {
+		missing = errors.New("--kernel off")
+	} else {
+		missing = kernel.Available()
+	}
+	if missing != nil && (f.kernel == "on" || f.times || f.live) {
+		return nil, fmt.Errorf("%w: the object can still be made with --kernel off, and is compared in the VM", missing)
+	}
+	f.opt.NoKernel, f.opt.Superopt, f.opt.Counters = missing != nil, &f.super, true
+	p, err := fastpath.Make(ctx, f.in, f.opt)
+	if err != nil {
+		return nil, session.Flag(err)
+	}
+	defer p.Close()
+	v, err := p.Judge(ctx, missing == nil)
+	if err != nil {
+		return nil, err
+	}
+	r := newReport(p, v, missing)
+	if f.times {
+		if r.Times, err = times(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	if f.live {
+		if r.live, err = p.Live(ctx); err != nil {
+			return nil, err
+		}
+		r.Live = newLive(r.live)
+	}
+	if f.out != "" && r.bad() == nil {
+		built := p.Built
+		if !f.counters {
+			if built, err = p.Bare(); err != nil {
+				return nil, err
+			}
+		}
+		if f.file, err = objfile.Write(built.Object, built.Program); err != nil {
+			return nil, err
+		}
+		r.Out, r.Bytes = report.Name(f.out), len(f.file)
+	}
+	return r, nil
+}

@@ -1,0 +1,261 @@
+package fastpathcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"jitnic/cmd/internal/report"
+	"jitnic/host/kernel/pair"
+	"jitnic/host/run/fastpath"
+	"jitnic/pcaps"
+)
+
+// Report is what --json writes.
+type Report struct {
+	Program      string   `json:"program"`
+	Entry        string   `json:"entry"`
+	Captures     []string `json:"captures"`
+	Packets      uint64   `json:"packets"`
+	Paths        int      `json:"paths"`            // distinct ones that have a trace
+	Entries      int      `json:"entries"`          // asked for
+	CacheHits    uint64   `json:"cache_hits"`       // of a trace cache of that size, lru, in the same run
+	Leaves       int      `json:"leaves"`           // traces in the fast path
+	Taken        uint64   `json:"taken"`            // packets on paths that have a leaf
+	Instructions int      `json:"instructions"`     // slots of the fast path
+	Tree         int      `json:"tree"`             // of these, slots outside of traces
+	Depth        int      `json:"depth"`            // predicates on the longest way
+	Original     int      `json:"original"`         // slots of the original
+	Assumed      int      `json:"assumed"`          // predicates taken for granted, with --frozen
+	Shrunk       []string `json:"shrunk,omitempty"` // what the verifier refused, in turn
+	Rows         []Row    `json:"rows"`             // hottest first
+	Kernel       Kernel   `json:"kernel"`
+	VM           uint64   `json:"vm"`                   // packets compared in the VM
+	VMDiffers    string   `json:"vm_differs,omitempty"` // the first difference there
+	Notes        []string `json:"notes,omitempty"`
+	Times        *Times   `json:"times,omitempty"`
+	Live         *Live    `json:"live,omitempty"`
+	Out          string   `json:"out,omitempty"`
+	Bytes        int      `json:"bytes,omitempty"` // of the object
+
+	notes []pcaps.Note
+	live  *fastpath.Live
+}
+
+// Live is what came of sending the captures' frames through both on devices.
+type Live struct {
+	Sent     uint64 `json:"sent"`     // frames, to each
+	Skipped  uint64 `json:"skipped"`  // longer than the devices take
+	Passed   uint64 `json:"passed"`   // by the original, to the stack
+	Returned uint64 `json:"returned"` // sent back (XDP_TX)
+	Sideways uint64 `json:"sideways"` // redirected out of another device
+	Unsteady bool   `json:"unsteady"` // two originals differ from each other
+	Differs  string `json:"differs,omitempty"`
+	Leaves   uint64 `json:"leaves"` // frames that a leaf took
+}
+
+func newLive(l *fastpath.Live) *Live {
+	out := &Live{Sent: l.Sent, Skipped: l.Skipped, Passed: l.Passed, Returned: l.Returned, Sideways: l.Sideways, Unsteady: l.Unsteady, Differs: l.Compared}
+	for _, n := range l.Counters[:max(len(l.Counters)-1, 0)] {
+		out.Leaves += n
+	}
+	return out
+}
+
+// Kernel is what the running kernel says.
+type Kernel struct {
+	Loaded bool   `json:"loaded"`
+	Runs   int    `json:"runs"`     // compared by test run
+	Uneven int    `json:"unsteady"` // not compared: the original does another thing the second time
+	Maps   int    `json:"maps"`     // compared after the runs
+	Equal  bool   `json:"equal"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Row is one path.
+type Row struct {
+	Path    int32  `json:"path"`
+	Packets uint64 `json:"packets"`
+	Counted uint64 `json:"counted"` // by its leaf's counter, in a run from the beginning
+	Before  int    `json:"before"`  // instructions of its trace
+	After   int    `json:"after"`   // superoptimized
+	Slots   int    `json:"slots"`   // of its leaf
+	Out     string `json:"out,omitempty"`
+	// Nanoseconds a packet, with --times.
+	NS     float64 `json:"original_ns,omitempty"`
+	Plain  float64 `json:"plain_ns,omitempty"`
+	Super  float64 `json:"superopt_ns,omitempty"`
+	Timing string  `json:"not_timed,omitempty"`
+}
+
+// Times are ns a packet, means over the packets that were timed.
+type Times struct {
+	Original float64 `json:"original_ns"`
+	Plain    float64 `json:"plain_ns"`    // fast path of plain traces
+	Super    float64 `json:"superopt_ns"` // of superoptimized ones, 0 without --superopt
+	Share    float64 `json:"share"`       // of the packets, that were timed
+	Miss     float64 `json:"miss_ns"`     // what the fast path adds to a packet that no leaf takes; 0: none was timed
+	rows     []fastpath.Time
+}
+
+func newReport(p *fastpath.Plan, v *fastpath.Verdict, missing error) *Report {
+	s := p.Session
+	r := &Report{
+		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), notes: s.Source.Notes(),
+		Packets: p.Packets, Paths: len(s.Runtime.Paths()), Entries: p.Entries(), CacheHits: p.Hits, Leaves: len(p.Built.Leaves), Taken: p.Taken,
+		Instructions: len(p.Built.Program.Insns), Tree: p.Built.Tree, Depth: p.Built.Depth, Original: len(s.Entry.Insns), Assumed: p.Built.Assumed,
+		Shrunk: p.Shrunk, VM: v.VM, VMDiffers: v.Differs, Notes: v.Notes,
+		Kernel: Kernel{Loaded: p.Checked, Runs: v.Kernel.Runs, Uneven: v.Kernel.Unsteady, Maps: v.Kernel.Maps, Equal: v.Kernel.Status == pair.Equal, Reason: v.Kernel.Reason},
+	}
+	if missing != nil {
+		r.Kernel.Reason = missing.Error()
+	}
+	for _, x := range p.Paths {
+		row := Row{Path: x.ID, Packets: x.Packets, Before: x.Before, After: x.After, Out: x.Why}
+		for i, l := range p.Built.Leaves {
+			if l.ID == x.ID {
+				row.Slots, row.Counted = l.End-l.Start, v.Counters[i]
+			}
+		}
+		r.Rows = append(r.Rows, row)
+	}
+	if v.Kernel.Bad() {
+		r.Kernel.Reason = v.Kernel.String()
+	}
+	return r
+}
+
+// bad says why the fast path must not be used.
+func (r *Report) bad() error {
+	switch {
+	case r.VMDiffers != "":
+		return fmt.Errorf("%s: the fast path differs in the VM: %s", r.Program, r.VMDiffers)
+	case r.Kernel.Loaded && !r.Kernel.Equal && strings.Contains(r.Kernel.Reason, "differs"):
+		return fmt.Errorf("%s: the fast path differs in the kernel: %s", r.Program, r.Kernel.Reason)
+	case r.Live != nil && r.Live.Differs != "" && !r.Live.Unsteady:
+		return fmt.Errorf("%s: the fast path differs on live traffic: %s", r.Program, r.Live.Differs)
+	case r.Kernel.Loaded && r.Kernel.Runs == 0:
+		return errors.New(r.Program + ": no packet could be compared in the kernel: " + r.Kernel.Reason)
+	}
+	return nil
+}
+
+// times measures, and puts the figures in the rows.
+func times(ctx context.Context, p *fastpath.Plan) (*Times, error) {
+	t, err := p.Times(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &Times{Original: t.Original, Plain: t.Plain, Super: t.Fast, Share: t.Share, rows: t.Rows}
+	for _, x := range t.Rows {
+		if x.Path < 0 && x.Why == "" {
+			out.Miss = x.Plain - x.Original
+		}
+	}
+	return out, nil
+}
+
+// timed puts times into the rows of their paths.
+func (r *Report) timed() {
+	if r.Times == nil {
+		return
+	}
+	for _, t := range r.Times.rows {
+		for i := range r.Rows {
+			if x := &r.Rows[i]; x.Path == t.Path {
+				x.NS, x.Plain, x.Super, x.Timing = t.Original, t.Plain, t.Fast, t.Why
+			}
+		}
+	}
+}
+
+func (r *Report) document() *report.Document {
+	r.timed()
+	var f report.Facts
+	f.Add("program", r.Program, r.Entry)
+	for _, c := range r.Captures {
+		f.Add("capture", c)
+	}
+	f.Notes(r.notes)
+	f.Add("packets", report.Count(r.Packets))
+	f.Add("paths", report.Count(uint64(r.Paths)), "that have a trace")
+	f.Add("a trace cache hits", report.Count(r.CacheHits), report.Share(r.CacheHits, r.Packets), fmt.Sprintf("lru of %d", r.Entries))
+	f.Add("leaves take", report.Count(r.Taken), report.Share(r.Taken, r.Packets), fmt.Sprintf("%d traces", r.Leaves))
+	f.Add("fast path", report.Count(uint64(r.Instructions)), "slots", fmt.Sprintf("%d outside of traces; %d predicates on the longest way; the original %d slots", r.Tree, r.Depth, r.Original))
+	if r.Assumed > 0 {
+		f.Addf("taken for granted", "%d predicates (--frozen): writes to these maps by other tools aren't seen", r.Assumed)
+	}
+	for _, s := range r.Shrunk {
+		f.Add("verifier", s)
+	}
+	switch {
+	case !r.Kernel.Loaded:
+		f.Add("kernel", "not asked: "+r.Kernel.Reason)
+	case r.Kernel.Equal:
+		f.Add("kernel", report.Count(uint64(r.Kernel.Runs)), "packets and "+fmt.Sprint(r.Kernel.Maps)+" maps equal to the original's by test run")
+	default:
+		f.Add("kernel", report.Count(uint64(r.Kernel.Runs)), "packets compared: "+r.Kernel.Reason)
+	}
+	switch {
+	case r.VMDiffers != "":
+		f.Add("VM", r.VMDiffers)
+	default:
+		f.Add("VM", report.Count(r.VM), "packets equal, redirects and all maps too")
+	}
+	for _, n := range r.Notes {
+		f.Add("note", n)
+	}
+	if l := r.Live; l != nil {
+		f.Add("live", report.Count(l.Sent), "frames sent to each", fmt.Sprintf("%s passed, %s sent back, %s redirected; leaves took %s", report.Count(l.Passed), report.Count(l.Returned), report.Count(l.Sideways), report.Count(l.Leaves)))
+		switch {
+		case l.Unsteady:
+			f.Add("", "", "nothing can be said: two originals differ from each other")
+		case l.Differs == "":
+			f.Add("", "", "what came out is equal, byte by byte and in order")
+		}
+		if l.Skipped > 0 {
+			f.Add("", report.Count(l.Skipped), "frames not sent: longer than the devices take")
+		}
+	}
+	if t := r.Times; t != nil {
+		ns := func(name string, v float64) {
+			if v > 0 {
+				f.Add(name, fmt.Sprintf("%.1f", v), "ns a packet", fmt.Sprintf("%.2f of the original's", v/t.Original))
+			}
+		}
+		ns("original", t.Original)
+		ns("fast path", t.Plain)
+		ns("with --superopt", t.Super)
+		f.Addf("timed", "%.1f %% of the packets: the others' paths don't stay on one packet", 100*t.Share)
+		if t.Miss != 0 {
+			f.Addf("a miss adds", "%.1f ns", t.Miss)
+		}
+	}
+	if r.Out != "" {
+		f.Add("object", r.Out, report.Count(uint64(r.Bytes))+" bytes")
+	}
+	tab := &report.Table{ID: "paths", Title: "Paths", Open: true, Right: 1, Head: []string{"path", "packets", "counted", "trace", "superopt", "leaf", "original ns", "plain ns", "superopt ns", "left out, not timed"}}
+	for _, x := range r.Rows {
+		num := func(v float64) string {
+			if v == 0 {
+				return ""
+			}
+			return fmt.Sprintf("%.1f", v)
+		}
+		why := x.Out
+		if why == "" {
+			why = x.Timing
+		}
+		tab.Add(fmt.Sprint(x.Path), report.Count(x.Packets), report.Count(x.Counted), fmt.Sprint(x.Before), fmt.Sprint(x.After), fmt.Sprint(x.Slots), num(x.NS), num(x.Plain), num(x.Super), why)
+	}
+	d := &report.Document{Verb: "fastpath", Title: r.Entry + " on " + strings.Join(r.Captures, ", "), About: "a program's hottest paths in the running kernel", Data: r,
+		Footer: "Every number is also in the JSON."}
+	rows := report.Records{Name: "rows.csv", Columns: report.Columns("path", "packets", "counted", "before", "after", "slots", "out", "original_ns", "plain_ns", "superopt_ns", "not_timed")}
+	for i := range r.Rows {
+		rows.Rows = append(rows.Rows, &r.Rows[i])
+	}
+	d.Records = []report.Records{rows}
+	d.Add(report.Section{ID: "fastpath", Title: "The fast path", Blocks: []report.Block{{Facts: f}, {Apart: true, Table: tab}}})
+	return d
+}

@@ -1,0 +1,348 @@
+package fastpath
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/kernel"
+	"jitnic/host/loader"
+	"jitnic/host/run/replay"
+	"jitnic/host/vm"
+	"jitnic/nic/fastpath"
+
+	cilium "github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// Live is what came of attaching original and fast path to devices and sending
+// the captures' frames through them.
+type Live struct {
+	Sent     uint64 // frames, to each
+	Skipped  uint64 // longer than a device's MTU
+	Passed   uint64 // of the original: to the stack,
+	Returned uint64 // back where they came from,
+	Sideways uint64 // and out of another device
+	Compared string // "" where nothing differs; else the first difference
+	Unsteady bool   // two originals differ from each other: nothing can be said
+	Counters []uint64
+	Notes    []string
+}
+
+// A side is a program on a device of its own: frames sent into near come to the
+// program on far; what it passes is heard on far, what it sends back on near,
+// and what it redirects on beyond, the other end of out.
+type side struct {
+	near, far, out, beyond int // devices
+	prog                   *kernel.Prog
+	send                   int
+	ears                   [3]int // sockets that hear far, near and beyond
+	heard                  [3][]byte
+	count                  [3]uint64
+	open                   []io.Closer
+}
+
+// liveMTU is what a veth pair takes with a program that knows no fragments.
+const liveMTU = 3400
+
+// Live attaches the original, the original again, and the fast path each to a
+// veth pair in a network namespace of its own that has no name, and sends the
+// captures' frames through all three. Nothing is pinned: all of it ends with this
+// process, however it ends.
+func (p *Plan) Live(ctx context.Context) (*Live, error) {
+	if _, err := exec.LookPath("ip"); err != nil {
+		return nil, fmt.Errorf("live: no ip(8) to make devices with: the test run (without --live) still works")
+	}
+	cpu, err := kernel.CPU()
+	if err != nil {
+		return nil, err
+	}
+	counted, err := p.object(true)
+	if err != nil {
+		return nil, err
+	}
+	l := &Live{}
+	err = kernel.Isolated(cpu, func() error { return p.live(ctx, l, counted) })
+	if err != nil {
+		return nil, fmt.Errorf("live: %w", err)
+	}
+	return l, nil
+}
+
+func (p *Plan) live(ctx context.Context, l *Live, counted *fastpath.Built) error {
+	runtime.LockOSThread()                                  // of Isolated: ip(8) is started from it
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil { // Isolated goes on without
+		return fmt.Errorf("no network namespace of its own: %w: the test run (without --live) still works", err)
+	}
+	for _, f := range []string{"all", "default"} { // where there is no IPv6 there is nothing to switch off
+		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+f+"/disable_ipv6", []byte("1"), 0)
+	}
+	in := p.Session.In
+	_, _, mf, err := replay.LoadProgram(&in)
+	if err != nil {
+		return err
+	}
+	filled, err := machine(&in, p.Session.Obj, p.Session.Entry, mf, p.options())
+	if err != nil {
+		return err
+	}
+	defer filled.S.Close()
+	var sides [3]*side
+	noted := map[string]bool{}
+	note := func(s string) {
+		if !noted[s] {
+			noted[s] = true
+			l.Notes = append(l.Notes, s)
+		}
+	}
+	for i := range sides {
+		obj, entry := p.Session.Obj, p.Session.Entry
+		if i == 2 {
+			obj, entry = counted.Object, counted.Program
+		}
+		s, err := newSide(i, obj, entry, filled.S, p.Session.Obj, note)
+		if s != nil {
+			defer s.close()
+		}
+		if err != nil {
+			return err
+		}
+		sides[i] = s
+	}
+	n := 0
+	err = p.each(ctx, func(pkt *vm.Input) error {
+		if len(pkt.Data) > liveMTU || len(pkt.Data) < 14 {
+			l.Skipped++
+			return nil
+		}
+		for _, s := range sides {
+			if _, err := unix.Write(s.send, pkt.Data); err != nil {
+				return fmt.Errorf("send a frame of %d bytes: %w", len(pkt.Data), err)
+			}
+		}
+		l.Sent++
+		if n++; n%32 == 0 {
+			for _, s := range sides {
+				s.hear(0)
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range sides {
+		s.hear(100 * time.Millisecond)
+	}
+	l.Passed, l.Returned, l.Sideways = sides[0].count[0], sides[0].count[1], sides[0].count[2]
+	l.Unsteady = sides[0].differs(sides[1]) != ""
+	l.Compared = sides[0].differs(sides[2])
+	l.Counters = kernelCounters(counted, sides[2].prog.Maps)
+	return nil
+}
+
+// newSide makes the devices of one program and attaches it.
+func newSide(i int, obj *loader.Object, entry *loader.Program, filled *vm.State, of *loader.Object, note func(string)) (*side, error) {
+	name := func(what string) string { return fmt.Sprintf("jit%s%d", what, i) }
+	for _, pair := range [][2]string{{"near", "far"}, {"out", "end"}} {
+		if err := ip("link", "add", name(pair[0]), "mtu", fmt.Sprint(liveMTU), "type", "veth", "peer", "name", name(pair[1]), "mtu", fmt.Sprint(liveMTU)); err != nil {
+			return nil, err
+		}
+	}
+	s := &side{send: -1, ears: [3]int{-1, -1, -1}}
+	for _, d := range []struct {
+		name string
+		at   *int
+	}{{"near", &s.near}, {"far", &s.far}, {"out", &s.out}, {"end", &s.beyond}} {
+		if err := ip("link", "set", "dev", name(d.name), "promisc", "on", "up"); err != nil {
+			return s, err
+		}
+		index, err := indexOf(name(d.name))
+		if err != nil {
+			return s, err
+		}
+		*d.at = index
+	}
+	k, err := kernel.Load(obj, entry, kernel.Options{})
+	if err != nil {
+		return s, err
+	}
+	s.open = append(s.open, k, k.Maps)
+	s.prog = k
+	if err := Pour(filled, of, k.Maps, s.out, note); err != nil {
+		return s, err
+	}
+	// A veth device takes what is sent back or redirected only where its peer
+	// has a program, too.
+	pass, err := kernel.LoadRaw(kernel.Raw{Name: "pass", Type: cilium.XDP, Insns: []ebpf.Insn{
+		{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcK, Imm: vm.XDPPass}, {Op: ebpf.OpExit}}}, &kernel.Maps{}, kernel.Options{})
+	if err != nil {
+		return s, err
+	}
+	s.open = append(s.open, pass)
+	for _, a := range []struct {
+		prog *kernel.Prog
+		to   int
+	}{{pass, s.near}, {pass, s.beyond}, {k, s.far}} {
+		c, err := a.prog.Attach(a.to)
+		if err != nil {
+			return s, err
+		}
+		s.open = append(s.open, c)
+	}
+	if s.send, err = listen(s.near, false); err != nil {
+		return s, err
+	}
+	for n, dev := range []int{s.far, s.near, s.beyond} {
+		if s.ears[n], err = listen(dev, true); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (s *side) close() {
+	for _, fd := range append(s.ears[:], s.send) {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	for i := len(s.open) - 1; i >= 0; i-- {
+		s.open[i].Close()
+	}
+}
+
+// ip runs ip(8) in the thread's network namespace.
+func ip(args ...string) error {
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	if err != nil {
+		msg, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		return fmt.Errorf("ip %s: %s", strings.Join(args, " "), msg)
+	}
+	return nil
+}
+
+// indexOf is the number of a device of the thread's network namespace.
+func indexOf(name string) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return 0, err
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, req); err != nil {
+		return 0, fmt.Errorf("device %s: %w", name, err)
+	}
+	return int(req.Uint32()), nil
+}
+
+// listen opens a packet socket on a device: to hear what comes in, or to send.
+func listen(dev int, hear bool) (int, error) {
+	proto := uint16(0)
+	if hear {
+		proto = unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(proto))
+	if err != nil {
+		return -1, fmt.Errorf("a packet socket: %w", err)
+	}
+	fail := func(err error) (int, error) { unix.Close(fd); return -1, fmt.Errorf("a packet socket: %w", err) }
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: proto, Ifindex: dev}); err != nil {
+		return fail(err)
+	}
+	if !hear {
+		return fd, unix.SetNonblock(fd, false)
+	}
+	const ignoreOutgoing = 23 // PACKET_IGNORE_OUTGOING, uapi/linux/if_packet.h
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, ignoreOutgoing, 1); err != nil {
+		return fail(err)
+	}
+	return fd, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 32<<20)
+}
+
+// hear takes what has come in, until nothing came for a while.
+func (s *side) hear(patience time.Duration) {
+	var b [liveMTU + 64]byte
+	for quiet := time.Now(); ; {
+		any := false
+		for i, fd := range s.ears {
+			for {
+				n, _, err := unix.Recvfrom(fd, b[:], 0)
+				if err != nil || n < 0 {
+					break
+				}
+				any = true
+				s.count[i]++
+				s.heard[i] = binary.LittleEndian.AppendUint32(s.heard[i], uint32(n))
+				s.heard[i] = append(s.heard[i], b[:n]...)
+			}
+		}
+		if any {
+			quiet = time.Now()
+		}
+		if time.Since(quiet) >= patience {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+var earNames = [3]string{"to the stack", "back", "out of another device"}
+
+// differs says where two sides heard something else, in the order it came.
+func (s *side) differs(o *side) string {
+	for i := range s.heard {
+		a, b := s.heard[i], o.heard[i]
+		for n := 1; len(a) > 0 || len(b) > 0; n++ {
+			x, y := frame(&a), frame(&b)
+			if !bytes.Equal(x, y) {
+				return fmt.Sprintf("frame %d that went %s: %d bytes %x, want %d bytes %x", n, earNames[i], len(y), y[:min(len(y), 64)], len(x), x[:min(len(x), 64)])
+			}
+		}
+	}
+	return ""
+}
+
+// frame takes the next one; nil where there is none.
+func frame(b *[]byte) []byte {
+	if len(*b) < 4 {
+		return nil
+	}
+	n := binary.LittleEndian.Uint32(*b)
+	f := (*b)[4 : 4+n]
+	*b = (*b)[4+n:]
+	return f
+}
+
+// kernelCounters reads a fast path's counters in the kernel.
+func kernelCounters(b *fastpath.Built, ms *kernel.Maps) []uint64 {
+	for i := range ms.Len() {
+		m := ms.Map(i)
+		if m.Spec.Name != fastpath.CounterName {
+			continue
+		}
+		out := make([]uint64, len(b.Leaves)+1)
+		for k := range out {
+			v, err := m.Lookup(binary.LittleEndian.AppendUint32(nil, uint32(k)))
+			if err != nil {
+				return nil
+			}
+			for j := 0; j+8 <= len(v); j += 8 {
+				out[k] += binary.LittleEndian.Uint64(v[j:])
+			}
+		}
+		return out
+	}
+	return nil
+}
