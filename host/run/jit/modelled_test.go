@@ -151,6 +151,22 @@ func TestModelledHelperTraces(t *testing.T) {
 			r0 = 3
 		out:
 			exit`, paths: 2},
+		{name: "socket look-up", code: ipBytes + `
+			r3 = *(u64 *)(r2 +12)
+			*(u64 *)(r10 -16) = r3
+			r3 = *(u32 *)(r2 +20)
+			*(u32 *)(r10 -8) = r3
+			r1 = r6
+			r2 = r10
+			r2 += -16
+			r3 = 12
+			r4 = -1
+			r5 = 0
+			call skc_lookup_tcp
+			if r0 == 0 goto out
+			r0 = 2
+		out:
+			exit`, paths: 1},
 		{name: "vlan tag", code: ipBytes + `
 			*(u32 *)(r10 -4) = 0
 			r1 = r6
