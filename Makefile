@@ -6,7 +6,9 @@
 #	make build	bin/jitnic
 #	make deps	install the Debian packages that are missing (needs root only for that)
 #	make check	gofmt, vet, staticcheck, dead code, generated files, import order, doc comments
-#	make bench	speed, as benchmarks
+#	make bench	speed, as a table, with the peers there are
+#	make benchmarks	every benchmark
+#	make pgo	the profile that jitnic is built with, made again
 #	make fuzz	every fuzz target for FUZZTIME each
 #	make arm64	the tests of native code for arm64, under qemu-user
 #	make heavy	the long checks: full cache goldens, full K2 tables
@@ -22,7 +24,7 @@ TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 # libz3-4, and that only for proving.
 DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user
 
-.PHONY: man all build deps demo test check generated bench fuzz arm64 heavy programs record clean
+.PHONY: man all build deps demo test check generated bench benchmarks pgo fuzz arm64 heavy programs record clean
 
 all: build
 
@@ -81,7 +83,20 @@ generated:
 		out=$$(mktemp -d) && $(MAKE) -s -C host/programs OUT=$$out $$(cd host/programs && ls *.c | sed "s|\(.*\)\.c|$$out/\1.o|") && \
 		for f in host/programs/*.o; do cmp $$f $$out/$$(basename $$f) || exit 1; done && rm -r $$out; fi
 
+# Beside the peers that are there: the kernel where bpf(2) is allowed, hand-written
+# C where clang is installed.
 bench:
+	@echo "== one look-up, every packet a hit, copied and accounted for: ns a packet, and beside it in turns (peers)"
+	@$(GO) test -count 1 -run '^$$' -bench 'OneLookup' -benchtime 2s ./host/run/jit | grep ^Benchmark
+	@echo "== eight samples on two captures"
+	@JITNIC_BENCH=1 $(GO) test -count 1 -v -run 'TestTable' ./host/calibrate | grep -v '^\(=== \|---\|PASS\|ok\)'
+	@echo "== replay and paths of a plain capture in the page cache, one core"
+	@GOMAXPROCS=1 $(GO) test -count 1 -run '^$$' -bench 'Replay' -benchtime 2s ./host/run/replay | grep ^Benchmark
+	@echo "== the guard tree by number of paths (take copy off), and making a trace native"
+	@$(GO) test -count 1 -run '^$$' -bench 'Matcher' ./nic/native | grep ^Benchmark
+	@$(GO) test -count 1 -run '^$$' -bench 'Bind' -benchtime 1x ./host/run/jit | grep ^Benchmark
+
+benchmarks:
 	$(GO) test -run '^$$' -bench . -benchtime 1s $(PKGS)
 
 fuzz:

@@ -32,18 +32,21 @@ type Batcher interface {
 	// condition of a path that has code bound on the Batcher's State, counts each
 	// in hits by its path, and tells what became of them. hits has a place for
 	// every such path. It stops where it likes: nothing of the packet after the
-	// last was changed. An error is a fault of jitnic's own.
-	Batch(in []vm.Input, hits []uint64) (Batch, error)
+	// last was changed. after is called for each packet in which something was
+	// left to Go, once it has ended with a verdict and while the State is as it left
+	// it; false ends the batch. An error is a fault of jitnic's own.
+	Batch(in []vm.Input, hits []uint64, after After) (Batch, error)
 }
+
+// After is told of a packet of a batch that the State, and what is beside it, may
+// have been changed by in other ways than code changes them.
+type After func(verdict uint32) (goOn bool)
 
 // Batch is what became of packets that all hit.
 type Batch struct {
 	Paths    []uint32 // of each, in order; good until the next call
-	Verdicts Verdicts // of all but the last, where Left is set
-	// Left says that the State is as the last packet left it, with that verdict,
-	// so that End can be called.
-	Left    bool
-	Verdict uint32
+	Verdicts Verdicts // of all that after wasn't called for
+	Stopped  bool     // by after, which was called for the last
 }
 
 // Verdicts counts packets by verdict: XDP_ABORTED to XDP_REDIRECT.
@@ -169,7 +172,7 @@ func (n *NIC) Process(in *vm.Input, out *vm.Output) (Result, error) {
 // Batch takes packets of in, from the first on, for as long as each is a hit and
 // nothing but hits happens: what became of them is what Process would have said
 // of one after the other, and so is all that is counted.
-func (n *NIC) Batch(in []vm.Input) (Batch, error) {
+func (n *NIC) Batch(in []vm.Input, after After) (Batch, error) {
 	if n.batch == nil {
 		return Batch{}, nil
 	}
@@ -180,7 +183,7 @@ func (n *NIC) Batch(in []vm.Input) (Batch, error) {
 	if err := n.follow(); err != nil {
 		return Batch{}, err
 	}
-	b, err := n.batch.Batch(in, n.Hits)
+	b, err := n.batch.Batch(in, n.Hits, after)
 	if err != nil || len(b.Paths) == 0 {
 		return Batch{}, err
 	}

@@ -75,13 +75,23 @@ func (p *places) take(t *Trace) {
 	}
 }
 
+// moved is told of a path that was taken out of the tree, which may come back in
+// another place while its trace stays: the look-ups on its way are others then, so
+// the trace has to make its own, and does where it runs by itself.
+func (p *places) moved(path nic.Path) {
+	if int(path) < len(p.bound) && p.bound[path] != nil && p.bound[path].taken > 0 {
+		p.bound[path].alone = true
+		p.table[path] = p.miss
+	}
+}
+
 // lead takes over the places of a tree's code.
 func (p *places) lead(miss, found uintptr, paths int) {
 	p.miss, p.found = miss, found
 	p.grow(paths)
 	for i, t := range p.bound {
 		p.stay[i] = found
-		if t == nil {
+		if t == nil || t.alone {
 			p.table[i] = miss
 		}
 	}
@@ -102,6 +112,7 @@ var (
 	inCPU   = unsafe.Offsetof(input.CPU)
 	inIf    = unsafe.Offsetof(input.IfIndex)
 	inQueue = unsafe.Offsetof(input.RxQueue)
+	inPkt   = unsafe.Offsetof(input.Packet)
 )
 
 // batch writes what makes batches of a tree's code.
@@ -163,7 +174,7 @@ func buffer(s *vm.State, index asm.Reg, off int) asm.Mem {
 // vm.Input and the length. It uses registers 2 to 5.
 func packetFields(b asm.Backend, s *vm.State, uses fields) {
 	const n, in = asm.R4, asm.R5
-	if uses&(useTime|useCPU|useIf|useQueue) != 0 {
+	if uses&(useTime|useCPU|useIf|useQueue|usePacket) != 0 {
 		b.Load(8, in, asm.At(asm.Ctx, offIn))
 	}
 	for _, f := range []struct {
@@ -173,6 +184,7 @@ func packetFields(b asm.Backend, s *vm.State, uses fields) {
 		to   int32
 	}{
 		{useTime, 8, inTime, offTime},
+		{usePacket, 8, inPkt, offPacket},
 		{useCPU, 8, inCPU, offCPU},
 		{useIf, 4, inIf, ctxField[vm.CtxIfIndex]},
 		{useQueue, 4, inQueue, ctxField[vm.CtxQueue]},
@@ -281,45 +293,59 @@ func copyRest(b asm.Backend, s *vm.State) {
 }
 
 // Batch is nic.Batcher's.
-func (x *Matcher) Batch(in []vm.Input, hits []uint64) (b nic.Batch, err error) {
+func (x *Matcher) Batch(in []vm.Input, hits []uint64, after nic.After) (b nic.Batch, err error) {
 	n := x.mayRun(len(in))
 	if n == 0 || len(hits) == 0 {
 		return b, nil
 	}
 	m := x.m
 	c := m.ctx
+	in = in[:n]
 	m.ins, m.hits = in, hits
+	c.table, c.hits, c.verdicts = uintptr(unsafe.Pointer(unsafe.SliceData(m.table))), uintptr(unsafe.Pointer(&hits[0])), nic.Verdicts{}
+	k, left := 0, true
+	for left && k < n && !b.Stopped && err == nil {
+		var verdict uint64
+		k, left, verdict, err = x.stretch(in, k)
+		b.Stopped = left && !after(uint32(verdict))
+	}
+	m.ins, m.hits = nil, nil
+	b.Paths, b.Verdicts = m.ran[:k], c.verdicts
+	return b, err
+}
+
+// stretch runs packets of in from the k'th on, up to one in which something was
+// left to Go, and says how many of all have run. left is false where code came to
+// the end, or to a packet that has to be looked at; else that one ended with the
+// verdict, and the State is as it left it.
+func (x *Matcher) stretch(in []vm.Input, k int) (done int, left bool, verdict uint64, err error) {
+	m := x.m
+	c := m.ctx
 	m.S.Rest()
 	c.fix(m.S)
-	c.in, c.count = uintptr(unsafe.Pointer(&in[0])), int64(n)-1
-	c.out, c.table, c.hits = m.first(), uintptr(unsafe.Pointer(unsafe.SliceData(m.table))), uintptr(unsafe.Pointer(&hits[0]))
-	c.next, c.verdicts = x.next, nic.Verdicts{}
+	c.in, c.count, c.out, c.next = uintptr(unsafe.Pointer(&in[k])), int64(len(in)-k)-1, m.first()+4*uintptr(k), x.next
 	x.into(x.head)
 	for c.pc >= callBase {
 		m.S.Began(&in[m.done()], 0)
 		x.goOn()
 	}
-	k := m.done()
+	k = m.done()
 	switch {
 	case c.pc == batchOdd:
-		b.Left, b.Verdict = true, uint32(c.r[0])
 		m.S.Began(&in[k-1], 0)
+		return k, true, c.r[0], nil
 	case c.pc >= 0 && c.pc < int64(nic.Untraceable):
 		// The trace has left an instruction to Go.
 		t := m.bound[m.ran[k]]
 		m.S.Began(&in[k], min(len(in[k].Data), t.copies))
 		m.S.Depth = vm.MaxFrames - 1
 		c.next = t.ret
-		r0, err := t.finish()
-		if err != nil {
-			return b, fmt.Errorf("packet %d: %w", in[k].Packet, err)
+		if verdict, err = t.finish(); err != nil {
+			return k, false, 0, fmt.Errorf("packet %d: %w", in[k].Packet, err)
 		}
-		b.Left, b.Verdict = true, uint32(r0)
-		k++
+		return k + 1, true, verdict, nil
 	}
-	m.ins, m.hits = nil, nil
-	b.Paths, b.Verdicts = m.ran[:k], c.verdicts
-	return b, nil
+	return k, false, 0, nil
 }
 
 // mayRun is how many of n packets code may go through before it comes back.

@@ -393,7 +393,7 @@ func (c *compiler) control(k *known, pc int, in ebpf.Insn) {
 		c.BrK(asm.NE, true, asm.T0, 0, c.bail(pc))
 		c.Jmp(c.end)
 	case in.Op == ebpf.OpCall:
-		if !c.latched(in) && !c.mapLookup(k, pc, in) {
+		if !c.latched(in) && !c.mapLookup(k, pc, in) && !c.csumDiff(k, pc, in) {
 			c.leave(pc)
 		}
 	case in.IsCondJump() && in.Op != ebpf.OpMayGo:

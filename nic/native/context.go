@@ -37,6 +37,7 @@ type context struct {
 	// of slots that have no register, and a key put together.
 	length uint64
 	time   uint64
+	packet uint64 // its number
 	slot   [maxSlots]uint64
 	key    [maxKey]byte
 
@@ -56,6 +57,7 @@ type context struct {
 	// found are the results of look-ups that the guard tree has made for the
 	// trace about to run, or unknown.
 	found [maxFound]uint64
+	elem  [maxFound]uint64 // of those found in a map with reference bits, the elements' numbers
 }
 
 // maxSlots is how many values of a walk have a place in memory.
@@ -89,9 +91,11 @@ var (
 	offSave     = at(func(c *context) *[6]uint64 { return &c.save })
 	offLength   = at(func(c *context) *uint64 { return &c.length })
 	offTime     = at(func(c *context) *uint64 { return &c.time })
+	offPacket   = at(func(c *context) *uint64 { return &c.packet })
 	offSlot     = at(func(c *context) *[maxSlots]uint64 { return &c.slot })
 	offKey      = at(func(c *context) *[maxKey]byte { return &c.key })
 	offFound    = at(func(c *context) *[maxFound]uint64 { return &c.found })
+	offElem     = at(func(c *context) *[maxFound]uint64 { return &c.elem })
 	offIn       = at(func(c *context) *uintptr { return &c.in })
 	offOut      = at(func(c *context) *uintptr { return &c.out })
 	offCount    = at(func(c *context) *int64 { return &c.count })
@@ -121,6 +125,7 @@ const (
 	useQueue
 	useEnd
 	useLimits
+	usePacket
 	useFixed // what is the same for all packets of a batch
 )
 
@@ -148,5 +153,5 @@ func (c *context) load(s *vm.State) {
 	c.data, c.end, c.meta = s.Data, s.DataEnd, s.DataMeta
 	c.ifindex, c.queue = uint64(s.If), uint64(s.Rx)
 	c.cpu = uint64(s.CPU)
-	c.length, c.time = s.DataEnd-s.Data, s.TimeNS
+	c.length, c.time, c.packet = s.DataEnd-s.Data, s.TimeNS, s.Packet
 }

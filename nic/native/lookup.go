@@ -87,7 +87,7 @@ func lookup(b asm.Backend, f *maps.Flat) {
 		walkTrie(b, f, keyAtR1)
 	} else {
 		hashKey(b, int(f.KeySize), keyAtR1)
-		probe(b, f, keyAtR1)
+		probe(b, f, keyAtR1, func() { setRef(b, f) })
 	}
 	for i, r := range saved {
 		b.Load(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
@@ -97,6 +97,12 @@ func lookup(b asm.Backend, f *maps.Flat) {
 
 // keyAtR1 is a key in flat memory, its address in register 1.
 func keyAtR1(off int) asm.Mem { return asm.Mem{Base: asm.Base, Index: asm.R1, Disp: int32(off)} }
+
+// setRef sets the reference bit of element T0. It uses T1.
+func setRef(b asm.Backend, f *maps.Flat) {
+	b.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(f.Ref))))
+	b.StoreK(1, 1, asm.Mem{Base: asm.T1, Index: asm.T0})
+}
 
 // hashKey is store's hash of a key of n bytes, in register 2. It uses registers
 // 0, 3, 4 and 5.
@@ -177,7 +183,9 @@ func longKey(b asm.Backend, load func(int, asm.Reg, int), n int) {
 }
 
 // probe looks through the slots for the hash in register 2 and the key. A slot's place is kept in bytes: eight times its number.
-func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem) {
+// Where the map keeps a reference bit by element, ref is given the element's number
+// in T0, and may use T1; it runs only where the key was found.
+func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem, ref func()) {
 	const slots, mask, place, elem = asm.R4, asm.R3, asm.R0, asm.R5
 	top, next, found, end := b.NewLabel(), b.NewLabel(), b.NewLabel(), b.NewLabel()
 	b.Imm(asm.T1, uint64(uintptr(f.Slots)))
@@ -225,8 +233,7 @@ func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem) {
 	if f.Ref != nil {
 		b.Load(4, asm.T0, asm.Mem{Base: slots, Index: place})
 		b.OpK(asm.Sub, true, asm.T0, 1)
-		b.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(f.Ref))))
-		b.StoreK(1, 1, asm.Mem{Base: asm.T1, Index: asm.T0})
+		ref()
 	}
 	if f.Step != 0 {
 		b.Load(8, asm.T0, asm.At(asm.Ctx, offCPU))

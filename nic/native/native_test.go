@@ -557,3 +557,54 @@ func TestUnknownInstructions(t *testing.T) {
 		}
 	}
 }
+
+// TestCsumDiff holds checksums over every pair of sizes to the interpreter's, of
+// bytes in the packet and in the frame.
+func TestCsumDiff(t *testing.T) {
+	mem := memory(t)
+	r := rand.New(rand.NewPCG(13, 14))
+	sizes := []int32{0, 4, 8, 20, 40, 128}
+	for _, from := range sizes {
+		for _, to := range sizes {
+			for round := range 6 {
+				insns, err := ebpf.Parser{}.Code(fmt.Sprintf(`r7 = *(u32 *)(r1 +0)
+r8 = *(u32 *)(r1 +4)
+r0 = 2
+r2 = r7
+r2 += 300
+if r2 > r8 goto +12
+r2 = *(u64 *)(r7 +7)
+*(u64 *)(r10 -128) = r2
+r2 = *(u64 *)(r7 +17)
+*(u64 *)(r10 -120) = r2
+r1 = r7
+r2 = %d
+r3 = %s
+r3 += %d
+r4 = %d
+r5 = *(u32 *)(r7 +280)
+call csum_diff#28
+r0 = r0
+exit`, from, [2]string{"r7", "r10"}[round%2], [2]int{131, -128}[round%2], to))
+				if err != nil {
+					t.Fatal(err)
+				}
+				obj := hostile(insns)
+				x := newPair(t, mem, obj, obj.Programs[0], vm.Options{}, nil)
+				pkt := make([]byte, 300)
+				for i := range pkt {
+					if pkt[i] = byte(r.Uint32()); round >= 4 {
+						pkt[i] = 0xff // carries
+					}
+				}
+				if err := x.run(&vm.Input{Data: pkt}); err != nil {
+					t.Errorf("from %d, to %d: %v", from, to, err)
+				}
+				if x.gout.Err != nil || x.e.Leaves != 0 {
+					t.Errorf("from %d, to %d: %v, %d times left to the interpreter", from, to, x.gout.Err, x.e.Leaves)
+				}
+				x.close()
+			}
+		}
+	}
+}

@@ -95,8 +95,9 @@ type Trace struct {
 	ret    uintptr // where it goes on at its end, to come back to Go
 	uses   fields
 	byPkt  bool
-	copies int // how many bytes of a batch's packet it copies at most
-	taken  int // look-ups taken over
+	copies int  // how many bytes of a batch's packet it copies at most
+	taken  int  // look-ups taken over
+	alone  bool // but it has to make them
 }
 
 func bind(m *Machine, p nic.Path, t *trace.Trace, have []bv.Term) (*Trace, error) {
@@ -132,6 +133,9 @@ func (t *Trace) Run() (uint64, error) {
 	s.Depth = vm.MaxFrames - 1 // inlined calls use the frames above
 	if t.uses != 0 {
 		x.load(s)
+	}
+	if t.alone {
+		x.forget()
 	}
 	x.pc, x.next = done, t.ret
 	code.Enter(t.start, unsafe.Pointer(x), uintptr(unsafe.Pointer(&s.Mem.B[0])))
@@ -557,7 +561,7 @@ func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
 	case in.Op == ebpf.OpCall && c.looksUp(k, pc, in):
 		c.lineLookup(k, pc, in)
 	case in.Op == ebpf.OpCall:
-		if !c.latched(in) {
+		if !c.latched(in) && !c.csumDiff(k, pc, in) {
 			c.leave(pc)
 		}
 	case in.IsLoad() && k.r[in.Src].kind == kCtx:
@@ -596,7 +600,7 @@ func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
 	if l.t.Meta != nil && l.t.Meta[pc].Found != 0 {
 		n = slices.Index(l.have, bv.Term(l.t.Meta[pc].Found))
 	}
-	if n < 0 || f.Ref != nil || l.dirty[m] || l.all {
+	if n < 0 || l.dirty[m] || l.all {
 		look()
 		return
 	}
@@ -605,12 +609,17 @@ func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
 	self, back := c.NewLabel(), c.NewLabel()
 	c.Load(8, asm.R0, asm.At(asm.Ctx, offFound+8*int32(n)))
 	c.BrK(asm.EQ, true, asm.R0, -1, self)
+	if f.Ref != nil {
+		c.BrK(asm.EQ, true, asm.R0, 0, back)
+		c.Load(8, asm.T0, asm.At(asm.Ctx, offElem+8*int32(n)))
+		setRef(c.Backend, &f)
+	}
 	c.Bind(back)
-	kr2 := k.r[2]
+	at, ok := c.fixedValue(k.r[2]) // here and now: the packet may move later
 	c.later(func() {
 		c.Bind(self)
-		if v, ok := c.fixedValue(kr2); ok {
-			c.Imm(asm.R2, v)
+		if ok {
+			c.Imm(asm.R2, at)
 		}
 		c.Call(c.lookupIn(m))
 		c.Jmp(back)

@@ -16,6 +16,7 @@ import (
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 	"jitnic/pathcond/tree"
+	"jitnic/pcaps/splitmix"
 )
 
 // The guard tree as machine code: each node computes what its predicate needs
@@ -72,7 +73,10 @@ const firstCode = 16
 // State.
 func NewMatcher(m *Machine, t *tree.Tree) *Matcher {
 	x := &Matcher{m: m, t: t, gone: map[int32]bool{}, after: firstCode}
-	t.OnRemove(func(path int32) { x.gone[path] = true })
+	t.OnRemove(func(path int32) {
+		x.gone[path] = true
+		m.moved(path)
+	})
 	return x
 }
 
@@ -740,7 +744,7 @@ func (c *treeCompiler) insn(in *tree.Insn, found int, long func(slot uint16) boo
 // lookup makes a look-up, leaves its result for the trace, and gives it a place.
 func (c *treeCompiler) lookup(in *tree.Insn, found int, long func(slot uint16) bool) {
 	call := c.t.Call(in)
-	native := c.lookUp(call)
+	native := c.lookUp(call, found)
 	d, ok := c.room(in.Dst, long(in.Dst))
 	if !native {
 		c.callOut(call, in.Dst, math.MaxUint64)
@@ -775,18 +779,52 @@ func (c *treeCompiler) input(in *tree.Insn, d asm.Reg) bool {
 	case at >= 0:
 		c.uses |= use
 		c.Load(8, d, asm.At(asm.Ctx, at))
+	case in.K >= pathcond.InRand && in.K < pathcond.InRand+pathcond.MaxRand:
+		c.random(in.K - pathcond.InRand)
+		c.Mov(true, d, asm.T0)
 	case in.K >= pathcond.InVersion:
 		// The counters' slice may be moved as it grows; its header stays.
 		i := in.K - pathcond.InVersion
 		c.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(&c.t.Env().Versions.Counter))))
 		c.Load(8, asm.T1, asm.At(asm.T1, 0))
 		c.Load(8, d, asm.At(asm.T1, int32(8*i)))
-	default: // a random draw, or one of the coarse clocks
+	default: // one of the coarse clocks
 		c.out(callOut{fun: inputCall | in.K, dst: c.placeOf(in.Dst), mask: in.Mask})
 		return false
 	}
 	c.mask(d, in.Mask)
 	return true
+}
+
+// random is vm.Random's n-th draw of the packet in T0. It uses R3 and T1.
+func (c *treeCompiler) random(n uint64) {
+	c.uses |= usePacket
+	add := func(k uint64) {
+		c.Imm(asm.T1, k)
+		c.Op(asm.Add, true, asm.T0, asm.T1)
+	}
+	c.Load(8, asm.T0, asm.At(asm.Ctx, offPacket))
+	add(splitmix.Mix(c.s.Opt.Seed ^ splitmix.Step))
+	c.mix()
+	add((n + 1) * splitmix.Step)
+	c.mix()
+	c.OpK(asm.Rsh, true, asm.T0, 32)
+}
+
+// mix is splitmix.Mix of T0.
+func (c *treeCompiler) mix() {
+	for _, s := range []struct {
+		sh int32
+		by uint64
+	}{{30, 0xbf58476d1ce4e5b9}, {27, 0x94d049bb133111eb}, {31, 0}} {
+		c.Mov(true, asm.R3, asm.T0)
+		c.OpK(asm.Rsh, true, asm.R3, s.sh)
+		c.Op(asm.Xor, true, asm.T0, asm.R3)
+		if s.by != 0 {
+			c.Imm(asm.T1, s.by)
+			c.Op(asm.Mul, true, asm.T0, asm.T1)
+		}
+	}
 }
 
 // inputCall marks the number of an input among those of functions.
@@ -817,7 +855,10 @@ func (c *treeCompiler) out(o callOut) {
 
 // lookUp writes a look-up that leaves its result in R0; false where the map is
 // none that code knows. It changes the registers of scratch.
-func (c *treeCompiler) lookUp(call *tree.Call) bool {
+//
+// found is its number on the way. A reference bit isn't set, as matching changes
+// nothing: the number of the element is left for the trace.
+func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
 	f, ok := maps.FlatOf(call.Map)
 	if !ok || !canLookUp(&f) || len(call.Args)*8 > maxKey {
 		return false
@@ -825,7 +866,6 @@ func (c *treeCompiler) lookUp(call *tree.Call) bool {
 	if f.Step != 0 {
 		c.uses |= useCPU
 	}
-	f.Ref = nil // matching changes nothing
 	if f.Kind == maps.FlatArray {
 		c.Zext(4, asm.T0, c.get(call.Args[0], asm.T0))
 		element(c.Backend, &f)
@@ -855,7 +895,10 @@ func (c *treeCompiler) lookUp(call *tree.Call) bool {
 	default:
 		hashKey(c.Backend, int(n), keyInContext)
 	}
-	probe(c.Backend, &f, keyInContext)
+	if found >= maxFound {
+		f.Ref = nil
+	}
+	probe(c.Backend, &f, keyInContext, func() { c.Store(8, asm.T0, asm.At(asm.Ctx, offElem+8*int32(found))) })
 	return true
 }
 

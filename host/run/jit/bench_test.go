@@ -1,8 +1,13 @@
 package jit
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +20,7 @@ import (
 	"jitnic/host/maps"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
+	"jitnic/nic"
 
 	cebpf "github.com/cilium/ebpf"
 )
@@ -314,10 +320,76 @@ func BenchmarkOneLookupPeers(b *testing.B) {
 	for _, p := range peers {
 		b.ReportMetric(p.best, p.name+"-ns")
 	}
+	if c := inC(b, pkts); c > 0 {
+		b.ReportMetric(c, "c-ns")
+	}
 	if last := peers[len(peers)-1]; last.name == "kernel" {
 		b.ReportMetric(peers[0].best/last.best, "x-kernel")
 	}
 	b.ReportMetric(peers[1].best/peers[0].best, "x-go")
+}
+
+// inC is what the program takes written by hand in C, where clang is installed.
+func inC(b *testing.B, pkts [][]byte) float64 {
+	clang, err := exec.LookPath("clang")
+	if err != nil {
+		b.Log("without C: clang is not installed")
+		return 0
+	}
+	bin := filepath.Join(b.TempDir(), "onelookup")
+	if out, err := exec.Command(clang, "-O2", "-march=native", "-o", bin, "testdata/onelookup.c").CombinedOutput(); err != nil {
+		b.Logf("without C: %v: %s", err, out)
+		return 0
+	}
+	var in []byte
+	for _, p := range pkts {
+		in = append(binary.LittleEndian.AppendUint32(in, uint32(len(p))), p...)
+	}
+	c := exec.Command(bin)
+	c.Stdin = bytes.NewReader(in)
+	out, err := c.Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var ns float64
+	if _, err := fmt.Sscan(string(out), &ns); err != nil {
+		b.Fatal(err)
+	}
+	return ns
+}
+
+// BenchmarkBind is what making a trace native takes, the median over the traces of
+// all samples on a capture of many protocols.
+func BenchmarkBind(b *testing.B) {
+	var times []float64
+	for b.Loop() {
+		for _, s := range programs.All() {
+			p := hosttest.Sample(b, s.Name)
+			r, err := New(p.Obj, p.Entry, Options{Prepare: p.Prepare})
+			if err != nil {
+				b.Fatal(err)
+			}
+			var out vm.Output
+			for in := range hosttest.Packets(b, hosttest.Capture(b, "zoo.pcap.gz"), 4000) {
+				if _, err := r.Process(in, &out); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for i, p := range r.Paths() {
+				begin := time.Now()
+				c, err := r.parts.traces.Bind(nic.Path(i), p.Trace)
+				if err != nil {
+					b.Fatal(err)
+				}
+				times = append(times, float64(time.Since(begin).Nanoseconds()))
+				c.Free()
+			}
+			r.Close()
+		}
+	}
+	slices.Sort(times)
+	b.ReportMetric(times[len(times)/2]/1e3, "median-µs")
+	b.ReportMetric(float64(len(times))/float64(b.N), "traces")
 }
 
 // oneKernel runs the program in the running kernel, nil where it can't.

@@ -64,6 +64,7 @@ type Runtime struct {
 
 	out         vm.Output // of Run's packets
 	one         [1]uint32 // and the path of one
+	after       nic.After // left
 	wait, alone int       // packets to be taken one by one: at the next short run of hits, and now
 
 	onInvalidate []func(p nic.Path, during bool)
@@ -119,6 +120,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		return nil, err
 	}
 	r.NIC.Frags = entry.XDPFrags
+	r.after = r.left
 	if opt.Check {
 		o := &oracle{}
 		if o.s, o.it, err = r.machine(); err != nil {
@@ -250,7 +252,7 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 			}
 		}
 	}
-	b, err := r.NIC.Batch(in)
+	b, err := r.NIC.Batch(in, r.after)
 	n := len(b.Paths)
 	if n < shortRun {
 		r.wait = min(2*r.wait+1, 31)
@@ -266,16 +268,13 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 	}
 	r.Packets += uint64(n)
 	told := 0
-	if b.Left {
+	if b.Stopped {
 		// What the last packet has changed is its own, and comes after those before it.
 		if told = n - 1; each != nil && told > 0 {
 			if err := each(i, b.Paths[:told], cache.Hit); err != nil {
 				return 0, err
 			}
 		}
-		r.verdict(b.Verdict)
-		r.S.End(b.Verdict, &r.out)
-		r.deliver(&r.out)
 		if err := r.changed(); err != nil {
 			return 0, err
 		}
@@ -284,6 +283,17 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 		return n, each(i+told, b.Paths[told:], cache.Hit)
 	}
 	return n, nil
+}
+
+// left follows up a hit within a batch that has left something to Go: a batch goes
+// on behind it unless it may have changed who hits.
+func (r *Runtime) left(verdict uint32) (goOn bool) {
+	r.verdict(verdict)
+	if verdict == vm.XDPRedirect {
+		r.S.End(verdict, &r.out)
+		r.deliver(&r.out)
+	}
+	return r.spec == nil && r.S.NextTimer() == math.MaxUint64
 }
 
 // changed follows up what the packet's own run has changed in maps.

@@ -1,0 +1,139 @@
+package jit
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"jitnic/cache"
+	"jitnic/host/diff"
+	"jitnic/host/hosttest/progen"
+	"jitnic/host/vm"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// batches runs a random program on packets that come back often, hits by many at a
+// time as machine code, beside a runtime that takes packet by packet in Go: all
+// counts, paths and maps must be the same, and so must an interpreter's maps. It
+// returns how many packets went by many at a time.
+func batches(seed uint64, how Remedies) (batched uint64, err error) {
+	c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0})
+	rng := rand.New(rand.NewPCG(seed, 3))
+	pkts := c.Packets(20, seed)
+	for range 20 {
+		pkts = append(pkts, c.Mutate(rng, pkts[rng.IntN(len(pkts))]))
+	}
+	many := rng.IntN(3) > 0
+	runtime := func(engine string) (*Runtime, error) {
+		ca := cache.Config{Policy: "lru", Entries: 1 << 12, HotThreshold: 1 + uint32(seed%3), InstallDelay: seed % 5}
+		if !many {
+			ca.Entries = 3
+		}
+		return New(c.Object, c.Entry, Options{Engine: engine, Remedies: how, VM: vm.Options{Seed: seed, CPUs: 2}, Cache: ca})
+	}
+	r, err := runtime("")
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	one, err := runtime("go")
+	if err != nil {
+		return 0, err
+	}
+	defer one.Close()
+	s, err := vm.NewState(c.Object, vm.Options{Seed: seed, CPUs: 2})
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	it, err := vm.NewInterp(s, c.Object, c.Entry)
+	if err != nil {
+		return 0, err
+	}
+	var got, want bytes.Buffer
+	var out, truth vm.Output
+	var ins []vm.Input
+	for i := range 400 {
+		// Slices without room behind: a byte read there is another's, or nobody's.
+		p := pkts[rng.IntN(len(pkts))]
+		cpu := rng.IntN(2)
+		ins = append(ins, vm.Input{Data: p[:len(p):len(p)], TimeNS: uint64(1000 + 7*i), CPU: cpu, IfIndex: 1 + uint32(i%2), RxQueue: uint32(cpu), Packet: uint64(i)})
+	}
+	for at := 0; at < len(ins); {
+		n := min(1+rng.IntN(64), len(ins)-at)
+		err := r.Run(ins[at:at+n], func(i int, paths []uint32, out cache.Outcome) error {
+			for k, p := range paths {
+				fmt.Fprintln(&got, at+i+k, int32(p), out)
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		at += n
+	}
+	for i := range ins {
+		res, err := one.Process(&ins[i], &out)
+		if err != nil {
+			return 0, err
+		}
+		fmt.Fprintln(&want, i, res.Path, res.Outcome)
+		it.Run(&ins[i], &truth)
+		if d := diff.Outputs(&truth, &out); d != nil {
+			return 0, d
+		}
+	}
+	if d := cmp.Diff(want.String(), got.String()); d != "" {
+		return 0, fmt.Errorf("paths and outcomes:\n%s", d)
+	}
+	if d := cmp.Diff(one.NIC.Cache.Stats(), r.NIC.Cache.Stats()); d != "" {
+		return 0, fmt.Errorf("cache:\n%s", d)
+	}
+	if d := cmp.Diff(one.Verdicts(), r.Verdicts()); d != "" {
+		return 0, fmt.Errorf("verdicts:\n%s", d)
+	}
+	if d := diff.Maps(s.Maps, r.S.Maps); d != nil {
+		return 0, d
+	}
+	return r.NIC.Batched, nil
+}
+
+// Random programs leave the same behind when hits go by many at a time.
+func TestBatchesOfRandomPrograms(t *testing.T) {
+	n := uint64(150)
+	if os.Getenv("JITNIC_HEAVY") != "" {
+		n = 20_000
+	}
+	batched := uint64(0)
+	seeds := []uint64{510} // a packet that moves behind a look-up whose key it holds
+	for seed := range n {
+		seeds = append(seeds, seed)
+	}
+	for _, seed := range seeds {
+		for _, how := range ways {
+			b, err := batches(seed, how)
+			if err != nil {
+				t.Errorf("seed %d, %v: %v", seed, how, err)
+			}
+			batched += b
+		}
+	}
+	if batched < 50*n {
+		t.Errorf("only %d packets went by many at a time", batched)
+	}
+}
+
+// FuzzBatches is that test on any seed.
+func FuzzBatches(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(seed, uint8(0))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, way uint8) {
+		if _, err := batches(seed, ways[int(way)%len(ways)]); err != nil {
+			t.Errorf("seed %d, %v: %v", seed, ways[int(way)%len(ways)], err)
+		}
+	})
+}
