@@ -59,6 +59,9 @@ demo: build
 	@echo "== the firewall again, each trace superoptimized and proved before it is installed"
 	bin/jitnic replay --program sample:firewall --capture sample:lab --policy lru --entries 64 --check --superopt
 	@echo
+	@echo "== why does the telemetry program take so many paths?"
+	bin/jitnic explain --program sample:telemetry --capture sample:lab --entries 64
+	@echo
 	@echo "== would offloading the router pay on these devices?"
 	bin/jitnic feasibility --program sample:router --capture sample:lab --nic hxdp,bluefield --rate 5Mpps --quick
 

@@ -8,6 +8,7 @@ import (
 	"jitnic/cache/stream"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
+	"jitnic/host/run/explain"
 	"jitnic/host/run/replay"
 	"jitnic/nic/device"
 	"jitnic/nic/profile"
@@ -35,6 +36,7 @@ func values() map[string]cobra.CompletionFunc {
 		"format":     oneOf(stream.Formats()),
 		"arrivals":   oneOf(device.ArrivalNames()),
 		"preset":     oneOf(presetNames()),
+		"by":         oneOf(foldNames()),
 		"entry":      entries,
 	}
 }
@@ -58,6 +60,9 @@ func captureNames() []string {
 func policyNames() []string {
 	return append(policy.Names(), policy.OfflineNames()...)
 }
+
+// foldNames are what explain folds by, and traces groups by.
+func foldNames() []string { return append(explain.Folds(), "condition", "verdict") }
 
 func presetNames() []string {
 	var out []string

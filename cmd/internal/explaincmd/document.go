@@ -150,7 +150,7 @@ func (r *Report) fateDocument() *report.Document {
 	for i, e := range p.History {
 		if n := len(p.History) - fewEvents; i < n && i > 0 {
 			continue // the first and the last
-		} else if i == n && i > 0 {
+		} else if i == n && n > 1 {
 			f.Addf("", "%d more", n-1)
 		}
 		name := ""
@@ -173,9 +173,9 @@ func (r *Report) fateDocument() *report.Document {
 		left.Add(fmt.Sprint(l.Path), fmt.Sprintf("%d of %d", l.Agreed, l.Of), l.Decision.Place.Where, clip(l.Decision.Predicate, 60), l.Decision.Value, l.Decision.Place.Source)
 	}
 	d.Add(report.Section{ID: "left", Title: "Where it left installed traces", Blocks: []report.Block{{Apart: true, Table: left}}})
-	way := &report.Table{ID: "way", Title: "Its way: what it satisfied, in program order", Open: true, Left: 3, Head: []string{"at", "predicate", "source"}}
+	way := &report.Table{ID: "way", Title: "Its way: what it satisfied, in program order", Open: true, Left: 4, Head: []string{"at", "predicate", "has", "source"}}
 	for _, x := range p.Way {
-		way.Add(x.Place.Where, clip(x.Predicate, 70), x.Place.Source)
+		way.Add(x.Place.Where, clip(x.Predicate, 60), x.Value, x.Place.Source)
 	}
 	d.Add(report.Section{ID: "way", Title: "Its way", Blocks: []report.Block{{Apart: true, Table: way}}})
 	return d
@@ -187,7 +187,7 @@ const fewEvents = 4
 // way is a row for each predicate of the packet's path.
 func (r *Report) way() report.Records {
 	out := report.Records{Name: "rows.csv", Columns: []report.Column{{Name: "where", Key: "place.where"}, {Name: "function", Key: "place.function"}, {Name: "insn", Key: "place.insn"},
-		{Name: "predicate"}, {Name: "source", Key: "place.source"}}}
+		{Name: "predicate"}, {Name: "value"}, {Name: "source", Key: "place.source"}}}
 	for i := range r.Fate.Way {
 		out.Rows = append(out.Rows, &r.Fate.Way[i])
 	}

@@ -16,6 +16,7 @@ import (
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
+	"jitnic/pathcond/text"
 )
 
 func study(t *testing.T, in replay.Input, ca replay.Cache) *Study {
@@ -210,6 +211,11 @@ func TestPacket(t *testing.T) {
 				t.Errorf("packet %d: %+v", i+1, f)
 			}
 		}
+		for _, d := range f.Way {
+			if o != cache.Cold && strings.HasPrefix(d.Predicate, "pkt.len >= ") && d.Value != strconv.Itoa(f.Length) {
+				t.Errorf("packet %d of %d bytes: %+v", i+1, f.Length, d)
+			}
+		}
 		for _, l := range f.Left {
 			if l.Agreed >= l.Of || l.Decision.Predicate == "" || l.Decision.Place.Line == 0 {
 				t.Errorf("packet %d left %+v", i+1, l)
@@ -358,6 +364,23 @@ func TestRemedies(t *testing.T) {
 	}
 	if !names["merge"] || !names["predicate"] {
 		t.Errorf("remedies: %v", names)
+	}
+}
+
+// TestShown holds how predicates are said to people.
+func TestShown(t *testing.T) {
+	for want, q := range map[string]text.Question{
+		"ip6.next < 44":               {Of: "ip6.next", Rel: "<", To: "44"},
+		"ip6.next == fragment":        {Of: "ip6.next", Rel: "==", To: "44"},
+		"tcp.flags & SYN|ACK == 0":    {Of: "tcp.flags & 0x12", Rel: "==", To: "0"},
+		"services[tcp.dport] present": {Of: "map services[le(tcp.dport), hex(00)]", Rel: "present"},
+		"conns.state == 6":            {Of: "conns_1.state", Rel: "==", To: "6", Lets: []string{"let conns_1 = map conns[ip.src, ip.dst, tcp.sport, tcp.dport, ip.proto]"}},
+		"events[0] != 3":              {Of: "map events[0][0:8]", Rel: "!=", To: "3"},
+		"v1 + 5 < 3":                  {Of: "v1 + 5", Rel: "<", To: "3", Lets: []string{"let v1 = u64(ip.len) * 3"}},
+	} {
+		if got := shown(q); got != want {
+			t.Errorf("%+v: %q, want %q", q, got, want)
+		}
 	}
 }
 

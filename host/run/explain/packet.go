@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/bits"
+	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"jitnic/cache"
 	"jitnic/host/diff"
@@ -108,6 +111,7 @@ type witness struct {
 	now       uint64 // index of the packet at hand
 	pending   []nic.Path
 	history   map[nic.Path][]Event
+	values    map[bv.Term]uint64 // what known paths compare, as the packet found it
 	left      []Leaving
 	installed int
 	fate      *Fate
@@ -144,14 +148,20 @@ func (w *witness) before(in *vm.Input) error {
 		return nil
 	}
 	w.evaluator.Reset()
+	w.values = map[bv.Term]uint64{}
 	for i, p := range w.rt.Paths() {
+		for _, pr := range p.Path.Cond {
+			if x, ok := w.compared(pr.Term); ok {
+				w.values[x] = w.evaluator.Eval(x)
+			}
+		}
 		if !w.rt.NIC.Cache.Installed(uint32(i)) {
 			continue
 		}
 		w.installed++
 		for k, pr := range p.Path.Cond {
 			if (w.evaluator.Eval(pr.Term) != 0) != pr.Want {
-				w.left = append(w.left, Leaving{Path: i, Agreed: k, Of: len(p.Path.Cond), Decision: w.decision(p.Path.Cond, pr, true)})
+				w.left = append(w.left, Leaving{Path: i, Agreed: k, Of: len(p.Path.Cond), Decision: w.decision(p.Path.Cond, pr)})
 				break
 			}
 		}
@@ -163,53 +173,92 @@ func (w *witness) before(in *vm.Input) error {
 	return nil
 }
 
-// decision says a predicate, with what its left side is now.
-func (w *witness) decision(cond []pathcond.Pred, p pathcond.Pred, now bool) Decision {
-	d := Decision{Place: PlaceOf(w.s.Obj.Programs[p.Prog], int(p.PC))}
+// decision says a predicate, with what its left side was.
+func (w *witness) decision(cond []pathcond.Pred, p pathcond.Pred) Decision {
 	q := text.In(w.rt.Comp, cond).Question(p)
-	d.Predicate = shown(q)
-	if now {
-		d.Value = w.value(p, q)
-	}
-	return d
+	return Decision{Place: PlaceOf(w.s.Obj.Programs[p.Prog], int(p.PC)), Predicate: shown(q), Value: w.value(p, q)}
 }
 
 // shown is a question as a person reads it.
 func shown(q text.Question) string {
-	s := plain(unlet(q))
-	if q.Rel != "" {
-		s += " " + q.Rel
+	of, to := plain(unlet(q)), plain(q.To)
+	if q.Rel == "==" || q.Rel == "!=" {
+		to = text.ValueName(of, to)
 	}
-	if q.To != "" {
-		s += " " + text.ValueName(plain(unlet(q)), plain(q.To))
+	if field, bits, ok := masked(of); ok {
+		of = field + " & " + text.MaskName(field, bits)
 	}
-	return s
+	return text.Question{Of: of, Rel: q.Rel, To: to}.String()
 }
 
-// value is what the left side of a comparison with a number is now.
-func (w *witness) value(p pathcond.Pred, q text.Question) string {
+// compared is the left side of a comparison, as its words have it: bytes of the packet
+// in network order. Look-ups have none: they find something, or don't.
+func (w *witness) compared(t bv.Term) (x bv.Term, ok bool) {
 	b := w.rt.Comp.B
-	args := b.Args(p.Term)
-	switch b.Op(p.Term) {
+	switch b.Op(t) {
 	case bv.OpEq, bv.OpULt, bv.OpSLt:
 	default:
-		return ""
+		return 0, false
 	}
-	x := args[0]
-	if _, ok := b.IsConst(x); ok {
-		x = args[1]
+	x = b.Args(t)[0]
+	if _, fixed := b.IsConst(x); fixed {
+		x = b.Args(t)[1]
 	}
-	if b.Op(x) == bv.OpFun {
-		switch id, _ := pathcond.FunParts(b.K(x)); id {
-		case pathcond.FunLookup, pathcond.FunPresent, pathcond.FunRoom:
-			return ""
-		case pathcond.FunLoad: // of the packet, they are told in network order
-			if _, k := b.SplitAdd(b.Args(x)[0]); b.Width(x) > 8 && k-w.rt.S.Buf <= vm.MaxLinear+vm.Headroom {
-				x = b.BSwap(x)
-			}
+	read := x
+	if _, ok := w.mask(x); ok {
+		read = b.Args(x)[0]
+	}
+	if b.Op(read) != bv.OpFun {
+		return x, true
+	}
+	switch id, _ := pathcond.FunParts(b.K(read)); id {
+	case pathcond.FunLookup, pathcond.FunPresent, pathcond.FunRoom:
+		return 0, false
+	case pathcond.FunLoad:
+		if _, k := b.SplitAdd(b.Args(read)[0]); b.Width(x) > 8 && k-w.rt.S.Buf <= vm.MaxLinear+vm.Headroom {
+			x = b.BSwap(x)
 		}
 	}
-	return text.ValueName(plain(unlet(q)), fmt.Sprint(w.evaluator.Eval(x)))
+	return x, true
+}
+
+// mask is the constant that a term is masked with, in the order that the term is
+// told in.
+func (w *witness) mask(x bv.Term) (uint64, bool) {
+	b := w.rt.Comp.B
+	switch b.Op(x) {
+	case bv.OpAnd:
+		return b.IsConst(b.Args(x)[1])
+	case bv.OpBSwap:
+		if in := b.Args(x)[0]; b.Op(in) == bv.OpAnd {
+			return b.IsConst(b.BSwap(b.Args(in)[1]))
+		}
+	}
+	return 0, false
+}
+
+// value is what the left side of a comparison was; "" where nobody looked in time: a
+// path that the packet itself has shown may read what the program has changed since.
+func (w *witness) value(p pathcond.Pred, q text.Question) string {
+	x, ok := w.compared(p.Term)
+	if !ok {
+		return ""
+	}
+	v, ok := w.values[x]
+	if !ok {
+		return ""
+	}
+	of := plain(unlet(q))
+	if m, ok := w.mask(x); ok && m != 0 && !strings.Contains(of, " & ") && !strings.HasSuffix(of, ".hlen") {
+		v >>= bits.TrailingZeros64(m) // bits with a name of their own
+	}
+	switch {
+	case strings.Count(q.To, ".") == 3 || of == "ip.src" || of == "ip.dst":
+		return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}).String()
+	case strings.HasPrefix(q.To, "0x") && text.ValueName(of, fmt.Sprint(v)) == fmt.Sprint(v):
+		return fmt.Sprintf("%#x", v)
+	}
+	return text.ValueName(of, fmt.Sprint(v))
 }
 
 // after notes what a packet did to the cache, and of the last one all there is.
@@ -248,7 +297,7 @@ func (w *witness) tell(p *replay.Packet) *Fate {
 		f.History = append(f.History, w.history[res.Path]...)
 		cond := w.rt.Paths()[res.Path].Path.Cond
 		for _, pr := range cond {
-			f.Way = append(f.Way, w.decision(cond, pr, false))
+			f.Way = append(f.Way, w.decision(cond, pr))
 		}
 		if w.rt.Paths()[res.Path].First == w.last {
 			f.Known-- // this one made it known
