@@ -52,14 +52,19 @@ func Command() *cobra.Command {
 			if ended != nil && !errors.As(ended, &damaged) {
 				return ended
 			}
-			if err := s.Cost(); err != nil {
+			all := out.JSON+out.CSV+out.HTML+out.Dir != ""
+			costed := top
+			if all {
+				costed = max(top, costedInFiles)
+			}
+			if err := s.Cost(costed); err != nil {
 				return err
 			}
 			folds, err := s.Fold(by)
 			if err != nil {
 				return err
 			}
-			r := summarise(s, folds, by, top, out.JSON+out.CSV+out.HTML+out.Dir != "")
+			r := summarise(s, folds, by, top, all)
 			r.Partial = r.Partial || ended != nil
 			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
 				return err
@@ -83,6 +88,10 @@ func Command() *cobra.Command {
 	f.IntVar(&top, "top", 12, "so many rows on the terminal; files have all")
 	return c
 }
+
+// costedInFiles is how many points have their misses for room worked out where more
+// than the terminal is written.
+const costedInFiles = 24
 
 // one explains one packet.
 func one(c *cobra.Command, in replay.Input, ca replay.Cache, number uint64, out *report.Outputs) error {

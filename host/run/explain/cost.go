@@ -7,25 +7,25 @@ import (
 	"jitnic/cache/stream"
 )
 
-// mostRequests bounds, with mostPoints, what is replayed again to tell misses for
-// room: so many requests in all.
+// mostRequests bounds what is replayed again to tell misses for room: so many
+// requests in all, but for the first few points.
 const (
 	mostRequests = 1 << 20
 	fewPoints    = 3
-	mostPoints   = 24
 )
 
-// Cost works out the misses for room that the first points cost: the same packets
-// meet the same cache once more, with the paths as one that the point alone tells
-// apart. Where nothing was evicted there are none.
-func (s *Study) Cost() error {
+// Cost works out the misses for room that the first n points cost, or as many as a
+// long stream leaves time for: the same packets meet the same cache once more, with
+// the paths as one that the point alone tells apart. Where nothing was evicted there
+// are none.
+func (s *Study) Cost(n int) error {
 	if s.counts[cache.Capacity] == 0 {
 		for _, p := range s.Points {
 			p.Costed = true
 		}
 		return nil
 	}
-	n := min(mostPoints, max(fewPoints, mostRequests/max(len(s.stream.IDs), 1)))
+	n = min(n, max(fewPoints, mostRequests/max(len(s.stream.IDs), 1)))
 	for _, p := range s.Points[:min(n, len(s.Points))] {
 		if err := s.cost(&p.Tally, p); err != nil {
 			return err

@@ -26,7 +26,7 @@ func study(t *testing.T, in replay.Input, ca replay.Cache) *Study {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Session.Close)
-	if err := s.Cost(); err != nil {
+	if err := s.Cost(12); err != nil {
 		t.Fatal(err)
 	}
 	return s
