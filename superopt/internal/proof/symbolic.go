@@ -1062,8 +1062,12 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			kept := ir.KeepsOnFailure(h, arg)
 			keeps = keeps || kept
 			if arg.Needs() && !kept {
-				for at := 0; at < n; at += 8 {
-					args = append(args, m.get(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(at), 64)), min(8, n-at)))
+				step := 8
+				if m.line { // bytes are the same however they were written
+					step = 1
+				}
+				for at := 0; at < n; at += step {
+					args = append(args, m.get(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(at), 64)), min(step, n-at)))
 				}
 			}
 			if arg.Writes {
