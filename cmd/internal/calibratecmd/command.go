@@ -9,6 +9,7 @@ import (
 
 	"jitnic/cmd/internal/latency"
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 	"jitnic/host/calibrate"
 	"jitnic/nic/profile"
 	"jitnic/pathcond"
@@ -81,10 +82,10 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--base: %w", err)
 	}
-	step, done := progress(stderr)
-	opt.Progress = step
+	bar := session.NewBar(stderr, "")
+	opt.Progress = func(done, all int, what string) { bar.Step(what, int64(done), int64(all)) }
 	s, err := calibrate.Run(ctx, *opt)
-	done()
+	bar.End()
 	if err != nil {
 		return err
 	}

@@ -81,13 +81,13 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	}
 	points := len(g.Policies) * len(g.Admissions) * (len(g.Entries) + len(g.Slots))
 	g.Windows = windows(points)
-	step, done := progress(stderr, "comparing")
-	g.Progress = step
+	bar := session.NewBar(stderr, "requests")
+	g.Progress = func(done, total uint64) { bar.Step("comparing", int64(done), int64(total)) }
 	profile := make(chan *cache.Profile, 1) // beside the grid: neither needs the other
 	src.stream.NumIDs()                     // counted once, before both ask
 	go func() { profile <- cache.Describe(src.stream, windows(0), o.shards, o.in.Seed) }()
 	study, err := g.Run(ctx, src.stream)
-	done()
+	bar.End()
 	if err != nil {
 		return err
 	}
@@ -97,9 +97,9 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	}
 	r := newReport(o, src, g, study, estimated, <-profile)
 	if siege != nil {
-		siege.Progress, done = progress(stderr, "attacking")
+		siege.Progress = func(done, total uint64) { bar.Step("attacking", int64(done), int64(total)) }
 		r.Attack, err = siege.Run(ctx, src.stream)
-		done()
+		bar.End()
 		if err != nil {
 			return err
 		}

@@ -184,13 +184,13 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 			fo.Rates = around(rates[0])
 		}
 	}
-	step, done := progress(stderr)
-	fo.Progress = step
+	bar := session.NewBar(stderr, "")
+	defer bar.End()
+	fo.Progress = func(what string, done, total int) { bar.Step(what, int64(done), int64(total)) }
 	r := &Report{notes: run.Session.Source.Notes()}
 	for _, n := range nics {
 		study, err := run.Study(ctx, n, host, fo)
 		if err != nil {
-			done()
 			return err
 		}
 		study.Capture = strings.Join(report.Names(o.in.Captures), ", ")
@@ -201,7 +201,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 			break
 		}
 	}
-	done()
+	bar.End()
 	return o.write(r, stdout)
 }
 

@@ -3,46 +3,35 @@ package superoptcmd
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
+	"jitnic/cmd/internal/session"
 	"jitnic/superopt"
 )
 
-// progress gives what a run calls with its news: a line on a terminal, nothing
-// elsewhere. done takes the line away.
+// progress gives what a run calls with its news, for a line on a terminal. done
+// takes the line away.
 func progress(w io.Writer, name string) (news func(superopt.Progress), done func()) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil, func() {}
+	bar := session.NewBar(w, "")
+	if bar == nil {
+		return nil, bar.End
 	}
 	began := time.Now()
-	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetElapsedTime(true), progressbar.OptionThrottle(100*time.Millisecond))
 	return func(p superopt.Progress) {
 		rate := float64(p.Proposals) / max(time.Since(began).Seconds(), 1e-3)
-		bar.Describe(fmt.Sprintf("%s: best %g, %.0f proposals/s, proved %d, refuted %d, unknown %d", name, p.Best, rate, p.Proved, p.Refuted, p.Unknown))
-		bar.Add(1)
-	}, func() { bar.Finish() }
+		bar.Say(fmt.Sprintf("%s: best %g, %.0f proposals/s, proved %d, refuted %d, unknown %d", name, p.Best, rate, p.Proved, p.Refuted, p.Unknown))
+	}, bar.End
 }
 
 // status is a line on a terminal that says what is being worked on; "" takes
 // it away.
 func status(w io.Writer) func(what string) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return func(string) {}
-	}
-	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionClearOnFinish())
+	bar := session.NewBar(w, "")
 	return func(what string) {
 		if what == "" {
-			bar.Finish()
+			bar.End()
 			return
 		}
-		bar.Describe(what)
-		bar.Add(1)
+		bar.Say(what)
 	}
 }
