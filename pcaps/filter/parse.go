@@ -38,31 +38,31 @@ func Compile(expr string) (*Program, error) {
 
 func compile(expr string) (*Program, *Error) { return (&parser{expr: expr, at: ethernet()}).compile() }
 
-func (ps *parser) compile() (p *Program, err *Error) {
-	expr := ps.expr
+func (p *parser) compile() (out *Program, err *Error) {
+	expr := p.expr
 	defer func() {
 		if r := recover(); r != nil {
 			e, ok := r.(*Error)
 			if !ok {
 				panic(r)
 			}
-			p, err = nil, e
+			out, err = nil, e
 		}
 	}()
 	if len(expr) > maxExpr {
-		ps.fail(maxExpr, "expression longer than %d bytes", maxExpr)
+		p.fail(maxExpr, "expression longer than %d bytes", maxExpr)
 	}
-	ps.lex()
-	if len(ps.toks) == 1 {
+	p.lex()
+	if len(p.toks) == 1 {
 		return &Program{entry: accept}, nil
 	}
-	n := ps.expression(false)
-	if t := ps.peek(); t.kind != end {
-		ps.fail(t.col, "unexpected %s", t)
+	n := p.expression(false)
+	if t := p.peek(); t.kind != end {
+		p.fail(t.col, "unexpected %s", t)
 	}
-	p = assemble(n)
-	p.Params = ps.params
-	return p, nil
+	out = assemble(n)
+	out.Params = p.params
+	return out, nil
 }
 
 type kind uint8

@@ -55,7 +55,6 @@ type section struct {
 	align uint64
 	rels  []reloc
 	index int // in the file
-	sym   int // its symbol, 0 none
 }
 
 // reloc is a place in a section that names a symbol.

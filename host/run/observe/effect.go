@@ -33,8 +33,6 @@ type effects struct {
 	vlan layers.Dot1Q
 	ip4  layers.IPv4
 	ip6  layers.IPv6
-	tcp  layers.TCP
-	udp  layers.UDP
 }
 
 // word is one that the run has read.

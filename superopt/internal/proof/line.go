@@ -26,32 +26,32 @@ type Piece struct {
 	Start, End *State
 }
 
-// Line follows p where it is straight, nil where it isn't. pre and what assume
+// Line follows prog where it is straight, nil where it isn't. pre and what assume
 // says hold at its beginning.
-func (pr *Prover) Line(p *ir.Prog, pre *dataflow.Facts, assume Assumption) *Line {
-	for i := range p.Insts {
-		if p.Insts[i].Jumps() {
+func (p *Prover) Line(prog *ir.Prog, pre *dataflow.Facts, assume Assumption) *Line {
+	for i := range prog.Insts {
+		if prog.Insts[i].Jumps() {
 			return nil
 		}
 	}
-	m := NewMachine(p, pr.Accel)
+	m := NewMachine(prog, p.Accel)
 	m.line = true
 	st := m.Entry(pre, true)
-	l := &Line{M: m, P: p}
+	l := &Line{M: m, P: prog}
 	if assume != nil {
 		l.given = assumptions{terms: conjuncts(m.B, assume(m, st), nil)}
 	}
 	st.PC = m.One
 	for s := 0; ; {
 		x := Piece{S: s, Start: st.Clone()}
-		x.E = m.along(p, s, st, &l.acc)
+		x.E = m.along(prog, s, st, &l.acc)
 		x.End = st
 		l.Pieces = append(l.Pieces, x)
-		if x.E == len(p.Insts) {
+		if x.E == len(prog.Insts) {
 			return l
 		}
 		st = st.Clone()
-		m.forget(&p.Insts[x.E], st)
+		m.forget(&prog.Insts[x.E], st)
 		s = x.E + 1
 	}
 }
@@ -70,13 +70,13 @@ func (m *Machine) along(p *ir.Prog, i int, st *State, acc *[]Access) int {
 
 // Rewritten answers whether q does what the line's program does. wants is
 // which registers q reads after its instruction i.
-func (pr *Prover) Rewritten(l *Line, q *ir.Prog, wants func(i int) uint16) Verdict {
-	v := pr.rewritten(l, q, wants)
-	pr.count(v)
+func (p *Prover) Rewritten(l *Line, q *ir.Prog, wants func(i int) uint16) Verdict {
+	v := p.rewritten(l, q, wants)
+	p.count(v)
 	return v
 }
 
-func (pr *Prover) rewritten(l *Line, q *ir.Prog, wants func(i int) uint16) Verdict {
+func (p *Prover) rewritten(l *Line, q *ir.Prog, wants func(i int) uint16) Verdict {
 	m := l.M
 	m.vague, m.compared = false, 0
 	known := len(m.digests)
@@ -118,12 +118,12 @@ func (pr *Prover) rewritten(l *Line, q *ir.Prog, wants func(i int) uint16) Verdi
 		return Refuted{By: "terms", What: why}
 	}
 	if diffs == m.zero {
-		pr.ByTerms++
+		p.ByTerms++
 		return Proved{By: "terms"}
 	}
 	var v Verdict = Proved{By: "terms"}
 	for _, d := range disjuncts(m.B, diffs, nil) { // most are decided by few of the inputs
-		w := pr.Decide(m, l.given.with(m, d))
+		w := p.Decide(m, l.given.with(m, d))
 		if _, ok := w.(Proved); !ok {
 			return w
 		}
