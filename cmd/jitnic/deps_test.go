@@ -79,6 +79,7 @@ var within = map[string][]string{
 	"jitnic/nic/match":            {"jitnic/nic/profile", "jitnic/nic/workload"},
 	"jitnic/nic/fit":              {"jitnic/nic/profile", "jitnic/nic/workload"},
 	"jitnic/nic/fastpath":         {},
+	"jitnic/nic/flower":           {},
 	"jitnic/nic/device":           {"jitnic/nic/profile"},
 	"jitnic/nic/device/load":      {"jitnic/nic/device", "jitnic/nic/profile"},
 	"jitnic/nic/price":            {"jitnic/nic/device", "jitnic/nic/match", "jitnic/nic/profile", "jitnic/nic/vliw", "jitnic/nic/workload"},

@@ -29,7 +29,9 @@ type flags struct {
 	times    bool
 	live     bool
 	to       report.Outputs
-	file     []byte // what --out writes
+	file     []byte    // what --out writes
+	rules    [3]string // files of rules: flower, OpenFlow, P4Runtime
+	written  [3]string // and what goes into them
 }
 
 // Command is `jitnic fastpath`.
@@ -51,6 +53,10 @@ of devices in a network namespace without a name, sends the captures' frames
 through both, and compares what comes out, byte by byte and in order; nothing is
 left of that, however the command ends.
 
+--flower, --openflow and --p4runtime write what a NIC that offloads such rules could
+take; the report has its share of packets and paths, and what each refused path asks
+that no rule can.
+
 A cache follows the traffic and a program doesn't: where the hottest --entries
 take less than such a cache hits, less one point, more are taken (--exactly: not).
 The tail call takes one of the 33 there are. An object made here keeps the field
@@ -63,6 +69,14 @@ offsets of the kernel it was made on.`,
 					return err
 				}}}
 			}
+			for i, name := range []string{"--flower", "--openflow", "--p4runtime"} {
+				if f.rules[i] != "" {
+					f.to.Other = append(f.to.Other, report.Output{Flag: name, Path: f.rules[i], Write: func(w io.Writer) error {
+						_, err := io.WriteString(w, f.written[i])
+						return err
+					}})
+				}
+			}
 			if err := f.to.Check(c, args); err != nil {
 				return err
 			}
@@ -70,7 +84,7 @@ offsets of the kernel it was made on.`,
 			if err != nil {
 				return err
 			}
-			if f.file == nil {
+			if r.bad() != nil {
 				f.to.Other = nil // what differs is not written
 			}
 			if err := f.to.Write(c.OutOrStdout(), r.document()); err != nil {
@@ -91,6 +105,9 @@ offsets of the kernel it was made on.`,
 	fs.StringVar(&f.kernel, "kernel", "auto", "the running kernel's part: `WHEN`: auto (where bpf(2) is allowed), on, off")
 	fs.BoolVar(&f.times, "times", false, "measure ns a packet, path by path, original and fast path in turns")
 	fs.BoolVar(&f.live, "live", false, "send the captures' frames through both on veth devices, and compare what comes out")
+	fs.StringVar(&f.rules[0], "flower", "", "write the paths that the flower classifier can take as tc(8) commands to `FILE`")
+	fs.StringVar(&f.rules[1], "openflow", "", "the same as flows for ovs-ofctl(8) to `FILE`")
+	fs.StringVar(&f.rules[2], "p4runtime", "", "the same as P4Runtime table entries in text to `FILE`")
 	f.to.Flags(c, "report")
 	return c
 }
@@ -138,6 +155,14 @@ func (f *flags) run(ctx context.Context) (*Report, error) {
 			return nil, err
 		}
 		r.Live = newLive(r.live)
+	}
+	if f.rules != [3]string{} {
+		o, err := p.Flower(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.Flower = newFlower(o, p)
+		f.written = [3]string{o.Rules.TC(), o.Rules.OpenFlow(), o.Rules.P4Runtime()}
 	}
 	if f.out != "" && r.bad() == nil {
 		built := p.Built

@@ -1,9 +1,11 @@
 package fastpathcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"jitnic/cmd/internal/report"
@@ -36,11 +38,43 @@ type Report struct {
 	Notes        []string `json:"notes,omitempty"`
 	Times        *Times   `json:"times,omitempty"`
 	Live         *Live    `json:"live,omitempty"`
+	Flower       *Flower  `json:"flower,omitempty"`
 	Out          string   `json:"out,omitempty"`
 	Bytes        int      `json:"bytes,omitempty"` // of the object
 
 	notes []pcaps.Note
 	live  *fastpath.Live
+}
+
+// Flower is what a NIC that offloads flower rules could take.
+type Flower struct {
+	Rules   int       `json:"rules"`   // those that hand packets to software too
+	Paths   int       `json:"paths"`   // of the chosen ones, that have a rule
+	Packets uint64    `json:"packets"` // of the captures, that a rule decides
+	Differs string    `json:"differs,omitempty"`
+	Refused []Refused `json:"refused"`
+}
+
+// Refused is a path without a rule.
+type Refused struct {
+	Path    int32  `json:"path"`
+	Packets uint64 `json:"packets"`
+	Why     string `json:"why"` // what it asks that flower can't, or what it does
+}
+
+func newFlower(o *fastpath.Offload, p *fastpath.Plan) *Flower {
+	out := &Flower{Rules: len(o.Rules.List), Paths: o.Paths, Packets: o.Packets, Differs: o.Differs, Refused: []Refused{}}
+	for _, r := range o.Rules.Refused {
+		x := Refused{Path: r.Path, Why: r.Why}
+		for _, y := range p.Paths {
+			if y.ID == r.Path {
+				x.Packets = y.Packets
+			}
+		}
+		out.Refused = append(out.Refused, x)
+	}
+	slices.SortStableFunc(out.Refused, func(a, b Refused) int { return cmp.Compare(b.Packets, a.Packets) })
+	return out
 }
 
 // Live is what came of sending the captures' frames through both on devices.
@@ -133,6 +167,8 @@ func (r *Report) bad() error {
 		return fmt.Errorf("%s: the fast path differs in the VM: %s", r.Program, r.VMDiffers)
 	case r.Kernel.Loaded && !r.Kernel.Equal && strings.Contains(r.Kernel.Reason, "differs"):
 		return fmt.Errorf("%s: the fast path differs in the kernel: %s", r.Program, r.Kernel.Reason)
+	case r.Flower != nil && r.Flower.Differs != "":
+		return fmt.Errorf("%s: a flower rule says another thing than the program: %s", r.Program, r.Flower.Differs)
 	case r.Live != nil && r.Live.Differs != "" && !r.Live.Unsteady:
 		return fmt.Errorf("%s: the fast path differs on live traffic: %s", r.Program, r.Live.Differs)
 	case r.Kernel.Loaded && r.Kernel.Runs == 0:
@@ -216,6 +252,15 @@ func (r *Report) document() *report.Document {
 		}
 		if l.Skipped > 0 {
 			f.Add("", report.Count(l.Skipped), "frames not sent: longer than the devices take")
+		}
+	}
+	if x := r.Flower; x != nil {
+		f.Add("flower rules take", report.Count(x.Packets), report.Share(x.Packets, r.Packets), fmt.Sprintf("%d of %d paths, %d rules; by flower's semantics in Go they say what the program says", x.Paths, len(r.Rows), x.Rules))
+		for _, y := range x.Refused[:min(len(x.Refused), 8)] {
+			f.Add("  refused", report.Count(y.Packets), fmt.Sprintf("path %d", y.Path), y.Why)
+		}
+		if n := len(x.Refused) - 8; n > 0 {
+			f.Addf("  refused", "%d more paths", n)
 		}
 	}
 	if t := r.Times; t != nil {
