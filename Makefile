@@ -102,6 +102,14 @@ bench:
 benchmarks:
 	$(GO) test -run '^$$' -bench . -benchtime 1s $(PKGS)
 
+# go build takes the profile from beside the command by itself.
+pgo:
+	@dir=$$(mktemp -d) && \
+	$(GO) test -count 1 -run '^$$' -bench 'Replay/(firewall|loadbalancer)' -benchtime 4s -cpuprofile $$dir/replay.prof -o $$dir/replay.test ./host/run/replay && \
+	$(GO) test -count 1 -run '^$$' -bench 'Packet|Bind' -benchtime 0.2s -cpuprofile $$dir/jit.prof -o $$dir/jit.test ./host/run/jit && \
+	$(GO) test -count 1 -run '^$$' -bench . -benchtime 0.1s -cpuprofile $$dir/cache.prof -o $$dir/cache.test ./cache && \
+	$(GO) tool pprof -proto $$dir/*.prof > cmd/jitnic/default.pgo && ls -l cmd/jitnic/default.pgo && rm -r $$dir
+
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
@@ -115,7 +123,8 @@ arm64:
 	@command -v qemu-aarch64 >/dev/null || { echo "arm64: skipped, qemu-aarch64 is not installed (Debian: qemu-user)"; exit 0; }; \
 	mkdir -p bin; for pkg in nic/native/code nic/native; do \
 		GOARCH=arm64 $(GO) test -c -o bin/$$(basename $$pkg).arm64 ./$$pkg && (cd $$pkg && qemu-aarch64 $(CURDIR)/bin/$$(basename $$pkg).arm64) || exit 1; \
-	done
+	done; \
+	GOARCH=arm64 $(GO) test -c -o bin/jit.arm64 ./host/run/jit && cd host/run/jit && qemu-aarch64 $(CURDIR)/bin/jit.arm64 -test.run BatchesOfRandom
 
 heavy:
 	JITNIC_HEAVY=1 $(GO) test -timeout 60m $(PKGS)
