@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -13,6 +14,8 @@ import (
 )
 
 const defaultWindows = 100
+
+var errWarmBound = errors.New(`policy "pfoo-l": bounds a whole stream: it says nothing of what comes after a warm-up`)
 
 // A Grid is every policy with every admission at every budget, on one stream.
 type Grid struct {
@@ -94,6 +97,9 @@ func (g *Grid) Run(ctx context.Context, s *stream.Stream) (*Study, error) {
 		info, err := policy.Lookup(c.Policy)
 		if err != nil {
 			return nil, err
+		}
+		if c.Policy == "pfoo-l" && g.Warmup > 0 {
+			return nil, errWarmBound
 		}
 		if !info.IsOffline() {
 			if _, err := policy.New(c.Policy, policy.Config{Capacity: c.Entries + c.Slots}); err != nil {

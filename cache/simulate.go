@@ -68,7 +68,7 @@ func Simulate(s *stream.Stream, cfg Config) (Point, error) {
 // policy's own loop gives all there is to know.
 func (l *lab) straight(cfg Config, info policy.Info) bool {
 	return l.from == 0 && l.plain && cfg.TTL == 0 && cfg.Entries > 0 && cfg.HotThreshold <= 1 && cfg.InstallDelay == 0 && cfg.InstallTime == 0 &&
-		(cfg.Admission == "" || cfg.Admission == "always") && !info.Refuses && !info.IsOffline()
+		(cfg.Admission == "" || cfg.Admission == "always") && !info.Refuses && !info.IsOffline() && !(info.Costs && l.s.Costs != nil)
 }
 
 func (l *lab) simulate(ctx context.Context, cfg Config, done func(int)) (Point, error) {
@@ -212,7 +212,7 @@ func (l *lab) offline(cfg Config, done func(int)) (Point, error) {
 	var pt Point
 	if cfg.Policy == "pfoo-l" {
 		if l.from > 0 {
-			return Point{}, fmt.Errorf("policy %q: bounds a whole stream: it says nothing of what comes after a warm-up", cfg.Policy)
+			return Point{}, errWarmBound
 		}
 		pt = l.pfoo(cfg, policy.NewPFOOL(r), uint64(len(r.IDs)))
 	} else {

@@ -22,7 +22,9 @@ type Info struct {
 	// stream only.
 	Rank    int
 	OneSize bool
-	Param   Param // what the number after "name/" means; no name: takes none
+	// Costs: what misses cost decides whom it evicts, on a budget in entries too.
+	Costs bool
+	Param Param // what the number after "name/" means; no name: takes none
 
 	make    func(c Config, n int) Policy // nil: needs the whole stream
 	aliases []string
@@ -107,8 +109,8 @@ var registry = []Info{
 	{Name: "lecar", Is: "lru or lfu, drawn by weights learnt from regret", Source: "Vietri and others, HotStorage 2018", Sizes: sizesEvict, make: plain(newLeCaR)},
 	{Name: "cacheus", Is: "a scan-resistant lru or a churn-resistant lfu, drawn by weights learnt from regret", Source: "Rodriguez and others, FAST 2021", Sizes: sizesQueues, make: plain(newCacheus)},
 	{Name: "lhd", Is: "evicts the least expected hits by the slot and the time to stay, of 32 drawn", Source: "Beckmann, Chen, Cidon, NSDI 2018", Sizes: sizesAware, make: plain(newLHD)},
-	{Name: "gdsf", Is: "evicts the least uses × cost / size, aged", Source: "Cherkasova, HP 1998", Sizes: sizesAware, make: plain(newGDSF)},
-	{Name: "hyperbolic", Is: "evicts the least uses × cost / (size × age) of 64 drawn", Source: "Blankstein, Sen, Freedman, USENIX ATC 2017", Sizes: sizesAware, make: plain(newHyperbolic)},
+	{Name: "gdsf", Costs: true, Is: "evicts the least uses × cost / size, aged", Source: "Cherkasova, HP 1998", Sizes: sizesAware, make: plain(newGDSF)},
+	{Name: "hyperbolic", Costs: true, Is: "evicts the least uses × cost / (size × age) of 64 drawn", Source: "Blankstein, Sen, Freedman, USENIX ATC 2017", Sizes: sizesAware, make: plain(newHyperbolic)},
 	{Name: "flush-all", Is: "evicts everything when full, as LuaJIT its traces", Sizes: sizesEvict, make: plain(newFlushAll)},
 	{Name: "golang-lru", Kind: Reference, Is: "hashicorp/golang-lru's LRU itself", Sizes: "counts entries: each takes one slot", make: plain(newGolangLRU)},
 	{Name: "golang-2q", Kind: Reference, Is: "hashicorp/golang-lru's 2Q itself", Note: "its recent part is an lru, not the published fifo", Sizes: "counts entries: each takes one slot", make: plain(newGolang2Q)},

@@ -28,6 +28,7 @@ type format struct {
 
 var formats = []format{
 	{"jitnic", "", func(b []byte, _ Columns) (*Stream, error) { return own(b) }},
+	{"packed", "", packedFile},
 	{"oracle", "oracleGeneral", func(b []byte, _ Columns) (*Stream, error) { return records(b, layoutOracle) }},
 	{"lcs", "", func(b []byte, _ Columns) (*Stream, error) { return found(b, lcsLayout) }},
 	{"vscsi", "", func(b []byte, _ Columns) (*Stream, error) { return found(b, vscsiLayout) }},
@@ -182,6 +183,9 @@ const sniffed = 64 << 10
 func fits(b []byte) []string {
 	if bytes.HasPrefix(b, []byte(magic)) {
 		return []string{"jitnic"}
+	}
+	if bytes.HasPrefix(b, []byte(packedMagic)) {
+		return []string{"packed"}
 	}
 	if len(b) >= 8 && binary.LittleEndian.Uint64(b) == lcsMagic {
 		return []string{"lcs"}

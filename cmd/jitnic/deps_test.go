@@ -24,7 +24,7 @@ var layers = []struct {
 	{"jitnic/trace", 2},
 	{"jitnic/pathcond", 3},
 	{"jitnic/superopt", 4}, {"jitnic/nic", 4},
-	{"jitnic/host/run", 5}, {"jitnic/host/calibrate", 5}, {"jitnic/host/hosttest", 5},
+	{"jitnic/host/run", 5}, {"jitnic/host/study", 5}, {"jitnic/host/calibrate", 5}, {"jitnic/host/hosttest", 5},
 	{"jitnic/cmd", 6},
 }
 
@@ -49,6 +49,9 @@ var forbidden = []struct{ from, to, why string }{
 	{"jitnic/cache", "jitnic/pathcond", "the cache never sees conditions"},
 	{"jitnic/host/run", "github.com/spf13", "what makes a run knows no flags"},
 	{"jitnic/host/run", "github.com/schollz", "what makes a run prints nothing"},
+	{"jitnic/host/study", "github.com/spf13", "what runs a study knows no flags"},
+	{"jitnic/host/study", "github.com/schollz", "what runs a study prints nothing"},
+	{"jitnic/host/run", "jitnic/host/study", "a run never knows the studies it is part of"},
 	{"jitnic/host/run/jit", "jitnic/superopt", "the runtime is given its optimiser"},
 	{"jitnic/host/run/jit", "jitnic/nic/designs", "the runtime never knows the rival designs"},
 	{"jitnic/host/run/jit", "jitnic/nic/workload", "the runtime makes no workloads: an observer does"},
@@ -65,6 +68,14 @@ var within = map[string][]string{
 	"jitnic/pathcond":           {"jitnic/pathcond/bv"},
 	"jitnic/pathcond/text":      {"jitnic/pathcond/bv", "jitnic/pathcond"},
 	"jitnic/pathcond/tree":      {"jitnic/pathcond/bv", "jitnic/pathcond"},
+
+	"jitnic/host/study/spec":   {},
+	"jitnic/host/study/store":  {},
+	"jitnic/host/study/cell":   {"jitnic/host/study/spec"},
+	"jitnic/host/study/run":    {"jitnic/host/study/cell", "jitnic/host/study/spec", "jitnic/host/study/store"},
+	"jitnic/host/study/result": {"jitnic/host/study/cell", "jitnic/host/study/run"},
+	"jitnic/host/study": {"jitnic/host/study/cell", "jitnic/host/study/result", "jitnic/host/study/run", "jitnic/host/study/spec",
+		"jitnic/host/study/store"},
 
 	"jitnic/nic":                  {},
 	"jitnic/nic/profile":          {},
@@ -99,7 +110,7 @@ var within = map[string][]string{
 }
 
 // ordered are the rooms within holds the order of.
-var ordered = []string{"jitnic/pathcond", "jitnic/nic", "jitnic/host/run"}
+var ordered = []string{"jitnic/pathcond", "jitnic/nic", "jitnic/host/run", "jitnic/host/study"}
 
 // unpack hands out bytes and outfile takes them, and they know nothing of what
 // they mean: captures and request streams may both use the one, and whoever writes

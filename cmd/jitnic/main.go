@@ -23,6 +23,7 @@ import (
 	"jitnic/cmd/internal/replaycmd"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/samplescmd"
+	"jitnic/cmd/internal/studycmd"
 	"jitnic/cmd/internal/superoptcmd"
 	"jitnic/cmd/internal/tracescmd"
 	"jitnic/cmd/internal/verifycmd"
@@ -39,7 +40,7 @@ func main() {
 }
 
 // run is main as a function of its surroundings. It returns the exit code: 0,
-// 1 on any error, 130 after an interrupt.
+// 1 on any error, 130 after an interrupt, or what an error says itself.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use:           "jitnic",
@@ -69,6 +70,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return 130
 	}
+	var own interface{ ExitCode() int }
+	if errors.As(err, &own) {
+		return own.ExitCode()
+	}
 	return 1
 }
 
@@ -79,6 +84,7 @@ func verbs() []*cobra.Command {
 		replaycmd.Command(),
 		samplescmd.Command(),
 		comparecmd.Command(),
+		studycmd.Command(),
 		tracescmd.Command(),
 		explaincmd.Command(),
 		superoptcmd.Command(),

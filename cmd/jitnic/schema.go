@@ -19,6 +19,7 @@ import (
 	"jitnic/cmd/internal/superoptcmd"
 	"jitnic/cmd/internal/tracescmd"
 	"jitnic/cmd/internal/verifycmd"
+	"jitnic/host/study/spec"
 
 	"github.com/spf13/cobra"
 )
@@ -56,13 +57,20 @@ func reportNames() []string {
 // schemaCommand is `jitnic schema`.
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "schema VERB",
-		Short:     "Print the JSON Schema of what a verb's --json writes, with what each field means",
-		Long:      "Schema prints the JSON Schema (draft 2020-12) of what --json of a verb writes:\n" + strings.Join(reportNames(), ", ") + ".",
+		Use:   "schema VERB",
+		Short: "Print the JSON Schema of what a verb's --json writes, with what each field means",
+		Long: "Schema prints the JSON Schema (draft 2020-12) of what --json of a verb writes:\n" + strings.Join(reportNames(), ", ") +
+			".\nOf study it prints that of a study's file, by which editors complete it.",
 		Args:      cobra.RangeArgs(1, 2),
-		ValidArgs: reportNames(),
+		ValidArgs: append(reportNames(), "study"),
 		RunE: func(c *cobra.Command, args []string) error {
 			verb := strings.Join(args, " ")
+			if verb == "study" {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				e.SetEscapeHTML(false)
+				return e.Encode(spec.Schema())
+			}
 			for _, r := range reports {
 				if r.verb == verb {
 					e := json.NewEncoder(c.OutOrStdout())
@@ -71,7 +79,7 @@ func schemaCommand() *cobra.Command {
 					return e.Encode(report.SchemaOf(verb, reflect.TypeOf(r.of)))
 				}
 			}
-			return fmt.Errorf("verb %q: has no report in JSON; there are %s", verb, strings.Join(reportNames(), ", "))
+			return fmt.Errorf("verb %q: has no report in JSON; there are %s", verb, strings.Join(append(reportNames(), "study"), ", "))
 		},
 	}
 }

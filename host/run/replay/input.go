@@ -34,9 +34,13 @@ type Input struct {
 	Seed     uint64   // of everything that is drawn
 	Engine   string   // what runs code (jit.Engines); "": the default; no result depends on it
 
+	// Keep, where set, says which packets are run; the others pass as if they had
+	// gone to another machine. Timed updates of maps are made at their packets
+	// whether these are run or not.
+	Keep func(p *pcaps.Packet) bool `json:"-"`
 	// Progress, where set, is told now and then how many packets have been
 	// processed, and once more when the run is over.
-	Progress func(packets uint64, done bool)
+	Progress func(packets uint64, done bool) `json:"-"`
 }
 
 // Remedies say how paths become traces.

@@ -21,48 +21,65 @@ const installAfter = 4
 // Labels are the packet labels of a path stream, by pcaps.Label.
 var Labels = []string{"unlabelled", "legit", "attack"}
 
-// Paths runs the program over the captures once and gives the stream of path
-// numbers that every policy, size and admission then runs over: each packet's
-// path, or none where it can't be a trace, with its bytes and time, each path's
-// size and cost, and the invalidations between. Which traces are installed
-// changes nothing in it. The session has run when it returns, and is closed by
-// the caller.
-func Paths(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Session, error) {
-	rec := stream.NewRecorder(stream.Fields{Bytes: true, Time: true, Labels: true}, 0, "", Labels...)
-	defer rec.Close()
+// A Sink takes the stream of path numbers of a run as it comes into being: a
+// stream.Recorder, a stream.Packer.
+type Sink interface {
+	Request(id, bytes uint32, ns int64, label uint8) error
+	Invalidate(id uint32)
+	Define(id uint32, key uint64, size, cost uint32)
+}
+
+// Record runs the program over the captures once and gives a sink the stream of
+// path numbers that every policy, size and admission then runs over: each packet's
+// path, or none where it can't be a trace, with its bytes and time, the
+// invalidations between, and at the end each path's size and cost. Which traces are
+// installed changes nothing in it. The session has run when it returns, and is
+// closed by the caller.
+func Record(ctx context.Context, in Input, how jit.Remedies, sink Sink) (*Session, error) {
 	var pending []uint32
 	// Whatever is installed stays, so that known paths go by as native code.
 	s, err := Open(ctx, in, Cache{Policy: "infinite", Entries: 1, HotThreshold: installAfter, Remedies: how}, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s.Runtime.OnInvalidate(func(p nic.Path, during bool) {
 		if during { // it takes effect after this packet's own request
 			pending = append(pending, uint32(p))
 			return
 		}
-		rec.Invalidate(uint32(p))
+		sink.Invalidate(uint32(p))
 	})
 	err = s.Follow(ctx, func(r Several) error {
 		for k, id := range r.Paths { // stream.None where there is none
 			p := &r.Packets[k]
-			if err := rec.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack))); err != nil {
+			if err := sink.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack))); err != nil {
 				return err
 			}
 		}
 		for _, q := range pending {
-			rec.Invalidate(q)
+			sink.Invalidate(q)
 		}
 		pending = pending[:0]
 		return nil
 	})
 	if err != nil {
 		s.Close()
-		return nil, nil, err
+		return nil, err
 	}
 	for id := range s.Runtime.Paths() {
 		slots, cost := s.Runtime.Price(nic.Path(id))
-		rec.Define(uint32(id), uint64(id), slots, cost)
+		sink.Define(uint32(id), uint64(id), slots, cost)
+	}
+	return s, nil
+}
+
+// Paths is the stream that Record records, in memory.
+func Paths(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Session, error) {
+	rec := stream.NewRecorder(stream.Fields{Bytes: true, Time: true, Labels: true}, 0, "", Labels...)
+	defer rec.Close()
+	s, err := Record(ctx, in, how, rec)
+	if err != nil {
+		return nil, nil, err
 	}
 	st, err := rec.Stream()
 	if err != nil {

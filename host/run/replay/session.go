@@ -279,8 +279,10 @@ func (s *Session) feed(run func(pkts []pcaps.Packet, ins []vm.Input) error) erro
 			if err != nil {
 				return err
 			}
-			if err := run(pkts[at:at+end], ins[at:at+end]); err != nil {
-				return err
+			if k := s.kept(pkts[at:at+end], ins[at:at+end]); k > 0 {
+				if err := run(pkts[at:at+k], ins[at:at+k]); err != nil {
+					return err
+				}
 			}
 			at += end
 		}
@@ -288,6 +290,23 @@ func (s *Session) feed(run func(pkts []pcaps.Packet, ins []vm.Input) error) erro
 			s.In.Progress(s.Runtime.Packets, false)
 		}
 	}
+}
+
+// kept brings those that are run to the front, in their order, and says how many
+// they are.
+func (s *Session) kept(pkts []pcaps.Packet, ins []vm.Input) int {
+	if s.In.Keep == nil {
+		return len(pkts)
+	}
+	k := 0
+	for i := range pkts {
+		if s.In.Keep(&pkts[i]) {
+			pkts[k], pkts[i] = pkts[i], pkts[k]
+			ins[k], ins[i] = ins[i], ins[k]
+			k++
+		}
+	}
+	return k
 }
 
 // update makes the updates of maps that are due before the first of the packets,

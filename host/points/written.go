@@ -1,0 +1,92 @@
+package points
+
+import (
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+
+	cebpf "github.com/cilium/ebpf"
+)
+
+// Written says which maps a program may change, by index: their keys, values, or
+// the order in which an LRU map evicts. unknown: it may change maps that the
+// analysis can't name, as it writes where it doesn't know what is there.
+func Written(insns []ebpf.Insn, specs []*maps.Spec) (written []bool, unknown bool) {
+	written = make([]bool, len(specs))
+	blocks := ebpf.Blocks(insns)
+	at := make([]int, len(insns)) // by slot: the block that begins there
+	for i, b := range blocks {
+		at[b.Start] = i
+	}
+	in := make([]State, len(blocks))
+	var f Flow
+	f.Enter(specs)
+	in[0].From(&f)
+	work := []int{0}
+	meet := func(b int, s *State) {
+		if in[b].Meet(s) {
+			work = append(work, b)
+		}
+	}
+	note := func() {
+		for _, a := range f.Acc {
+			switch {
+			case !a.Write:
+			case a.Region == InAny, a.Region == InValue && a.Map < 0, a.Region == InKeys && a.Map < 0, a.Region == InUse && a.Map < 0:
+				unknown = true
+			case a.Region == InValue, a.Region == InKeys, a.Region == InUse:
+				written[a.Map] = true
+			case a.Region == InSet && Set(a.Lo)&OnRing != 0:
+				for i, m := range specs {
+					written[i] = written[i] || m.Type == cebpf.RingBuf
+				}
+			}
+		}
+		f.Acc = f.Acc[:0]
+	}
+	for len(work) > 0 {
+		b := work[len(work)-1]
+		work = work[:len(work)-1]
+		in[b].Into(&f)
+		f.Specs = specs
+		for pc := blocks[b].Start; pc < blocks[b].End; pc++ {
+			step := Insn{In: insns[pc], Left: insns[pc].Dst, Size: insns[pc].Size()}
+			if c, ok := ebpf.Callee(insns, pc); ok {
+				// The function sees the arguments, and a frame of its own.
+				var s State
+				s.From(&f)
+				s.Spills = nil
+				for r := range s.R {
+					if r == 0 || r > 5 || insns[pc].IsWide() {
+						s.R[r] = Value{Map: -1}
+					}
+				}
+				s.R[10] = Value{Kind: Stack, Map: -1}
+				meet(at[c], &s)
+				if insns[pc].IsWide() {
+					f.R[insns[pc].Dst] = f.Unknown(Any)
+					pc++
+					continue
+				}
+				for r := 0; r <= 5; r++ {
+					f.R[r] = f.Unknown(Any)
+				}
+				f.Spills = f.Spills[:0]
+				continue
+			}
+			if step.In.IsWide() {
+				step.Hi = insns[pc+1]
+			}
+			f.Step(int32(pc), &step, Hint{})
+			if step.In.IsWide() {
+				pc++
+			}
+		}
+		note()
+		var out State
+		out.From(&f)
+		for _, n := range blocks[b].Succ {
+			meet(n, &out)
+		}
+	}
+	return written, unknown
+}

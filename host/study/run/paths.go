@@ -1,0 +1,198 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sort"
+
+	"jitnic/cache/stream"
+	"jitnic/host/run/replay"
+	"jitnic/host/study/cell"
+	"jitnic/host/study/store"
+)
+
+// Facts are what a run of a program tells beside its paths.
+type Facts struct {
+	Entry         string            `json:"entry"`
+	Requests      uint64            `json:"requests"` // packets of the cell, those that warm its cache included
+	Lead          uint64            `json:"lead,omitempty"`
+	IDs           int               `json:"ids"` // paths
+	Bytes         uint64            `json:"bytes"`
+	Uncacheable   uint64            `json:"uncacheable"`
+	Invalidations uint64            `json:"invalidations"`
+	ActiveNS      int64             `json:"active_ns"` // of the captures' clock
+	NotRun        uint64            `json:"not_run"`
+	Causes        []string          `json:"causes,omitempty"` // why
+	Aborts        map[string]uint64 `json:"aborts,omitempty"` // why paths can't be traces
+	Notes         []string          `json:"notes,omitempty"`  // what was done to packets
+	Stored        uint64            `json:"stored"`           // bytes of the stream as it is kept
+	Instructions  float64           `json:"instructions"`     // interpreted a packet, on average
+}
+
+// counter counts what goes through a sink, and what is written below it.
+type counter struct {
+	*stream.Packer
+	facts *Facts
+	ids   []uint64 // packets by path
+
+	first, last int64 // on the captures' clock
+}
+
+func (c *counter) Request(id, bytes uint32, ns int64, label uint8) error {
+	if c.facts.Requests == 0 {
+		c.first = ns
+	}
+	c.last = ns
+	c.facts.Requests++
+	c.facts.Bytes += uint64(bytes)
+	if id == stream.None {
+		c.facts.Uncacheable++
+	} else {
+		for int(id) >= len(c.ids) {
+			c.ids = append(c.ids, 0)
+		}
+		c.ids[id]++
+	}
+	return c.Packer.Request(id, bytes, ns, label)
+}
+
+func (c *counter) Invalidate(id uint32) {
+	c.facts.Invalidations++
+	c.Packer.Invalidate(id)
+}
+
+func (c *counter) Define(id uint32, key uint64, size, cost uint32) {
+	if int(id) < len(c.ids) {
+		c.facts.Instructions += float64(c.ids[id]) * float64(cost)
+	}
+	c.Packer.Define(id, key, size, cost)
+}
+
+// Facts are those of a cell whose paths are in the store; nil: they aren't.
+func (w *Worker) Facts(c *cell.Cell) (*Facts, error) {
+	var f Facts
+	err := w.readJSON(c.Address+".facts", &f)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &f, nil
+}
+
+// paths runs the cell's program and keeps its stream.
+func (w *Worker) paths(ctx context.Context, c *cell.Cell) (*Facts, error) {
+	in, err := w.local(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	in.Keep = c.Keep()
+	in.Jobs = 1
+	mode, err := replay.ModeOf(c.Mode)
+	if err != nil {
+		return nil, err
+	}
+	f := &Facts{Lead: c.Identity.Lead}
+	err = w.Store.Write(c.Address+".paths", func(out io.Writer) error {
+		n := &counting{w: out}
+		sink := &counter{Packer: stream.NewPacker(n), facts: f}
+		s, err := replay.Record(ctx, in, mode.Remedies, sink)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if s.Partial {
+			return context.Cause(ctx)
+		}
+		if f.Requests == 0 {
+			return errors.New("no packets")
+		}
+		if err := s.NotRun().Err(); err != nil {
+			return err
+		}
+		f.Entry, f.IDs, f.ActiveNS = s.Entry.Name, len(s.Runtime.Paths()), int64(s.Source.Active())
+		if c.Identity.To > 0 { // the source has read all before it too
+			f.ActiveNS = sink.last - sink.first
+		}
+		if nr := s.NotRun(); nr != nil {
+			f.NotRun = nr.Packets
+			for _, k := range nr.Causes {
+				f.Causes = append(f.Causes, fmt.Sprintf("%d: %s", k.Packets, k.Cause))
+			}
+		}
+		for _, x := range s.Source.Notes() {
+			f.Notes = append(f.Notes, fmt.Sprint(x))
+		}
+		sort.Strings(f.Notes)
+		for reason, k := range s.Runtime.Aborts {
+			if k > 0 {
+				if f.Aborts == nil {
+					f.Aborts = map[string]uint64{}
+				}
+				f.Aborts[fmt.Sprint(reason)] += k
+			}
+		}
+		f.Instructions /= float64(f.Requests)
+		more, err := json.Marshal(c.Identity)
+		if err != nil {
+			return err
+		}
+		err = sink.Close(stream.Head{Name: s.Entry.Name, Labels: replay.Labels, Active: f.ActiveNS, More: more})
+		f.Stored = n.n
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f, w.writeJSON(c.Address+".facts", f)
+}
+
+// counting counts bytes.
+type counting struct {
+	w io.Writer
+	n uint64
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += uint64(n)
+	return n, err
+}
+
+// stream reads a cell's paths, without times.
+func (w *Worker) stream(c *cell.Cell) (*stream.Stream, error) {
+	r, err := w.Store.Open(c.Address + ".paths")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	s, _, err := stream.Unpack(r, stream.WithLengths|stream.WithLabels)
+	return s, err
+}
+
+func (w *Worker) readJSON(name string, v any) error {
+	r, err := w.Store.Open(name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := json.NewDecoder(r).Decode(v); err != nil {
+		return fs.ErrNotExist // cut by a crash: as if it weren't there
+	}
+	return nil
+}
+
+func (w *Worker) writeJSON(name string, v any) error {
+	return w.Store.Write(name, func(out io.Writer) error { return json.NewEncoder(out).Encode(v) })
+}
+
+// isStore says whether an error is the store's own, which ends a run.
+func isStore(err error) bool {
+	var f *store.Failure
+	return errors.As(err, &f)
+}

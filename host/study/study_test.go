@@ -1,0 +1,425 @@
+package study_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"jitnic/host/programs"
+	"jitnic/host/study"
+	"jitnic/host/study/cell"
+	"jitnic/host/study/result"
+	"jitnic/host/study/run"
+	"jitnic/host/study/spec"
+
+	"golang.org/x/sys/unix"
+)
+
+// killed is set in a child of TestKill: it runs a study and dies as soon as so many
+// cells are done.
+const killed = "JITNIC_TEST_KILL_AFTER"
+
+func TestMain(m *testing.M) {
+	after := os.Getenv(killed)
+	if after == "" {
+		os.Exit(m.Run())
+	}
+	n := 0
+	fmt.Sscan(after, &n)
+	s, err := spec.Read(os.Args[1])
+	if err != nil {
+		panic(err)
+	}
+	_, err = study.Run(context.Background(), s, study.Options{Out: os.Args[2], Options: run.Options{Jobs: 2, Tell: func(*run.Done, time.Duration) {
+		if n--; n == 0 {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}}})
+	if err != nil {
+		panic(err)
+	}
+}
+
+// write makes a folder with a study's file.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "study.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func do(t *testing.T, path, out string, change func(o *study.Options)) *study.Outcome {
+	t.Helper()
+	s, err := spec.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := study.Options{Out: out, Text: text, Options: run.Options{Jobs: 2}}
+	if change != nil {
+		change(&o)
+	}
+	r, err := study.Run(t.Context(), s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// tables are the results that must be the same byte for byte.
+func tables(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, n := range []string{"rows.parquet", "rows.csv", "cells.csv", "ranking.csv", "pairs.csv", "study.yaml"} {
+		b, err := os.ReadFile(filepath.Join(dir, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[n] = string(b)
+	}
+	return out
+}
+
+func same(t *testing.T, what string, a, b map[string]string) {
+	t.Helper()
+	for n := range a {
+		if a[n] != b[n] {
+			t.Errorf("%s: %s differs", what, n)
+		}
+	}
+}
+
+const small = `
+programs: [sample:ipv6filter, sample:firewall, sample:conntrack]
+captures: [sample:dns, sample:vlan]
+modes: [generic, specialised]
+policies: [lru, s3-fifo, random, belady-bypass]
+entries: [2, 8, 32]
+`
+
+// TestKill kills runs of a study after each few cells; the next one goes on. No cell
+// that was done is made again, and the tables are those of a run that nobody killed.
+func TestKill(t *testing.T) {
+	path := write(t, small)
+	straight := filepath.Join(t.TempDir(), "r")
+	whole := do(t, path, straight, nil)
+	if whole.Cells != 12 || whole.Ran != 12 || whole.Summary.Points != 12*12 || whole.Failed != 0 {
+		t.Fatalf("%+v", whole.Summary)
+	}
+	out := filepath.Join(t.TempDir(), "r")
+	for _, after := range []int{1, 3, 4} {
+		c := exec.CommandContext(t.Context(), os.Args[0], path, out)
+		c.Env = append(os.Environ(), fmt.Sprintf("%s=%d", killed, after))
+		text, err := c.CombinedOutput()
+		var x *exec.ExitError
+		if !errors.As(err, &x) || x.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Fatalf("after %d cells: %v\n%s", after, err, text)
+		}
+		if _, err := os.Stat(filepath.Join(out, "rows.csv")); err == nil {
+			t.Fatal("a run that was killed wrote its rows")
+		}
+	}
+	half := filepath.Join(out, "cells", "ab", ".half-x-1")
+	if err := os.MkdirAll(filepath.Dir(half), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(half, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	rest := do(t, path, out, nil)
+	if rest.Found < 4 || rest.Ran != 12-rest.Found { // of the four that the last one told of, some it had found
+		t.Errorf("4 cells and more were done before: %d found, %d run", rest.Found, rest.Ran)
+	}
+	if _, err := os.Stat(half); err == nil {
+		t.Error("what a killed run left half written is still there")
+	}
+	same(t, "after three kills", tables(t, straight), tables(t, out))
+	if again := do(t, path, out, nil); again.Found != 12 || again.Ran != 0 || again.Summary.Points != 0 {
+		t.Errorf("nothing was left to do: %+v", again.Summary)
+	}
+}
+
+// TestTwoAtOnce runs a study twice on one folder: the cells are shared, and each run
+// of a program is made once.
+func TestTwoAtOnce(t *testing.T) {
+	path := write(t, small)
+	out := filepath.Join(t.TempDir(), "r")
+	got := make(chan *study.Outcome, 2)
+	for range 2 {
+		go func() { got <- do(t, path, out, nil) }()
+	}
+	a, b := <-got, <-got
+	if a.Ran+b.Ran != 12 || a.Summary.Points+b.Summary.Points != 144 {
+		t.Errorf("run %d and %d, points %d and %d", a.Ran, b.Ran, a.Summary.Points, b.Summary.Points)
+	}
+	straight := filepath.Join(t.TempDir(), "r")
+	do(t, path, straight, func(o *study.Options) { o.Jobs = 1 })
+	same(t, "two at once", tables(t, straight), tables(t, out))
+}
+
+// object copies a sample's object into a folder.
+func object(t *testing.T, dir, name, as string) {
+	t.Helper()
+	s, err := programs.Get(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, as), s.Object, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestChangedInput: what a change makes new is what depends on it, and a wider study
+// adds what it has more of.
+func TestChangedInput(t *testing.T) {
+	path := write(t, "programs: [a.o, b.o]\ncaptures: [sample:dns, sample:vlan]\npolicies: lru\nentries: [2, 8]\n")
+	dir := filepath.Dir(path)
+	object(t, dir, "firewall", "a.o")
+	object(t, dir, "ipv6filter", "b.o")
+	out := filepath.Join(t.TempDir(), "r")
+	if r := do(t, path, out, nil); r.Ran != 4 || r.Failed != 0 {
+		t.Fatalf("%+v", r.Summary)
+	}
+	object(t, dir, "router", "b.o")
+	if r := do(t, path, out, nil); r.Ran != 2 || r.Found != 2 {
+		t.Errorf("one of two programs changed: %+v", r.Summary)
+	}
+	if err := os.WriteFile(path, []byte("programs: [a.o, b.o]\ncaptures: [sample:dns, sample:vlan]\npolicies: [lru, fifo]\nentries: [2, 8, 16]\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if r := do(t, path, out, nil); r.Ran != 0 || r.Summary.Points != 4*4 || r.Rows != 4*6 {
+		t.Errorf("a size and a policy more: %+v, %d rows", r.Summary, r.Rows)
+	}
+	// A store of its own serves another folder's study.
+	other := filepath.Join(t.TempDir(), "r")
+	if r := do(t, path, other, func(o *study.Options) { o.Cells = filepath.Join(out, "cells") }); r.Ran != 0 || r.Found != 4 {
+		t.Errorf("another study on the same store: %+v", r.Summary)
+	}
+	same(t, "from the store", tables(t, out), tables(t, other))
+}
+
+// TestFailures: cells that fail are a line each, and the rest goes on.
+func TestFailures(t *testing.T) {
+	path := write(t, `
+programs: [sample:ipv6filter, bad.o]
+captures: [sample:dns, cut.pcap]
+policies: [lru, pfoo-l]
+entries: 4
+warmup: 10%
+`)
+	for name, text := range map[string]string{"bad.o": "no object", "cut.pcap": "\xd4\xc3\xb2\xa1\x02\x00\x04\x00cut"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "r")
+	r := do(t, path, out, nil)
+	if r.Failed != 4 || r.Rows != 1 {
+		t.Errorf("%+v, %d rows", r.Summary, r.Rows)
+	}
+	cells, err := result.ReadTable[study.CellRow](filepath.Join(out, "cells.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct{ status, says string }{{"part", "pfoo-l: policy \"pfoo-l\": bounds a whole stream"}, {"failed", "\"cut.pcap\": offset 0: "}, {"failed", "bad.o: "}, {"failed", "bad.o: "}} {
+		c := cells[i]
+		if c.Status != want.status || !strings.Contains(c.Error, want.says) || strings.ContainsAny(c.Error, "\n/") {
+			t.Errorf("cell %d: %s, %q; want %s, %q", i, c.Status, c.Error, want.status, want.says)
+		}
+	}
+	// They are tried again, and what can be read by then is.
+	if err := os.Remove(filepath.Join(filepath.Dir(path), "bad.o")); err != nil {
+		t.Fatal(err)
+	}
+	object(t, filepath.Dir(path), "firewall", "bad.o")
+	if r := do(t, path, out, nil); r.Failed != 4 || r.Ran != 1 {
+		t.Errorf("with an object that can be loaded: %+v", r.Summary)
+	}
+}
+
+// TestFullDisk fills a small file system: the run ends with an error that says so,
+// nothing half written stays, and with room it goes on.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=160k"); err != nil {
+		t.Skipf("needs the right to mount a small file system: %v", err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	path := write(t, small)
+	s, err := spec.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "r")
+	_, err = study.Run(t.Context(), s, study.Options{Out: out, Options: run.Options{Jobs: 2}})
+	if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), out) {
+		t.Fatalf("%v", err)
+	}
+	if err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if strings.Contains(p, ".half-") {
+			t.Errorf("%s is left", p)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	if r := do(t, path, out, nil); r.Failed != 0 || r.Ran == 12 || r.Rows != 144 {
+		t.Errorf("with room: %+v", r.Summary)
+	}
+}
+
+// TestAxes counts what include, exclude, seeds, generators and devices make.
+func TestAxes(t *testing.T) {
+	path := write(t, `
+programs: sample:ipv6filter
+captures:
+  - sample:dns
+  - {gen: {preset: thrash, packets: 2000}, name: attack}
+policies: [lru, random]
+entries: [2, 8]
+seeds: [1, 2]
+devices: [hxdp, {nic: hxdp, set: {clock: 300 MHz}}]
+exclude:
+  - {capture: attack, policy: random, entries: 8}
+  - {capture: "sample:*", device: "hxdp clock*"}
+include:
+  - {captures: sample:vlan, policies: fifo, entries: 4}
+`)
+	out := filepath.Join(t.TempDir(), "r")
+	r := do(t, path, out, nil)
+	// dns: 2 seeds × 4 points × 1 device; attack: 2 × 3 × 2; vlan: 1.
+	if r.Failed != 0 || r.Cells != 5 || r.Rows != 8+12+1 {
+		t.Fatalf("%+v, %d rows", r.Summary, r.Rows)
+	}
+	rows, err := result.Read(filepath.Join(out, "rows.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		x := &rows[i]
+		switch {
+		case x.Requests != x.Hits+x.Cold+x.NotHot+x.Capacity+x.Invalidated+x.InFlight+x.Uncacheable:
+			t.Errorf("row %d: outcomes don't add up: %+v", i, x)
+		case x.Capture == "attack" && (x.LegitRequests == nil || *x.LegitRequests == 0 || *x.LegitMisses > *x.LegitRequests):
+			t.Errorf("row %d: legitimate packets: %+v", i, x)
+		case x.MissLow == nil || *x.MissLow > x.MissRatio || *x.MissHigh < x.MissRatio:
+			t.Errorf("row %d: interval around %v", i, x.MissRatio)
+		case (x.Device == nil) != (x.Capture == "sample:vlan"):
+			t.Errorf("row %d: device %v", i, x.Device)
+		case x.Device != nil && (*x.DeviceHit < 0 || *x.DeviceHit > 1 || *x.Pays == ""):
+			t.Errorf("row %d: %+v", i, x)
+		}
+	}
+	// The log has what rows must not have.
+	b, err := os.ReadFile(filepath.Join(out, "log.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		var x map[string]any
+		if err := json.Unmarshal([]byte(line), &x); err != nil || x["seconds"] == nil || x["at"] == nil {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// TestSplit: queues apart count what queues together count, path for path; and what
+// can't be split says which map keeps it from that.
+func TestSplit(t *testing.T) {
+	path := write(t, `
+programs: [sample:firewall, sample:conntrack, sample:ipv6filter]
+captures: sample:lab
+split: [none, flows/2, windows/3]
+policies: infinite
+entries: 4
+`)
+	out := filepath.Join(t.TempDir(), "r")
+	do(t, path, out, nil)
+	cells, err := result.ReadTable[study.CellRow](filepath.Join(out, "cells.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets := map[string]uint64{}
+	for _, c := range cells {
+		key := c.Program + " " + c.Split
+		packets[key] += c.Packets
+		want := ""
+		switch {
+		case c.Program == "sample:conntrack" && c.Split != "none":
+			want = "map conns is changed by the program"
+		case c.Program == "sample:firewall" && c.Split == "windows/3":
+			want = "map counters is changed by the program"
+		}
+		if want == "" != (c.Error == "") || !strings.Contains(c.Error, want) {
+			t.Errorf("%s part %d: %q, want %q", key, c.Part, c.Error, want)
+		}
+	}
+	if packets["sample:firewall flows/2"] != 17516 || packets["sample:ipv6filter flows/2"] != 17516 {
+		t.Errorf("%v", packets)
+	}
+	rows, err := result.Read(filepath.Join(out, "rows.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := map[string]uint64{}
+	for _, r := range rows {
+		counted[r.Program+" "+r.Split] += r.Requests
+	}
+	if counted["sample:ipv6filter windows/3"] != 17516 || counted["sample:ipv6filter none"] != 17516 {
+		t.Errorf("requests that count: %v", counted)
+	}
+}
+
+// TestLongStreams reads streams block by block as it does whole.
+func TestLongStreams(t *testing.T) {
+	s, err := spec.Read(write(t, small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := study.Plan(t.Context(), s, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, blocks := &memory{}, &memory{}
+	for _, w := range []*run.Worker{{Store: whole, Files: cell.Folder{}}, {Store: blocks, Files: cell.Folder{}, Whole: 100}} {
+		c := p.Cells[2]
+		d, err := w.Do(t.Context(), c, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Whole > 0 && (len(d.Failed) != 1 || !strings.Contains(d.Failed[0], "belady-bypass: needs all of a stream at once")) {
+			t.Errorf("%v", d.Failed)
+		}
+	}
+	a, err := (&run.Worker{Store: whole}).Points(p.Cells[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := (&run.Worker{Store: blocks}).Points(p.Cells[2])
+	if err != nil || len(a) != 12 || len(b) != 9 {
+		t.Fatalf("%d and %d points, %v", len(a), len(b), err)
+	}
+	for k, x := range b {
+		if y := a[k]; fmt.Sprint(*x) != fmt.Sprint(*y) {
+			t.Errorf("%s:\n%+v\n%+v", k, x, y)
+		}
+	}
+}
