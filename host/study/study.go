@@ -146,24 +146,29 @@ func only(p *cell.Plan, st *store.Folder, opt *Options) error {
 
 // A CellRow is a line of cells.csv.
 type CellRow struct {
-	Cell          string `json:"cell"`
-	Program       string `json:"program"`
-	Entry         string `json:"entry"`
-	Capture       string `json:"capture"`
-	Mode          string `json:"mode"`
-	Queues        int    `json:"queues"`
-	Split         string `json:"split"`
-	Part          int    `json:"part"`
-	Seed          uint64 `json:"seed"`
-	Status        string `json:"status"` // done, failed, or part: some of it failed
-	Packets       uint64 `json:"packets"`
-	Paths         int    `json:"paths"`
-	Uncacheable   uint64 `json:"uncacheable"`
-	Invalidations uint64 `json:"invalidations"`
-	NotRun        uint64 `json:"not_run"`
-	Stored        uint64 `json:"stored_bytes"`
-	Error         string `json:"error"`
-	Command       string `json:"command"` // that repeats it
+	Cell          string  `json:"cell"`
+	Program       string  `json:"program"`
+	Entry         string  `json:"entry"`
+	Capture       string  `json:"capture"`
+	Mode          string  `json:"mode"`
+	Queues        int     `json:"queues"`
+	Split         string  `json:"split"`
+	Part          int     `json:"part"`
+	Seed          uint64  `json:"seed"`
+	Status        string  `json:"status"` // done, failed, or part: some of it failed
+	Packets       uint64  `json:"packets"`
+	Paths         int     `json:"paths"`
+	Top1          float64 `json:"top1"` // shares of the packets that the most taken paths have
+	Top10         float64 `json:"top10"`
+	Top20         float64 `json:"top20"`
+	Cover90       int     `json:"cover90"` // paths that 90 % of the packets take
+	Cover99       int     `json:"cover99"`
+	Uncacheable   uint64  `json:"uncacheable"`
+	Invalidations uint64  `json:"invalidations"`
+	NotRun        uint64  `json:"not_run"`
+	Stored        uint64  `json:"stored_bytes"`
+	Error         string  `json:"error"`
+	Command       string  `json:"command"` // that repeats it
 }
 
 // Results writes the tables of a study whose cells are in the store: rows.parquet
@@ -223,6 +228,7 @@ func collect(p *cell.Plan, w *run.Worker, c *cell.Cell, table *result.Writer, g 
 		r.Status = "part"
 	}
 	r.Packets, r.Paths, r.Uncacheable, r.Invalidations, r.NotRun, r.Stored = f.Requests, f.IDs, f.Uncacheable, f.Invalidations, f.NotRun, f.Stored
+	r.Top1, r.Top10, r.Top20, r.Cover90, r.Cover99 = f.Top1, f.Top10, f.Top20, f.Cover90, f.Cover99
 	if r.Entry == "" {
 		r.Entry = f.Entry
 	}

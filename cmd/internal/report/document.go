@@ -19,6 +19,8 @@ type Document struct {
 	Wrap     int   // characters in a line of running text; 0: as long as it is
 	Window   int   // characters in a line of the terminal; 0: it goes elsewhere
 	Brief    bool  // a folder has all of it: the text leaves out what is Long
+
+	FigureDir string // where Figures are beside the page, which links them; "": nowhere
 }
 
 // A Tab is a group of sections. The text has all of them one after the other.
@@ -64,9 +66,10 @@ type Block struct {
 	Facts Facts
 	Table *Table
 	Charts
-	Bars []*Bars // side by side, of the same names
-	Heat *Heat
-	Tree []Node
+	Bars   []*Bars // side by side, of the same names
+	Heat   *Heat
+	Facets *Facets
+	Tree   []Node
 	*Choices
 	Checks []Check
 	Pre    string // lines as they are
@@ -113,5 +116,5 @@ func (d *Document) Add(s Section) {
 
 func (b *Block) empty() bool {
 	return len(b.Facts) == 0 && (b.Table == nil || len(b.Table.Rows) == 0) && len(b.Charts) == 0 && len(b.Bars) == 0 &&
-		b.Heat == nil && len(b.Tree) == 0 && b.Choices == nil && len(b.Checks) == 0 && b.Pre == ""
+		b.Heat == nil && b.Facets == nil && len(b.Tree) == 0 && b.Choices == nil && len(b.Checks) == 0 && b.Pre == ""
 }

@@ -94,10 +94,20 @@ func (p *pageWriter) functions() template.FuncMap {
 		"within":  p.within,
 		"facts":   func(r *Run) Facts { return r.facts() },
 		"plots":   func() bool { return p.Plots },
+		"facets":  pageFacetsOf,
+		"kinds":   p.kinds,
 		"cut":     func(s string) string { return strings.TrimRight(s, "\n") },
 		"percent": func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) },
 		"width":   func(x float64) template.CSS { return template.CSS(fmt.Sprintf("width:%.1f%%", 100*x)) },
 	}
+}
+
+// kinds are the files of a figure that stand beside the page.
+func (p *pageWriter) kinds(id string) []Term {
+	if p.FigureDir == "" {
+		return nil
+	}
+	return figureKinds(p.FigureDir, id)
 }
 
 // within lists the sections of a tab, or of those outside the ones before the

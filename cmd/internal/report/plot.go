@@ -316,8 +316,12 @@ func (h *Heat) Plot() *plot.Plot {
 
 // PlotFiles are a plot as SVG and as PNG, w × h inches.
 func PlotFiles(name string, p *plot.Plot, w, h float64) []File {
+	return plotFiles(name, p, w, h, "svg", "png")
+}
+
+func plotFiles(name string, p *plot.Plot, w, h float64, formats ...string) []File {
 	var out []File
-	for _, format := range []string{"svg", "png"} {
+	for _, format := range formats {
 		out = append(out, File{name + "." + format, func(out io.Writer) error {
 			c, err := p.WriterTo(vg.Length(w)*vg.Inch, vg.Length(h)*vg.Inch, format)
 			if err != nil {

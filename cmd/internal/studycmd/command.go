@@ -45,7 +45,7 @@ all cores, survives a kill, and ends in a table with a row a point.
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error { return c.Help() },
 	}
-	c.AddCommand(initCommand(), planCommand(), runCommand(), diffCommand())
+	c.AddCommand(initCommand(), planCommand(), runCommand(), reportCommand(), diffCommand())
 	return c
 }
 

@@ -1,13 +1,14 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"sort"
+	"slices"
 
 	"jitnic/cache/stream"
 	"jitnic/host/run/replay"
@@ -31,6 +32,38 @@ type Facts struct {
 	Notes         []string          `json:"notes,omitempty"`  // what was done to packets
 	Stored        uint64            `json:"stored"`           // bytes of the stream as it is kept
 	Instructions  float64           `json:"instructions"`     // interpreted a packet, on average
+	Top1          float64           `json:"top1"`             // share of all packets that take the most taken path
+	Top10         float64           `json:"top10"`            // and the ten most taken ones
+	Top20         float64           `json:"top20"`
+	Cover90       int               `json:"cover90"` // paths that 90 % of the packets which have one take
+	Cover99       int               `json:"cover99"`
+}
+
+// cover says how few paths cover how many packets.
+func (f *Facts) cover(packets []uint64) {
+	n := slices.Clone(packets)
+	slices.SortFunc(n, func(a, b uint64) int { return cmp.Compare(b, a) })
+	all := f.Requests - f.Uncacheable
+	var sum uint64
+	for i, k := range n {
+		sum += k
+		share := float64(sum) / float64(f.Requests)
+		if i < 1 {
+			f.Top1 = share
+		}
+		if i < 10 {
+			f.Top10 = share
+		}
+		if i < 20 {
+			f.Top20 = share
+		}
+		if f.Cover90 == 0 && float64(sum) >= 0.9*float64(all) {
+			f.Cover90 = i + 1
+		}
+		if f.Cover99 == 0 && float64(sum) >= 0.99*float64(all) {
+			f.Cover99 = i + 1
+		}
+	}
 }
 
 // counter counts what goes through a sink, and what is written below it.
@@ -128,7 +161,7 @@ func (w *Worker) paths(ctx context.Context, c *cell.Cell) (*Facts, error) {
 		for _, x := range s.Source.Notes() {
 			f.Notes = append(f.Notes, fmt.Sprint(x))
 		}
-		sort.Strings(f.Notes)
+		slices.Sort(f.Notes)
 		for reason, k := range s.Runtime.Aborts {
 			if k > 0 {
 				if f.Aborts == nil {
@@ -138,6 +171,7 @@ func (w *Worker) paths(ctx context.Context, c *cell.Cell) (*Facts, error) {
 			}
 		}
 		f.Instructions /= float64(f.Requests)
+		f.cover(sink.ids)
 		more, err := json.Marshal(c.Identity)
 		if err != nil {
 			return err
