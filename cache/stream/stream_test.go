@@ -240,7 +240,7 @@ func TestFilesAndErrors(t *testing.T) {
 		return path
 	}
 	for _, c := range []struct{ name, text, want string }{
-		{"cut.bin", strings.Repeat("\x00", 24*2+3), "offset 0: it is of no format that its content tells: give --format (jitnic, oracle, lcs, vscsi, twr, twrns, csv, tsv, txt)"},
+		{"cut.bin", strings.Repeat("\x00", 24*2+3), "offset 0: it is of no format that its content tells: give --format (jitnic, packed, oracle, lcs, vscsi, twr, twrns, csv, tsv, txt)"},
 		{"empty.bin", "", "offset 0: empty"},
 		{"a.csv", "id,size\n1,2\n1,x\n", `line 3: size "x" is not a number from 0 to 4294967295`},
 		{"b.csv", "1,2\n3\n", "line 2: 1 fields, the first line has 2"},
