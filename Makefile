@@ -4,6 +4,7 @@
 #
 # Everything else:
 #	make build	bin/jitnic
+#	make beam	bin/jitnic-beam
 #	make deps	install the Debian packages that are missing (needs root only for that)
 #	make check	gofmt, vet, staticcheck, dead code, generated files, import order, doc comments
 #	make bench	speed, as a table, with the peers there are
@@ -18,18 +19,24 @@
 GO ?= go
 FUZZTIME ?= 60s
 PKGS = ./...
+# A module of its own: Apache Beam's dependencies don't reach the other one.
+BEAM = cmd/jitnic-beam
 TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 
 # What the tests use where it is there. jitnic itself needs none of it but
 # libz3-4, and that only for proving.
 DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user
 
-.PHONY: man all build deps demo test check generated bench benchmarks pgo fuzz arm64 heavy programs record clean
+.PHONY: man beam all build deps demo test check generated bench benchmarks pgo fuzz arm64 heavy programs record clean
 
 all: build
 
 build:
 	$(GO) build -o bin/jitnic ./cmd/jitnic
+
+# A study on Apache Beam.
+beam:
+	cd $(BEAM) && $(GO) build -o ../../bin/jitnic-beam .
 
 # The manual, made of the commands: man -l bin/man/jitnic-replay.1
 man: build
@@ -67,10 +74,12 @@ demo: build
 
 test:
 	$(GO) test $(PKGS)
+	cd $(BEAM) && $(GO) test ./...
 
 check:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
 	$(GO) vet $(PKGS)
+	cd $(BEAM) && $(GO) vet ./...
 	$(TOOL) staticcheck $(PKGS)
 	.ci/deadcode
 	@$(MAKE) --no-print-directory generated
@@ -80,6 +89,7 @@ check:
 # objects need the clang that made them: another one's bytes are its own.
 generated:
 	$(GO) mod tidy -diff
+	cd $(BEAM) && $(GO) mod tidy -diff
 	@out=$$(mktemp) && $(GO) run ./cmd/internal/report/fieldsgen . $$out && diff cmd/internal/report/fields.json $$out && rm $$out
 	@want=$$(cat host/programs/clang.txt); have=$$(clang --version 2>/dev/null | sed -n 's/.*clang version \([0-9.]*\).*/\1/p'); \
 	if [ "$$want" != "$$have" ]; then echo "generated: objects not rebuilt: clang $$want made them, here is $${have:-none}"; else \

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -199,5 +200,35 @@ func TestImports(t *testing.T) {
 	}
 	if n < 15 {
 		t.Fatalf("go list found %d packages", n)
+	}
+}
+
+// TestBeamImports: the module that runs studies on Apache Beam uses a study's rooms,
+// and none of what it needs reaches this module.
+func TestBeamImports(t *testing.T) {
+	c := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", "./...")
+	c.Dir = "../jitnic-beam"
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var p struct {
+		ImportPath string
+		Imports    []string
+	}
+	if err := json.Unmarshal(out, &p); err != nil || p.ImportPath != "jitnic/cmd/jitnic-beam" {
+		t.Fatalf("%q: %v", p.ImportPath, err)
+	}
+	for _, im := range p.Imports {
+		if strings.HasPrefix(im, "jitnic/") && !under(im, "jitnic/host/study") && im != "jitnic/cmd/internal/near" {
+			t.Errorf("%s imports %s: a study's rooms are all it needs", p.ImportPath, im)
+		}
+	}
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(mod), "apache/beam") {
+		t.Error("go.mod names Apache Beam: it is for the module in cmd/jitnic-beam")
 	}
 }

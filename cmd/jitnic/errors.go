@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"jitnic/cmd/internal/near"
+
 	"github.com/spf13/pflag"
 )
 
@@ -18,7 +20,7 @@ func flagError(all *pflag.FlagSet, err error) error {
 		var names []string
 		all.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		if got, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
-			if n := near(got, names); n != "" {
+			if n := near.Name(got, names); n != "" {
 				return fmt.Errorf(`%w; did you mean "--%s"?`, err, n)
 			}
 		}

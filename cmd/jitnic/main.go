@@ -19,6 +19,7 @@ import (
 	"jitnic/cmd/internal/feasibilitycmd"
 	"jitnic/cmd/internal/filtercmd"
 	"jitnic/cmd/internal/gencmd"
+	"jitnic/cmd/internal/near"
 	"jitnic/cmd/internal/pathscmd"
 	"jitnic/cmd/internal/replaycmd"
 	"jitnic/cmd/internal/report"
@@ -66,7 +67,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "jitnic: %s\n", suggest(oneLine(err)))
+	fmt.Fprintf(stderr, "jitnic: %s\n", near.Suggest(oneLine(err)))
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return 130
 	}

@@ -197,14 +197,22 @@ exit code is 3 then, 1 on an error of the study itself, 130 after an interrupt.`
 			if err != nil {
 				return err
 			}
-			if err := told(out, opt.Out).Text(c.OutOrStdout()); err != nil {
+			ran, failed := 0, 0
+			if !out.Partial && opt.Only == "" {
+				if ran, failed, err = commands(c.Context(), s, opt.Out); err != nil {
+					return err
+				}
+			}
+			if err := told(out, opt.Out, ran).Text(c.OutOrStdout()); err != nil {
 				return err
 			}
 			switch {
-			case out.Partial:
+			case out.Partial || c.Context().Err() != nil:
 				return fmt.Errorf("interrupted: what is done is kept, run it again to go on")
 			case out.Failed > 0:
 				return exit{fmt.Errorf("%d of %d cells failed: see %s", out.Failed, out.Cells, filepath.Join(opt.Out, "cells.csv")), someFailed}
+			case failed > 0:
+				return exit{fmt.Errorf("%d of %d commands failed: see %s", failed, len(s.Commands), filepath.Join(opt.Out, "commands.csv")), someFailed}
 			}
 			return nil
 		},
@@ -246,7 +254,7 @@ func progress(c *cobra.Command) (step func(d *run.Done, took time.Duration), don
 }
 
 // told is what a run says of itself.
-func told(out *study.Outcome, dir string) *report.Document {
+func told(out *study.Outcome, dir string, ran int) *report.Document {
 	var f report.Facts
 	f.Add("cells", report.Count(uint64(out.Cells)))
 	f.Add("  run", report.Count(uint64(out.Ran)), "programs run over a capture")
@@ -255,6 +263,9 @@ func told(out *study.Outcome, dir string) *report.Document {
 	f.Add("points", report.Count(uint64(out.Summary.Points)), "caches run over a stream of paths")
 	if out.Devices > 0 {
 		f.Add("devices", report.Count(uint64(out.Devices)), "models run")
+	}
+	if n := len(out.Plan.Study.Commands); n > 0 {
+		f.Add("commands", n, fmt.Sprintf("%d run now", ran))
 	}
 	if out.Rows > 0 {
 		f.Add("rows", report.Count(uint64(out.Rows)))

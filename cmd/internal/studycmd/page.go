@@ -35,6 +35,7 @@ func (r *results) document() *report.Document {
 	d.Add(report.Section{ID: "paths", Title: "How few traces cover how many packets", Blocks: apart(r.coverage())})
 	d.Add(report.Section{ID: "outliers", Title: "Outliers", Blocks: apart(r.outliers())})
 	d.Add(report.Section{ID: "pairs", Title: "Against the best", Blocks: apart(r.compared())})
+	d.Add(report.Section{ID: "commands", Title: "Commands of the study", Blocks: commandBlocks(r.dir)})
 	d.Add(report.Section{ID: "cells", Title: "Cells", Blocks: r.cellTable()})
 	return d
 }

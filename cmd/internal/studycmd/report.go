@@ -53,6 +53,7 @@ begins with.`,
 
 // results are a study's tables.
 type results struct {
+	dir   string
 	study *spec.Study
 	rows  []result.Row
 	cells []study.CellRow
@@ -61,7 +62,7 @@ type results struct {
 }
 
 func load(dir string) (*results, error) {
-	r := &results{}
+	r := &results{dir: dir}
 	text, err := os.ReadFile(filepath.Join(dir, "study.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: is it the folder of a study's results?", err)

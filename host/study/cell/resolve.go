@@ -109,8 +109,8 @@ func Resolve(ctx context.Context, s *spec.Study, files Files) (*Plan, error) {
 			return nil, err
 		}
 	}
-	if len(r.plan.Cells) == 0 {
-		return nil, fmt.Errorf("%s: exclude leaves nothing to run", s.File)
+	if len(r.plan.Cells) == 0 && len(s.Commands) == 0 {
+		return nil, fmt.Errorf("%s: nothing is left to run", s.File)
 	}
 	return r.plan, nil
 }
@@ -156,9 +156,14 @@ func (r *resolver) axes(ctx context.Context, a *spec.Axes) error {
 	return nil
 }
 
+// builtIn says whether a name stands for itself, and for no file.
+func builtIn(p string) bool {
+	return strings.HasPrefix(p, "sample:") || strings.HasPrefix(p, "filter:")
+}
+
 // at is a path of the study's folder.
 func (r *resolver) at(p string) string {
-	if filepath.IsAbs(p) || strings.Contains(p, "://") || strings.HasPrefix(p, "sample:") {
+	if filepath.IsAbs(p) || strings.Contains(p, "://") || builtIn(p) {
 		return p
 	}
 	return filepath.Join(r.study.Dir, p)
@@ -167,7 +172,7 @@ func (r *resolver) at(p string) string {
 // name is what rows call a file: as the study names it, without folders of an
 // absolute path.
 func (r *resolver) name(p string) string {
-	if strings.HasPrefix(p, "sample:") {
+	if builtIn(p) {
 		return p
 	}
 	if rel, err := filepath.Rel(r.study.Dir, p); err == nil && !filepath.IsAbs(p) && !strings.Contains(p, "://") {
@@ -206,7 +211,7 @@ func sumOf(in io.Reader) (summed, error) {
 // expand lists what a name stands for.
 func (r *resolver) expand(at spec.Place, name string) ([]string, error) {
 	p := r.at(name)
-	if !strings.ContainsAny(p, "*?[") || strings.HasPrefix(p, "sample:") {
+	if !strings.ContainsAny(p, "*?[") || builtIn(p) {
 		return []string{p}, nil
 	}
 	out, err := r.files.Glob(p)
@@ -219,7 +224,20 @@ func (r *resolver) expand(at spec.Place, name string) ([]string, error) {
 	return out, nil
 }
 
+// there says whether any file is there of those that are named.
+func (r *resolver) there(names []string) bool {
+	for _, n := range names {
+		if found, err := r.files.Glob(r.at(n)); builtIn(n) || err == nil && len(found) > 0 {
+			return true
+		}
+	}
+	return len(names) == 0
+}
+
 func (r *resolver) captures(c *spec.Capture) ([]*capture, error) {
+	if c.Optional && !r.there(c.Files) {
+		return nil, nil
+	}
 	if c.Gen != nil {
 		name := c.Name
 		if name == "" {
@@ -271,6 +289,9 @@ func (r *resolver) captures(c *spec.Capture) ([]*capture, error) {
 
 // entries are the programs that an item of the study stands for.
 func (r *resolver) entries(p *spec.Program) ([]*program, error) {
+	if p.Optional && !r.there([]string{p.File}) {
+		return nil, nil
+	}
 	files, err := r.expand(p.At, p.File)
 	if err != nil {
 		return nil, err
@@ -322,6 +343,8 @@ func (r *resolver) program(p *spec.Program, file, entry string) (*program, error
 		}
 		sum, _ := sumOf(bytes.NewReader(s.Object)) // memory reads without errors
 		x.object = sum.sum
+	} else if builtIn(file) { // what it is made into counts, below
+		x.object = Hash(file)
 	} else {
 		s, err := r.sum(file)
 		if err != nil {
@@ -332,7 +355,7 @@ func (r *resolver) program(p *spec.Program, file, entry string) (*program, error
 	r.programs[key] = x
 	in := replay.Input{Program: file, Entry: entry, BTF: p.BTF, Maps: []string{}}
 	var err error
-	if !strings.HasPrefix(file, "sample:") {
+	if !builtIn(file) {
 		if in.Program, err = r.files.Local(file); err != nil {
 			return nil, p.At.Fail(err)
 		}
@@ -439,7 +462,7 @@ func (r *resolver) cell(a *spec.Axes, p *spec.Program, prog *program, c *capture
 	id.Filter = x.Filter
 	in := replay.Input{Program: r.at(p.File), Entry: prog.entry, BTF: p.BTF, Captures: c.paths, Filter: x.Filter, Limit: c.Limit, Loop: c.Loop,
 		LinkType: c.LinkType, PadCut: c.PadCut, Strip: c.Strip, Queues: queues, Seed: seed}
-	if strings.ContainsAny(p.File, "*?[") || !strings.HasPrefix(p.File, "sample:") {
+	if strings.ContainsAny(p.File, "*?[") || !builtIn(p.File) {
 		in.Program = r.object(p, prog)
 	}
 	var names []string

@@ -79,7 +79,7 @@ func (w *Worker) localise(in *replay.Input, captures bool) error {
 		}
 	}
 	for _, p := range each {
-		if *p == "" || strings.HasPrefix(*p, "sample:") {
+		if *p == "" || strings.HasPrefix(*p, "sample:") || strings.HasPrefix(*p, "filter:") {
 			continue
 		}
 		local, err := w.Files.Local(*p)
@@ -229,7 +229,7 @@ func (w *Worker) do(ctx context.Context, c *cell.Cell, threads int, d *Done) err
 // plain is an error in one line, without the folders of this machine.
 func plain(c *cell.Cell, line string) string {
 	for _, p := range append([]string{c.Input.Program, c.Input.FIB}, append(slices.Clone(c.Input.Captures), c.Input.Maps...)...) {
-		if dir := filepath.Dir(p); p != "" && dir != "." && !strings.HasPrefix(p, "sample:") {
+		if dir := filepath.Dir(p); p != "" && dir != "." && !strings.HasPrefix(p, "sample:") && !strings.HasPrefix(p, "filter:") {
 			line = strings.ReplaceAll(line, dir+string(filepath.Separator), "")
 		}
 	}

@@ -19,8 +19,18 @@ type Study struct {
 	Windows  int    // of time, for confidence intervals
 	Warmup   string // requests that are not counted: N or N%
 	Axes
-	Include []Axes
-	Exclude []Match
+	Include  []Axes
+	Exclude  []Match
+	Commands []Command
+}
+
+// A Command is one of jitnic's that belongs to a study.
+type Command struct {
+	At    Place
+	Name  string // of its files
+	Run   string // verb and flags; {out} is the beginning of names of files it may write
+	Is    string // what it tells
+	Needs string // a file or folder without which it is left out
 }
 
 // Axes are lists whose product is run. Nil lists are those that were not given.
@@ -53,6 +63,8 @@ type Program struct {
 	Maps   []string // files, or NAME=FILE
 	FIB    string
 	Filter string // only packets that match
+
+	Optional bool // where it isn't there, it is left out
 }
 
 // A Capture is one, or those of a glob.
@@ -68,6 +80,7 @@ type Capture struct {
 	PadCut   bool
 	Strip    bool
 	Filter   string
+	Optional bool // where it isn't there, it is left out
 }
 
 // A Device is a profile and what is changed of it.
@@ -140,6 +153,7 @@ func Parse(file, dir string, text []byte) (*Study, error) {
 		return nil, err
 	}
 	switch {
+	case len(s.Commands) > 0 && len(s.Programs) == 0 && len(s.Captures) == 0 && len(s.Include) == 0:
 	case len(s.Programs) == 0:
 		return nil, n.fail("programs: name at least one")
 	case len(s.Captures) == 0:

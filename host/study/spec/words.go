@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,6 +63,16 @@ func init() { // it refers to itself through matrix and include
 		{"question", "what it asks, in a sentence", "", text, func(n *node, s *Study) error { return str(n, &s.Question) }},
 		{"found", "what was found when it was run", "", text, func(n *node, s *Study) error { return str(n, &s.Found) }},
 		{"windows", "stretches of time that a capture is divided into, for confidence intervals; default 100", "", whole(2, 10000), func(n *node, s *Study) error { return number(n, &s.Windows, 2, 10000) }},
+		{"commands", "commands of jitnic that belong to the study: their output stands in its report", "", func() schema { return listOf(object(commandWords)) }, func(n *node, s *Study) error {
+			return each(n, &s.Commands, func(x *node) (Command, error) {
+				c := Command{At: x.place()}
+				err := readInto(x, "a command", commandWords, &c)
+				if err == nil && (c.Name == "" || c.Run == "") {
+					err = x.fail("a command: want name and run")
+				}
+				return c, err
+			})
+		}},
 		{"warmup", "requests at the start that are run and not counted: N, or N%", "", text, func(n *node, s *Study) error { return warmup(n, &s.Warmup) }},
 		{"matrix", "the axes, where they don't stand at the top", "", func() schema { return object(axisWords) }, func(n *node, s *Study) error { return readInto(n, "matrix", axisWords, &s.Axes) }},
 		{"include", "further products; an axis that isn't named has its default, programs and captures are the study's", "", func() schema { return listOf(object(axisWords)) }, func(n *node, s *Study) error {
@@ -192,6 +203,21 @@ const (
 	maxSplit  = 100_000
 )
 
+var commandWords = []word[Command]{
+	{"name", "what its files are called", "", func() schema { return pattern(commandName.String()) }, func(n *node, c *Command) error {
+		if !commandName.MatchString(n.text) {
+			return n.fail("name %s: want letters, digits and -", n.is())
+		}
+		c.Name = n.text
+		return nil
+	}},
+	{"run", "verb and flags; {out} is where it may write, beginning with its name", "", text, func(n *node, c *Command) error { return str(n, &c.Run) }},
+	{"is", "what it tells", "", text, func(n *node, c *Command) error { return str(n, &c.Is) }},
+	{"needs", "a file or folder without which it can't be run, and is left out", "", text, func(n *node, c *Command) error { return str(n, &c.Needs) }},
+}
+
+var commandName = regexp.MustCompile(`^[a-z0-9-]+$`)
+
 var programWords = []word[Program]{
 	{"file", "object FILE, a glob, or sample:NAME", "", text, func(n *node, p *Program) error { return str(n, &p.File) }},
 	{"entry", "program of the object; * is each; default its only XDP one", "", text, func(n *node, p *Program) error { return str(n, &p.Entry) }},
@@ -200,6 +226,7 @@ var programWords = []word[Program]{
 	}},
 	{"fib", "routing table FILE behind bpf_fib_lookup", "", text, func(n *node, p *Program) error { return str(n, &p.FIB) }},
 	{"filter", "only packets that match, in tcpdump's words", "", text, func(n *node, p *Program) error { return str(n, &p.Filter) }},
+	{"optional", "where nothing is there of it, it is left out; else that is an error", "", boolean, func(n *node, p *Program) error { return truth(n, &p.Optional) }},
 	{"btf", "kernel types FILE for CO-RE; default the running kernel's", "", text, func(n *node, p *Program) error { return str(n, &p.BTF) }},
 }
 
@@ -209,6 +236,7 @@ var captureWords = []word[Capture]{
 		return each(n, &c.Files, func(x *node) (f string, err error) { return f, str(x, &f) })
 	}},
 	{"gen", "generated: a preset's name, or a mapping of preset and what is changed of it", "", func() schema { return either(oneOf(presets()), generator()) }, generated},
+	{"optional", "where nothing is there of it, it is left out; else that is an error", "", boolean, func(n *node, c *Capture) error { return truth(n, &c.Optional) }},
 	{"name", "what rows call it; default its file's name", "", text, func(n *node, c *Capture) error { return str(n, &c.Name) }},
 	{"filter", "only packets that match, in tcpdump's words", "", text, func(n *node, c *Capture) error { return str(n, &c.Filter) }},
 	{"limit", "packets; default all", "", whole(1, 1<<53), func(n *node, c *Capture) error { return number(n, &c.Limit, 1, 1<<53) }},

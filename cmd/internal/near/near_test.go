@@ -1,4 +1,4 @@
-package main
+package near
 
 import (
 	"strings"
@@ -27,7 +27,7 @@ func TestSuggest(t *testing.T) {
 		if c.want != "" {
 			want += `; did you mean "` + c.want + `"?`
 		}
-		if got := suggest(c.line); got != want {
+		if got := Suggest(c.line); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}

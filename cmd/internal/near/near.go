@@ -1,4 +1,5 @@
-package main
+// Package near finds the name that was likely meant by one that isn't known.
+package near
 
 import (
 	"regexp"
@@ -15,9 +16,9 @@ var (
 	item   = regexp.MustCompile(`^[\w./+-]+`)
 )
 
-// suggest adds to an error that lists the names there are the one that was likely
+// Suggest adds to an error that lists the names there are the one that was likely
 // meant.
-func suggest(line string) string {
+func Suggest(line string) string {
 	if m := verb.FindStringSubmatchIndex(line); m != nil { // cobra's own, over several lines
 		return line[:m[0]] + `; did you mean "` + line[m[2]:m[3]] + `"?`
 	}
@@ -44,14 +45,14 @@ func suggest(line string) string {
 	for _, n := range strings.Split(names, ",") {
 		all = append(all, item.FindString(strings.TrimSpace(n)))
 	}
-	if best := near(got, all); best != "" {
+	if best := Name(got, all); best != "" {
 		return line + `; did you mean "` + best + `"?`
 	}
 	return line
 }
 
-// near is the name that got was likely meant to be; "" where none is near.
-func near(got string, names []string) string {
+// Name is the name that got was likely meant to be; "" where none is near.
+func Name(got string, names []string) string {
 	best, least := "", 1+len(got)/3
 	for _, n := range names {
 		if d := distance(strings.ToLower(got), strings.ToLower(n)); n != "" && d <= least && d < max(len(got), len(n)) && (best == "" || d < least) {
