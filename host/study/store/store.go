@@ -8,7 +8,6 @@
 package store
 
 import (
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -207,18 +206,4 @@ func (f *Folder) Names(kind string) []string {
 		}
 	}
 	return out
-}
-
-// Wait takes a lock as soon as it is free.
-func Wait(ctx context.Context, s Store, address string, nap func()) (func(), error) {
-	for {
-		unlock, err := s.Lock(address)
-		if !errors.Is(err, ErrBusy) {
-			return unlock, err
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		nap()
-	}
 }
