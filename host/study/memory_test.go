@@ -4,7 +4,14 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"strings"
 	"sync"
+	"testing"
+
+	"jitnic/host/study"
+	"jitnic/host/study/cell"
+	"jitnic/host/study/run"
+	"jitnic/host/study/spec"
 )
 
 // memory is a store in memory.
@@ -45,3 +52,30 @@ func (m *memory) Remove(name string) error {
 }
 
 func (m *memory) Lock(string) (func(), error) { return func() {}, nil }
+
+// faulty is a store that panics when a cell's points are asked for.
+type faulty struct{ memory }
+
+func (f *faulty) Open(name string) (io.ReadCloser, error) {
+	if strings.HasSuffix(name, ".points") {
+		var none []int
+		_ = none[len(name)]
+	}
+	return f.memory.Open(name)
+}
+
+// TestFaultOfOneCell: a fault of jitnic's own is a line of its cell, with the place.
+func TestFaultOfOneCell(t *testing.T) {
+	s, err := spec.Parse("s.yaml", ".", []byte("programs: sample:ipv6filter\ncaptures: sample:dns\npolicies: lru\nentries: 1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := study.Plan(t.Context(), s, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := (&run.Worker{Store: &faulty{}, Files: cell.Folder{}}).Do(t.Context(), p.Cells[0], 1)
+	if err != nil || len(d.Failed) != 1 || !strings.HasPrefix(d.Failed[0], "internal fault: runtime error: index out of range") || !strings.Contains(d.Failed[0], "(memory_test.go:") {
+		t.Errorf("%v, %+v", err, d)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -193,7 +194,14 @@ func (w *Worker) Do(ctx context.Context, c *cell.Cell, threads int) (*Done, erro
 	})
 }
 
-func (w *Worker) do(ctx context.Context, c *cell.Cell, threads int, d *Done) error {
+// do is Do within the lock. A fault of jitnic's own in one cell is that cell's
+// failure, and not the end of a study of thousands.
+func (w *Worker) do(ctx context.Context, c *cell.Cell, threads int, d *Done) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal fault: %v%s", r, faultAt())
+		}
+	}()
 	if c.Fail != "" {
 		return errors.New(c.Fail)
 	}
@@ -224,6 +232,23 @@ func (w *Worker) do(ctx context.Context, c *cell.Cell, threads int, d *Done) err
 	made, failed, err = w.devices(ctx, c)
 	d.Devices, d.Failed = made, append(d.Failed, failed...)
 	return err
+}
+
+// faultAt is where the panic that is being recovered from began, within jitnic.
+func faultAt() string {
+	pc := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
+	fault := false
+	for {
+		f, more := frames.Next()
+		if fault && strings.HasPrefix(f.Function, "jitnic/") {
+			return fmt.Sprintf(" (%s:%d)", filepath.Base(f.File), f.Line)
+		}
+		fault = fault || f.Function == "runtime.gopanic"
+		if !more {
+			return ""
+		}
+	}
 }
 
 // plain is an error in one line, without the folders of this machine.
