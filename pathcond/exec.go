@@ -61,6 +61,8 @@ type Path struct {
 	// the key's counter and of the predicates before it, versions left out.
 	// Two paths that part only because the entry has changed share it.
 	Ways []uint64
+	// Predicated counts the branches that became selects (Compiler.Predicate).
+	Predicated int
 	// Lookups are the look-ups whose keys a profile may show to be worth folding
 	// (Compiler.Heavy).
 	Lookups []Lookup
@@ -93,6 +95,10 @@ type Compiler struct {
 	// (vm.Options.Track).
 	Specialise bool
 	Versions   *Versions
+	// Predicate is how many instructions the sides of a branch may have together
+	// for it to become selects; 0: none does.
+	Predicate int
+	Regions   Regions
 	// Heavy, where set, has a specialised trace fold a look-up only where that
 	// pays: where the key is a constant, or one of the keys that Heavy gives for
 	// the place of the look-up (Lookup.Place).
@@ -100,6 +106,7 @@ type Compiler struct {
 	// Barred, where set, says which counters are not worth a version guard now.
 	Barred func(counter int) bool
 
+	graphs     map[int32]*graph
 	readMostly []bool // by map index: no program writes it
 	inputLen   int    // of the recorded packet: length of its linear part
 	flipped    []int  // maps that turned out to be written
@@ -150,6 +157,14 @@ type exec struct {
 	frags               uint64 // bytes of the recorded packet beyond its linear part
 	takesFrags          bool   // the program may get such packets
 
+	// Of predication: the branch being made data, the predicate under which the
+	// instruction at hand counts (0: always), where the recording goes on
+	// (-1: with the next step), and where addresses the path came to stand.
+	quiet  *both
+	active bv.Term
+	resume int
+	bases  map[bv.Term]uint64
+
 	path *Path
 	out  emitter
 	step *vm.Step
@@ -175,6 +190,9 @@ type abortError struct{ a *trace.Abort }
 
 // abort leaves the execution: the path can't be a trace.
 func (x *exec) abort(r trace.Reason, detail string) {
+	if x.quiet != nil {
+		panic(quit{r.Explain()})
+	}
 	a := &trace.Abort{Reason: r, Detail: detail}
 	if x.step != nil {
 		a.Program = x.c.Obj.Programs[x.step.Prog].Name
@@ -189,7 +207,7 @@ func (x *exec) abort(r trace.Reason, detail string) {
 // it gave up.
 func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path) {
 	c.inputLen = min(length, vm.MaxLinear)
-	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{}}
+	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{}, resume: -1, bases: map[bv.Term]uint64{}}
 	p = x.path
 	x.frags = uint64(length - c.inputLen)
 	x.takesFrags = len(rec.Steps) > 0 && c.Obj.Programs[rec.Steps[0].Prog].XDPFrags
@@ -218,7 +236,16 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 		if fault != nil && i == len(rec.Steps)-1 {
 			x.fault(x.code[x.step.PC], fault)
 		}
+		if x.resume >= 0 {
+			if int(x.step.PC) != x.resume || int(x.step.Frame) != len(x.frames)-1 {
+				continue
+			}
+			x.resume = -1
+		}
 		x.one(x.code[x.step.PC])
+	}
+	if x.resume >= 0 {
+		x.abort(trace.ReasonInternal, "the run ends between a branch and where its sides join")
 	}
 	if fault != nil {
 		x.abort(trace.ReasonFault, fault.Error())
@@ -283,6 +310,9 @@ func (x *exec) place(addr uint64, n int) (kind trace.MemKind, owner int) {
 func (x *exec) decide(p bv.Term, want bool, why Why) {
 	if v, ok := x.f.Known(p); ok {
 		if v != want {
+			if x.quiet != nil {
+				panic(quit{"something else would be so on one side"})
+			}
 			// Symbolic and concrete semantics disagree: a bug, to be heard of.
 			x.abort(trace.ReasonInternal, fmt.Sprintf("%s is %v by the condition so far, %v in the run", x.b.String(p), v, want))
 		}
@@ -290,6 +320,9 @@ func (x *exec) decide(p bv.Term, want bool, why Why) {
 			x.chose(-1, p, want)
 		}
 		return
+	}
+	if x.quiet != nil {
+		panic(quit{"one side would ask more"})
 	}
 	if x.b.Opaque(p) {
 		x.abort(trace.ReasonOpaqueBranch, "")
@@ -403,6 +436,9 @@ func (x *exec) jump(in ebpf.Insn) {
 	p, ok := Branch(x.b, in, x.r[in.Dst], x.r[in.Src%11])
 	if !ok {
 		x.abort(trace.ReasonUnencodable, "unknown jump")
+	}
+	if x.together(in, p) {
+		return
 	}
 	x.decide(p, st.Addr == 1, WhyBranch)
 }

@@ -1,6 +1,7 @@
 package pathcond
 
 import (
+	"maps"
 	"math"
 	"math/bits"
 
@@ -30,6 +31,20 @@ type interval struct{ min, max uint64 }
 
 func NewFacts(b *bv.Builder) *Facts {
 	return &Facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}, gap: map[pair]gap{}, bits: map[bv.Term]fixedBits{}}
+}
+
+// clone is a copy that learns by itself.
+func (f *Facts) clone() *Facts {
+	return &Facts{b: f.b, truth: maps.Clone(f.truth), iv: maps.Clone(f.iv), gap: maps.Clone(f.gap), bits: maps.Clone(f.bits)}
+}
+
+// learn notes that p holds.
+func (f *Facts) learn(p bv.Term) {
+	if f.b.Op(p) == bv.OpNot {
+		f.Learn(f.b.Args(p)[0], false)
+		return
+	}
+	f.Learn(p, true)
 }
 
 // Bounds are the term's unsigned bounds on this path.

@@ -138,7 +138,12 @@ func symLookup(x *exec, c *call) bv.Term {
 	}
 	// An LRU map notes the use, so its look-ups are effects.
 	c.meta.Result = !isLRU(spec.Type)
-	return x.lookup(i, key, x.rec.Key(c.rec), c.rec.Ret)
+	r0 := x.lookup(i, key, x.rec.Key(c.rec), c.rec.Ret)
+	if x.c.Predicate > 0 && isArray(spec.Type) && c.rec.Ret != 0 { // the number is within the array, and elements are always there
+		x.came(r0, c.rec.Ret)
+		x.f.Learn(x.b.Bin(bv.OpEq, r0, x.u64(0)), false)
+	}
+	return r0
 }
 
 func symLookupPerCPU(x *exec, c *call) bv.Term {

@@ -19,6 +19,7 @@ type store struct {
 	n        int
 	val      bv.Term // of width 8n
 	concrete uint64  // the address in the recorded run
+	cond     bv.Term // it is done where this holds; 0: always
 }
 
 // aliasing is how a store lies to a load whose address has another base.
@@ -75,6 +76,10 @@ func (x *exec) loadLog(l *memLog, addr bv.Term, concrete uint64, n int,
 	missing := n
 	for i := len(l.stores) - 1; i >= 0 && missing > 0; i-- {
 		s := &l.stores[i]
+		if x.quiet != nil { // what one side knows of a store isn't kept
+			t := *s
+			s = &t
+		}
 		if s.base != 0 && s.base != base {
 			// What the path has fixed since may bring the bases together.
 			nb, no := x.split(x.address(s.base, s.off))
@@ -96,6 +101,23 @@ func (x *exec) loadLog(l *memLog, addr bv.Term, concrete uint64, n int,
 		if s.base != base { // one entry under two names
 			d = int64(s.concrete - concrete)
 		}
+		if s.cond != 0 {
+			if d >= int64(n) || d+int64(s.n) <= 0 {
+				continue
+			}
+			if v, ok := x.f.Known(s.cond); ok && !v {
+				continue
+			} else if !ok {
+				older := x.loadLog(&memLog{l.stores[:i]}, x.address(base, off), concrete, n, alias, initial)
+				t := x.b.Ite(s.cond, x.over(s, d, older, n), older)
+				for k := range got[:n] {
+					if got[k].term == 0 {
+						got[k] = byteRef{t, uint8(k)}
+					}
+				}
+				return x.joinBytes(got[:n])
+			}
+		}
 		for k := 0; k < s.n; k++ {
 			if at := d + int64(k); at >= 0 && at < int64(n) && got[at].term == 0 {
 				got[at] = byteRef{s.val, uint8(k)}
@@ -114,6 +136,27 @@ func (x *exec) loadLog(l *memLog, addr bv.Term, concrete uint64, n int,
 		}
 	}
 	return x.joinBytes(got[:n])
+}
+
+// over is what a store leaves of n bytes, d before it, of which older was there.
+func (x *exec) over(s *store, d int64, older bv.Term, n int) bv.Term {
+	var b [8]byteRef
+	for k := range b[:n] {
+		b[k] = byteRef{older, uint8(k)}
+		if at := int64(k) - d; at >= 0 && at < int64(s.n) {
+			b[k] = byteRef{s.val, uint8(at)}
+		}
+	}
+	return x.joinBytes(b[:n])
+}
+
+// came notes where an address stood in the recorded run.
+func (x *exec) came(addr bv.Term, concrete uint64) {
+	if x.quiet == nil && x.c.Predicate > 0 {
+		if base, off := x.split(addr); base != 0 {
+			x.bases[base] = concrete - off
+		}
+	}
 }
 
 func (x *exec) address(base bv.Term, off uint64) bv.Term {
@@ -191,8 +234,10 @@ func (x *exec) readMem(addr bv.Term, concrete uint64, n int) bv.Term {
 		return x.joinBytes(x.stack[o : o+uint64(n)])
 	case trace.MemPacket:
 		x.inPacket(addr, concrete, n)
+		x.came(addr, concrete)
 		return x.loadLog(&x.packet, addr, concrete, n, x.aliasPacket, x.initialBytes)
 	case trace.MemMap:
+		x.came(addr, concrete)
 		return x.readMap(owner, addr, concrete, n)
 	case trace.MemOther:
 		return x.loadLog(&x.other, addr, concrete, n, func(s *store, base bv.Term, off, c uint64, n int) aliasing {
@@ -207,7 +252,7 @@ func (x *exec) readMem(addr bv.Term, concrete uint64, n int) bv.Term {
 // writeMem writes val (8n bits) at addr.
 func (x *exec) writeMem(addr bv.Term, concrete uint64, n int, val bv.Term) {
 	kind, owner := x.place(concrete, n)
-	st := store{n: n, val: val, concrete: concrete}
+	st := store{n: n, val: val, concrete: concrete, cond: x.active}
 	switch kind {
 	case trace.MemStack:
 		x.fix(addr, concrete, WhyOffset)
@@ -217,9 +262,11 @@ func (x *exec) writeMem(addr bv.Term, concrete uint64, n int, val bv.Term) {
 		}
 	case trace.MemPacket:
 		x.inPacket(addr, concrete, n)
+		x.came(addr, concrete)
 		st.base, st.off = x.split(addr)
 		x.packet.stores = append(x.packet.stores, st)
 	case trace.MemMap:
+		x.came(addr, concrete)
 		st.base, st.off = x.split(addr)
 		x.writeMap(owner, st)
 	case trace.MemOther:

@@ -28,6 +28,9 @@ func (i Insn) Reads() Regs {
 		if i.Op&SrcX != 0 && i.ALUOp() != ALUEnd {
 			s |= src
 		}
+		if i.IsSelect() {
+			s |= 1 << i.Cond()
+		}
 		return s
 	case ClassLDX:
 		return src

@@ -75,7 +75,9 @@ const (
 	ALUXor  = uint8(0xa0)
 	ALUMov  = uint8(0xb0) // Off == 8, 16, 32: sign-extending (movsx)
 	ALUArsh = uint8(0xc0)
-	ALUEnd  = uint8(0xd0) // ALU: le/be by source bit; ALU64: bswap
+	// ALUSelect is no operation of eBPF's: see [Select].
+	ALUSelect = uint8(0xe0)
+	ALUEnd    = uint8(0xd0) // ALU: le/be by source bit; ALU64: bswap
 )
 
 // Jump operations, the high four bits of a jump opcode.

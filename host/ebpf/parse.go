@@ -489,6 +489,9 @@ func (p Parser) assign(c *cursor) []Insn {
 	case c.isReg():
 		in.Op |= ALUMov
 		c.operand(&in, wide)
+		if wide && c.is("if") {
+			return []Insn{Select(dst, in.Src, c.r64())}
+		}
 		return []Insn{in}
 	}
 	// A constant: with "ll" of 64 bits.

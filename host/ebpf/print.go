@@ -129,6 +129,8 @@ func (p Printer) pretty(in, hi Insn) (string, bool) {
 	switch in.Class() {
 	case ClassALU, ClassALU64:
 		switch in.ALUOp() {
+		case ALUSelect:
+			return in.selects(), in.IsSelect()
 		case ALUNeg:
 			return fmt.Sprintf("%s = -%s", reg(in.Dst), reg(in.Dst)), true
 		case ALUEnd:

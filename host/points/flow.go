@@ -268,7 +268,25 @@ func (f *Flow) alu(o *Insn) {
 	if in.Op&ebpf.SrcX != 0 && in.ALUOp() != ebpf.ALUEnd {
 		right = f.R[in.Src]
 	}
+	if in.IsSelect() {
+		f.R[in.Dst] = f.either(left, right)
+		return
+	}
 	f.R[in.Dst] = f.result(in, left, right)
+}
+
+// either is one of two values.
+func (f *Flow) either(a, b Value) Value {
+	number := func(k Kind) bool { return k == Const || k == Scalar }
+	switch {
+	case a == b:
+		return a
+	case number(a.Kind) && number(b.Kind):
+		return f.Unknown(Scalar)
+	case a.Kind == b.Kind && a.Map == b.Map && IsPointer(a.Kind):
+		return Value{Kind: a.Kind, Map: a.Map, Base: f.number()}
+	}
+	return f.Unknown(Any)
 }
 
 func (f *Flow) result(in ebpf.Insn, a, b Value) Value {

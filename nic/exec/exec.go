@@ -113,6 +113,10 @@ func (x *Executable) Run() (r0 uint64, err error) {
 			r[d] = uint64(bits.ReverseBytes16(uint16(r[d])))
 		case opBE32:
 			r[d] = uint64(bits.ReverseBytes32(uint32(r[d])))
+		case opSelect:
+			if r[o.aux&15] != 0 {
+				r[d] = r[sr]
+			}
 		case opALU:
 			in := x.raw[o.aux]
 			r[d] = vm.ALU(in, r[d], vm.Operand(in, r[sr]))

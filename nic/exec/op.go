@@ -44,7 +44,8 @@ const (
 	opRsh32K
 	opBE16
 	opBE32
-	opALU // everything else: vm.ALU decides
+	opSelect // dst = src if register aux is not 0
+	opALU    // everything else: vm.ALU decides
 	opLd1
 	opLd2
 	opLd4
@@ -128,6 +129,10 @@ func (e *Engine) bind(t *trace.Trace) (*Executable, error) {
 		}
 		switch in.Class() {
 		case ebpf.ClassALU, ebpf.ClassALU64:
+			if in.IsSelect() {
+				o.code, o.aux = opSelect, int32(in.Cond())
+				break
+			}
 			if !vm.Valid(in) {
 				return nil, fmt.Errorf("trace: insn %d: opcode %#x: no such arithmetic", i, in.Op)
 			}

@@ -16,6 +16,11 @@ func arith(b asm.Backend, in ebpf.Insn) {
 	wide := in.Class() == ebpf.ClassALU64
 	x := in.Op&ebpf.SrcX != 0
 	switch op := in.ALUOp(); op {
+	case ebpf.ALUSelect:
+		stay := b.NewLabel()
+		b.BrK(asm.EQ, true, reg(in.Cond()), 0, stay)
+		b.Mov(true, d, s)
+		b.Bind(stay)
 	case ebpf.ALUMov:
 		move(b, in, wide, x)
 	case ebpf.ALUNeg:

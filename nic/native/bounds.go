@@ -411,6 +411,9 @@ func (a *analysis) alu(k *known, in ebpf.Insn, pc int) val {
 	}
 	wide := in.Class() == ebpf.ClassALU64
 	op := in.ALUOp()
+	if in.IsSelect() {
+		return join(d, s, false)
+	}
 	if wide && in.Off == 0 {
 		switch op {
 		case ebpf.ALUMov:

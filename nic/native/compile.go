@@ -200,7 +200,7 @@ func (c *compiler) to(pc int) asm.Label {
 
 // insn writes one instruction.
 func (c *compiler) insn(k *known, pc int, in ebpf.Insn) {
-	if _, ok := c.skip[pc]; ok || !vm.Valid(in) {
+	if _, ok := c.skip[pc]; ok || !vm.Valid(in) && !in.IsSelect() {
 		c.leave(pc)
 		return
 	}

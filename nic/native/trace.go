@@ -368,7 +368,7 @@ func straight(code []ebpf.Insn) error {
 				return fmt.Errorf("trace: insn %d: an exit before the end", pc)
 			}
 			return nil
-		case in.Class() == ebpf.ClassLD, !vm.Valid(in):
+		case in.Class() == ebpf.ClassLD, !vm.Valid(in) && !in.IsSelect():
 			return fmt.Errorf("trace: insn %d: opcode %#x: not one a trace can have", pc, in.Op)
 		case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
 			if vm.Helper(in.Imm) == nil {

@@ -202,6 +202,14 @@ func (e *Executor) one(o *Op, lat int64) error {
 	in := o.In
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
+		if in.IsSelect() {
+			v := e.r[in.Dst]
+			if e.r[in.Cond()] != 0 {
+				v = e.r[in.Src]
+			}
+			e.set(in.Dst, v, lat)
+			break
+		}
 		if !vm.Valid(in) {
 			return fmt.Errorf("opcode %#x: no such arithmetic", in.Op)
 		}

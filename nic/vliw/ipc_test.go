@@ -67,7 +67,7 @@ func TestIPC(t *testing.T) {
 		n := 0
 		var packets, whole, traced, scalar float64
 		for _, f := range files {
-			b, err := newBench(obj, entry, prepare, nil)
+			b, err := newBench(obj, entry, prepare, 0, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +178,7 @@ func optimisedIPC(t *testing.T, s programs.Sample, files []string) string {
 		return "-"
 	}
 	obj, entry, prepare := sample(t, s)
-	b, err := newBench(obj, entry, prepare, nil)
+	b, err := newBench(obj, entry, prepare, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

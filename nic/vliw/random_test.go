@@ -29,7 +29,7 @@ func TestTracesAtRandom(t *testing.T) {
 	ran, paths := 0, 0
 	for seed := range n {
 		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0})
-		b, err := newBench(c.Object, c.Entry, nil, machines())
+		b, err := newBench(c.Object, c.Entry, nil, int(seed%2)*32, machines())
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -62,7 +62,7 @@ func TestOptimised(t *testing.T) {
 	for _, s := range programs.All() {
 		t.Run(s.Name, func(t *testing.T) {
 			obj, entry, prepare := sample(t, s)
-			b, err := newBench(obj, entry, prepare, []*vliw.Machine{vliw.HXDP(), machines()[1]})
+			b, err := newBench(obj, entry, prepare, 0, []*vliw.Machine{vliw.HXDP(), machines()[1]})
 			if err != nil {
 				t.Fatal(err)
 			}

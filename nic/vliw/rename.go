@@ -92,7 +92,7 @@ func (n *renamer) one(o *Op, i int32, cur *[11]int32) {
 		if reads.Has(r) {
 			w := &n.webs[cur[r]]
 			w.to = 2 * i
-			w.fixed = w.fixed || prescribed
+			w.fixed = w.fixed || prescribed || in.IsSelect() && r == in.Cond()
 		}
 	}
 	if !prescribed {

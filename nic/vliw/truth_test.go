@@ -67,8 +67,8 @@ type twin struct {
 	rewrite func(p *jit.PathInfo) (*trace.Trace, error)
 }
 
-func newBench(obj *loader.Object, entry *loader.Program, prepare func(*vm.State) error, ms []*vliw.Machine) (*bench, error) {
-	r, err := jit.New(obj, entry, jit.Options{Prepare: prepare, VM: vm.Options{Track: true}, Cache: cache.Config{Policy: "lru", Entries: 4096}})
+func newBench(obj *loader.Object, entry *loader.Program, prepare func(*vm.State) error, predicate int, ms []*vliw.Machine) (*bench, error) {
+	r, err := jit.New(obj, entry, jit.Options{Prepare: prepare, Remedies: jit.Remedies{Predicate: predicate}, VM: vm.Options{Track: true}, Cache: cache.Config{Policy: "lru", Entries: 4096}})
 	if err != nil {
 		return nil, err
 	}
@@ -185,8 +185,8 @@ func TestSamples(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			obj, entry, prepare := sample(t, s)
 			ran, paths := 0, 0
-			for _, f := range files {
-				b, err := newBench(obj, entry, prepare, machines())
+			for i, f := range files {
+				b, err := newBench(obj, entry, prepare, i%2*32, machines())
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -67,6 +67,15 @@ type Report struct {
 	Modes   []Mode           `json:"modes,omitempty"`
 
 	Superopt *replay.Optimised `json:"superopt,omitempty"`
+
+	Predicated *Predicated `json:"predicated,omitempty"`
+}
+
+// Predicated says what became of branches with --predicate, each time a path
+// was recorded.
+type Predicated struct {
+	Joined int            `json:"joined"` // became selects
+	Left   map[string]int `json:"left"`   // stayed branches whose sides come together nearby, by reason
 }
 
 // AbortSite is a place that paths can't be a trace past: a reason of trace, the
@@ -269,6 +278,9 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	if r.NotRun != nil {
 		r.FirstFault = r.NotRun.Causes[0].Cause
 	}
+	if ca.Predicate > 0 {
+		r.Predicated = &Predicated{Joined: rt.Comp.Regions.Joined, Left: rt.Comp.Regions.Left}
+	}
 	l := &r.Traces.Length
 	if n := float64(len(rt.Paths())); n > 0 {
 		for _, p := range rt.Paths() { // whole numbers, so the sums are exact
@@ -345,8 +357,19 @@ func (r *Report) facts() (f report.Facts) {
 	l := r.Traces.Length
 	f.Addf("  mean length", "%.1f executed, %.1f without jumps, %.1f after dead-code elimination, %.1f installed", l.Path, l.Straight, l.Trace, l.Optimised)
 	f.Addf("  mean condition", "%.1f predicates; %d in all fix a variable offset", l.Condition, r.Traces.Concretised)
+	if p := r.Predicated; p != nil {
+		f.Addf("predicated", "%d branches of recorded runs became selects; left branches:", p.Joined)
+		for _, why := range slices.SortedFunc(maps.Keys(p.Left), func(a, b string) int {
+			return cmp.Or(cmp.Compare(p.Left[b], p.Left[a]), strings.Compare(a, b))
+		}) {
+			f.Add("  left", report.Count(uint64(p.Left[why])), "", why)
+		}
+	}
 	if o := r.Superopt; o != nil {
 		f.Addf("superopt", "%d traces, %d made shorter: %d instructions before, %d after", o.Traces, o.Shorter, o.Before, o.After)
+		if o.Selects > 0 {
+			f.Addf("  left", "%d traces as they are: they have selects, which the proofs don't know", o.Selects)
+		}
 		f.Addf("  proofs", "%d proved, %d refuted, %d unknown, %s proposals", o.Proved, o.Refuted, o.Unknown, report.Count(uint64(o.Proposals)))
 		if o.NIC != "" {
 			f.Addf("  cycles", "%d before, %d after, on %s", o.CyclesBefore, o.CyclesAfter, o.NIC)

@@ -1,6 +1,9 @@
 package jit
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Remedies say how paths become traces: what is done so that a program has
 // fewer paths, or shorter traces. Zero is a generic trace for each whole path.
@@ -11,6 +14,9 @@ type Remedies struct {
 	// Auto specialises only where the profile of a look-up's keys says that it
 	// pays; it stands in place of Specialise.
 	Auto bool
+	// Predicate makes a branch data, by selects in the trace, where its sides
+	// come together again and have at most so many instructions; 0: no branch.
+	Predicate int
 }
 
 // specialises says whether anything may be folded.
@@ -24,6 +30,9 @@ func (r Remedies) String() string {
 		out = append(out, "specialised where it pays")
 	case r.Specialise:
 		out = append(out, "specialised")
+	}
+	if r.Predicate > 0 {
+		out = append(out, fmt.Sprintf("predicated (%d)", r.Predicate))
 	}
 	if len(out) == 0 {
 		return "generic"

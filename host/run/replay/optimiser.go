@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"jitnic/host/ebpf"
 	"jitnic/host/run/jit"
 	"jitnic/pathcond"
 	"jitnic/superopt"
@@ -34,7 +35,8 @@ type Optimiser struct {
 // Optimised counts what the superoptimizer did to the traces of a run.
 type Optimised struct {
 	Traces    int   `json:"traces"`
-	Before    int   `json:"before"` // instructions, all traces
+	Selects   int   `json:"selects,omitempty"` // traces left as they are: they have selects, which the proofs don't know
+	Before    int   `json:"before"`            // instructions, all traces
 	After     int   `json:"after"`
 	Shorter   int   `json:"shorter"` // traces that became so
 	Proposals int64 `json:"proposals"`
@@ -122,6 +124,10 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 	}
 	h.Optimise = func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error) {
 		if ctx.Err() != nil {
+			return p.Trace, nil
+		}
+		if ebpf.HasSelect(p.Trace.Code) {
+			sum.Selects++
 			return p.Trace, nil
 		}
 		opt := &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}

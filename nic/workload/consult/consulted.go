@@ -165,6 +165,14 @@ func (x *consulter) alu(in ebpf.Insn) {
 	if src == 0 {
 		src = dst
 	}
+	if in.IsSelect() {
+		if c := x.r[in.Cond()]; c != 0 {
+			x.r[in.Dst] = x.b.Ite(x.b.Bin(bv.OpEq, c, x.b.Const(0, 64)), dst, src)
+		} else {
+			x.r[in.Dst] = 0
+		}
+		return
+	}
 	v, ok := pathcond.ALU(x.b, in, dst, src)
 	if !ok {
 		v = 0
