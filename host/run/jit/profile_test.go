@@ -13,7 +13,7 @@ import (
 // hits, and folds something somewhere; whatever it is made to do in a hurry, the
 // oracle agrees.
 func TestSpecialiseWhereItPays(t *testing.T) {
-	pkts, times := held(t, hosttest.Capture(t, "zoo.pcap.gz"), 12_000)
+	pkts, times := held(t, hosttest.Capture(t, "zoo.pcap.gz"), 8000)
 	folded, given := 0, 0
 	for _, s := range programs.All() {
 		p := hosttest.Sample(t, s.Name)
