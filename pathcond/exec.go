@@ -159,11 +159,12 @@ type exec struct {
 
 	// Of predication: the branch being made data, the predicate under which the
 	// instruction at hand counts (0: always), where the recording goes on
-	// (-1: with the next step), and where addresses the path came to stand.
+	// (nowhere: with the next step), and where addresses the path came to stand.
 	quiet  *both
 	active bv.Term
 	resume int
 	bases  map[bv.Term]uint64
+	found  map[bv.Term]uint64 // what look-ups gave, where it isn't NULL
 
 	path *Path
 	out  emitter
@@ -207,7 +208,7 @@ func (x *exec) abort(r trace.Reason, detail string) {
 // it gave up.
 func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path) {
 	c.inputLen = min(length, vm.MaxLinear)
-	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{}, resume: -1, bases: map[bv.Term]uint64{}}
+	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{}, resume: nowhere, bases: map[bv.Term]uint64{}, found: map[bv.Term]uint64{}}
 	p = x.path
 	x.frags = uint64(length - c.inputLen)
 	x.takesFrags = len(rec.Steps) > 0 && c.Obj.Programs[rec.Steps[0].Prog].XDPFrags
@@ -236,15 +237,15 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 		if fault != nil && i == len(rec.Steps)-1 {
 			x.fault(x.code[x.step.PC], fault)
 		}
-		if x.resume >= 0 {
-			if int(x.step.PC) != x.resume || int(x.step.Frame) != len(x.frames)-1 {
+		if x.resume != nowhere {
+			if int(x.step.Frame) != len(x.frames)-1 || !x.c.graphOf(x.step.Prog).stops(int(x.step.PC), x.resume) {
 				continue
 			}
-			x.resume = -1
+			x.resume = nowhere
 		}
 		x.one(x.code[x.step.PC])
 	}
-	if x.resume >= 0 {
+	if x.resume != nowhere {
 		x.abort(trace.ReasonInternal, "the run ends between a branch and where its sides join")
 	}
 	if fault != nil {

@@ -139,6 +139,9 @@ func symLookup(x *exec, c *call) bv.Term {
 	// An LRU map notes the use, so its look-ups are effects.
 	c.meta.Result = !isLRU(spec.Type)
 	r0 := x.lookup(i, key, x.rec.Key(c.rec), c.rec.Ret)
+	if c.rec.Ret != 0 && x.valueBase(r0) {
+		x.found[r0] = c.rec.Ret
+	}
 	if x.c.Predicate > 0 && isArray(spec.Type) && c.rec.Ret != 0 { // the number is within the array, and elements are always there
 		x.came(r0, c.rec.Ret)
 		x.f.Learn(x.b.Bin(bv.OpEq, r0, x.u64(0)), false)

@@ -57,9 +57,35 @@ type both struct {
 	// wild are terms that registers hold only where their side counts: loaded
 	// through a pointer that goes to the scratch slot elsewhere, or with what
 	// only that side knows of earlier stores.
-	wild  map[bv.Term]bool
-	slots int16 // next slot of ours
-	guard []guard
+	wild    map[bv.Term]bool
+	slots   int16 // next slot of ours
+	guard   []guard
+	stopped int // the slot that the last side came to
+
+	// Registers that may be lent for one instruction, and those that are.
+	lend ebpf.Regs
+	lent []lent
+}
+
+// lent is a register that is used for something else meanwhile.
+type lent struct {
+	reg  uint8
+	at   place
+	term bv.Term
+}
+
+// borrow says which registers may be lent until giveBack.
+func (d *both) borrow(from ebpf.Regs) { d.lend, d.lent = from, d.lent[:0] }
+
+// giveBack gives registers that were lent their values again.
+func (d *both) giveBack() {
+	for i := len(d.lent) - 1; i >= 0; i-- {
+		l := &d.lent[i]
+		d.get(l.reg, l.at)
+		d.x.r[l.reg] = l.term
+		d.slots = min(d.slots, l.at.slot-d.ours(0))
+	}
+	d.lent, d.lend = d.lent[:0], 0
 }
 
 // Regions counts the branches that predication looked at.
@@ -80,25 +106,28 @@ func (x *exec) together(in ebpf.Insn, p bv.Term) bool {
 	}
 	g := c.graphOf(x.step.Prog)
 	r := g.region(int(x.step.PC))
-	if r.join < 0 {
+	if r.join == nowhere {
+		return false
+	}
+	if len(x.frames) >= trace.Frames {
 		return false
 	}
 	d := &both{x: x, g: g, prog: x.step.Prog, frame: len(x.frames) - 1, left: c.Predicate, f0: x.f, wild: map[bv.Term]bool{}, slots: firstSlot}
-	if d.frame >= trace.Frames-1 {
-		return false
-	}
-	why := d.try(int(x.step.PC), p)
-	if why != "" {
-		if c.Regions.Left == nil {
-			c.Regions.Left = map[string]int{}
-		}
-		c.Regions.Left[why]++
+	if why := d.try(int(x.step.PC), p); why != "" {
+		c.Regions.left(why)
 		return false
 	}
 	c.Regions.Joined++
 	x.path.Predicated++
 	x.resume = r.join
 	return true
+}
+
+func (r *Regions) left(why string) {
+	if r.Left == nil {
+		r.Left = map[string]int{}
+	}
+	r.Left[why]++
 }
 
 // try executes the branch at pc, or leaves everything as it was.
@@ -160,12 +189,12 @@ func (d *both) diamond(pc int, p bv.Term, keep, claimed ebpf.Regs) {
 	x, g := d.x, d.g
 	in := g.code[pc]
 	r := g.region(pc)
-	if r.join < 0 {
+	if r.join == nowhere {
 		panic(quit{"its sides don't come together nearby"})
 	}
 	s := g.sides(pc)
 	live := [2]ebpf.Regs{g.live[s[0]], g.live[s[1]]}
-	after := g.live[r.join]
+	after := g.after(r.join)
 	free := allRegs &^ (r.used | live[0] | live[1] | after | keep | claimed)
 	slots, outer := d.slots, x.f
 	take := func() place {
@@ -183,7 +212,9 @@ func (d *both) diamond(pc int, p bv.Term, keep, claimed ebpf.Regs) {
 	free &^= in.Reads() // the condition is worked out from them
 	c := take()
 	free = all &^ claimed
+	d.borrow(allRegs &^ (claimed | in.Reads()))
 	first := d.condition(in, c, allRegs&^(live[0]|live[1]|keep|claimed|in.Reads()))
+	d.giveBack()
 	side := func(n int) bv.Term { // the predicate under which side n counts
 		if n == 1 {
 			return p
@@ -213,10 +244,12 @@ func (d *both) diamond(pc int, p bv.Term, keep, claimed ebpf.Regs) {
 	run(first, live[second])
 	one := x.r
 	differ := (r.writes[0] | r.writes[1]) & after
-	if s[second] == r.join { // nothing on that side: what was there before is what it gives
+	if g.stops(s[second], r.join) { // nothing on that side: what was there before is what it gives
 		each(differ, func(n uint8) {
 			if one[n] != before[n] || d.strays(one[n]) {
+				d.borrow(allRegs &^ (claimed | 1<<n))
 				d.selectOld(n, saved[n], c, allRegs&^(after|keep|claimed))
+				d.giveBack()
 				x.r[n] = x.b.Ite(side(first), one[n], before[n])
 			}
 		})
@@ -229,8 +262,10 @@ func (d *both) diamond(pc int, p bv.Term, keep, claimed ebpf.Regs) {
 	each(differ, func(n uint8) {
 		if x.r[n] != one[n] || d.strays(one[n]) {
 			spare := allRegs &^ (after | keep | claimed)
+			d.borrow(allRegs &^ (claimed | 1<<n))
 			from := d.load(result[n], &spare)
 			d.emit(ebpf.Select(n, from, d.load(c, &spare)))
+			d.giveBack()
 			x.r[n] = x.b.Ite(side(first), one[n], x.r[n])
 		}
 	})
@@ -326,11 +361,21 @@ func (d *both) load(p place, spare *ebpf.Regs) uint8 {
 	return n
 }
 
-// spare takes a register that nothing needs.
+// spare takes a register that nothing needs, or lends one.
 func (d *both) spare(s *ebpf.Regs) uint8 {
 	for n := uint8(0); n < 10; n++ {
 		if s.Has(n) {
 			*s &^= 1 << n
+			d.lend &^= 1 << n
+			return n
+		}
+	}
+	for n := uint8(0); n < 10; n++ {
+		if d.lend.Has(n) {
+			d.lend &^= 1 << n
+			l := lent{n, d.slot(), d.x.r[n]}
+			d.put(l.at, n)
+			d.lent = append(d.lent, l)
 			return n
 		}
 	}
@@ -378,8 +423,12 @@ func (d *both) condition(in ebpf.Insn, c place, spare ebpf.Regs) (first int) {
 	// less is 1 where the first operand is below the second, or above it: the
 	// sign of their difference, where both are far from the ends.
 	less := func(swapped, signed bool) {
-		if !narrow {
-			d.near(in)
+		if !narrow && !d.near(in) {
+			if signed {
+				panic(quit{"a signed comparison of large numbers"})
+			}
+			d.below(t, in, swapped, operand, &spare)
+			return
 		}
 		if swapped {
 			operand(t, signed)
@@ -441,27 +490,50 @@ func (d *both) widen(to, from uint8, narrow, signed bool) ebpf.Insn {
 	return in
 }
 
-// near makes sure that 64-bit operands are far from both ends of the numbers, so
+// near says whether 64-bit operands are far from both ends of the numbers, so
 // that the sign of their difference is their order.
-func (d *both) near(in ebpf.Insn) {
+func (d *both) near(in ebpf.Insn) bool {
 	x := d.x
 	const far = 1 << 62
-	if _, hi := d.f0.Bounds(x.r[in.Dst]); hi >= far || d.strays(x.r[in.Dst]) {
-		panic(quit{"a comparison of large numbers"})
+	small := func(r uint8) bool {
+		_, hi := d.f0.Bounds(x.r[r])
+		return hi < far && !d.strays(x.r[r])
 	}
 	if in.Op&ebpf.SrcX != 0 {
-		if _, hi := d.f0.Bounds(x.r[in.Src]); hi >= far || d.strays(x.r[in.Src]) {
-			panic(quit{"a comparison of large numbers"})
-		}
-	} else if in.Imm < 0 {
-		panic(quit{"a comparison of large numbers"})
+		return small(in.Dst) && small(in.Src)
 	}
+	return small(in.Dst) && in.Imm >= 0
+}
+
+// below computes in t whether one 64-bit number is below another, the operands of
+// a jump: the borrow of their difference, (^a & b | ^(a ^ b) & (a - b)) >> 63.
+func (d *both) below(t uint8, in ebpf.Insn, swapped bool, operand func(to uint8, signed bool), spare *ebpf.Regs) {
+	b, u, v := in.Src, d.spare(spare), d.spare(spare)
+	if in.Op&ebpf.SrcX == 0 {
+		b = d.spare(spare)
+		operand(b, true)
+	}
+	a := in.Dst
+	if swapped {
+		a, b = b, a
+	}
+	d.emit(mov(u, a))
+	d.emit(alu(ebpf.ALUXor, u, b))
+	d.emit(aluK(ebpf.ALUXor, u, -1))
+	d.emit(mov(v, a))
+	d.emit(alu(ebpf.ALUSub, v, b))
+	d.emit(alu(ebpf.ALUAnd, u, v))
+	d.emit(mov(t, a))
+	d.emit(aluK(ebpf.ALUXor, t, -1))
+	d.emit(alu(ebpf.ALUAnd, t, b))
+	d.emit(alu(ebpf.ALUOr, t, u))
+	d.emit(aluK(ebpf.ALURsh, t, 63))
 }
 
 // run executes one side from pc until stop.
 func (d *both) run(pc, stop int, keep, claimed ebpf.Regs) {
 	x := d.x
-	for pc != stop {
+	for !d.g.stops(pc, stop) {
 		if d.left--; d.left < 0 {
 			panic(quit{"more instructions than --predicate allows"})
 		}
@@ -478,9 +550,13 @@ func (d *both) run(pc, stop int, keep, claimed ebpf.Regs) {
 			next = pc + 2
 			d.wide(in, d.g.code[pc+1])
 		case ebpf.ClassLDX:
+			d.borrow(allRegs &^ (claimed | in.Reads() | in.Writes()))
 			d.loadInsn(in, spare())
+			d.giveBack()
 		case ebpf.ClassST, ebpf.ClassSTX:
+			d.borrow(allRegs &^ (claimed | in.Reads() | in.Writes()))
 			d.storeInsn(in, spare())
+			d.giveBack()
 		default:
 			switch {
 			case in.Op == ebpf.OpJA:
@@ -497,6 +573,7 @@ func (d *both) run(pc, stop int, keep, claimed ebpf.Regs) {
 		}
 		pc = next
 	}
+	d.stopped = pc
 }
 
 // branch goes on behind a branch inside a side.
@@ -510,7 +587,10 @@ func (d *both) branch(pc int, in ebpf.Insn, keep, claimed ebpf.Regs) int {
 		return d.g.sides(pc)[bv.Bit(v)]
 	}
 	d.diamond(pc, p, keep, claimed)
-	return d.g.region(pc).join
+	if join := d.g.region(pc).join; join != ends {
+		return join
+	}
+	return d.stopped
 }
 
 // wide executes a load of a constant.
@@ -542,11 +622,17 @@ func (d *both) concrete(addr bv.Term) uint64 {
 	if base == 0 {
 		return off
 	}
-	at, ok := x.bases[base]
-	if !ok {
-		panic(quit{"an address that the path hasn't come to before"})
+	if at, ok := x.bases[base]; ok {
+		return at + off
 	}
-	return at + off
+	// Where the condition says already that a look-up finds something, every run
+	// that comes here has found it.
+	if null, ok := d.f0.Known(x.b.Bin(bv.OpEq, base, x.u64(0))); ok && !null {
+		if at, ok := x.found[base]; ok {
+			return at + off
+		}
+	}
+	panic(quit{"an address that the path hasn't come to before"})
 }
 
 // loadInsn executes a load.

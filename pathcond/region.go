@@ -8,7 +8,7 @@ import (
 // A region is what stands between a branch and the place where its sides come
 // together again.
 type region struct {
-	join   int          // the slot where they do; -1: nowhere near, or a side ends the run
+	join   int          // the slot where they do; ends: each side ends the function; nowhere: not nearby
 	used   ebpf.Regs    // registers that the sides read or write
 	writes [2]ebpf.Regs // by side: fall through, jump
 }
@@ -20,6 +20,12 @@ type graph struct {
 	live    []ebpf.Regs // before each slot
 	regions map[int]*region
 }
+
+// Where sides join that join at no slot.
+const (
+	nowhere = -1
+	ends    = -2 // each comes to an exit, before which only r0 is live
+)
 
 // maxRegion bounds the slots of a region that are looked at.
 const maxRegion = 256
@@ -67,15 +73,18 @@ func (g *graph) region(pc int) *region {
 	if r := g.regions[pc]; r != nil {
 		return r
 	}
-	r := &region{join: -1}
+	r := &region{join: nowhere}
 	g.regions[pc] = r
 	s := g.sides(pc)
 	best := maxRegion + 1
-	for _, j := range g.reach(s[0], -1) {
+	for _, j := range append(g.reach(s[0], nowhere), ends) {
+		if j == ends && r.join != nowhere {
+			break
+		}
 		n := 0
 		var sets [2][]int
 		for i := range s {
-			if sets[i] = g.reach(s[i], j); sets[i] == nil && s[i] != j {
+			if sets[i] = g.reach(s[i], j); sets[i] == nil && !g.stops(s[i], j) {
 				n = best
 				break
 			}
@@ -97,11 +106,24 @@ func (g *graph) region(pc int) *region {
 	return r
 }
 
+// stops says whether a run that is to stop somewhere does so at a slot.
+func (g *graph) stops(pc, stop int) bool {
+	return pc == stop || stop == ends && g.code[pc].Op == ebpf.OpExit
+}
+
+// after is what is live where a region ends.
+func (g *graph) after(join int) ebpf.Regs {
+	if join == ends {
+		return 1
+	}
+	return g.live[join]
+}
+
 // reach lists the slots that control can come to from a slot without passing
 // stop, each once; nil where it leaves the function, or goes on too long. With
-// stop -1 it lists what it comes to until then.
+// nowhere to stop it lists what it comes to until then.
 func (g *graph) reach(from, stop int) []int {
-	if from == stop {
+	if g.stops(from, stop) {
 		return nil
 	}
 	seen := map[int]bool{from: true}
@@ -109,15 +131,15 @@ func (g *graph) reach(from, stop int) []int {
 	var next [2]int
 	for i := 0; i < len(out); i++ {
 		in := g.code[out[i]]
-		if in.Op == ebpf.OpExit && stop >= 0 {
+		if in.Op == ebpf.OpExit && stop != nowhere {
 			return nil
 		}
 		for _, to := range ebpf.Next(g.code, out[i], next[:0]) {
-			if to == stop || seen[to] {
+			if to >= 0 && to < len(g.code) && g.stops(to, stop) || seen[to] {
 				continue
 			}
 			if to < 0 || to >= len(g.code) || len(out) >= maxRegion {
-				if stop >= 0 {
+				if stop != nowhere {
 					return nil
 				}
 				continue

@@ -11,6 +11,7 @@ import (
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/run/replay"
 
 	"github.com/spf13/cobra"
 )
@@ -37,6 +38,7 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 	session.InputFlags(&o.in, c)
 	f := c.Flags()
 	session.RemedyFlags(&o.how, f)
+	f.BoolVar(&o.modes, "modes", false, "run the program in every way to make traces as well, and set them side by side, with lru")
 	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` (- for stdin) in place of a program and captures: jitnic paths, libCacheSim's formats, CSV or ids")
 	f.StringVar(&o.format, "format", "", "`FORMAT` of --requests: "+strings.Join(stream.Formats(), ", ")+"; default: by content that can't be anything else")
 	f.StringVar(&o.columns, "columns", "", "columns of --requests as text: `LIST` such as id=2,size=3,time=1,delimiter=tab,header=no; default: found")
@@ -96,6 +98,11 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 		return err
 	}
 	r := newReport(o, src, g, study, estimated, <-profile)
+	if o.modes && !r.Partial {
+		if r.Remedies, err = replay.Modes(ctx, o.in, "lru", replay.ModesOf(o.how)); err != nil {
+			return err
+		}
+	}
 	if siege != nil {
 		siege.Progress = func(done, total uint64) { bar.Step("attacking", int64(done), int64(total)) }
 		r.Attack, err = siege.Run(ctx, src.stream)

@@ -43,6 +43,7 @@ func (r *Report) document() *report.Document {
 		tables = append(tables, report.Block{Apart: true, Table: t, Long: !t.Open})
 	}
 	d.Add(report.Section{ID: "tables", Title: "Tables", Blocks: tables})
+	d.Add(session.ModesSection(r.Remedies))
 	if r.Attack != nil {
 		d.Records = append(d.Records, r.attackRecords())
 	}

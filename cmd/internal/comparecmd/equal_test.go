@@ -76,6 +76,7 @@ func TestReplay(t *testing.T) {
 		program, capture string
 		limit            uint64
 		specialise       bool
+		predicate        int
 		table            string
 		change           func(map[string]any)
 		invalidated      bool // the updates must invalidate something
@@ -87,17 +88,21 @@ func TestReplay(t *testing.T) {
 		{program: "firewall", capture: "tls2-v4v6.pcap.gz", limit: 4000, specialise: true, table: "services", change: action, invalidated: true},
 		{program: "conntrack", capture: "many-protocols.pcap.gz", limit: 3000, specialise: true},
 		{program: "nat", capture: "many-protocols.pcap.gz", limit: 3000, specialise: true},
+		{program: "telemetry", capture: "zoo.pcap.gz", limit: 5000, predicate: 32},
 	} {
 		mode := "generic"
 		if c.specialise {
 			mode = "specialised"
+		}
+		if c.predicate > 0 {
+			mode = "predicated"
 		}
 		t.Run(fmt.Sprintf("%s-%s-%s", c.program, strings.TrimSuffix(c.capture, ".pcap.gz"), mode), func(t *testing.T) {
 			in := replay.Input{Program: "sample:" + c.program, Captures: []string{hosttest.Capture(t, c.capture)}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
 			if c.table != "" {
 				in.Maps = []string{updated(t, c.program, c.table, c.change)}
 			}
-			st, s, err := replay.Paths(t.Context(), in, jit.Remedies{Specialise: c.specialise})
+			st, s, err := replay.Paths(t.Context(), in, jit.Remedies{Specialise: c.specialise, Predicate: c.predicate})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,7 +114,7 @@ func TestReplay(t *testing.T) {
 						continue
 					}
 					size := []uint64{4, 16}[(i+k)%2]
-					ca := replay.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Remedies: jit.Remedies{Specialise: c.specialise}}
+					ca := replay.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Remedies: jit.Remedies{Specialise: c.specialise, Predicate: c.predicate}}
 					r, err := replay.Open(t.Context(), in, ca, nil)
 					if err != nil {
 						t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 type options struct {
 	in       replay.Input
 	how      jit.Remedies
+	modes    bool
 	requests string
 	format   string
 	columns  string
@@ -231,6 +232,9 @@ type source struct {
 // open reads the file of requests, or runs the program over the captures.
 func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 	if o.requests != "" {
+		if o.modes {
+			return nil, fmt.Errorf("--modes: are those of a program: it goes with --program and --capture, not with --requests")
+		}
 		if o.in.Program != "" || len(o.in.Captures) > 0 {
 			return nil, fmt.Errorf("--requests: stands in place of --program and --capture: give one or the other")
 		}

@@ -10,23 +10,25 @@ import (
 	"jitnic/cache/curve"
 	"jitnic/cache/policy"
 	"jitnic/cmd/internal/report"
+	"jitnic/host/run/replay"
 	"jitnic/nic/workload"
 	"jitnic/pcaps"
 )
 
 // Report is what --json writes.
 type Report struct {
-	Program       string   `json:"program"` // "" with --requests
-	Entry         string   `json:"entry,omitempty"`
-	Capture       string   `json:"capture"` // or the file of requests
-	Captures      []string `json:"captures"`
-	Mode          string   `json:"mode,omitempty"` // generic or specialised
-	Seed          uint64   `json:"seed"`
-	HotThreshold  uint32   `json:"hot_threshold"`
-	InstallDelay  uint64   `json:"install_delay"`
-	Partial       bool     `json:"partial"`        // it was interrupted: rows are missing, those here are whole
-	PartialInput  bool     `json:"partial_input"`  // the captures were not read to the end
-	PlannedPoints int      `json:"planned_points"` // rows there are without an interrupt
+	Program       string        `json:"program"` // "" with --requests
+	Entry         string        `json:"entry,omitempty"`
+	Capture       string        `json:"capture"` // or the file of requests
+	Captures      []string      `json:"captures"`
+	Mode          string        `json:"mode,omitempty"`     // generic or specialised
+	Remedies      []replay.Mode `json:"remedies,omitempty"` // all ways to make traces, with --modes
+	Seed          uint64        `json:"seed"`
+	HotThreshold  uint32        `json:"hot_threshold"`
+	InstallDelay  uint64        `json:"install_delay"`
+	Partial       bool          `json:"partial"`        // it was interrupted: rows are missing, those here are whole
+	PartialInput  bool          `json:"partial_input"`  // the captures were not read to the end
+	PlannedPoints int           `json:"planned_points"` // rows there are without an interrupt
 
 	// NotRun says of which packets this is no result, and why.
 	NotRun *workload.NotRun `json:"not_run,omitempty"`

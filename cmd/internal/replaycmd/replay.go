@@ -69,6 +69,8 @@ type Report struct {
 	Superopt *replay.Optimised `json:"superopt,omitempty"`
 
 	Predicated *Predicated `json:"predicated,omitempty"`
+	// Remedies are all ways to make traces, with --modes.
+	Remedies []replay.Mode `json:"remedies,omitempty"`
 }
 
 // Predicated says what became of branches with --predicate, each time a path
@@ -200,6 +202,9 @@ func Command() *cobra.Command {
 					return err
 				}
 				r.Modes = []Mode{modeOf(r, s), o}
+				if r.Remedies, err = replay.Modes(c.Context(), in, ca.Policy, replay.ModesOf(ca.Remedies)); err != nil {
+					return err
+				}
 			}
 			out.Other[0].Write = s.DumpMaps
 			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
@@ -218,7 +223,7 @@ func Command() *cobra.Command {
 	session.CacheFlags(&ca, c)
 	session.OptimiserFlags(&op, c)
 	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
-	c.Flags().BoolVar(&modes, "modes", false, "replay with generic and with specialised traces and compare the two")
+	c.Flags().BoolVar(&modes, "modes", false, "replay in every way to make traces as well, generic, predicated and specialised, and set them side by side")
 	out.Flags(c, "report")
 	c.Flags().StringVar(&dump, "dump-maps", "", "write the maps after the replay as JSON to `FILE` (- for stdout)")
 	return c
@@ -308,6 +313,7 @@ func (r *Report) document() *report.Document {
 	d.Add(report.Section{ID: "replay", Title: "The replay", Blocks: []report.Block{{Facts: r.facts()}}})
 	d.Add(report.Section{ID: "captures", Title: "Captures", Blocks: []report.Block{{Apart: true, Table: r.Capture.filesTable()}}})
 	d.Add(report.Section{ID: "modes", Title: "Generic and specialised traces", Blocks: []report.Block{{Apart: true, Title: "Side by side", Table: modesTable(r.Modes)}}})
+	d.Add(session.ModesSection(r.Remedies))
 	return d
 }
 
