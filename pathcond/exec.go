@@ -317,7 +317,7 @@ func (x *exec) decide(p bv.Term, want bool, why Why) {
 			// Symbolic and concrete semantics disagree: a bug, to be heard of.
 			x.abort(trace.ReasonInternal, fmt.Sprintf("%s is %v by the condition so far, %v in the run", x.b.String(p), v, want))
 		}
-		if _, fixed := x.b.IsConst(p); !fixed {
+		if _, fixed := x.b.IsConst(p); !fixed && x.quiet == nil {
 			x.chose(-1, p, want)
 		}
 		return

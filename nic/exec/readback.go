@@ -143,6 +143,8 @@ func (x *Executable) stands(o *op, in, hi ebpf.Insn, named int) bool {
 	case opBE16, opBE32:
 		bits := map[opcode]int32{opBE16: 16, opBE32: 32}[o.code]
 		return in.Op == ebpf.ClassALU|ebpf.ALUEnd|ebpf.SrcX && in.Imm == bits
+	case opSelect:
+		return in.IsSelect() && o.src == in.Src && o.aux == int32(in.Cond())
 	case opALU:
 		c := in.Class()
 		return (c == ebpf.ClassALU || c == ebpf.ClassALU64) && x.raw[o.aux] == in && (in.Op&ebpf.SrcX == 0 || in.ALUOp() == ebpf.ALUEnd || o.src == in.Src)
