@@ -99,7 +99,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	}
 	r := newReport(o, src, g, study, estimated, <-profile)
 	if o.modes && !r.Partial {
-		if r.Remedies, err = replay.Modes(ctx, o.in, "lru", replay.ModesOf(o.how)); err != nil {
+		if r.Remedies, err = replay.SideBySide(ctx, o.in, "lru", replay.Ways(o.how)); err != nil {
 			return err
 		}
 	}

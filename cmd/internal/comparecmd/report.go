@@ -22,7 +22,7 @@ type Report struct {
 	Capture       string        `json:"capture"` // or the file of requests
 	Captures      []string      `json:"captures"`
 	Mode          string        `json:"mode,omitempty"`     // generic or specialised
-	Remedies      []replay.Mode `json:"remedies,omitempty"` // all ways to make traces, with --modes
+	Remedies      []replay.Side `json:"remedies,omitempty"` // all ways to make traces, with --modes
 	Seed          uint64        `json:"seed"`
 	HotThreshold  uint32        `json:"hot_threshold"`
 	InstallDelay  uint64        `json:"install_delay"`

@@ -70,7 +70,7 @@ type Report struct {
 
 	Predicated *Predicated `json:"predicated,omitempty"`
 	// Remedies are all ways to make traces, with --modes.
-	Remedies []replay.Mode `json:"remedies,omitempty"`
+	Remedies []replay.Side `json:"remedies,omitempty"`
 }
 
 // Predicated says what became of branches with --predicate, each time a path
@@ -202,7 +202,7 @@ func Command() *cobra.Command {
 					return err
 				}
 				r.Modes = []Mode{modeOf(r, s), o}
-				if r.Remedies, err = replay.Modes(c.Context(), in, ca.Policy, replay.ModesOf(ca.Remedies)); err != nil {
+				if r.Remedies, err = replay.SideBySide(c.Context(), in, ca.Policy, replay.Ways(ca.Remedies)); err != nil {
 					return err
 				}
 			}

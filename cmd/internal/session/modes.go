@@ -8,7 +8,7 @@ import (
 )
 
 // ModesSection sets modes side by side, and says which suits the program.
-func ModesSection(modes []replay.Mode) report.Section {
+func ModesSection(modes []replay.Side) report.Section {
 	s := report.Section{ID: "remedies", Title: "Ways to make traces, side by side"}
 	if len(modes) == 0 {
 		return s

@@ -7,8 +7,8 @@ import (
 	"jitnic/cache"
 )
 
-// A Mode is one way to make traces of a program's paths, measured on captures.
-type Mode struct {
+// A Side is one way to make traces of a program's paths, measured on captures.
+type Side struct {
 	Mode      string      `json:"mode"`
 	Packets   uint64      `json:"packets"` // that the program ran on
 	Paths     int         `json:"paths"`
@@ -17,13 +17,13 @@ type Mode struct {
 	Length    float64     `json:"length"`              // mean instructions of a trace, by path
 	Executed  float64     `json:"executed"`            // mean instructions of a packet's trace
 	Slots     float64     `json:"slots"`               // mean size of an entry in instruction slots
-	Sizes     []ModePoint `json:"sizes"`               // caches of so many entries
-	Equal     ModePoint   `json:"equal_slots"`         // a cache of as many slots as the first mode's traces fill in 64 entries
+	Sizes     []SidePoint `json:"sizes"`               // caches of so many entries
+	Equal     SidePoint   `json:"equal_slots"`         // a cache of as many slots as the first mode's traces fill in 64 entries
 	Installs  float64     `json:"installs_per_second"` // of traffic, at 64 entries; 0 where the captures have no times
 }
 
-// ModePoint is what one cache hits in a mode.
-type ModePoint struct {
+// SidePoint is what one cache hits in a mode.
+type SidePoint struct {
 	Entries  uint64  `json:"entries,omitempty"`
 	Slots    uint64  `json:"slots,omitempty"`
 	Hits     uint64  `json:"hits"`
@@ -37,9 +37,9 @@ var modeSizes = []uint64{4, 16, 64, 256, 1024}
 // settings name none.
 const usualPredicate = 32
 
-// ModesOf are the ways that are compared: whole paths, predicated, specialised
+// Ways are the ways that are compared: whole paths, predicated, specialised
 // where it pays, both, and specialised.
-func ModesOf(given Remedies) []Remedies {
+func Ways(given Remedies) []Remedies {
 	n := given.Predicate
 	if n <= 0 {
 		n = usualPredicate
@@ -47,17 +47,17 @@ func ModesOf(given Remedies) []Remedies {
 	return []Remedies{{}, {Predicate: n}, {Auto: true}, {Predicate: n, Auto: true}, {Specialise: true}}
 }
 
-// Modes runs the program over the captures once in each mode, and every stream
+// SideBySide runs the program over the captures once in each mode, and every stream
 // through caches of this policy. The captures must be readable again and again.
-func Modes(ctx context.Context, in Input, policy string, modes []Remedies) ([]Mode, error) {
-	var out []Mode
+func SideBySide(ctx context.Context, in Input, policy string, modes []Remedies) ([]Side, error) {
+	var out []Side
 	var budget uint64
 	for _, how := range modes {
 		st, s, err := Paths(ctx, in, how)
 		if err != nil {
 			return nil, err
 		}
-		m := Mode{Mode: how.String(), Packets: uint64(st.Len()), Paths: len(s.Runtime.Paths()) + len(s.Runtime.Dead())}
+		m := Side{Mode: how.String(), Packets: uint64(st.Len()), Paths: len(s.Runtime.Paths()) + len(s.Runtime.Dead())}
 		var packets float64
 		for id, p := range s.Runtime.Paths() {
 			slots, _ := s.Runtime.Price(int32(id))
@@ -85,7 +85,7 @@ func Modes(ctx context.Context, in Input, policy string, modes []Remedies) ([]Mo
 				return nil, fmt.Errorf("%v: %w", how, err)
 			}
 			for _, p := range study.Points {
-				at := ModePoint{p.Entries, p.Slots, p.Hits, float64(p.Hits) / float64(p.Requests)}
+				at := SidePoint{p.Entries, p.Slots, p.Hits, float64(p.Hits) / float64(p.Requests)}
 				m.Cold = p.Cold
 				if p.Slots > 0 {
 					m.Equal = at
@@ -105,12 +105,12 @@ func Modes(ctx context.Context, in Input, policy string, modes []Remedies) ([]Mo
 // Which says in a sentence which mode suits the program, by its hits in a cache
 // of 64 entries, and what that costs in instructions. Modes whose hits are within
 // a twentieth of a point are told apart by what a packet runs.
-func Which(modes []Mode) string {
+func Which(modes []Side) string {
 	const at = 2 // 64 entries
 	if len(modes) == 0 || len(modes[0].Sizes) <= at {
 		return ""
 	}
-	ratio := func(m *Mode) float64 { return m.Sizes[at].HitRatio }
+	ratio := func(m *Side) float64 { return m.Sizes[at].HitRatio }
 	best := &modes[0]
 	for i := range modes {
 		m := &modes[i]

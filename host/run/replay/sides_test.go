@@ -7,16 +7,16 @@ import (
 
 // What modes count is what a run in that mode counts, and the sentence names the
 // mode whose hits are the most.
-func TestModes(t *testing.T) {
+func TestSideBySide(t *testing.T) {
 	in := Input{Program: "sample:telemetry", Captures: []string{"sample:lab"}, Limit: 3000, Seed: 1}
-	modes, err := Modes(t.Context(), in, "lru", ModesOf(Remedies{Predicate: 24}))
+	modes, err := SideBySide(t.Context(), in, "lru", Ways(Remedies{Predicate: 24}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(modes) != 5 || modes[1].Mode != "predicated (24)" || modes[1].Paths >= modes[0].Paths {
 		t.Fatalf("%+v", modes)
 	}
-	for i, how := range ModesOf(Remedies{Predicate: 24}) {
+	for i, how := range Ways(Remedies{Predicate: 24}) {
 		s, err := Open(t.Context(), in, Cache{Policy: "lru", Entries: 64, Remedies: how}, nil)
 		if err != nil {
 			t.Fatal(err)
