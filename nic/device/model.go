@@ -243,6 +243,7 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		made:  make([]bool, len(in.Paths)),
 		log:   make([]exit, 0, min(count, 1<<22)),
 	}
+	m.res.Groups = make([]Group, max(opt.Groups, 0))
 	if opt.Mode == HostOnly {
 		m.memory = profile.MemShared // all maps are with the only one who uses them
 	}

@@ -35,6 +35,9 @@ type Options struct {
 	// Remote: the host's memory is on the other socket. Each crossing is then
 	// RemoteNUMA longer, where the device's pcie.numa does not say otherwise.
 	Remote bool
+	// Groups is how many groups the packets of the Input are of, in turn: packet i
+	// is of group i mod Groups. 0: they are told together only.
+	Groups int
 	// Stop, where set, is asked now and then: its error ends the run, which
 	// then has no result.
 	Stop func() error
@@ -154,6 +157,14 @@ type Order struct {
 	PeakHeld  int64  // at once
 }
 
+// Group is what became of a group's packets.
+type Group struct {
+	Packets  uint64 // offered
+	Finished uint64
+	Outcome  cache.Counts
+	Latency  float64 // ps, of all that finished together
+}
+
 // Result is what a run gave. Counts are of the packets after the warm-up, each
 // followed to its end; queues and utilisations are of the window from the first
 // such packet's arrival to the last arrival, or to the end of all work where
@@ -167,6 +178,7 @@ type Result struct {
 	Bytes    uint64
 	Finished Finished
 	Drops    Drops
+	Groups   []Group      // by group, Options.Groups of them
 	Outcome  cache.Counts // of the packets looked up; all 0 in mode HostOnly
 	Cache    cache.Stats  // of the whole run, settling and warm-up included
 

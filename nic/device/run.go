@@ -78,6 +78,9 @@ func (m *model) arrive(t int64) {
 	if seq >= m.warm {
 		m.offered[0]++
 		m.offered[1] += uint64(m.in.Packets[pkt].Len)
+		if g := len(m.res.Groups); g > 0 {
+			m.res.Groups[int(pkt)%g].Packets++
+		}
 	}
 
 	if m.opt.Mode == HostOnly {
@@ -166,6 +169,9 @@ func (m *model) take(t int64) bool {
 		out := m.look(s, p)
 		if counted {
 			m.res.Outcome[out]++
+			if g := len(m.res.Groups); g > 0 {
+				m.res.Groups[int(sl.pkt)%g].Outcome[out]++
+			}
 		}
 	}
 	if sl.onNIC {
@@ -449,5 +455,10 @@ func (m *model) leave(t int64, s uint32, end ending) {
 			k = 1
 		}
 		m.lat[k].add(t - sl.arrival)
+		if g := len(m.res.Groups); g > 0 {
+			x := &m.res.Groups[int(sl.pkt)%g]
+			x.Finished++
+			x.Latency += float64(t - sl.arrival)
+		}
 	}
 }

@@ -23,9 +23,9 @@ type Spread struct {
 	Name string  `json:"name"`
 	Mode string  `json:"mode,omitempty"` // "": of the modes against each other
 	Mean float64 `json:"mean"`
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
-	One  float64 `json:"one_run"`
+	Low  float64 `json:"low"`     // lower end of the interval
+	High float64 `json:"high"`    // upper end of the interval
+	One  float64 `json:"one_run"` // how far from the mean one run of twenty is at least
 }
 
 // The figures that the answer is made of, and those beside them.

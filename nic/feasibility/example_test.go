@@ -98,7 +98,7 @@ func Example() {
 	//   nic+host     10.00 of 10.00 Mpps, mean 372 ns, 0.94 host cores needed
 	//   host         10.00 of 10.00 Mpps, mean 861 ns, 1.29 host cores needed
 	//   nic          10.00 of 10.00 Mpps, mean 372 ns, 0.94 host cores needed
-	// Neither keeps up at 40 Mpps on hxdp: with the NIC 2.06 % of the packets are lost, most of them at the rings of the host's cores, the host alone 16.09 % and falls behind by 1.08 %. What would: the host alone with 6 cores (there are 4); NIC and host with 5 cores (there are 4) as flows are spread now, 4 spread evenly.
+	// Neither keeps up at 40 Mpps on hxdp: NIC and host together lose 2.06 % of the packets, most of them at the rings of the host's cores, the host alone 16.09 %. What would: the host alone with 6 cores (there are 4); NIC and host with 5 cores (there are 4) as flows are spread now, 4 spread evenly.
 	//   trace cache  1024 slots: limit.slots
 	//   nic+host     39.17 of 40.00 Mpps, mean 42878 ns, 3.78 host cores needed
 	//   host         33.57 of 40.00 Mpps, mean 76565 ns, 5.18 host cores needed

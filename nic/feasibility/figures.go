@@ -37,8 +37,8 @@ type Figures struct {
 	Max      float64 `json:"latency_max_ns"`
 	HitMean  float64 `json:"hit_latency_mean_ns"`
 	MissMean float64 `json:"miss_latency_mean_ns"`
-	OfHits   uint64  `json:"hit_latency_packets"` // finished, and so of those means
-	OfMisses uint64  `json:"miss_latency_packets"`
+	OfHits   uint64  `json:"hit_latency_packets"`  // finished on the NIC: those of hit_latency_mean_ns
+	OfMisses uint64  `json:"miss_latency_packets"` // finished on the host: those of miss_latency_mean_ns
 
 	Cores       float64   `json:"host_cores_busy"`
 	CoresNeeded float64   `json:"host_cores_needed"`  // if nothing was lost, lost packets taken to cost what the others do
@@ -87,7 +87,7 @@ type Memory struct {
 // Station is a place where packets or traces wait and are served.
 type Station struct {
 	Name        string  `json:"name"`
-	Servers     uint64  `json:"servers"`
+	Servers     uint64  `json:"servers"` // that serve side by side
 	Utilisation float64 `json:"utilisation"`
 	MeanQueue   float64 `json:"mean_queue"`
 	MaxQueue    int64   `json:"max_queue"`
@@ -105,12 +105,12 @@ func run(in *device.Input, n *profile.NIC, rate uint64, r *device.Result) *Figur
 	return f
 }
 
-// behind is the share of the packets of the second half by which the device
-// falls behind, where that is more than what comes and goes: its queues are long
-// and hold for now what a longer run loses.
+// behind is the share of the packets of the second half by which a device that
+// loses none falls behind, where that is more than what comes and goes: its queues
+// are long and hold for now what a longer run loses.
 func (f *Figures) behind() float64 {
 	half := float64(f.Packets) / 2
-	if float64(f.Behind) <= max(stir, least*half) {
+	if f.Loss > lostLeast || float64(f.Behind) <= max(stir, least*half) { // what loses shows it
 		return 0
 	}
 	return float64(f.Behind) / half

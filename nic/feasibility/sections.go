@@ -21,6 +21,7 @@ func (s *study) executors(raw, best *price.Prices) error {
 	e.Kind, e.Lanes, e.Clock = string(s.n.Executor), s.n.Lanes, float64(s.n.Clock)/1000
 	if p := s.opt.Static; p != nil {
 		e.Program.Insns, e.Program.Bundles, e.Program.IPC = p.Insns, p.Bundles, p.IPC()
+		e.Program.Schedule = p.Format(s.mapName)
 	}
 	e.Raw = s.traceCost(raw, price.Scalar(s.w, s.n, true))
 	e.Best = e.Raw

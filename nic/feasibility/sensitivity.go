@@ -195,7 +195,8 @@ func (s *study) sensitivity(c *costs, point *outcome) error {
 			return fmt.Errorf("%s = %s: %w", key, value, err)
 		}
 		ends[i] = end(value, o)
-		turns[i] = !o.Both.BeyondWire && !o.may(baseAnswer, by)
+		// Where it does not pay, it pays no more where neither keeps up.
+		turns[i] = !o.Both.BeyondWire && !o.may(baseAnswer, by) && !(baseAnswer == Doesnt && o.is() == Neither)
 		return nil
 	})
 	if err != nil {

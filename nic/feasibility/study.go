@@ -10,6 +10,7 @@ import (
 	"jitnic/cache"
 	"jitnic/nic/designs"
 	"jitnic/nic/device"
+	"jitnic/nic/device/load"
 	"jitnic/nic/fit"
 	"jitnic/nic/match"
 	"jitnic/nic/price"
@@ -128,6 +129,8 @@ type Executors struct {
 		Insns   int     `json:"insns"`
 		Bundles int     `json:"bundles"`
 		IPC     float64 `json:"ipc"`
+		// Schedule is the program's, bundle by bundle.
+		Schedule string `json:"schedule,omitempty"`
 	} `json:"program"`
 	// Traces, before and after superoptimization: means over paths and over packets.
 	Raw  TraceCost `json:"raw"`
@@ -323,6 +326,16 @@ func (s *study) run() error {
 		}
 	}
 	return nil
+}
+
+// Wire is what the packets of a workload are on a device's link, for rates in
+// bits a second.
+func Wire(w *workload.Workload, n *profile.NIC) load.Wire {
+	x := load.Wire{Frame: frame(w, n), Overhead: n.LinkOverhead}
+	if n.Link > 0 {
+		x.Line = uint64(float64(n.Link) * 1e6 / 8 / x.Frame)
+	}
+	return x
 }
 
 // frame is the mean length of the capture's frames on the wire, what the link

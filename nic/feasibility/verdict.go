@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"jitnic/nic/device"
 )
 
 // Answer is whether an offload pays.
@@ -187,7 +189,7 @@ func (o *outcome) judge(by margins) (a Answer, pro, con []string) {
 func (f *Figures) loses(of string) string {
 	s := percent(f.Loss) + of
 	if b := f.behind(); b > 0 {
-		s += " and falls behind by " + percent(b)
+		s += " yet, falling behind by " + percent(b)
 	}
 	return s
 }
@@ -236,8 +238,8 @@ func (s *Study) decide(o *outcome) {
 	switch {
 	case a == Neither:
 		v.Would = s.would(o)
-		v.Sentence = fmt.Sprintf("Neither keeps up %s: with the NIC %s%s, the host alone %s. What would: %s.", at,
-			o.Both.loses(" of the packets are lost"), o.Both.where(), o.Host.loses(""), strings.Join(v.Would, "; "))
+		v.Sentence = fmt.Sprintf("Neither keeps up %s: NIC and host together lose %s%s, the host alone %s. What would: %s.", at,
+			o.Both.loses(" of the packets"), o.Both.where(), o.Host.loses(""), strings.Join(v.Would, "; "))
 	case o.Offload == 0:
 		v.Sentence = fmt.Sprintf("The offload does not pay %s: the device can take none of the packets.", at)
 	case a == Pays:
@@ -336,16 +338,26 @@ func (s *Study) would(o *outcome) (out []string) {
 			}
 			out = append(out, text)
 		default:
-			if st := f.busiest(); st != nil {
-				out = append(out, fmt.Sprintf("%s with more of its %s, %s busy on average", x.name, st.Name, percent(min(st.Utilisation, 1))))
+			st := f.busiest()
+			switch {
+			case st == nil:
+			case st.Utilisation > 0.9:
+				out = append(out, fmt.Sprintf("%s with more of its %s, %s busy", x.name, st.Name, percent(min(st.Utilisation, 1))))
+			default:
+				out = append(out, fmt.Sprintf("%s with longer queues, as the load comes in bursts (the busiest are %s, %s on average)", x.name, st.Name, percent(st.Utilisation)))
 			}
 		}
 	}
 	for _, x := range []struct{ mode, name string }{{"nic+host", "NIC and host"}, {"host", "the host alone"}} {
 		for _, t := range s.Throughput {
-			if t.Mode == x.mode && t.Rate > 0 && (t.Optimised == s.Optimised || x.mode == "host") {
-				out = append(out, fmt.Sprintf("%s at %s", x.name, rate(float64(t.Rate))))
+			if t.Mode != x.mode || t.Rate == 0 || t.Optimised != s.Optimised && x.mode != "host" {
+				continue
 			}
+			gaps := ""
+			if s.Arrivals != string(device.Constant) { // of which the search is
+				gaps = " with all gaps alike"
+			}
+			out = append(out, fmt.Sprintf("%s at %s%s", x.name, rate(float64(min(t.Rate, s.Rate))), gaps))
 		}
 	}
 	if len(out) == 0 {

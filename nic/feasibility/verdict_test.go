@@ -68,7 +68,7 @@ func TestVerdict(t *testing.T) {
 				o.Both.Loss, o.Host.Loss, o.Host.CoresNeeded, o.Host.Uneven = 0.1, 0.5, 16.2, 1
 				o.Both.Stations = []Station{{Name: "compilers", Utilisation: 1}, {Name: "units", Utilisation: 0.98}}
 			}, nil, Neither,
-			"Neither keeps up at 10 Mpps on x: with the NIC 10 % of the packets are lost, the host alone 50 %. What would: the host alone with 17 cores (there are 8); NIC and host with more of its units, 98 % busy on average.",
+			"Neither keeps up at 10 Mpps on x: NIC and host together lose 10 % of the packets, the host alone 50 %. What would: the host alone with 17 cores (there are 8); NIC and host with more of its units, 98 % busy.",
 		},
 		{
 			"slower", func(o *outcome) { o.Both.Mean = 12_300 }, nil, Depends,
@@ -101,14 +101,14 @@ func TestVerdict(t *testing.T) {
 				o.Both.Loss, o.Host.Loss, o.Both.Egress = 0.5, 0.25, 9
 				o.Host.Uneven, o.Host.CoresNeeded = 3, 4
 			}, nil, Neither,
-			"Neither keeps up at 10 Mpps on x: with the NIC 50 % of the packets are lost, most of them at the port, the host alone 25 %. What would: the host alone with 12 cores (there are 8) as flows are spread now, 4 spread evenly.",
+			"Neither keeps up at 10 Mpps on x: NIC and host together lose 50 % of the packets, most of them at the port, the host alone 25 %. What would: the host alone with 12 cores (there are 8) as flows are spread now, 4 spread evenly.",
 		},
 		{
 			"saves no cores and loses more", func(o *outcome) {
 				o.Both.Loss, o.Host.Loss, o.Both.AtHost = 0.5, 0.25, 9
 				o.Both.CoresNeeded = 4
 			}, nil, Neither,
-			"Neither keeps up at 10 Mpps on x: with the NIC 50 % of the packets are lost, most of them at the rings of the host's cores, the host alone 25 %. What would: a lower rate.",
+			"Neither keeps up at 10 Mpps on x: NIC and host together lose 50 % of the packets, most of them at the rings of the host's cores, the host alone 25 %. What would: a lower rate.",
 		},
 		{
 			"saves no cores but loses fewer", func(o *outcome) {
@@ -120,7 +120,7 @@ func TestVerdict(t *testing.T) {
 			"loses nothing yet, but falls behind", func(o *outcome) {
 				o.Both.Packets, o.Both.Behind = 100_000, 5000
 			}, nil, Doesnt,
-			"The offload does not pay at 10 Mpps on x: 90 % of packets hit, and 25 % would do to save host cores; it loses 0 % of the packets and falls behind by 10 % (the host alone 0 %).",
+			"The offload does not pay at 10 Mpps on x: 90 % of packets hit, and 25 % would do to save host cores; it loses 0 % of the packets yet, falling behind by 10 % (the host alone 0 %).",
 		},
 		{
 			"nothing can be offloaded", func(o *outcome) { o.Offload, o.Both.HitRatio = 0, 0 }, nil, Doesnt,

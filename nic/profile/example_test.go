@@ -34,7 +34,7 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// clock         = 250 MHz       timing report of our board
-	// exec.lanes    = 8 insns/cycle set by user
+	// exec.lanes    = 8 insns/cycle yours
 	// pcie.read     = 573 ns        pcie-bench (Neugebauer et al., SIGCOMM'18): 64 B DMA read, medians of 546 to 600 ns by host, PCIe Gen3 x8 as here
 	// install.stall = 8 cycles      the store has a second port
 	// [0 cycles 8 cycles 16 cycles 32 cycles 48 cycles 64 cycles]

@@ -19,7 +19,7 @@ type Origin struct {
 type Origins map[string]Origin
 
 // SetByUser is the source of what [NIC.Set] sets.
-const SetByUser = "set by user"
+const SetByUser = "yours"
 
 func (o Origins) clone() Origins {
 	if o == nil {

@@ -17,7 +17,7 @@ func TestPage(t *testing.T) {
 	b.Open(filepath.Join(dir, "report.html"), "#table-overview")
 	sections := map[string][]string{"hxdp": nil, "netronome": nil}
 	for nic := range sections {
-		for _, s := range []string{"verdict", "fit", "match", "exec", "load", "memory", "sensitivity", "designs", "params"} {
+		for _, s := range []string{"verdict", "fit", "match", "exec", "schedule", "program", "load", "memory", "sensitivity", "designs", "params"} {
 			sections[nic] = append(sections[nic], nic+"-"+s)
 		}
 	}

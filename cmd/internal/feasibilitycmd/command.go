@@ -27,6 +27,7 @@ import (
 // options are the command's flags.
 type options struct {
 	in        replay.Input
+	programs  []string
 	opt       replay.Optimiser
 	nics      []string
 	host      string
@@ -54,23 +55,50 @@ func Command() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "feasibility --program FILE.o --capture FILE.pcap --nic NAME --rate 10Mpps --out FOLDER",
 		Short: "Whether offloading the program to a NIC pays: times, limits and costs, each with its source",
-		Args:  cobra.NoArgs,
+		Long: "Feasibility puts times and prices on the hits and misses of a program's run over a capture, and says whether an\n" +
+			"offload pays. Without --capture it tells of the program alone what fits which device: every instruction, helper,\n" +
+			"map and size that doesn't, and on which share of its paths. --nic list tells the devices.",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(o.programs) > 0 { // --programs a.o b.o
+				return nil
+			}
+			return cobra.NoArgs(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(o.programs) > 0 {
+				o.programs, args = append(o.programs, args...), nil
+			}
 			if err := o.check(c.Flags()); err != nil {
 				return err
 			}
 			if err := o.to.Check(c, args); err != nil {
 				return err
 			}
+			if len(o.nics) == 1 && o.nics[0] == "list" {
+				return o.list(c.OutOrStdout())
+			}
+			if len(o.programs) > 0 {
+				if err := besideFlags(c.Flags()); err != nil {
+					return err
+				}
+				return o.beside(c.Context(), c.OutOrStdout())
+			}
+			if len(o.in.Captures) == 0 {
+				if err := aloneFlags(c.Flags()); err != nil {
+					return err
+				}
+				return o.alone(c.Context(), c.OutOrStdout())
+			}
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	session.InputFlags(&o.in, c)
 	f := c.Flags()
-	f.StringSliceVar(&o.nics, "nic", []string{"hxdp"}, "`LIST` of devices: "+strings.Join(profile.Names(), ", ")+", files in their form, or all")
+	f.StringSliceVar(&o.programs, "programs", nil, "several on one device: `A.o B.o …`, sharing its cache, slots and maps")
+	f.StringSliceVar(&o.nics, "nic", []string{"hxdp"}, "`LIST` of devices: "+strings.Join(profile.Names(), ", ")+", files in their form, all, or list, which tells them and what Linux' drivers offload")
 	f.StringVar(&o.host, "host", "paper", "the host: "+strings.Join(profile.HostNames(), ", ")+", or a `FILE` as jitnic calibrate writes it")
 	f.StringArrayVar(&o.set, "set", nil, "`KEY=VALUE`: set a parameter of the device, or of the host (host.KEY); may be repeated")
-	f.StringVar(&o.rate, "rate", "10Mpps", "offered load: `RATE` as 10Mpps, or 1M..50M for load curves (the verdict is at the highest)")
+	f.StringVar(&o.rate, "rate", "10Mpps", "offered load: `RATE` as 10Mpps, 40Gbps, 40Gbps@64 (frames of 64 bytes) or line, or 1M..50M for load curves (the verdict is at the highest)")
 	f.StringVar(&o.arrivals, "arrivals", "constant", "gaps between packets: "+strings.Join(device.ArrivalNames(), ", "))
 	f.IntVar(&o.packets, "packets", 0, "packets of a run, the capture repeated; default the capture, 100 000 at least")
 	f.BoolVar(&o.ordered, "ordered", false, "packets of a flow leave in the order they came in")
@@ -159,8 +187,7 @@ func (o *options) devices() ([]*profile.NIC, *profile.Host, error) {
 }
 
 func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
-	rates, err := load.Rates(o.rate)
-	if err != nil {
+	if _, err := (load.Wire{Frame: 1000, Line: 1}).Rates(o.rate); err != nil && !strings.Contains(o.rate, "line") { // before the capture is read
 		return fmt.Errorf("--rate: %w", err)
 	}
 	nics, host, err := o.devices()
@@ -172,23 +199,25 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer run.Close()
-	fo := feasibility.Options{
-		Cache: cache.Config{Policy: o.policy, Admission: o.admission, Entries: o.entries, Slots: o.slots, HotThreshold: o.hot, Seed: o.in.Seed},
-		Rate:  rates[len(rates)-1], Arrivals: device.Arrivals(o.arrivals), Packets: o.packets, Ordered: o.ordered, Remote: o.remote,
-		Seed: o.in.Seed, Memory: true, Designs: o.designs, Workers: o.workers,
-	}
+	fo := o.studyOptions()
 	if !o.quick {
 		fo.Throughput, fo.Sensitivity, fo.Seeds = true, true, seeds
-		fo.Rates = rates
-		if len(rates) == 1 {
-			fo.Rates = around(rates[0])
-		}
 	}
 	bar := session.NewBar(stderr, "")
 	defer bar.End()
 	fo.Progress = func(what string, done, total int) { bar.Step(what, int64(done), int64(total)) }
 	r := &Report{notes: run.Session.Source.Notes()}
 	for _, n := range nics {
+		rates, err := feasibility.Wire(run.Workload, n).Rates(o.rate)
+		if err != nil {
+			return fmt.Errorf("--rate, on %s: %w", n.Name, err)
+		}
+		fo.Rate, fo.Rates = rates[len(rates)-1], nil
+		if !o.quick {
+			if fo.Rates = rates; len(rates) == 1 {
+				fo.Rates = around(rates[0])
+			}
+		}
 		study, err := run.Study(ctx, n, host, fo)
 		if err != nil {
 			return err
@@ -203,6 +232,25 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	bar.End()
 	return o.write(r, stdout)
+}
+
+// studyOptions are those of a study, but for its rates.
+func (o *options) studyOptions() feasibility.Options {
+	return feasibility.Options{
+		Cache:    cache.Config{Policy: o.policy, Admission: o.admission, Entries: o.entries, Slots: o.slots, HotThreshold: o.hot, Seed: o.in.Seed},
+		Arrivals: device.Arrivals(o.arrivals), Packets: o.packets, Ordered: o.ordered, Remote: o.remote,
+		Seed: o.in.Seed, Memory: true, Designs: o.designs, Workers: o.workers,
+	}
+}
+
+// besideFlags refuses what --programs doesn't go with.
+func besideFlags(given *pflag.FlagSet) error {
+	for _, name := range []string{"program", "compare-designs", "quick"} {
+		if given.Changed(name) {
+			return fmt.Errorf("--%s: not with --programs", name)
+		}
+	}
+	return nil
 }
 
 // seeds is how many runs more are made of what the verdict compares.

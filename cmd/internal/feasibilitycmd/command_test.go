@@ -71,7 +71,7 @@ func TestText(t *testing.T) {
 	at := 0
 	for _, want := range []string{
 		"program ", "capture ", "load ", "times as fast", "Devices side by side", "answer ", "break-even hit ratio, cores", "host cores needed", "loss-free rate (MLFFR)",
-		"== hxdp:", "8 Mpps on hxdp", "break-even ", "installs needed", "can be offloaded", "to cover packets", "matchers ", "tree*", "executor ", "whole program", "traces ",
+		"== hxdp:", "8 Mpps on hxdp", "break-even ", "installs needed", "can be offloaded", "to cover packets", "Matchers (", "tree *", "In a TCAM", "executor ", "whole program", "traces ",
 		"At 8 Mpps", "NIC + host", "host only", "NIC only", "flows in order", "cold start", "order ", "Maximum loss-free forwarding rate", "Memory models", "replicated",
 		"Assumed figures:", "Designs on the same capture", "megaflow", "claims ", "parameters  hxdp:", "with a source",
 		"== netronome:", "What keeps packets out", "map type lpm_trie", "limit.map.types", "Lifting them",

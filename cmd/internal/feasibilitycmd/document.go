@@ -2,6 +2,7 @@ package feasibilitycmd
 
 import (
 	"fmt"
+	"strings"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/nic/feasibility"
@@ -87,19 +88,17 @@ func study(d *report.Document, s *feasibility.Study, slug string) {
 	}
 	var matchers report.Facts
 	if m := s.Matchers; m != nil {
-		matchers.Add("matchers", matcherLine(m))
-		matchers.Add("in a TCAM", ternaryLine(m))
-		add("match", "Matching", page(matcherTable(m), true, false), page(ternaryTable(m), true, false), page(predicateTable(m), false, true), page(classTable(m), false, false), page(refusalTable(m), false, false))
+		add("match", "Matching", report.Block{Only: report.InText, Apart: true, Table: textMatchers(m)}, report.Block{Only: report.InText, Apart: true, Table: textTernary(m)}, page(matcherTable(m), true, false), page(ternaryTable(m), true, false), page(predicateTable(m), false, true), page(classTable(m), false, false), page(refusalTable(m), false, false))
 	}
 	if e := &s.Executors; e.Best.Cycles > 0 {
 		matchers = append(append(matchers, execFacts(s)...), execLines(s)...)
 	}
 	blocks := []report.Block{{Only: report.InText, Apart: true, Facts: matchers}}
 	if s.Executors.Best.Cycles > 0 || s.Executors.Schedule != "" {
-		blocks = append(blocks, told(execFacts(s)), page(execTable(s), true, false),
-			report.Block{Only: report.OnPage, Title: fmt.Sprintf("Schedule of the most taken path, path %d", s.Executors.SchedulePath), Pre: s.Executors.Schedule})
+		blocks = append(blocks, told(execFacts(s)), page(execTable(s), true, false))
 	}
 	add("exec", "Executing", blocks...)
+	schedules(s, add)
 	if len(s.Point) > 0 || len(s.Curves) > 0 || len(s.Throughput) > 0 {
 		loading(d, s, slug)
 	}
@@ -117,7 +116,28 @@ func study(d *report.Document, s *feasibility.Study, slug string) {
 	add("params", "Parameters of the device",
 		report.Block{Apart: true, Only: report.InText, Facts: report.Facts{{Name: "parameters", Cols: []string{fmt.Sprintf("%s: %s; %s: %s", s.NIC.Name, paramCount(s.NIC.Params), s.Host.Name, paramCount(s.Host.Params))}}}},
 		told(report.Facts{{Name: "parameters", Cols: []string{paramCount(s.NIC.Params)}}}),
+		report.Block{Facts: yoursFacts(s)},
 		report.Block{Only: report.OnPage, Table: paramTable(slug, s.NIC.Name+": "+s.NIC.Title, s.NIC.Params)})
+}
+
+// yoursFacts are the figures that are the user's own.
+func yoursFacts(s *feasibility.Study) (out report.Facts) {
+	if y := append(yours(s.NIC.Params, ""), yours(s.Host.Params, "host.")...); len(y) > 0 {
+		out.Add("yours", strings.Join(y, ", "))
+	}
+	return out
+}
+
+// schedules adds the schedules, bundle by bundle, each in a section of its own
+// that the page links to.
+func schedules(s *feasibility.Study, add func(id, title string, blocks ...report.Block)) {
+	e := &s.Executors
+	if e.Schedule != "" {
+		add("schedule", "Schedule of a trace", report.Block{Only: report.OnPage, Title: fmt.Sprintf("Schedule of the most taken path, path %d", e.SchedulePath), Pre: e.Schedule})
+	}
+	if e.Program.Schedule != "" {
+		add("program", "Schedule of the program", report.Block{Only: report.OnPage, Title: "Schedule of the whole program, as the device would interpret it", Pre: e.Program.Schedule})
+	}
 }
 
 // loading adds what the runs under load gave.

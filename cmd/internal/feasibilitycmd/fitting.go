@@ -27,6 +27,12 @@ func places(b *fit.Blocker, most int) string {
 func fitFacts(r *fit.Report) (out report.Facts) {
 	out.Addf("can be offloaded", "%s of the packets (%s of %s); %s have a trace at all", percent(r.Share), report.Count(r.Offloadable), report.Count(r.Packets), report.Count(r.Traceable))
 	out.Addf("held at once", "%s in %s slots, %s of the packets (limit.slots, limit.entries)", plural(r.AtOnce.Paths, "path", "paths"), report.Count(r.AtOnce.Slots), percent(r.AtOnce.Share))
+	n, l := &r.Needs, &r.Limits
+	has := "; the device has no limit"
+	if l.MapMemory > 0 {
+		has = fmt.Sprintf(" of %s (limit.map.memory)", bytesText(l.MapMemory))
+	}
+	out.Addf("maps on the device", "%s entries in %s%s", report.Count(n.MapEntries), bytesText(n.MapMemory), has)
 	return out
 }
 

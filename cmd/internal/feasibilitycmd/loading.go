@@ -67,6 +67,7 @@ func pointTable(s *feasibility.Study) *report.Table {
 	t := &report.Table{ID: "point", Title: "At " + atRate(s),
 		PageNote: over(s) + " Throughput is what is offered × (1 − loss): each packet is followed to its end. Installs begun end as one of the rows below them. Settled runs: the trace cache is warm before time begins, but for the cold start. Latency is of packets that finished, from fully received to the verdict's end. Host cores needed are for all that the host is offered, lost packets included. A run repeats the capture to its own number of packets, so shares may differ a little from the capture's."}
 	row := across(t, runs(s, true))
+	row("offered", offeredText)
 	row("throughput", func(f *feasibility.Figures) string { return pps(f.Throughput) })
 	row("loss", func(f *feasibility.Figures) string { return percent(f.Loss) })
 	row("  at ingress", func(f *feasibility.Figures) string { return report.Count(f.Ingress) })
@@ -303,9 +304,9 @@ func orderText(s *feasibility.Study) string {
 
 // textPoint is the runs at the study's rate, a row each.
 func textPoint(s *feasibility.Study) *report.Table {
-	t := &report.Table{Title: "At " + atRate(s) + spanText(s), Left: 1, Head: []string{"", "throughput", "loss", "hits", "mean", "p50", "p99", "p999", "host cores", "PCIe B", "installs/s", "reordered"}}
+	t := &report.Table{Title: "At " + atRate(s) + spanText(s), Left: 1, Head: []string{"", "offered", "throughput", "loss", "hits", "mean", "p50", "p99", "p999", "host cores", "PCIe B", "installs/s", "reordered"}}
 	for _, r := range runs(s, true) {
-		t.Add(r.name, pps(r.Throughput), percent(r.Loss), hits(r.Figures), latency(r.Mean), latency(r.P50), latency(r.P99), latency(r.P999),
+		t.Add(r.name, offeredText(r.Figures), pps(r.Throughput), percent(r.Loss), hits(r.Figures), latency(r.Mean), latency(r.P50), latency(r.P99), latency(r.P999),
 			digits(r.CoresNeeded), digits(r.PCIeUp+r.PCIeDown), digits(r.Installs), report.Count(r.Reordered))
 	}
 	return t

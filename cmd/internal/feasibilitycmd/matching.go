@@ -2,7 +2,6 @@ package feasibilitycmd
 
 import (
 	"fmt"
-	"strings"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/nic/match"
@@ -95,29 +94,37 @@ func predicateTable(r *match.Report) *report.Table {
 	return t
 }
 
-// matcherLine is the matchers in a line for a terminal.
-func matcherLine(r *match.Report) string {
-	var out []string
+// textMatchers are the matchers side by side, as a terminal has room.
+func textMatchers(r *match.Report) *report.Table {
+	t := &report.Table{Title: "Matchers (* the device's own)", Left: 1, Head: []string{"matcher", "holds packets", "entries", "capacity", "key", "memory (SRAM; TCAM: TCAM)", "hit, cycles", "worst", "hit"}}
 	for i := range r.Matchers {
 		m := &r.Matchers[i]
 		name := string(m.Kind)
 		if m.Own {
-			name += "*"
+			name += " *"
 		}
-		s := name + " holds none"
-		if m.Holds.Conditions > 0 {
-			s = fmt.Sprintf("%s holds %s in %s cycles", name, share(m.Holds.Packets, r.Packets), digits(m.Cycles))
+		if m.Holds.Conditions == 0 {
+			t.Add(name, "none", "0", limit(m.Capacity), none, none, none, none, none)
+			continue
 		}
-		out = append(out, s)
+		key := none
+		if m.Width > 0 {
+			key = fmt.Sprintf("%d bit", m.Width)
+		}
+		t.Add(name, share(m.Holds.Packets, r.Packets), report.Count(m.Entries), limit(m.Capacity), key, bits(m.Bits), digits(m.Cycles), fmt.Sprint(m.Max), nanos(m.NS))
 	}
-	return strings.Join(out, "; ")
+	return t
 }
 
-// ternaryLine is what a TCAM could hold, in a line for a terminal.
-func ternaryLine(r *match.Report) string {
-	side := func(x *match.Ternary) string {
-		return fmt.Sprintf("%s whole, %s but for maps; %s entries expanded, %s with priorities, %s with ranges, of %d bit", shareText(x.Whole, r.Packets), shareText(x.Stateless, r.Packets),
-			report.Count(x.Expanded), report.Count(x.Priority), report.Count(x.Ranged), x.Width)
+// textTernary is what a TCAM could hold, as a terminal has room.
+func textTernary(r *match.Report) *report.Table {
+	t := &report.Table{Title: "In a TCAM of any size", Left: 1, Head: []string{"conditions read from", "whole", "but for maps", "entries as ranges", "with priorities", "expanded to prefixes", "key", "TCAM expanded"}}
+	for _, x := range []struct {
+		name string
+		t    *match.Ternary
+	}{{"the bare packet", &r.TCAM}, {"behind a parser", &r.Parsed}} {
+		t.Add(x.name, shareText(x.t.Whole, r.Packets), shareText(x.t.Stateless, r.Packets), report.Count(x.t.Ranged), report.Count(x.t.Priority), report.Count(x.t.Expanded),
+			fmt.Sprintf("%d bit", x.t.Width), bits(x.t.Expanded*uint64(x.t.Width)))
 	}
-	return "conditions on the bare packet: " + side(&r.TCAM) + "; behind a parser: " + side(&r.Parsed)
+	return t
 }

@@ -132,8 +132,8 @@ func verdictFacts(s *feasibility.Study, whole bool) (out report.Facts) {
 			out.Add(name, strings.Join(list, "; "))
 		}
 	}
-	add("would keep up", v.Would)
 	if whole {
+		add("would keep up", v.Would)
 		add("for", v.For)
 		add("against", v.Against)
 	}

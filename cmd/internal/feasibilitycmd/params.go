@@ -56,6 +56,16 @@ func paramTable(id, title string, ps []profile.Param) *report.Table {
 	return t
 }
 
+// yours are the parameters set by the user, with what they were set to.
+func yours(ps []profile.Param, prefix string) (out []string) {
+	for i := range ps {
+		if p := &ps[i]; p.User {
+			out = append(out, prefix+p.Key+" = "+p.Value)
+		}
+	}
+	return out
+}
+
 // paramCount says how many parameters have a source.
 func paramCount(ps []profile.Param) string {
 	var cited, assumed, user int
@@ -72,7 +82,7 @@ func paramCount(ps []profile.Param) string {
 	}
 	s := fmt.Sprintf("%d with a source, %d assumed", cited, assumed)
 	if user > 0 {
-		s += fmt.Sprintf(", %d set by user", user)
+		s += fmt.Sprintf(", %d yours", user)
 	}
 	return s
 }

@@ -81,7 +81,12 @@ func (r *Report) facts() (out report.Facts) {
 	if s.Admission != "always" {
 		admission = ", admission " + s.Admission
 	}
-	load := fmt.Sprintf("%s, arrivals %s", pps(float64(s.Rate)), s.Arrivals)
+	load := fmt.Sprintf("%s, %s Gbit/s on the wire, arrivals %s", pps(float64(s.Rate)), digits(float64(s.Rate)*s.Frame*8/1e9), s.Arrivals)
+	for _, x := range r.Studies[1:] {
+		if x.Rate != s.Rate { // a rate in bits, or the link's
+			load = fmt.Sprintf("by device, see there; arrivals %s", s.Arrivals)
+		}
+	}
 	if faster := float64(s.Rate) * s.Seconds / float64(max(s.Packets, 1)); s.Seconds > 0 && faster > 1.5 {
 		times := "more than a million"
 		if faster <= 1e6 {

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io"
 
-	"jitnic/host/mapfile"
 	"jitnic/host/run/explore"
-	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
-	"jitnic/host/vm"
 	"jitnic/pcaps"
 	"jitnic/pcaps/gen"
 )
@@ -27,23 +24,7 @@ type searched struct {
 // packets searches. Seeds are the first packets of the captures, or of the
 // traffic itself where none are named.
 func (a *searched) packets(ctx context.Context, base gen.Spec) ([][]byte, error) {
-	in := replay.Input{Program: a.program, Entry: a.entry}
-	obj, entry, mf, err := replay.LoadProgram(&in)
-	if err != nil {
-		return nil, err
-	}
-	o := explore.Options()
-	o.Prepare = func(s *vm.State) error {
-		if mf == nil {
-			return nil
-		}
-		p, err := mf.Bind(mapfile.For(s, obj))
-		if err != nil {
-			return err
-		}
-		return p.Fill()
-	}
-	r, err := jit.New(obj, entry, o)
+	r, _, _, err := replay.Runtime(replay.Input{Program: a.program, Entry: a.entry}, explore.Options())
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"
+	"jitnic/nic"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 )
@@ -20,7 +21,13 @@ import (
 // first; where ctx does, it returns its error. The same arguments give the same
 // packets.
 func Packets(ctx context.Context, r *jit.Runtime, seeds [][]byte, want, budget int, seed uint64) ([][]byte, error) {
-	x := &explorer{ctx: ctx, r: r, want: want, budget: budget, rng: rand.New(rand.NewPCG(seed, 0x657870)), seen: map[int32]bool{}}
+	return Walk(ctx, r, seeds, want, budget, seed, nil)
+}
+
+// Walk is Packets, and shows each packet that it tries, with what came of it;
+// each may be nil.
+func Walk(ctx context.Context, r *jit.Runtime, seeds [][]byte, want, budget int, seed uint64, each func(in *vm.Input, out *vm.Output, res nic.Result) error) ([][]byte, error) {
+	x := &explorer{ctx: ctx, r: r, want: want, budget: budget, each: each, rng: rand.New(rand.NewPCG(seed, 0x657870)), seen: map[int32]bool{}}
 	for _, p := range seeds {
 		if err := x.try(p); err != nil {
 			return x.found, err
@@ -48,6 +55,7 @@ type explorer struct {
 	want   int
 	budget int
 	tries  int
+	each   func(in *vm.Input, out *vm.Output, res nic.Result) error
 	rng    *rand.Rand
 	seen   map[int32]bool
 	found  [][]byte
@@ -73,6 +81,11 @@ func (x *explorer) try(p []byte) error {
 	res, err := x.r.Process(&in, &x.out)
 	if err != nil {
 		return err
+	}
+	if x.each != nil {
+		if err := x.each(&in, &x.out, res); err != nil {
+			return err
+		}
 	}
 	id := res.Path
 	if id < 0 || x.seen[id] {

@@ -21,13 +21,14 @@ import (
 // Packets of a flow differ, and so does what is written into them without being
 // another outcome. Checksums and lengths of IP, UDP and TCP headers are left out,
 // since they follow from the rest; a value written to a map counts by what it
-// adds where the run has read the word before, and where it is the packet's time
-// or length, as that. What two runs write otherwise is another outcome.
+// adds where the run has read the word before, and where it is the time that
+// a clock told it, or the packet's length, as that. What two runs write otherwise is another outcome.
 type effects struct {
 	buf    []byte
 	regs   [16]uint64 // what the run's steps say of them
 	loaded []word
-	skip   []int // bytes of the packet after the run that are left out
+	clocks []uint64 // what clocks told the run
+	skip   []int    // bytes of the packet after the run that are left out
 
 	eth  layers.Ethernet
 	vlan layers.Dot1Q
@@ -57,7 +58,7 @@ func (e *effects) put(v ...uint64) {
 // of is a run's number.
 func (o *Observer) effect(in *vm.Input, out *vm.Output) uint32 {
 	e := &o.effects
-	e.buf, e.loaded = e.buf[:0], e.loaded[:0]
+	e.buf, e.loaded, e.clocks = e.buf[:0], e.loaded[:0], e.clocks[:0]
 	if out.Err != nil {
 		e.put(^uint64(0))
 	} else {
@@ -170,7 +171,7 @@ func (e *effects) value(in *vm.Input, addr, val uint64) {
 
 func (e *effects) amount(in *vm.Input, kind, v uint64) {
 	switch {
-	case in.TimeNS != 0 && v == uint64(in.TimeNS):
+	case slices.Contains(e.clocks, v):
 		e.put(effTime)
 	case v == uint64(len(in.Data)):
 		e.put(kind, effLength)
@@ -219,6 +220,9 @@ func (o *Observer) mapEffects(in *vm.Input) {
 			}
 			c := &rec.Calls[s.Addr]
 			switch c.Helper {
+			case ebpf.FnKtimeGetNs, ebpf.FnKtimeGetBootNs, ebpf.FnKtimeGetCoarseNs, ebpf.FnJiffies64:
+				e.clocks = append(e.clocks, s.Val)
+				continue
 			case ebpf.FnMapUpdateElem, ebpf.FnMapDeleteElem:
 			default:
 				continue

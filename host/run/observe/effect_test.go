@@ -51,8 +51,8 @@ func TestPacketEffects(t *testing.T) {
 func TestWordEffects(t *testing.T) {
 	of := func(size int, time, was, is uint64) string {
 		var e effects
-		e.loaded = []word{{0x1000, was}}
-		e.value(&vm.Input{Data: make([]byte, size), TimeNS: time}, 0x1000, is)
+		e.loaded, e.clocks = []word{{0x1000, was}}, []uint64{time}
+		e.value(&vm.Input{Data: make([]byte, size)}, 0x1000, is)
 		return string(e.buf)
 	}
 	for name, c := range map[string]struct {

@@ -173,6 +173,30 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	return s, nil
 }
 
+// Runtime makes the runtime of a program without packets, its maps filled. It is
+// closed by the caller.
+func Runtime(in Input, o jit.Options) (*jit.Runtime, *loader.Object, *loader.Program, error) {
+	obj, entry, mf, err := LoadProgram(&in)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	o.Prepare = func(s *vm.State) error {
+		if mf == nil {
+			return nil
+		}
+		p, err := mf.Bind(mapfile.For(s, obj))
+		if err != nil {
+			return err
+		}
+		return p.Fill()
+	}
+	r, err := jit.New(obj, entry, o)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return r, obj, entry, nil
+}
+
 // Close gives everything back.
 func (s *Session) Close() {
 	s.Source.Close()

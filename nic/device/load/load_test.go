@@ -194,8 +194,14 @@ func TestRates(t *testing.T) {
 		{"1..3/5", []uint64{1, 2, 3}},
 		{"1G", []uint64{1_000_000_000}},
 		{"1k..1k", []uint64{1000}},
+		{"line", []uint64{14_000_000}},
+		{"1M,line", []uint64{1_000_000, 14_000_000}},
+		{"10Gbps", []uint64{10_000_000}},    // 1000 bit each
+		{"10Gbps@64", []uint64{14_880_952}}, // 84 bytes each
+		{"1 Gbps @ 1518B", []uint64{81_274}},
+		{"1Gbps..10Gbps/2", []uint64{1_000_000, 10_000_000}},
 	} {
-		got, err := Rates(c.text)
+		got, err := (Wire{Frame: 125, Overhead: 24, Line: 14_000_000}).Rates(c.text)
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, %v; want %v", c.text, got, err, c.want)
 		}
@@ -203,8 +209,15 @@ func TestRates(t *testing.T) {
 	if got, err := Rates("1M..50M"); err != nil || len(got) != rangeSteps || got[0] != 1_000_000 || got[rangeSteps-1] != 50_000_000 {
 		t.Errorf("%v, %v", got, err)
 	}
+	if _, err := (Wire{Frame: 100}).Rates("line"); err == nil || err.Error() != `rates "line": line: the link has no limit (link.rate)` {
+		t.Error(err)
+	}
 	for text, want := range map[string]string{
 		"":            `rates "": "" is not a rate like 10Mpps, 1.5M or 250k`,
+		"line":        `rates "line": line: it depends on packets and link, and stands for none of them here`,
+		"10Gbps":      `rates "10Gbps": 10Gbps: it depends on packets and link, and stands for none of them here`,
+		"1M@64":       `rates "1M@64": "1M@64" is not a rate like 40Gbps@64, of frames of 64 bytes or more`,
+		"1Gbps@20":    `rates "1Gbps@20": "1Gbps@20" is not a rate like 40Gbps@64, of frames of 64 bytes or more`,
 		"fast":        `rates "fast": "fast" is not a rate like 10Mpps, 1.5M or 250k`,
 		"1M,":         `rates "1M,": "" is not a rate like 10Mpps, 1.5M or 250k`,
 		"0":           `rates "0": "0": a rate is from 1 to 1000000000000 packets/s`,

@@ -14,18 +14,36 @@ const rangeSteps = 12
 // maxRate is one packet a nanosecond and a thousand ports wide: more is a slip.
 const maxRate = 1e12
 
-// Rates reads rates in packets a second, and returns them in rising order:
+// A Wire is what turns bits a second into packets a second.
+type Wire struct {
+	Frame    float64 // bytes that a packet takes on the wire on average, Overhead included
+	Overhead uint64  // bytes a packet beside those captured: preamble, FCS, gap (link.overhead)
+	Line     uint64  // packets/s that the link can bring in; 0: it has no limit
+}
+
+// fcs is how many bytes of the frames that standards count (64 at least) no
+// capture has.
+const fcs = 4
+
+// Rates reads rates that need no packets: those in packets a second. See
+// Wire.Rates.
+func Rates(text string) ([]uint64, error) { return Wire{}.Rates(text) }
+
+// Rates reads rates, and returns them in packets a second in rising order:
 //
 //	10Mpps       one; the unit pps may stand behind any, k, M and G are 10^3, 10^6 and 10^9
+//	40Gbps       bits a second on the wire, preamble and gap counted, of the packets as they are
+//	40Gbps@64    as many packets as there would be of frames of 64 bytes, FCS included
+//	line         all that the link can bring in of the packets as they are
 //	1M,2.5M,5M   these
 //	1M..50M      12 from the one to the other, in equal ratios
-//	1M..50M/20   20 of them
-func Rates(text string) ([]uint64, error) {
+//	1M..line/20  20 of them
+func (w Wire) Rates(text string) ([]uint64, error) {
 	var out []uint64
 	for part := range strings.SplitSeq(text, ",") {
 		from, to, isRange := strings.Cut(part, "..")
 		if !isRange {
-			r, err := rate(part)
+			r, err := w.rate(part)
 			if err != nil {
 				return nil, fmt.Errorf("rates %q: %w", text, err)
 			}
@@ -40,11 +58,11 @@ func Rates(text string) ([]uint64, error) {
 			}
 			to, steps = end, k
 		}
-		lo, err := rate(from)
+		lo, err := w.rate(from)
 		if err != nil {
 			return nil, fmt.Errorf("rates %q: %w", text, err)
 		}
-		hi, err := rate(to)
+		hi, err := w.rate(to)
 		if err != nil {
 			return nil, fmt.Errorf("rates %q: %w", text, err)
 		}
@@ -71,9 +89,33 @@ func round(v float64) uint64 {
 }
 
 // rate reads one.
-func rate(text string) (uint64, error) {
+func (w Wire) rate(text string) (uint64, error) {
 	s := strings.TrimSpace(text)
-	s = strings.TrimSpace(strings.TrimSuffix(s, "pps"))
+	if w.Frame == 0 && (s == "line" || strings.HasSuffix(s, "bps") && !strings.Contains(s, "@")) {
+		return 0, fmt.Errorf("%s: it depends on packets and link, and stands for none of them here", s)
+	}
+	if s == "line" {
+		if w.Line == 0 {
+			return 0, fmt.Errorf("line: the link has no limit (link.rate)")
+		}
+		return w.Line, nil
+	}
+	wrong := fmt.Errorf("%q is not a rate like 10Mpps, 1.5M or 250k", clip(text))
+	frame := w.Frame
+	if bits, of, ok := strings.Cut(s, "@"); ok {
+		n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(of, "B")))
+		if err != nil || n < 64 || n > 1<<16 || !strings.HasSuffix(strings.TrimSpace(bits), "bps") {
+			return 0, fmt.Errorf("%q is not a rate like 40Gbps@64, of frames of 64 bytes or more", clip(text))
+		}
+		s, frame = strings.TrimSpace(bits), float64(uint64(n)-fcs+w.Overhead)
+	}
+	each := 1.0
+	if t, ok := strings.CutSuffix(s, "bps"); ok {
+		s, each = t, 8*frame
+	} else {
+		s = strings.TrimSuffix(s, "pps")
+	}
+	s = strings.TrimSpace(s)
 	factor := 1.0
 	for _, u := range []struct {
 		name   string
@@ -85,13 +127,17 @@ func rate(text string) (uint64, error) {
 		}
 	}
 	if s == "" || strings.Trim(s, "0123456789.") != "" {
-		return 0, fmt.Errorf("%q is not a rate like 10Mpps, 1.5M or 250k", clip(text))
+		return 0, wrong
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not a rate like 10Mpps, 1.5M or 250k", clip(text))
+		return 0, wrong
 	}
-	v = math.Round(v * factor)
+	if v *= factor; each == 1 {
+		v = math.Round(v)
+	} else {
+		v = math.Floor(v / each) // what the link can bring in isn't passed by rounding
+	}
 	if v < 1 || v > maxRate {
 		return 0, fmt.Errorf("%q: a rate is from 1 to %.0f packets/s", clip(text), maxRate)
 	}
