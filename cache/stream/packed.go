@@ -264,7 +264,6 @@ type Unpacker struct {
 	head   [12]byte
 	body   []byte
 	raw    []byte
-	begun  bool
 	ended  bool
 	ahead  bool // head is that of a record whose body has not been read
 }

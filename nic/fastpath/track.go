@@ -530,7 +530,7 @@ func (t *track) live() []ebpf.Regs {
 				}
 			}
 			if s.isElem {
-				writes = ebpf.Regs(1)<<in.Dst | 0
+				writes = ebpf.Regs(1) << in.Dst
 			}
 		}
 		if s.skip {

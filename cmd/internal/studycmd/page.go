@@ -451,9 +451,7 @@ func (r *results) facets() *report.Facets {
 			s.Low, s.High = slices.Insert(s.Low, min(at, len(s.Low)), 100**x.MissLow), slices.Insert(s.High, min(at, len(s.High)), 100**x.MissHigh)
 		}
 	}
-	for k := range captures {
-		f.Cols = append(f.Cols, captures[k])
-	}
+	f.Cols = append(f.Cols, captures...)
 	for _, row := range order {
 		line := report.FacetRow{Name: row}
 		for _, c := range captures {

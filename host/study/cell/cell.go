@@ -100,7 +100,7 @@ type Device struct {
 	NICHash, HostHash string
 }
 
-// Address is where the figures of a device for a cell are kept.
+// DeviceAddress is where the figures of a device for a cell are kept.
 func (c *Cell) DeviceAddress(d *Device) string {
 	return Hash(struct {
 		Cell, NIC, Host string
