@@ -3,6 +3,7 @@ package vliw
 import (
 	"jitnic/host/ebpf"
 	"jitnic/host/points"
+	"jitnic/host/vm"
 )
 
 // clean takes out of a program what the hardware does (hXDP, OSDI 2020,
@@ -43,6 +44,20 @@ func (b *basic) reachedOps() int {
 	return len(b.ops)
 }
 
+// removed says what became of a bounds check.
+type removed uint8
+
+const (
+	stays      removed = iota // or is no check
+	failsTaken                // it is gone: a packet that is too short would jump
+	failsOn                   // it always jumps: a packet that is too short would go on
+)
+
+// failed says whether a recorded step is of a packet that fails a removed check.
+func (r removed) failed(st *vm.Step) bool {
+	return r == failsTaken && st.Addr == 1 || r == failsOn && st.Addr == 0
+}
+
 // strip removes bounds checks and stores of zero from a block.
 func (f *flowGraph) strip(b *basic) {
 	b.in.Into(&f.flow)
@@ -62,9 +77,10 @@ func (f *flowGraph) strip(b *basic) {
 			continue
 		case f.m.NoBounds && check && !inside:
 			f.bounds++
-			f.gone[o.Slot] = true
+			f.gone[o.Slot] = failsTaken
 			continue
 		case f.m.NoBounds && check:
+			f.gone[o.Slot] = failsOn
 			o.In = ebpf.Insn{Op: ebpf.OpJA, Off: o.In.Off} // always within
 		}
 		if !zero {

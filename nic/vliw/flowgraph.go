@@ -14,10 +14,10 @@ type flowGraph struct {
 	insns  []ebpf.Insn
 	second []bool // by slot: the second half of a wide instruction
 	blocks []basic
-	at     []int32 // by slot: its block
-	entry  []bool  // by slot: a function begins there
-	sub    []bool  // by slot: of a function that is called
-	gone   []bool  // by slot: a bounds check that was removed
+	at     []int32   // by slot: its block
+	entry  []bool    // by slot: a function begins there
+	sub    []bool    // by slot: of a function that is called
+	gone   []removed // by slot
 	flow   points.Flow
 
 	bounds, zeroing, dead, unreached int
@@ -44,7 +44,7 @@ type state struct {
 const stackBytes = 512
 
 func newFlowGraph(insns []ebpf.Insn, m *Machine) (*flowGraph, error) {
-	f := &flowGraph{m: m, insns: insns, second: make([]bool, len(insns)), at: make([]int32, len(insns)), entry: make([]bool, len(insns)), sub: make([]bool, len(insns)), gone: make([]bool, len(insns))}
+	f := &flowGraph{m: m, insns: insns, second: make([]bool, len(insns)), at: make([]int32, len(insns)), entry: make([]bool, len(insns)), sub: make([]bool, len(insns)), gone: make([]removed, len(insns))}
 	f.entry[0] = true
 	cut := make([]bool, len(insns)+1)
 	for pc := 0; pc < len(insns); pc++ {

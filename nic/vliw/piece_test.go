@@ -203,3 +203,32 @@ func TestMachineOf(t *testing.T) {
 		}
 	}
 }
+
+// A bounds check that jumps where the packet is long enough, and one that jumps
+// where it is not: where the hardware checks, a short packet ends at either.
+func TestShortPacketEndsAtRemovedCheck(t *testing.T) {
+	const head = `
+	r2 = *(u32 *)(r1 +4)
+	r1 = *(u32 *)(r1 +0)
+	r3 = r1
+	r3 += 100
+	`
+	step := func(pc int32, taken uint64) vm.Step { return vm.Step{PC: pc, Addr: taken} }
+	upTo := []vm.Step{step(0, 0), step(1, 0), step(2, 0), step(3, 0)}
+	m := &Machine{Lanes: 4, NoBounds: true}
+	for _, tc := range []struct {
+		check string
+		short uint64 // what the check's jump does with a short packet
+		ends  int32
+		rows  uint32 // all that stands before the check was for it alone
+	}{
+		{"if r3 <= r2 goto +2", 0, 5, 1},
+		{"if r3 > r2 goto +2", 1, 7, 0},
+	} {
+		s := schedule(t, head+tc.check+"\nr0 = 1\nexit\nr0 = 2\nexit", m)
+		got := s.Run(append(upTo[:4:4], step(4, tc.short), step(tc.ends, 0), step(tc.ends+1, 0)))
+		if got.Rows != tc.rows || got.Drain != 0 {
+			t.Errorf("%s: a short packet takes %+v, want %d rows", tc.check, got, tc.rows)
+		}
+	}
+}

@@ -39,7 +39,7 @@ type layout struct {
 	insns  []ebpf.Insn
 	pieces []piece
 	head   []int32              // by slot: the piece that begins there, -1: none
-	gone   []bool               // by slot: a bounds check that was removed
+	gone   []removed            // by slot
 	enter  map[int32]*[11]uint8 // by block that a piece begins with: see graph.enter
 	stats  ProgramSchedule
 }
@@ -158,7 +158,7 @@ func (p *ProgramSchedule) Run(steps []vm.Step) (r Ran) {
 			r.Calls++
 			r.Stopped += uint32(s.stop[pc-s.start])
 		}
-		if l.gone[pc] && st.Addr == 1 {
+		if l.gone[pc].failed(st) {
 			r.Rows += uint32(s.leave[pc-s.start])
 			return r
 		}
