@@ -141,6 +141,8 @@ type exec struct {
 	rec *vm.Recording
 	f   *Facts
 
+	selected bool // the address of the access at hand is selected
+
 	r      [11]bv.Term
 	stack  []byteRef // by address - s.Stack
 	packet memLog

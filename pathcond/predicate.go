@@ -169,6 +169,7 @@ func (x *exec) mark() (undo func()) {
 			m.log.stores = m.log.stores[:logs[i]]
 		}
 		x.out.code, x.out.meta = x.out.code[:code], x.out.meta[:code]
+		x.selected = false
 	}
 }
 
@@ -664,10 +665,11 @@ func (d *both) loadInsn(in ebpf.Insn, spare ebpf.Regs) {
 		base, _ := d.x.b.SplitAdd(addr)
 		if null, ok := d.f0.Known(x.b.Bin(bv.OpEq, base, x.u64(0))); !ok || null || !x.valueBase(base) || d.strays(addr) {
 			in.Src = d.redirect(in.Src, in.Off, &spare)
-			stray = true
+			stray, x.selected = true, true
 		}
 	}
 	x.load(in)
+	x.selected = false
 	if stray {
 		d.wild[x.r[in.Dst]] = true
 	}
@@ -735,12 +737,14 @@ func (d *both) storeInsn(in ebpf.Insn, spare ebpf.Regs) {
 		panic(quit{"a stack address stored on one side"})
 	}
 	in.Dst = d.redirect(base, in.Off, &spare)
+	x.selected = len(d.guard) > 0
 	if in.IsAtomic() {
 		x.atomic(in)
 		each(in.Writes(), func(n uint8) { d.wild[x.r[n]] = true })
 	} else {
 		x.storeInsn(in)
 	}
+	x.selected = false
 }
 
 // redirect gives a register that holds what base does where all branches around

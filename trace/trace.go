@@ -38,6 +38,7 @@ const (
 type Meta struct {
 	Prog, PC int32   // program and slot; PC -1: made by the recorder
 	Mem      MemKind // what a load or store touches
+	Selected bool    // of a load or store: its address was selected, and on other packets it may touch the stack
 	Map      int32   // of MemMap, and of a call: the map's index; else -1
 	Addr     uint64  // of a stack access: the address
 	Reads    []Span  // of a call: the stack bytes it reads

@@ -133,7 +133,7 @@ func (o *Op) insn() *points.Insn {
 
 // hintOf is the memory that the recording saw an op touch. meta may be nil.
 func hintOf(meta *trace.Meta) points.Hint {
-	if meta == nil {
+	if meta == nil || meta.Selected {
 		return points.Hint{}
 	}
 	switch meta.Mem {
