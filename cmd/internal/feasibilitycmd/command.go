@@ -2,6 +2,7 @@ package feasibilitycmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -82,6 +83,9 @@ func Command() *cobra.Command {
 					return err
 				}
 				return o.beside(c.Context(), c.OutOrStdout())
+			}
+			if o.in.Program == "" {
+				return errors.New("--program: name an object file, sample:NAME or filter:EXPR")
 			}
 			if len(o.in.Captures) == 0 {
 				if err := aloneFlags(c.Flags()); err != nil {

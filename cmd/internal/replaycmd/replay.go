@@ -68,7 +68,7 @@ type Report struct {
 
 	Superopt *replay.Optimised `json:"superopt,omitempty"`
 
-	Predicated *Predicated `json:"predicated,omitempty"`
+	Predicated *Predicated `json:"predicated,omitempty"` // what became of branches, with --predicate
 	// Remedies are all ways to make traces, with --modes.
 	Remedies []replay.Side `json:"remedies,omitempty"`
 }

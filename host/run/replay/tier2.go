@@ -20,13 +20,13 @@ const unitsPerPacket = 2000
 
 // Hot is what became of the traces that were hot.
 type Hot struct {
-	After   uint64 `json:"after"`   // hits that make one
-	Traces  int    `json:"traces"`  // that were
-	Swapped int    `json:"swapped"` // put in the place of tier 1's within the run
-	Waited  uint64 `json:"waited"`  // packets from hot to swapped, together
-	Before  int    `json:"instructions_before"`
-	Left    int    `json:"instructions_after"`
-	Units   int64  `json:"units"` // counted work
+	After   uint64 `json:"after"`               // hits that make one
+	Traces  int    `json:"traces"`              // that were
+	Swapped int    `json:"swapped"`             // put in the place of tier 1's within the run
+	Waited  uint64 `json:"waited"`              // packets from hot to swapped, together
+	Before  int    `json:"instructions_before"` // of the traces swapped, by tier 1
+	Left    int    `json:"instructions_after"`  // of the same, by tier 2
+	Units   int64  `json:"units"`               // counted work
 
 	runs *jit.Tier2
 }
