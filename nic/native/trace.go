@@ -56,25 +56,44 @@ func (c *context) forget() {
 type Traces struct {
 	m    *Machine
 	tree *Matcher   // nil: every trace makes its own look-ups
-	slow nic.Engine // for traces that find no room
+	slow nic.Engine // for traces that find no room, and for the first runs
+	lazy bool       // a trace is compiled when it is hot, not at once
 }
 
 // NewTraces makes an engine for traces on the machine's State, which take
 // look-ups over from tree (nil: none). slow takes those for which there is no
-// room.
-func NewTraces(m *Machine, tree *Matcher, slow nic.Engine) *Traces { return &Traces{m, tree, slow} }
+// room. With [Auto] it also runs a trace until that is hot; a result is the same.
+func NewTraces(m *Machine, tree *Matcher, slow nic.Engine, c Choice) *Traces {
+	return &Traces{m, tree, slow, c == Auto}
+}
 
-// Bind compiles a trace. It refuses what is no straight-line code, with the slot
-// and the cause.
+// Bind compiles a trace, or has it ready to be compiled when it is hot. It
+// refuses what is no straight-line code, with the slot and the cause.
 func (e *Traces) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) {
+	if e.lazy {
+		slow, err := e.slow.Bind(p, t)
+		if err != nil {
+			return nil, err
+		}
+		return &later{e: e, path: p, trace: t, slow: slow}, nil
+	}
+	x, err := e.compile(p, t)
+	if errors.Is(err, code.ErrFull) {
+		return e.slow.Bind(p, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// compile makes machine code of a trace, which batches run too from then on.
+func (e *Traces) compile(p nic.Path, t *trace.Trace) (*Trace, error) {
 	var have []bv.Term
 	if e.tree != nil {
 		have = e.tree.Lookups(p)
 	}
 	x, err := bind(e.m, p, t, have)
-	if errors.Is(err, code.ErrFull) {
-		return e.slow.Bind(p, t)
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree) (*parts
 		m := native.NewMachine(s, mem)
 		match := native.NewMatcher(m, t)
 		return &parts{
-			traces: native.NewTraces(m, match, plain.traces), match: match, program: program,
+			traces: native.NewTraces(m, match, plain.traces, c), match: match, program: program,
 			close: func() { mem.Close() },
 		}, nil
 	}

@@ -1,0 +1,60 @@
+package native
+
+import (
+	"errors"
+
+	"jitnic/nic"
+	"jitnic/nic/native/code"
+	"jitnic/trace"
+)
+
+// hot is the run of a trace from which on it runs as machine code with [Auto].
+// A compilation takes some 40 microseconds, which two or three hundred runs win
+// back, and most traces that a small cache soon evicts don't come to so many
+// (measured on the corpus' zoo at 64 entries: 16 and 64 runs, 64 the faster).
+const hot = 64
+
+// later is a trace that another engine runs until it has run often enough to be
+// worth compiling.
+type later struct {
+	e      *Traces
+	path   nic.Path
+	trace  *trace.Trace
+	runs   int
+	slow   nic.Code
+	native *Trace // nil: not yet
+}
+
+// Run executes the trace; on the hot run it is compiled before.
+func (l *later) Run() (uint64, error) {
+	if l.native != nil {
+		return l.native.Run()
+	}
+	if l.runs++; l.runs == hot {
+		if err := l.compile(); err != nil {
+			return 0, err
+		}
+		if l.native != nil {
+			return l.native.Run()
+		}
+	}
+	return l.slow.Run()
+}
+
+// compile makes machine code of it, if there is room.
+func (l *later) compile() error {
+	x, err := l.e.compile(l.path, l.trace)
+	if errors.Is(err, code.ErrFull) {
+		return nil
+	}
+	l.native = x
+	return err
+}
+
+// Free gives what it has back.
+func (l *later) Free() {
+	l.slow.Free()
+	if l.native != nil {
+		l.native.Free()
+	}
+}
