@@ -13,8 +13,9 @@ import (
 
 // Engine is a nic.Engine in Go: it makes traces ready on one State and runs them.
 type Engine struct {
-	s *vm.State
-	r [16]uint64 // 11 registers; the rest keeps indexes in bounds
+	s    *vm.State
+	r    [16]uint64    // 11 registers; the rest keeps indexes in bounds
+	made []*Executable // by path, of the trace that was bound last
 }
 
 // New returns an engine on s.
@@ -22,7 +23,14 @@ func New(s *vm.State) *Engine { return &Engine{s: s} }
 
 // Bind makes a trace ready to run. It refuses what is no straight-line code, with
 // the slot and the cause. What it made is read back and compared with the trace.
-func (e *Engine) Bind(_ nic.Path, t *trace.Trace) (nic.Code, error) {
+// A trace that was evicted and comes back is as it was made: traces don't change.
+func (e *Engine) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) {
+	for int(p) >= len(e.made) {
+		e.made = append(e.made, nil)
+	}
+	if x := e.made[p]; x != nil && x.of == t {
+		return x, nil
+	}
 	x, err := e.bind(t)
 	if err != nil {
 		return nil, err
@@ -30,10 +38,11 @@ func (e *Engine) Bind(_ nic.Path, t *trace.Trace) (nic.Code, error) {
 	if err := x.readBack(t); err != nil {
 		return nil, err
 	}
+	e.made[p] = x
 	return x, nil
 }
 
-// Free has nothing to do: the collector takes it.
+// Free has nothing to do: what was made is kept for when the trace comes back.
 func (x *Executable) Free() {}
 
 // Run executes the trace on the packet that has begun on the State and returns

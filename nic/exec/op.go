@@ -89,6 +89,7 @@ type op struct {
 // alone: no interpreter, no program.
 type Executable struct {
 	e     *Engine
+	of    *trace.Trace
 	ops   []op
 	raw   []ebpf.Insn     // of opALU and opAtomic
 	calls []vm.HelperFunc // of opCall
@@ -118,7 +119,7 @@ func plainMap(s *vm.State, v uint64) (lookup, bool) {
 // bind is Bind, with what it made open to tests.
 func (e *Engine) bind(t *trace.Trace) (*Executable, error) {
 	s := e.s
-	x := &Executable{e: e, ops: make([]op, 0, len(t.Code)), track: s.Opt.Track}
+	x := &Executable{e: e, of: t, ops: make([]op, 0, len(t.Code)), track: s.Opt.Track}
 	ctx := ctxLoads(t.Code)
 	var r1 uint64 // what register 1 holds, if a lddw put it there
 	for i := 0; i < len(t.Code); i++ {
