@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // climber moves a wTinyLFU's border between window and main to where it hits
 // more (Einziger, Eytan, Friedman, Manes: Adaptive Software Cache Management,
 // Middleware 2018, section 4.1), with the constants of Caffeine's
@@ -69,43 +71,35 @@ func (p *wTinyLFU) resize(delta float64) {
 		room := min(uint64(delta), p.protCap)
 		p.protCap -= room
 		p.demote()
-		for range climbMoves {
-			from := wtProbation
-			if p.l.len(from) == 0 {
-				from = wtProtected
-			}
-			if p.l.len(from) == 0 {
-				break
-			}
-			id := p.l.oldest(from)
-			s := p.sizeOf(id)
-			if s > room {
-				break
-			}
-			room -= s
-			p.windowCap += s
-			p.move(id, from, wtWindow)
-		}
-		p.protCap += room
-		return
+		left := p.cross(room, wtWindow, wtProbation, wtProtected)
+		p.windowCap += room - left
+		p.protCap += left
 	}
-	if delta <= -1 && p.windowCap > 1 {
+	if delta <= -1 {
 		room := min(uint64(-delta), p.windowCap-1)
-		for range climbMoves {
-			if p.l.len(wtWindow) == 0 {
-				break
-			}
-			id := p.l.oldest(wtWindow)
-			s := p.sizeOf(id)
-			if s > room {
-				break
-			}
-			room -= s
-			p.windowCap -= s
-			p.protCap += s
-			p.move(id, wtWindow, wtProbation)
-		}
+		left := p.cross(room, wtProbation, wtWindow)
+		p.windowCap -= room - left
+		p.protCap += room - left
 	}
+}
+
+// cross moves the oldest entries of the first queue that has any, again and again,
+// to another, of room slots at most, and returns what is left of these.
+func (p *wTinyLFU) cross(room uint64, to int, from ...int) (left uint64) {
+	for range climbMoves {
+		k := slices.IndexFunc(from, func(q int) bool { return p.l.len(q) > 0 })
+		if k < 0 {
+			break
+		}
+		id := p.l.oldest(from[k])
+		s := p.sizeOf(id)
+		if s > room {
+			break
+		}
+		room -= s
+		p.move(id, from[k], to)
+	}
+	return room
 }
 
 // demote takes what protected holds above its share back to probation.
