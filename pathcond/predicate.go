@@ -681,24 +681,12 @@ func (d *both) strays(t bv.Term) bool {
 	if len(d.wild) == 0 {
 		return false
 	}
-	seen := map[bv.Term]bool{}
-	var in func(t bv.Term) bool
-	in = func(t bv.Term) bool {
-		if d.wild[t] {
-			return true
-		}
-		if seen[t] {
-			return false
-		}
-		seen[t] = true
-		for _, a := range d.x.b.Args(t) {
-			if in(a) {
-				return true
-			}
-		}
-		return false
-	}
-	return in(t)
+	found := false
+	d.x.b.Walk(t, map[bv.Term]bool{}, func(t bv.Term) bool {
+		found = found || d.wild[t]
+		return !found
+	})
+	return found
 }
 
 // inside says whether a packet access is good whichever side counts.

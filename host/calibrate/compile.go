@@ -41,11 +41,8 @@ type sample struct {
 }
 
 func (s *sample) prepare(st *vm.State) error {
-	plan, err := s.maps.Bind(mapfile.For(st, s.obj))
-	if err != nil {
-		return err
-	}
-	return plan.Fill()
+	_, err := s.maps.Fill(st, s.obj)
+	return err
 }
 
 // samples loads the sample programs with their maps, and looks for paths.

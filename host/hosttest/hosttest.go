@@ -61,11 +61,8 @@ func (p *Program) Prepare(s *vm.State) error {
 	if err != nil {
 		return err
 	}
-	plan, err := f.Bind(mapfile.For(s, p.Obj))
-	if err != nil {
-		return err
-	}
-	return plan.Fill()
+	_, err = f.Fill(s, p.Obj)
+	return err
 }
 
 // Each calls f with the packets of a capture, at most limit of them (0: all),

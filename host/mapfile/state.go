@@ -16,3 +16,16 @@ func For(s *vm.State, obj *loader.Object) *Machine {
 	m.Add = s.AddMap
 	return m
 }
+
+// Fill fills a state's maps as the files say, and gives the plan of what they
+// change later. Of no file there is nothing to fill, and no plan.
+func (f *File) Fill(s *vm.State, obj *loader.Object) (*Plan, error) {
+	if f == nil {
+		return nil, nil
+	}
+	p, err := f.Bind(For(s, obj))
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Fill()
+}

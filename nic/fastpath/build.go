@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -460,21 +461,9 @@ func (b *builder) ref(r tree.Ref, f *flow, depth int) {
 
 // lose leaves out what hangs below.
 func (b *builder) lose(r tree.Ref, why string) {
-	if id, ok := tree.Leaf(r); ok {
+	for id := range b.t.Below(r) {
 		b.out(id, why)
-		return
 	}
-	if r == tree.Nothing {
-		return
-	}
-	n := b.t.Node(r)
-	for _, c := range n.Cases {
-		b.lose(c.To, why)
-	}
-	if len(n.Cases) == 0 {
-		b.lose(n.Yes, why)
-	}
-	b.lose(n.No, why)
 }
 
 // cases decides a chain of equalities of one term.
@@ -485,15 +474,7 @@ func (b *builder) cases(n *tree.Node, f *flow, depth int) error {
 		return err
 	}
 	cs := slices.Clone(n.Cases)
-	slices.SortFunc(cs, func(a, c tree.Case) int {
-		switch {
-		case a.K < c.K:
-			return -1
-		case a.K > c.K:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(cs, func(a, c tree.Case) int { return cmp.Compare(a.K, c.K) })
 	other := b.miss
 	if n.No != tree.Nothing {
 		other = b.label()

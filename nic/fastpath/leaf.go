@@ -354,12 +354,17 @@ func (w *writer) added(i int, in ebpf.Insn, s *step) error {
 	if o.size > 0 {
 		return nil
 	}
+	return w.reaches(i, in, o.need, s)
+}
+
+// reaches leaves to the original what has fewer than need bytes behind in.Dst.
+func (w *writer) reaches(i int, in ebpf.Insn, need int64, s *step) error {
 	r, err := w.free(i, in, 2)
 	if err != nil {
 		return err
 	}
 	w.mov(r[0], in.Dst)
-	w.alu(ebpf.ALUAdd, r[0], int32(o.need))
+	w.alu(ebpf.ALUAdd, r[0], int32(need))
 	w.finish(r[1], s)
 	w.jump(ebpf.Insn{Op: ebpf.ClassJMP | ebpf.JmpGT | ebpf.SrcX, Dst: r[0], Src: r[1]}, w.other(s))
 	return nil
@@ -385,13 +390,5 @@ func (w *writer) again(i int, in ebpf.Insn, s *step) error {
 	if o.low < 0 {
 		return fmt.Errorf("its trace reads before the packet")
 	}
-	r, err := w.free(i, in, 2)
-	if err != nil {
-		return err
-	}
-	w.mov(r[0], in.Dst)
-	w.alu(ebpf.ALUAdd, r[0], int32(o.need))
-	w.finish(r[1], s)
-	w.jump(ebpf.Insn{Op: ebpf.ClassJMP | ebpf.JmpGT | ebpf.SrcX, Dst: r[0], Src: r[1]}, w.other(s))
-	return nil
+	return w.reaches(i, in, o.need, s)
 }

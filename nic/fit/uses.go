@@ -151,12 +151,7 @@ func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
 	var out []use
 	seen := map[bv.Term]bool{}
 	var at Place
-	var walk func(t bv.Term)
-	walk = func(t bv.Term) {
-		if seen[t] {
-			return
-		}
-		seen[t] = true
+	note := func(t bv.Term) bool {
 		switch b.Op(t) {
 		case bv.OpFun:
 			id, arg := b.K(t)&0xffff, int32(b.K(t)>>16)
@@ -182,13 +177,11 @@ func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
 				out = append(out, use{useHelper, ebpf.HelperName(h), -1, at})
 			}
 		}
-		for _, x := range b.Args(t) {
-			walk(x)
-		}
+		return true
 	}
 	for _, p := range cond {
 		at = Place{Path: path, Slot: -1, Prog: p.Prog, Insn: p.PC}
-		walk(p.Term)
+		b.Walk(p.Term, seen, note)
 	}
 	return out
 }

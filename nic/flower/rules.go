@@ -161,23 +161,11 @@ func (b *builder) ref(r tree.Ref, m Match, so []pathcond.Pred) {
 
 // lose refuses what hangs below.
 func (b *builder) lose(r tree.Ref, why string) {
-	if id, ok := tree.Leaf(r); ok {
+	for id := range b.t.Below(r) {
 		if !b.has(id) {
 			b.refuse(id, why)
 		}
-		return
 	}
-	if r == tree.Nothing {
-		return
-	}
-	n := b.t.Node(r)
-	for _, c := range n.Cases {
-		b.lose(c.To, why)
-	}
-	if len(n.Cases) == 0 {
-		b.lose(n.Yes, why)
-	}
-	b.lose(n.No, why)
 }
 
 // say prints a predicate, in the words of a path below where there is one.
@@ -190,24 +178,12 @@ func (b *builder) say(p pathcond.Pred, to tree.Ref, so []pathcond.Pred) string {
 
 // below is a path that hangs below.
 func (b *builder) below(r tree.Ref) *Path {
-	if id, ok := tree.Leaf(r); ok {
-		return b.paths[id]
-	}
-	if r == tree.Nothing {
-		return nil
-	}
-	n := b.t.Node(r)
-	for _, c := range n.Cases {
-		if p := b.below(c.To); p != nil {
+	for id := range b.t.Below(r) {
+		if p := b.paths[id]; p != nil {
 			return p
 		}
 	}
-	if len(n.Cases) == 0 {
-		if p := b.below(n.Yes); p != nil {
-			return p
-		}
-	}
-	return b.below(n.No)
+	return nil
 }
 
 // ask writes the rules of what a predicate leads to where flower can ask it, and

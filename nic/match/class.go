@@ -87,24 +87,20 @@ func (a *Analyser) reads(t bv.Term) flags {
 // once.
 func (a *Analyser) lookups(cond []pathcond.Pred) (n int) {
 	seen := map[bv.Term]bool{}
-	var walk func(t bv.Term)
-	walk = func(t bv.Term) {
-		if seen[t] || a.reads(t)&readsState == 0 {
-			return
+	count := func(t bv.Term) bool {
+		if a.reads(t)&readsState == 0 {
+			return false
 		}
-		seen[t] = true
 		if a.b.Op(t) == bv.OpFun {
 			switch function(a.b.K(t)) {
 			case pathcond.FunLookup, pathcond.FunCount, pathcond.FunFib, pathcond.FunConn, pathcond.FunQuery, pathcond.FunPresent, pathcond.FunRoom:
 				n++
 			}
 		}
-		for _, x := range a.b.Args(t) {
-			walk(x)
-		}
+		return true
 	}
 	for _, p := range cond {
-		walk(p.Term)
+		a.b.Walk(p.Term, seen, count)
 	}
 	return n
 }

@@ -121,22 +121,13 @@ func (a *Analyser) ofLength(t bv.Term) bool {
 // eachLoad calls f with the loads that t is computed of; not with those that
 // their addresses are.
 func (a *Analyser) eachLoad(t bv.Term, f func(l bv.Term)) {
-	seen := map[bv.Term]bool{}
-	var walk func(t bv.Term)
-	walk = func(t bv.Term) {
-		if seen[t] {
-			return
-		}
-		seen[t] = true
-		if a.b.Op(t) == bv.OpFun {
+	a.b.Walk(t, map[bv.Term]bool{}, func(t bv.Term) bool {
+		load := a.b.Op(t) == bv.OpFun
+		if load {
 			f(t)
-			return
 		}
-		for _, x := range a.b.Args(t) {
-			walk(x)
-		}
-	}
-	walk(t)
+		return !load
+	})
 }
 
 // lengthCheck is the bit of a comparison of lengths.

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"iter"
 	"slices"
 
 	"jitnic/pathcond"
@@ -40,6 +41,30 @@ type Node struct {
 type Case struct {
 	K  uint64
 	To Ref
+}
+
+// Below gives the paths of the leaves below r, a predicate's yes before its no.
+func (t *Tree) Below(r Ref) iter.Seq[int32] {
+	return func(yield func(int32) bool) { t.below(r, yield) }
+}
+
+func (t *Tree) below(r Ref, yield func(int32) bool) (more bool) {
+	if path, ok := Leaf(r); ok {
+		return yield(path)
+	}
+	if r == Nothing {
+		return true
+	}
+	n := t.Node(r)
+	for _, c := range n.Cases {
+		if !t.below(c.To, yield) {
+			return false
+		}
+	}
+	if len(n.Cases) == 0 && !t.below(n.Yes, yield) {
+		return false
+	}
+	return t.below(n.No, yield)
 }
 
 // Root is where a walk begins.

@@ -127,10 +127,8 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 	var plan *mapfile.Plan
 	if mf != nil {
 		opt.Prepare = func(s *vm.State) (err error) {
-			if plan, err = mf.Bind(mapfile.For(s, obj)); err != nil {
-				return err
-			}
-			return plan.Fill()
+			plan, err = mf.Fill(s, obj)
+			return err
 		}
 		opt.Update = func(*vm.State, *vm.Input) (bool, error) {
 			if !plan.Due(pkt.Index, pkt.KTimeNS-first) {

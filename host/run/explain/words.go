@@ -94,28 +94,20 @@ func (s *Study) families(p *Point, fams *families) {
 func (s *Study) Reads(p *Point) []string {
 	var out []string
 	for _, pr := range s.asked(p) {
-		for _, w := range s.reads(pr) {
-			if !slices.Contains(out, w) {
-				out = append(out, w)
-			}
-		}
+		out = append(out, s.reads(pr)...)
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 // Reading is what the questions of folded points are about.
 func (s *Study) Reading(f *Fold) []string {
 	out := []string{}
 	for _, p := range f.Points {
-		for _, r := range s.Reads(p) {
-			if !slices.Contains(out, r) {
-				out = append(out, r)
-			}
-		}
+		out = append(out, s.Reads(p)...)
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 // reads is what a predicate is about.
@@ -455,23 +447,15 @@ func ordinal(n int) string {
 func onlyLeaf(b *bv.Builder, t bv.Term) (leaf bv.Term, ok bool) {
 	n := 0
 	seen := map[bv.Term]bool{}
-	var walk func(t bv.Term)
-	walk = func(t bv.Term) {
-		if seen[t] {
-			return
-		}
-		seen[t] = true
+	b.Walk(t, seen, func(t bv.Term) bool {
 		switch b.Op(t) {
 		case bv.OpInput, bv.OpFun:
 			leaf = t
 			n++
-			return
+			return false
 		}
-		for _, a := range b.Args(t) {
-			walk(a)
-		}
-	}
-	walk(t)
+		return true
+	})
 	if n != 1 || len(seen) < 5 { // a plain comparison has no period
 		return 0, false
 	}

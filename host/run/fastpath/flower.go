@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/nic/flower"
 )
@@ -35,12 +34,7 @@ func (p *Plan) Flower(ctx context.Context) (*Offload, error) {
 		}
 	}
 	o.Paths = len(has)
-	in := p.Session.In
-	_, _, mf, err := replay.LoadProgram(&in)
-	if err != nil {
-		return nil, err
-	}
-	it, err := machine(&in, p.Session.Obj, p.Session.Entry, mf, p.options())
+	it, err := p.Session.Machine(p.Session.Obj, p.Session.Entry)
 	if err != nil {
 		return nil, err
 	}

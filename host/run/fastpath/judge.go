@@ -11,9 +11,7 @@ import (
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/loader"
-	"jitnic/host/mapfile"
 	"jitnic/host/maps"
-	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/nic/fastpath"
 	"jitnic/pcaps"
@@ -44,44 +42,13 @@ func (p *Plan) Judge(ctx context.Context, inKernel bool) (*Verdict, error) {
 	return v, p.judgeKernel(ctx, v)
 }
 
-// machine is one program in the VM, its maps as a run finds them.
-func machine(in *replay.Input, obj *loader.Object, entry *loader.Program, mf *mapfile.File, o vm.Options) (*vm.Interp, error) {
-	s, err := vm.NewState(obj, o)
-	if err != nil {
-		return nil, err
-	}
-	if mf != nil {
-		plan, err := mf.Bind(mapfile.For(s, obj))
-		if err == nil {
-			err = plan.Fill()
-		}
-		if err != nil {
-			s.Close()
-			return nil, err
-		}
-	}
-	return vm.NewInterp(s, obj, entry)
-}
-
-// options are those of the session's machines.
-func (p *Plan) options() vm.Options {
-	o := p.Session.Runtime.S.Opt
-	o.Track = false
-	return o
-}
-
 func (p *Plan) judgeVM(ctx context.Context, v *Verdict) error {
-	in := p.Session.In
-	_, _, mf, err := replay.LoadProgram(&in)
-	if err != nil {
-		return err
-	}
-	old, err := machine(&in, p.Session.Obj, p.Session.Entry, mf, p.options())
+	old, err := p.Session.Machine(p.Session.Obj, p.Session.Entry)
 	if err != nil {
 		return err
 	}
 	defer old.S.Close()
-	fast, err := machine(&in, p.Built.Object, p.Built.Program, mf, p.options())
+	fast, err := p.Session.Machine(p.Built.Object, p.Built.Program)
 	if err != nil {
 		return err
 	}
@@ -152,11 +119,7 @@ func (p *Plan) each(ctx context.Context, f func(in *vm.Input) error) error {
 // judgeKernel has the kernel run both.
 func (p *Plan) judgeKernel(ctx context.Context, v *Verdict) error {
 	in := p.Session.In
-	_, _, mf, err := replay.LoadProgram(&in)
-	if err != nil {
-		return err
-	}
-	filled, err := machine(&in, p.Session.Obj, p.Session.Entry, mf, p.options())
+	filled, err := p.Session.Machine(p.Session.Obj, p.Session.Entry)
 	if err != nil {
 		return err
 	}

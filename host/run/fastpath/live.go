@@ -15,7 +15,6 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
-	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/nic/fastpath"
 
@@ -85,12 +84,7 @@ func (p *Plan) live(ctx context.Context, l *Live, counted *fastpath.Built) error
 	for _, f := range []string{"all", "default"} { // where there is no IPv6 there is nothing to switch off
 		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+f+"/disable_ipv6", []byte("1"), 0)
 	}
-	in := p.Session.In
-	_, _, mf, err := replay.LoadProgram(&in)
-	if err != nil {
-		return err
-	}
-	filled, err := machine(&in, p.Session.Obj, p.Session.Entry, mf, p.options())
+	filled, err := p.Session.Machine(p.Session.Obj, p.Session.Entry)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"jitnic/host/calibrate"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
-	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/nic/fastpath"
 	"jitnic/trace"
@@ -150,12 +149,7 @@ func (p *Plan) times(ctx context.Context, t *Times, counted *fastpath.Built, sam
 // samples finds for each leaf, and for what none takes, a packet that stays on
 // it; state is what the maps hold after the captures.
 func (p *Plan) samples(ctx context.Context, b *fastpath.Built) ([]sample, *vm.State, error) {
-	in := p.Session.In
-	_, _, mf, err := replay.LoadProgram(&in)
-	if err != nil {
-		return nil, nil, err
-	}
-	it, err := machine(&in, b.Object, b.Program, mf, p.options())
+	it, err := p.Session.Machine(b.Object, b.Program)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -25,12 +25,9 @@ func withMaps(t testing.TB, name, file string, opt Options) (*Runtime, []*mapfil
 			t.Fatal(err)
 		}
 		opt.Prepare = func(st *vm.State) error {
-			plan, err := mf.Bind(mapfile.For(st, p.Obj))
-			if err != nil {
-				return err
-			}
+			plan, err := mf.Fill(st, p.Obj)
 			plans = append(plans, plan)
-			return plan.Fill()
+			return err
 		}
 	}
 	r, err := New(p.Obj, p.Entry, opt)

@@ -36,6 +36,7 @@ type Session struct {
 	// run, the maps as the packet will find them.
 	Before func(in *vm.Input) error
 
+	maps    *mapfile.File // nil: maps are empty at first
 	plans   []*mapfile.Plan
 	started bool
 	first   uint64
@@ -126,7 +127,7 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	if err != nil {
 		return nil, err
 	}
-	s.Obj, s.Entry = obj, entry
+	s.Obj, s.Entry, s.maps = obj, entry, mf
 	o := jit.Options{
 		VM: vm.Options{CPUs: in.Queues, Seed: in.Seed},
 		Cache: cache.Config{Policy: ca.Policy, Admission: ca.Admission, Entries: ca.Entries, Slots: ca.Slots,
@@ -146,15 +147,11 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 		}
 	}
 	o.Prepare = func(st *vm.State) error {
-		if mf == nil {
-			return nil
+		p, err := mf.Fill(st, obj)
+		if p != nil {
+			s.plans = append(s.plans, p)
 		}
-		p, err := mf.Bind(mapfile.For(st, obj))
-		if err != nil {
-			return err
-		}
-		s.plans = append(s.plans, p)
-		return p.Fill()
+		return err
 	}
 	if change != nil {
 		change(&o)
@@ -173,6 +170,26 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	return s, nil
 }
 
+// Machine is a program in the VM, on a state of its own whose maps are as the run
+// finds them. The state is closed by the caller.
+func (s *Session) Machine(obj *loader.Object, entry *loader.Program) (*vm.Interp, error) {
+	o := s.Runtime.S.Opt
+	o.Track = false
+	st, err := vm.NewState(obj, o)
+	if err != nil {
+		return nil, err
+	}
+	var it *vm.Interp
+	if _, err = s.maps.Fill(st, obj); err == nil {
+		it, err = vm.NewInterp(st, obj, entry)
+	}
+	if err != nil {
+		st.Close()
+		return nil, err
+	}
+	return it, nil
+}
+
 // Runtime makes the runtime of a program without packets, its maps filled. It is
 // closed by the caller.
 func Runtime(in Input, o jit.Options) (*jit.Runtime, *loader.Object, *loader.Program, error) {
@@ -181,14 +198,8 @@ func Runtime(in Input, o jit.Options) (*jit.Runtime, *loader.Object, *loader.Pro
 		return nil, nil, nil, err
 	}
 	o.Prepare = func(s *vm.State) error {
-		if mf == nil {
-			return nil
-		}
-		p, err := mf.Bind(mapfile.For(s, obj))
-		if err != nil {
-			return err
-		}
-		return p.Fill()
+		_, err := mf.Fill(s, obj)
+		return err
 	}
 	r, err := jit.New(obj, entry, o)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"jitnic/pathcond/bv"
+	"jitnic/pcaps/splitmix"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/sample"
@@ -304,7 +305,7 @@ func (p *Prover) solve(m *Machine, text string, inputs []smtInput, uf bool) Verd
 			found[inputKey(m.B.K(in.term))] = x
 			continue
 		}
-		h := sample.Mix(m.B.K(in.term) + 0x1234567)
+		h := splitmix.Mix(m.B.K(in.term) + 0x1234567)
 		for i, a := range m.B.Args(in.term) {
 			k, ok := m.B.IsConst(a)
 			if !ok {
@@ -312,7 +313,7 @@ func (p *Prover) solve(m *Machine, text string, inputs []smtInput, uf bool) Verd
 					return Unknown{Reason: "satisfiable, but " + err.Error()}
 				}
 			}
-			h = sample.Mix(h ^ sample.Mix(k+0x51ed27))
+			h = splitmix.Mix(h ^ splitmix.Mix(k+0x51ed27))
 		}
 		found[h] = x
 	}
@@ -340,7 +341,7 @@ func (p *Prover) modelOf(m *Machine, t bv.Term) map[uint64]uint64 {
 	return found
 }
 
-func inputKey(id uint64) uint64 { return sample.Mix(id) ^ 0xabcdef }
+func inputKey(id uint64) uint64 { return splitmix.Mix(id) ^ 0xabcdef }
 
 // inputName says what an input of a proof is, for counterexamples.
 func (m *Machine) inputName(t bv.Term) string {
@@ -392,7 +393,7 @@ func (e *testEnv) given(h uint64) (uint64, bool) {
 	if v, ok := e.know[h]; ok {
 		return v, true
 	}
-	if e.drop != 0 && sample.Mix(h+e.seed)%e.drop == 0 {
+	if e.drop != 0 && splitmix.Mix(h+e.seed)%e.drop == 0 {
 		return 0, false
 	}
 	v, ok := e.base[h]
@@ -400,14 +401,14 @@ func (e *testEnv) given(h uint64) (uint64, bool) {
 }
 
 func (e *testEnv) raw(h uint64) uint64 {
-	h = sample.Mix(h + e.seed*0x9e3779b97f4a7c15)
+	h = splitmix.Mix(h + e.seed*splitmix.Step)
 	if e.seed%4 == 3 || h>>61 == 0 {
 		return sample.Boundary(h)
 	}
 	if e.seed%4 == 1 {
 		return h >> 32 & 0xff
 	}
-	return sample.Mix(h)
+	return splitmix.Mix(h)
 }
 
 // Input gives the input of that number a value within its facts.
@@ -415,7 +416,7 @@ func (e *testEnv) Input(id uint64) uint64 {
 	if v, ok := e.given(inputKey(id)); ok {
 		return v
 	}
-	v := e.raw(sample.Mix(id))
+	v := e.raw(splitmix.Mix(id))
 	t := e.ids[id]
 	lo, hi := e.b.Bounds(t)
 	z := e.b.Zeros(t)
@@ -435,9 +436,9 @@ func (e *testEnv) Input(id uint64) uint64 {
 
 // Apply gives a function's result a value, the same for the same arguments.
 func (e *testEnv) Apply(id uint64, args []uint64) uint64 {
-	h := sample.Mix(id + 0x1234567)
+	h := splitmix.Mix(id + 0x1234567)
 	for _, a := range args {
-		h = sample.Mix(h ^ sample.Mix(a+0x51ed27))
+		h = splitmix.Mix(h ^ splitmix.Mix(a+0x51ed27))
 	}
 	if v, ok := e.given(h); ok {
 		return v

@@ -175,13 +175,7 @@ type atoms struct {
 func (m *Machine) atomsOf(t bv.Term) atoms {
 	a := atoms{map[bv.Term]bool{}, map[uint64]bool{}, map[uint64]bool{}}
 	b := m.B
-	seen := map[bv.Term]bool{}
-	var walk func(t bv.Term)
-	walk = func(t bv.Term) {
-		if seen[t] {
-			return
-		}
-		seen[t] = true
+	b.Walk(t, map[bv.Term]bool{}, func(t bv.Term) bool {
 		switch b.Op(t) {
 		case bv.OpInput:
 			a.terms[t] = true
@@ -198,11 +192,8 @@ func (m *Machine) atomsOf(t bv.Term) atoms {
 				a.open[b.K(t)] = true
 			}
 		}
-		for _, x := range b.Args(t) {
-			walk(x)
-		}
-	}
-	walk(t)
+		return true
+	})
 	return a
 }
 

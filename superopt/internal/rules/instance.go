@@ -4,9 +4,9 @@ import (
 	"slices"
 
 	"jitnic/host/ebpf"
+	"jitnic/pcaps/splitmix"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
-	"jitnic/superopt/internal/sample"
 )
 
 // Instance is code that a rule's left side matches, and what the place must be
@@ -60,7 +60,7 @@ func (r *Rule) instances(n int, use func(code []ir.Inst, b *Binding, f *dataflow
 		b := &Binding{}
 		x := uint64(k)
 		if tries > 20000 {
-			x = sample.Mix(uint64(k))
+			x = splitmix.Mix(uint64(k))
 		}
 		for _, v := range vars {
 			b.imm.put(v, values[x%uint64(len(values))])

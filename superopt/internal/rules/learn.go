@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"jitnic/host/ebpf"
+	"jitnic/pcaps/splitmix"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
-	"jitnic/superopt/internal/sample"
 )
 
 // How a find becomes a rule: what both sides share is cut away, registers
@@ -568,7 +568,7 @@ func (r *Rule) coverage() int {
 		b := Binding{}
 		for l := byte('A'); l <= 'Z'; l++ {
 			if vars>>(l-'A')&1 != 0 {
-				b.imm.put(l, samples[sample.Mix(uint64(k)*31+uint64(l))%uint64(len(samples))])
+				b.imm.put(l, samples[splitmix.Mix(uint64(k)*31+uint64(l))%uint64(len(samples))])
 			}
 		}
 		if !canWrite(r.Old, &b) {

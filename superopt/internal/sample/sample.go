@@ -9,12 +9,3 @@ const Boundaries = len(boundaryList)
 
 // Boundary is the k-th number at which meanings change, counted round and round.
 func Boundary(k uint64) uint64 { return boundaryList[k%uint64(len(boundaryList))] }
-
-// Mix is a hash of 64 bits that is its own seed's generator (splitmix64's finaliser).
-func Mix(x uint64) uint64 {
-	x ^= x >> 30
-	x *= 0xbf58476d1ce4e5b9
-	x ^= x >> 27
-	x *= 0x94d049bb133111eb
-	return x ^ x>>31
-}

@@ -1,10 +1,10 @@
 package search
 
 import (
+	"jitnic/pcaps/splitmix"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/rewrite"
-	"jitnic/superopt/internal/sample"
 )
 
 // topBudget is the proposals for each window of the walk for alternatives.
@@ -24,7 +24,7 @@ func Around(o *rewrite.Gate, use func(q *ir.Prog)) {
 			return
 		}
 		asked, got := map[string]bool{}, 0
-		chain(o, w, func() *proof.Prover { return o.Prover }, sample.Mix(o.Options.Seed^sample.Mix(uint64(i)|1<<40)), &paramSets[0], topBudget, func(code []ir.Inst) {
+		chain(o, w, func() *proof.Prover { return o.Prover }, splitmix.Mix(o.Options.Seed^splitmix.Mix(uint64(i)|1<<40)), &paramSets[0], topBudget, func(code []ir.Inst) {
 			if got >= o.Options.Top || len(asked) >= 4*o.Options.Top {
 				return
 			}

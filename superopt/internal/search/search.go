@@ -8,13 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"jitnic/pcaps/splitmix"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/passes"
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/rewrite"
 	"jitnic/superopt/internal/rules"
-	"jitnic/superopt/internal/sample"
 )
 
 // Params is one of K2's parameter sets of the stochastic search: how an error
@@ -417,7 +417,7 @@ func Search(o *rewrite.Gate) {
 							pr.Forget()
 							before = [3]int{pr.Proved, pr.Refuted, pr.Unknown}
 						}
-						j.res = chain(o, j.w, prover, sample.Mix(o.Options.Seed^sample.Mix(uint64(j.w.s)<<32|uint64(j.k))), j.set, budget/2, nil)
+						j.res = chain(o, j.w, prover, splitmix.Mix(o.Options.Seed^splitmix.Mix(uint64(j.w.s)<<32|uint64(j.k))), j.set, budget/2, nil)
 						if pr != nil {
 							j.res.proved, j.res.refuted, j.res.unknown = pr.Proved-before[0], pr.Refuted-before[1], pr.Unknown-before[2]
 						}
