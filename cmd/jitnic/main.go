@@ -67,7 +67,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "jitnic: %s\n", near.Suggest(oneLine(err)))
+	text := near.Suggest(oneLine(err))
+	if errors.Is(err, context.Canceled) {
+		text = "interrupted" // where it was just then says nothing
+	}
+	fmt.Fprintf(stderr, "jitnic: %s\n", text)
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return 130
 	}

@@ -122,6 +122,9 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	if err := in.check(); err != nil {
 		return nil, err
 	}
+	if ca.Predicate < 0 {
+		return nil, setting("predicate", ca.Predicate, errors.New("want 0 or more"))
+	}
 	s := &Session{In: in}
 	obj, entry, mf, err := LoadProgram(&in)
 	if err != nil {
