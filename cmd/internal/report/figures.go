@@ -6,54 +6,27 @@ import (
 	"io"
 	"math"
 	"strconv"
-
-	"gonum.org/v1/plot"
 )
 
 // Figures are the document's charts, bars and heat maps for papers: each as SVG and
 // PDF, and the numbers it is drawn of as CSV.
 func (d *Document) Figures() ([]File, error) {
+	drawings, err := d.drawings()
+	if err != nil {
+		return nil, err
+	}
 	var out []File
-	for i := range d.Sections {
-		for k := range d.Sections[i].Blocks {
-			b := &d.Sections[i].Blocks[k]
-			for _, c := range b.Charts {
-				for _, c := range append([]*Chart{c}, c.Choices...) {
-					if c.ID == "" || !c.Seen() {
-						continue
-					}
-					p, err := c.Plot()
-					if err != nil {
-						return nil, err
-					}
-					out = append(out, figure(c.ID, p, 6.5, 4, c.data)...)
-				}
+	for _, x := range drawings {
+		out = append(out, plotFiles(x.id, x.plot, x.w, x.h, "svg", "pdf")...)
+		out = append(out, File{x.id + ".csv", func(w io.Writer) error {
+			c := csv.NewWriter(w)
+			if err := c.WriteAll(x.data()); err != nil {
+				return err
 			}
-			if h := b.Heat; h != nil {
-				out = append(out, figure(h.ID, h.Plot(), 6.5, 1+0.16*float64(len(h.Rows)), h.data)...)
-			}
-			for _, x := range b.Bars {
-				p, err := x.Plot()
-				if err != nil {
-					return nil, err
-				}
-				n := float64(len(x.Names) * len(x.Groups))
-				out = append(out, figure(x.ID, p, 6.5, 1.4+0.13*n, x.data)...)
-			}
-		}
+			return c.Error()
+		}})
 	}
 	return out, nil
-}
-
-func figure(id string, p *plot.Plot, w, h float64, data func() [][]string) []File {
-	out := plotFiles(id, p, w, h, "svg", "pdf")
-	return append(out, File{id + ".csv", func(w io.Writer) error {
-		c := csv.NewWriter(w)
-		if err := c.WriteAll(data()); err != nil {
-			return err
-		}
-		return c.Error()
-	}})
 }
 
 func exact(x float64) string {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	"gonum.org/v1/plot"
 )
 
 // JSON writes the document's data, indented, with its run.
@@ -42,21 +43,42 @@ func (d *Document) Files(json string) ([]File, error) {
 		out = append(out, File{Name: d.Records[i].Name, Write: func(w io.Writer) error { return d.Records[i].Write(w, d.Run) }})
 	}
 	out = append(out, File{Name: json, Write: d.JSON})
+	drawings, err := d.drawings()
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range drawings {
+		out = append(out, PlotFiles(x.id, x.plot, x.w, x.h)...)
+	}
+	return out, nil
+}
+
+// A drawing is a plot for papers: a chart, bars or a heat map, with its size in
+// inches and the numbers it is drawn of.
+type drawing struct {
+	id   string
+	plot *plot.Plot
+	w, h float64
+	data func() [][]string
+}
+
+// drawings are those of all blocks, in the order of the document.
+func (d *Document) drawings() ([]drawing, error) {
+	var out []drawing
 	for i := range d.Sections {
 		for k := range d.Sections[i].Blocks {
-			plots, err := d.Sections[i].Blocks[k].plots()
+			more, err := d.Sections[i].Blocks[k].drawings()
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, plots...)
+			out = append(out, more...)
 		}
 	}
 	return out, nil
 }
 
-// plots are the block's charts, bars and heat map for papers.
-func (b *Block) plots() ([]File, error) {
-	var out []File
+func (b *Block) drawings() ([]drawing, error) {
+	var out []drawing
 	for _, c := range b.Charts {
 		for _, c := range append([]*Chart{c}, c.Choices...) {
 			if c.ID == "" || !c.Seen() {
@@ -66,7 +88,7 @@ func (b *Block) plots() ([]File, error) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, PlotFiles(c.ID, p, 6.5, 4)...)
+			out = append(out, drawing{c.ID, p, 6.5, 4, c.data})
 		}
 	}
 	for _, x := range b.Bars {
@@ -78,10 +100,10 @@ func (b *Block) plots() ([]File, error) {
 		if x.Most > 0 {
 			n = min(n, x.Most)
 		}
-		out = append(out, PlotFiles(x.ID, p, 6.5, 1.4+0.26*float64(n*len(x.Groups))/2)...)
+		out = append(out, drawing{x.ID, p, 6.5, 1.4 + 0.13*float64(n*len(x.Groups)), x.data})
 	}
-	if b.Heat != nil {
-		out = append(out, PlotFiles(b.Heat.ID, b.Heat.Plot(), 6.5, 1+0.16*float64(len(b.Heat.Rows)))...)
+	if h := b.Heat; h != nil {
+		out = append(out, drawing{h.ID, h.Plot(), 6.5, 1 + 0.16*float64(len(h.Rows)), h.data})
 	}
 	return out, nil
 }
