@@ -138,10 +138,7 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 		return r0
 	case FunCookie:
 		gen, v6, n := CookieParts(arg)
-		size := 8
-		if v6 {
-			size = 32
-		}
+		size := CookieAddrs(v6)
 		e.put(0, args[1:], size, n)
 		return s.Cookie(gen, e.key[:size], e.key[size:size+n])
 	case FunQuery:

@@ -9,6 +9,8 @@ import (
 	"jitnic/host/vm"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
+
+	cebpf "github.com/cilium/ebpf"
 )
 
 // Limits of a trace.
@@ -118,7 +120,7 @@ func (c *Compiler) Before() {
 	c.preLen = c.preLen[:0]
 	for _, m := range c.S.Maps {
 		n := 0
-		if isLRU(m.Spec().Type) {
+		if t := m.Spec().Type; isLRU(t) || c.Specialise && (t == cebpf.Hash || t == cebpf.LPMTrie) {
 			n = m.Len()
 		}
 		c.preLen = append(c.preLen, n)

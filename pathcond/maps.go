@@ -135,6 +135,9 @@ func (x *exec) lookup(i int, key []bv.Term, concrete []byte, ret uint64) bv.Term
 		x.abort(trace.ReasonStaleEntry, spec.Name)
 	}
 	if x.c.Specialise && x.readMostly(i) && len(ms.events) == 0 && len(ms.log.stores) == 0 {
+		if t, ok := x.emptyLookup(i); ok {
+			return t
+		}
 		if x.c.Heavy != nil {
 			return x.profiledLookup(i, key, concrete, ret)
 		}

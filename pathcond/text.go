@@ -1,38 +1,46 @@
 package pathcond
 
 import (
+	"bytes"
+
 	"jitnic/host/ebpf"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
 )
 
 // format reads the format at what register r holds: n bytes, or up to its zero
-// where n is negative. It is known where it is a constant; plain, where its
-// conversions are of numbers alone.
-func (x *exec) format(c *call, r, n int) (text []byte, plain bool) {
-	percent := false
-	plain = true
+// where n is negative. It is nil where it is no constant.
+func (x *exec) format(c *call, r, n int) (text []byte) {
 	for i := 0; n < 0 || i < n; i++ {
 		if i == MaxFormat {
-			return nil, false
+			return nil
 		}
 		k, ok := x.b.IsConst(x.readMem(x.offset64(r, i), c.rec.Args[r-1]+uint64(i), 1))
 		if !ok {
-			return nil, false
+			return nil
 		}
 		text = append(text, byte(k))
+		if k == 0 && n < 0 {
+			break
+		}
+	}
+	return text
+}
+
+// Plain says whether a format's conversions are of numbers alone.
+func Plain(format []byte) bool {
+	percent := false
+	for _, k := range format {
 		switch {
-		case k == 0 && n < 0:
-			return text, plain
 		case k == '%':
 			percent = !percent
 		case percent && (k == 's' || k == 'p'):
-			plain = false
-		case percent && (k == 'c' || k == 'd' || k == 'i' || k == 'u' || k == 'x' || k == 'X'):
+			return false
+		case percent && bytes.IndexByte([]byte("cdiuxX"), k) >= 0:
 			percent = false
 		}
 	}
-	return text, plain
+	return true
 }
 
 // offset64 is the address i bytes from what register r holds.
@@ -55,13 +63,13 @@ func (x *exec) printed(word int, text []byte, values []bv.Term, size int, old []
 	return x.b.Fun(Fun(FunText, Text(word, len(text), len(values), size)), 64, bv.Fact{}, args...)
 }
 
-// maxValues is how many values a format takes (MAX_BPRINTF_VARARGS).
-const maxValues = 12
+// MaxValues is how many values a format takes (MAX_BPRINTF_VARARGS).
+const MaxValues = 12
 
 // values are those of an array of n bytes at what register r holds; ok is false
 // where it can't be one.
 func (x *exec) values(c *call, r, n int) (vals []bv.Term, ok bool) {
-	if n%8 != 0 || n > 8*maxValues || n > 0 && c.rec.Args[r-1] == 0 {
+	if n%8 != 0 || n > 8*MaxValues || n > 0 && c.rec.Args[r-1] == 0 {
 		return nil, false
 	}
 	return x.chunks(x.r[r], c.rec.Args[r-1], n), true
@@ -81,9 +89,9 @@ func symPrint(x *exec, c *call) bv.Term {
 	}
 	n := x.size32(c, 2)
 	x.reads(c, 1, n)
-	text, plain := x.format(c, 1, n)
+	text := x.format(c, 1, n)
 	switch {
-	case text == nil || !plain || !ok:
+	case text == nil || !Plain(text) || !ok:
 		return x.unknown(64)
 	case !hasPercent(text):
 		return x.u64(c.rec.Ret)
@@ -106,12 +114,12 @@ func symSnprintf(x *exec, c *call) bv.Term {
 	c.meta.Args = 5
 	size, n := x.size32(c, 2), x.size32(c, 5)
 	x.reads(c, 4, n)
-	text, plain := x.format(c, 3, -1)
+	text := x.format(c, 3, -1)
 	vals, ok := x.values(c, 4, n)
 	switch {
 	case text == nil:
 		x.abort(trace.ReasonHelper, "helper snprintf: a format that is no short constant")
-	case !plain:
+	case !Plain(text):
 		x.abort(trace.ReasonHelper, "helper snprintf: prints a string or an address")
 	case size > MaxText:
 		x.abort(trace.ReasonHelper, "helper snprintf: a buffer of more than 256 bytes")

@@ -2,6 +2,8 @@ package pathcond
 
 import (
 	"jitnic/pathcond/bv"
+
+	cebpf "github.com/cilium/ebpf"
 )
 
 // Versions counts, for every map key that some specialised trace depends on,
@@ -42,7 +44,19 @@ func (v *Versions) Watch(m int, key []byte) int {
 	return i
 }
 
-// Wrote notes a write to a key: its counter, or -1 where nobody watches it.
+// WatchEmpty gives the counter of a map that has no entry: any write counts. ok is
+// false where a key of the map is watched, as conditions that ask for a key and
+// one that doesn't could both hold.
+func (v *Versions) WatchEmpty(m int) (counter int, ok bool) {
+	_, there := v.index[string(v.name(m, nil))]
+	if v.byMap[m] > int(bv.Bit(there)) {
+		return 0, false
+	}
+	return v.Watch(m, nil), true
+}
+
+// Wrote notes a write to a key, or with no key to any of the map: its counter, or -1
+// where nobody watches it.
 func (v *Versions) Wrote(m int, key []byte) int {
 	if v.byMap[m] == 0 {
 		return -1
@@ -91,9 +105,7 @@ func (x *exec) versionedLookup(i int, key []bv.Term, concrete []byte, ret uint64
 		x.path.Plain = append(x.path.Plain, w)
 		return x.genericLookup(i, key, concrete, ret)
 	}
-	x.decide(x.b.Bin(bv.OpEq, x.input(InVersion+uint64(w), 64, bv.Fact{}), x.b.Const(v.Counter[w], 64)), true, WhyVersion)
-	x.path.Watched = append(x.path.Watched, w)
-	x.path.Ways = append(x.path.Ways, x.way(w))
+	x.unchanged(w)
 	if x.entries == nil {
 		x.entries = map[uint64]bool{}
 	}
@@ -101,6 +113,27 @@ func (x *exec) versionedLookup(i int, key []bv.Term, concrete []byte, ret uint64
 		x.entries[ret] = true
 	}
 	return x.b.Const(ret, 64)
+}
+
+// emptyLookup folds a look-up in a map without entries, in which no key finds
+// anything: the version of the whole map guards it.
+func (x *exec) emptyLookup(i int) (bv.Term, bool) {
+	if t := x.s.Maps[i].Spec().Type; t != cebpf.Hash && t != cebpf.LPMTrie || x.c.preLen[i] > 0 {
+		return 0, false
+	}
+	w, ok := x.c.Versions.WatchEmpty(i)
+	if !ok || x.c.Barred != nil && x.c.Barred(w) {
+		return 0, false
+	}
+	x.unchanged(w)
+	return x.b.Const(0, 64), true
+}
+
+// unchanged adds the predicate that what the counter is of is as it was.
+func (x *exec) unchanged(w int) {
+	x.decide(x.b.Bin(bv.OpEq, x.input(InVersion+uint64(w), 64, bv.Fact{}), x.b.Const(x.c.Versions.Counter[w], 64)), true, WhyVersion)
+	x.path.Watched = append(x.path.Watched, w)
+	x.path.Ways = append(x.path.Ways, x.way(w))
 }
 
 // way hashes (FNV-1a over words) how the path came to look up the key of

@@ -492,12 +492,20 @@ func TestConditions(t *testing.T) {
 		pred(eq(b.Fun(pathcond.FunFib, 32, bv.Fact{}, key))),
 	}
 	for id, helper := range map[uint64]string{pathcond.InTime: "ktime_get_ns", pathcond.InBoot: "ktime_get_boot_ns", pathcond.InCoarse: "ktime_get_coarse_ns",
-		pathcond.InJiffies: "jiffies64", pathcond.InCPU: "get_smp_processor_id", pathcond.InRand + 5: "get_prandom_u32", pathcond.InLen: "", pathcond.InVersion + 1: ""} {
+		pathcond.InJiffies: "jiffies64", pathcond.InCPU: "get_smp_processor_id", pathcond.InRand + 5: "get_prandom_u32", pathcond.InTag: "bpf_xdp_metadata_rx_vlan_tag", pathcond.InLen: "", pathcond.InVersion + 1: ""} {
 		us := condUses(b, []pathcond.Pred{pred(eq(b.Input(id, 64, bv.Fact{})))}, 0)
 		if helper == "" && len(us) == 0 || len(us) == 1 && us[0].name == helper {
 			continue
 		}
 		t.Errorf("input %d: %+v, want %q", id, us, helper)
+	}
+	for k, helper := range map[uint64]string{
+		pathcond.Fun(pathcond.FunCookie, pathcond.Cookie(true, false, 20)): "tcp_raw_gen_syncookie_ipv4", pathcond.Fun(pathcond.FunCookie, pathcond.Cookie(false, true, 20)): "tcp_raw_check_syncookie_ipv6",
+		pathcond.Fun(pathcond.FunText, pathcond.Text(0, 3, 0, -1)): "trace_printk", pathcond.Fun(pathcond.FunText, pathcond.Text(1, 3, 0, 8)): "snprintf",
+		pathcond.Fun(pathcond.FunConn, pathcond.Conn(0, 12, 12)): "bpf_xdp_ct_lookup", pathcond.Fun(pathcond.FunQuery, 4): "ringbuf_query"} {
+		if us := condUses(b, []pathcond.Pred{pred(eq(b.Fun(k, 64, bv.Fact{}, b.ZExt(key, 64))))}, 0); len(us) == 0 || us[0].name != helper {
+			t.Errorf("function %#x: %+v, want %q", k, us, helper)
+		}
 	}
 	at := Place{Path: 9, Slot: -1, Prog: 1, Insn: 30}
 	want := []use{{useHelper, "map_lookup_elem", 2, at}, {useMap, "", 2, at}, {useMap, "", 3, at}, {useHelper, "fib_lookup", -1, at}}

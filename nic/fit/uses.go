@@ -166,14 +166,20 @@ func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
 				gen, v6, _ := pathcond.CookieParts(int(arg))
 				out = append(out, use{useHelper, ebpf.HelperName(cookies[[2]bool{gen, v6}]), -1, at})
 			case pathcond.FunText:
-				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnSnprintf), -1, at})
+				printer := int32(ebpf.FnSnprintf)
+				if _, _, _, size := pathcond.TextParts(int(arg)); size < 0 {
+					printer = ebpf.FnTracePrintk
+				}
+				out = append(out, use{useHelper, ebpf.HelperName(printer), -1, at})
 			case pathcond.FunConn:
 				out = append(out, use{useHelper, "bpf_xdp_ct_lookup", -1, at})
 			case pathcond.FunFib:
 				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnFibLookup), -1, at})
 			}
 		case bv.OpInput:
-			if h := latched(b.K(t)); h != 0 {
+			if b.K(t) == pathcond.InTag {
+				out = append(out, use{useHelper, "bpf_xdp_metadata_rx_vlan_tag", -1, at})
+			} else if h := latched(b.K(t)); h != 0 {
 				out = append(out, use{useHelper, ebpf.HelperName(h), -1, at})
 			}
 		}

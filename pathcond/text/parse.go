@@ -614,6 +614,10 @@ func (r *reader) primary() *expr {
 		return leaf(r.number64(name == "strtol"))
 	case "ct":
 		return leaf(r.conn())
+	case "syncookie":
+		return leaf(r.cookie())
+	case "snprintf", "trace_printk":
+		return leaf(r.printed(name == "snprintf"))
 	case "fib":
 		return leaf(r.fib())
 	case "time":
@@ -715,7 +719,7 @@ func (r *reader) cast(e *expr, n int, signed bool, col int) bv.Term {
 func (r *reader) swap(t bv.Term) bv.Term { return r.b.BSwap(t) }
 
 var inputNamed = map[string]uint64{"boot": pathcond.InBoot, "jiffies": pathcond.InJiffies, "cpu": pathcond.InCPU, "ifindex": pathcond.InIfindex,
-	"rxq": pathcond.InQueue, "egress": pathcond.InEgress, "frags": pathcond.InFrags}
+	"rxq": pathcond.InQueue, "egress": pathcond.InEgress, "frags": pathcond.InFrags, "tag": pathcond.InTag}
 
 // inputTerm is an input with its width and what is known of it.
 func (c words) inputTerm(id uint64) bv.Term {
@@ -724,6 +728,8 @@ func (c words) inputTerm(id uint64) bv.Term {
 		return c.B.Input(id, 64, bv.Fact{Min: vm.MinPacket, Max: vm.MaxLinear})
 	case id == pathcond.InFrags:
 		return c.B.Input(id, 64, bv.Fact{Max: vm.MaxPacket - vm.MaxLinear})
+	case id == pathcond.InTag:
+		return c.B.Input(id, 64, bv.Fact{Max: 1<<33 - 1})
 	case id == pathcond.InCPU:
 		return c.B.Input(id, 64, bv.Fact{Max: uint64(max(c.S.Opt.CPUs, 1)) - 1})
 	case id == pathcond.InIfindex, id == pathcond.InQueue, id == pathcond.InEgress, id >= pathcond.InRand && id < pathcond.InRand+pathcond.MaxRand:
@@ -839,6 +845,15 @@ func (r *reader) mapExpr(col int) *expr {
 	}
 	if r.isWord("count") {
 		return r.leaf(r.b.Fun(pathcond.Fun(pathcond.FunCount, m), 64, bv.Fact{Max: uint64(c.S.Maps[m].Spec().Max)}), col)
+	}
+	if r.isWord("version") {
+		return r.leaf(r.version(m, nil, at), col)
+	}
+	if c.S.Maps[m].Spec().Type == cebpf.RingBuf && r.isWord("query") {
+		r.need("(")
+		flags := r.value(64)
+		r.need(")")
+		return r.leaf(r.b.Fun(pathcond.Fun(pathcond.FunQuery, m), 64, bv.Fact{}, flags), col)
 	}
 	if r.isWord("room") {
 		r.need("(")
@@ -1084,6 +1099,94 @@ func (r *reader) conn() bv.Term {
 		r.failAt(at, "entry, error or dir expected")
 	}
 	return r.b.Fun(pathcond.Fun(pathcond.FunConn, pathcond.Conn(answer, tuple, opts)), 64, bv.Fact{}, args...)
+}
+
+// cookie reads .make4[len = N, at TIME][addresses][header] and its like: what a SYN
+// cookie helper answers to addresses and a TCP header of N bytes.
+func (r *reader) cookie() bv.Term {
+	r.need(".")
+	at := r.at
+	name := r.ident()
+	for gen, versions := range cookieNames {
+		for v6, is := range versions {
+			if name != is {
+				continue
+			}
+			r.need("[")
+			n := int(r.named("len", pathcond.MaxTCP))
+			if n < pathcond.MinTCP {
+				r.failAt(at, "a TCP header has %d bytes or more", pathcond.MinTCP)
+			}
+			r.need(",")
+			if !r.isWord("at") {
+				r.fail("at expected")
+			}
+			args := []bv.Term{r.value(64)}
+			r.need("]")
+			for _, k := range []int{pathcond.CookieAddrs(v6), n} {
+				r.need("[")
+				args = append(args, r.bytes(k)...)
+				r.need("]")
+			}
+			return r.b.Fun(pathcond.Fun(pathcond.FunCookie, pathcond.Cookie(gen, v6, n)), 64, bv.Fact{}, args...)
+		}
+	}
+	r.failAt(at, "make4, make6, check4 or check6 expected")
+	return 0
+}
+
+// printed reads [len = N, values = K, size = M][format][value]…[bytes before].rc, or
+// .w0 and so on: what printing K values by a format of N bytes answers, or a word
+// of the buffer of M bytes after it.
+func (r *reader) printed(buffer bool) bv.Term {
+	r.need("[")
+	n := int(r.named("len", pathcond.MaxFormat))
+	r.need(",")
+	values := int(r.named("values", pathcond.MaxValues))
+	size := -1
+	if buffer {
+		r.need(",")
+		size = int(r.named("size", pathcond.MaxText))
+	}
+	r.need("]")
+	r.need("[")
+	at := r.at
+	args := r.bytes(n)
+	r.need("]")
+	var format []byte
+	for _, t := range args {
+		v, ok := r.b.IsConst(t)
+		if !ok {
+			r.failAt(at, "a format is constant")
+		}
+		for range r.b.Width(t) / 8 {
+			format, v = append(format, byte(v)), v>>8
+		}
+	}
+	if !pathcond.Plain(format) {
+		r.failAt(at, "a format of numbers alone expected")
+	}
+	for range values {
+		r.need("[")
+		args = append(args, r.value(64))
+		r.need("]")
+	}
+	if size > 0 {
+		r.need("[")
+		args = append(args, r.bytes(size)...)
+		r.need("]")
+	}
+	r.need(".")
+	at = r.at
+	word, w := 0, r.ident()
+	if w != "rc" {
+		i, err := strconv.Atoi(strings.TrimPrefix(w, "w"))
+		if err != nil || w[0] != 'w' || i < 0 || 8*i >= size {
+			r.failAt(at, "rc, or w0 and so on of the buffer expected")
+		}
+		word = i + 1
+	}
+	return r.b.Fun(pathcond.Fun(pathcond.FunText, pathcond.Text(word, n, values, size)), 64, bv.Fact{}, args...)
 }
 
 // named is "name = number".

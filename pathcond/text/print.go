@@ -515,6 +515,9 @@ func (p *printer) input(id uint64, w int) string {
 		return fmt.Sprintf("rand[%d]", id-pathcond.InRand)
 	case id >= pathcond.InVersion && id-pathcond.InVersion < uint64(len(p.c.Versions.Counter)):
 		m, key := p.c.Versions.Key(int(id - pathcond.InVersion))
+		if key == "" {
+			return "map " + p.c.mapName(m) + " version"
+		}
 		if isIndexed(p.c.S.Maps[m].Spec()) && len(key) == 4 {
 			k := uint32(key[0]) | uint32(key[1])<<8 | uint32(key[2])<<16 | uint32(key[3])<<24
 			return fmt.Sprintf("map %s[%d] version", p.c.mapName(m), k)
@@ -559,6 +562,14 @@ func (p *printer) function(t bv.Term) string {
 			}
 		}
 		return s + "." + connAnswers[answer]
+	case pathcond.FunQuery:
+		return "map " + c.mapName(arg) + " query(" + p.expr(args[0], false).s + ")"
+	case pathcond.FunCookie:
+		gen, v6, n := pathcond.CookieParts(arg)
+		addrs := pathcond.CookieAddrs(v6) / 8
+		return fmt.Sprintf("syncookie.%s[len = %d, at %s][%s][%s]", cookieNames[gen][v6], n, p.expr(args[0], false).s, p.bytes(args[1:1+addrs]), p.bytes(args[1+addrs:]))
+	case pathcond.FunText:
+		return p.printed(arg, args)
 	case pathcond.FunFib:
 		flags, _ := b.IsConst(args[len(args)-1])
 		s := fmt.Sprintf("fib[flags = %d, %s]", flags, p.bytes(args[:len(args)-1]))
@@ -583,6 +594,31 @@ func (p *printer) entry(m int, key []bv.Term) string {
 	}
 	return fmt.Sprintf("map %s[%s]", c.mapName(m), p.bytes(key))
 }
+
+// printed prints what printing answers.
+func (p *printer) printed(arg int, args []bv.Term) string {
+	word, n, values, size := pathcond.TextParts(arg)
+	chunks := len(keyChunks(n))
+	s := fmt.Sprintf("trace_printk[len = %d, values = %d", n, values)
+	if size >= 0 {
+		s = fmt.Sprintf("snprintf[len = %d, values = %d, size = %d", n, values, size)
+	}
+	s += "][" + p.bytes(args[:chunks]) + "]"
+	for _, v := range args[chunks : chunks+values] {
+		s += "[" + p.expr(v, false).s + "]"
+	}
+	if size > 0 {
+		s += "[" + p.bytes(args[chunks+values:]) + "]"
+	}
+	if word == 0 {
+		return s + ".rc"
+	}
+	return fmt.Sprintf("%s.w%d", s, word-1)
+}
+
+// cookieNames are the words for what is asked of SYN cookies: made or not, for
+// IPv6 or not.
+var cookieNames = map[bool]map[bool]string{true: {true: "make6", false: "make4"}, false: {true: "check6", false: "check4"}}
 
 // connAnswers are the words for what a look-up of a connection answers.
 var connAnswers = [...]string{pathcond.ConnAddr: "entry", pathcond.ConnError: "error", pathcond.ConnDir: "dir"}

@@ -177,12 +177,18 @@ func (r *gatherer) function(t bv.Term) {
 		if k-c.data() <= vm.MaxLinear {
 			r.add(Read{Words: field(r.p, t), Map: -1, At: addr, Size: b.Width(t) / 8})
 		}
-	case pathcond.FunLookup, pathcond.FunCount, pathcond.FunRoom, pathcond.FunPresent:
+	case pathcond.FunLookup, pathcond.FunCount, pathcond.FunRoom, pathcond.FunPresent, pathcond.FunQuery:
 		if arg < len(c.S.Maps) {
 			r.add(Read{Words: "map " + c.mapName(arg), Map: arg})
 		}
 	case pathcond.FunFib:
 		r.add(Read{Words: "routes", Map: -1})
+	case pathcond.FunConn:
+		r.add(Read{Words: "connections", Map: -1})
+	case pathcond.FunCookie:
+		r.add(Read{Words: "a SYN cookie", Map: -1})
+	case pathcond.FunText:
+		r.add(Read{Words: "a printed text", Map: -1})
 	case pathcond.FunNumber:
 		r.add(Read{Words: "a number in the payload", Map: -1})
 	}

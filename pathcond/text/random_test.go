@@ -1,6 +1,7 @@
 package text
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -160,11 +161,12 @@ func (m *termMaker) load(w int) bv.Term {
 	case 10:
 		return b.Fun(pathcond.FunLoad, w, bv.Fact{}, b.Bin(bv.OpAdd, c.inputTerm(pathcond.InLen), b.Const(c.data()-8, 64)))
 	}
-	ids := []uint64{pathcond.InLen, pathcond.InTime, pathcond.InCoarse, pathcond.InJiffies, pathcond.InCPU, pathcond.InIfindex, pathcond.InQueue, pathcond.InFrags, pathcond.InRand, pathcond.InRand + 5}
+	ids := []uint64{pathcond.InLen, pathcond.InTime, pathcond.InCoarse, pathcond.InJiffies, pathcond.InCPU, pathcond.InIfindex, pathcond.InQueue, pathcond.InFrags, pathcond.InTag, pathcond.InRand, pathcond.InRand + 5}
 	t := c.inputTerm(ids[r.IntN(len(ids))])
 	if r.IntN(6) == 0 {
 		i := r.IntN(2)
-		t = c.inputTerm(pathcond.InVersion + uint64(c.Versions.Watch(i, make([]byte, c.S.Maps[i].Spec().KeySize))))
+		key := make([]byte, c.S.Maps[i].Spec().KeySize)
+		t = c.inputTerm(pathcond.InVersion + uint64(c.Versions.Watch(i, key[:r.IntN(2)*len(key)])))
 	}
 	return m.adapt(t, w)
 }
@@ -205,15 +207,38 @@ func (m *termMaker) pred(depth int) bv.Term {
 		k := pathcond.Fun(pathcond.FunNumber, pathcond.Number(r.IntN(2) == 0, r.IntN(2) == 0, 12))
 		return b.Bin(bv.OpEq, b.Fun(k, 64, bv.Fact{}, args...), m.of(64, depth))
 	}
+	chunks := func(n int) (args []bv.Term) {
+		for ; n > 0; n -= 8 {
+			args = append(args, m.of(8*min(n, 8), depth))
+		}
+		return args
+	}
+	if r.IntN(2) == 0 {
+		gen, v6, n := r.IntN(2) == 0, r.IntN(2) == 0, 20+4*r.IntN(11)
+		args := append([]bv.Term{m.of(64, depth)}, chunks(pathcond.CookieAddrs(v6))...)
+		return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(pathcond.FunCookie, pathcond.Cookie(gen, v6, n)), 64, bv.Fact{}, append(args, chunks(n)...)...), m.of(64, depth))
+	}
+	if r.IntN(2) == 0 {
+		return b.Bin(bv.OpULt, b.Fun(pathcond.Fun(pathcond.FunQuery, 6), 64, bv.Fact{}, m.of(64, depth)), b.Const(uint64(1+r.IntN(4096)), 64))
+	}
+	if r.IntN(2) == 0 {
+		const format = "a %d, %x\x00"
+		values, size := r.IntN(4), []int{-1, 0, 5, 8, 21}[r.IntN(5)]
+		word := 0
+		if size > 0 {
+			word = r.IntN((size+7)/8 + 1)
+		}
+		args := []bv.Term{b.Const(binary.LittleEndian.Uint64([]byte(format)), 64), b.Const(0, 8)}
+		for range values {
+			args = append(args, m.of(64, depth))
+		}
+		k := pathcond.Fun(pathcond.FunText, pathcond.Text(word, len(format), values, size))
+		return b.Bin(bv.OpEq, b.Fun(k, 64, bv.Fact{}, append(args, chunks(size)...)...), m.of(64, depth))
+	}
 	if r.IntN(2) == 0 {
 		tuple, opts := []int{12, 36, 8}[r.IntN(3)], []int{12, 16, 9}[r.IntN(3)]
 		n, k := pathcond.ConnBytes(tuple, opts)
-		var args []bv.Term
-		for _, left := range []int{n, k} {
-			for ; left > 0; left -= 8 {
-				args = append(args, m.load(8*min(left, 8)))
-			}
-		}
+		args := append(chunks(n), chunks(k)...)
 		return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(pathcond.FunConn, pathcond.Conn(r.IntN(3), tuple, opts)), 64, bv.Fact{}, args...), m.of(64, depth))
 	}
 	args := make([]bv.Term, 9)
@@ -282,6 +307,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("pkt[14 + (pkt[14:15] & 0xf) * 4 +: 2] != (pkt.len > 60 ? 80 : u16(rand[0]))")
 	f.Add("raw(extract 4 2, pkt[0:4]) == bits(le(eth.dst[0:4]), 3, 4); fib[flags = 0, hex(00)].rc == 0")
 	f.Add("map flows[hex(000000000000000000000000)] version == 3\nmap ports[3] occupied\neth.dst[0:4] == 10.0.0.1")
+	f.Add("snprintf[len = 5, values = 1, size = 4][hex(6125643100)][pkt.len][hex(00000000)].w0 == 3 && map flows version == 0 && bits(tag, 32, 1) == 1")
+	f.Add("syncookie.check4[len = 20, at jiffies][hex(0102030405060708)][pkt[0:8], pkt[8:16], pkt[16:20]] == 0")
+	f.Add("map ring query(0) < 7; trace_printk[len = 3, values = 3][hex(256400)][1][time][2].rc == 4")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := textCompiler(t)
 		cond, err := Parse(c.Compiler, text)

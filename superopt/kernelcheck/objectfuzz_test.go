@@ -62,7 +62,7 @@ func (n *tally) chain(name string, raw []byte, seed uint64) error {
 			n.why["left as it is: "+f.Err.Error()]++
 			continue
 		}
-		opt := &superopt.Options{Seed: seed, Layers: *layers, Proposals: *proposed, Workers: 1, Cost: []string{"count", "latency"}[seed%2]}
+		opt := &superopt.Options{Seed: seed, Layers: *layers, Proposals: *proposed, Workers: 1, Cost: []string{"balanced", "count", "latency"}[seed%3]}
 		r, err := superopt.Optimize(context.Background(), f.Prog, opt)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
@@ -72,7 +72,7 @@ func (n *tally) chain(name string, raw []byte, seed uint64) error {
 			n.shorter++
 		}
 	}
-	out, err := o.Write(seed%3 == 0)
+	out, err := o.Write(seed/3%3 == 0)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/loader"
 	"jitnic/host/mapfile"
 	"jitnic/host/vm"
 )
@@ -18,6 +19,12 @@ func withMaps(t testing.TB, name, file string, opt Options) (*Runtime, []*mapfil
 	if file == "" {
 		file = string(p.Maps)
 	}
+	return filled(t, p.Obj, p.Entry, name, file, opt)
+}
+
+// filled is a runtime of a program whose maps hold what a map file says.
+func filled(t testing.TB, obj *loader.Object, entry *loader.Program, name, file string, opt Options) (*Runtime, []*mapfile.Plan) {
+	t.Helper()
 	var plans []*mapfile.Plan
 	if file != "" {
 		mf, err := mapfile.Read(name+" maps", strings.NewReader(file))
@@ -25,17 +32,57 @@ func withMaps(t testing.TB, name, file string, opt Options) (*Runtime, []*mapfil
 			t.Fatal(err)
 		}
 		opt.Prepare = func(st *vm.State) error {
-			plan, err := mf.Fill(st, p.Obj)
+			plan, err := mf.Fill(st, obj)
 			plans = append(plans, plan)
 			return err
 		}
 	}
-	r, err := New(p.Obj, p.Entry, opt)
+	r, err := New(obj, entry, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
 	return r, plans
+}
+
+// A look-up in an empty map is folded for all keys at once: with the first entry
+// the path goes, and with the last one's end there are paths by key already. The
+// oracle agrees all along.
+func TestEmptyMapFills(t *testing.T) {
+	const contents = `{"updates": [
+		{"at": 500, "map": "allowed", "key": {"be32": 167772161}, "value": 1},
+		{"at": 900, "map": "allowed", "key": {"be32": 167772161}, "delete": true},
+		{"at": 1300, "map": "allowed", "key": {"be32": 167772162}, "value": 1}]}`
+	obj, err := loader.Load(hosttest.Case(t, "specialise-internal", "last.o"), loader.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, auto := range []bool{false, true} {
+		r, plans := filled(t, obj, obj.Programs[0], "last", contents, Options{Check: true, Remedies: Remedies{Specialise: !auto, Auto: auto}, Cache: cache.Config{Policy: "lru", Entries: 64}})
+		var out vm.Output
+		for in := range hosttest.Packets(t, hosttest.Case(t, "specialise-internal", "alternate.pcap"), 0) {
+			if in.Packet == 500 && len(r.Paths()) != 1 {
+				t.Errorf("auto %v: %d paths while the map is empty", auto, len(r.Paths()))
+			}
+			for _, p := range plans {
+				if _, err := p.Apply(in.Packet, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.ControlPlane(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Process(in, &out); err != nil {
+				t.Fatalf("auto %v: packet %d: %v", auto, in.Packet, err)
+			}
+		}
+		if err := r.CheckAll(); err != nil {
+			t.Fatal(err)
+		}
+		if st := r.NIC.Cache.Stats(); st.Invalidated == 0 || len(r.Dead()) > 0 {
+			t.Errorf("auto %v: %d traces invalidated, %d paths without one", auto, st.Invalidated, len(r.Dead()))
+		}
+	}
 }
 
 // The control plane changes an entry three times: the specialised traces

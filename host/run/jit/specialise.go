@@ -125,8 +125,10 @@ func (sp *specialisation) wrote(m int, key []byte) {
 		}
 		return
 	}
-	if w := v.Wrote(m, key); w >= 0 {
-		sp.changed = append(sp.changed, w)
+	for _, k := range [][]byte{key, nil} { // the entry, and that there is none
+		if w := v.Wrote(m, k); w >= 0 {
+			sp.changed = append(sp.changed, w)
+		}
 	}
 }
 
