@@ -29,7 +29,7 @@ var kindNames = [...]string{"unreadable", "a number", "a stack pointer", "the co
 type Value struct {
 	Kind  valKind
 	Null  bool  // MapValue: may still be 0
-	VarOf int32 // pointers: 0, or the instruction (+1) that added a variable
+	VarOf int32 // pointers: 0, or the name (Prog.ID, +1) of the instruction that added a variable
 	Site  int32 // MapValue: the lookup that made it, -1 unknown; Anything: its source; Map: unused
 	MapID int32 // Map; MapValue: -1 where it may be a value of several
 	Off   int64 // pointers: constant offset (beside the variable)
@@ -266,9 +266,9 @@ func allBits(m *[8]uint64, lo, n int) bool {
 // Analysis is what forward and backward dataflow found.
 type Analysis struct {
 	p      *ir.Prog
-	In     []Facts // before each instruction
-	Live   []Live  // after each instruction
-	Before []Live  // before each instruction
+	In     []*Facts // before each instruction; what nothing reaches shares one
+	Live   []Live   // after each instruction
+	Before []Live   // before each instruction
 	// Problems are what the verifier would refuse.
 	Problems []Problem
 	target   []bool // instructions jumps lead to, and where functions begin
@@ -291,31 +291,44 @@ func EntryFacts(p *ir.Prog, f int) Facts {
 	return st
 }
 
-// Analyse runs the forward pass. It always ends: loops are widened.
-func Analyse(p *ir.Prog) *Analysis {
-	a := &Analysis{p: p, In: make([]Facts, len(p.Insts)+1)}
-	visits := make([]int, len(p.Insts)+1)
-	work := make([]bool, len(p.Insts)+1)
-	push := func(to int, f *Facts) {
-		if to >= len(p.Insts) {
-			return
-		}
-		if !a.In[to].Reached && f.Reached { // most places are come to once
-			a.In[to], work[to] = *f, true
-			visits[to]++
-			return
-		}
-		old := a.In[to]
-		n := joinFacts(&old, f)
-		if n != old {
-			if visits[to]++; visits[to] > 12 {
-				n = widen(old, n)
-			}
-			a.In[to] = n
-			work[to] = true
-		}
+// nowhere is what is known where nothing leads to.
+var nowhere = &Facts{}
+
+// joining is the facts of a place while its edges are followed.
+type joining struct {
+	f      *Facts // nowhere, or its own
+	visits int
+}
+
+// maxVisits is how often the facts of a place may get weaker before numbers
+// there are given up.
+const maxVisits = 12
+
+// push adds what holds on one edge; it says whether the place has new facts.
+func (j *joining) push(f *Facts) bool {
+	if !f.Reached {
+		return false
 	}
-	// A function that is only called knows what its callers hand it.
+	if !j.f.Reached { // most places are come to once
+		c := *f
+		j.f = &c
+		j.visits++
+		return true
+	}
+	n := joinFacts(j.f, f)
+	if n == *j.f {
+		return false
+	}
+	if j.visits++; j.visits > maxVisits {
+		n = widen(*j.f, n)
+	}
+	*j.f = n
+	return true
+}
+
+// roots are the functions that begin with nothing known of their callers: the
+// main one, and those whose address is taken or that nothing calls.
+func roots(p *ir.Prog) []int {
 	called, taken := map[int32]bool{}, map[int32]bool{}
 	for i := range p.Insts {
 		switch in := &p.Insts[i]; {
@@ -326,58 +339,86 @@ func Analyse(p *ir.Prog) *Analysis {
 			taken[in.To] = true
 		}
 	}
+	var out []int
 	for i, e := range p.Entry {
 		if i == 0 || !called[e] || taken[e] {
-			f := EntryFacts(p, i)
-			push(int(e), &f)
+			out = append(out, i)
 		}
+	}
+	return out
+}
+
+// edges gives to each what holds on every edge out of instruction i, before
+// which f holds.
+func edges(p *ir.Prog, i int, f *Facts, each func(to int, f *Facts)) {
+	in := &p.Insts[i]
+	if in.IsCondJump() {
+		yes, no := *f, *f
+		Branch(in, &yes, true)
+		Branch(in, &no, false)
+		each(int(in.To), &yes)
+		each(i+1, &no)
+		return
+	}
+	after := *f
+	if in.Op == ebpf.OpCall && in.To >= 0 { // a callee knows what its callers hand it
+		g := Facts{Reached: true}
+		g.R[10] = Value{Kind: Stack}
+		for r := 1; r <= 5; r++ {
+			if g.R[r] = f.R[r]; f.R[r].Kind == Stack || f.R[r].Kind == Anything { // of another frame
+				g.R[r] = Value{Kind: Anything, Site: sourceArg + int32(r)}
+			}
+		}
+		each(int(in.To), &g)
+	}
+	Step(p, i, &after, nil)
+	if in.Jumps() {
+		each(int(in.To), &after)
+	} else if !in.Ends() {
+		each(i+1, &after)
+	}
+}
+
+// complaints gives the problems of instruction i, before which f holds.
+func complaints(p *ir.Prog, i int, f *Facts, out []Problem) []Problem {
+	after := *f
+	Step(p, i, &after, func(format string, args ...any) { out = append(out, problem(i, format, args...)) })
+	return out
+}
+
+// Analyse runs the forward pass. It always ends: loops are widened.
+func Analyse(p *ir.Prog) *Analysis {
+	n := len(p.Insts)
+	at := make([]joining, n+1)
+	for i := range at {
+		at[i].f = nowhere
+	}
+	work := make([]bool, n+1)
+	push := func(to int, f *Facts) {
+		if to < n && at[to].push(f) {
+			work[to] = true
+		}
+	}
+	for _, i := range roots(p) {
+		f := EntryFacts(p, i)
+		push(int(p.Entry[i]), &f)
 	}
 	for again := true; again; {
 		again = false
 		for i := range p.Insts {
-			if !work[i] {
-				continue
-			}
-			work[i], again = false, true
-			in := &p.Insts[i]
-			if in.IsCondJump() {
-				yes, no := a.In[i], a.In[i]
-				Branch(in, &yes, true)
-				Branch(in, &no, false)
-				if yes.Reached {
-					push(int(in.To), &yes)
-				}
-				if no.Reached {
-					push(i+1, &no)
-				}
-				continue
-			}
-			f := a.In[i]
-			if in.Op == ebpf.OpCall && in.To >= 0 {
-				g := Facts{Reached: true}
-				g.R[10] = Value{Kind: Stack}
-				for r := 1; r <= 5; r++ {
-					if g.R[r] = f.R[r]; f.R[r].Kind == Stack || f.R[r].Kind == Anything { // of another frame
-						g.R[r] = Value{Kind: Anything, Site: sourceArg + int32(r)}
-					}
-				}
-				push(int(in.To), &g)
-			}
-			Step(p, i, &f, nil)
-			if in.Jumps() {
-				push(int(in.To), &f)
-			} else if !in.Ends() {
-				push(i+1, &f)
+			if work[i] {
+				work[i], again = false, true
+				edges(p, i, at[i].f, push)
 			}
 		}
 	}
-	report := func(i int, format string, args ...any) {
-		a.Problems = append(a.Problems, problem(i, format, args...))
+	a := &Analysis{p: p, In: make([]*Facts, n+1)}
+	for i := range at {
+		a.In[i] = at[i].f
 	}
 	for i := range p.Insts {
 		if a.In[i].Reached {
-			f := a.In[i]
-			Step(p, i, &f, func(format string, args ...any) { report(i, format, args...) })
+			a.Problems = complaints(p, i, a.In[i], a.Problems)
 		}
 	}
 	return a
@@ -387,7 +428,8 @@ func Analyse(p *ir.Prog) *Analysis {
 // one state goes along, and nothing of it is kept.
 func Line(p *ir.Prog) *Analysis {
 	f := EntryFacts(p, 0)
-	a := &Analysis{p: p, In: []Facts{f}}
+	begin := f
+	a := &Analysis{p: p, In: []*Facts{&begin}}
 	for i := range p.Insts {
 		Step(p, i, &f, func(format string, args ...any) { a.Problems = append(a.Problems, problem(i, format, args...)) })
 	}
@@ -805,12 +847,12 @@ func alu(p *ir.Prog, i int, in *ir.Inst, op uint8, a, b Value, w int, say func(s
 				ptr.Off += int64(n.Known)
 			}
 			if ptr.VarOf == -1 {
-				ptr.VarOf = int32(i) + 1
+				ptr.VarOf = p.ID(i) + 1
 				ptr.Off = 0
 			}
 			return ptr
 		}
-		ptr.VarOf, ptr.Off, ptr.Range = int32(i)+1, 0, 0
+		ptr.VarOf, ptr.Off, ptr.Range = p.ID(i)+1, 0, 0
 		return ptr
 	}
 	if (op == ebpf.ALUDiv || op == ebpf.ALUMod) && in.Off != 0 {
@@ -990,7 +1032,7 @@ func call(p *ir.Prog, i int, in *ir.Inst, f *Facts, say func(string, ...any)) {
 		}
 	}
 	if ir.IsLookup(h) {
-		f.R[0] = Value{Kind: MapValue, Null: true, MapID: mapID, Site: int32(i)}
+		f.R[0] = Value{Kind: MapValue, Null: true, MapID: mapID, Site: p.ID(i)}
 		if mapID < 0 || int(mapID) >= len(p.Maps) || ir.MapOfOther(p.Maps[mapID].Type) {
 			f.R[0] = anything(in)
 		}

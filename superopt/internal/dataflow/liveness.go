@@ -37,17 +37,7 @@ func (a *Analysis) Liveness() {
 	for again := true; again; {
 		again = false
 		for i := n - 1; i >= 0; i-- {
-			in := &p.Insts[i]
-			var out Live
-			if !in.Ends() && i+1 < n {
-				out.or(&before[i+1])
-			}
-			if in.Jumps() {
-				out.or(&before[in.To])
-			}
-			a.Live[i] = out
-			a.backward(i, &out)
-			if out != before[i] {
+			if out := a.liveAt(i); out != before[i] {
 				before[i] = out
 				again = true
 			}
@@ -56,10 +46,26 @@ func (a *Analysis) Liveness() {
 	a.targets()
 }
 
+// liveAt finds what is live after instruction i and gives what is before it,
+// from what is before those it leads to.
+func (a *Analysis) liveAt(i int) Live {
+	in := &a.p.Insts[i]
+	var out Live
+	if !in.Ends() && i+1 < len(a.p.Insts) {
+		out.or(&a.Before[i+1])
+	}
+	if in.Jumps() {
+		out.or(&a.Before[in.To])
+	}
+	a.Live[i] = out
+	a.backward(i, &out)
+	return out
+}
+
 // backward turns what is live after instruction i into what is live before it.
 func (a *Analysis) backward(i int, l *Live) {
 	in := &a.p.Insts[i]
-	f := &a.In[i]
+	f := a.In[i]
 	use := func(r uint8) { l.Regs |= 1 << r }
 	def := func(r uint8) { l.Regs &^= 1 << r }
 	if in.Fixed {

@@ -32,7 +32,7 @@ func (a *Analysis) ProblemsOf(q *ir.Prog) (problems []Problem, ok bool) {
 		return nil, false
 	}
 	targets := a.target
-	old, new := a.In[s], a.In[s]
+	old, new := *a.In[s], *a.In[s]
 	for i := s; i < n; i++ {
 		x, y := &p.Insts[i], &q.Insts[i]
 		if x.Op == ebpf.OpCall && x.To >= 0 || y.Op == ebpf.OpCall && y.To >= 0 { // what the callee knows changes too

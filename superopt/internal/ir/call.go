@@ -89,16 +89,16 @@ func KeepsOnFailure(h *ebpf.Helper, a ebpf.Arg) bool {
 	return a.Writes && !a.Reads && a.Done == ebpf.Filled && a.Failed == ebpf.Kept && h.Fails == ebpf.FailsNegative && h.Ret == ebpf.RetScalar
 }
 
-// askedWithin is how many instructions may stand between a call and the jump
+// AskedWithin is how many instructions may stand between a call and the jump
 // that asks for its result.
-const askedWithin = 8
+const AskedWithin = 8
 
 // FailsTo is where control goes from the call at i where it failed, if a jump
 // soon behind it asks for its result, before anything but registers is touched;
 // ok is false where none does.
 func (p *Prog) FailsTo(i int) (to int, ok bool) {
 	holds := uint16(1) // registers with the result
-	for k := i + 1; k < len(p.Insts) && k <= i+askedWithin; k++ {
+	for k := i + 1; k < len(p.Insts) && k <= i+AskedWithin; k++ {
 		in := &p.Insts[k]
 		switch in.Class() {
 		case ebpf.ClassALU, ebpf.ClassALU64:

@@ -53,6 +53,24 @@ type Prog struct {
 	Entry []int32 // first instruction of each function, the main one first
 	Sub   bool    // a subprogram: any arguments, all of r0 is its result
 	Trace bool    // a trace: its path condition has checked the bytes of the packet that it touches
+	ids   []int32 // nil, or what Number gave
+}
+
+// Number gives every instruction a name that stays with its place when others
+// are taken out. Without it a name is an index.
+func (p *Prog) Number() {
+	p.ids = make([]int32, len(p.Insts))
+	for i := range p.ids {
+		p.ids[i] = int32(i)
+	}
+}
+
+// ID is the name of the instruction at index i.
+func (p *Prog) ID(i int) int32 {
+	if i < len(p.ids) {
+		return p.ids[i]
+	}
+	return int32(i)
 }
 
 // FromSlots takes a linked program (kernel slots) apart. Map loads carry an
@@ -206,9 +224,10 @@ func SlotsOf(in *Inst) int {
 	return 1
 }
 
-// Compact drops the nops and renumbers every target.
-func (p *Prog) Compact() {
-	index := make([]int32, len(p.Insts)+1)
+// Compact drops the nops and renumbers every target. It gives the new index of
+// each instruction, for a nop that of the one behind it.
+func (p *Prog) Compact() (index []int32) {
+	index = make([]int32, len(p.Insts)+1)
 	n := int32(0)
 	for i := range p.Insts {
 		index[i] = n
@@ -218,7 +237,8 @@ func (p *Prog) Compact() {
 	}
 	index[len(p.Insts)] = n
 	out := make([]Inst, 0, n)
-	for _, in := range p.Insts {
+	var ids []int32
+	for i, in := range p.Insts {
 		if in.Op == Nop {
 			continue
 		}
@@ -226,11 +246,15 @@ func (p *Prog) Compact() {
 			in.To = index[in.To]
 		}
 		out = append(out, in)
+		if p.ids != nil {
+			ids = append(ids, p.ID(i))
+		}
 	}
-	p.Insts = out
+	p.Insts, p.ids = out, ids
 	for i, e := range p.Entry {
 		p.Entry[i] = index[e]
 	}
+	return index
 }
 
 // ToSlots puts the program back into kernel slots. It fails where a jump has

@@ -220,7 +220,7 @@ func passJumpThread(o *rewrite.Gate) bool {
 		if !o.Known.In[i].Reached || !in.Jumps() || int(in.To) <= i {
 			continue
 		}
-		f := o.Known.In[i]
+		f := *o.Known.In[i]
 		if in.IsCondJump() {
 			dataflow.Branch(in, &f, true)
 		}

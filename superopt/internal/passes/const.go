@@ -11,7 +11,7 @@ import (
 func passConstProp(o *rewrite.Gate) bool {
 	for i := o.From; i < len(o.Prog.Insts); i++ {
 		in := &o.Prog.Insts[i]
-		f := &o.Known.In[i]
+		f := o.Known.In[i]
 		if !f.Reached || in.Fixed {
 			continue
 		}
@@ -85,7 +85,7 @@ func passConstProp(o *rewrite.Gate) bool {
 func passStoreImm(o *rewrite.Gate) bool {
 	for i := o.From; i < len(o.Prog.Insts); i++ {
 		in := &o.Prog.Insts[i]
-		f := &o.Known.In[i]
+		f := o.Known.In[i]
 		if !f.Reached || in.Fixed || in.Class() != ebpf.ClassSTX || in.IsAtomic() || f.R[in.Dst].Kind == dataflow.Ctx {
 			continue
 		}

@@ -42,7 +42,7 @@ func passDeadBranch(o *rewrite.Gate) bool {
 		if !in.IsCondJump() || int(in.To) == i+1 {
 			continue
 		}
-		yes, no := o.Known.In[i], o.Known.In[i]
+		yes, no := *o.Known.In[i], *o.Known.In[i]
 		dataflow.Branch(in, &yes, true)
 		dataflow.Branch(in, &no, false)
 		if yes.Reached && no.Reached {

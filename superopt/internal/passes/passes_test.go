@@ -40,10 +40,10 @@ func firing(t *testing.T, r *rules.Rule, x *rules.Instance) *rewrite.Gate {
 	for i := range n {
 		g := x.Before
 		if i > 0 {
-			g = o.Known.In[i-1]
+			g = *o.Known.In[i-1]
 			dataflow.Step(o.Prog, i-1, &g, nil)
 		}
-		o.Known.In[i] = g
+		o.Known.In[i] = &g
 		o.Known.Live[i].Regs = 0x3ff
 	}
 	o.Known.Live[n-1].Regs &^= x.Dead

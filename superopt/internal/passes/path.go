@@ -19,7 +19,7 @@ func passPathBranch(o *rewrite.Gate) bool {
 	o.PathTried = o.Prog
 	m := proof.NewMachine(o.Prog, proof.AllAccel())
 	m.Havoc = true
-	st := m.Entry(&o.Known.In[0], true)
+	st := m.Entry(o.Known.In[0], true)
 	if o.Assume != nil {
 		st.PC = o.Assume(m, st)
 	}

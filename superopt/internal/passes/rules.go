@@ -58,7 +58,7 @@ func fire(o *rewrite.Gate, r *rules.Rule, at *[rules.MaxRuleLen]int, k, end int,
 
 func applyRule(o *rewrite.Gate, r *rules.Rule, at []int, b *rules.Binding) bool {
 	first, last := at[0], at[len(at)-1]
-	if !r.Holds(b, &o.Known.In[first]) {
+	if !r.Holds(b, o.Known.In[first]) {
 		return false
 	}
 	for _, d := range r.Dead {

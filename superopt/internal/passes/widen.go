@@ -35,7 +35,7 @@ func storeWiden(o *rewrite.Gate, s, e int) bool {
 	}
 	m := proof.NewMachine(o.Prog, proof.AllAccel())
 	b := m.B
-	st := m.Entry(&o.Known.In[s], o.Free)
+	st := m.Entry(o.Known.In[s], o.Free)
 	if f := o.Assumption(s); f != nil {
 		f(m, st)
 	}

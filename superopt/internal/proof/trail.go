@@ -74,7 +74,7 @@ func conjuncts(b *bv.Builder, t bv.Term, out []bv.Term) []bv.Term {
 // Along answers whether the rewrite of k, a window of the trail's program, does
 // the same wherever what is assumed holds; pre is what is known before each
 // instruction, and holds an assignment under which what is assumed does.
-func (p *Prover) Along(t *Trail, k *Task, pre []dataflow.Facts, holds map[uint64]uint64) Verdict {
+func (p *Prover) Along(t *Trail, k *Task, pre []*dataflow.Facts, holds map[uint64]uint64) Verdict {
 	for k.S+1 < k.E && k.Old.Insts[k.S] == k.New.Insts[k.S] {
 		k.S++
 	}
@@ -89,7 +89,7 @@ func (p *Prover) Along(t *Trail, k *Task, pre []dataflow.Facts, holds map[uint64
 	}
 	if _, ok := v.(Unknown); ok { // perhaps it is so whatever came before
 		alone := *k
-		alone.Pre = &pre[k.S]
+		alone.Pre = pre[k.S]
 		v = p.equivalent(&alone)
 	}
 	p.count(v)

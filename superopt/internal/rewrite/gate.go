@@ -24,6 +24,7 @@ type Gate struct {
 	Prog  *ir.Prog           // as it is now
 	Known *dataflow.Analysis // of it
 	Free  bool               // no loops: one instruction runs once at most
+	large bool               // what is known follows the changes
 
 	Pricing
 	questions
@@ -69,6 +70,9 @@ func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption)
 	if opt.Tier == 1 {
 		o.Known = dataflow.Line(o.Prog) // and only that is asked
 	} else {
+		if o.large = len(p.Insts) >= large; o.large {
+			o.Prog.Number()
+		}
 		o.Refresh()
 		o.learn(o.Prog)
 	}
@@ -94,18 +98,24 @@ func (o *Gate) Progress() {
 // Refresh takes note of a new program: it is put in order, followed anew, and
 // kept for undo and for the best few.
 func (o *Gate) Refresh() {
-	var what Rewrite
-	if o.steps != nil {
-		what = between(o.steps[len(o.steps)-1].p, o.Prog)
-	}
-	o.Prog.Compact()
+	edited := *o.Prog
+	index := o.Prog.Compact()
 	o.Prog.DropUncalled()
 	if o.steps != nil {
-		o.steps = append(o.steps, step{o.Prog, what})
+		o.stepped(&edited)
 	}
-	o.analyse()
+	if o.Known != nil && o.large {
+		o.Known = o.Known.Update(&edited, o.Prog, index)
+		o.Free = o.Prog.LoopFree()
+	} else {
+		o.analyse()
+	}
 	o.remember()
 }
+
+// large is from how many instructions on what is known of a program follows its
+// changes instead of being found anew with each.
+const large = 1000
 
 // analyse finds out what is to be known of the program as it is.
 func (o *Gate) analyse() {
@@ -144,7 +154,7 @@ func (o *Gate) Try(pass string, s, e int, enable bool, f Edit) bool {
 
 func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
 	st := o.Stats.Pass(pass)
-	before, after := o.Cost(o.Prog), o.Cost(q)
+	before, after := o.now(), o.Cost(q)
 	if after > before || after == before && !enable {
 		return false
 	}
@@ -175,7 +185,7 @@ func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
 	if tr != nil {
 		v = o.Prover.Along(tr, &proof.Task{Old: o.Prog, New: q, S: s, E: e, Out: o.LiveAt, LoopFree: o.Free}, o.Known.In, o.holds)
 	} else {
-		v = o.Prover.Equivalent(&proof.Task{Old: o.Prog, New: q, S: s, E: e, Pre: &o.Known.In[s], Out: o.LiveAt, LoopFree: o.Free, Assume: o.Assumption(s)})
+		v = o.Prover.Equivalent(&proof.Task{Old: o.Prog, New: q, S: s, E: e, Pre: o.Known.In[s], Out: o.LiveAt, LoopFree: o.Free, Assume: o.Assumption(s)})
 	}
 	if _, ok := v.(proof.Proved); !ok {
 		o.banned[k] = true
@@ -206,6 +216,14 @@ func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
 		o.Progress()
 	}
 	return true
+}
+
+// now is the cost of the program as it is.
+func (o *Gate) now() float64 {
+	if o.priced != o.Prog {
+		o.priced, o.price = o.Prog, o.Cost(o.Prog)
+	}
+	return o.price
 }
 
 // InWindows says whether what q changes lies in the windows asked for.

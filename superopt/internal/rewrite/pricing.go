@@ -13,6 +13,9 @@ type Pricing struct {
 	// their sum.
 	OpCost   [256]float64
 	Additive bool
+	// price is the cost of the program priced.
+	priced *ir.Prog
+	price  float64
 }
 
 // learn asks the cost function what each opcode costs alone, and whether

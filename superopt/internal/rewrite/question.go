@@ -46,7 +46,7 @@ func (o *Gate) Question(s, e int, q *ir.Prog) string {
 		b = binary.LittleEndian.AppendUint64(b, v.Min)
 		b = binary.LittleEndian.AppendUint64(b, v.Max)
 	}
-	f := &o.Known.In[s]
+	f := o.Known.In[s]
 	for r := range f.R {
 		val(&f.R[r])
 	}

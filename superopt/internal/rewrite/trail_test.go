@@ -94,7 +94,7 @@ func TestTrailAgreesWithWhole(t *testing.T) {
 			}
 			e := min(len(p.Insts), i+1+rng.IntN(6))
 			v := o.Prover.Along(tr, &proof.Task{Old: p, New: q, S: i, E: e, Out: o.LiveAt, LoopFree: true}, o.Known.In, o.holds)
-			w := o.Prover.Equivalent(&proof.Task{Old: p, New: q, S: 0, E: len(p.Insts), Pre: &o.Known.In[0], Out: o.LiveAt, LoopFree: true, Assume: ipv4, NoSafety: true})
+			w := o.Prover.Equivalent(&proof.Task{Old: p, New: q, S: 0, E: len(p.Insts), Pre: o.Known.In[0], Out: o.LiveAt, LoopFree: true, Assume: ipv4, NoSafety: true})
 			_, vp := v.(proof.Proved)
 			_, wp := w.(proof.Proved)
 			if vp && !wp {

@@ -17,9 +17,19 @@ import (
 // step is one program on the way to the result, and the rewrite that made it of
 // the one before.
 type step struct {
-	p    *ir.Prog
-	what Rewrite
+	what  Rewrite
+	p     *ir.Prog // nil: what edits make of the one before
+	edits []edit
 }
+
+// edit puts an instruction in a place.
+type edit struct {
+	at int
+	in ir.Inst
+}
+
+// keepEvery is how many steps of a large program go by until one is kept whole.
+const keepEvery = 64
 
 // history is the way here.
 type history struct {
@@ -28,6 +38,7 @@ type history struct {
 	// steps are all of them, where the whole can be proved at the end; refused are
 	// the rewrites that proof was against, Undone how many.
 	steps   []step
+	last    *ir.Prog // of the last step
 	refused []Rewrite
 	Undone  int
 }
@@ -39,8 +50,40 @@ const MaxUndone = 4
 // Keep begins the log of steps where the whole program can be proved.
 func (o *Gate) Keep(original *ir.Prog) {
 	if original.Modelled() {
-		o.steps = []step{{p: o.Prog}}
+		o.steps, o.last = []step{{p: o.Prog}}, o.Prog
 	}
+}
+
+// stepped adds the program as it is now; edited is it before it was put in order.
+func (o *Gate) stepped(edited *ir.Prog) {
+	s := step{what: between(o.last, edited), p: o.Prog}
+	if o.large && len(o.steps)%keepEvery != 0 && len(edited.Insts) == len(o.last.Insts) {
+		s.p = nil
+		for i := range edited.Insts {
+			if edited.Insts[i] != o.last.Insts[i] {
+				s.edits = append(s.edits, edit{i, edited.Insts[i]})
+			}
+		}
+	}
+	o.steps, o.last = append(o.steps, s), o.Prog
+}
+
+// program is the one of step k.
+func (h *history) program(k int) *ir.Prog {
+	from := k
+	for h.steps[from].p == nil {
+		from--
+	}
+	p := h.steps[from].p
+	for _, s := range h.steps[from+1 : k+1] {
+		p = p.Clone()
+		for _, e := range s.edits {
+			p.Insts[e.at] = e.in
+		}
+		p.Compact()
+		p.DropUncalled()
+	}
+	return p
 }
 
 // Settle is the verdict over the whole program, after what it is against was
@@ -52,7 +95,7 @@ func (o *Gate) Settle(original *ir.Prog, again func()) Whole {
 		good, bad := 0, len(o.steps)-1 // the original is equal to itself
 		for bad-good > 1 {
 			mid := (good + bad) / 2
-			o.Prog = o.steps[mid].p
+			o.Prog = o.program(mid)
 			if o.WholeVerdict(original).Proved() {
 				good = mid
 			} else {
@@ -62,10 +105,10 @@ func (o *Gate) Settle(original *ir.Prog, again func()) Whole {
 		o.refused = append(o.refused, o.steps[bad].what)
 		o.Undone++
 		if o.log != nil {
-			o.log("undone, cost %g -> %g: %s: %s", o.Cost(last), o.Cost(o.steps[good].p), o.steps[bad].what, whole)
+			o.log("undone, cost %g -> %g: %s: %s", o.Cost(last), o.Cost(o.program(good)), o.steps[bad].what, whole)
 		}
-		o.Prog = o.steps[good].p
-		o.steps = o.steps[:good+1]
+		o.Prog = o.program(good)
+		o.steps, o.last = o.steps[:good+1], o.Prog
 		o.PathTried, o.trail = nil, nil
 		o.analyse()
 		if o.Undone < MaxUndone {

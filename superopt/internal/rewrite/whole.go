@@ -30,7 +30,7 @@ func (o *Gate) trailOf() *proof.Trail {
 }
 
 func (o *Gate) follow(p *ir.Prog, a *dataflow.Analysis) *proof.Trail {
-	t := o.Prover.Follow(p, &a.In[0], o.Assume, !o.modelled)
+	t := o.Prover.Follow(p, a.In[0], o.Assume, !o.modelled)
 	o.modelled = true
 	if t != nil && t.Holds != nil {
 		o.holds = t.Holds

@@ -43,7 +43,7 @@ func Learn(st *Store, p *ir.Prog, a *dataflow.Analysis, s int, new []ir.Inst) {
 			nw = append(nw, in)
 		}
 	}
-	l := &learner{st: st, facts: func(i int) *dataflow.Facts { return &a.In[at[i]] }, live: func(i int) uint16 { return a.Live[at[i]].Regs }}
+	l := &learner{st: st, facts: func(i int) *dataflow.Facts { return a.In[at[i]] }, live: func(i int) uint16 { return a.Live[at[i]].Regs }}
 	l.cut(old, nw)
 }
 

@@ -66,7 +66,7 @@ const stackAt = 64 // arena address of fp-512
 // newWindow prepares [s, e); nil where it can't be tested (calls, regions the
 // arena has no room for).
 func newWindow(o *rewrite.Gate, s, e int) *window {
-	w := &window{s: s, e: e, pre: &o.Known.In[s]}
+	w := &window{s: s, e: e, pre: o.Known.In[s]}
 	if !w.pre.Reached {
 		return nil
 	}

@@ -18,7 +18,7 @@ var attempts = []struct{ transfers, rules bool }{{true, true}, {true, false}, {f
 
 // Run improves the gate's program where it is straight. What it takes is proved.
 func Run(o *rewrite.Gate) {
-	line := o.Prover.Line(o.Prog, &o.Known.In[0], o.Assume)
+	line := o.Prover.Line(o.Prog, o.Known.In[0], o.Assume)
 	if line == nil {
 		return
 	}

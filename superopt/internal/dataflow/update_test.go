@@ -1,0 +1,87 @@
+package dataflow
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/progen"
+	"jitnic/superopt/internal/ir"
+)
+
+// An analysis brought up to date is the one made anew: facts, liveness and
+// problems, over chains of random edits of random programs.
+func TestUpdateIsAnalyse(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	followed := 0
+	for seed := range uint64(40) {
+		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, NoLoops: seed%3 != 0})
+		p, err := ir.FromSlots("random", ir.KindXDP, c.Entry.Insns, c.Object.Maps)
+		if err != nil {
+			continue
+		}
+		p.Number()
+		a := Analyse(p)
+		a.Liveness()
+		for range 25 {
+			edited := p.Clone()
+			disturb(rng, edited)
+			q := edited.Clone()
+			index := q.Compact()
+			q.DropUncalled()
+			if q.Wellformed() != nil {
+				continue
+			}
+			if u, ok := a.carry(edited, q, index); ok && u.forward() && u.backward() {
+				followed++
+			}
+			got := a.Update(edited, q, index)
+			want := Analyse(q)
+			want.Liveness()
+			for i := range q.Insts {
+				if *got.In[i] != *want.In[i] || got.Live[i] != want.Live[i] || got.Before[i] != want.Before[i] {
+					t.Fatalf("seed %d: instruction %d of\n%s\nmade of\n%s\nfacts equal: %v, liveness equal: %v\n got %+v\nwant %+v", seed, i, q, p, *got.In[i] == *want.In[i], got.Live[i] == want.Live[i], got.In[i].R, want.In[i].R)
+				}
+			}
+			if !slices.Equal(got.Problems, want.Problems) {
+				t.Fatalf("seed %d: problems %v, want %v, of\n%s", seed, got.Problems, want.Problems, q)
+			}
+			if !slices.Equal(got.target, want.target) {
+				t.Fatalf("seed %d: targets differ", seed)
+			}
+			p, a = q, got
+		}
+	}
+	t.Logf("%d edits followed", followed)
+	if followed < 500 {
+		t.Errorf("only %d edits were followed, the others found anew", followed)
+	}
+}
+
+// disturb changes a few instructions in one neighbourhood.
+func disturb(rng *rand.Rand, p *ir.Prog) {
+	n := len(p.Insts)
+	if n < 3 {
+		return
+	}
+	s := rng.IntN(n)
+	for i := s; i < min(n, s+1+rng.IntN(4)); i++ {
+		in := &p.Insts[i]
+		switch k := rng.IntN(6); {
+		case in.Op == ebpf.OpExit || in.Op == ebpf.OpLDDW && in.To >= 0:
+		case k == 0:
+			*in = ir.Empty()
+		case k == 1 && !in.Jumps():
+			*in = ir.MovImm(uint8(rng.IntN(10)), int32(rng.IntN(4)))
+		case k == 2 && !in.Jumps():
+			*in = ir.MovReg(uint8(rng.IntN(10)), uint8(rng.IntN(11)))
+		case k == 3 && in.Jumps() && i+1 < n:
+			in.To = int32(i + 1 + rng.IntN(n-i-1))
+		case k == 4 && in.IsCondJump():
+			*in = ir.Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: in.To, Slot: in.Slot}
+		case k == 5 && in.IsStore() && !in.IsAtomic():
+			in.Off -= 8
+		}
+	}
+}
