@@ -74,6 +74,18 @@ type Path struct {
 	// Choices are what the run decided, in program order: each predicate of Cond,
 	// and between them the choices that those before them settle.
 	Choices []Choice
+	// Keys are those the run came to maps with, in program order (Compiler.Keys);
+	// up to where it gave up, where Abort is set.
+	Keys []MapKey
+	// Changed are the maps it changed, some more than once (Compiler.Keys).
+	Changed []int
+}
+
+// MapKey is a key that a map was looked up, updated or deleted at, as terms over
+// what there was before the run.
+type MapKey struct {
+	Map int       // its index in the state
+	Key []bv.Term // in chunks of 8 bytes
 }
 
 // Choice is one choice of a run: a question that not every packet answers alike.
@@ -105,6 +117,9 @@ type Compiler struct {
 	// pays: where the key is a constant, or one of the keys that Heavy gives for
 	// the place of the look-up (Lookup.Place).
 	Heavy func(place uint64) []string
+	// Keys has paths keep the keys they came to maps with, and which maps they
+	// changed (Path.Keys, Path.Changed).
+	Keys bool
 	// Barred, where set, says which counters are not worth a version guard now.
 	Barred func(counter int) bool
 

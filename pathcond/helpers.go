@@ -121,13 +121,22 @@ func (x *exec) size32(c *call, r int) int {
 	return int(v)
 }
 
+// mapKey is the key at r2 that a call comes to map i with.
+func (x *exec) mapKey(i int, c *call) []bv.Term {
+	key := x.chunks(x.r[2], c.rec.Args[1], int(x.s.Maps[i].Spec().KeySize))
+	if x.c.Keys {
+		x.path.Keys = append(x.path.Keys, MapKey{i, key})
+	}
+	return key
+}
+
 func symLookup(x *exec, c *call) bv.Term {
 	i := x.mapArg(c, 1)
 	m := x.s.Maps[i]
 	spec := m.Spec()
 	c.meta.Args = 2
 	x.reads(c, 2, int(spec.KeySize))
-	key := x.chunks(x.r[2], c.rec.Args[1], int(spec.KeySize))
+	key := x.mapKey(i, c)
 	if _, ok := m.(maps.OfMaps); ok {
 		// Which inner map it is becomes part of the condition when it is used.
 		c.meta.Result = true
@@ -167,7 +176,7 @@ func symUpdate(x *exec, c *call) bv.Term {
 	x.reads(c, 3, int(spec.ValueSize))
 	x.noteWritten(i)
 	flags := x.constArg(c, 4)
-	key := x.chunks(x.r[2], c.rec.Args[1], int(spec.KeySize))
+	key := x.mapKey(i, c)
 	return x.mapUpdate(i, key, x.rec.Key(c.rec), x.r[3], c.rec.Args[2], flags, int64(c.rec.Ret))
 }
 
@@ -177,7 +186,7 @@ func symDelete(x *exec, c *call) bv.Term {
 	c.meta.Args = 2
 	x.reads(c, 2, int(spec.KeySize))
 	x.noteWritten(i)
-	key := x.chunks(x.r[2], c.rec.Args[1], int(spec.KeySize))
+	key := x.mapKey(i, c)
 	return x.mapDelete(i, key, x.rec.Key(c.rec), int64(c.rec.Ret))
 }
 

@@ -323,6 +323,9 @@ func (x *exec) readMostly(i int) bool {
 // noteWritten notes that a program writes the map after all: it is not worth a
 // specialised trace any more, and those there are must go.
 func (x *exec) noteWritten(i int) {
+	if x.c.Keys {
+		x.path.Changed = append(x.path.Changed, i)
+	}
 	if x.readMostly(i) {
 		x.c.readMostly[i] = false
 		x.c.flipped = append(x.c.flipped, i)

@@ -72,8 +72,9 @@ var within = map[string][]string{
 
 	"jitnic/host/study/spec":   {},
 	"jitnic/host/study/store":  {},
-	"jitnic/host/study/cell":   {"jitnic/host/study/spec"},
-	"jitnic/host/study/run":    {"jitnic/host/study/cell", "jitnic/host/study/spec", "jitnic/host/study/store"},
+	"jitnic/host/study/cell":   {"jitnic/host/study/flows", "jitnic/host/study/spec"},
+	"jitnic/host/study/flows":  {},
+	"jitnic/host/study/run":    {"jitnic/host/study/cell", "jitnic/host/study/flows", "jitnic/host/study/spec", "jitnic/host/study/store"},
 	"jitnic/host/study/result": {"jitnic/host/study/cell", "jitnic/host/study/run"},
 	"jitnic/host/study": {"jitnic/host/study/cell", "jitnic/host/study/result", "jitnic/host/study/run", "jitnic/host/study/spec",
 		"jitnic/host/study/store"},

@@ -47,6 +47,7 @@ type Outcome struct {
 	Plan *cell.Plan
 	*run.Summary
 	Rows    int
+	Refused int // cells that gave paths and have no rows: parts that can't stand apart
 	Elapsed time.Duration
 }
 
@@ -107,7 +108,11 @@ func Run(ctx context.Context, s *spec.Study, opt Options) (*Outcome, error) {
 		out.Elapsed = time.Since(begin)
 		return out, l.err
 	}
-	out.Rows, err = Results(p, w, opt.Out, opt.Text)
+	var made *Made
+	if made, err = Results(p, w, opt.Out, opt.Text); err == nil {
+		out.Rows, out.Refused = made.Rows, made.Refused
+		out.Failed += made.Refused
+	}
 	out.Elapsed = time.Since(begin)
 	if err == nil {
 		err = l.err
@@ -155,7 +160,7 @@ type CellRow struct {
 	Split         string  `json:"split"`
 	Part          int     `json:"part"`
 	Seed          uint64  `json:"seed"`
-	Status        string  `json:"status"` // done, failed, or part: some of it failed
+	Status        string  `json:"status"` // done, failed, part (some of it failed), or refused (a part that can't stand apart from the others)
 	Packets       uint64  `json:"packets"`
 	Paths         int     `json:"paths"`
 	Top1          float64 `json:"top1"` // shares of the packets that the most taken paths have
@@ -171,10 +176,21 @@ type CellRow struct {
 	Command       string  `json:"command"` // that repeats it
 }
 
+// Made is what the tables came to.
+type Made struct {
+	Rows    int
+	Refused int // cells without rows, as parts of their run can't stand apart
+}
+
 // Results writes the tables of a study whose cells are in the store: rows.parquet
-// and rows.csv, cells.csv, ranking.csv and pairs.csv. They are on the disk when it
-// returns. rows is how many rows there are.
-func Results(p *cell.Plan, w *run.Worker, dir string, text []byte) (rows int, err error) {
+// and rows.csv, cells.csv, ranking.csv, pairs.csv and windows.csv. They are on the
+// disk when it returns.
+func Results(p *cell.Plan, w *run.Worker, dir string, text []byte) (*Made, error) {
+	made := &Made{}
+	refused, err := w.Apart(p.Cells)
+	if err != nil {
+		return nil, err
+	}
 	g := result.NewGatherer()
 	var cells []CellRow
 	err = files(dir, []string{"rows.parquet", "rows.csv"}, func(out []io.Writer) error {
@@ -184,24 +200,28 @@ func Results(p *cell.Plan, w *run.Worker, dir string, text []byte) (rows int, er
 		}
 		table := result.NewWriter(out[0], out[1], string(about))
 		for _, c := range p.Cells {
-			row, err := collect(p, w, c, table, g)
+			row, err := collect(p, w, c, refused[c.Whole()], table, g)
 			if err != nil {
 				return err
 			}
+			if row.Status == "refused" {
+				made.Refused++
+			}
 			cells = append(cells, *row)
 		}
-		rows = table.Rows()
+		made.Rows = table.Rows()
 		return table.Close()
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	ranks, pairs := g.Conclude()
 	if text == nil {
 		text = []byte{}
 	}
-	return rows, files(dir, []string{"cells.csv", "ranking.csv", "pairs.csv", "study.yaml"}, func(out []io.Writer) error {
-		return errors.Join(result.WriteTable(out[0], cells), result.WriteTable(out[1], ranks), result.WriteTable(out[2], pairs), write(out[3], text))
+	return made, files(dir, []string{"cells.csv", "ranking.csv", "pairs.csv", "windows.csv", "study.yaml"}, func(out []io.Writer) error {
+		return errors.Join(result.WriteTable(out[0], cells), result.WriteTable(out[1], ranks), result.WriteTable(out[2], pairs),
+			result.WriteTable(out[3], g.Windows()), write(out[4], text))
 	})
 }
 
@@ -210,8 +230,8 @@ func write(w io.Writer, b []byte) error {
 	return err
 }
 
-// collect adds what the store has of a cell.
-func collect(p *cell.Plan, w *run.Worker, c *cell.Cell, table *result.Writer, g *result.Gatherer) (*CellRow, error) {
+// collect adds what the store has of a cell; of one that is refused its facts alone.
+func collect(p *cell.Plan, w *run.Worker, c *cell.Cell, refused string, table *result.Writer, g *result.Gatherer) (*CellRow, error) {
 	r := &CellRow{Cell: c.Address, Program: c.Program, Entry: c.Entry, Capture: c.Capture, Mode: c.Mode, Queues: c.Queues, Split: c.Split, Part: c.Part, Seed: c.Seed,
 		Status: "failed", Command: Command(c)}
 	lines, err := Failures(w.Store, c)
@@ -231,6 +251,10 @@ func collect(p *cell.Plan, w *run.Worker, c *cell.Cell, table *result.Writer, g 
 	r.Top1, r.Top10, r.Top20, r.Cover90, r.Cover99 = f.Top1, f.Top10, f.Top20, f.Cover90, f.Cover99
 	if r.Entry == "" {
 		r.Entry = f.Entry
+	}
+	if refused != "" {
+		r.Status, r.Error = "refused", strings.Join(append(lines, refused), "; ")
+		return r, nil
 	}
 	points, err := w.Points(c)
 	if err != nil {

@@ -85,7 +85,7 @@ func do(t *testing.T, path, out string, change func(o *study.Options)) *study.Ou
 func tables(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, n := range []string{"rows.parquet", "rows.csv", "cells.csv", "ranking.csv", "pairs.csv", "study.yaml"} {
+	for _, n := range []string{"rows.parquet", "rows.csv", "cells.csv", "ranking.csv", "pairs.csv", "windows.csv", "study.yaml"} {
 		b, err := os.ReadFile(filepath.Join(dir, n))
 		if err != nil {
 			t.Fatal(err)
@@ -343,39 +343,55 @@ include:
 	}
 }
 
-// TestSplit: queues apart count what queues together count, path for path; and what
-// can't be split says which map keeps it from that.
+// TestSplit: parts are of programs whose maps allow it, and what can't be split says
+// which map keeps it from that.
 func TestSplit(t *testing.T) {
 	path := write(t, `
-programs: [sample:firewall, sample:conntrack, sample:ipv6filter]
+programs: [sample:firewall, sample:conntrack, sample:ipv6filter, sample:loadbalancer, sample:ratelimiter, sample:nat, sample:telemetry]
 captures: sample:lab
 split: [none, flows/2, windows/3]
-policies: infinite
+policies: [lru, infinite]
 entries: 4
+include: {programs: sample:loadbalancer, modes: specialised, split: flows/2, policies: infinite, entries: 4}
 `)
 	out := filepath.Join(t.TempDir(), "r")
-	do(t, path, out, nil)
+	r := do(t, path, out, nil)
 	cells, err := result.ReadTable[study.CellRow](filepath.Join(out, "cells.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	const shared = "is changed by the program and shared between queues"
+	why := map[string]string{
+		"sample:conntrack flows/2":                "map conns " + shared + ": keys for packets hashed as IPv4 hold source address, destination address in more than one order",
+		"sample:ratelimiter flows/2":              "map buckets " + shared + ": keys for packets hashed as IPv4 don't tell the source address, destination address",
+		"sample:nat flows/2":                      "map incoming " + shared + ": keys for packets hashed as",
+		"sample:telemetry flows/2":                "map samples " + shared + ": a map of type RingBuf has no keys",
+		"sample:loadbalancer flows/2 specialised": "map flows " + shared + ": what its keys tell is shown of generic traces, not of specialised ones",
+		"sample:firewall windows/3":               "map counters is changed by the program",
+		"sample:conntrack windows/3":              "map conns is changed",
+		"sample:loadbalancer windows/3":           "is changed by the program",
+		"sample:ratelimiter windows/3":            "is changed by the program",
+		"sample:nat windows/3":                    "is changed by the program",
+		"sample:telemetry windows/3":              "is changed by the program",
+	}
 	packets := map[string]uint64{}
 	for _, c := range cells {
 		key := c.Program + " " + c.Split
-		packets[key] += c.Packets
-		want := ""
-		switch {
-		case c.Program == "sample:conntrack" && c.Split != "none":
-			want = "map conns is changed by the program"
-		case c.Program == "sample:firewall" && c.Split == "windows/3":
-			want = "map counters is changed by the program"
+		if c.Mode != "generic" {
+			key += " " + c.Mode
 		}
-		if want == "" != (c.Error == "") || !strings.Contains(c.Error, want) {
+		packets[key] += c.Packets
+		if want := why[key]; want == "" != (c.Error == "") || !strings.Contains(c.Error, want) {
 			t.Errorf("%s part %d: %q, want %q", key, c.Part, c.Error, want)
 		}
 	}
-	if packets["sample:firewall flows/2"] != 17516 || packets["sample:ipv6filter flows/2"] != 17516 {
-		t.Errorf("%v", packets)
+	for _, p := range []string{"sample:firewall", "sample:ipv6filter", "sample:loadbalancer"} {
+		if packets[p+" flows/2"] != 17516 {
+			t.Errorf("%s: %d packets in its queues", p, packets[p+" flows/2"])
+		}
+	}
+	if r.Refused != 2*3 || r.Failed != r.Refused+2*2+6*3 { // what has to be run before it is refused
+		t.Errorf("%d refused, %d failed", r.Refused, r.Failed)
 	}
 	rows, err := result.Read(filepath.Join(out, "rows.parquet"))
 	if err != nil {
@@ -383,10 +399,22 @@ entries: 4
 	}
 	counted := map[string]uint64{}
 	for _, r := range rows {
-		counted[r.Program+" "+r.Split] += r.Requests
+		counted[r.Program+" "+r.Split+" "+r.Policy] += r.Requests
+		if key := r.Program + " " + r.Split; why[key] != "" {
+			t.Errorf("a row of what is refused: %s part %d", key, r.Part)
+		}
 	}
-	if counted["sample:ipv6filter windows/3"] != 17516 || counted["sample:ipv6filter none"] != 17516 {
+	if counted["sample:ipv6filter windows/3 lru"] != 17516 || counted["sample:ipv6filter none lru"] != 17516 {
 		t.Errorf("requests that count: %v", counted)
+	}
+	windows, err := result.ReadTable[result.Window](filepath.Join(out, "windows.csv"))
+	if err != nil || len(windows) != 2 {
+		t.Fatalf("%d comparisons of windows with the whole, %v", len(windows), err)
+	}
+	for _, w := range windows {
+		if w.Program != "sample:ipv6filter" || w.Requests != 17516 || w.Error != w.MissRatio-w.Whole || w.Whole <= 0 || w.Error < -0.01 || w.Error > 0.01 {
+			t.Errorf("%+v", w)
+		}
 	}
 }
 

@@ -53,14 +53,34 @@ func Toeplitz(input []byte) uint32 {
 	return h
 }
 
-// Hash hashes an Ethernet packet, behind up to two VLAN tags: the 4-tuple of
-// unfragmented TCP and UDP, the addresses of other IPv4 and IPv6 packets
-// (those with IPv6 extension headers included). ok is false for anything
-// else, and for packets too short for their addresses or ports.
-func Hash(pkt []byte) (hash uint32, ok bool) {
+// Fields are the bytes of a packet that its hash is over.
+type Fields struct {
+	L3     int  // where the IP header begins
+	V6     bool // it is IPv6
+	Head   byte // its first byte: version, and of IPv4 the header's length
+	Proto  byte // of IPv4 the protocol, of IPv6 the next header
+	Addrs  int  // where the addresses begin: 8 bytes, of IPv6 32
+	Ports  int  // where the ports begin, 4 bytes; 0: they don't count
+	ProtAt int  // where Proto stands
+}
+
+// AddrBytes is how many bytes both addresses have.
+func (f *Fields) AddrBytes() int {
+	if f.V6 {
+		return 32
+	}
+	return 8
+}
+
+// FieldsOf finds what is hashed of an Ethernet packet, behind up to two VLAN tags:
+// the 4-tuple of unfragmented TCP and UDP, the addresses of other IPv4 and IPv6
+// packets (those with IPv6 extension headers included). ok is false for anything
+// else, and for packets too short for their addresses; those too short for their
+// ports have none.
+func FieldsOf(pkt []byte) (f Fields, ok bool) {
 	off := 12
 	if len(pkt) < 14 {
-		return 0, false
+		return f, false
 	}
 	typ := binary.BigEndian.Uint16(pkt[off:])
 	for range 2 {
@@ -68,41 +88,54 @@ func Hash(pkt []byte) (hash uint32, ok bool) {
 			break
 		}
 		if off += 4; len(pkt) < off+2 {
-			return 0, false
+			return f, false
 		}
 		typ = binary.BigEndian.Uint16(pkt[off:])
 	}
-	b := pkt[off+2:]
-	var addrs, ports []byte
-	var proto byte
+	f.L3 = off + 2
+	b := pkt[f.L3:]
 	switch typ {
 	case 0x0800:
 		if len(b) < 20 || b[0]>>4 != 4 || b[0]&15 < 5 {
-			return 0, false
+			return f, false
 		}
-		addrs, proto = b[12:20], b[9]
+		f.Addrs, f.ProtAt = f.L3+12, f.L3+9
 		if binary.BigEndian.Uint16(b[6:])&0x3fff == 0 { // neither fragment offset nor more fragments
 			if n := int(b[0]&15) * 4; len(b) >= n+4 {
-				ports = b[n : n+4]
+				f.Ports = f.L3 + n
 			}
 		}
 	case 0x86dd:
 		if len(b) < 40 || b[0]>>4 != 6 {
-			return 0, false
+			return f, false
 		}
-		addrs, proto = b[8:40], b[6]
+		f.V6, f.Addrs, f.ProtAt = true, f.L3+8, f.L3+6
 		if len(b) >= 44 {
-			ports = b[40:44]
+			f.Ports = f.L3 + 40
 		}
 	default:
+		return f, false
+	}
+	f.Head, f.Proto = b[0], pkt[f.ProtAt]
+	if f.Proto != 6 && f.Proto != 17 {
+		f.Ports = 0
+	}
+	return f, true
+}
+
+// Hash is the hash of an Ethernet packet, over what FieldsOf finds in it.
+func Hash(pkt []byte) (hash uint32, ok bool) {
+	f, ok := FieldsOf(pkt)
+	if !ok {
 		return 0, false
 	}
-	for i, v := range addrs {
+	n := f.AddrBytes()
+	for i, v := range pkt[f.Addrs : f.Addrs+n] {
 		hash ^= toeplitz[i][v]
 	}
-	if proto == 6 || proto == 17 {
-		for i, v := range ports {
-			hash ^= toeplitz[len(addrs)+i][v]
+	if f.Ports > 0 {
+		for i, v := range pkt[f.Ports : f.Ports+4] {
+			hash ^= toeplitz[n+i][v]
 		}
 	}
 	return hash, true

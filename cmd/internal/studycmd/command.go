@@ -167,7 +167,7 @@ func runCommand() *cobra.Command {
 		Use:   "run STUDY.yaml --out RESULTS",
 		Short: "Run a study, or go on with one: what its store has is not made again",
 		Long: `Runs the cells of a study that its store doesn't have, and writes rows.parquet,
-rows.csv, cells.csv, ranking.csv and pairs.csv. A run that was killed goes on where it
+rows.csv, cells.csv, ranking.csv, pairs.csv and windows.csv. A run that was killed goes on where it
 was; two runs share the work. A cell that fails is recorded and the rest goes on: the
 exit code is 3 then, 1 on an error of the study itself, 130 after an interrupt.`,
 		Args: cobra.ExactArgs(1),
@@ -260,6 +260,9 @@ func told(out *study.Outcome, dir string, ran int) *report.Document {
 	f.Add("  run", report.Count(uint64(out.Ran)), "programs run over a capture")
 	f.Add("  found", report.Count(uint64(out.Found)), "all of it was in the store")
 	f.Add("  failed", report.Count(uint64(out.Failed)))
+	if out.Refused > 0 {
+		f.Add("    refused", report.Count(uint64(out.Refused)), "parts of runs that can't be split")
+	}
 	f.Add("points", report.Count(uint64(out.Summary.Points)), "caches run over a stream of paths")
 	if out.Devices > 0 {
 		f.Add("devices", report.Count(uint64(out.Devices)), "models run")
@@ -269,7 +272,7 @@ func told(out *study.Outcome, dir string, ran int) *report.Document {
 	}
 	if out.Rows > 0 {
 		f.Add("rows", report.Count(uint64(out.Rows)))
-		f.Add("written", dir, "rows.parquet, rows.csv, cells.csv, ranking.csv, pairs.csv")
+		f.Add("written", dir, "rows.parquet, rows.csv, cells.csv, ranking.csv, pairs.csv, windows.csv")
 	}
 	d := &report.Document{Verb: "study run", Title: out.Plan.Study.Name}
 	d.Add(report.Section{ID: "run", Title: "Run", Blocks: []report.Block{{Facts: f}}})

@@ -19,7 +19,7 @@ func (r *results) document() *report.Document {
 		title = "A study"
 	}
 	d := &report.Document{Verb: "study", Title: title, About: r.study.Question, FigureDir: "figures", Wrap: 100,
-		Footer: "Every number is also in rows.parquet, rows.csv, cells.csv, ranking.csv and pairs.csv."}
+		Footer: "Every number is also in rows.parquet, rows.csv, cells.csv, ranking.csv, pairs.csv and windows.csv."}
 	if d.About == "" {
 		d.About = "programs × captures × settings"
 	}
@@ -35,6 +35,7 @@ func (r *results) document() *report.Document {
 	d.Add(report.Section{ID: "paths", Title: "How few traces cover how many packets", Blocks: apart(r.coverage())})
 	d.Add(report.Section{ID: "outliers", Title: "Outliers", Blocks: apart(r.outliers())})
 	d.Add(report.Section{ID: "pairs", Title: "Against the best", Blocks: apart(r.compared())})
+	d.Add(report.Section{ID: "windows", Title: "What it costs to run windows apart", Blocks: apart(r.windowed())})
 	d.Add(report.Section{ID: "commands", Title: "Commands of the study", Blocks: commandBlocks(r.dir)})
 	d.Add(report.Section{ID: "cells", Title: "Cells", Blocks: r.cellTable()})
 	return d
@@ -142,6 +143,10 @@ type budget struct{ slots, entries uint64 }
 
 func (b budget) String() string { return size(b.entries, b.slots) }
 
+func (b budget) compare(o budget) int {
+	return cmp.Or(cmp.Compare(b.slots, o.slots), cmp.Compare(b.entries, o.entries))
+}
+
 func (r *results) budgets() []budget {
 	var out []budget
 	for i := range r.ranks {
@@ -149,9 +154,7 @@ func (r *results) budgets() []budget {
 			out = append(out, b)
 		}
 	}
-	slices.SortFunc(out, func(a, b budget) int {
-		return cmp.Or(cmp.Compare(a.slots, b.slots), cmp.Compare(a.entries, b.entries))
-	})
+	slices.SortFunc(out, budget.compare)
 	return out
 }
 

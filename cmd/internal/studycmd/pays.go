@@ -1,7 +1,6 @@
 package studycmd
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -103,9 +102,7 @@ func (r *results) pays() []report.Block {
 	if len(labels) == 0 {
 		return nil
 	}
-	slices.SortFunc(budgets, func(a, b budget) int {
-		return cmp.Or(cmp.Compare(a.slots, b.slots), cmp.Compare(a.entries, b.entries))
-	})
+	slices.SortFunc(budgets, budget.compare)
 	policy := ""
 	for p := range best {
 		policy = p

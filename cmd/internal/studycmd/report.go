@@ -1,6 +1,7 @@
 package studycmd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,6 +60,8 @@ type results struct {
 	cells []study.CellRow
 	ranks []result.Rank
 	pairs []result.Pair
+
+	windows []result.Window
 }
 
 func load(dir string) (*results, error) {
@@ -79,6 +82,12 @@ func load(dir string) (*results, error) {
 	if r.ranks, err = result.ReadTable[result.Rank](filepath.Join(dir, "ranking.csv")); err != nil {
 		return nil, err
 	}
-	r.pairs, err = result.ReadTable[result.Pair](filepath.Join(dir, "pairs.csv"))
+	if r.pairs, err = result.ReadTable[result.Pair](filepath.Join(dir, "pairs.csv")); err != nil {
+		return nil, err
+	}
+	r.windows, err = result.ReadTable[result.Window](filepath.Join(dir, "windows.csv"))
+	if errors.Is(err, os.ErrNotExist) { // of an earlier version, which had none
+		err = nil
+	}
 	return r, err
 }

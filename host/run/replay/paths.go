@@ -29,6 +29,13 @@ type Sink interface {
 	Define(id uint32, key uint64, size, cost uint32)
 }
 
+// A Watcher is a Sink that looks at the run too.
+type Watcher interface {
+	Sink
+	Begin(s *Session)    // before the first packet
+	Saw(r Several) error // after packets were run, before their requests
+}
+
 // Record runs the program over the captures once and gives a sink the stream of
 // path numbers that every policy, size and admission then runs over: each packet's
 // path, or none where it can't be a trace, with its bytes and time, the
@@ -49,7 +56,16 @@ func Record(ctx context.Context, in Input, how jit.Remedies, sink Sink) (*Sessio
 		}
 		sink.Invalidate(uint32(p))
 	})
+	watcher, _ := sink.(Watcher)
+	if watcher != nil {
+		watcher.Begin(s)
+	}
 	err = s.Follow(ctx, func(r Several) error {
+		if watcher != nil {
+			if err := watcher.Saw(r); err != nil {
+				return err
+			}
+		}
 		for k, id := range r.Paths { // stream.None where there is none
 			p := &r.Packets[k]
 			if err := sink.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack))); err != nil {

@@ -76,6 +76,10 @@ type Cell struct {
 	Part    int    `json:"part"` // from 0; the whole: 0
 	Seed    uint64 `json:"seed"`
 
+	// Shared are, of a split into queues, maps that these share and the program
+	// changes: their keys have to tell the queues apart.
+	Shared []string `json:"shared,omitempty"`
+
 	// How it is run.
 	Input replay.Input `json:"input"`
 	Gen   *gen.Spec    `json:"gen,omitempty"` // the capture is made by it
@@ -111,6 +115,18 @@ func (c *Cell) DeviceAddress(d *Device) string {
 
 // Key tells cells of a plan apart: cells of equal paths may have other coordinates.
 func (c *Cell) Key() string { return Hash(c.coordinates()) }
+
+// Whole tells which parts of a split make one run: it is the same for all of them,
+// and of no other cell.
+func (c *Cell) Whole() string {
+	if c.Split == "none" {
+		return c.Key()
+	}
+	x := *c
+	x.Identity.Part, x.Identity.From, x.Identity.To, x.Identity.Lead = 0, 0, 0, 0
+	x.Address = x.Identity.Address()
+	return x.Key()
+}
 
 // PointKey tells the points of a cell apart.
 func (c *Cell) PointKey(p *cache.Config) string {

@@ -5,7 +5,11 @@ import (
 	"io"
 	"slices"
 
+	"jitnic/host/ebpf"
+	"jitnic/host/loader"
 	"jitnic/host/points"
+	"jitnic/host/run/replay"
+	"jitnic/host/study/flows"
 	"jitnic/host/study/spec"
 	"jitnic/pcaps"
 	"jitnic/pcaps/gen"
@@ -19,7 +23,7 @@ func (r *resolver) parts(c *Cell, split spec.Split, prog *program) ([]*Cell, err
 		return []*Cell{c}, nil
 	}
 	if c.Fail == "" {
-		c.Fail = splittable(split, prog)
+		c.Shared, c.Fail = splittable(split, c.Mode, prog)
 	}
 	var out []*Cell
 	switch split.How {
@@ -54,24 +58,88 @@ func (r *resolver) parts(c *Cell, split spec.Split, prog *program) ([]*Cell, err
 // leadShare is which part of a window's length is read before it to warm the cache.
 const leadShare = 4
 
-// splittable says why a program can't be run in parts; "": it can. Queues may be
-// run apart where what one does never shows to another: the program changes none
-// but per-CPU maps. Windows where what a packet does depends on none before it.
-func splittable(split spec.Split, prog *program) string {
+// splittable says why a program can't be run in parts; "": it can. Windows may be
+// run apart where what a packet does depends on none before it: the program changes
+// no map. Queues where what one does never shows to another: of shared, maps that
+// the program may change and that queues share, the run has to show that it doesn't,
+// or that their keys tell the queue (package flows).
+func splittable(split spec.Split, mode string, prog *program) (shared []string, fail string) {
 	if prog.main == nil {
-		return prog.fail
+		return nil, prog.fail
 	}
-	written, unknown := points.Written(prog.main.Insns, prog.main.Maps)
-	for i, m := range prog.main.Maps {
+	written, unknown := changed(prog)
+	for i, m := range prog.obj.Maps {
 		switch {
-		case !written[i] && !unknown || m.ReadOnly:
+		case m.ReadOnly || !written[i] && (!unknown || !values(m.Type)):
 		case split.How == "windows":
-			return fmt.Sprintf("split windows: map %s is changed by the program: what a packet does depends on those before its window", m.Name)
-		case !perCPU(m.Type):
-			return fmt.Sprintf("split flows: map %s is changed by the program and shared between queues, and its entries aren't shown to be of one queue's flows", m.Name)
+			return nil, fmt.Sprintf("split windows: map %s is changed by the program: what a packet does depends on those before its window", m.Name)
+		case perCPU(m.Type):
+		case written[i] && m.Type != cebpf.Hash && m.Type != cebpf.LRUHash:
+			return nil, flows.Shared(m.Name) + flows.NoKeys(m.Type)
+		case written[i]:
+			shared = slices.Insert(shared, 0, m.Name)
+		default:
+			shared = append(shared, m.Name)
+		}
+	}
+	if len(shared) == 0 {
+		return nil, ""
+	}
+	if how, err := replay.ModeOf(mode); err == nil && (how.Remedies.Specialise || how.Remedies.Auto) {
+		return nil, flows.Shared(shared[0]) + fmt.Sprintf("what its keys tell is shown of generic traces, not of %s ones", mode)
+	}
+	if name := wanders(prog); name != "" {
+		return nil, flows.Shared(shared[0]) + name + " may come to any entry of it"
+	}
+	return shared, ""
+}
+
+// changed says which maps of the object the program changes, by itself or through
+// those that it goes on in.
+func changed(prog *program) (written []bool, unknown bool) {
+	written = make([]bool, len(prog.obj.Maps))
+	for _, p := range prog.reach() {
+		w, u := points.Written(p.Insns, p.Maps)
+		unknown = unknown || u
+		for i := range w {
+			written[i] = written[i] || w[i]
+		}
+	}
+	return written, unknown
+}
+
+// reach are the programs that may run on a packet: the one that is asked for, and
+// where there are tail calls or programs behind redirects, all of the object.
+func (p *program) reach() []*loader.Program {
+	all := slices.ContainsFunc(p.main.Insns, func(in ebpf.Insn) bool {
+		h := in.Called()
+		return h != nil && (h.ID == ebpf.FnTailCall || h.ID == ebpf.FnRedirectMap)
+	})
+	if all {
+		return p.obj.Programs
+	}
+	return []*loader.Program{p.main}
+}
+
+// keyed are the helpers that come to a map by a key that a path has as terms, and
+// those that never come to a hash map.
+var keyed = []int32{ebpf.FnMapLookupElem, ebpf.FnMapUpdateElem, ebpf.FnMapDeleteElem, ebpf.FnTailCall, ebpf.FnRedirectMap, ebpf.FnPerfEventOutput}
+
+// wanders names a function of the program that comes to maps in another way.
+func wanders(prog *program) string {
+	for _, p := range prog.reach() {
+		for _, in := range p.Insns {
+			if h := in.Called(); h != nil && h.MapArg() != 0 && !slices.Contains(keyed, h.ID) {
+				return "bpf_" + h.Name
+			}
 		}
 	}
 	return ""
+}
+
+// values says whether programs may write to what a map holds, through a pointer.
+func values(t cebpf.MapType) bool {
+	return !slices.Contains([]cebpf.MapType{cebpf.ProgramArray, cebpf.ArrayOfMaps, cebpf.HashOfMaps, cebpf.DevMap, cebpf.DevMapHash, cebpf.CPUMap, cebpf.XSKMap, cebpf.SockMap, cebpf.SockHash}, t)
 }
 
 func perCPU(t cebpf.MapType) bool {

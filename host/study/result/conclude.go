@@ -61,6 +61,7 @@ type Gatherer struct {
 	settings map[Setting]*contest
 	order    []Setting
 	blocks   int
+	windows  windows
 }
 
 // contest is what was counted in a setting, by cache and block.
@@ -83,7 +84,9 @@ type contender struct {
 const stretches = 10
 
 // NewGatherer makes an empty one.
-func NewGatherer() *Gatherer { return &Gatherer{settings: map[Setting]*contest{}} }
+func NewGatherer() *Gatherer {
+	return &Gatherer{settings: map[Setting]*contest{}, windows: windows{map[parted]*run.Point{}, map[parted]*Window{}, nil}}
+}
 
 // Add takes a cell's points.
 func (g *Gatherer) Add(c *cell.Cell, f *run.Facts, points map[string]*run.Point) {
@@ -100,6 +103,7 @@ func (g *Gatherer) Add(c *cell.Cell, f *run.Facts, points map[string]*run.Point)
 			entry = f.Entry
 		}
 		s := Setting{c.Program, entry, c.Mode, c.Queues, c.Split, max(cfg.HotThreshold, 1), cfg.InstallDelay, cfg.Entries, cfg.Slots}
+		g.windows.add(s, c, cfg.Policy, cfg.Admission, p)
 		t := g.settings[s]
 		if t == nil {
 			t = &contest{bound: map[int]float64{}, best: map[int]int{}}

@@ -13,6 +13,7 @@ import (
 	"jitnic/cache/stream"
 	"jitnic/host/run/replay"
 	"jitnic/host/study/cell"
+	"jitnic/host/study/flows"
 	"jitnic/host/study/store"
 )
 
@@ -37,6 +38,9 @@ type Facts struct {
 	Top20         float64           `json:"top20"`
 	Cover90       int               `json:"cover90"` // paths that 90 % of the packets which have one take
 	Cover99       int               `json:"cover99"`
+	// Shared is, of a part of a run split into queues, how it used the maps that these
+	// share.
+	Shared []flows.Map `json:"shared,omitempty"`
 }
 
 // cover says how few paths cover how many packets.
@@ -70,9 +74,23 @@ func (f *Facts) cover(packets []uint64) {
 type counter struct {
 	*stream.Packer
 	facts *Facts
-	ids   []uint64 // packets by path
+	ids   []uint64     // packets by path
+	watch *flows.Watch // nil: nobody looks at keys
 
 	first, last int64 // on the captures' clock
+}
+
+func (c *counter) Begin(s *replay.Session) {
+	if c.watch != nil {
+		c.watch.Begin(s)
+	}
+}
+
+func (c *counter) Saw(r replay.Several) error {
+	if c.watch != nil {
+		return c.watch.Saw(r)
+	}
+	return nil
 }
 
 func (c *counter) Request(id, bytes uint32, ns int64, label uint8) error {
@@ -118,6 +136,32 @@ func (w *Worker) Facts(c *cell.Cell) (*Facts, error) {
 	return &f, nil
 }
 
+// Apart says why the cells of a split run may not stand apart, by Cell.Whole: those
+// of which a map that queues share could show one what another did. The others of
+// such a run are refused with the one that showed it.
+func (w *Worker) Apart(cells []*cell.Cell) (map[string]string, error) {
+	parts := map[string][][]flows.Map{}
+	for _, c := range cells {
+		if len(c.Shared) == 0 || c.Fail != "" {
+			continue
+		}
+		f, err := w.Facts(c)
+		if err != nil {
+			return nil, err
+		}
+		if f != nil { // one that failed says so itself
+			parts[c.Whole()] = append(parts[c.Whole()], f.Shared)
+		}
+	}
+	out := map[string]string{}
+	for k, p := range parts {
+		if why := flows.Apart(p); why != "" {
+			out[k] = why
+		}
+	}
+	return out, nil
+}
+
 // paths runs the cell's program and keeps its stream.
 func (w *Worker) paths(ctx context.Context, c *cell.Cell) (*Facts, error) {
 	in, err := w.local(ctx, c)
@@ -134,6 +178,9 @@ func (w *Worker) paths(ctx context.Context, c *cell.Cell) (*Facts, error) {
 	err = w.Store.Write(c.Address+".paths", func(out io.Writer) error {
 		n := &counting{w: out}
 		sink := &counter{Packer: stream.NewPacker(n), facts: f}
+		if c.Shared != nil {
+			sink.watch = flows.New(c.Shared)
+		}
 		s, err := replay.Record(ctx, in, mode.Remedies, sink)
 		if err != nil {
 			return err
@@ -169,6 +216,9 @@ func (w *Worker) paths(ctx context.Context, c *cell.Cell) (*Facts, error) {
 				}
 				f.Aborts[fmt.Sprint(reason)] += k
 			}
+		}
+		if sink.watch != nil {
+			f.Shared = sink.watch.Maps()
 		}
 		f.Instructions /= float64(f.Requests)
 		f.cover(sink.ids)
