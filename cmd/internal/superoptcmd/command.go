@@ -1,11 +1,9 @@
 package superoptcmd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +27,7 @@ type flags struct {
 	proposals int
 	rlimit    uint32
 	layers    string
+	effort    int
 	rules     string
 	workers   int
 	to        report.Outputs
@@ -49,6 +48,7 @@ func (f *flags) add(c *cobra.Command, cost string) {
 	fs.IntVar(&f.proposals, "proposals", 0, "proposals of the stochastic search for each window; 0: the default, below 0: none")
 	fs.Uint32Var(&f.rlimit, "rlimit", 0, "solver resources for one proof; 0: the default")
 	fs.StringVar(&f.layers, "layers", "", "letters of the layers to run: p dataflow passes, r rules, e enumeration, s stochastic search; empty: all")
+	fs.IntVar(&f.effort, "effort", superopt.DefaultEffort, fmt.Sprintf("how much is tried, 1 to %d: 1 passes and rules, 2 enumeration too, from 3 on the stochastic search with more and more proposals; --layers and --proposals have the last word", superopt.MaxEffort))
 	fs.StringVar(&f.rules, "rules", "", "a store of rewrite rules beside the built-in ones: used where `FILE` is there, and what is found goes to its end")
 	fs.IntVar(&f.workers, "workers", 0, "chains that run at once; 0: as many as there are processors (the result is the same)")
 	f.to.Flags(c, "report")
@@ -67,7 +67,19 @@ func (f *flags) options() (*superopt.Options, error) {
 	if f.workers < 0 {
 		return nil, fmt.Errorf("--workers %d: want 0 or more", f.workers)
 	}
+	if f.effort < 1 || f.effort > superopt.MaxEffort {
+		return nil, fmt.Errorf("--effort %d: want 1 to %d", f.effort, superopt.MaxEffort)
+	}
 	o := &superopt.Options{Cost: f.cost, Seed: f.seed, Proposals: f.proposals, RLimit: f.rlimit, Layers: f.layers, Workers: f.workers}
+	if f.effort != superopt.DefaultEffort {
+		e := superopt.EffortOf(f.effort)
+		if o.Layers == "" {
+			o.Layers = e.Layers
+		}
+		if o.Proposals == 0 {
+			o.Proposals = e.Proposals
+		}
+	}
 	var err error
 	if f.cost == "nic" {
 		if f.nic, err = replay.NewNICCost(f.costNIC); err != nil {
@@ -111,8 +123,10 @@ type Report struct {
 	Kernel      *superopt.Kernel `json:"kernel"`
 	Bytes       Bytes            `json:"bytes"`
 	Interrupted bool             `json:"interrupted,omitempty"`
-	Programs    []*Program       `json:"programs"`
-	answers     []answer         // of the kernel, by program
+	// Irreproducible says why another run may give another result: --seconds.
+	Irreproducible string     `json:"not_reproducible,omitempty"`
+	Programs       []*Program `json:"programs"`
+	answers        []answer   // of the kernel, by program
 }
 
 // Bytes are the sizes of the two files.
@@ -138,6 +152,7 @@ type Program struct {
 func Command() *cobra.Command {
 	var f flags
 	var out, entry, windows string
+	var seconds float64
 	var pad, inPlace bool
 	kernel := kernelAuto
 	var top int
@@ -158,6 +173,9 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			}
 			if opt.Windows, err = parseWindows(windows); err != nil {
 				return err
+			}
+			if seconds < 0 {
+				return fmt.Errorf("--seconds %g: want 0 or more", seconds)
 			}
 			if opt.Top = top; top < 1 {
 				return fmt.Errorf("--top %d: want 1 or more", top)
@@ -185,7 +203,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			if err := in.only(entry, len(opt.Windows) > 0); err != nil {
 				return err
 			}
-			r, progs, err := run(c.Context(), in, opt, entry, c.ErrOrStderr())
+			r, progs, err := run(c.Context(), in, opt, entry, time.Duration(seconds*float64(time.Second)), c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -241,6 +259,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 	fs.StringVar(&entry, "entry", "", "only this function of an object, by `NAME` or section")
 	fs.StringVar(&windows, "windows", "", "slots to optimise, as `s:e,…` with e the last one, as K2's; empty: found automatically")
 	fs.IntVar(&top, "top", 1, "the `K` best distinct results: in the report, and beside -o OUT.EXT as OUT.2.EXT, OUT.3.EXT, …")
+	fs.Float64Var(&seconds, "seconds", 0, "stop looking after `N` seconds, cheap layers of all functions first, then where most was found for the work; marks the report as not reproducible; 0: no limit")
 	fs.BoolVar(&pad, "pad", false, "keep every function's size, with goto +0")
 	fs.Var(&kernel, "kernel", fmt.Sprintf("load original and result into the running kernel and compare them on %d packets: `auto` (where it can be), on (also times them, and fails where it can't be), off", kernelRuns))
 	fs.Lookup("kernel").NoOptDefVal = "on"
@@ -288,76 +307,6 @@ func (in *input) only(entry string, windows bool) error {
 // is says whether --entry asks for the unit; "" asks for all.
 func (u *unit) is(entry string) bool {
 	return entry == "" || u.name == entry || u.section == entry
-}
-
-// run optimises the units that entry names, in order.
-func run(ctx context.Context, in *input, opt *superopt.Options, entry string, stderr io.Writer) (*Report, []*superopt.Prog, error) {
-	r := &Report{File: report.Name(in.path), Seed: opt.Seed}
-	if st, err := os.Stat(in.path); err == nil {
-		r.Bytes.Before = int(st.Size())
-	}
-	progs := make([]*superopt.Prog, len(in.units))
-	began := time.Now()
-	var walked, search float64
-	for i, u := range in.units {
-		p := &Program{Name: u.name, Section: u.section}
-		r.Programs = append(r.Programs, p)
-		if !u.is(entry) {
-			p.Skipped = "not asked for"
-			continue
-		}
-		if u.err != nil {
-			p.Skipped = u.err.Error()
-			continue
-		}
-		if ctx.Err() != nil {
-			p.Skipped, r.Interrupted = "interrupted", true
-			continue
-		}
-		for _, w := range opt.Windows {
-			if w[1] > u.prog.Slots() {
-				return nil, nil, fmt.Errorf("%s: --windows %d:%d: %s has %d slots", in.path, w[0], w[1]-1, u.name, u.prog.Slots())
-			}
-		}
-		o := *opt
-		news, done := progress(stderr, u.name)
-		o.Progress, o.Log = news, p.step
-		res, err := superopt.Optimize(ctx, u.prog, &o)
-		done()
-		if err != nil && in.object { // the other functions are worth their while
-			p.Skipped = err.Error()
-			continue
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", in.path, err)
-		}
-		p.Result, progs[i] = res, res.Prog
-		for k := range res.Prog.Insts {
-			p.Code = append(p.Code, res.Prog.Insts[k].String())
-		}
-		r.Before += res.Before
-		r.After += res.After
-		r.CostBefore += res.CostBefore
-		r.CostAfter += res.CostAfter
-		r.LatBefore += res.LatBefore
-		r.LatAfter += res.LatAfter
-		r.Proposals += res.Proposals
-		r.Proved += res.Proved
-		r.Refuted += res.Refuted
-		r.Unknown += res.Unknown
-		for _, h := range res.RuleHits {
-			r.RuleHits += h.Hits
-		}
-		r.RulesFound += len(res.RulesFound)
-		r.Interrupted = r.Interrupted || res.Interrupted
-		walked += res.PerSecond * res.SearchSeconds
-		search += res.SearchSeconds
-	}
-	r.Seconds = time.Since(began).Seconds()
-	if search > 0 {
-		r.PerSecond = walked / search
-	}
-	return r, progs, nil
 }
 
 // cycles says how long everything takes on the device of --cost nic.

@@ -80,6 +80,9 @@ func (r *Report) facts() (f report.Facts) {
 	}
 	f.Add("rules", rules)
 	f.Addf("seconds", "%.2f", r.Seconds)
+	if r.Irreproducible != "" {
+		f.Add("not reproducible", r.Irreproducible)
+	}
 	f.Add("kernel", kernelText(r.Kernel))
 	return f
 }

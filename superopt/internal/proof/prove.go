@@ -37,7 +37,7 @@ type Prover struct {
 	mu      sync.Mutex // of the next three: an interrupt comes from anywhere
 	z       *z3.Context
 	err     error // why there is no solver
-	stopped bool  // interrupted before there was one
+	stopped bool  // interrupted
 	bvs     *z3.Solver
 	ufs     *z3.Solver
 	cache   *lru.Cache[string, Verdict]
@@ -104,6 +104,25 @@ func (p *Prover) Interrupt() {
 	p.stopped = true
 	if p.z != nil {
 		p.z.Interrupt()
+	}
+}
+
+// Resume makes an interrupted prover one that answers again: what it gave up on
+// is forgotten, and its solver made anew.
+func (p *Prover) Resume() {
+	p.mu.Lock()
+	was := p.stopped
+	p.stopped = false
+	p.mu.Unlock()
+	if !was {
+		return
+	}
+	p.Forget()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.z != nil {
+		p.z.Close()
+		p.z = nil
 	}
 }
 
