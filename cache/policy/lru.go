@@ -38,6 +38,9 @@ func (p *lru) Run(ids []uint32, miss []uint64) {
 		)
 		for i, id := range block {
 			s := stamp[id]
+			if s == head && s > tail {
+				continue // the youngest already
+			}
 			head++
 			ring[head&mask] = id
 			stamp[id] = head

@@ -115,51 +115,74 @@ var (
 	inPkt   = unsafe.Offsetof(input.Packet)
 )
 
-// batch writes what makes batches of a tree's code.
+// batch writes what leads from packet to packet, in front of the tree's root, so
+// that a packet's way has few jumps: a trace's end leads here, and from here
+// control falls to the root.
 func (c *treeCompiler) batch(x *treeCode, root asm.Label) {
-	over, miss, odd := c.NewLabel(), c.NewLabel(), c.NewLabel()
+	step, body := c.NewLabel(), c.NewLabel()
+	miss := c.NewLabel()
 	x.next = uintptr(c.Len())
-	c.AddMem(asm.At(asm.Ctx, offOut), 4)
 	c.Zext(4, asm.R0, asm.R0)
+	odd := c.NewLabel()
 	c.BrK(asm.GE, true, asm.R0, int32(len(nic.Verdicts{})), odd)
 	c.OpK(asm.Lsh, true, asm.R0, 3)
 	c.AddMem(asm.Mem{Base: asm.Ctx, Index: asm.R0, Disp: offVerdicts}, 1)
-	c.AddMem(asm.At(asm.Ctx, offIn), int32(unsafe.Sizeof(input)))
-	c.BrSub(asm.At(asm.Ctx, offCount), 1, over)
-	x.head = uintptr(c.Len())
-	c.head(root, miss)
-	c.Bind(odd)
-	c.Store(8, asm.R0, asm.At(asm.Ctx, offR))
-	c.StoreK(8, batchOdd, asm.At(asm.Ctx, offPC))
-	c.Ret()
-	c.Bind(over)
-	c.StoreK(8, batchOver, asm.At(asm.Ctx, offPC))
-	c.Ret()
-	c.Bind(miss)
-	x.miss = uintptr(c.Len())
-	c.StoreK(8, batchMiss, asm.At(asm.Ctx, offPC))
-	c.Ret()
+	c.Bind(step)
+	x.counted = uintptr(c.Len())
+	over := c.NewLabel()
+	c.Load(8, atHand, asm.At(asm.Ctx, offIn))
+	c.OpK(asm.Add, true, atHand, int32(unsafe.Sizeof(input)))
+	c.Store(8, atHand, asm.At(asm.Ctx, offIn))
+	c.BrMem(asm.GE, atHand, asm.At(asm.Ctx, offStop), over)
+	c.Bind(body)
+	c.head(miss)
+	c.Bind(root)
+	c.later = append(c.later, func() {
+		x.head = uintptr(c.Len())
+		c.Load(8, atHand, asm.At(asm.Ctx, offIn))
+		c.Jmp(body)
+		c.Bind(odd)
+		c.Store(8, asm.R0, asm.At(asm.Ctx, offR))
+		c.StoreK(8, batchOdd, asm.At(asm.Ctx, offPC))
+		c.Ret()
+		c.Bind(over)
+		c.StoreK(8, batchOver, asm.At(asm.Ctx, offPC))
+		c.Ret()
+		c.Bind(miss)
+		x.miss = uintptr(c.Len())
+		c.StoreK(8, batchMiss, asm.At(asm.Ctx, offPC))
+		c.Ret()
+	})
 }
 
-// head makes ready for the tree's root what it looks at.
-func (c *treeCompiler) head(root, miss asm.Label) {
-	const src, n, in = asm.R0, asm.R1, asm.R3
-	c.Load(8, in, asm.At(asm.Ctx, offIn))
-	c.Load(8, src, fieldOf(in, inData))
-	c.Load(8, n, fieldOf(in, inLen))
+// atHand holds the vm.Input of the packet at hand from a trace's end to the root.
+const atHand = asm.R3
+
+// head makes ready for the tree's root what it looks at. How far that is, and
+// which fields of the context it reads, is known once the tree is written.
+func (c *treeCompiler) head(miss asm.Label) {
+	const n = asm.R1
+	back := c.NewLabel()
+	c.Load(8, pkt, fieldOf(atHand, inData))
+	c.Load(8, n, fieldOf(atHand, inLen))
 	// What State.Begin refuses, and what has frags, is Go's.
-	c.Mov(true, asm.R2, n)
-	c.OpK(asm.Sub, true, asm.R2, vm.MinPacket)
+	c.Lea(asm.R2, asm.At(n, -vm.MinPacket))
 	c.BrK(asm.GT, true, asm.R2, vm.MaxLinear-vm.MinPacket, miss)
-	c.Load(8, asm.R2, fieldOf(in, inCPU))
+	c.Load(8, asm.R2, fieldOf(atHand, inCPU))
 	c.BrK(asm.GE, true, asm.R2, int32(c.s.Opt.CPUs), miss)
 	c.Store(8, n, asm.At(asm.Ctx, offLength))
 	packetFields(c.Backend, c.s, c.uses)
-	c.Mov(true, pkt, src)
-	c.BrK(asm.GE, true, n, int32(c.reach), root)
-	copyIn(c.Backend, c.s, c.reach)
-	c.Lea(pkt, inBuffer(c.s))
-	c.Jmp(root)
+	if c.reach > vm.MinPacket {
+		short := c.NewLabel()
+		c.BrK(asm.LT, true, n, int32(c.reach), short)
+		c.later = append(c.later, func() {
+			c.Bind(short)
+			copyIn(c.Backend, c.s, c.reach)
+			c.Lea(pkt, inBuffer(c.s))
+			c.Jmp(back)
+		})
+	}
+	c.Bind(back)
 }
 
 // inBuffer is the packet's place in the buffer.
@@ -323,7 +346,9 @@ func (x *Matcher) stretch(in []vm.Input, k int) (done int, left bool, verdict ui
 	c := m.ctx
 	m.S.Rest()
 	c.fix(m.S)
-	c.in, c.count, c.out, c.next = uintptr(unsafe.Pointer(&in[k])), int64(len(in)-k)-1, m.first()+4*uintptr(k), x.next
+	c.in, c.out = uintptr(unsafe.Pointer(&in[k])), uintptr(unsafe.Pointer(&m.ran[k]))
+	c.stop = c.in + uintptr(len(in)-k)*unsafe.Sizeof(input)
+	c.next, c.counted = x.next, x.counted
 	x.into(x.head)
 	for c.pc >= callBase {
 		m.S.Began(&in[m.done()], 0)
@@ -332,17 +357,19 @@ func (x *Matcher) stretch(in []vm.Input, k int) (done int, left bool, verdict ui
 	k = m.done()
 	switch {
 	case c.pc == batchOdd:
-		m.S.Began(&in[k-1], 0)
-		return k, true, c.r[0], nil
+		m.S.Began(&in[k], 0)
+		return k + 1, true, c.r[0], nil
 	case c.pc >= 0 && c.pc < int64(nic.Untraceable):
 		// The trace has left an instruction to Go.
 		t := m.bound[m.ran[k]]
 		m.S.Began(&in[k], min(len(in[k].Data), t.copies))
 		m.S.Depth = vm.MaxFrames - 1
-		c.next = t.ret
+		c.next, c.counted = t.ret, t.ret
+		verdicts := c.verdicts
 		if verdict, err = t.finish(); err != nil {
 			return k, false, 0, fmt.Errorf("packet %d: %w", in[k].Packet, err)
 		}
+		c.verdicts = verdicts // after counts this one's
 		return k + 1, true, verdict, nil
 	}
 	return k, false, 0, nil
@@ -363,10 +390,9 @@ func (x *Matcher) mayRun(n int) int {
 	return min(n, maxBatch, batchWork/(x.m.longest+headWork))
 }
 
-// first is where the first path of a batch goes.
-func (p *places) first() uintptr { return uintptr(unsafe.Pointer(&p.ran[0])) }
-
 // done is how many packets of the batch have run.
-func (m *Machine) done() int { return int(m.ctx.out-m.first()) / 4 }
+func (m *Machine) done() int {
+	return int((m.ctx.in - uintptr(unsafe.Pointer(unsafe.SliceData(m.ins)))) / unsafe.Sizeof(input))
+}
 
 var _ nic.Batcher = (*Matcher)(nil)

@@ -41,17 +41,18 @@ type context struct {
 	slot   [maxSlots]uint64
 	key    [maxKey]byte
 
-	// Going from packet to packet: the vm.Input at hand, where its path number
-	// goes, how many packets come after it; how many packets had each path, and
-	// how many each verdict; where a path's code begins, by its number
-	// (Machine.table), and where a trace goes on at its end, with the verdict in
-	// register 0.
-	in, out  uintptr
-	count    int64
+	// Going from packet to packet: the vm.Input at hand, where they end, and where
+	// the next path number goes; how many packets had each path, and how many each
+	// verdict; where a path's code begins, by its number (Machine.table), and where
+	// a trace goes on at its end, with the verdict in register 0: one that is the
+	// same in every run the trace has counted itself.
+	in, stop uintptr
+	out      uintptr
 	hits     uintptr
-	verdicts nic.Verdicts
 	table    uintptr
 	next     uintptr
+	counted  uintptr
+	verdicts nic.Verdicts
 	matched  int32 // where a path number goes when there is one packet
 
 	// found are the results of look-ups that the guard tree has made for the
@@ -98,7 +99,8 @@ var (
 	offElem     = at(func(c *context) *[maxFound]uint64 { return &c.elem })
 	offIn       = at(func(c *context) *uintptr { return &c.in })
 	offOut      = at(func(c *context) *uintptr { return &c.out })
-	offCount    = at(func(c *context) *int64 { return &c.count })
+	offStop     = at(func(c *context) *uintptr { return &c.stop })
+	offCounted  = at(func(c *context) *uintptr { return &c.counted })
 	offHits     = at(func(c *context) *uintptr { return &c.hits })
 	offVerdicts = at(func(c *context) *nic.Verdicts { return &c.verdicts })
 	offTable    = at(func(c *context) *uintptr { return &c.table })

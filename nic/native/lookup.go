@@ -83,16 +83,18 @@ func lookup(b asm.Backend, f *maps.Flat) {
 		b.Store(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
 	}
 	b.Mov(true, asm.R1, asm.R2)
+	far := func() {}
 	if f.Kind == maps.FlatTrie {
 		walkTrie(b, f, keyAtR1)
 	} else {
 		hashKey(b, int(f.KeySize), keyAtR1)
-		probe(b, f, keyAtR1, func() { setRef(b, f) })
+		far = probe(b, f, keyAtR1, func() { setRef(b, f) })
 	}
 	for i, r := range saved {
 		b.Load(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
 	}
 	b.Ret()
+	far()
 }
 
 // keyAtR1 is a key in flat memory, its address in register 1.
@@ -182,12 +184,14 @@ func longKey(b asm.Backend, load func(int, asm.Reg, int), n int) {
 	load(8, asm.R4, n-8)
 }
 
-// probe looks through the slots for the hash in register 2 and the key. A slot's place is kept in bytes: eight times its number.
-// Where the map keeps a reference bit by element, ref is given the element's number
-// in T0, and may use T1; it runs only where the key was found.
-func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem, ref func()) {
+// probe looks through the slots for the hash in register 2 and the key. A slot's
+// place is kept in bytes: eight times its number. Where the map keeps a reference
+// bit by element, ref is given the element's number in T0, and may use T1; it runs
+// only where the key was found. What probe returns writes the code for slots that
+// don't hold the key, out of the way.
+func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem, ref func()) (far func()) {
 	const slots, mask, place, elem = asm.R4, asm.R3, asm.R0, asm.R5
-	top, next, found, end := b.NewLabel(), b.NewLabel(), b.NewLabel(), b.NewLabel()
+	top, next, end := b.NewLabel(), b.NewLabel(), b.NewLabel()
 	b.Imm(asm.T1, uint64(uintptr(f.Slots)))
 	b.Load(8, slots, asm.At(asm.T1, 0))
 	b.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(f.Mask))))
@@ -220,16 +224,6 @@ func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem, ref func()) {
 		}
 		off += size
 	}
-	b.Jmp(found)
-	b.Bind(next)
-	// Only now is an empty slot told apart: most slots looked at hold the key.
-	b.Load(8, asm.T0, asm.Mem{Base: slots, Index: place})
-	b.OpK(asm.Add, true, place, 8)
-	b.Op(asm.And, true, place, mask)
-	b.BrK(asm.NE, true, asm.T0, 0, top)
-	b.Imm(asm.R0, 0)
-	b.Jmp(end)
-	b.Bind(found)
 	if f.Ref != nil {
 		b.Load(4, asm.T0, asm.Mem{Base: slots, Index: place})
 		b.OpK(asm.Sub, true, asm.T0, 1)
@@ -240,9 +234,18 @@ func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem, ref func()) {
 		scale(b, asm.T0, f.Step)
 		b.Op(asm.Add, true, elem, asm.T0)
 	}
-	b.Mov(true, asm.R0, elem)
-	b.OpK(asm.Add, true, asm.R0, int32(f.Value))
+	b.Lea(asm.R0, asm.At(elem, int32(f.Value)))
 	b.Bind(end)
+	return func() {
+		b.Bind(next)
+		// Only now is an empty slot told apart: most slots looked at hold the key.
+		b.Load(8, asm.T0, asm.Mem{Base: slots, Index: place})
+		b.OpK(asm.Add, true, place, 8)
+		b.Op(asm.And, true, place, mask)
+		b.BrK(asm.NE, true, asm.T0, 0, top)
+		b.Imm(asm.R0, 0)
+		b.Jmp(end)
+	}
 }
 
 // walkTrie goes down the trie as lpm's Lookup does. Register 1 is needed for the

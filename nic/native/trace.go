@@ -156,7 +156,7 @@ func (t *Trace) Run() (uint64, error) {
 	if t.alone {
 		x.forget()
 	}
-	x.pc, x.next = done, t.ret
+	x.pc, x.next, x.counted = done, t.ret, t.ret
 	code.Enter(t.start, unsafe.Pointer(x), uintptr(unsafe.Pointer(&s.Mem.B[0])))
 	return t.finish()
 }
@@ -327,6 +327,12 @@ func compileTrace(b asm.Backend, s *vm.State, p nic.Path, t *trace.Trace, have [
 	if x.byPkt {
 		c.Lea(pkt, inBuffer(s))
 	}
+	c.Jmp(begin)
+	batch := c.NewLabel()
+	x.batch = uintptr(c.Len())
+	c.Bind(batch)
+	c.Load(8, asm.T1, asm.At(asm.Ctx, offHits))
+	c.AddMem(asm.At(asm.T1, 8*p), 1)
 	c.Bind(begin)
 	for r := uint8(0); r <= 10; r++ {
 		if need.Has(r) {
@@ -349,15 +355,15 @@ func compileTrace(b asm.Backend, s *vm.State, p nic.Path, t *trace.Trace, have [
 	case c.copies || !x.byPkt:
 		x.copies = copied
 	}
-	x.batch = uintptr(c.Len())
-	c.Load(8, asm.T1, asm.At(asm.Ctx, offHits))
-	c.AddMem(asm.At(asm.T1, 8*p), 1)
-	packetFields(c.Backend, s, c.uses)
-	copyIn(c.Backend, s, x.copies)
-	if x.copies > 0 && x.byPkt {
-		c.Lea(pkt, inBuffer(s))
+	if x.copies > 0 || c.uses != 0 {
+		x.batch = uintptr(c.Len())
+		packetFields(c.Backend, s, c.uses)
+		copyIn(c.Backend, s, x.copies)
+		if x.copies > 0 && x.byPkt {
+			c.Lea(pkt, inBuffer(s))
+		}
+		c.Jmp(batch)
 	}
-	c.Jmp(begin)
 	text, err := c.Code()
 	if err != nil {
 		return nil, nil, err
@@ -576,7 +582,12 @@ func (c *compiler) lineBody(start *known) error {
 func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
 	switch {
 	case in.Op == ebpf.OpExit:
-		c.JmpMem(asm.At(asm.Ctx, offNext))
+		next := offNext
+		if v := k.r[0]; v.kind == kNumber && v.exact && uint64(uint32(v.max)) < uint64(len(nic.Verdicts{})) {
+			c.AddMem(asm.At(asm.Ctx, offVerdicts+8*int32(v.max)), 1)
+			next = offCounted
+		}
+		c.JmpMem(asm.At(asm.Ctx, next))
 	case in.Op == ebpf.OpCall && c.looksUp(k, pc, in):
 		c.lineLookup(k, pc, in)
 	case in.Op == ebpf.OpCall:

@@ -44,17 +44,19 @@ type Matcher struct {
 }
 
 // treeCode is a tree as machine code, and where things are in it, in bytes from
-// its beginning, which is for the packet that has begun on the State.
+// its beginning.
 type treeCode struct {
-	text  []byte
-	enter uintptr // where registers are loaded after a function of Go's
-	found uintptr // where leaves lead to for one packet
-	head  uintptr // for the packets of a batch
-	next  uintptr // where a batch's traces go on
-	miss  uintptr // for paths that aren't in trace memory
-	uses  fields
-	paths int32 // above those of all leaves
-	calls []callOut
+	text    []byte
+	start   uintptr // for the packet that has begun on the State
+	enter   uintptr // where registers are loaded after a function of Go's
+	found   uintptr // where leaves lead to for one packet
+	head    uintptr // for the packets of a batch
+	next    uintptr // where a batch's traces go on
+	counted uintptr // likewise where the verdict is counted
+	miss    uintptr // for paths that aren't in trace memory
+	uses    fields
+	paths   int32 // above those of all leaves
+	calls   []callOut
 }
 
 // callOut is a function that code leaves to Go.
@@ -108,7 +110,7 @@ func (x *Matcher) Match() nic.Path {
 		c.load(s)
 	}
 	c.table, c.out = x.m.stays(), uintptr(unsafe.Pointer(&c.matched))
-	x.into(x.block.Addr())
+	x.into(x.start)
 	for c.pc >= callBase {
 		x.goOn()
 	}
@@ -196,7 +198,7 @@ func (x *Matcher) make() {
 		return
 	}
 	x.treeCode = *made
-	for _, at := range []*uintptr{&x.enter, &x.found, &x.head, &x.next, &x.miss} {
+	for _, at := range []*uintptr{&x.start, &x.enter, &x.found, &x.head, &x.next, &x.counted, &x.miss} {
 		*at += x.block.Addr()
 	}
 	x.text = nil
@@ -279,12 +281,15 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 		return nil, c.err
 	}
 	root := c.NewLabel()
-	c.Lea(pkt, inBuffer(s))
-	c.Bind(root)
+	x := &treeCode{}
+	c.batch(x, root)
 	c.ref(t.Root(), 0)
-	for _, f := range c.later {
-		f()
+	for i := 0; i < len(c.later); i++ {
+		c.later[i]()
 	}
+	x.start = uintptr(c.Len())
+	c.Lea(pkt, inBuffer(s))
+	c.Jmp(root)
 	c.Bind(c.none)
 	c.StoreK(8, -1, asm.At(asm.Ctx, offPC))
 	c.Ret()
@@ -293,7 +298,7 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 		c.Store(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
 	}
 	c.Ret()
-	x := &treeCode{enter: uintptr(c.Len())}
+	x.enter = uintptr(c.Len())
 	for r := range asm.R10 + 1 {
 		c.Load(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
 	}
@@ -301,7 +306,6 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 	x.found = uintptr(c.Len())
 	c.StoreK(8, matchedOne, asm.At(asm.Ctx, offPC))
 	c.Ret()
-	c.batch(x, root)
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -371,6 +375,8 @@ func (c *treeCompiler) leaf(path nic.Path) {
 	c.paths = max(c.paths, path+1)
 	c.Load(8, asm.T1, asm.At(asm.Ctx, offOut))
 	c.StoreK(4, path, asm.At(asm.T1, 0))
+	c.OpK(asm.Add, true, asm.T1, 4)
+	c.Store(8, asm.T1, asm.At(asm.Ctx, offOut))
 	c.Load(8, asm.T1, asm.At(asm.Ctx, offTable))
 	c.JmpMem(asm.At(asm.T1, 8*path))
 }
@@ -479,6 +485,7 @@ func (c *treeCompiler) reads(r tree.Ref) (w wanted) {
 		return w
 	}
 	n := c.t.Node(r)
+	c.looksAt(&n)
 	for _, x := range n.Cases {
 		o := c.reads(x.To)
 		w.or(&o)
@@ -500,6 +507,58 @@ func (c *treeCompiler) reads(r tree.Ref) (w wanted) {
 		c.operands(in, w.add)
 	}
 	return w
+}
+
+// looksAt notes which of the packet's bytes and of the context's fields a node
+// reads.
+func (c *treeCompiler) looksAt(n *tree.Node) {
+	bytes := func(addr uint64, sh uint8, mask uint64) {
+		size, addr, _ := spot(addr, sh, mask)
+		if off, ok := c.inPacket(addr); ok {
+			c.reach = max(c.reach, int(off)+size)
+		}
+	}
+	if n.Test == tree.TestField {
+		bytes(n.Addr, n.Sh, n.Mask)
+	}
+	for i := range n.Code {
+		switch in := &n.Code[i]; in.Op {
+		case tree.OpField:
+			bytes(in.K, in.Sh, in.Mask)
+		case tree.OpLoad:
+			c.uses |= useLimits
+		case tree.OpInput:
+			if _, use, ok := inputAt(in.K); ok {
+				c.uses |= use
+			} else if isRandom(in.K) {
+				c.uses |= usePacket
+			}
+		case tree.OpLookup:
+			if f, ok := maps.FlatOf(c.t.Call(in).Map); ok && f.Step != 0 {
+				c.uses |= useCPU
+			}
+		}
+	}
+}
+
+// inputAt is the field of the context that holds an input of a condition.
+func inputAt(k uint64) (at int32, use fields, ok bool) {
+	switch k {
+	case pathcond.InTime:
+		return offTime, useTime, true
+	case pathcond.InCPU:
+		return offCPU, useCPU, true
+	case pathcond.InIfindex:
+		return ctxField[vm.CtxIfIndex], useIf, true
+	case pathcond.InQueue:
+		return ctxField[vm.CtxQueue], useQueue, true
+	}
+	return 0, 0, false
+}
+
+// isRandom says whether an input is a random draw.
+func isRandom(k uint64) bool {
+	return k >= pathcond.InRand && k < pathcond.InRand+pathcond.MaxRand
 }
 
 // tested calls f with the slots that a node's test reads.
@@ -643,21 +702,31 @@ func (c *treeCompiler) room(slot uint16, long bool) (asm.Reg, bool) {
 	return 0, false
 }
 
-// field loads bits of the 8 bytes at a fixed address: no more bytes than they
-// stand in.
-func (c *treeCompiler) field(d asm.Reg, addr uint64, sh uint8, mask uint64) {
-	size := 8
+// spot is where a field stands: no more bytes than it takes, of the 8 at its
+// address.
+func spot(addr uint64, sh uint8, mask uint64) (size int, at uint64, shift uint8) {
+	size = 8
 	for _, n := range []int{4, 2, 1} {
 		if low := sh % 8; mask<<low>>low == mask && mask<<low>>(8*n) == 0 {
 			size = n
 		}
 	}
-	if size < 8 {
-		addr += uint64(sh / 8)
-		sh %= 8
+	if size == 8 {
+		return size, addr, sh
 	}
-	if off := addr - (c.s.Buf + vm.Headroom); off < vm.MaxLinear {
-		c.reach = max(c.reach, int(off)+size)
+	return size, addr + uint64(sh/8), sh % 8
+}
+
+// inPacket is the number of a byte of the packet, by its address in the buffer.
+func (c *treeCompiler) inPacket(addr uint64) (off uint64, ok bool) {
+	off = addr - (c.s.Buf + vm.Headroom)
+	return off, off < vm.MaxLinear
+}
+
+// field loads bits of the 8 bytes at a fixed address.
+func (c *treeCompiler) field(d asm.Reg, addr uint64, sh uint8, mask uint64) {
+	size, addr, sh := spot(addr, sh, mask)
+	if off, ok := c.inPacket(addr); ok {
 		c.Load(size, d, asm.At(pkt, int32(off)))
 	} else {
 		c.Load(size, d, c.arena(addr))
@@ -716,7 +785,11 @@ func (c *treeCompiler) insn(in *tree.Insn, found int, long func(slot uint16) boo
 	if !c.live.has(in.Dst) {
 		return found
 	}
-	d, ok := c.room(in.Dst, long(in.Dst))
+	d, reused := c.reuse(in, long)
+	ok := reused
+	if !ok {
+		d, ok = c.room(in.Dst, long(in.Dst))
+	}
 	if !ok {
 		d = asm.R0
 	}
@@ -735,10 +808,32 @@ func (c *treeCompiler) insn(in *tree.Insn, found int, long func(slot uint16) boo
 	default:
 		c.compute(in, d)
 	}
+	if reused {
+		c.h[d] = in.Dst + 1
+	}
 	if !ok {
 		c.Store(8, d, slotAt(in.Dst))
 	}
 	return found
+}
+
+// reuse is the register of the first operand, where nothing reads that any more:
+// the result takes its place.
+func (c *treeCompiler) reuse(in *tree.Insn, long func(slot uint16) bool) (asm.Reg, bool) {
+	switch in.Op {
+	case tree.OpAdd, tree.OpSub, tree.OpAnd, tree.OpOr, tree.OpXor, tree.OpConcat:
+		if in.A == in.B {
+			return 0, false
+		}
+	case tree.OpAddK, tree.OpAndK, tree.OpMulK, tree.OpShlK, tree.OpShift, tree.OpNot, tree.OpBSwap, tree.OpSExt:
+	default:
+		return 0, false
+	}
+	r, ok := c.h.of(in.A)
+	if !ok || c.live.has(in.A) || slices.Contains(scratch[:], r) && long(in.Dst) {
+		return 0, false
+	}
+	return r, true
 }
 
 // lookup makes a look-up, leaves its result for the trace, and gives it a place.
@@ -764,22 +859,11 @@ func (c *treeCompiler) lookup(in *tree.Insn, found int, long func(slot uint16) b
 
 // input is an input of the condition; false where Go has put it in its place.
 func (c *treeCompiler) input(in *tree.Insn, d asm.Reg) bool {
-	at, use := int32(-1), fields(0)
-	switch in.K {
-	case pathcond.InTime:
-		at, use = offTime, useTime
-	case pathcond.InCPU:
-		at, use = offCPU, useCPU
-	case pathcond.InIfindex:
-		at, use = ctxField[vm.CtxIfIndex], useIf
-	case pathcond.InQueue:
-		at, use = ctxField[vm.CtxQueue], useQueue
-	}
+	at, _, ok := inputAt(in.K)
 	switch {
-	case at >= 0:
-		c.uses |= use
+	case ok:
 		c.Load(8, d, asm.At(asm.Ctx, at))
-	case in.K >= pathcond.InRand && in.K < pathcond.InRand+pathcond.MaxRand:
+	case isRandom(in.K):
 		c.random(in.K - pathcond.InRand)
 		c.Mov(true, d, asm.T0)
 	case in.K >= pathcond.InVersion:
@@ -798,7 +882,6 @@ func (c *treeCompiler) input(in *tree.Insn, d asm.Reg) bool {
 
 // random is vm.Random's n-th draw of the packet in T0. It uses R3 and T1.
 func (c *treeCompiler) random(n uint64) {
-	c.uses |= usePacket
 	add := func(k uint64) {
 		c.Imm(asm.T1, k)
 		c.Op(asm.Add, true, asm.T0, asm.T1)
@@ -863,9 +946,6 @@ func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
 	if !ok || !canLookUp(&f) || len(call.Args)*8 > maxKey {
 		return false
 	}
-	if f.Step != 0 {
-		c.uses |= useCPU
-	}
 	if f.Kind == maps.FlatArray {
 		c.Zext(4, asm.T0, c.get(call.Args[0], asm.T0))
 		element(c.Backend, &f)
@@ -898,7 +978,8 @@ func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
 	if found >= maxFound {
 		f.Ref = nil
 	}
-	probe(c.Backend, &f, keyInContext, func() { c.Store(8, asm.T0, asm.At(asm.Ctx, offElem+8*int32(found))) })
+	far := probe(c.Backend, &f, keyInContext, func() { c.Store(8, asm.T0, asm.At(asm.Ctx, offElem+8*int32(found))) })
+	c.later = append(c.later, far)
 	return true
 }
 
@@ -1017,7 +1098,6 @@ func (c *treeCompiler) loadAt(in *tree.Insn, d asm.Reg) {
 	}
 	a := c.get(in.A, asm.R0)
 	far, end := c.NewLabel(), c.NewLabel()
-	c.uses |= useLimits
 	c.Lea(asm.T0, asm.At(a, -int32(c.s.Buf)-vm.Headroom))
 	c.BrMem(asm.GE, asm.T0, asm.At(asm.Ctx, offLimit4+8*log2(size)), far)
 	c.Load(size, asm.T0, asm.Mem{Base: pkt, Index: asm.T0})
