@@ -92,6 +92,10 @@ type Options struct {
 	// Jobs above 1 let reading and decompressing go on beside the caller, in
 	// one goroutine. It changes nothing that is delivered.
 	Jobs int
+	// Map has plain files mapped instead of read, where the machine can: no byte is
+	// copied, and what nobody looks at isn't touched. Whoever looks at packets does
+	// so in Source.Guarded.
+	Map bool
 	// Stdin is what "-" reads; nil is os.Stdin.
 	Stdin io.Reader
 }
@@ -163,6 +167,7 @@ type Source struct {
 	pad    bool
 	strip  bool
 	jobs   int
+	maps   bool
 
 	cur   int // the input that is open, or the next one
 	pass  int
@@ -178,6 +183,9 @@ type Source struct {
 	links []links // by capture
 	frame frame   // being read
 	fill  []byte  // where cut packets are filled up
+	// mapped is the file at hand, before the one whose last packets may still be
+	// in a batch; nil where they are read.
+	mapped, before *mapping
 
 	passStart  uint64 // n when the pass began
 	minT, maxT int64  // of the first pass
@@ -216,7 +224,7 @@ func NewSource(ctx context.Context, name string, r io.Reader, o Options) (*Sourc
 }
 
 func newSource(ctx context.Context, o Options, inputs []input) (*Source, error) {
-	s := &Source{ctx: ctx, inputs: inputs, limit: o.Limit, loop: max(o.Loop, 1), pad: o.PadCut, strip: o.StripVLAN, jobs: o.Jobs}
+	s := &Source{ctx: ctx, inputs: inputs, limit: o.Limit, loop: max(o.Loop, 1), pad: o.PadCut, strip: o.StripVLAN, jobs: o.Jobs, maps: o.Map}
 	if o.Loop < 0 {
 		s.loop = math.MaxInt
 	}
@@ -278,6 +286,9 @@ func (s *Source) Active() uint64 {
 // Close releases the open file. Next returns os.ErrClosed from then on.
 func (s *Source) Close() error {
 	s.closeFile()
+	s.mapped.close()
+	s.before.close()
+	s.mapped, s.before, s.win = nil, nil, nil
 	if s.err == nil {
 		s.err = os.ErrClosed
 	}
@@ -493,6 +504,13 @@ func (s *Source) openNext() error {
 		s.buf, s.other = s.other, s.buf
 	}
 	s.win = newWindow(s.ctx, file, s.buf, s.other)
+	s.before.close()
+	s.before, s.mapped = s.mapped, nil
+	if s.maps {
+		if s.mapped = mapFile(file.Plain()); s.mapped != nil {
+			s.win.mapTo(s.mapped)
+		}
+	}
 	if s.dec, err = newDecoder(s.win); err != nil {
 		return s.fail(err)
 	}
@@ -520,7 +538,7 @@ func (s *Source) closeFile() {
 	s.active = s.Active()
 	s.file.Close()
 	s.file = nil
-	if s.win != nil {
+	if s.win != nil && s.mapped == nil {
 		s.buf, s.other = s.win.buf, s.win.other
 		s.turned = s.turned || s.win.turned
 	}

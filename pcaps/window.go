@@ -33,6 +33,8 @@ type window struct {
 	// would have to move they go to the other buffer, and turned says so.
 	held, turned bool
 	other        []byte
+
+	file *mapping // nil: src is read
 }
 
 func newWindow(ctx context.Context, src io.Reader, buf, other []byte) *window {
@@ -41,6 +43,9 @@ func newWindow(ctx context.Context, src io.Reader, buf, other []byte) *window {
 	}
 	return &window{ctx: ctx, src: src, buf: buf, other: other}
 }
+
+// mapTo has the window show a mapped file, of which nothing was read yet.
+func (w *window) mapTo(m *mapping) { w.file, w.buf = m, m.b }
 
 // offset is the stream position of the next unread byte.
 func (w *window) offset() int64 { return w.base + int64(w.r) }
@@ -55,6 +60,9 @@ func (w *window) need(n int) []byte {
 }
 
 func (w *window) fill(n int) []byte {
+	if w.file != nil {
+		return w.see(n)
+	}
 	if w.held && !w.turned {
 		w.turned = true
 		if len(w.other) < len(w.buf) {
@@ -87,6 +95,23 @@ func (w *window) fill(n int) []byte {
 		} else if empty++; empty > 100 && err == nil {
 			w.err = io.ErrNoProgress
 		}
+	}
+	return w.buf[w.r:w.w]
+}
+
+// see is fill of a mapped file: nothing moves.
+func (w *window) see(n int) []byte {
+	for w.w-w.r < n && w.err == nil {
+		to := min(w.w+mappedChunk, len(w.buf))
+		if w.err = w.ctx.Err(); w.err != nil {
+			break
+		}
+		if to == w.w {
+			w.err = io.EOF
+			break
+		}
+		w.file.near(w.w, to)
+		w.w = to
 	}
 	return w.buf[w.r:w.w]
 }

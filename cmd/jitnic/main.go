@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"jitnic/cmd/internal/calibratecmd"
@@ -33,11 +35,30 @@ import (
 )
 
 func main() {
+	collectLater()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends what the first doesn't
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// smallHeap is how much memory is taken before the first collection, in bytes.
+const smallHeap = 64 << 20
+
+// collectLater keeps the garbage collector away from small heaps: each of its
+// cycles looks through 5 MB of globals, and a short command would have several.
+// From the first cycle on all is as the runtime has it. Who sets GOGC or GOMEMLIMIT
+// has said what he wants.
+func collectLater() {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(smallHeap)
+	runtime.SetFinalizer(&struct{ first *int }{}, func(any) {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	})
 }
 
 // run is main as a function of its surroundings. It returns the exit code: 0,

@@ -89,8 +89,9 @@ func schemaCommand() *cobra.Command {
 
 // complete are the names that a shell may put in for a flag's value.
 func complete(root *cobra.Command) {
+	all := values()
 	for _, c := range append(slices.Clone(root.Commands()), subcommands(root)...) {
-		for flag, names := range values() {
+		for flag, names := range all {
 			if c.Flags().Lookup(flag) != nil {
 				// A verb that completes a flag by itself keeps its own way.
 				_ = c.RegisterFlagCompletionFunc(flag, names)

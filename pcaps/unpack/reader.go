@@ -15,7 +15,11 @@ type Reader struct {
 	Form string
 
 	closers []func()
+	file    io.Reader
 }
+
+// Plain is the file itself where all of its bytes are what is read, else nil.
+func (z *Reader) Plain() io.Reader { return z.file }
 
 // Start opens a file and looks at its first bytes. With jobs above 1 what is
 // packed is read and unpacked in a goroutine of its own; plain bytes cost less
@@ -36,6 +40,9 @@ func Start(ctx context.Context, open Opener, jobs int) (*Reader, error) {
 		return nil, err
 	}
 	z.Reader, z.Form = in, form
+	if p, ok := in.(*plain); ok && !p.late {
+		z.file = f
+	}
 	z.closers = append(z.closers, release)
 	if jobs > 1 && form != "" {
 		a := newAhead(in)

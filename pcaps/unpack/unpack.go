@@ -58,7 +58,8 @@ func skippable(b []byte) bool {
 // New returns the bytes that r holds, and the name of the packed form, "" for
 // plain bytes. release gives the decompressor back; it does not close r.
 func New(r io.Reader) (out io.Reader, name string, release func(), err error) {
-	b := bufio.NewReaderSize(r, readSize)
+	skipped := false
+	b := bufio.NewReaderSize(r, 512) // long enough for what opens packed forms
 	for {
 		head, err := b.Peek(8)
 		if err != nil && err != io.EOF {
@@ -74,6 +75,7 @@ func New(r io.Reader) (out io.Reader, name string, release func(), err error) {
 		if _, err := io.CopyN(io.Discard, b, 8+size); err != nil {
 			return nil, "", nil, fmt.Errorf("skippable frame of %d bytes: %w", size, noEOF(err))
 		}
+		skipped = true
 	}
 	head, _ := b.Peek(8)
 	for _, f := range foreign {
@@ -85,19 +87,20 @@ func New(r io.Reader) (out io.Reader, name string, release func(), err error) {
 		if !bytes.HasPrefix(head, f.magic) {
 			continue
 		}
-		z, release, err := f.open(b)
+		z, release, err := f.open(bufio.NewReaderSize(b, readSize))
 		if err != nil {
 			return nil, "", nil, f.wrap(err)
 		}
 		return &named{z, f}, f.name, release, nil
 	}
-	return &plain{b, r}, "", func() {}, nil
+	return &plain{b, r, skipped}, "", func() {}, nil
 }
 
 // plain gives what was looked at and then the rest, without a copy between.
 type plain struct {
 	seen *bufio.Reader
 	rest io.Reader
+	late bool // a frame to be passed over stood before
 }
 
 func (p *plain) Read(b []byte) (int, error) {

@@ -58,9 +58,12 @@ type Cache struct {
 }
 
 // Source opens the captures as the settings say.
-func (in *Input) Source(ctx context.Context) (*pcaps.Source, error) {
+func (in *Input) Source(ctx context.Context) (*pcaps.Source, error) { return in.source(ctx, false) }
+
+// source is Source, with plain files mapped or not.
+func (in *Input) source(ctx context.Context, mapped bool) (*pcaps.Source, error) {
 	return pcaps.Open(ctx, pcaps.Options{Paths: in.Captures, Limit: in.Limit, Loop: in.Loop, Filter: in.Filter,
-		LinkType: in.LinkType, PadCut: in.PadCut, StripVLAN: in.Strip, Jobs: in.Jobs})
+		LinkType: in.LinkType, PadCut: in.PadCut, StripVLAN: in.Strip, Jobs: in.Jobs, Map: mapped})
 }
 
 // Packet makes the program's input of a packet of the captures, whose files are

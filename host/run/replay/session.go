@@ -159,7 +159,7 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	if change != nil {
 		change(&o)
 	}
-	if s.Source, err = in.Source(ctx); err != nil {
+	if s.Source, err = in.source(ctx, true); err != nil {
 		return nil, err
 	}
 	if s.Runtime, err = jit.New(obj, entry, o); err != nil {
@@ -287,6 +287,11 @@ func (s *Session) feed(run func(pkts []pcaps.Packet, ins []vm.Input) error) erro
 	}
 	begin := time.Now()
 	defer func() { s.Elapsed = time.Since(begin) }()
+	return s.Source.Guarded(func() error { return s.batches(run) })
+}
+
+// batches is feed's loop.
+func (s *Session) batches(run func(pkts []pcaps.Packet, ins []vm.Input) error) error {
 	pkts, ins := make([]pcaps.Packet, batch), make([]vm.Input, batch)
 	if s.Runtime.Checks() {
 		pkts = pkts[:1] // a run that ends at a difference has read no further

@@ -205,7 +205,7 @@ func TestHammer(t *testing.T) {
 			defer work.Done()
 			pprof.Do(context.Background(), pprof.Labels("engine", "native"), func(context.Context) {
 				c := new([2]uint64)
-				for i := 0; time.Now().Before(deadline); i++ {
+				for i := 0; i == 0 || time.Now().Before(deadline); i++ {
 					n := uint64(1000 + i%40000)
 					c[0], c[1] = n, 0
 					Enter(bl.Addr(), unsafe.Pointer(c), 0)
