@@ -255,6 +255,25 @@ func (h *Helper) SizeArg(r uint8) uint8 {
 // succeeded or not (bpf_helper_changes_pkt_data, net/core/filter.c).
 func (h *Helper) Moves() bool { return h.Writes&Bounds != 0 }
 
+// LooksUp says whether a call gives the map's value of a key and changes none:
+// all it may leave behind is an order of use.
+func (h *Helper) LooksUp() bool {
+	return h.Ret == RetMapValue && h.Args[1].Kind == MapKey && (h.Writes|h.OnFail)&^MapOrder == 0
+}
+
+// ChangesMap says whether a call may change keys or values of the map of its
+// arguments.
+func (h *Helper) ChangesMap() bool {
+	return (h.Writes|h.OnFail)&(MapKeys|MapValues) != 0 && h.MapArg() != 0
+}
+
+// KeepsOnFailure says of memory that a call fills where it succeeds and leaves
+// as it was where it fails, which a negative result tells: then what was there
+// before matters on that path alone.
+func (h *Helper) KeepsOnFailure(a Arg) bool {
+	return a.Writes && !a.Reads && a.Done == Filled && a.Failed == Kept && h.Fails == FailsNegative && h.Ret == RetScalar
+}
+
 // The words of the table.
 var (
 	scalar      = Arg{Kind: Scalar}
@@ -305,3 +324,16 @@ func (a Arg) fills(done, failed Fill) Arg { a.Done, a.Failed = done, failed; ret
 func (a Arg) Needs() bool {
 	return a.Reads || a.Asks || a.Writes && (a.Done != Filled && a.Done != Cleared || a.Failed != Filled && a.Failed != Cleared)
 }
+
+// IsNumber says whether an argument is one the verifier takes any number for.
+func (a Arg) IsNumber() bool {
+	switch a.Kind {
+	case Scalar, MemSize, MemSizeZero, ConstSize:
+		return true
+	}
+	return false
+}
+
+// IsMemory says whether an argument points to memory that the call looks at or
+// writes.
+func (a Arg) IsMemory() bool { return a.Kind == MapKey || a.Kind == MapValue || a.Kind == Mem }

@@ -1,9 +1,13 @@
-// Package points says what registers point to: context, packet, stack, a map,
-// a value of it, and at which offset from what.
+// Package points says what registers hold: a number and its bounds, or an address
+// and of what: context, packet, stack, a map, a value of it, and at which offset.
 //
-// [Flow] follows a program instruction by instruction and notes which memory
-// each touches ([Access]), calls by their helpers' rows ([EffectOf]); [Conflict]
-// says which accesses must keep their order. A [State] is what holds where ways
-// meet. It takes programs that the verifier has accepted: an address that was
-// moved by a number still points to the same thing.
+// [Program.Step] and [Branch] are what one instruction makes of [Facts], as the
+// kernel's verifier sees it (kernel/bpf/verifier.c), whose refusals they name;
+// [JoinFacts] is what holds where ways meet.
+//
+// [Flow] follows a program that the verifier has accepted and notes which memory
+// each instruction touches ([Access]), calls by their helpers' rows
+// ([EffectOf]); [Conflict] says which accesses must keep their order. A [State] is
+// what holds where a block begins. An address that was moved by a number still
+// points to the same thing.
 package points

@@ -12,6 +12,7 @@ type Effect struct {
 	Look   bool  // a look-up: r0 is a value of the map in mapIn
 	MapIn  uint8 // register that names the map, 0: none
 	All    bool  // anything may happen: ordered with everything
+	row    *ebpf.Helper
 }
 
 // Span is memory that an argument points to.
@@ -66,8 +67,9 @@ var unknownEffect = Effect{Args: 5, All: true}
 
 // effects are listed by helper number; what isn't here is a barrier.
 var effects = func() (table [256]*Effect) {
-	for _, h := range ebpf.Helpers() {
-		table[h.ID], _ = effectOfRow(&h)
+	rows := ebpf.Helpers()
+	for i := range rows {
+		table[rows[i].ID], _ = effectOfRow(&rows[i])
 	}
 	return table
 }()
@@ -94,7 +96,7 @@ func effectOfRow(h *ebpf.Helper) (e *Effect, why string) {
 	default:
 		return nil, "its result points to memory that can't be told apart"
 	}
-	e = &Effect{Args: uint8(h.NumArgs()), MapIn: h.MapArg(), Look: h.Ret == ebpf.RetMapValue}
+	e = &Effect{Args: uint8(h.NumArgs()), MapIn: h.MapArg(), Look: h.Ret == ebpf.RetMapValue, row: h}
 	n := 0
 	for i, a := range h.Args {
 		s := Span{Reg: uint8(i + 1), Write: a.Writes, Size: int32(a.Size)}

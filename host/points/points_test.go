@@ -25,13 +25,12 @@ func follow(t *testing.T, text string) *Flow {
 		{Name: "outer", Type: cebpf.HashOfMaps, KeySize: 4, ValueSize: 4},
 	})
 	for i := 0; i < len(code); i++ {
-		in := Insn{In: code[i], Left: code[i].Dst, Size: code[i].Size()}
-		at := i
+		in := Insn{Insn: code[i], At: int32(i), Left: code[i].Dst, Bytes: code[i].Size()}
 		if code[i].IsWide() {
 			i++
-			in.Hi = code[i]
+			in.Hi = code[i].Imm
 		}
-		f.Step(int32(at), &in, Hint{})
+		f.Step(&in, Hint{})
 	}
 	return f
 }
@@ -51,19 +50,19 @@ func TestKinds(t *testing.T) {
 		{"another field", "r6 = *(u32 *)(r1 +12)", 6, Scalar, -1, 0},
 		{"stack", "r6 = r10\nr6 += -8", 6, Stack, 0, -8},
 		{"spilled", "*(u64 *)(r10 -8) = r1\nr6 = *(u64 *)(r10 -8)", 6, Ctx, 0, 0},
-		{"spilled and half of it written", "*(u64 *)(r10 -8) = r1\n*(u32 *)(r10 -4) = 0\nr6 = *(u64 *)(r10 -8)", 6, Any, -1, 0},
+		{"spilled and half of it written", "*(u64 *)(r10 -8) = r1\n*(u32 *)(r10 -4) = 0\nr6 = *(u64 *)(r10 -8)", 6, Scalar, -1, 0},
 		{"spilled across a call nobody knows", "*(u64 *)(r10 -8) = r1\ncall helper#9999\nr6 = *(u64 *)(r10 -8)", 6, Ctx, 0, 0},
-		{"a number, the same", "r6 = 7\n*(u64 *)(r10 -8) = r6\ncall helper#9999\nr6 = *(u64 *)(r10 -8)", 6, Any, -1, 0},
+		{"a number, the same", "r6 = 7\n*(u64 *)(r10 -8) = r6\ncall helper#9999\nr6 = *(u64 *)(r10 -8)", 6, Scalar, -1, 0},
 		{"a look-up", "r1 = map[#0]\nr2 = r10\nr2 += -4\ncall map_lookup_elem", 0, MapValue, 0, 0},
 		{"a look-up in a map of maps", "r1 = map[#2]\nr2 = r10\nr2 += -4\ncall map_lookup_elem", 0, Map, -1, 0},
 		{"value of an array", "r6 = map[#0] +8", 6, MapValue, 0, 8},
 		{"and a number nobody knows", "r6 = map[#0] +8\nr7 = *(u64 *)(r6 +0)\nr6 += r7", 6, MapValue, 0, 0},
 		{"an update's result", "r1 = map[#0]\nr2 = r10\nr3 = r10\nr4 = 0\ncall map_update_elem", 0, Scalar, -1, 0},
-		{"a call clobbers", "r2 = r10\ncall ktime_get_ns", 2, Any, -1, 0},
-		{"fetched from memory", "r6 = r10\nr6 = atomic64_fetch_add(*(u64 *)(r10 -8), r6)", 6, Any, -1, 0},
+		{"a call clobbers", "r2 = r10\ncall ktime_get_ns", 2, Unreadable, -1, 0},
+		{"fetched from memory", "r6 = r10\nr6 = atomic64_fetch_add(*(u64 *)(r10 -8), r6)", 6, Scalar, -1, 0},
 	} {
 		v := follow(t, c.text).R[c.reg]
-		if v.Kind != c.kind || c.kind != Any && v.Off != c.off || (c.kind == MapValue || c.kind == Map) && v.Map != c.m {
+		if v.Kind != c.kind || c.kind != Anything && c.kind != Scalar && v.Off != c.off || (c.kind == MapValue || c.kind == Map) && v.Map != c.m {
 			t.Errorf("%s: %+v", c.what, v)
 		}
 	}

@@ -47,37 +47,30 @@ func Written(insns []ebpf.Insn, specs []*maps.Spec) (written []bool, unknown boo
 		b := work[len(work)-1]
 		work = work[:len(work)-1]
 		in[b].Into(&f)
-		f.Specs = specs
 		for pc := blocks[b].Start; pc < blocks[b].End; pc++ {
-			step := Insn{In: insns[pc], Left: insns[pc].Dst, Size: insns[pc].Size()}
+			step := Insn{Insn: insns[pc], At: int32(pc), Left: insns[pc].Dst, Bytes: insns[pc].Size()}
 			if c, ok := ebpf.Callee(insns, pc); ok {
 				// The function sees the arguments, and a frame of its own.
 				var s State
 				s.From(&f)
-				s.Spills = nil
+				s.Spill = [64]Value{}
 				for r := range s.R {
 					if r == 0 || r > 5 || insns[pc].IsWide() {
-						s.R[r] = Value{Map: -1}
+						s.R[r] = mixed
 					}
 				}
-				s.R[10] = Value{Kind: Stack, Map: -1}
+				s.R[10] = Value{Kind: Stack}
 				meet(at[c], &s)
-				if insns[pc].IsWide() {
-					f.R[insns[pc].Dst] = f.Unknown(Any)
-					pc++
-					continue
-				}
-				for r := 0; r <= 5; r++ {
-					f.R[r] = f.Unknown(Any)
-				}
-				f.Spills = f.Spills[:0]
-				continue
 			}
-			if step.In.IsWide() {
-				step.Hi = insns[pc+1]
+			if step.IsWide() {
+				step.Hi = insns[pc+1].Imm
 			}
-			f.Step(int32(pc), &step, Hint{})
-			if step.In.IsWide() {
+			if step.Op == ebpf.OpCall && step.Src == ebpf.CallLocal {
+				f.follow(&step) // what it touches is noted there
+			} else {
+				f.Step(&step, Hint{})
+			}
+			if step.IsWide() {
 				pc++
 			}
 		}

@@ -241,17 +241,16 @@ func ctxLoads(code []ebpf.Insn) []bool {
 	var f points.Flow
 	f.Enter(nil)
 	for i := 0; i < len(code); i++ {
-		in := points.Insn{In: code[i], Left: code[i].Dst, Size: code[i].Size()}
-		if in.In.Dst > 10 || in.In.Src > 10 {
+		in := points.Insn{Insn: code[i], At: int32(i), Left: code[i].Dst, Bytes: code[i].Size()}
+		if in.Dst > 10 || in.Src > 10 {
 			return out // Bind refuses it
 		}
-		at := i
-		if in.In.IsWide() && i+1 < len(code) {
+		if in.IsWide() && i+1 < len(code) {
 			i++
-			in.Hi = code[i]
+			in.Hi = code[i].Imm
 		}
-		out[at] = in.In.IsLoad() && f.R[in.In.Src].Kind == points.Ctx
-		f.Step(int32(at), &in, points.Hint{})
+		out[in.At] = in.IsLoad() && f.R[in.Src].Kind == points.Ctx
+		f.Step(&in, points.Hint{})
 		f.Acc = f.Acc[:0]
 	}
 	return out

@@ -1044,12 +1044,6 @@ func (b *builder) branch(t bv.Term, want bool, to label, f *flow) (*flow, error)
 	return b.branchIn(t, want, to, f, 0)
 }
 
-// flipped are the comparisons that say the opposite.
-var flipped = map[uint8]uint8{
-	ebpf.JmpEQ: ebpf.JmpNE, ebpf.JmpNE: ebpf.JmpEQ, ebpf.JmpLT: ebpf.JmpGE, ebpf.JmpGE: ebpf.JmpLT, ebpf.JmpLE: ebpf.JmpGT, ebpf.JmpGT: ebpf.JmpLE,
-	ebpf.JmpSLT: ebpf.JmpSGE, ebpf.JmpSLE: ebpf.JmpSGT,
-}
-
 func (b *builder) branchIn(t bv.Term, want bool, to label, f *flow, busy ebpf.Regs) (*flow, error) {
 	a := b.b.Args(t)
 	_, kept := f.slots[t]
@@ -1131,7 +1125,7 @@ func (b *builder) relation(t bv.Term, want bool, to label, f *flow, busy ebpf.Re
 	}
 	j := relations[op]
 	if !want {
-		j = flipped[j]
+		j = ebpf.Negated(j)
 	}
 	k, isK := b.b.IsConst(a[1])
 	signed := op == bv.OpSLt || op == bv.OpSLe

@@ -58,7 +58,7 @@ func usesOf(t *trace.Trace, path int32) []use {
 		for _, c := range classes {
 			out = append(out, use{useInsn, c, -1, at})
 		}
-		step := points.Insn{In: in, Left: in.Dst, Size: in.Size()}
+		step := points.Insn{Insn: in, At: int32(i), Left: in.Dst, Bytes: in.Size()}
 		switch {
 		case in.IsWide():
 			if in.Src == ebpf.PseudoMapValue {
@@ -66,7 +66,7 @@ func usesOf(t *trace.Trace, path int32) []use {
 			}
 			if i+1 < len(t.Code) {
 				i++
-				step.Hi = t.Code[i]
+				step.Hi = t.Code[i].Imm
 			}
 		case in.IsStore():
 			out = append(out, storeUses(in, f.R[in.Dst], hint, at)...)
@@ -77,7 +77,7 @@ func usesOf(t *trace.Trace, path int32) []use {
 			}
 			out = append(out, callUses(in, &f, m, at)...)
 		}
-		f.Step(int32(at.Slot), &step, hint)
+		f.Step(&step, hint)
 		f.Acc = f.Acc[:0]
 	}
 	return out
@@ -87,7 +87,7 @@ func usesOf(t *trace.Trace, path int32) []use {
 func storeUses(in ebpf.Insn, base points.Value, hint points.Hint, at Place) []use {
 	m := base.Map
 	if base.Kind != points.MapValue {
-		if points.IsPointer(base.Kind) || hint.Region != points.InValue {
+		if base.IsPointer() || hint.Region != points.InValue {
 			return nil
 		}
 		m = hint.Map

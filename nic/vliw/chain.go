@@ -116,7 +116,7 @@ func (f *flowGraph) follow(i int32) (next int32, by way) {
 		return -1, ends
 	}
 	if to := f.at[o.To]; f.likely(o, to, fall) {
-		if _, ok := inverse(o.In); ok {
+		if _, ok := o.In.Inverted(); ok {
 			return to, inverted
 		}
 	}
@@ -157,26 +157,10 @@ func (f *flowGraph) linked(l link) []Op {
 	case inverted:
 		ops := append([]Op(nil), b.ops...)
 		o := &ops[len(ops)-1]
-		o.In, _ = inverse(o.In)
+		o.In, _ = o.In.Inverted()
 		o.To = int32(b.end)
 		o.In.Off = int16(o.To - o.Slot - 1)
 		return ops
 	}
 	return b.ops
-}
-
-// inverse is the jump that is taken where in isn't. No jump is where JSET isn't.
-func inverse(in ebpf.Insn) (ebpf.Insn, bool) {
-	op, ok := map[uint8]uint8{
-		ebpf.JmpEQ: ebpf.JmpNE, ebpf.JmpNE: ebpf.JmpEQ,
-		ebpf.JmpGT: ebpf.JmpLE, ebpf.JmpLE: ebpf.JmpGT,
-		ebpf.JmpGE: ebpf.JmpLT, ebpf.JmpLT: ebpf.JmpGE,
-		ebpf.JmpSGT: ebpf.JmpSLE, ebpf.JmpSLE: ebpf.JmpSGT,
-		ebpf.JmpSGE: ebpf.JmpSLT, ebpf.JmpSLT: ebpf.JmpSGE,
-	}[in.JmpOp()]
-	if !ok || in.Op == ebpf.OpMayGo {
-		return in, false
-	}
-	in.Op = in.Op&0x0f | op
-	return in, true
 }

@@ -68,7 +68,7 @@ func (f *flowGraph) strip(b *basic) {
 		first := len(f.flow.Acc)
 		zero := zeroStore(&o, &f.flow)
 		check, inside := f.boundsCheck(&o)
-		f.flow.Step(int32(k), o.insn(), points.Hint{})
+		f.flow.Step(o.insn(k), points.Hint{})
 		acc := f.flow.Acc[first:]
 		zero = zero && acc[0].Region == points.InStack && acc[0].Base == points.BaseStack
 		switch {

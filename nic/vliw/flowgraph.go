@@ -165,7 +165,7 @@ func (f *flowGraph) link() {
 
 // meet joins o into s and says whether s changed.
 func (s *state) meet(o *state) bool {
-	known := s.Known
+	known := s.Reached
 	changed := s.State.Meet(&o.State)
 	for i := range s.dirty {
 		d := s.dirty[i] | o.dirty[i]
@@ -184,9 +184,7 @@ func (f *flowGraph) start(pc int) state {
 	var fl points.Flow
 	fl.Enter(f.m.maps)
 	if pc > 0 {
-		for r := range 10 {
-			fl.R[r] = fl.Unknown(points.Any)
-		}
+		fl.Facts = points.Called(nil)
 	}
 	var s state
 	s.From(&fl)
@@ -218,7 +216,7 @@ func zeroStore(o *Op, f *points.Flow) bool {
 		return o.In.Imm == 0
 	case o.In.Class() == ebpf.ClassSTX && !o.In.IsAtomic():
 		v := &f.R[o.In.Src]
-		return v.Kind == points.Const && v.Off == 0
+		return v.IsConst() && v.Known == 0
 	}
 	return false
 }
@@ -234,7 +232,7 @@ func (f *flowGraph) analyse() {
 			work = append(work, int32(i))
 		}
 	}
-	f.flow.Specs = f.m.maps
+	f.flow.Enter(f.m.maps)
 	var out state
 	for len(work) > 0 {
 		i := work[len(work)-1]
@@ -246,7 +244,7 @@ func (f *flowGraph) analyse() {
 			first := len(f.flow.Acc)
 			o := &b.ops[k]
 			zero := zeroStore(o, &f.flow)
-			f.flow.Step(int32(k), o.insn(), points.Hint{})
+			f.flow.Step(o.insn(k), points.Hint{})
 			if !zero || f.flow.Acc[first].Region != points.InStack || f.flow.Acc[first].Base != points.BaseStack {
 				soil(&out.dirty, f.flow.Acc[first:])
 			}

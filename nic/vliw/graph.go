@@ -94,7 +94,7 @@ func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
 		g.nodes = append(g.nodes, node{edge: -1, issue: -1, use: o.reads(), def: o.writes()})
 		n := &g.nodes[i]
 		g.price(o, n)
-		g.flow.Step(int32(i), o.insn(), hintOf(mt))
+		g.flow.Step(o.insn(i), hintOf(mt))
 		g.ports(o, n, g.flow.Acc[first:])
 		g.registers(int32(i))
 		g.memories(first)

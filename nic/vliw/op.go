@@ -122,13 +122,13 @@ func straight(ops []Op) error {
 	return nil
 }
 
-// insn is the op as the analysis of what registers point to takes it.
-func (o *Op) insn() *points.Insn {
+// insn is the op, number i, as the analysis of what registers point to takes it.
+func (o *Op) insn(i int) *points.Insn {
 	left := o.In.Dst
 	if o.Form == Three {
 		left = o.Left
 	}
-	return &points.Insn{In: o.In, Hi: o.Hi, Left: left, Size: o.size()}
+	return &points.Insn{Insn: o.In, Hi: o.Hi.Imm, At: int32(i), Left: left, Bytes: o.size()}
 }
 
 // hintOf is the memory that the recording saw an op touch. meta may be nil.

@@ -305,7 +305,7 @@ func (l *layout) piece(f *flowGraph, c chain, s *Scheduler) {
 // lay schedules s.ops as the piece c and returns its cycles when control falls
 // out at its end: all has landed then, but for what hurries on in its own lane.
 func (s *Scheduler) lay(f *flowGraph, c chain, blk *block, live ebpf.Regs, hurry bool) int32 {
-	s.g.flow.Specs = s.m.maps
+	s.g.flow.Enter(s.m.maps)
 	f.blocks[c[0].block].in.Into(&s.g.flow)
 	s.g.hurry = hurry
 	s.g.build(s.m, s.ops, nil, blk)

@@ -401,9 +401,6 @@ func (t *translator) compute(c filter.Insn) {
 	}
 }
 
-// negated are the comparisons that say the opposite.
-var negated = map[uint8]uint8{ebpf.JmpEQ: ebpf.JmpNE, ebpf.JmpGT: ebpf.JmpLE, ebpf.JmpGE: ebpf.JmpLT}
-
 // branch writes a jump of instruction i, with constant k.
 func (t *translator) branch(i int, c filter.Insn, f facts, k uint32) {
 	op := uint8(c.Code & 0xf0)
@@ -420,15 +417,14 @@ func (t *translator) branch(i int, c filter.Insn, f facts, k uint32) {
 	if c.Code&filter.SrcX != 0 {
 		in = ebpf.Insn{Op: ebpf.ClassJMP32 | op | ebpf.SrcX, Dst: regA, Src: regX}
 	}
-	not, can := negated[op]
+	not, can := in.Inverted()
 	switch {
 	case c.Jt == c.Jf:
 		if c.Jt > 0 {
 			t.jump(ebpf.Insn{Op: ebpf.OpJA}, i+1+c.Jt)
 		}
 	case c.Jt == 0 && can:
-		in.Op = in.Op&^0xf0 | not
-		t.jump(in, i+1+c.Jf)
+		t.jump(not, i+1+c.Jf)
 	default:
 		t.jump(in, i+1+c.Jt)
 		if c.Jf > 0 {

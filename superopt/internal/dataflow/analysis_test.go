@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"jitnic/host/ebpf"
 	"jitnic/host/hosttest/progen"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/superopttest"
@@ -51,11 +51,11 @@ func TestCalleeFacts(t *testing.T) {
 		t.Fatalf("entries %v", p.Entry)
 	}
 	a := Analyse(p)
-	if k := a.In[2].R[1].Kind; k != Ctx {
-		t.Errorf("r1 of the callee is %s", kindNames[k])
+	if k := a.In[2].R[1].Kind; k != points.Ctx {
+		t.Errorf("r1 of the callee is %s", k)
 	}
-	if k := a.In[3].R[2].Kind; k != Packet {
-		t.Errorf("r2 of the callee is %s", kindNames[k])
+	if k := a.In[3].R[2].Kind; k != points.Packet {
+		t.Errorf("r2 of the callee is %s", k)
 	}
 }
 
@@ -66,16 +66,16 @@ func TestALUFacts(t *testing.T) {
 		in, regs := s.Inst, s.Regs
 		want := vm.ALU(in.Insn, regs[1], vm.Operand(in.Insn, regs[2]))
 		p := &ir.Prog{Insts: []ir.Inst{in}, Entry: []int32{0}}
-		f := Facts{Reached: true}
-		f.R[1], f.R[2] = Top(), Top()
+		f := points.Facts{Reached: true}
+		f.R[1], f.R[2] = points.Top(), points.Top()
 		if s.K%3 == 0 {
-			f.R[1] = constant(regs[1])
+			f.R[1] = points.Constant(regs[1])
 		}
 		if s.K%3 == 1 {
-			f.R[2] = constant(regs[2])
+			f.R[2] = points.Constant(regs[2])
 		}
 		Step(p, 0, &f, nil)
-		if v := f.R[1]; v.Kind != Scalar || want&^v.Unknown != v.Known || want < v.Min || want > v.Max {
+		if v := f.R[1]; v.Kind != points.Scalar || want&^v.Unknown != v.Known || want < v.Min || want > v.Max {
 			t.Fatalf("%s on %#x, %#x gives %#x, analysis says %+v", in.String(), regs[1], regs[2], want, v)
 		}
 	})
@@ -86,15 +86,15 @@ func TestJumpFacts(t *testing.T) {
 	superopttest.JumpSteps(2, 300, func(s superopttest.Drawn) {
 		in, regs := s.Inst, s.Regs
 		want := vm.Taken(in.Insn, regs[1], vm.Operand(in.Insn, regs[2]))
-		f := Facts{Reached: true}
-		f.R[1], f.R[2] = Top(), Top()
+		f := points.Facts{Reached: true}
+		f.R[1], f.R[2] = points.Top(), points.Top()
 		if s.K%2 == 0 {
-			f.R[2] = constant(regs[2])
+			f.R[2] = points.Constant(regs[2])
 		}
 		if s.K%5 == 0 {
-			f.R[1] = constant(regs[1])
+			f.R[1] = points.Constant(regs[1])
 		}
-		Branch(&in, &f, want)
+		points.Branch(in.Insn, &f, want)
 		for r := 1; r <= 2; r++ {
 			v := f.R[r]
 			if !f.Reached || regs[r]&^v.Unknown != v.Known || regs[r] < v.Min || regs[r] > v.Max {
@@ -102,47 +102,6 @@ func TestJumpFacts(t *testing.T) {
 			}
 		}
 	})
-}
-
-// Joined and folded facts hold for every value they came from.
-func TestFactsSound(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 1))
-	ops := []uint8{ebpf.ALUAdd, ebpf.ALUSub, ebpf.ALUMul, ebpf.ALUAnd, ebpf.ALUOr, ebpf.ALUXor, ebpf.ALULsh, ebpf.ALURsh, ebpf.ALUArsh, ebpf.ALUMov, ebpf.ALUDiv, ebpf.ALUMod}
-	holds := func(v Value, x uint64) bool {
-		return v.Kind == Scalar && x&^v.Unknown == v.Known && x >= v.Min && x <= v.Max
-	}
-	for k := 0; k < 200000; k++ {
-		var xs [3]uint64
-		v := Value{}
-		for i := range xs {
-			xs[i] = superopttest.Operand(rng)
-			if k%3 == 0 {
-				xs[i] &= 0xff
-			}
-			if i == 0 {
-				v = constant(xs[i])
-			} else {
-				v = join(v, constant(xs[i]))
-			}
-		}
-		y := superopttest.Operand(rng)
-		w := 64
-		if k&1 == 1 {
-			w = 32
-		}
-		mask := ^uint64(0) >> (64 - w)
-		op := ops[rng.IntN(len(ops))]
-		res := bin(op, v, constant(y), w)
-		for _, x := range xs {
-			if !holds(v, x) {
-				t.Fatalf("join of %#x lost %#x: %+v", xs, x, v)
-			}
-			want, ok := FoldALU(op, x&mask, y&mask, w)
-			if ok && !holds(res, want) {
-				t.Fatalf("op %#02x width %d: %#x, %#x gives %#x, facts %+v of %+v", op, w, x, y, want, res, v)
-			}
-		}
-	}
 }
 
 // What the recheck of a rewritten run finds is what the analysis of the whole

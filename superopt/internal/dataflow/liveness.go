@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 )
 
@@ -9,22 +10,16 @@ import (
 // at fp-512). Packet, context, maps and the order of effects are always live.
 type Live struct {
 	Regs  uint16
-	Stack [8]uint64
+	Stack points.Bytes
 }
 
 func (l *Live) or(o *Live) {
 	l.Regs |= o.Regs
-	for i := range l.Stack {
-		l.Stack[i] |= o.Stack[i]
-	}
+	l.Stack.Or(&o.Stack)
 }
 
 // AllStack makes every byte of the frame live.
-func (l *Live) AllStack() {
-	for i := range l.Stack {
-		l.Stack[i] = ^uint64(0)
-	}
-}
+func (l *Live) AllStack() { l.Stack.Fill() }
 
 // Liveness runs the backward pass: a.live[i] is what is live after
 // instruction i, before is what is live before it.
@@ -62,152 +57,102 @@ func (a *Analysis) liveAt(i int) Live {
 	return out
 }
 
+// callArgs are what calls take that nobody knows more of.
+const callArgs = ebpf.Regs(1<<1 | 1<<2 | 1<<3 | 1<<4 | 1<<5)
+
 // backward turns what is live after instruction i into what is live before it.
 func (a *Analysis) backward(i int, l *Live) {
 	in := &a.p.Insts[i]
-	f := a.In[i]
-	use := func(r uint8) { l.Regs |= 1 << r }
-	def := func(r uint8) { l.Regs &^= 1 << r }
-	if in.Fixed {
-		if in.Op == ebpf.OpCall {
-			for r := uint8(0); r <= 5; r++ {
-				def(r)
-			}
-			for r := uint8(1); r <= 5; r++ {
-				if f.R[r].Kind != Unreadable {
-					use(r)
-				}
-			}
-			l.AllStack()
-			return
-		}
-		if d := ir.DefReg(in); d >= 0 {
-			def(uint8(d))
-		}
-		l.Regs |= in.Reads()
-		if in.IsLoad() {
+	if in.Op == ebpf.OpExit && !in.Fixed {
+		*l = Live{Regs: 1}
+		if len(a.p.Entry) > 1 || a.p.Sub { // a subprogram's caller needs these and its own stack
+			l.Regs |= 1<<6 | 1<<7 | 1<<8 | 1<<9
 			l.AllStack()
 		}
 		return
 	}
-	switch in.Class() {
-	case ebpf.ClassALU, ebpf.ClassALU64:
-		op := in.ALUOp()
-		if op == ebpf.ALUMov {
-			def(in.Dst)
-		} else {
-			use(in.Dst)
-		}
-		if in.Op&ebpf.SrcX != 0 && op != ebpf.ALUEnd && op != ebpf.ALUNeg {
-			use(in.Src)
-		}
-	case ebpf.ClassLD:
-		switch in.Op {
-		case ir.Nop:
-		case ebpf.OpLDDW:
-			def(in.Dst)
-		default:
-			for r := uint8(0); r <= 5; r++ {
-				def(r)
-			}
-			use(6)
-			if in.Mode() == ebpf.ModeIND {
-				use(in.Src)
-			}
-			// It may leave the program: nothing of the stack is read then.
-		}
-	case ebpf.ClassLDX:
-		def(in.Dst)
-		use(in.Src)
-		a.readMem(f.R[in.Src], int64(in.Off), in.Size(), l)
-	case ebpf.ClassST, ebpf.ClassSTX:
-		if in.IsAtomic() {
-			a.readMem(f.R[in.Dst], int64(in.Off), in.Size(), l)
-			if in.Imm == ebpf.AtomicCmpXchg {
-				use(0)
-			} else if in.Imm == ebpf.AtomicLoadAcq {
-				l.Regs = 0x7ff
-				l.AllStack()
-			}
-		} else if b := f.R[in.Dst]; b.Kind == Stack && b.VarOf == 0 {
-			if lo, ok := StackBytes(b.Off+int64(in.Off), in.Size()); ok {
-				clearBits(&l.Stack, lo, in.Size())
-			}
-		}
-		use(in.Dst)
-		if in.Class() == ebpf.ClassSTX {
-			use(in.Src)
-		}
-	case ebpf.ClassJMP, ebpf.ClassJMP32:
-		switch {
-		case in.Op == ebpf.OpExit:
-			*l = Live{Regs: 1}
-			if len(a.p.Entry) > 1 || a.p.Sub { // a subprogram's caller needs these and its own stack
-				l.Regs |= 1<<6 | 1<<7 | 1<<8 | 1<<9
-				l.AllStack()
-			}
-		case in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32:
-		case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && ir.HelperOf(in) != nil:
-			h := ir.HelperOf(in)
-			for r := uint8(0); r <= 5; r++ {
-				def(r)
-			}
-			mapID := int32(-1)
-			for k, arg := range h.Args {
-				if arg.Kind == ebpf.NoArg {
-					continue
-				}
-				use(uint8(k + 1))
-				v := f.R[k+1]
-				switch {
-				case arg.Kind == ebpf.ConstMap:
-					if v.Kind == Map {
-						mapID = v.MapID
-					}
-				case ir.KeepsOnFailure(h, arg) && a.keptLive(i, h, k, mapID, l):
-				case ir.IsMemory(arg) && arg.Needs():
-					if n := argBytes(a.p, h, k, mapID, &f.R); n > 0 {
-						a.readMem(v, 0, n, l)
-					} else {
-						a.readMem(v, 0, 512, l)
-					}
-				case h.Reads&ebpf.AnyMemory != 0 && arg.Kind == ebpf.Scalar: // the address is a number
-					a.readMem(v, 0, 512, l)
-				}
-			}
-		case in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX:
-			for r := uint8(0); r <= 5; r++ {
-				def(r)
-			}
-			for r := uint8(1); r <= 5; r++ {
-				if f.R[r].Kind != Unreadable {
-					use(r)
-				}
-			}
-			if in.Op == ebpf.OpCallX {
-				use(in.Dst)
-			}
-			l.AllStack()
-		case in.Op == ebpf.OpMayGo:
-			l.AllStack()
-			l.Regs = 0x7ff
-		default:
-			use(in.Dst)
-			if in.Op&ebpf.SrcX != 0 {
-				use(in.Src)
+	reads := ebpf.Regs(in.Reads())
+	switch {
+	case in.Op == ebpf.OpCall && !in.Fixed && ir.HelperOf(in) != nil:
+	case in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX:
+		reads |= callArgs
+		for r := uint8(1); r <= 5; r++ {
+			if a.In[i].R[r].Kind == points.Unreadable {
+				reads &^= 1 << r
 			}
 		}
 	}
+	l.Regs = uint16(ebpf.Regs(l.Regs).Before(reads, ebpf.Regs(in.Writes())))
+	a.memory(i, l)
+}
+
+// memory turns which stack bytes are live after instruction i into which are
+// before it. Of LD_ABS and LD_IND, which may leave the program, none are read.
+func (a *Analysis) memory(i int, l *Live) {
+	in, f := &a.p.Insts[i], a.In[i]
+	off, n := int64(in.Off), in.Size()
+	switch {
+	case in.Fixed:
+		if in.Op == ebpf.OpCall || in.IsLoad() {
+			l.AllStack()
+		}
+	case in.IsLoad():
+		readMem(f.R[in.Src], off, n, l)
+	case in.IsAtomic():
+		readMem(f.R[in.Dst], off, n, l)
+		if in.Imm == ebpf.AtomicLoadAcq {
+			l.AllStack()
+		}
+	case in.IsStore():
+		if b := f.R[in.Dst]; b.Kind == points.Stack && b.Base == 0 {
+			if lo, ok := points.StackBytes(b.Off+off, n); ok {
+				l.Stack.Drop(lo, n)
+			}
+		}
+	case in.Op == ebpf.OpCall && ir.HelperOf(in) != nil:
+		a.helper(i, ir.HelperOf(in), l)
+	case in.Op == ebpf.OpCall, in.Op == ebpf.OpCallX, in.Op == ebpf.OpMayGo:
+		l.AllStack()
+	}
+}
+
+// helper is memory for the call of a helper.
+func (a *Analysis) helper(i int, h *ebpf.Helper, l *Live) {
+	f := a.In[i]
+	m := int32(-1)
+	for k, arg := range h.Args {
+		v := f.R[k+1]
+		switch {
+		case arg.Kind == ebpf.ConstMap:
+			if v.Kind == points.Map {
+				m = v.Map
+			}
+		case h.KeepsOnFailure(arg) && a.keptLive(i, h, k, m, l):
+		case arg.IsMemory() && arg.Needs():
+			n := argBytes(a.p, h, k, m, f)
+			if n == 0 {
+				n = 512
+			}
+			readMem(v, 0, n, l)
+		case h.Reads&ebpf.AnyMemory != 0 && arg.Kind == ebpf.Scalar: // the address is a number
+			readMem(v, 0, 512, l)
+		}
+	}
+}
+
+func argBytes(p *ir.Prog, h *ebpf.Helper, k int, m int32, f *points.Facts) int {
+	prog := points.Program{Maps: p.Maps}
+	return prog.ArgBytes(h, k, m, &f.R)
 }
 
 // keptLive is a buffer on the stack that the call at i leaves as it was where it
 // fails: before it lives what is read on that path. False where the path isn't
 // known.
-func (a *Analysis) keptLive(i int, h *ebpf.Helper, k int, mapID int32, l *Live) bool {
+func (a *Analysis) keptLive(i int, h *ebpf.Helper, k int, m int32, l *Live) bool {
 	to, ok := a.p.FailsTo(i)
-	v, n := a.In[i].R[k+1], argBytes(a.p, h, k, mapID, &a.In[i].R)
-	lo, inside := StackBytes(v.Off, n)
-	if !ok || v.Kind != Stack || v.VarOf != 0 || n == 0 || !inside || to >= len(a.Before) {
+	v, n := a.In[i].R[k+1], argBytes(a.p, h, k, m, a.In[i])
+	lo, inside := points.StackBytes(v.Off, n)
+	if !ok || v.Kind != points.Stack || v.Base != 0 || n == 0 || !inside || to >= len(a.Before) {
 		return false
 	}
 	for b := lo; b < lo+n; b++ {
@@ -218,15 +163,15 @@ func (a *Analysis) keptLive(i int, h *ebpf.Helper, k int, mapID int32, l *Live) 
 }
 
 // readMem marks what a read of n bytes at base+off may see of the stack.
-func (a *Analysis) readMem(base Value, off int64, n int, l *Live) {
+func readMem(base points.Value, off int64, n int, l *Live) {
 	switch base.Kind {
-	case Stack:
-		if lo, ok := StackBytes(base.Off+off, n); ok && base.VarOf == 0 {
-			setBits(&l.Stack, lo, n)
+	case points.Stack:
+		if lo, ok := points.StackBytes(base.Off+off, n); ok && base.Base == 0 {
+			l.Stack.Add(lo, n)
 			return
 		}
 		l.AllStack()
-	case Anything, Unreadable:
+	case points.Anything, points.Unreadable:
 		l.AllStack()
 	}
 }

@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 )
 
@@ -68,7 +69,7 @@ func (a *Analysis) targets() {
 }
 
 // agree: the two say the same of all that may be read from instruction i on.
-func (a *Analysis) agree(i int, f, g *Facts) bool {
+func (a *Analysis) agree(i int, f, g *points.Facts) bool {
 	if i >= len(a.Before) {
 		return false
 	}
@@ -78,8 +79,8 @@ func (a *Analysis) agree(i int, f, g *Facts) bool {
 			return false
 		}
 	}
-	for k := range f.init {
-		if (f.init[k]^g.init[k])&l.Stack[k] != 0 {
+	for k := range f.Init {
+		if (f.Init[k]^g.Init[k])&l.Stack[k] != 0 {
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 )
 
@@ -49,7 +50,7 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) (*update, bool) {
 	if a.Before == nil || len(edited.Insts) != len(p.Insts) || len(q.Entry) != len(p.Entry) || int(index[len(p.Insts)]) != n {
 		return nil, false
 	}
-	u := &update{p: p, q: q, new: &Analysis{p: q, In: make([]*Facts, n+1), Live: make([]Live, n), Before: make([]Live, n+1)},
+	u := &update{p: p, q: q, new: &Analysis{p: q, In: make([]*points.Facts, n+1), Live: make([]Live, n), Before: make([]Live, n+1)},
 		changed: make([]bool, n+1), in: make([]bool, n+1), moved: make([]bool, n+1), live: make([]bool, n+1)}
 	u.jumps()
 	for i := range p.Insts {
@@ -158,7 +159,7 @@ func (u *update) forward() bool {
 
 // join gathers what holds on all edges to place i, in the order Analyse meets
 // them: a function's own beginning, then by place.
-func (u *update) join(i int, root map[int]int) *Facts {
+func (u *update) join(i int, root map[int]int) *points.Facts {
 	at := joining{f: nowhere}
 	if r, ok := root[i]; ok {
 		f := EntryFacts(u.q, r)
@@ -166,7 +167,7 @@ func (u *update) join(i int, root map[int]int) *Facts {
 	}
 	follow := func(k int) {
 		if f := u.new.In[k]; f.Reached {
-			edges(u.q, k, f, func(to int, f *Facts) {
+			edges(u.q, k, f, func(to int, f *points.Facts) {
 				if to == i {
 					at.push(f)
 				}

@@ -33,7 +33,7 @@ func Unmodelled(h *ebpf.Helper) string {
 		return "it depends on locks, timers or the stack"
 	case h.Ret == ebpf.RetMem || h.Ret == ebpf.RetSocket || h.Ret == ebpf.RetObject:
 		return "it gives memory or an object of the kernel"
-	case h.Ret == ebpf.RetMapValue && !IsLookup(h):
+	case h.Ret == ebpf.RetMapValue && !h.LooksUp():
 		return "it gives a map value by no key, or changes the map"
 	}
 	context := false
@@ -53,40 +53,6 @@ func Unmodelled(h *ebpf.Helper) string {
 		return "it may change what the context says"
 	}
 	return ""
-}
-
-// IsLookup says whether a call gives the map's value of a key and changes none:
-// all it may leave behind is an order of use.
-func IsLookup(h *ebpf.Helper) bool {
-	return h.Ret == ebpf.RetMapValue && h.Args[1].Kind == ebpf.MapKey && (h.Writes|h.OnFail)&^ebpf.MapOrder == 0
-}
-
-// ChangesMap says whether a call may change keys or values of the map of its
-// arguments.
-func ChangesMap(h *ebpf.Helper) bool {
-	return (h.Writes|h.OnFail)&(ebpf.MapKeys|ebpf.MapValues) != 0 && h.MapArg() != 0
-}
-
-// IsNumber says whether an argument is one the verifier takes any number for.
-func IsNumber(a ebpf.Arg) bool {
-	switch a.Kind {
-	case ebpf.Scalar, ebpf.MemSize, ebpf.MemSizeZero, ebpf.ConstSize:
-		return true
-	}
-	return false
-}
-
-// IsMemory says whether an argument points to memory that the call looks at or
-// writes.
-func IsMemory(a ebpf.Arg) bool {
-	return a.Kind == ebpf.MapKey || a.Kind == ebpf.MapValue || a.Kind == ebpf.Mem
-}
-
-// KeepsOnFailure says of memory that a call fills where it succeeds and leaves
-// as it was where it fails, which a negative result tells: then what was there
-// before matters on that path alone.
-func KeepsOnFailure(h *ebpf.Helper, a ebpf.Arg) bool {
-	return a.Writes && !a.Reads && a.Done == ebpf.Filled && a.Failed == ebpf.Kept && h.Fails == ebpf.FailsNegative && h.Ret == ebpf.RetScalar
 }
 
 // AskedWithin is how many instructions may stand between a call and the jump

@@ -196,21 +196,3 @@ func (p *Prog) SlotsFrom() ([]ebpf.Insn, []int, error) {
 	}
 	return slots, from, nil
 }
-
-// JmpNotSet is the other side of JSET, no opcode of its own.
-const JmpNotSet = uint8(0xff)
-
-var negations = map[uint8]uint8{
-	ebpf.JmpEQ: ebpf.JmpNE, ebpf.JmpNE: ebpf.JmpEQ, ebpf.JmpGT: ebpf.JmpLE, ebpf.JmpLE: ebpf.JmpGT, ebpf.JmpGE: ebpf.JmpLT,
-	ebpf.JmpLT: ebpf.JmpGE, ebpf.JmpSGT: ebpf.JmpSLE, ebpf.JmpSLE: ebpf.JmpSGT, ebpf.JmpSGE: ebpf.JmpSLT, ebpf.JmpSLT: ebpf.JmpSGE,
-	ebpf.JmpSET: JmpNotSet,
-}
-
-// Negated is the jump that is taken where op is not; 0 where there is none.
-func Negated(op uint8) uint8 { return negations[op] }
-
-var swaps = map[uint8]uint8{ebpf.JmpEQ: ebpf.JmpEQ, ebpf.JmpNE: ebpf.JmpNE, ebpf.JmpSET: ebpf.JmpSET, ebpf.JmpGT: ebpf.JmpLT, ebpf.JmpLT: ebpf.JmpGT,
-	ebpf.JmpGE: ebpf.JmpLE, ebpf.JmpLE: ebpf.JmpGE, ebpf.JmpSGT: ebpf.JmpSLT, ebpf.JmpSLT: ebpf.JmpSGT, ebpf.JmpSGE: ebpf.JmpSLE, ebpf.JmpSLE: ebpf.JmpSGE}
-
-// Swapped is the comparison op with its operands exchanged; 0 where there is none.
-func Swapped(op uint8) uint8 { return swaps[op] }

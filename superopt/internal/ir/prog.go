@@ -9,24 +9,18 @@ import (
 	"jitnic/host/maps"
 )
 
-// Kind is what a program is attached to: it decides what its context looks
-// like and which accesses the verifier takes.
-type Kind uint8
+// Kind is what a program is attached to.
+type Kind = ebpf.ContextKind
 
 // The kinds of program.
 const (
-	KindOther   Kind = iota // no context fields are pointers
-	KindXDP                 // struct xdp_md: data@0 data_end@4 data_meta@8, 32-bit fields
-	KindSKB                 // struct __sk_buff: data@76 data_end@80, 32-bit fields
-	KindTracing             // flat context of a tracepoint, kprobe or perf event
-	KindCgroup              // cgroup sock and sock_addr contexts
-	KindConst               // no context: r1 is a number (K2's type 0)
+	KindOther   = ebpf.ContextOther
+	KindXDP     = ebpf.ContextXDP
+	KindSKB     = ebpf.ContextSKB
+	KindTracing = ebpf.ContextTracing
+	KindCgroup  = ebpf.ContextCgroup
+	KindConst   = ebpf.ContextNumber
 )
-
-// String is the kind's name in messages.
-func (k Kind) String() string {
-	return [...]string{"other", "xdp", "skb", "tracing", "cgroup", "constant"}[k]
-}
 
 // Nop is the opcode of an empty place in [Prog.Insts]. It never leaves the
 // optimiser: Compact drops it.

@@ -4,7 +4,7 @@ import (
 	"math/bits"
 
 	"jitnic/host/ebpf"
-	"jitnic/superopt/internal/dataflow"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
 )
@@ -74,8 +74,8 @@ func passBranchShape(o *rewrite.Gate) bool {
 			}
 		}
 		if in.IsCondJump() && i+1 < len(p.Insts) && p.Insts[i+1].Op == ebpf.OpJA && t == i+2 && !targeted(p, i+1) {
-			neg := ir.Negated(in.JmpOp())
-			if neg == 0 || neg == ir.JmpNotSet {
+			neg := ebpf.Negated(in.JmpOp())
+			if neg == 0 || neg == ebpf.JmpNotSet {
 				continue
 			}
 			if o.Try("branch-shape", i, i+2, false, func(q *ir.Prog) {
@@ -222,7 +222,7 @@ func passJumpThread(o *rewrite.Gate) bool {
 		}
 		f := *o.Known.In[i]
 		if in.IsCondJump() {
-			dataflow.Branch(in, &f, true)
+			points.Branch(in.Insn, &f, true)
 		}
 		if !f.Reached {
 			continue
@@ -233,8 +233,8 @@ func passJumpThread(o *rewrite.Gate) bool {
 			continue
 		}
 		yes, no := f, f
-		dataflow.Branch(tn, &yes, true)
-		dataflow.Branch(tn, &no, false)
+		points.Branch(tn.Insn, &yes, true)
+		points.Branch(tn.Insn, &no, false)
 		to := -1
 		if !no.Reached {
 			to = int(tn.To)

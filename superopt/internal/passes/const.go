@@ -2,6 +2,7 @@ package passes
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
@@ -49,7 +50,7 @@ func passConstProp(o *rewrite.Gate) bool {
 			if !in.IsCondJump() || in.Op&ebpf.SrcX == 0 {
 				continue
 			}
-			fit := func(v dataflow.Value) (int32, bool) {
+			fit := func(v points.Value) (int32, bool) {
 				if !v.IsConst() {
 					return 0, false
 				}
@@ -66,7 +67,7 @@ func passConstProp(o *rewrite.Gate) bool {
 					return true
 				}
 			} else if imm, ok := fit(f.R[in.Dst]); ok {
-				sw := ir.Swapped(in.JmpOp())
+				sw := ebpf.Swapped(in.JmpOp())
 				if sw != 0 && o.Try("const-prop", i, i+1, true, func(q *ir.Prog) {
 					x := &q.Insts[i]
 					x.Op = x.Op&^(0xf0|ebpf.SrcX) | sw
@@ -86,7 +87,7 @@ func passStoreImm(o *rewrite.Gate) bool {
 	for i := o.From; i < len(o.Prog.Insts); i++ {
 		in := &o.Prog.Insts[i]
 		f := o.Known.In[i]
-		if !f.Reached || in.Fixed || in.Class() != ebpf.ClassSTX || in.IsAtomic() || f.R[in.Dst].Kind == dataflow.Ctx {
+		if !f.Reached || in.Fixed || in.Class() != ebpf.ClassSTX || in.IsAtomic() || f.R[in.Dst].Kind == points.Ctx {
 			continue
 		}
 		if v := f.R[in.Src]; v.IsConst() {

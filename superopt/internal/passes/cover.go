@@ -1,7 +1,7 @@
 package passes
 
 import (
-	"jitnic/superopt/internal/dataflow"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
 )
@@ -26,10 +26,10 @@ func passStoreCover(o *rewrite.Gate) bool {
 			continue
 		}
 		v := &o.Known.In[i].R[in.Dst]
-		if v.Kind != dataflow.Stack || v.VarOf != 0 {
+		if v.Kind != points.Stack || v.Base != 0 {
 			continue
 		}
-		if lo, ok := dataflow.StackBytes(v.Off+int64(in.Off), in.Size()); ok {
+		if lo, ok := points.StackBytes(v.Off+int64(in.Off), in.Size()); ok {
 			all = append(all, store{i, lo, in.Size()})
 		}
 	}

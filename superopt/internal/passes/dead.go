@@ -2,7 +2,7 @@ package passes
 
 import (
 	"jitnic/host/ebpf"
-	"jitnic/superopt/internal/dataflow"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
 )
@@ -43,8 +43,8 @@ func passDeadBranch(o *rewrite.Gate) bool {
 			continue
 		}
 		yes, no := *o.Known.In[i], *o.Known.In[i]
-		dataflow.Branch(in, &yes, true)
-		dataflow.Branch(in, &no, false)
+		points.Branch(in.Insn, &yes, true)
+		points.Branch(in.Insn, &no, false)
 		if yes.Reached && no.Reached {
 			continue
 		}
@@ -95,7 +95,7 @@ func passDeadCode(o *rewrite.Gate) bool {
 			dead = o.Known.Live[i].Regs>>ir.DefReg(in)&1 == 0
 		case in.IsStore():
 			b := o.Known.In[i].R[in.Dst]
-			if lo, ok := dataflow.StackBytes(b.Off+int64(in.Off), in.Size()); ok && b.Kind == dataflow.Stack && b.VarOf == 0 {
+			if lo, ok := points.StackBytes(b.Off+int64(in.Off), in.Size()); ok && b.Kind == points.Stack && b.Base == 0 {
 				dead = true
 				for k := lo; k < lo+in.Size(); k++ {
 					if o.Known.Live[i].Stack[k>>6]>>(k&63)&1 != 0 {
@@ -105,7 +105,7 @@ func passDeadCode(o *rewrite.Gate) bool {
 			}
 		case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
 			h := ir.HelperOf(in)
-			dead = h != nil && ir.IsLookup(h) && o.Known.Live[i].Regs&0x3f == 0
+			dead = h != nil && h.LooksUp() && o.Known.Live[i].Regs&0x3f == 0
 		}
 		if dead && o.Try("dead-code", i, i+1, false, func(q *ir.Prog) { q.Insts[i] = ir.Empty() }) {
 			return true

@@ -2,7 +2,7 @@ package passes
 
 import (
 	"jitnic/host/ebpf"
-	"jitnic/superopt/internal/dataflow"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
 )
@@ -95,7 +95,7 @@ func foldOp(in *ir.Inst, v uint64, w int) uint64 {
 	if in.ALUOp() == ebpf.ALUNeg {
 		return -v & m
 	}
-	x, _ := dataflow.FoldALU(in.ALUOp(), v&m, uint64(int64(in.Imm))&m, w)
+	x, _ := points.Fold(in.ALUOp(), v&m, uint64(int64(in.Imm))&m, w)
 	return x
 }
 

@@ -2,7 +2,7 @@ package passes
 
 import (
 	"jitnic/host/ebpf"
-	"jitnic/superopt/internal/dataflow"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
 )
@@ -50,7 +50,7 @@ func passStoreMerge(o *rewrite.Gate) bool {
 					drop := i + j - at
 					// where an immediate can't be stored, a register that holds the value
 					cand := []ir.Inst{}
-					if st.Op != 0 && o.Known.In[i].R[a.Dst].Kind != dataflow.Ctx {
+					if st.Op != 0 && o.Known.In[i].R[a.Dst].Kind != points.Ctx {
 						cand = append(cand, st)
 					}
 					for r := uint8(0); r < 10; r++ {

@@ -129,7 +129,7 @@ func (m *Machine) callFootprint(p *ir.Prog, in *ir.Inst, s *State) (f Footprint)
 	if h == nil {
 		return anything()
 	}
-	f.Other = h.Reads&(ebpf.Packet|ebpf.AnyMemory) != 0 || !ir.IsLookup(h) && (ir.ChangesMap(h) || h.Reads&ebpf.MapValues != 0)
+	f.Other = h.Reads&(ebpf.Packet|ebpf.AnyMemory) != 0 || !h.LooksUp() && (h.ChangesMap() || h.Reads&ebpf.MapValues != 0)
 	mapID, n := -1, 0
 	for k, arg := range h.Args {
 		if arg.Kind == ebpf.NoArg {
@@ -143,7 +143,7 @@ func (m *Machine) callFootprint(p *ir.Prog, in *ir.Inst, s *State) (f Footprint)
 			if id, ok := m.MapOf(t); ok {
 				mapID = id
 			}
-		case ir.IsMemory(arg):
+		case arg.IsMemory():
 			size, err := m.argBytes(p, h, k, mapID, s)
 			if err == nil && size == 0 {
 				continue

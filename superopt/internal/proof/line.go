@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"jitnic/host/points"
 	"jitnic/pathcond/bv"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
@@ -28,7 +29,7 @@ type Piece struct {
 
 // Line follows prog where it is straight, nil where it isn't. pre and what assume
 // says hold at its beginning.
-func (p *Prover) Line(prog *ir.Prog, pre *dataflow.Facts, assume Assumption) *Line {
+func (p *Prover) Line(prog *ir.Prog, pre *points.Facts, assume Assumption) *Line {
 	for i := range prog.Insts {
 		if prog.Insts[i].Jumps() {
 			return nil

@@ -8,6 +8,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"jitnic/host/points"
 	"jitnic/pathcond/bv"
 	"jitnic/pcaps/splitmix"
 	"jitnic/superopt/internal/dataflow"
@@ -133,7 +134,7 @@ func (p *Prover) Resume() {
 type Task struct {
 	Old, New *ir.Prog
 	S, E     int
-	Pre      *dataflow.Facts
+	Pre      *points.Facts
 	Out      func(label int) *dataflow.Live // what must agree where control leaves to label; -1 the end
 	LoopFree bool
 	// Assume holds before the fragment: a trace's path condition.
@@ -728,7 +729,7 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 					seen[w.off] = true
 					if rg == StackRegion {
 						if k, ok := t.IsConst(w.off); ok {
-							lo, ok := dataflow.StackBytes(int64(k), 1)
+							lo, ok := points.StackBytes(int64(k), 1)
 							if ok && lv.Stack[lo>>6]>>(lo&63)&1 == 0 || !ok && m.line && l == -1 {
 								continue
 							}

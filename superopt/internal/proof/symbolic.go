@@ -7,9 +7,10 @@ import (
 	"slices"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+	"jitnic/host/points"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
-	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 )
 
@@ -176,7 +177,7 @@ func (e *refusedError) Error() string { return e.what }
 var errLoop = errors.New("the fragment has a loop")
 
 // Entry is the symbolic state where f holds.
-func (m *Machine) Entry(f *dataflow.Facts, loopFree bool) *State {
+func (m *Machine) Entry(f *points.Facts, loopFree bool) *State {
 	s := &State{PC: m.One, mem: make([]region, rgMap+len(m.p.Maps)), world: m.B.Input(inWorld, 64, bv.Fact{})}
 	for i := range s.mem {
 		s.mem[i].ver = m.B.Const(0, 64)
@@ -186,7 +187,7 @@ func (m *Machine) Entry(f *dataflow.Facts, loopFree bool) *State {
 	}
 	// What is known of spilled registers is known of the bytes.
 	for i := range f.Spill {
-		if f.Spill[i].Kind != dataflow.Unreadable {
+		if f.Spill[i].Kind != points.Unreadable {
 			t := m.value(&f.Spill[i], inReg+0x10+uint64(i), loopFree)
 			m.put(s, StackRegion, m.hide(m.B.Const(uint64(int64(i*8-512)), 64)), t, 8)
 		}
@@ -209,22 +210,22 @@ func (m *Machine) base(rg int) bv.Term {
 }
 
 // value is the term of a register of which v is known.
-func (m *Machine) value(v *dataflow.Value, id uint64, loopFree bool) bv.Term {
+func (m *Machine) value(v *points.Value, id uint64, loopFree bool) bv.Term {
 	b := m.B
 	plus := func(t bv.Term) bv.Term {
-		if v.VarOf != 0 {
+		if v.Base != 0 {
 			vid := uint64(inFresh) + id
-			if v.VarOf > 0 && loopFree {
-				vid = VarInput + uint64(v.VarOf)
+			if v.Base > 0 && loopFree {
+				vid = VarInput + uint64(v.Base)
 			}
 			t = b.Bin(bv.OpAdd, t, b.Input(vid, 64, bv.Fact{}))
 		}
 		return b.Bin(bv.OpAdd, t, b.Const(uint64(v.Off), 64))
 	}
 	switch v.Kind {
-	case dataflow.Unreadable:
+	case points.Unreadable:
 		return 0
-	case dataflow.Scalar:
+	case points.Scalar:
 		if v.Unknown == 0 {
 			return b.Const(v.Known, 64)
 		}
@@ -235,30 +236,30 @@ func (m *Machine) value(v *dataflow.Value, id uint64, loopFree bool) bv.Term {
 			return b.Bin(bv.OpOr, t, b.Const(v.Known, 64))
 		}
 		return b.Input(id, 64, f)
-	case dataflow.Stack:
+	case points.Stack:
 		return plus(m.base(StackRegion))
-	case dataflow.Ctx:
+	case points.Ctx:
 		return plus(m.base(ContextRegion))
-	case dataflow.Packet:
+	case points.Packet:
 		return plus(m.base(PacketRegion))
-	case dataflow.PacketEnd:
+	case points.PacketEnd:
 		return b.Input(inPktEnd, 64, addrFact)
-	case dataflow.Map:
-		return b.Input(inMapPtr+uint64(v.MapID), 64, addrFact)
-	case dataflow.MapValue:
+	case points.Map:
+		return b.Input(inMapPtr+uint64(v.Map), 64, addrFact)
+	case points.MapValue:
 		if v.Site == -2 {
-			return plus(b.Input(inGlobal+uint64(v.MapID), 64, addrFact))
+			return plus(b.Input(inGlobal+uint64(v.Map), 64, addrFact))
 		}
 		f := addrFact
 		if v.Null {
 			f = bv.Fact{}
 		}
-		if v.MapID < 0 {
+		if v.Map < 0 {
 			return plus(b.Input(inSome+id, 64, f))
 		}
-		site := freshID(v.MapID, id) // may be any value of the map
+		site := freshID(v.Map, id) // may be any value of the map
 		if v.Site >= 0 && loopFree {
-			site = siteID(v.MapID, v.Site)
+			site = siteID(v.Map, v.Site)
 		}
 		return plus(b.Input(site, 64, f))
 	}
@@ -913,14 +914,14 @@ func (m *Machine) loadAt(s *State, a bv.Term, n int, guard bv.Term, acc *[]Acces
 	*acc = append(*acc, Access{guard: guard, rg: rg, off: at, n: n})
 	if rg == ContextRegion {
 		if k, ok := b.IsConst(at); ok {
-			if kind, isPtr := dataflow.CtxPointer(m.p.Kind, int64(k), n); isPtr && len(s.mem[ContextRegion].writes) == s.known[ContextRegion] {
+			if field := m.p.Kind.Field(int64(k), n); field != ebpf.FieldNumber && len(s.mem[ContextRegion].writes) == s.known[ContextRegion] {
 				if s.stale {
-					return b.Fun(fnOther+0x100+uint64(kind), 64, addrFact, s.world), nil
+					return b.Fun(fnOther+0x100+uint64(field), 64, addrFact, s.world), nil
 				}
-				switch kind {
-				case dataflow.Packet:
+				switch field {
+				case ebpf.FieldData:
 					return m.base(PacketRegion), nil
-				case dataflow.PacketEnd:
+				case ebpf.FieldEnd:
 					return b.Input(inPktEnd, 64, addrFact), nil
 				}
 				return b.Input(inMeta, 64, addrFact), nil
@@ -1025,7 +1026,7 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			return err
 		}
 		switch {
-		case ir.IsNumber(arg):
+		case arg.IsNumber():
 			args = append(args, t)
 			if h.Reads&ebpf.AnyMemory != 0 {
 				rg, _, err := m.Locate(t)
@@ -1059,7 +1060,7 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			if rg != ContextRegion {
 				off = m.hide(off)
 			}
-			kept := ir.KeepsOnFailure(h, arg)
+			kept := h.KeepsOnFailure(arg)
 			keeps = keeps || kept
 			if arg.Needs() && !kept {
 				step := 8
@@ -1080,7 +1081,7 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 		}
 	}
 	id := uint64(uint32(in.Imm))
-	if ir.IsLookup(h) && mapID >= 0 && ir.Orderless(p.Maps[mapID].Type) {
+	if h.LooksUp() && mapID >= 0 && maps.Orderless(p.Maps[mapID].Type) {
 		// A lookup of such a map changes nothing; its result depends on key and
 		// on the map's updates so far.
 		all := append([]bv.Term{s.mem[rgMap+mapID].ver}, args...)
@@ -1099,7 +1100,7 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 		}
 		w := b.Fun(fnWorld+id, 64, bv.Fact{}, all...)
 		failed := m.zero
-		if ir.IsLookup(h) && mapID >= 0 && !ir.MapOfOther(p.Maps[mapID].Type) {
+		if h.LooksUp() && mapID >= 0 && !maps.HoldsOther(p.Maps[mapID].Type) {
 			s.R[0] = b.Fun(m.lookupFun(h, mapID), 64, bv.Fact{}, all...)
 		} else if keeps { // an int, negative where it failed
 			r := b.Fun(fnRet+id, 32, bv.Fact{}, all...)
@@ -1108,7 +1109,7 @@ func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
 			s.R[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
 		}
 		s.world = w
-		if ir.ChangesMap(h) && mapID >= 0 {
+		if h.ChangesMap() && mapID >= 0 {
 			s.mem[rgMap+mapID] = region{ver: b.Fun(fnVersion+uint64(mapID), 64, bv.Fact{}, w)}
 		}
 		for i, o := range outs {
@@ -1141,7 +1142,7 @@ func sees(h *ebpf.Helper, rg, mapID int, stack bool) bool {
 	case h.Reads&(ebpf.Packet|ebpf.AnyMemory) != 0:
 		return true
 	}
-	return rg == rgMap+mapID && !ir.IsLookup(h) && (ir.ChangesMap(h) || h.Reads&ebpf.MapValues != 0)
+	return rg == rgMap+mapID && !h.LooksUp() && (h.ChangesMap() || h.Reads&ebpf.MapValues != 0)
 }
 
 // lookupFun is the function a look-up is of its map's version, key and other

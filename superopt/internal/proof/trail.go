@@ -1,8 +1,8 @@
 package proof
 
 import (
+	"jitnic/host/points"
 	"jitnic/pathcond/bv"
-	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 )
 
@@ -30,7 +30,7 @@ func (t *Trail) Full() bool { return t.m.B.Len() >= t.size+trailRoom }
 // Follow follows a trace from its beginning, where pre and what assume says
 // hold; nil where it isn't straight. With model it also looks for one assignment
 // under which what is assumed holds (trail.holds).
-func (p *Prover) Follow(q *ir.Prog, pre *dataflow.Facts, assume Assumption, model bool) *Trail {
+func (p *Prover) Follow(q *ir.Prog, pre *points.Facts, assume Assumption, model bool) *Trail {
 	m := NewMachine(q, p.Accel)
 	st := m.Entry(pre, true)
 	t := &Trail{P: q, m: m}
@@ -74,7 +74,7 @@ func conjuncts(b *bv.Builder, t bv.Term, out []bv.Term) []bv.Term {
 // Along answers whether the rewrite of k, a window of the trail's program, does
 // the same wherever what is assumed holds; pre is what is known before each
 // instruction, and holds an assignment under which what is assumed does.
-func (p *Prover) Along(t *Trail, k *Task, pre []*dataflow.Facts, holds map[uint64]uint64) Verdict {
+func (p *Prover) Along(t *Trail, k *Task, pre []*points.Facts, holds map[uint64]uint64) Verdict {
 	for k.S+1 < k.E && k.Old.Insts[k.S] == k.New.Insts[k.S] {
 		k.S++
 	}

@@ -3,7 +3,7 @@ package rewrite
 import (
 	"encoding/binary"
 
-	"jitnic/superopt/internal/dataflow"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 )
 
@@ -33,13 +33,13 @@ func (o *Gate) Question(s, e int, q *ir.Prog) string {
 			leave(t)
 		}
 	}
-	val := func(v *dataflow.Value) {
-		b = append(b, byte(v.Kind), byte(v.MapID))
+	val := func(v *points.Value) {
+		b = append(b, byte(v.Kind), byte(v.Map))
 		if v.Null {
 			b = append(b, 1)
 		}
 		b = binary.LittleEndian.AppendUint64(b, uint64(v.Off))
-		b = binary.LittleEndian.AppendUint32(b, uint32(v.VarOf))
+		b = binary.LittleEndian.AppendUint32(b, uint32(v.Base))
 		b = binary.LittleEndian.AppendUint32(b, uint32(v.Site))
 		b = binary.LittleEndian.AppendUint64(b, v.Known)
 		b = binary.LittleEndian.AppendUint64(b, v.Unknown)
@@ -51,7 +51,7 @@ func (o *Gate) Question(s, e int, q *ir.Prog) string {
 		val(&f.R[r])
 	}
 	for r := range f.Spill {
-		if f.Spill[r].Kind != dataflow.Unreadable {
+		if f.Spill[r].Kind != points.Unreadable {
 			b = append(b, byte(r))
 			val(&f.Spill[r])
 		}

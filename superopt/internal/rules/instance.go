@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/pcaps/splitmix"
-	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 )
 
@@ -13,13 +13,13 @@ import (
 // like for the rule to fire there.
 type Instance struct {
 	Code   []ir.Inst
-	Before dataflow.Facts // what is known before it
-	Dead   uint16         // registers that nobody reads after it
+	Before points.Facts // what is known before it
+	Dead   uint16       // registers that nobody reads after it
 }
 
 // Instances gives up to n instances of the rule, until use says false.
 func (r *Rule) Instances(n int, use func(x *Instance) bool) {
-	r.instances(n, func(code []ir.Inst, b *Binding, f *dataflow.Facts) bool {
+	r.instances(n, func(code []ir.Inst, b *Binding, f *points.Facts) bool {
 		x := &Instance{Code: code, Before: *f}
 		t := &ruleTask{r: r, regs: map[byte]uint8{}}
 		for l := byte('a'); l <= 'j'; l++ {
@@ -30,7 +30,7 @@ func (r *Rule) Instances(n int, use func(x *Instance) bool) {
 		t.pointers()
 		for k, is := range t.ptr {
 			if is {
-				x.Before.R[k] = dataflow.Value{Kind: dataflow.Packet, Off: 1 << 16, Range: 1 << 20}
+				x.Before.R[k] = points.Value{Kind: points.Packet, Off: 1 << 16, Range: 1 << 20}
 			}
 		}
 		for _, d := range r.Dead {
@@ -42,7 +42,7 @@ func (r *Rule) Instances(n int, use func(x *Instance) bool) {
 
 // instances gives up to n pieces of code the left side matches, with registers
 // 0, 1, …, and constants that fulfil the conditions; it ends when use says so.
-func (r *Rule) instances(n int, use func(code []ir.Inst, b *Binding, f *dataflow.Facts) bool) bool {
+func (r *Rule) instances(n int, use func(code []ir.Inst, b *Binding, f *points.Facts) bool) bool {
 	var vars []byte
 	for i := range r.Old {
 		for _, e := range [2]*expr{r.Old[i].off, r.Old[i].imm} {
@@ -79,7 +79,7 @@ func (r *Rule) instances(n int, use func(code []ir.Inst, b *Binding, f *dataflow
 }
 
 // instance is the left side with b's constants.
-func (r *Rule) instance(b *Binding) ([]ir.Inst, *dataflow.Facts, bool) {
+func (r *Rule) instance(b *Binding) ([]ir.Inst, *points.Facts, bool) {
 	var code []ir.Inst
 	n := uint8(0)
 	reg := func(l byte) uint8 {
@@ -89,9 +89,9 @@ func (r *Rule) instance(b *Binding) ([]ir.Inst, *dataflow.Facts, bool) {
 		}
 		return b.Reg[l-'a']
 	}
-	f := &dataflow.Facts{Reached: true}
+	f := &points.Facts{Reached: true}
 	for i := range f.R {
-		f.R[i] = dataflow.Top()
+		f.R[i] = points.Top()
 	}
 	for i := range r.Old {
 		p := &r.Old[i]
@@ -121,7 +121,7 @@ func (r *Rule) instance(b *Binding) ([]ir.Inst, *dataflow.Facts, bool) {
 	}
 	for _, c := range r.If {
 		if c.l == nil {
-			f.R[b.Reg[c.reg-'a']] = dataflow.Value{Kind: dataflow.Scalar, Unknown: ^uint64(0), Max: uint64(c.r.k)}.Norm()
+			f.R[b.Reg[c.reg-'a']] = points.AtMost(uint64(c.r.k))
 		}
 	}
 	_, ok := r.matchAll(code, f)

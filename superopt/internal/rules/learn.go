@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/pcaps/splitmix"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
@@ -43,15 +44,15 @@ func Learn(st *Store, p *ir.Prog, a *dataflow.Analysis, s int, new []ir.Inst) {
 			nw = append(nw, in)
 		}
 	}
-	l := &learner{st: st, facts: func(i int) *dataflow.Facts { return a.In[at[i]] }, live: func(i int) uint16 { return a.Live[at[i]].Regs }}
+	l := &learner{st: st, facts: func(i int) *points.Facts { return a.In[at[i]] }, live: func(i int) uint16 { return a.Live[at[i]].Regs }}
 	l.cut(old, nw)
 }
 
 type learner struct {
 	st    *Store
-	hard  int                         // questions the solver gave up on
-	facts func(i int) *dataflow.Facts // before instruction i of the old side
-	live  func(i int) uint16          // registers after it
+	hard  int                       // questions the solver gave up on
+	facts func(i int) *points.Facts // before instruction i of the old side
+	live  func(i int) uint16        // registers after it
 }
 
 // maxHard is how many such questions one find is worth: products of unknowns
@@ -213,7 +214,7 @@ func (l *learner) rule(old, new []ir.Inst, idx []int) *Rule {
 		f := l.facts(idx[0])
 		for reg := 0; reg < 10; reg++ {
 			v := &f.R[reg]
-			if name[reg] == 0 || v.Kind != dataflow.Scalar || v.Max == ^uint64(0) {
+			if name[reg] == 0 || v.Kind != points.Scalar || v.Max == ^uint64(0) {
 				continue
 			}
 			for _, m := range [...]uint64{1, 0xff, 0xffff, 0xffffffff} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/pathcond/bv"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
@@ -210,15 +211,15 @@ func (r *Rule) proveCase(pr *proof.Prover, fix *bindings) proof.Verdict {
 			x.Insts = append(x.Insts, ir.Empty())
 		}
 	}
-	f := &dataflow.Facts{Reached: true}
+	f := &points.Facts{Reached: true}
 	lv := &dataflow.Live{}
 	for k := range f.R {
-		f.R[k] = dataflow.Top()
+		f.R[k] = points.Top()
 	}
 	for _, k := range t.regs {
 		lv.Regs |= 1 << k
 		if t.ptr[k] {
-			f.R[k] = dataflow.Value{Kind: dataflow.Packet, VarOf: int32(k) + 1, Range: 1 << 40}
+			f.R[k] = points.Value{Kind: points.Packet, Base: int32(k) + 1, Range: 1 << 40}
 		}
 	}
 	for _, d := range r.Dead {
@@ -226,7 +227,7 @@ func (r *Rule) proveCase(pr *proof.Prover, fix *bindings) proof.Verdict {
 	}
 	for _, c := range r.If {
 		if c.l == nil {
-			f.R[t.regs[c.reg]] = dataflow.Value{Kind: dataflow.Scalar, Unknown: ^uint64(0), Max: uint64(c.r.k)}.Norm()
+			f.R[t.regs[c.reg]] = points.AtMost(uint64(c.r.k))
 		}
 	}
 	v := pr.Equivalent(&proof.Task{Old: p, New: q, S: 0, E: n, Pre: f, Out: func(int) *dataflow.Live { return lv }, LoopFree: true, Assume: t.assume})

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"jitnic/host/ebpf"
-	"jitnic/superopt/internal/dataflow"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
 )
 
@@ -564,7 +564,7 @@ func (p *pattern) Match(in *ir.Inst, b *Binding) bool {
 
 // Holds says whether the conditions on constants do, and with f those on
 // registers.
-func (r *Rule) Holds(b *Binding, f *dataflow.Facts) bool {
+func (r *Rule) Holds(b *Binding, f *points.Facts) bool {
 	for i := range r.If {
 		c := &r.If[i]
 		y, ok := c.r.eval(&b.imm)
@@ -575,7 +575,7 @@ func (r *Rule) Holds(b *Binding, f *dataflow.Facts) bool {
 			if f == nil {
 				continue
 			}
-			if v := &f.R[b.Reg[c.reg-'a']]; v.Kind != dataflow.Scalar || v.Max > uint64(y) {
+			if v := &f.R[b.Reg[c.reg-'a']]; v.Kind != points.Scalar || v.Max > uint64(y) {
 				return false
 			}
 			continue
@@ -589,7 +589,7 @@ func (r *Rule) Holds(b *Binding, f *dataflow.Facts) bool {
 }
 
 // matchAll matches the left side on code that stands together.
-func (r *Rule) matchAll(code []ir.Inst, f *dataflow.Facts) (*Binding, bool) {
+func (r *Rule) matchAll(code []ir.Inst, f *points.Facts) (*Binding, bool) {
 	b := &Binding{}
 	for i := range r.Old {
 		if i >= len(code) || !r.Old[i].Match(&code[i], b) {

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"jitnic/host/points"
 	"jitnic/pcaps/outfile"
-	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
 )
@@ -176,7 +176,7 @@ func (r *Rule) covers(q *Rule) bool {
 		}
 	}
 	n := 0
-	ok := q.instances(40, func(code []ir.Inst, b *Binding, f *dataflow.Facts) bool {
+	ok := q.instances(40, func(code []ir.Inst, b *Binding, f *points.Facts) bool {
 		m, ok := r.matchAll(code, f)
 		if !ok {
 			return false

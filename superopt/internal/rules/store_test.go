@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"jitnic/superopt/internal/dataflow"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/superopttest"
 )
 
@@ -37,10 +37,10 @@ func TestLearnGeneralises(t *testing.T) {
 		if !ok {
 			t.Fatal(c.new)
 		}
-		l := &learner{st: st, facts: func(int) *dataflow.Facts {
-			f := &dataflow.Facts{Reached: true}
+		l := &learner{st: st, facts: func(int) *points.Facts {
+			f := &points.Facts{Reached: true}
 			for i := range f.R {
-				f.R[i] = dataflow.Top()
+				f.R[i] = points.Top()
 			}
 			return f
 		}, live: func(int) uint16 { // of a find, the register both sides set last

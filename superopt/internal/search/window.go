@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
@@ -19,16 +20,16 @@ import (
 type window struct {
 	s, e     int
 	code     []ir.Inst
-	pre      *dataflow.Facts
+	pre      *points.Facts
 	liveRegs uint16
 	readable uint16                 // registers that can be read at its start
 	deadByte [arenaSize / 64]uint64 // stack bytes nobody reads after it
 	tests    []*test
 	x        executor
 	pool     pool
-	learnt   int            // tests made of counterexamples
-	facts    dataflow.Facts // scratch of unsafeWindow
-	around   [2]ir.Inst     // and what stands about one instruction there
+	learnt   int          // tests made of counterexamples
+	facts    points.Facts // scratch of unsafeWindow
+	around   [2]ir.Inst   // and what stands about one instruction there
 }
 
 // clone is a window with tests of its own.
@@ -80,7 +81,7 @@ func newWindow(o *rewrite.Gate, s, e int) *window {
 		}
 	}
 	for r := range w.pre.R {
-		if w.pre.R[r].Kind != dataflow.Unreadable {
+		if w.pre.R[r].Kind != points.Unreadable {
 			w.readable |= 1 << r
 		}
 	}
@@ -137,7 +138,7 @@ func (w *window) fillPool(o *rewrite.Gate) {
 			if !in.IsLoad() {
 				b = in.Dst
 			}
-			m := memRef{b, in.Off, in.Size(), !in.IsLoad(), f.R[b].Kind != dataflow.Ctx}
+			m := memRef{b, in.Off, in.Size(), !in.IsLoad(), f.R[b].Kind != points.Ctx}
 			if !seen[m] {
 				seen[m] = true
 				w.pool.addr = append(w.pool.addr, m)
@@ -214,7 +215,7 @@ func (w *window) makeTest(rng *rand.Rand, k int, given map[string]uint64) *test 
 		next += n + 64
 		return a, true
 	}
-	number := func(v *dataflow.Value, name string) uint64 {
+	number := func(v *points.Value, name string) uint64 {
 		x := rng.Uint64()
 		switch {
 		case k%4 == 1:
@@ -239,40 +240,40 @@ func (w *window) makeTest(rng *rand.Rand, k int, given map[string]uint64) *test 
 		}
 		return x
 	}
-	value := func(v *dataflow.Value, name string, id int) (uint64, bool) {
+	value := func(v *points.Value, name string, id int) (uint64, bool) {
 		at := func(base uint64, ok bool, bias int64) (uint64, bool) {
 			return base + uint64(bias) + uint64(v.Off), ok
 		}
 		switch v.Kind {
-		case dataflow.Unreadable:
+		case points.Unreadable:
 			return rng.Uint64(), true
-		case dataflow.Scalar:
+		case points.Scalar:
 			return number(v, name), true
-		case dataflow.Stack:
-			if v.VarOf != 0 {
+		case points.Stack:
+			if v.Base != 0 {
 				return 0, false
 			}
 			return at(stackAt+512, true, 0)
-		case dataflow.Ctx:
+		case points.Ctx:
 			b, ok := region("ctx", 256)
 			return at(b, ok, 0)
-		case dataflow.Packet:
+		case points.Packet:
 			key := "pkt"
-			if v.VarOf != 0 {
-				key = "pkt" + strconv.Itoa(int(v.VarOf))
-				if v.VarOf < 0 {
+			if v.Base != 0 {
+				key = "pkt" + strconv.Itoa(int(v.Base))
+				if v.Base < 0 {
 					key = "pkt" + name
 				}
 			}
 			b, ok := region(key, 192)
 			return at(b, ok, 32)
-		case dataflow.MapValue:
-			key := "map" + strconv.Itoa(int(v.MapID)) + ":" + strconv.Itoa(int(v.Site))
+		case points.MapValue:
+			key := "map" + strconv.Itoa(int(v.Map)) + ":" + strconv.Itoa(int(v.Site))
 			if v.Site == -1 {
 				key += name
 			}
-			if v.VarOf != 0 {
-				key += "v" + strconv.Itoa(int(v.VarOf))
+			if v.Base != 0 {
+				key += "v" + strconv.Itoa(int(v.Base))
 			}
 			b, ok := region(key, 192)
 			return at(b, ok, 32)
@@ -287,7 +288,7 @@ func (w *window) makeTest(rng *rand.Rand, k int, given map[string]uint64) *test 
 		t.in[r] = x
 	}
 	for s := range w.pre.Spill {
-		if w.pre.Spill[s].Kind != dataflow.Unreadable {
+		if w.pre.Spill[s].Kind != points.Unreadable {
 			x, ok := value(&w.pre.Spill[s], "s"+strconv.Itoa(s), s)
 			if !ok {
 				return nil

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/maps"
 	"jitnic/pathcond/bv"
 	"jitnic/superopt/internal/ir"
 )
@@ -66,7 +67,7 @@ func (l *line) demand() {
 				continue
 			}
 		default: // a call
-			if h := ir.HelperOf(in); h != nil && ir.IsLookup(h) && want[0] == 0 && l.orderless(i) && l.drop(i) {
+			if h := ir.HelperOf(in); h != nil && h.LooksUp() && want[0] == 0 && l.orderless(i) && l.drop(i) {
 				continue
 			}
 			h := ir.HelperOf(in)
@@ -88,7 +89,7 @@ func (l *line) orderless(i int) bool {
 		return false
 	}
 	id, ok := l.m.MapOf(t)
-	return ok && id < len(l.prog.Maps) && ir.Orderless(l.prog.Maps[id].Type)
+	return ok && id < len(l.prog.Maps) && maps.Orderless(l.prog.Maps[id].Type)
 }
 
 // store is the demand of the store at i; true where nobody wants it.

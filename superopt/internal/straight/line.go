@@ -1,8 +1,8 @@
 package straight
 
 import (
+	"jitnic/host/points"
 	"jitnic/pathcond/bv"
-	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/rewrite"
@@ -174,19 +174,19 @@ func (l *line) wants(i int) uint16 {
 func (l *line) start(piece int) *proof.State { return l.from.Pieces[piece].Start.Clone() }
 
 // facts are what a rule asks about registers.
-func (l *line) facts(i int, f *dataflow.Facts) {
+func (l *line) facts(i int, f *points.Facts) {
 	f.Reached = true
 	for r, t := range l.at[i].regs {
-		f.R[r] = dataflow.Value{}
+		f.R[r] = points.Value{}
 		if t == 0 {
 			continue
 		}
-		f.R[r] = dataflow.Top()
+		f.R[r] = points.Top()
 		if l.m.Pointer(t) {
-			f.R[r].Kind = dataflow.Anything
+			f.R[r].Kind = points.Anything
 			continue
 		}
 		f.R[r].Min, f.R[r].Max = l.b.Bounds(t)
-		f.R[r] = f.R[r].Norm()
+		f.R[r].Number = f.R[r].Number.Norm()
 	}
 }

@@ -2,8 +2,8 @@ package straight
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/pathcond/bv"
-	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rules"
 )
@@ -130,7 +130,7 @@ func (l *line) compute(in *ir.Inst, regs *[11]bv.Term) bool {
 
 func (l *line) apply(r *rules.Rule, at []int, b *rules.Binding) bool {
 	first, last := at[0], at[len(at)-1]
-	var f dataflow.Facts
+	var f points.Facts
 	l.facts(first, &f)
 	if !r.Holds(b, &f) {
 		return false
