@@ -69,13 +69,6 @@ var builtin = sync.OnceValue(func() []*Rule {
 	return r
 })
 
-var ruleOps = map[string]uint8{"add": ebpf.ALUAdd, "sub": ebpf.ALUSub, "mul": ebpf.ALUMul, "or": ebpf.ALUOr, "and": ebpf.ALUAnd, "lsh": ebpf.ALULsh,
-	"rsh": ebpf.ALURsh, "xor": ebpf.ALUXor, "mov": ebpf.ALUMov, "arsh": ebpf.ALUArsh, "div": ebpf.ALUDiv, "mod": ebpf.ALUMod,
-	"sdiv": ebpf.ALUDiv, "smod": ebpf.ALUMod, "neg": ebpf.ALUNeg}
-
-var opNames = map[uint8]string{ebpf.ALUAdd: "add", ebpf.ALUSub: "sub", ebpf.ALUMul: "mul", ebpf.ALUOr: "or", ebpf.ALUAnd: "and", ebpf.ALULsh: "lsh",
-	ebpf.ALURsh: "rsh", ebpf.ALUXor: "xor", ebpf.ALUMov: "mov", ebpf.ALUArsh: "arsh", ebpf.ALUDiv: "div", ebpf.ALUMod: "mod", ebpf.ALUNeg: "neg"}
-
 // maxRuleLine is the longest line of a store, in bytes.
 const maxRuleLine = 2000
 
@@ -264,140 +257,143 @@ func parseSide(s string) ([]pattern, error) {
 
 var sizeBits = map[string]uint8{"8": ebpf.SizeB, "16": ebpf.SizeH, "32": ebpf.SizeW, "64": ebpf.SizeDW}
 
-func parsePattern(x string) (p pattern, err error) {
+// reading is a pattern while its text is read; err is the first thing wrong with
+// it.
+type reading struct {
+	pattern
+	text string
+	err  error
+}
+
+func (p *reading) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, args...)
+	}
+}
+
+// reg reads a register.
+func (p *reading) reg(s string) byte {
+	if len(s) != 1 || s[0] < 'a' || s[0] > 'j' {
+		p.fail("%q: %q is no register", p.text, s)
+		return 'a'
+	}
+	return s[0]
+}
+
+// mem reads a place in memory, [a] or [a+o], and gives its register.
+func (p *reading) mem(s string) byte {
+	if len(s) < 3 || s[0] != '[' || s[len(s)-1] != ']' {
+		p.fail("%q: %q is no place in memory", p.text, s)
+		return 'a'
+	}
+	if s = s[1 : len(s)-1]; len(s) == 1 {
+		p.off = num(0)
+		return p.reg(s)
+	}
+	e := strings.TrimPrefix(s[1:], "+")
+	if s[1] != '+' && s[1] != '-' {
+		e = "?"
+	}
+	p.off = p.expr(e)
+	return p.reg(s[:1])
+}
+
+func (p *reading) expr(s string) *expr {
+	e, err := parseExpr(s)
+	if err != nil && p.err == nil {
+		p.err = err
+	}
+	return e
+}
+
+// parsePattern reads an instruction: a mnemonic with its width, and operands.
+func parsePattern(x string) (pattern, error) {
 	op, rest, _ := strings.Cut(x, " ")
 	operands := strings.Split(rest, ",")
 	for i := range operands {
 		operands[i] = strings.TrimSpace(operands[i])
 	}
-	n := 2 // operands
 	base := strings.TrimRight(op, "0123456789")
-	w := op[len(base):]
-	noop := fmt.Errorf("%q: no such operation", op)
-	reg := func(s string) byte {
-		if len(s) == 1 && s[0] >= 'a' && s[0] <= 'j' {
-			return s[0]
-		}
-		if err == nil {
-			err = fmt.Errorf("%q: %q is no register", x, s)
-		}
-		return 'a'
-	}
-	mem := func(s string) byte {
-		if len(s) < 3 || s[0] != '[' || s[len(s)-1] != ']' {
-			if err == nil {
-				err = fmt.Errorf("%q: %q is no place in memory", x, s)
-			}
-			return 'a'
-		}
-		if s = s[1 : len(s)-1]; len(s) == 1 {
-			p.off = num(0)
-			return reg(s)
-		}
-		e := strings.TrimPrefix(s[1:], "+")
-		if s[1] != '+' && s[1] != '-' {
-			e = "?"
-		}
-		o, oerr := parseExpr(e)
-		if oerr != nil && err == nil {
-			err = oerr
-		}
-		p.off = o
-		return reg(s[:1])
-	}
-	constant := func(s string) {
-		e, eerr := parseExpr(s)
-		if eerr != nil && err == nil {
-			err = eerr
-		}
-		p.imm = e
-	}
-	var need func()
+	p := &reading{text: x}
+	n, ok := p.operation(base, op[len(base):])
 	switch {
-	case op == "lddw":
+	case !ok:
+		return p.pattern, fmt.Errorf("%q: no such operation", op)
+	case len(operands) != n || operands[0] == "":
+		return p.pattern, fmt.Errorf("%q: want %d operands", x, n)
+	}
+	p.operands(operands)
+	return p.pattern, p.err
+}
+
+// operation reads a mnemonic and its width, and gives how many operands it has.
+func (p *reading) operation(base, w string) (operands int, ok bool) {
+	size, sized := sizeBits[w]
+	switch base {
+	case "lddw":
 		p.op = ebpf.OpLDDW
-		need = func() { p.dst = reg(operands[0]); constant(operands[1]) }
-	case base == "ldx" || base == "ldsx":
-		p.op = ebpf.ClassLDX | ebpf.ModeMEM
-		if base == "ldsx" {
-			p.op = ebpf.ClassLDX | ebpf.ModeMEMSX
-		}
-		z, ok := sizeBits[w]
-		if !ok || base == "ldsx" && w == "64" {
-			return p, noop
-		}
-		p.op |= z
-		need = func() { p.dst, p.src = reg(operands[0]), mem(operands[1]) }
-	case base == "st" || base == "stx":
-		z, ok := sizeBits[w]
-		if !ok {
-			return p, noop
-		}
-		if p.op = ebpf.ClassST | ebpf.ModeMEM | z; base == "stx" {
-			p.op = ebpf.ClassSTX | ebpf.ModeMEM | z
-		}
-		need = func() {
-			if p.dst = mem(operands[0]); base == "stx" {
-				p.src = reg(operands[1])
-			} else {
-				constant(operands[1])
-			}
-		}
-	case base == "be" || base == "le" || base == "bswap":
+		return 2, w == ""
+	case "ldx":
+		p.op = ebpf.ClassLDX | ebpf.ModeMEM | size
+		return 2, sized
+	case "ldsx":
+		p.op = ebpf.ClassLDX | ebpf.ModeMEMSX | size
+		return 2, sized && w != "64"
+	case "st":
+		p.op = ebpf.ClassST | ebpf.ModeMEM | size
+		return 2, sized
+	case "stx":
+		p.op = ebpf.ClassSTX | ebpf.ModeMEM | size
+		return 2, sized
+	case "be", "le", "bswap":
 		p.op = map[string]uint8{"be": ebpf.ClassALU | ebpf.ALUEnd | ebpf.SrcX, "le": ebpf.ClassALU | ebpf.ALUEnd, "bswap": ebpf.ClassALU64 | ebpf.ALUEnd}[base]
-		if w != "16" && w != "32" && w != "64" {
-			return p, noop
-		}
-		constant(w)
-		n = 1
-		need = func() { p.dst = reg(operands[0]) }
-	case base == "mov64s" || base == "mov32s":
+		p.imm = p.expr(w)
+		return 1, w == "16" || w == "32" || w == "64"
+	case "mov64s", "mov32s": // with the sign of so many bits
 		if p.op = ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX; base == "mov32s" {
 			p.op = ebpf.ClassALU | ebpf.ALUMov | ebpf.SrcX
 		}
-		switch {
-		case w == "8":
-			p.sub = 8
-		case w == "16":
-			p.sub = 16
-		case w == "32" && base == "mov64s":
-			p.sub = 32
-		default:
-			return p, noop
-		}
-		need = func() { p.dst, p.src = reg(operands[0]), reg(operands[1]) }
+		p.sub = map[string]int16{"8": 8, "16": 16, "32": 32}[w]
+		return 2, p.sub > 0 && (p.sub < 32 || base == "mov64s")
+	case "sdiv", "smod":
+		base, p.sub = base[1:], 1
+	}
+	code, ok := ebpf.ALUNamed(base)
+	if p.op = code | ebpf.ClassALU; w == "64" {
+		p.op = code | ebpf.ClassALU64
+	}
+	if operands = 2; code == ebpf.ALUNeg {
+		operands = 1
+	}
+	return operands, ok && (w == "32" || w == "64")
+}
+
+// operands reads what the operation works on.
+func (p *reading) operands(of []string) {
+	in := ebpf.Insn{Op: p.op}
+	switch in.Class() {
+	case ebpf.ClassLD:
+		p.dst, p.imm = p.reg(of[0]), p.expr(of[1])
+		return
+	case ebpf.ClassLDX:
+		p.dst, p.src = p.reg(of[0]), p.mem(of[1])
+		return
+	case ebpf.ClassST:
+		p.dst, p.imm = p.mem(of[0]), p.expr(of[1])
+		return
+	case ebpf.ClassSTX:
+		p.dst, p.src = p.mem(of[0]), p.reg(of[1])
+		return
+	}
+	p.dst = p.reg(of[0])
+	switch {
+	case len(of) == 1:
+	case p.op&ebpf.SrcX != 0 || len(of[1]) == 1 && of[1][0] >= 'a' && of[1][0] <= 'z':
+		p.src = p.reg(of[1])
+		p.op |= ebpf.SrcX
 	default:
-		code, ok := ruleOps[base]
-		if !ok || w != "32" && w != "64" {
-			return p, noop
-		}
-		if p.op = code | ebpf.ClassALU; w == "64" {
-			p.op = code | ebpf.ClassALU64
-		}
-		if base == "sdiv" || base == "smod" {
-			p.sub = 1
-		}
-		if base == "neg" {
-			n = 1
-		}
-		need = func() {
-			p.dst = reg(operands[0])
-			if n == 1 {
-				return
-			}
-			if b := operands[1]; len(b) == 1 && b[0] >= 'a' && b[0] <= 'z' {
-				p.src = reg(b)
-				p.op |= ebpf.SrcX
-			} else {
-				constant(b)
-			}
-		}
+		p.imm = p.expr(of[1])
 	}
-	if len(operands) != n || operands[0] == "" {
-		return p, fmt.Errorf("%q: want %d operands", x, n)
-	}
-	need()
-	return p, err
 }
 
 // String writes the pattern as parsePattern reads it.
@@ -444,7 +440,7 @@ func (p *pattern) String() string {
 	case op == ebpf.ALUNeg:
 		return fmt.Sprintf("neg%s %c", w, p.dst)
 	default:
-		name := opNames[op] + w
+		name := ebpf.ALUName(op) + w
 		if op == ebpf.ALUMov && p.sub != 0 {
 			name += fmt.Sprintf("s%d", p.sub)
 		} else if p.sub != 0 {
