@@ -25,7 +25,7 @@ TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 
 # What the tests use where it is there. jitnic itself needs none of it but
 # libz3-4, and that only for proving.
-DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user
+DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user python3-pandas r-base-core
 
 .PHONY: man beam all build deps demo test check generated bench benchmarks pgo fuzz arm64 heavy programs record clean
 
@@ -105,6 +105,8 @@ bench:
 	@JITNIC_BENCH=1 $(GO) test -count 1 -v -run 'TestTable' ./host/calibrate | grep -v '^\(=== \|---\|PASS\|ok\)'
 	@echo "== replay and paths of a plain capture in the page cache, one core"
 	@GOMAXPROCS=1 $(GO) test -count 1 -run '^$$' -bench 'Replay' -benchtime 2s ./host/run/replay | grep ^Benchmark
+	@echo "== a study: overhead over its cells, two cores, memory by a capture's length"
+	@$(GO) test -count 1 -run '^$$' -bench 'Cells|Memory' -benchtime 1x ./host/study | grep ^Benchmark
 	@echo "== the guard tree by number of paths (take copy off), and making a trace native"
 	@$(GO) test -count 1 -run '^$$' -bench 'Matcher' ./nic/native | grep ^Benchmark
 	@$(GO) test -count 1 -run '^$$' -bench 'Bind' -benchtime 1x ./host/run/jit | grep ^Benchmark

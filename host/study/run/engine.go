@@ -175,7 +175,7 @@ const (
 // Cost estimates a cell.
 func Cost(c *cell.Cell) Costs {
 	n := c.Estimated()
-	e := Costs{Seconds: n*secondsPerPacket + n*float64(len(c.Points))*secondsPerStep, Memory: 40<<20 + min(n, 8<<20)*bytesPerRequest, Stream: n * keptPerPacket}
+	e := Costs{Seconds: n*secondsPerPacket + n*float64(len(c.Points))*secondsPerStep, Memory: 40<<20 + min(n, wholeRequests)*bytesPerRequest, Stream: n * keptPerPacket}
 	if len(c.Devices) > 0 {
 		e.Seconds += min(n, devicePackets)*secondsPerObserve + float64(len(c.Devices))*secondsPerDevice
 		e.Memory += min(n, devicePackets) * 150

@@ -24,7 +24,7 @@ type Worker struct {
 	Store   store.Store
 	Files   cell.Files
 	Scratch string // folder for captures that generators make; "": the system's
-	// Whole is how many requests of a stream are held in memory at once; 0: 8 Mi.
+	// Whole is how many requests of a stream are held in memory at once; 0: 3 Mi.
 	// Longer ones are read block by block.
 	Whole uint64
 
@@ -40,11 +40,15 @@ type made struct {
 	err  error
 }
 
+// wholeRequests take about 80 MB, and a worker stays below 200 MB with what else it
+// holds (BenchmarkMemory in host/study).
+const wholeRequests = 3 << 20
+
 func (w *Worker) whole() uint64 {
 	if w.Whole > 0 {
 		return w.Whole
 	}
-	return 8 << 20
+	return wholeRequests
 }
 
 // Close removes what was made for the time of the work.

@@ -18,7 +18,13 @@ func Schema() map[string]any {
 	s["$id"] = "jitnic:study"
 	s["title"] = "a study of jitnic"
 	s["description"] = "programs × captures × settings, as jitnic study run reads it"
-	s["anyOf"] = []any{schema{"required": []string{"programs", "captures"}}, schema{"required": []string{"matrix"}}}
+	// Programs and captures stand at the top or under matrix; a study of commands alone
+	// has neither.
+	has := func(key string) schema {
+		return either(schema{"required": []string{key}}, schema{"required": []string{"matrix"}, "properties": schema{"matrix": schema{"required": []string{key}}}})
+	}
+	alone := schema{"required": []string{"commands"}, "not": either(has("programs"), has("captures"), schema{"required": []string{"include"}})}
+	s["anyOf"] = []any{schema{"allOf": []any{has("programs"), has("captures")}}, alone}
 	return s
 }
 
@@ -33,6 +39,25 @@ func object[T any](words []word[T]) schema {
 		p[w.key] = s
 	}
 	return schema{"type": "object", "properties": p, "additionalProperties": false}
+}
+
+// objectOf is a mapping with keys that it must have.
+func objectOf[T any](words []word[T], required ...string) schema {
+	s := object(words)
+	s["required"] = required
+	return s
+}
+
+// captureSchema is a capture's mapping: of the keys that say where packets are from,
+// one.
+func captureSchema() schema {
+	s := object(captureWords)
+	one := make([]any, len(origins))
+	for i, key := range origins {
+		one[i] = schema{"required": []string{key}}
+	}
+	s["oneOf"] = one
+	return s
 }
 
 func text() schema         { return schema{"type": "string"} }

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -63,7 +62,7 @@ func init() { // it refers to itself through matrix and include
 		{"question", "what it asks, in a sentence", "", text, func(n *node, s *Study) error { return str(n, &s.Question) }},
 		{"found", "what was found when it was run", "", text, func(n *node, s *Study) error { return str(n, &s.Found) }},
 		{"windows", "stretches of time that a capture is divided into, for confidence intervals; default 100", "", whole(2, 10000), func(n *node, s *Study) error { return number(n, &s.Windows, 2, 10000) }},
-		{"commands", "commands of jitnic that belong to the study: their output stands in its report", "", func() schema { return listOf(object(commandWords)) }, func(n *node, s *Study) error {
+		{"commands", "commands of jitnic that belong to the study: their output stands in its report", "", func() schema { return listOf(objectOf(commandWords, "name", "run")) }, func(n *node, s *Study) error {
 			return each(n, &s.Commands, func(x *node) (Command, error) {
 				c := Command{At: x.place()}
 				err := readInto(x, "a command", commandWords, &c)
@@ -108,7 +107,7 @@ func lift(words []word[Axes]) []word[Study] {
 }
 
 var axisWords = []word[Axes]{
-	{"programs", "XDP programs: an object FILE, a glob, sample:NAME, or a mapping with more", "[sample:firewall]", func() schema { return listOf(either(text(), object(programWords))) }, func(n *node, a *Axes) error {
+	{"programs", "XDP programs: an object FILE, a glob, sample:NAME, or a mapping with more", "[sample:firewall]", func() schema { return listOf(either(text(), objectOf(programWords, "file"))) }, func(n *node, a *Axes) error {
 		return each(n, &a.Programs, func(x *node) (Program, error) {
 			p := Program{At: x.place()}
 			if x.kind == scalar {
@@ -124,7 +123,7 @@ var axisWords = []word[Axes]{
 			return p, nil
 		})
 	}},
-	{"captures", "recorded or generated traffic: a FILE, a glob (each match is one), sample:NAME, or a mapping with more", "[sample:lab]", func() schema { return listOf(either(text(), object(captureWords))) }, func(n *node, a *Axes) error {
+	{"captures", "recorded or generated traffic: a FILE, a glob (each match is one), sample:NAME, or a mapping with more", "[sample:lab]", func() schema { return listOf(either(text(), captureSchema())) }, func(n *node, a *Axes) error {
 		return each(n, &a.Captures, capture)
 	}},
 	{"modes", "how traces are made", "[generic]", func() schema { return listOf(oneOf(replay.ModeNames())) }, func(n *node, a *Axes) error {
@@ -142,7 +141,7 @@ var axisWords = []word[Axes]{
 		return eachList(n, &a.Policies, policy.Parse)
 	}},
 	{"admissions", "which misses are installed at all: names, with a parameter as probabilistic/16, or all", "[always]", func() schema {
-		return listOf(either(oneOf(append([]string{"all"}, cache.AdmissionNames()...)), pattern(`^[a-z-]+(/[0-9]+)?$`)))
+		return listOf(either(oneOf(append([]string{"all"}, cache.AdmissionNames()...)), pattern(`^(`+strings.Join(cache.AdmissionNames(), "|")+`)/[0-9]+$`)))
 	}, func(n *node, a *Axes) error {
 		return eachList(n, &a.Admissions, func(text string) ([]string, error) {
 			if text == "all" {
@@ -160,7 +159,7 @@ var axisWords = []word[Axes]{
 	{"install_delay", "packets that an install takes", "[0]", func() schema { return listOf(whole(0, 1<<31)()) }, func(n *node, a *Axes) error {
 		return each(n, &a.InstallDelay, func(x *node) (d uint64, err error) { return d, number(x, &d, 0, 1<<31) })
 	}},
-	{"devices", "does it pay: built-in profiles, files in their form, all, or a mapping with what is changed", "[hxdp, bluefield]", func() schema { return listOf(either(text(), object(deviceWords))) }, func(n *node, a *Axes) error {
+	{"devices", "does it pay: built-in profiles, files in their form, all, or a mapping with what is changed", "[hxdp, bluefield]", func() schema { return listOf(either(text(), objectOf(deviceWords, "nic"))) }, func(n *node, a *Axes) error {
 		a.Devices = []Device{}
 		for _, x := range n.items() {
 			d := Device{At: x.place()}
@@ -292,6 +291,9 @@ func match(n *node) (Match, error) {
 	return m, nil
 }
 
+// origins are the keys that say where a capture's packets are from.
+var origins = []string{"file", "files", "gen"}
+
 func capture(x *node) (Capture, error) {
 	c := Capture{At: x.place()}
 	if x.kind == scalar {
@@ -301,7 +303,13 @@ func capture(x *node) (Capture, error) {
 	if err := readInto(x, "a capture", captureWords, &c); err != nil {
 		return c, err
 	}
-	if (len(c.Files) == 0) == (c.Gen == nil) {
+	n := 0
+	for _, key := range origins {
+		if x.get(key) != nil {
+			n++
+		}
+	}
+	if n != 1 || len(c.Files) == 0 && c.Gen == nil {
 		return c, x.fail("a capture: want file, files or gen, and one of them")
 	}
 	return c, nil
@@ -376,15 +384,15 @@ func fields(n *node, v reflect.Value, but string) error {
 			}
 			continue
 		}
-		text := x.text
+		text := strings.ReplaceAll(x.text, "_", "") // in numbers: 1_000
 		if v.Field(f).Kind() == reflect.String {
-			b, err := json.Marshal(text)
+			b, err := json.Marshal(x.text)
 			if err != nil {
 				return x.fail("%w", err)
 			}
 			text = string(b)
 		}
-		d := json.NewDecoder(bytes.NewReader([]byte(strings.ReplaceAll(text, "_", ""))))
+		d := json.NewDecoder(strings.NewReader(text))
 		if x.kind != scalar || d.Decode(v.Field(f).Addr().Interface()) != nil {
 			return x.fail("%s %s: want %s", k.text, x.is(), kindWord(v.Field(f).Kind()))
 		}
