@@ -47,15 +47,15 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 		return nil, nil, err
 	}
 	g.Trace = o.Tier > 0
-	var as proof.Assumption
+	var cond *proof.Condition
 	if !without {
-		as = proof.ConditionOf(p, c)
+		cond = proof.ConditionOf(p, c)
 	}
-	r, err := optimize(ctx, g, &o, given{assume: as})
+	r, err := optimize(ctx, g, &o, given{cond: cond})
 	if err != nil {
 		return nil, nil, err
 	}
-	if as != nil && r.Spent > 0 {
+	if cond != nil && r.Spent > 0 {
 		// The condition can make questions too dear for their budget; where less
 		// is found with it than without it, the latter counts.
 		bare, err := optimize(ctx, g, &o, given{})

@@ -27,12 +27,13 @@ type Work struct {
 	best     float64
 	spent    time.Duration // in the parts so far
 	began    time.Time     // of the part that runs
+	memory
 	given
 }
 
 // given is what is not for everyone to set.
 type given struct {
-	assume proof.Assumption          // a trace's path condition
+	cond   *proof.Condition          // a trace's path
 	tamper func(p *ir.Prog) *ir.Prog // a test's rewrite, taken without a proof after the first passes
 	// restore puts back what was changed without a gain, for who reads the
 	// difference; nobody reads a trace's.
@@ -49,8 +50,15 @@ func open(ctx context.Context, p *ir.Prog, opt *rewrite.Options, g given) (w *Wo
 		opt = &rewrite.Options{}
 	}
 	w = &Work{opt: opt, given: g}
+	if err := w.ask(p); err != nil || w.known != nil {
+		return w, err
+	}
+	var assume proof.Assumption
+	if g.cond != nil {
+		assume = g.cond.Assumption()
+	}
 	err = w.part(ctx, p.Name, func() error {
-		if w.o, err = rewrite.New(ctx, p, opt, g.assume); err != nil {
+		if w.o, err = rewrite.New(ctx, p, w.opt, assume); err != nil {
 			return err
 		}
 		cost := w.o.Cost
@@ -72,6 +80,7 @@ func (w *Work) part(ctx context.Context, name string, f func() error) (err error
 	w.began = time.Now()
 	defer func() {
 		w.spent += time.Since(w.began)
+		w.cut = w.cut || ctx.Err() != nil
 		if r := recover(); r != nil {
 			err = fmt.Errorf("program %q: internal error: %v", name, r)
 		}
@@ -101,14 +110,24 @@ func (w *Work) Close() {
 }
 
 // Slots is how many the program has as it is now, and how many it had.
-func (w *Work) Slots() (now, before int) { return w.o.Prog.Slots(), w.res.Before }
+func (w *Work) Slots() (now, before int) {
+	if w.known != nil {
+		return w.known.After, w.known.Before
+	}
+	return w.o.Prog.Slots(), w.res.Before
+}
 
 // Units is what the work cost so far (see Result.Units).
-func (w *Work) Units() uint64 { return w.tally().Units() }
+func (w *Work) Units() uint64 {
+	if w.known != nil {
+		return w.known.Units()
+	}
+	return w.tally().Units()
+}
 
 // Cheap runs the walks and passes to a fixed point.
 func (w *Work) Cheap(ctx context.Context) error {
-	return w.part(ctx, w.res.Name, func() error {
+	return w.layer(ctx, func() {
 		if w.opt.Tier != 1 {
 			w.o.Keep(w.original)
 		}
@@ -122,18 +141,26 @@ func (w *Work) Cheap(ctx context.Context) error {
 			w.passes()
 		}
 		w.note()
-		return nil
 	})
+}
+
+// layer runs one of the three parts, unless their outcome is known.
+func (w *Work) layer(ctx context.Context, f func()) error {
+	if w.known != nil {
+		return nil
+	}
+	w.layers++
+	return w.part(ctx, w.res.Name, func() error { f(); return nil })
 }
 
 // Enumerate tries all short sequences in the place of others.
 func (w *Work) Enumerate(ctx context.Context) error {
-	return w.part(ctx, w.res.Name, func() error { w.enumerate(); return nil })
+	return w.layer(ctx, w.enumerate)
 }
 
 // Search is the stochastic one.
 func (w *Work) Search(ctx context.Context) error {
-	return w.part(ctx, w.res.Name, func() error { w.search(); return nil })
+	return w.layer(ctx, w.search)
 }
 
 // Dear is Enumerate, then Search.
@@ -146,6 +173,9 @@ func (w *Work) Dear(ctx context.Context) error {
 
 // Finish proves the whole and gives the result.
 func (w *Work) Finish(ctx context.Context) (*rewrite.Result, error) {
+	if w.known != nil {
+		return w.known, nil
+	}
 	err := w.part(ctx, w.res.Name, func() error {
 		o, res := w.o, w.res
 		if w.opt.Tier == 1 {
@@ -188,7 +218,7 @@ func (w *Work) Finish(ctx context.Context) (*rewrite.Result, error) {
 		}
 	}
 	ir.SortBy(res.RuleHits, func(a, b rewrite.RuleHit) bool { return a.Rule < b.Rule })
-	return res, nil
+	return res, w.remember(res)
 }
 
 // tally brings the result's counts up to date.
@@ -197,6 +227,7 @@ func (w *Work) tally() *rewrite.Result {
 	res.Stats = *w.o.Stats
 	res.Proposals = res.Stats.Proposals
 	res.Proved, res.Refuted, res.Unknown = pr.Proved, pr.Refuted, pr.Unknown
+	res.Faults = pr.Faults
 	res.ByTerms, res.ByTests, res.ByCache, res.ByZ3 = pr.ByTerms, pr.ByTests, pr.ByCache, pr.ByZ3
 	return res
 }

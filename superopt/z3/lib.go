@@ -85,6 +85,25 @@ func Open() error {
 	return open.err
 }
 
+// Version names the library that is loaded, "no z3" where there is none.
+func Version() string {
+	if Open() != nil {
+		return "no z3"
+	}
+	return "z3 " + strings.TrimPrefix(c.getFullVersion(), "Z3 ")
+}
+
+// LimitMemory has the library give up, with an error, a question for which it
+// would take more than so many megabytes; 0 is no limit. It is one of the
+// whole process.
+func LimitMemory(megabytes int) error {
+	if err := Open(); err != nil {
+		return err
+	}
+	c.globalParamSet("memory_max_size", strconv.Itoa(megabytes))
+	return nil
+}
+
 // loadError is one line in Error; what the linker said stands behind %+v.
 type loadError struct{ tried []string }
 

@@ -66,10 +66,27 @@ func (x *Context) note() {
 	if x.err != nil {
 		return
 	}
-	if code := c.getErrorCode(x.h); code != 0 {
+	switch code := c.getErrorCode(x.h); code {
+	case 0:
+	case codeMemory, codeInternal:
+		x.err = &FatalError{c.getErrorMsg(x.h, code)}
+	default:
 		x.err = fmt.Errorf("libz3: %s", c.getErrorMsg(x.h, code))
 	}
 }
+
+// Z3_MEMOUT_FAIL and Z3_INTERNAL_FATAL (z3_api.h).
+const (
+	codeMemory   = 7
+	codeInternal = 9
+)
+
+// FatalError says that the library itself failed, out of memory for one; what was
+// made in the context is no more good.
+type FatalError struct{ What string }
+
+// Error is the library's line.
+func (e *FatalError) Error() string { return "libz3: " + e.What }
 
 // Interrupt makes a Check that runs in another goroutine give up.
 func (x *Context) Interrupt() { c.interrupt(x.h) }
@@ -237,7 +254,9 @@ func (s *Solver) Check() (Result, error) {
 	r := Result(c.solverCheck(s.x.h, s.h))
 	if r == Undef {
 		// A spent budget is an answer, with Reason; it also leaves an error behind.
-		s.x.Err()
+		if err := (*FatalError)(nil); errors.As(s.x.Err(), &err) {
+			return Undef, err
+		}
 		return Undef, nil
 	}
 	return r, s.x.Err()

@@ -155,7 +155,7 @@ func Command() *cobra.Command {
 			if err := out.Check(c, args); err != nil {
 				return err
 			}
-			if err := op.Open(); err != nil {
+			if err := op.Open(c.Context()); err != nil {
 				return err
 			}
 			var sum *replay.Optimised

@@ -51,7 +51,7 @@ type RunFile struct {
 }
 
 // quiet are flags that change no result.
-var quiet = map[string]bool{"json": true, "csv": true, "html": true, "out": true, "quiet": true, "jobs": true, "workers": true, "dump-maps": true, "dot": true, "profile": true, "in-place": true, "help": true}
+var quiet = map[string]bool{"json": true, "csv": true, "html": true, "out": true, "quiet": true, "jobs": true, "workers": true, "dump-maps": true, "dot": true, "profile": true, "in-place": true, "help": true, "memo": true, "memo-check": true}
 
 // newRun is the run of a command, program the one of several that is studied, and
 // the sums of the files it reads.

@@ -70,7 +70,8 @@ func CacheFlags(ca *replay.Cache, c *cobra.Command) {
 // OptimiserFlags adds the flags of the traces' optimiser to a command.
 func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 	before(c, func() error {
-		for _, name := range []string{"layers", "proposals", "rules", "cost", "latency", "cost-nic", "tier2-after"} {
+		o.Say = Say(c)
+		for _, name := range []string{"layers", "proposals", "rules", "cost", "latency", "cost-nic", "tier2-after", "memo", "memo-check"} {
 			switch {
 			case !c.Flags().Changed(name):
 			case !o.On:
@@ -88,9 +89,27 @@ func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 	f.StringVar(&o.Layers, "layers", "", "superopt: `LETTERS` of the layers to run: p passes, r rules, e enumeration, s search; default all")
 	f.IntVar(&o.Proposals, "proposals", 0, "superopt: budget of the stochastic search for each window; 0: the default")
 	f.StringVar(&o.Rules, "rules", "", "superopt: a store of rewrite rules: used where `FILE` is there, and what is found goes to its end")
+	MemoFlags(f, &o.Memo, &o.MemoCheck, "superopt: ")
 	f.StringVar(&o.Cost, "cost", "", "superopt: `NAME` of the cost: count, count-no-atomics, latency, nic (cycles on --cost-nic)")
 	f.StringVar(&o.Latency, "latency", "", "superopt: the table of --cost latency: calibrate.json `FILE` of jitnic calibrate; default a cited one")
 	f.StringVar(&o.NIC, "cost-nic", "hxdp", "superopt: the device whose cycles --cost nic counts: a built-in profile, or a `FILE`")
+}
+
+// MemoFlags adds the flags of the file in which answers of the optimiser are kept.
+func MemoFlags(f *pflag.FlagSet, file *string, check *bool, of string) {
+	f.StringVar(file, "memo", "", of+"keep what was found and proved in `FILE`, and take it from there in the next run; no result depends on it")
+	f.BoolVar(check, "memo-check", false, of+"find all that --memo keeps anew first, and fail at the first that differs")
+}
+
+// Say is where lines go that are no error and no part of a report: to the standard
+// error output, unless it is to be quiet.
+func Say(c *cobra.Command) func(line string) {
+	return func(line string) {
+		if q, err := c.Flags().GetBool("quiet"); err == nil && q {
+			return
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "jitnic: %s\n", line)
+	}
 }
 
 // programs are those that --program names.

@@ -85,7 +85,7 @@ func (f *flags) options() (*superopt.Options, error) {
 		if f.nic, err = replay.NewNICCost(f.costNIC); err != nil {
 			return nil, fmt.Errorf("--cost-nic: %w", err)
 		}
-		o.CostFunc = f.nic.Cost
+		o.CostFunc, o.CostName = f.nic.Cost, f.nic.Key
 	}
 	if o.Table, err = replay.LatencyTable(f.latency); err != nil {
 		return nil, session.Flag(err)
@@ -156,6 +156,7 @@ func Command() *cobra.Command {
 	var pad, inPlace bool
 	kernel := kernelAuto
 	var top int
+	var keeps remembered
 	c := &cobra.Command{
 		Use:   "superopt FILE [-o OUT]",
 		Short: "Make a program smaller or faster, each rewrite proved: .o, .k2, .bpf or .insns in, the same out",
@@ -203,7 +204,11 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 			if err := in.only(entry, len(opt.Windows) > 0); err != nil {
 				return err
 			}
+			if err := keeps.open(c, opt); err != nil {
+				return err
+			}
 			r, progs, err := run(c.Context(), in, opt, entry, time.Duration(seconds*float64(time.Second)), c.ErrOrStderr())
+			keeps.close(c)
 			if err != nil {
 				return err
 			}
@@ -260,6 +265,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 	fs.StringVar(&windows, "windows", "", "slots to optimise, as `s:e,…` with e the last one, as K2's; empty: found automatically")
 	fs.IntVar(&top, "top", 1, "the `K` best distinct results: in the report, and beside -o OUT.EXT as OUT.2.EXT, OUT.3.EXT, …")
 	fs.Float64Var(&seconds, "seconds", 0, "stop looking after `N` seconds, cheap layers of all functions first, then where most was found for the work; marks the report as not reproducible; 0: no limit")
+	session.MemoFlags(fs, &keeps.file, &keeps.check, "")
 	fs.BoolVar(&pad, "pad", false, "keep every function's size, with goto +0")
 	fs.Var(&kernel, "kernel", fmt.Sprintf("load original and result into the running kernel and compare them on %d packets: `auto` (where it can be), on (also times them, and fails where it can't be), off", kernelRuns))
 	fs.Lookup("kernel").NoOptDefVal = "on"

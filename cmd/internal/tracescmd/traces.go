@@ -141,7 +141,7 @@ func Command() *cobra.Command {
 					return fmt.Errorf("--schedule: %w", err)
 				}
 			}
-			if err := opt.Open(); err != nil {
+			if err := opt.Open(c.Context()); err != nil {
 				return err
 			}
 			s, err := replay.Open(c.Context(), in, ca, func(o *jit.Options) { opt.Install(c.Context(), o, in.Seed) })

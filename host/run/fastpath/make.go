@@ -146,7 +146,7 @@ func (p *Plan) optimiser(ctx context.Context) error {
 	if p.opt.Superopt == nil || !p.opt.Superopt.On {
 		return nil
 	}
-	if err := p.opt.Superopt.Open(); err != nil {
+	if err := p.opt.Superopt.Open(ctx); err != nil {
 		return err
 	}
 	var h jit.Options

@@ -86,6 +86,7 @@ type told struct {
 	Maps    string
 	Counted counted
 	batched uint64
+	traces  string // all code, and what the optimiser counted
 }
 
 type counted struct {
@@ -101,14 +102,15 @@ type counted struct {
 func (s made) run(t *testing.T) told {
 	t.Helper()
 	ctx := t.Context()
-	if err := s.opt.Open(); err != nil {
+	if err := s.opt.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	var sum *Optimised
 	run, err := Open(ctx, s.in, s.ca, func(o *jit.Options) {
 		for _, f := range s.change {
 			f(o)
 		}
-		s.opt.Install(ctx, o, s.in.Seed)
+		sum = s.opt.Install(ctx, o, s.in.Seed)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +139,9 @@ func (s made) run(t *testing.T) told {
 	if err := mapfile.Write(&dump, mapfile.For(run.Runtime.S, run.Obj)); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.opt.Keep(); err != nil {
+		t.Fatal(err)
+	}
 	rt := run.Runtime
 	st := rt.NIC.Cache.Stats()
 	c := counted{Outcomes: st.Outcome, Cache: st, Aborts: map[string]uint64{}, Verdicts: rt.Verdicts(), Hits: slices.Clone(rt.NIC.Hits), Faults: rt.Faults}
@@ -146,11 +151,28 @@ func (s made) run(t *testing.T) told {
 	for _, p := range rt.Paths() {
 		c.Paths = append(c.Paths, p.Packets)
 	}
-	out := told{h.Sum64(), results.Sum64(), dump.String(), c, rt.NIC.Batched}
+	out := told{h.Sum64(), results.Sum64(), dump.String(), c, rt.NIC.Batched, traces(t, run, sum)}
 	if s.follow {
 		out.Packets = 0
 	}
 	return out
+}
+
+// traces is the code of all paths, and what the optimiser counted.
+func traces(t *testing.T, run *Session, sum *Optimised) string {
+	if sum == nil {
+		return ""
+	}
+	sum.Hot.Settle()
+	j, err := json.Marshal(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := bytes.NewBuffer(append(j, '\n'))
+	for i, p := range run.Runtime.Paths() {
+		fmt.Fprintln(out, i, p.Trace.Code)
+	}
+	return out.String()
 }
 
 // timed writes a sample's map file with updates: one after the other every entry

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"encoding/json"
 	"sync"
 
 	"jitnic/host/ebpf"
@@ -14,6 +15,7 @@ import (
 // its schedule. It may be asked by several chains of a search at once.
 type NICCost struct {
 	Name string // of the device
+	Key  string // all that the cost follows from
 	m    *vliw.Machine
 	pool sync.Pool // of *nicPricer
 }
@@ -30,7 +32,11 @@ func NewNICCost(name string) (*NICCost, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &NICCost{Name: n.Name, m: vliw.MachineOf(n)}, nil
+	key, err := json.Marshal(n)
+	if err != nil {
+		return nil, err
+	}
+	return &NICCost{Name: n.Name, Key: "nic " + string(key), m: vliw.MachineOf(n)}, nil
 }
 
 // Cycles is how long p takes from its first instruction to its last, branches

@@ -9,6 +9,7 @@ import (
 	"jitnic/host/run/jit"
 	"jitnic/pathcond"
 	"jitnic/superopt"
+	"jitnic/superopt/memo"
 	"jitnic/trace"
 )
 
@@ -26,7 +27,12 @@ type Optimiser struct {
 	NIC        string // profile that the cost "nic" is of
 	Latency    string // calibrate.json with the table of the cost "latency"; "" the cited one
 	Rules      string // file of a store of rules that grows; "" none
+	Memo       string // file of answers that are kept for the next run; "" none: of this run alone
+	MemoCheck  bool   // find all that it keeps anew, and fail where that differs
+	// Say is told in a line what there is to say of the memo; nil: nobody is.
+	Say func(line string)
 
+	memo  *memo.Memo
 	store *superopt.Store
 	nic   *NICCost
 	table *superopt.Latency
@@ -56,9 +62,9 @@ type Optimised struct {
 	Hot *Hot `json:"tier2,omitempty"`
 }
 
-// Open makes ready what the settings name: the device that prices code, and the
-// store of rules, each of which is proved again.
-func (o *Optimiser) Open() error {
+// Open makes ready what the settings name: the device that prices code, the
+// store of rules, each of which is proved again, and the memo.
+func (o *Optimiser) Open(ctx context.Context) error {
 	if o == nil {
 		return nil
 	}
@@ -70,6 +76,9 @@ func (o *Optimiser) Open() error {
 	}
 	var err error
 	if o.table, err = LatencyTable(o.Latency); err != nil {
+		return err
+	}
+	if err := o.openMemo(ctx); err != nil {
 		return err
 	}
 	switch {
@@ -100,9 +109,13 @@ func LatencyTable(file string) (*superopt.Latency, error) {
 	return &l, nil
 }
 
-// Keep saves the rules that were found, and ends the use of the store.
+// Keep saves the rules that were found, and ends the use of the store and the memo.
 func (o *Optimiser) Keep() error {
-	if o == nil || o.store == nil {
+	if o == nil {
+		return nil
+	}
+	o.closeMemo()
+	if o.store == nil {
 		return nil
 	}
 	defer o.store.Close()
@@ -110,6 +123,18 @@ func (o *Optimiser) Keep() error {
 		return setting("rules", o.Rules, err)
 	}
 	return nil
+}
+
+// options are what all tiers share.
+func (o *Optimiser) options(seed uint64) *superopt.Options {
+	opt := &superopt.Options{Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}
+	if o.memo != nil {
+		opt.Memo = o.memo
+	}
+	if o.nic != nil {
+		opt.CostFunc, opt.CostName = o.nic.Cost, o.nic.Key
+	}
+	return opt
 }
 
 // Install makes a runtime superoptimize its traces, and counts in the result
@@ -130,16 +155,14 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 			sum.Selects++
 			return p.Trace, nil
 		}
-		opt := &superopt.Options{Layers: o.Layers, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}
+		opt := o.options(seed)
+		opt.Layers = o.Layers
 		switch {
 		case o.all():
 		case o.Tier == Tier2:
 			opt.Tier = 2
 		default:
 			opt.Tier = 1
-		}
-		if o.nic != nil {
-			opt.CostFunc = o.nic.Cost
 		}
 		t, r, err := superopt.OptimizeTrace(ctx, p, c, opt, false)
 		if err != nil {

@@ -49,10 +49,8 @@ func (o *Optimiser) tier2(ctx context.Context, h *jit.Options, seed uint64, sum 
 	t.Optimise = func(p *pathcond.Path, was *trace.Trace, c *pathcond.Compiler) (*trace.Trace, uint64, error) {
 		q := *p
 		q.Trace = was
-		opt := &superopt.Options{Tier: 2, Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}
-		if o.nic != nil {
-			opt.CostFunc = o.nic.Cost
-		}
+		opt := o.options(seed)
+		opt.Tier = 2
 		better, r, err := superopt.OptimizeTrace(ctx, &q, c, opt, false)
 		if err != nil {
 			return nil, 0, err

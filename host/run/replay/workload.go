@@ -17,7 +17,7 @@ import (
 // session has run when it returns, and is closed by the caller; Partial says
 // that it was interrupted.
 func Workload(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
-	if err := opt.Open(); err != nil {
+	if err := opt.Open(ctx); err != nil {
 		return nil, nil, nil, err
 	}
 	var sum *Optimised

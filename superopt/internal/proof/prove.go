@@ -30,6 +30,7 @@ type Prover struct {
 	Proved, Refuted, Unknown        int // verdicts given
 	ByTerms, ByTests, ByCache, ByZ3 int // who gave them
 	Spent                           int // questions that outran the solver's budget
+	Faults                          int // questions at which the solver itself failed
 	// FailLimit is how many questions to the solver may lead to nothing; then it
 	// is asked no more. One that outran its budget counts for failUnknown. 0: any.
 	FailLimit int
@@ -283,12 +284,12 @@ func (p *Prover) solve(m *Machine, text string, inputs []smtInput, uf bool) Verd
 	(*s).Reset()
 	(*s).SetBudget(p.RLimit, p.Seed)
 	if err := (*s).AddText(text); err != nil {
-		return Unknown{Reason: err.Error()}
+		return p.fault(err)
 	}
 	r, err := (*s).Check()
 	switch {
 	case err != nil:
-		return Unknown{Reason: err.Error()}
+		return p.fault(err)
 	case r == z3.Unsat:
 		return Proved{By: "z3"}
 	case r == z3.Undef:
@@ -298,7 +299,7 @@ func (p *Prover) solve(m *Machine, text string, inputs []smtInput, uf bool) Verd
 	}
 	mod, err := (*s).Model()
 	if err != nil {
-		return Unknown{Reason: "satisfiable, but " + err.Error()}
+		return p.fault(fmt.Errorf("satisfiable, but %w", err))
 	}
 	defer mod.Close()
 	p.failed++
@@ -341,6 +342,20 @@ func (p *Prover) solve(m *Machine, text string, inputs []smtInput, uf bool) Verd
 		p.models = p.models[1:]
 	}
 	return v
+}
+
+// fault is the answer of a solver that failed. The next question gets another one.
+func (p *Prover) fault(err error) Verdict {
+	p.Faults++
+	var fatal *z3.FatalError
+	if errors.As(err, &fatal) {
+		p.bvs, p.ufs = nil, nil // they end with their context
+		p.mu.Lock()
+		p.z.Close()
+		p.z = nil
+		p.mu.Unlock()
+	}
+	return Unknown{Reason: err.Error()}
 }
 
 // modelOf finds inputs that make t 1; nil where none are found.

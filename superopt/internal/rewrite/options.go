@@ -14,6 +14,7 @@ import (
 type Options struct {
 	Cost      string      // name in Costs; "count"
 	CostFunc  ir.CostFunc // instead of Cost
+	CostName  string      // what CostFunc is, parameters and all: the memo's answers are by it
 	Table     *ir.Latency // prices of the cost "latency" and of the reports; nil: DefaultLatency
 	Seed      uint64
 	Proposals int           // budget of the stochastic search for each window; 0: 20000, <0: none
@@ -27,8 +28,15 @@ type Options struct {
 	Layers    string        // letters of the layers to run: p passes, r rules, e enumeration, s search; "" all
 	Workers   int           // of the search; 0: as many as there are processors
 	Top       int           // how many results are wanted; 0 and 1: the best alone
+	Memo      Memo          // answers to what was asked before; nil: none
 	Progress  func(Progress)
 	Log       func(format string, args ...any)
+}
+
+// Memo keeps answers under whole questions.
+type Memo interface {
+	Get(question []byte) (answer []byte, ok bool)
+	Put(question, answer []byte)
 }
 
 // costFunc is what is to be made small of p.
@@ -168,6 +176,7 @@ type Result struct {
 	Stats         Stats          `json:"stats"`
 	Top           []*Alternative `json:"top,omitempty"` // with Options.Top > 1: Prog first, then what comes next
 	Spent         int            `json:"-"`             // questions that outran the solver's budget
+	Faults        int            `json:"-"`             // questions at which the solver failed
 	Prog          *ir.Prog       `json:"-"`
 	Original      *ir.Prog       `json:"-"`
 }
