@@ -282,7 +282,7 @@ func recall(b []byte, p *ir.Prog, o *rewrite.Options) (*rewrite.Result, error) {
 	}
 	if o.Log != nil {
 		for _, s := range a.Steps {
-			o.Log(strings.ReplaceAll(s, "%", "%%"))
+			o.Log("%s", s)
 		}
 	}
 	return r, nil

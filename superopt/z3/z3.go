@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Config is what a context is made with. The zero value, or nil, is good.
@@ -40,7 +41,7 @@ func NewContext(cfg *Config) (*Context, error) {
 	}
 	x := &Context{h: c.mkContext(h)}
 	if x.h == 0 {
-		return nil, errors.New("libz3: no context could be made")
+		return nil, &FatalError{"no context could be made"}
 	}
 	c.setErrorHandler(x.h, 0) // none: the default one ends the process
 	return x, nil
@@ -254,8 +255,12 @@ func (s *Solver) Check() (Result, error) {
 	r := Result(c.solverCheck(s.x.h, s.h))
 	if r == Undef {
 		// A spent budget is an answer, with Reason; it also leaves an error behind.
-		if err := (*FatalError)(nil); errors.As(s.x.Err(), &err) {
-			return Undef, err
+		err := s.x.Err()
+		if fatal := (*FatalError)(nil); errors.As(err, &fatal) {
+			return Undef, fatal
+		}
+		if why := s.Reason(); strings.Contains(why, "memory") || strings.Contains(why, "memout") {
+			return Undef, &FatalError{why}
 		}
 		return Undef, nil
 	}

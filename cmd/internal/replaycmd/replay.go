@@ -373,6 +373,12 @@ func (r *Report) facts() (f report.Facts) {
 	}
 	if o := r.Superopt; o != nil {
 		f.Addf("superopt", "%d traces, %d made shorter: %d instructions before, %d after", o.Traces, o.Shorter, o.Before, o.After)
+		if o.Failed > 0 {
+			f.Addf("  failed", "%d traces stay at their tier: %s", o.Failed, o.Why)
+		}
+		if o.Faults > 0 {
+			f.Addf("  faults", "%d questions at which the solver failed", o.Faults)
+		}
 		if o.Selects > 0 {
 			f.Addf("  left", "%d traces as they are: they have selects, which the proofs don't know", o.Selects)
 		}

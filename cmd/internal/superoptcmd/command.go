@@ -330,9 +330,10 @@ func (r *Report) cycles(n *replay.NICCost) {
 	}
 }
 
-// step keeps the log's lines of rewrites that were taken.
+// step keeps the log's lines of rewrites that were taken; those that a memo kept
+// come as they are.
 func (p *Program) step(format string, args ...any) {
-	if strings.Contains(format, "accepted") {
+	if format == "%s" || strings.Contains(format, "accepted") {
 		p.Steps = append(p.Steps, fmt.Sprintf(format, args...))
 	}
 }

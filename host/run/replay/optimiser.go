@@ -40,14 +40,17 @@ type Optimiser struct {
 
 // Optimised counts what the superoptimizer did to the traces of a run.
 type Optimised struct {
-	Traces    int   `json:"traces"`
-	Selects   int   `json:"selects,omitempty"` // traces left as they are: they have selects, which the proofs don't know
-	Before    int   `json:"before"`            // instructions, all traces
-	After     int   `json:"after"`
-	Shorter   int   `json:"shorter"` // traces that became so
-	Proposals int64 `json:"proposals"`
-	RuleHits  int   `json:"rule_hits"`   // rewrites that rules made
-	Found     int   `json:"rules_found"` // rules found, for the store
+	Traces    int    `json:"traces"`
+	Failed    int    `json:"failed,omitempty"`     // traces that stay at their tier, as the optimiser failed
+	Faults    int    `json:"faults,omitempty"`     // questions at which the solver failed, out of memory for one
+	Why       string `json:"why_failed,omitempty"` // of the first
+	Selects   int    `json:"selects,omitempty"`    // traces left as they are: they have selects, which the proofs don't know
+	Before    int    `json:"before"`               // instructions, all traces
+	After     int    `json:"after"`
+	Shorter   int    `json:"shorter"` // traces that became so
+	Proposals int64  `json:"proposals"`
+	RuleHits  int    `json:"rule_hits"`   // rewrites that rules made
+	Found     int    `json:"rules_found"` // rules found, for the store
 	// With the cost "nic": the cycles of all traces on that device.
 	NIC          string  `json:"nic,omitempty"`
 	CyclesBefore int     `json:"cycles_before,omitempty"`
@@ -125,6 +128,17 @@ func (o *Optimiser) Keep() error {
 	return nil
 }
 
+// optimizeTrace is superopt.OptimizeTrace, but for tests.
+var optimizeTrace = superopt.OptimizeTrace
+
+// fail counts a trace that stays as it is: what fails on one is no reason to end
+// the run.
+func (s *Optimised) fail(err error) {
+	if s.Failed++; s.Why == "" {
+		s.Why = err.Error()
+	}
+}
+
 // options are what all tiers share.
 func (o *Optimiser) options(seed uint64) *superopt.Options {
 	opt := &superopt.Options{Proposals: o.Proposals, Cost: o.Cost, Seed: seed, Store: o.store, Table: o.table}
@@ -164,10 +178,12 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 		default:
 			opt.Tier = 1
 		}
-		t, r, err := superopt.OptimizeTrace(ctx, p, c, opt, false)
+		t, r, err := optimizeTrace(ctx, p, c, opt, false)
 		if err != nil {
-			return nil, err
+			sum.fail(err)
+			return p.Trace, nil
 		}
+		sum.Faults += r.Faults
 		if o.nic != nil {
 			sum.CyclesBefore += o.nic.Cycles(r.Original)
 			sum.CyclesAfter += o.nic.Cycles(r.Prog)

@@ -5,7 +5,6 @@ import (
 
 	"jitnic/host/run/jit"
 	"jitnic/pathcond"
-	"jitnic/superopt"
 	"jitnic/trace"
 )
 
@@ -51,10 +50,12 @@ func (o *Optimiser) tier2(ctx context.Context, h *jit.Options, seed uint64, sum 
 		q.Trace = was
 		opt := o.options(seed)
 		opt.Tier = 2
-		better, r, err := superopt.OptimizeTrace(ctx, &q, c, opt, false)
+		better, r, err := optimizeTrace(ctx, &q, c, opt, false)
 		if err != nil {
-			return nil, 0, err
+			sum.fail(err)
+			return nil, 0, nil
 		}
+		sum.Faults += r.Faults
 		sum.Hot.Before += was.Len()
 		sum.Hot.Left += better.Len()
 		sum.Hot.Units += int64(r.Units())

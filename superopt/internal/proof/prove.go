@@ -271,6 +271,9 @@ const maxText = 1 << 20
 func (p *Prover) solve(m *Machine, text string, inputs []smtInput, uf bool) Verdict {
 	z, err := p.solver()
 	if err != nil {
+		if fatal := (*z3.FatalError)(nil); errors.As(err, &fatal) {
+			p.Faults++
+		}
 		return Unknown{Reason: err.Error()}
 	}
 	s := &p.bvs
