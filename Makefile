@@ -25,7 +25,7 @@ TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 
 # What the tests use where it is there. jitnic itself needs none of it but
 # libz3-4, and that only for proving.
-DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user python3-pandas r-base-core
+DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user python3-pandas r-base-core openvswitch-switch
 
 .PHONY: man beam all build deps demo test check generated bench benchmarks pgo fuzz arm64 heavy programs record clean
 

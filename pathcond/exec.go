@@ -79,6 +79,8 @@ type Path struct {
 	Keys []MapKey
 	// Changed are the maps it changed, some more than once (Compiler.Keys).
 	Changed []int
+	// Effect is what the path does (Compiler.Effects); nil where that isn't kept.
+	Effect *Effect
 }
 
 // MapKey is a key that a map was looked up, updated or deleted at, as terms over
@@ -120,6 +122,8 @@ type Compiler struct {
 	// Keys has paths keep the keys they came to maps with, and which maps they
 	// changed (Path.Keys, Path.Changed).
 	Keys bool
+	// Effects keeps what each path does (Path.Effect).
+	Effects bool
 	// Barred, where set, says which counters are not worth a version guard now.
 	Barred func(counter int) bool
 
@@ -272,6 +276,9 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 	}
 	p.Trace = x.out.finish(x)
 	p.Trace.Raw = len(rec.Steps)
+	if c.Effects {
+		x.effects()
+	}
 	return p
 }
 

@@ -76,6 +76,7 @@ func (x *exec) helper(in ebpf.Insn) {
 	c := &call{in: in, rec: rc, m: -1}
 	c.meta = trace.Meta{Prog: st.Prog, PC: st.PC, Map: -1}
 	r0 := f(x, c)
+	x.note(c)
 	x.out.call(x, c, r0)
 	x.r[0] = r0
 	for i := 1; i <= 5; i++ {

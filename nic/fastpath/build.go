@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -34,6 +35,9 @@ type Options struct {
 	// tail calls lead: writes by other tools aren't seen.
 	Frozen bool
 }
+
+// ErrTooLong says that fewer traces fit into a program.
+var ErrTooLong = errors.New("too many traces for one program")
 
 // Names of what a fast path adds to an object.
 const (
@@ -106,7 +110,7 @@ func Build(obj *loader.Object, entry *loader.Program, c *pathcond.Compiler, leav
 		p.Cond = nil
 		why := ""
 		for _, pr := range l.Path.Cond {
-			if opt.Frozen && b.assumed(pr.Term) {
+			if opt.Frozen && c.Settled(pr.Term, false) {
 				b.built.Assumed++
 				continue
 			}
@@ -293,7 +297,7 @@ func (b *builder) program(t *tree.Tree, entry *loader.Program) error {
 	for _, f := range b.fixes {
 		d := b.labels[f.to] - f.slot - 1
 		if d > math.MaxInt16 || d < math.MinInt16 {
-			return fmt.Errorf("a jump of %d slots: fewer traces fit", d)
+			return fmt.Errorf("%w: a jump of %d slots", ErrTooLong, d)
 		}
 		b.code[f.slot].Off = int16(d)
 	}

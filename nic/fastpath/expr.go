@@ -24,37 +24,6 @@ var clocks = map[uint64]string{
 // fields are inputs that stand in the context.
 var fields = map[uint64]int16{pathcond.InIfindex: ebpf.XDPIfIndex, pathcond.InQueue: ebpf.XDPQueue, pathcond.InEgress: ebpf.XDPEgress}
 
-// assumed says whether a predicate asks only for versions and for where tail
-// calls lead.
-func (b *builder) assumed(t bv.Term) bool {
-	any := false
-	var walk func(t bv.Term) bool
-	walk = func(t bv.Term) bool {
-		switch b.b.Op(t) {
-		case bv.OpConst:
-			return true
-		case bv.OpInput:
-			any = true
-			return b.b.K(t) >= pathcond.InVersion
-		case bv.OpFun:
-			id, m := pathcond.FunParts(b.b.K(t))
-			any = true
-			if id != pathcond.FunLookup || b.obj.Maps[m].Type != cilium.ProgramArray {
-				return false
-			}
-			_, fixed := b.b.IsConst(b.b.Args(t)[0]) // an index of the packet's tells paths apart
-			return fixed
-		}
-		for _, a := range b.b.Args(t) {
-			if !walk(a) {
-				return false
-			}
-		}
-		return true
-	}
-	return walk(t) && any
-}
-
 // unsupported says what of a predicate the kernel can't be asked; "": nothing.
 func (b *builder) unsupported(t bv.Term, seen map[bv.Term]bool) string {
 	if seen[t] {

@@ -2,88 +2,189 @@ package flower
 
 import "encoding/binary"
 
-// keys are what the flow dissector finds in a packet.
-type keys struct {
-	typ, tag     uint16
-	ip           bool // an IPv4 header was found
-	proto        uint32
-	src, dst     uint32
-	ttl, tos     uint32
-	frag         Fragment
-	ports        bool
-	sport, dport uint32
-	flags        uint32
-	flagsFound   bool
+// found is what a parser finds in a packet.
+type found struct {
+	typ, tag uint16
+	frag     Fragment
+	has      [keys]bool
+	val      [keys]Bytes
+	l3, l4   int // where these headers begin; 0: not found
+	proto    int
+}
+
+var be = binary.BigEndian
+
+func (f *found) put(k Key, b []byte) {
+	f.has[k] = true
+	copy(f.val[k][:], b)
 }
 
 // dissect finds keys as the kernel's flow dissector does for flower: it stops at
-// a header that isn't all there, and doesn't look for ports in fragments.
-func dissect(p []byte) (k keys) {
-	be := binary.BigEndian
+// a header that isn't all there, and doesn't look for ports in fragments. What it
+// finds behind IPv6's extension headers no rule asks for.
+func dissect(p []byte) (f found) {
+	f.proto = -1
 	if len(p) < 14 {
-		return k
+		return f
 	}
-	k.typ = be.Uint16(p[12:])
+	f.put(EthDst, p[:6])
+	f.put(EthSrc, p[6:12])
+	f.typ = be.Uint16(p[12:])
 	at := 14
-	if k.typ == 0x8100 || k.typ == 0x88a8 {
-		k.tag, k.typ = k.typ, 0
+	if f.typ == type8021Q || f.typ == type8021ad {
+		f.tag, f.typ = f.typ, 0
 		if len(p) < 18 {
-			return k
+			return f
 		}
-		k.typ, at = be.Uint16(p[16:]), 18
+		f.put(VlanTCI, p[14:16])
+		f.typ, at = be.Uint16(p[16:]), 18
 	}
-	if k.typ != 0x0800 || len(p) < at+20 {
-		return k
+	switch {
+	case f.typ == typeIPv4 && len(p) >= at+20 && p[at]&0xf >= 5:
+		f.ipv4(p, at)
+	case f.typ == typeIPv6 && len(p) >= at+40:
+		h := p[at:]
+		f.l3, f.l4, f.proto = at, at+40, int(h[6])
+		f.put(Proto, h[6:7])
+		f.put(TTL, h[7:8])
+		f.put(TOS, []byte{h[0]<<4 | h[1]>>4})
+		f.put(IP6Src, h[8:24])
+		f.put(IP6Dst, h[24:40])
 	}
-	h := p[at:]
-	n := int(h[0]&0xf) * 4
-	if n < 20 {
-		return k
+	if f.l4 > 0 {
+		f.transport(p, f.l4)
 	}
-	k.ip, k.proto, k.ttl, k.tos = true, uint32(h[9]), uint32(h[8]), uint32(h[1])
-	k.src, k.dst = be.Uint32(h[12:]), be.Uint32(h[16:])
-	switch frag := be.Uint16(h[6:]); {
-	case frag&0x1fff != 0:
-		k.frag = LaterFragment
-	case frag&0x2000 != 0:
-		k.frag = FirstFragment
-	default:
-		k.frag = NoFragment
-	}
-	t := at + n
-	if k.frag != NoFragment || k.proto != 6 && k.proto != 17 && k.proto != 132 || len(p) < t+4 {
-		return k
-	}
-	k.ports, k.sport, k.dport = true, uint32(be.Uint16(p[t:])), uint32(be.Uint16(p[t+2:]))
-	if k.proto == 6 && len(p) >= t+20 && p[t+12]>>4 >= 5 {
-		k.flagsFound, k.flags = true, uint32(p[t+13])
-	}
-	return k
+	return f
 }
 
-func (x Masked) takes(found bool, v uint32) bool { return x.Mask == 0 || found && v&x.Mask == x.Value }
+func (f *found) ipv4(p []byte, at int) {
+	h := p[at:]
+	f.l3, f.proto = at, int(h[9])
+	f.put(Proto, h[9:10])
+	f.put(TTL, h[8:9])
+	f.put(TOS, h[1:2])
+	f.put(IPSrc, h[12:16])
+	f.put(IPDst, h[16:20])
+	switch frag := be.Uint16(h[6:]); {
+	case frag&0x1fff != 0:
+		f.frag = LaterFragment
+	case frag&0x2000 != 0:
+		f.frag = FirstFragment
+	default:
+		f.frag = NoFragment
+		f.l4 = at + int(h[0]&0xf)*4
+	}
+}
 
-// takes says whether a rule's match takes a packet.
-func (m *Match) takes(k *keys) bool {
-	switch {
-	case m.Tag != 0 && m.Tag != k.tag, m.Type != 0 && (m.Type != k.typ || m.Tag != k.tag):
-		return false
-	case m.Frag != AnyFragment && (!k.ip || m.Frag != k.frag):
+func (f *found) transport(p []byte, at int) {
+	switch f.proto {
+	case 6, 17, 132:
+		if len(p) < at+4 {
+			return
+		}
+		f.put(SPort, p[at:at+2])
+		f.put(DPort, p[at+2:at+4])
+		if f.proto == 6 && len(p) >= at+20 && p[at+12]>>4 >= 5 {
+			f.put(TCPFlags, p[at+13:at+14])
+		}
+	case 1, 58:
+		if len(p) >= at+8 {
+			f.put(ICMPType, p[at:at+1])
+			f.put(ICMPCode, p[at+1:at+2])
+		}
+	}
+}
+
+// extensions are the next headers that IPv6 has more headers behind (IANA).
+var extensions = map[byte]bool{0: true, 43: true, 44: true, 51: true, 60: true, 135: true, 139: true, 140: true}
+
+// IsPlain says whether a packet is what a Plain parser keeps: an IPv4 header of
+// version 4 without options, or an IPv6 header of version 6 without extension
+// headers, whose length lies within the frame, and, unless it is a fragment, the
+// whole of a TCP, UDP, ICMP or SCTP header within it, with lengths that agree.
+// What is no IP packet is plain.
+func IsPlain(p []byte) bool {
+	f := dissect(p)
+	if f.typ != typeIPv4 && f.typ != typeIPv6 {
+		return len(p) >= 14
+	}
+	if f.l3 == 0 {
 		return false
 	}
-	return m.Proto.takes(k.ip, k.proto) && m.Src.takes(k.ip, k.src) && m.Dst.takes(k.ip, k.dst) && m.TTL.takes(k.ip, k.ttl) && m.TOS.takes(k.ip, k.tos) &&
-		m.SPort.takes(k.ports, k.sport) && m.DPort.takes(k.ports, k.dport) && m.Flags.takes(k.flagsFound, k.flags)
+	h := p[f.l3:]
+	var rest []byte // the transport header and what comes behind
+	if f.typ == typeIPv4 {
+		n := int(be.Uint16(h[2:]))
+		if h[0] != 0x45 || n < 20 || n > len(h) {
+			return false
+		}
+		if f.frag != NoFragment {
+			return true
+		}
+		rest = h[20:n]
+	} else {
+		n := int(be.Uint16(h[4:]))
+		if h[0]>>4 != 6 || 40+n > len(h) || extensions[h[6]] {
+			return false
+		}
+		rest = h[40 : 40+n]
+	}
+	if len(rest) < transports[f.proto] {
+		return false
+	}
+	switch f.proto {
+	case 6:
+		n := int(rest[12]>>4) * 4
+		return n >= 20 && n <= len(rest)
+	case 17:
+		n := int(be.Uint16(rest[4:]))
+		return n >= 8 && n <= len(rest)
+	}
+	return true
+}
+
+// takes says whether a match takes a packet.
+func (m *Match) takes(f *found) bool {
+	switch {
+	case m.Tag != 0 && m.Tag != f.tag, m.Type != 0 && (m.Type != f.typ || m.Tag != f.tag):
+		return false
+	case m.Frag != AnyFragment && m.Frag != f.frag:
+		return false
+	}
+	for k := range m.Keys {
+		if t := &m.Keys[k]; t.Asked() && (!f.has[k] || !t.takes(&f.val[k])) {
+			return false
+		}
+	}
+	return true
 }
 
 // Take is the first rule that takes a packet; nil where none does, which is
-// software's too. A frame too short to have come off a wire (see minFrame) that a
-// rule's path doesn't allow is none of the rule's.
+// software's too. Software's are also: what isn't plain, where the parser sends it
+// there; frames too short to have come off a wire (see minFrame) that a rule's
+// path doesn't allow; and packets whose checksums are wrong and a rule would make
+// right.
 func (r *Rules) Take(packet []byte) *Rule {
-	k := dissect(packet)
+	if r.Parser == Plain && !IsPlain(packet) {
+		return nil
+	}
+	f := dissect(packet)
 	for i := range r.List {
-		if m := &r.List[i].Match; len(packet) >= m.length && m.takes(&k) {
-			return &r.List[i]
+		x := &r.List[i]
+		if !x.Match.takes(&f) {
+			continue
 		}
+		if len(packet) < x.Match.length || x.mends() && !right(packet, &f, x) {
+			return nil
+		}
+		return x
 	}
 	return nil
+}
+
+// right says whether the checksums that a rule makes anew are right.
+func right(p []byte, f *found, r *Rule) bool {
+	q := append([]byte(nil), p...)
+	mend(q, f, r.Do.L3, r.Do.L4)
+	return string(p) == string(q)
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
@@ -14,6 +16,7 @@ import (
 	"jitnic/host/loader/objfile"
 	"jitnic/host/run/fastpath"
 	"jitnic/host/run/replay"
+	"jitnic/nic/flower"
 
 	"github.com/spf13/cobra"
 )
@@ -29,7 +32,9 @@ type flags struct {
 	times    bool
 	live     bool
 	to       report.Outputs
-	file     []byte    // what --out writes
+	file     []byte // what --out writes
+	parser   string
+	carry    string    // what is to carry packets by the rules
 	rules    [3]string // files of rules: flower, OpenFlow, P4Runtime
 	written  [3]string // and what goes into them
 }
@@ -55,7 +60,11 @@ left of that, however the command ends.
 
 --flower, --openflow and --p4runtime write what a NIC that offloads such rules could
 take; the report has its share of packets and paths, and what each refused path asks
-that no rule can.
+that no rule can. A rule may edit: addresses, ports, VLAN tags, a time to live, with
+checksums; a number that a path counts in a map is its rules' own statistics. With
+--frozen, what is read from maps is folded in, so that routes become rules. --parser
+says what the NIC's parser vouches for; --carry has the kernel or Open vSwitch run the
+rules on the captures' packets, in a network namespace that ends with the command.
 
 A cache follows the traffic and a program doesn't: where the hottest --entries
 take less than such a cache hits, less one point, more are taken (--exactly: not).
@@ -108,8 +117,50 @@ offsets of the kernel it was made on.`,
 	fs.StringVar(&f.rules[0], "flower", "", "write the paths that the flower classifier can take as tc(8) commands to `FILE`")
 	fs.StringVar(&f.rules[1], "openflow", "", "the same as flows for ovs-ofctl(8) to `FILE`")
 	fs.StringVar(&f.rules[2], "p4runtime", "", "the same as P4Runtime table entries in text to `FILE`")
+	fs.StringVar(&f.parser, "parser", parsers[0].name, "what the NIC's parser makes of packets before rules are asked, `NAME`: "+parserNames())
+	fs.StringVar(&f.carry, "carry", "", "send the captures' packets through the rules, and compare what comes out, by `WHAT`: tc (the kernel's flower classifier on veth devices), ovs (Open vSwitch's userspace datapath)")
 	f.to.Flags(c, "report")
 	return c
+}
+
+// parser is a way to say --parser.
+type parser struct {
+	name, what string
+	is         flower.Parser
+}
+
+var parsers = []parser{
+	{"dissector", "the kernel's flow dissector", flower.Dissector},
+	{"plain", "hands to software what isn't plain: a wrong version or length, options, extension headers", flower.Plain},
+}
+
+func parserNames() string {
+	var out []string
+	for _, p := range parsers {
+		out = append(out, p.name+" ("+p.what+")")
+	}
+	return strings.Join(out, ", ")
+}
+
+// written are the rules in their three forms.
+func written(r *flower.Rules) (out [3]string) {
+	note := ""
+	if r.Parser == flower.Plain {
+		note = "# for a NIC whose parser hands to software what isn't plain: a wrong version or length, IPv4 options, IPv6 extension headers\n"
+	}
+	device := func(p flower.Port, _ int) string { return "$" + strings.ToUpper(p.Name) }
+	number := func(_ flower.Port, i int) string { return fmt.Sprint(flower.PortOut + i) }
+	out[0] = note
+	for _, l := range r.TC(flower.Where{Device: "$DEV", Port: device}) {
+		out[0] += "tc " + l + "\n"
+	}
+	out[1] = note + fmt.Sprintf("# packets come in at port 1; pass is port %d, software %d; packets with tags of 802.1ad, which OpenFlow doesn't tell from others, must not come\n", flower.PortPass, flower.PortSoftware)
+	for i, p := range r.Ports {
+		out[1] += fmt.Sprintf("# %s is port %d\n", p.Name, flower.PortOut+i)
+	}
+	out[1] += strings.Join(r.OpenFlow(flower.Where{Port: number}), "\n") + "\n"
+	out[2] = note + r.P4Runtime()
+	return out
 }
 
 func (f *flags) run(ctx context.Context) (*Report, error) {
@@ -134,6 +185,14 @@ func (f *flags) run(ctx context.Context) (*Report, error) {
 	if missing != nil && (f.kernel == "on" || f.times || f.live) {
 		return nil, fmt.Errorf("%w: the object can still be made with --kernel off, and is compared in the VM", missing)
 	}
+	by := slices.IndexFunc(parsers, func(p parser) bool { return p.name == f.parser })
+	if by < 0 {
+		return nil, fmt.Errorf("--parser %s: want %s", f.parser, parserNames())
+	}
+	if f.carry != "" && fastpath.Carriers[f.carry] == nil {
+		return nil, fmt.Errorf("--carry %s: want tc or ovs", f.carry)
+	}
+	f.opt.Rules = f.rules != [3]string{} || f.carry != ""
 	f.opt.NoKernel, f.opt.Superopt, f.opt.Counters = missing != nil, &f.super, true
 	p, err := fastpath.Make(ctx, f.in, f.opt)
 	if err != nil {
@@ -156,13 +215,18 @@ func (f *flags) run(ctx context.Context) (*Report, error) {
 		}
 		r.Live = newLive(r.live)
 	}
-	if f.rules != [3]string{} {
-		o, err := p.Flower(ctx)
+	if f.opt.Rules {
+		o, err := p.Flower(ctx, parsers[by].is)
 		if err != nil {
 			return nil, err
 		}
 		r.Flower = newFlower(o, p)
-		f.written = [3]string{o.Rules.TC(), o.Rules.OpenFlow(), o.Rules.P4Runtime()}
+		f.written = written(o.Rules)
+		if f.carry != "" {
+			if r.Flower.Carried, err = p.Carry(ctx, o, f.carry); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if f.out != "" && r.bad() == nil {
 		built := p.Built

@@ -48,11 +48,17 @@ type Report struct {
 
 // Flower is what a NIC that offloads flower rules could take.
 type Flower struct {
-	Rules   int       `json:"rules"`   // those that hand packets to software too
-	Paths   int       `json:"paths"`   // of the chosen ones, that have a rule
-	Packets uint64    `json:"packets"` // of the captures, that a rule decides
-	Differs string    `json:"differs,omitempty"`
-	Refused []Refused `json:"refused"`
+	Rules   int    `json:"rules"`   // those that hand packets to software too
+	Paths   int    `json:"paths"`   // of the chosen ones, that have a rule
+	Packets uint64 `json:"packets"` // of the captures, that a rule decides
+	Edited  uint64 `json:"edited"`  // of these, that it changes
+	// NotPlain are packets that the parser hands to software, with --parser plain.
+	NotPlain uint64            `json:"not_plain,omitempty"`
+	Assumed  int               `json:"assumed"` // predicates taken for granted, with --frozen
+	Counts   int               `json:"counts"`  // numbers in maps that rules' own statistics stand for
+	Differs  string            `json:"differs,omitempty"`
+	Refused  []Refused         `json:"refused"`
+	Carried  *fastpath.Carried `json:"carried,omitempty"`
 }
 
 // Refused is a path without a rule.
@@ -63,7 +69,14 @@ type Refused struct {
 }
 
 func newFlower(o *fastpath.Offload, p *fastpath.Plan) *Flower {
-	out := &Flower{Rules: len(o.Rules.List), Paths: o.Paths, Packets: o.Packets, Differs: o.Differs, Refused: []Refused{}}
+	out := &Flower{Rules: len(o.Rules.List), Paths: o.Paths, Packets: o.Packets, Edited: o.Edited, NotPlain: o.NotPlain, Assumed: o.Rules.Assumed, Differs: o.Differs, Refused: []Refused{}}
+	counted := map[uint64]bool{}
+	for _, x := range o.Rules.List {
+		for _, c := range x.Counts {
+			counted[c.Addr] = true
+		}
+	}
+	out.Counts = len(counted)
 	for _, r := range o.Rules.Refused {
 		x := Refused{Path: r.Path, Why: r.Why}
 		for _, y := range p.Paths {
@@ -169,6 +182,8 @@ func (r *Report) bad() error {
 		return fmt.Errorf("%s: the fast path differs in the kernel: %s", r.Program, r.Kernel.Reason)
 	case r.Flower != nil && r.Flower.Differs != "":
 		return fmt.Errorf("%s: a flower rule says another thing than the program: %s", r.Program, r.Flower.Differs)
+	case r.Flower != nil && r.Flower.Carried != nil && r.Flower.Carried.Differs != "":
+		return fmt.Errorf("%s: rules run by %s do another thing than they say: %s", r.Program, r.Flower.Carried.By, r.Flower.Carried.Differs)
 	case r.Live != nil && r.Live.Differs != "" && !r.Live.Unsteady:
 		return fmt.Errorf("%s: the fast path differs on live traffic: %s", r.Program, r.Live.Differs)
 	case r.Kernel.Loaded && r.Kernel.Runs == 0:
@@ -256,6 +271,21 @@ func (r *Report) document() *report.Document {
 	}
 	if x := r.Flower; x != nil {
 		f.Add("flower rules take", report.Count(x.Packets), report.Share(x.Packets, r.Packets), fmt.Sprintf("%d of %d paths, %d rules; by flower's semantics in Go they say what the program says", x.Paths, len(r.Rows), x.Rules))
+		if c := x.Carried; c != nil {
+			f.Add("  carried by "+c.By, report.Count(c.Sent), "packets sent through "+report.Count(uint64(c.Rules))+" rules", fmt.Sprintf("%s by rules other than trap; each came out where they say, with these bytes; %s not sent", report.Count(c.Ruled), report.Count(c.Skipped)))
+		}
+		if x.Edited > 0 {
+			f.Add("  change", report.Count(x.Edited), report.Share(x.Edited, r.Packets))
+		}
+		if x.NotPlain > 0 {
+			f.Add("  not plain", report.Count(x.NotPlain), report.Share(x.NotPlain, r.Packets), "to software, by the parser")
+		}
+		if x.Counts > 0 {
+			f.Add("  counted", report.Count(uint64(x.Counts)), "numbers in maps that rules' own statistics stand for")
+		}
+		if x.Assumed > 0 {
+			f.Add("  taken for granted", report.Count(uint64(x.Assumed)), "predicates (--frozen): nobody else writes these maps")
+		}
 		for _, y := range x.Refused[:min(len(x.Refused), 8)] {
 			f.Add("  refused", report.Count(y.Packets), fmt.Sprintf("path %d", y.Path), y.Why)
 		}

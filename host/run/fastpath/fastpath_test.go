@@ -190,33 +190,3 @@ func TestLive(t *testing.T) {
 		t.Logf("%s: %d sent, %d passed, %d returned, %d sideways", name, l.Sent, l.Passed, l.Returned, l.Sideways)
 	}
 }
-
-// TestFlower: a rule says what the program says, of every packet it takes; and
-// rules are made where they can be.
-func TestFlower(t *testing.T) {
-	for name, least := range map[string]float64{
-		"filter:tcp dst port 443 and not net 10.0.0.0/8": 0.05, "filter:udp port 53": 0.8, "filter:arp or vlan": 0.99, "filter:icmp": 0.99,
-		"filter:ip[8] = 64": 0.99, "filter:tcp[tcpflags] & tcp-syn != 0": 0, "filter:src host 10.1.0.11 and tcp": 0.9,
-		"sample:firewall": 0, "sample:router": 0, "sample:ipv6filter": 0, "sample:loadbalancer": 0,
-	} {
-		p := made(t, name, 4000, Options{Entries: 32, NoKernel: true})
-		o, err := p.Flower(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		share := float64(o.Packets) / float64(p.Packets)
-		if o.Differs != "" {
-			t.Errorf("%s: %s\n%s", name, o.Differs, o.Rules.TC())
-		}
-		if share < least {
-			t.Errorf("%s: rules take %.1f %% of the packets\n%s%+v", name, 100*share, o.Rules.TC(), o.Rules.Refused)
-		}
-		if o.Paths+len(o.Rules.Refused) < len(p.Paths) {
-			t.Errorf("%s: %d paths have a rule and %d are refused, of %d", name, o.Paths, len(o.Rules.Refused), len(p.Paths))
-		}
-		t.Logf("%s: %d of %d paths, %.1f %% of packets, %d rules", name, o.Paths, len(p.Paths), 100*share, len(o.Rules.List))
-		for _, r := range o.Rules.Refused[:min(len(o.Rules.Refused), 3)] {
-			t.Logf("   refused %d: %s", r.Path, r.Why)
-		}
-	}
-}

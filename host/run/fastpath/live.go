@@ -81,9 +81,7 @@ func (p *Plan) live(ctx context.Context, l *Live, counted *fastpath.Built) error
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil { // Isolated goes on without
 		return fmt.Errorf("no network namespace of its own: %w: the test run (without --live) still works", err)
 	}
-	for _, f := range []string{"all", "default"} { // where there is no IPv6 there is nothing to switch off
-		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+f+"/disable_ipv6", []byte("1"), 0)
-	}
+	quietIPv6()
 	filled, err := p.Session.Machine(p.Session.Obj, p.Session.Entry)
 	if err != nil {
 		return err
@@ -141,6 +139,13 @@ func (p *Plan) live(ctx context.Context, l *Live, counted *fastpath.Built) error
 	l.Compared = sides[0].differs(sides[2])
 	l.Counters = kernelCounters(counted, sides[2].prog.Maps)
 	return nil
+}
+
+// quietIPv6 keeps new devices of the thread's network namespace from speaking up.
+func quietIPv6() {
+	for _, f := range []string{"all", "default"} { // where there is no IPv6 there is nothing to switch off
+		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+f+"/disable_ipv6", []byte("1"), 0)
+	}
 }
 
 // newSide makes the devices of one program and attaches it.
@@ -262,7 +267,42 @@ func listen(dev int, hear bool) (int, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, ignoreOutgoing, 1); err != nil {
 		return fail(err)
 	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
+		return fail(err)
+	}
 	return fd, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 32<<20)
+}
+
+// receive takes a frame that has come in, if there is one, into b, which must have
+// room for a tag more: the kernel takes an outer VLAN tag off, and tells it aside.
+func receive(fd int, b []byte) ([]byte, bool) {
+	var oob [64]byte
+	n, oobn, _, _, err := unix.Recvmsg(fd, b[4:], oob[:], 0)
+	if err != nil || n < 14 {
+		return nil, false
+	}
+	msgs, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		return b[4 : 4+n], true
+	}
+	for _, m := range msgs {
+		// struct tpacket_auxdata of uapi/linux/if_packet.h: status at 0, TCI at 16, type at 18
+		if m.Header.Level != unix.SOL_PACKET || m.Header.Type != unix.PACKET_AUXDATA || len(m.Data) < 20 {
+			continue
+		}
+		status, tci, typ := binary.NativeEndian.Uint32(m.Data), binary.NativeEndian.Uint16(m.Data[16:]), uint16(unix.ETH_P_8021Q)
+		if status&unix.TP_STATUS_VLAN_VALID == 0 {
+			continue
+		}
+		if status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
+			typ = binary.NativeEndian.Uint16(m.Data[18:])
+		}
+		copy(b, b[4:16])
+		binary.BigEndian.PutUint16(b[12:], typ)
+		binary.BigEndian.PutUint16(b[14:], tci)
+		return b[:4+n], true
+	}
+	return b[4 : 4+n], true
 }
 
 // hear takes what has come in, until nothing came for a while.
@@ -272,14 +312,14 @@ func (s *side) hear(patience time.Duration) {
 		any := false
 		for i, fd := range s.ears {
 			for {
-				n, _, err := unix.Recvfrom(fd, b[:], 0)
-				if err != nil || n < 0 {
+				f, ok := receive(fd, b[:])
+				if !ok {
 					break
 				}
 				any = true
 				s.count[i]++
-				s.heard[i] = binary.LittleEndian.AppendUint32(s.heard[i], uint32(n))
-				s.heard[i] = append(s.heard[i], b[:n]...)
+				s.heard[i] = binary.LittleEndian.AppendUint32(s.heard[i], uint32(len(f)))
+				s.heard[i] = append(s.heard[i], f...)
 			}
 		}
 		if any {

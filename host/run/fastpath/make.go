@@ -14,6 +14,7 @@ import (
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/nic/fastpath"
+	"jitnic/pathcond/bv"
 	"jitnic/trace"
 
 	cilium "github.com/cilium/ebpf"
@@ -26,6 +27,8 @@ type Options struct {
 	Counters bool // one for each leaf
 	Frozen   bool // specialised traces, versions taken for granted
 	Superopt *replay.Optimiser
+	// Rules keeps what paths do, for Plan.Flower.
+	Rules bool
 	// NoKernel keeps the kernel out of it: what its verifier thinks stays open.
 	NoKernel bool
 }
@@ -68,6 +71,7 @@ func Make(ctx context.Context, in replay.Input, opt Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Runtime.Comp.Effects = opt.Rules
 	p := &Plan{Session: s, opt: opt}
 	if err := p.make(ctx); err != nil {
 		s.Close()
@@ -165,7 +169,10 @@ func (p *Plan) build() error {
 		check = kernel.Available()
 	}
 	for {
-		if err := p.once(p.opt.Counters); err != nil {
+		if err := p.once(p.opt.Counters); errors.Is(err, fastpath.ErrTooLong) {
+			p.coldest(err.Error())
+			continue
+		} else if err != nil {
 			return err
 		}
 		if len(p.Built.Leaves) == 0 {
@@ -277,16 +284,38 @@ func (p *Plan) shrink(err error) error {
 			return nil
 		}
 	}
-	// What stands in the tree, or the program as a whole: the coldest goes.
-	for i := len(p.Paths) - 1; i >= 0; i-- {
+	// What stands in the tree, or the program as a whole: the coldest go.
+	if !p.coldest(said) {
+		return err
+	}
+	return nil
+}
+
+// coldest takes the coldest traces out, an eighth of those that are in; false:
+// there was none.
+func (p *Plan) coldest(why string) bool {
+	in := 0
+	for i := range p.Paths {
+		in += int(bv.Bit(p.Paths[i].Why == ""))
+	}
+	n := max(in/8, 1)
+	if in == 0 {
+		return false
+	}
+	p.full = true
+	first := int32(-1)
+	for i, left := len(p.Paths)-1, n; i >= 0 && left > 0; i-- {
 		if x := &p.Paths[i]; x.Why == "" {
-			x.Why = "the verifier, of the whole: " + said
-			p.full = true
-			p.Shrunk = append(p.Shrunk, fmt.Sprintf("path %d, the coldest, left out: %s", x.ID, said))
-			return nil
+			x.Why, first = "of the whole: "+why, x.ID
+			left--
 		}
 	}
-	return err
+	if n == 1 {
+		p.Shrunk = append(p.Shrunk, fmt.Sprintf("path %d, the coldest, left out: %s", first, why))
+	} else {
+		p.Shrunk = append(p.Shrunk, fmt.Sprintf("%d paths, the coldest, left out: %s", n, why))
+	}
+	return true
 }
 
 // Bare is the fast path without counters.

@@ -1,0 +1,193 @@
+package fastpath
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"jitnic/host/kernel"
+	"jitnic/nic/flower"
+
+	"golang.org/x/sys/unix"
+)
+
+// ruled makes the rules of a program on a capture, held to the program in Go.
+func ruled(t *testing.T, program string, limit uint64, frozen bool, by flower.Parser) (*Plan, *Offload) {
+	t.Helper()
+	p := made(t, program, limit, Options{Entries: 32, NoKernel: true, Rules: true, Frozen: frozen})
+	o, err := p.Flower(context.Background(), by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Differs != "" {
+		t.Errorf("%s: %s", program, o.Differs)
+	}
+	return p, o
+}
+
+// TestFlower: rules and, for what they leave, the program do what the program does,
+// bytes, redirects and maps; every path has a rule or is refused with what it asks;
+// and rules are made where they can be.
+func TestFlower(t *testing.T) {
+	for _, c := range []struct {
+		program string
+		frozen  bool
+		by      flower.Parser
+		least   float64 // share of the packets
+		edited  float64
+	}{
+		{"filter:tcp dst port 443 and not net 10.0.0.0/8", false, flower.Dissector, 0.05, 0},
+		{"filter:udp port 53", false, flower.Dissector, 0.8, 0},
+		{"filter:arp or vlan", false, flower.Dissector, 0.99, 0},
+		{"filter:icmp", false, flower.Dissector, 0.99, 0},
+		{"filter:ip[8] = 64", false, flower.Dissector, 0.99, 0},
+		{"filter:tcp[tcpflags] & tcp-syn != 0", false, flower.Dissector, 0.85, 0},
+		{"filter:src host 10.1.0.11 and tcp", false, flower.Dissector, 0.9, 0},
+		{"filter:ip6 proto 6 and dst port 80", false, flower.Plain, 0.9, 0},
+		{"sample:router", true, flower.Plain, 0.7, 0.7},
+		{"sample:nat", true, flower.Plain, 0.4, 0},
+		{"sample:firewall", false, flower.Plain, 0, 0},
+		{"sample:ipv6filter", false, flower.Plain, 0, 0},
+		{"sample:loadbalancer", false, flower.Plain, 0, 0},
+	} {
+		p, o := ruled(t, c.program, 4000, c.frozen, c.by)
+		share, edited := float64(o.Packets)/float64(p.Packets), float64(o.Edited)/float64(p.Packets)
+		if share < c.least || edited < c.edited {
+			t.Errorf("%s: rules take %.1f %% of the packets and change %.1f %%\n%+v", c.program, 100*share, 100*edited, o.Rules.Refused)
+		}
+		if o.Paths+len(o.Rules.Refused) < len(p.Paths) {
+			t.Errorf("%s: %d paths have a rule and %d are refused, of %d", c.program, o.Paths, len(o.Rules.Refused), len(p.Paths))
+		}
+		t.Logf("%s: %d of %d paths, %.1f %% of packets, %.1f %% changed, %d rules", c.program, o.Paths, len(p.Paths), 100*share, 100*edited, len(o.Rules.List))
+		for _, r := range o.Rules.Refused[:min(len(o.Rules.Refused), 3)] {
+			t.Logf("   refused %d: %s", r.Path, r.Why)
+		}
+	}
+}
+
+// TestSwitch: Open vSwitch carries real packets by the rules as they say.
+func TestSwitch(t *testing.T) {
+	for _, c := range []struct {
+		program string
+		by      flower.Parser
+	}{{"sample:router", flower.Plain}, {"filter:tcp dst port 443 and not net 10.0.0.0/8", flower.Dissector}, {"filter:ip6 proto 6 and dst port 80", flower.Plain}} {
+		p, o := ruled(t, c.program, 4000, true, c.by)
+		got, err := p.Carry(context.Background(), o, "ovs")
+		if errors.Is(err, ErrMissing) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Differs != "" || got.Ruled == 0 || got.Sent+got.Skipped != p.Packets {
+			t.Errorf("%s: %+v", c.program, got)
+		}
+		t.Logf("%s: %d flows, %d packets sent, %d by rules, %d not sent", c.program, got.Rules, got.Sent, got.Ruled, got.Skipped)
+	}
+}
+
+// TestClassifier: the kernel's flower classifier carries them, where it has one;
+// where it hasn't, that is said in a line, with what still works.
+func TestClassifier(t *testing.T) {
+	p, o := ruled(t, "sample:router", 1500, true, flower.Plain)
+	got, err := p.Carry(context.Background(), o, "tc")
+	if errors.Is(err, ErrMissing) {
+		if s := err.Error(); strings.Contains(s, "\n") || !strings.Contains(s, "still") {
+			t.Errorf("it should say in a line what is missing and what still works: %q", s)
+		}
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Differs != "" || got.Ruled == 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestWords: tc takes every line as far as the kernel, whether that has the
+// classifier or not, and ovs-ofctl takes every flow.
+func TestWords(t *testing.T) {
+	var lines, flows []string
+	far := []string{"lo", "lo", "lo", "lo", "lo", "lo", "lo", "lo"}
+	for _, c := range []struct {
+		program string
+		by      flower.Parser
+	}{{"sample:router", flower.Plain}, {"sample:nat", flower.Plain}, {"filter:tcp[tcpflags] & tcp-syn != 0 and dst port 80 or icmp", flower.Dissector}, {"filter:vlan 10 and ip6", flower.Plain}} {
+		_, o := ruled(t, c.program, 1500, true, c.by)
+		lines = append(lines, tcLines(o.Rules, far)[1:]...)
+		flows = append(flows, o.Rules.OpenFlow(flower.Where{Port: func(flower.Port, int) string { return "9" }})...)
+	}
+	// What the captures don't make a program do.
+	all := flower.Rule{Match: flower.Match{Type: 0x0800, Frag: flower.NoFragment}, Action: flower.Pass,
+		Do: flower.Edits{VID: -1, Down: true, L3: true, L4: true, Push: 0x8100_a014}}
+	all.Match.Keys[flower.Proto] = flower.Ternary{Value: flower.Bytes{6}, Mask: flower.Bytes{0xff}}
+	for k, v := range map[flower.Key]flower.Bytes{flower.EthDst: {2, 0, 0, 0, 0, 1}, flower.EthSrc: {2, 0, 0, 0, 0, 2}, flower.IPSrc: {10, 0, 0, 1}, flower.IPDst: {10, 0, 0, 2}, flower.SPort: {0, 80}, flower.DPort: {1, 187}, flower.TOS: {8}} {
+		all.Do.Set = append(all.Do.Set, flower.Set{Key: k, Value: v})
+	}
+	six := flower.Rule{Match: flower.Match{Type: 0x86dd, Tag: 0x8100}, Action: flower.Back, Do: flower.Edits{VID: -1, Down: true, L4: true, Pop: true, Set: []flower.Set{{Key: flower.IP6Dst, Value: flower.Bytes{0xfd}}, {Key: flower.SPort, Value: flower.Bytes{0, 53}}}}}
+	six.Match.Keys[flower.Proto] = flower.Ternary{Value: flower.Bytes{17}, Mask: flower.Bytes{0xff}}
+	six.Match.Keys[flower.VlanTCI] = flower.Ternary{Value: flower.Bytes{0xa0, 10}, Mask: flower.Bytes{0xef, 0xff}}
+	rules := &flower.Rules{List: []flower.Rule{all, six}}
+	lines = append(lines, tcLines(rules, far)[1:]...)
+	flows = append(flows, rules.OpenFlow(flower.Where{})...)
+
+	t.Run("tc", func(t *testing.T) {
+		if _, err := exec.LookPath("tc"); err != nil {
+			t.Skip("tc is not installed (Debian: iproute2)")
+		}
+		if err := kernel.Available(); err != nil {
+			t.Skip(err)
+		}
+		// A line that tc itself refuses is named as such; the kernel's refusals are not.
+		bad := batch(t, append([]string{"filter add dev lo ingress pref 1 protocol all flower dst_port banana action pass"}, lines...))
+		if len(bad) != 1 {
+			t.Errorf("tc refuses %d of %d lines, want the first alone: %q", len(bad), len(lines)+1, bad)
+		}
+	})
+	t.Run("ovs", func(t *testing.T) {
+		if _, err := exec.LookPath("ovs-ofctl"); err != nil {
+			t.Skip("ovs-ofctl is not installed (Debian: openvswitch-switch)")
+		}
+		c := exec.Command("ovs-ofctl", "-O", "OpenFlow13", "parse-flows", "-")
+		c.Stdin = strings.NewReader(strings.Join(flows, "\n") + "\n")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+}
+
+// batch has tc(8) go through lines in a network namespace of its own; it gives
+// those that don't come as far as the kernel.
+func batch(t *testing.T, lines []string) (refused []string) {
+	t.Helper()
+	done := make(chan string)
+	go func() {
+		runtime.LockOSThread()
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			done <- ""
+			return
+		}
+		var out strings.Builder
+		for _, l := range append([]string{"qdisc add dev lo clsact"}, lines...) {
+			c := exec.Command("tc", "-batch", "-")
+			c.Stdin = strings.NewReader(l + "\n")
+			said, _ := c.CombinedOutput()
+			if s := string(said); s != "" && !strings.Contains(s, "talking to the kernel") {
+				out.WriteString(l + ": " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ") + "\n")
+			}
+		}
+		done <- out.String() + "\n"
+	}()
+	said := <-done
+	if said == "" {
+		t.Skip("no network namespace of its own")
+	}
+	if s := strings.TrimSpace(said); s != "" {
+		refused = strings.Split(s, "\n")
+	}
+	return refused
+}
