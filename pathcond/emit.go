@@ -105,7 +105,7 @@ func (e *emitter) load(x *exec, in ebpf.Insn, v bv.Term) {
 
 func (e *emitter) access(x *exec, m *trace.Meta, n int) {
 	kind, owner := x.place(x.step.Addr, n)
-	m.Mem, m.Map, m.Addr, m.Selected = kind, int32(owner), x.step.Addr, x.selected
+	m.Mem, m.Map, m.Addr = kind, int32(owner), x.step.Addr
 }
 
 func (e *emitter) ctxLoad(x *exec, in ebpf.Insn) {

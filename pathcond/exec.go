@@ -63,8 +63,9 @@ type Path struct {
 	// the key's counter and of the predicates before it, versions left out.
 	// Two paths that part only because the entry has changed share it.
 	Ways []uint64
-	// Predicated counts the branches that became selects (Compiler.Predicate).
-	Predicated int
+	// Predicated counts the branches that became selects (Compiler.Predicate), Merged
+	// those whose ways came together without one (Compiler.Merge).
+	Predicated, Merged int
 	// Lookups are the look-ups whose keys a profile may show to be worth folding
 	// (Compiler.Heavy).
 	Lookups []Lookup
@@ -111,10 +112,12 @@ type Compiler struct {
 	// (vm.Options.Track).
 	Specialise bool
 	Versions   *Versions
-	// Predicate is how many instructions the sides of a branch may have together
-	// for it to become selects; 0: none does.
+	// Predicate is how many instructions a trace may run, at a branch, on behalf of
+	// ways that the packet doesn't take, so that the branch becomes selects; 0: none.
 	Predicate int
-	Regions   Regions
+	// Merge makes ways that come to a place in the same state one path.
+	Merge   bool
+	Regions Regions
 	// Heavy, where set, has a specialised trace fold a look-up only where that
 	// pays: where the key is a constant, or one of the keys that Heavy gives for
 	// the place of the look-up (Lookup.Place).
@@ -162,8 +165,6 @@ type exec struct {
 	rec *vm.Recording
 	f   *Facts
 
-	selected bool // the address of the access at hand is selected
-
 	r      [11]bv.Term
 	stack  []byteRef // by address - s.Stack
 	packet memLog
@@ -180,19 +181,20 @@ type exec struct {
 	frags               uint64 // bytes of the recorded packet beyond its linear part
 	takesFrags          bool   // the program may get such packets
 
-	// Of predication: the branch being made data, the predicate under which the
+	// Of merging and predication: the region being followed, the predicate under which the
 	// instruction at hand counts (0: always), where the recording goes on
 	// (nowhere: with the next step), and where addresses the path came to stand.
-	quiet  *both
+	quiet  *weave
 	active bv.Term
 	resume int
 	bases  map[bv.Term]uint64
 	found  map[bv.Term]uint64 // what look-ups gave, where it isn't NULL
 
-	path *Path
-	out  emitter
-	step *vm.Step
-	code []ebpf.Insn // of the program at hand
+	path  *Path
+	out   emitter
+	step  *vm.Step
+	index int         // of step
+	code  []ebpf.Insn // of the program at hand
 }
 
 type symFrame struct {
@@ -255,7 +257,7 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 		if i >= c.MaxTrace {
 			x.abort(trace.ReasonTooLong, fmt.Sprintf("%d", c.MaxTrace))
 		}
-		x.step = &rec.Steps[i]
+		x.step, x.index = &rec.Steps[i], i
 		x.code = c.Obj.Programs[x.step.Prog].Insns
 		if fault != nil && i == len(rec.Steps)-1 {
 			x.fault(x.code[x.step.PC], fault)

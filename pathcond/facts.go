@@ -1,7 +1,6 @@
 package pathcond
 
 import (
-	"maps"
 	"math"
 	"math/bits"
 
@@ -12,6 +11,7 @@ import (
 // and unsigned bounds of terms. It decides later predicates that follow.
 type Facts struct {
 	b     *bv.Builder
+	over  *Facts // what it knows besides; nil: nothing
 	truth map[bv.Term]bool
 	iv    map[bv.Term]interval
 	gap   map[pair]gap
@@ -33,9 +33,46 @@ func NewFacts(b *bv.Builder) *Facts {
 	return &Facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}, gap: map[pair]gap{}, bits: map[bv.Term]fixedBits{}}
 }
 
-// clone is a copy that learns by itself.
-func (f *Facts) clone() *Facts {
-	return &Facts{b: f.b, truth: maps.Clone(f.truth), iv: maps.Clone(f.iv), gap: maps.Clone(f.gap), bits: maps.Clone(f.bits)}
+// child knows what f does, and learns by itself. f may learn nothing meanwhile.
+func (f *Facts) child() *Facts {
+	c := NewFacts(f.b)
+	c.over = f
+	return c
+}
+
+// of finds what is known of something, here or above.
+func of[K comparable, V any](f *Facts, in func(f *Facts) map[K]V, k K) (V, bool) {
+	for ; f != nil; f = f.over {
+		if v, ok := in(f)[k]; ok {
+			return v, true
+		}
+	}
+	var none V
+	return none, false
+}
+
+func truths(f *Facts) map[bv.Term]bool        { return f.truth }
+func intervals(f *Facts) map[bv.Term]interval { return f.iv }
+func gaps(f *Facts) map[pair]gap              { return f.gap }
+func masks(f *Facts) map[bv.Term]fixedBits    { return f.bits }
+
+// hasGaps and hasBits say whether any are known.
+func (f *Facts) hasGaps() bool {
+	for ; f != nil; f = f.over {
+		if len(f.gap) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *Facts) hasBits() bool {
+	for ; f != nil; f = f.over {
+		if len(f.bits) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // learn notes that p holds.
@@ -53,7 +90,7 @@ func (f *Facts) Bounds(t bv.Term) (uint64, uint64) { return f.boundsDepth(t, 8) 
 func (f *Facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
 	b := f.b
 	lo, hi = b.Bounds(t)
-	if iv, ok := f.iv[t]; ok {
+	if iv, ok := of(f, intervals, t); ok {
 		lo, hi = max(lo, iv.min), min(hi, iv.max)
 	}
 	if depth == 0 || lo == hi {
@@ -153,7 +190,7 @@ func (f *Facts) Known(p bv.Term) (val, ok bool) {
 	if c, k := b.IsConst(p); k {
 		return c == 1, true
 	}
-	if v, k := f.truth[p]; k {
+	if v, k := of(f, truths, p); k {
 		return v, true
 	}
 	args := b.Args(p)
@@ -177,11 +214,11 @@ func (f *Facts) Known(p bv.Term) (val, ok bool) {
 		if xl >= yh {
 			return false, true
 		}
-		if len(f.gap) == 0 {
+		if !f.hasGaps() {
 			break
 		}
 		if p, d, swapped, ok := f.differs(args[0], args[1]); ok {
-			if g, ok := f.gap[p]; ok && d >= g.below {
+			if g, ok := of(f, gaps, p); ok && d >= g.below {
 				return !swapped, true
 			} else if ok && d <= g.least {
 				return swapped, true
@@ -199,8 +236,8 @@ func (f *Facts) Known(p bv.Term) (val, ok bool) {
 		if f.apart(args[0], args[1]) || f.apart(args[1], args[0]) {
 			return false, true
 		}
-		if x, c, ok := f.masked(args[0]); ok && yl == yh && len(f.bits) > 0 {
-			g := f.bits[x]
+		if x, c, ok := f.masked(args[0]); ok && yl == yh && f.hasBits() {
+			g, _ := of(f, masks, x)
 			if g.mask&c&(g.val^yl) != 0 {
 				return false, true
 			}
@@ -267,7 +304,7 @@ func (f *Facts) Learn(p bv.Term, val bool) {
 		}
 	case bv.OpULt:
 		if p, d, swapped, ok := f.differs(args[0], args[1]); ok {
-			g, ok := f.gap[p]
+			g, ok := of(f, gaps, p)
 			if !ok {
 				g = gap{math.MinInt64, math.MaxInt64}
 			}
@@ -295,7 +332,7 @@ func (f *Facts) Learn(p bv.Term, val bool) {
 		xl, xh := f.Bounds(args[0])
 		yl, yh := f.Bounds(args[1])
 		if x, c, ok := f.masked(args[0]); ok && val && yl == yh {
-			g := f.bits[x]
+			g, _ := of(f, masks, x)
 			f.bits[x] = fixedBits{g.mask | c, g.val&^c | yl}
 		}
 		if val {

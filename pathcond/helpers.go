@@ -152,7 +152,7 @@ func symLookup(x *exec, c *call) bv.Term {
 	if c.rec.Ret != 0 && x.valueBase(r0) {
 		x.found[r0] = c.rec.Ret
 	}
-	if x.c.Predicate > 0 && isArray(spec.Type) && c.rec.Ret != 0 { // the number is within the array, and elements are always there
+	if x.c.follows() && isArray(spec.Type) && c.rec.Ret != 0 { // the number is within the array, and elements are always there
 		x.came(r0, c.rec.Ret)
 		x.f.Learn(x.b.Bin(bv.OpEq, r0, x.u64(0)), false)
 	}

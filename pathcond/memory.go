@@ -152,7 +152,7 @@ func (x *exec) over(s *store, d int64, older bv.Term, n int) bv.Term {
 
 // came notes where an address stood in the recorded run.
 func (x *exec) came(addr bv.Term, concrete uint64) {
-	if x.quiet == nil && x.c.Predicate > 0 {
+	if x.quiet == nil && x.c.follows() {
 		if base, off := x.split(addr); base != 0 {
 			x.bases[base] = concrete - off
 		}

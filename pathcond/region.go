@@ -1,34 +1,53 @@
 package pathcond
 
 import (
+	"fmt"
+
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
 )
 
-// A region is what stands between a branch and the place where its sides come
-// together again.
+// A region is the code between a branch and the places that its ways lead to. It
+// is entered at the branch alone and has no loop, so whatever comes to a place
+// has come there by one of a few ways.
 type region struct {
-	join   int          // the slot where they do; ends: each side ends the function; nowhere: not nearby
-	used   ebpf.Regs    // registers that the sides read or write
-	writes [2]ebpf.Regs // by side: fall through, jump
+	blocks  []block // in an order in which each stands behind all that lead to it
+	targets []int   // slots outside of it that ways lead to; the last may be ends
 }
+
+// block is straight code of a region. The first is the branch alone.
+type block struct {
+	pc, last int    // its first instruction's slot, and its last one's
+	to       [2]way // where it goes: on, and where it jumps; alike where it has one way
+}
+
+// way is where a block goes: to the block of that index, or to target -1 - way.
+type way int
+
+func toTarget(t int) way          { return way(-1 - t) }
+func (w way) target() (int, bool) { return int(-1 - w), w < 0 }
 
 // graph is what is known of a program's code before any run: which registers
-// are live, and where branches come together.
+// are live, and what leads to where.
 type graph struct {
 	code    []ebpf.Insn
-	live    []ebpf.Regs // before each slot
-	regions map[int]*region
+	live    []ebpf.Regs   // before each slot
+	from    map[int][]int // of a block's first slot: the last slots of the blocks that lead to it
+	regions map[string]*region
 }
 
-// Where sides join that join at no slot.
-const (
-	nowhere = -1
-	ends    = -2 // each comes to an exit, before which only r0 is live
-)
+// ends is the target of all ways that come to an exit, before which only r0 is
+// live.
+const ends = -2
 
-// maxRegion bounds the slots of a region that are looked at.
-const maxRegion = 256
+// nowhere is no slot.
+const nowhere = -1
+
+// Bounds of a region.
+const (
+	maxRegion = 256 // slots
+	maxWays   = 3   // places its ways lead to, where paths are merged
+)
 
 // graphOf is the graph of a program of the object, made once.
 func (c *Compiler) graphOf(prog int32) *graph {
@@ -44,7 +63,7 @@ func (c *Compiler) graphOf(prog int32) *graph {
 }
 
 func newGraph(p *loader.Program) *graph {
-	g := &graph{code: p.Insns, live: make([]ebpf.Regs, len(p.Insns)+1), regions: map[int]*region{}}
+	g := &graph{code: p.Insns, live: make([]ebpf.Regs, len(p.Insns)+1), from: map[int][]int{}, regions: map[string]*region{}}
 	var next [2]int
 	for changed := true; changed; {
 		changed = false
@@ -61,49 +80,33 @@ func newGraph(p *loader.Program) *graph {
 			}
 		}
 	}
+	reached := ebpf.Reachable(g.code)
+	for _, b := range ebpf.Blocks(g.code) {
+		if !reached[b.Start] {
+			continue
+		}
+		last := b.Start
+		for last+width(g.code[last]) < b.End {
+			last += width(g.code[last])
+		}
+		for _, to := range ebpf.Next(g.code, last, next[:0]) {
+			g.from[to] = append(g.from[to], last)
+		}
+	}
+	g.from[0] = append(g.from[0], nowhere)
+	for pc := 0; pc < len(g.code); pc += width(g.code[pc]) {
+		if c, ok := ebpf.Callee(g.code, pc); ok {
+			g.from[c] = append(g.from[c], nowhere)
+		}
+	}
 	return g
 }
 
-// sides are where the branch at pc goes: on, and where it jumps.
-func (g *graph) sides(pc int) [2]int { return [2]int{pc + 1, pc + 1 + int(g.code[pc].Off)} }
-
-// region finds where the sides of the branch at pc come together: the nearest
-// slot that both come to whatever they do.
-func (g *graph) region(pc int) *region {
-	if r := g.regions[pc]; r != nil {
-		return r
+func width(in ebpf.Insn) int {
+	if in.IsWide() {
+		return 2
 	}
-	r := &region{join: nowhere}
-	g.regions[pc] = r
-	s := g.sides(pc)
-	best := maxRegion + 1
-	for _, j := range append(g.reach(s[0], nowhere), ends) {
-		if j == ends && r.join != nowhere {
-			break
-		}
-		n := 0
-		var sets [2][]int
-		for i := range s {
-			if sets[i] = g.reach(s[i], j); sets[i] == nil && !g.stops(s[i], j) {
-				n = best
-				break
-			}
-			n += len(sets[i])
-		}
-		if n >= best {
-			continue
-		}
-		best = n
-		*r = region{join: j}
-		for i := range s {
-			for _, at := range sets[i] {
-				in := g.code[at]
-				r.writes[i] |= in.Writes()
-				r.used |= in.Reads() | in.Writes()
-			}
-		}
-	}
-	return r
+	return 1
 }
 
 // stops says whether a run that is to stop somewhere does so at a slot.
@@ -111,42 +114,331 @@ func (g *graph) stops(pc, stop int) bool {
 	return pc == stop || stop == ends && g.code[pc].Op == ebpf.OpExit
 }
 
-// after is what is live where a region ends.
-func (g *graph) after(join int) ebpf.Regs {
-	if join == ends {
+// after is what is live at a target.
+func (g *graph) after(target int) ebpf.Regs {
+	if target == ends {
 		return 1
 	}
-	return g.live[join]
+	return g.live[target]
 }
 
-// reach lists the slots that control can come to from a slot without passing
-// stop, each once; nil where it leaves the function, or goes on too long. With
-// nowhere to stop it lists what it comes to until then.
-func (g *graph) reach(from, stop int) []int {
-	if g.stops(from, stop) {
-		return nil
+// limits say which regions are wanted.
+type limits struct {
+	size    int // instructions that a trace may run on behalf of ways not taken
+	targets int
+}
+
+// region gives the region of the branch at pc that takes most ways together:
+// whose ways are the most for each place they lead to. None of the slots in not
+// begins a block of it. It is nil where there is none.
+func (g *graph) region(pc int, lim limits, not []int) *region {
+	key := fmt.Sprint(pc, lim, not)
+	r, ok := g.regions[key]
+	if !ok {
+		r = g.best(pc, lim, not)
+		g.regions[key] = r
 	}
-	seen := map[int]bool{from: true}
-	out := []int{from}
-	var next [2]int
-	for i := 0; i < len(out); i++ {
-		in := g.code[out[i]]
-		if in.Op == ebpf.OpExit && stop != nowhere {
-			return nil
+	return r
+}
+
+func (g *graph) best(pc int, lim limits, not []int) *region {
+	grown := []block{{pc: pc, last: pc}}
+	taken := map[int]bool{pc: true} // last slots of what is in
+	barred := map[int]bool{pc: true}
+	for _, s := range not {
+		barred[s] = true
+	}
+	var best *region
+	most := 1.0
+	for size := 1; ; {
+		if r := g.close(grown); len(r.targets) <= lim.targets {
+			if ways := r.ways() / float64(len(r.targets)); ways > most && g.price(r, lim.size) <= lim.size {
+				best, most = r, ways
+			}
 		}
-		for _, to := range ebpf.Next(g.code, out[i], next[:0]) {
-			if to >= 0 && to < len(g.code) && g.stops(to, stop) || seen[to] {
+		next := g.grow(grown, taken, barred)
+		if next.pc == nowhere {
+			return best
+		}
+		if size += next.last - next.pc + 1; size > maxRegion {
+			return best
+		}
+		grown = append(grown, next)
+		taken[next.last] = true
+		barred[next.pc] = true
+	}
+}
+
+// grow finds the block to take in next: the lowest that nothing outside leads to.
+func (g *graph) grow(in []block, taken, barred map[int]bool) block {
+	b := block{pc: nowhere}
+	var next [2]int
+	for i := range in {
+		for _, s := range ebpf.Next(g.code, in[i].last, next[:0]) {
+			if s < 0 || s >= len(g.code) || barred[s] || b.pc != nowhere && s >= b.pc {
 				continue
 			}
-			if to < 0 || to >= len(g.code) || len(out) >= maxRegion {
-				if stop != nowhere {
-					return nil
+			if last := g.fits(s, taken); last != nowhere {
+				b = block{pc: s, last: last}
+			} else {
+				barredFor(barred, g, s)
+			}
+		}
+	}
+	return b
+}
+
+// barredFor bars a block that can never be part of a region for what it does.
+func barredFor(barred map[int]bool, g *graph, s int) {
+	if g.end(s) == nowhere {
+		barred[s] = true
+	}
+}
+
+// fits gives the last slot of the block at s where only what is taken leads to it.
+func (g *graph) fits(s int, taken map[int]bool) int {
+	for _, from := range g.from[s] {
+		if !taken[from] {
+			return nowhere
+		}
+	}
+	return g.end(s)
+}
+
+// end gives the last slot of the block at s; nowhere where something in it can't be
+// run on behalf of another way.
+func (g *graph) end(s int) int {
+	for pc := s; pc < len(g.code); pc += width(g.code[pc]) {
+		in := g.code[pc]
+		if pc > s && len(g.from[pc]) > 0 {
+			return g.before(s, pc)
+		}
+		switch in.Class() {
+		case ebpf.ClassJMP, ebpf.ClassJMP32:
+			switch {
+			case in.Op == ebpf.OpExit && pc > s:
+				return g.before(s, pc)
+			case in.Op == ebpf.OpJA, in.Op == ebpf.OpJA32:
+				return pc
+			case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && (pure[in.Imm] || in.Imm == ebpf.FnMapLookupElem):
+			case in.IsCondJump() && in.Op != ebpf.OpMayGo:
+				return pc
+			default:
+				return nowhere
+			}
+		case ebpf.ClassLD:
+			if !in.IsWide() {
+				return nowhere
+			}
+		}
+	}
+	return nowhere
+}
+
+// before is the slot of the instruction before that at pc, of a block from s on.
+func (g *graph) before(s, pc int) int {
+	for at := s; ; at += width(g.code[at]) {
+		if at+width(g.code[at]) >= pc {
+			return at
+		}
+	}
+}
+
+// close makes a region of blocks: where they lead to each other, and out.
+func (g *graph) close(in []block) *region {
+	r := &region{blocks: append([]block(nil), in...)}
+	at := map[int]way{}
+	for i := range in {
+		if i > 0 {
+			at[in[i].pc] = way(i)
+		}
+	}
+	out := false
+	var next [2]int
+	for i := range r.blocks {
+		b := &r.blocks[i]
+		to := ebpf.Next(g.code, b.last, next[:0])
+		for k := range b.to {
+			s := to[min(k, len(to)-1)]
+			switch w, ok := at[s]; {
+			case ok:
+				b.to[k] = w
+			case g.code[s].Op == ebpf.OpExit:
+				b.to[k], out = toTarget(-1), true // to be named
+			default:
+				w = toTarget(len(r.targets))
+				r.targets = append(r.targets, s)
+				at[s], b.to[k] = w, w
+			}
+		}
+	}
+	if out {
+		w := toTarget(len(r.targets))
+		r.targets = append(r.targets, ends)
+		for i := range r.blocks {
+			for k := range r.blocks[i].to {
+				if r.blocks[i].to[k] == toTarget(-1) {
+					r.blocks[i].to[k] = w
 				}
-				continue
 			}
-			seen[to] = true
-			out = append(out, to)
+		}
+	}
+	return r
+}
+
+// ways counts the ways through a region.
+func (r *region) ways() float64 {
+	n := make([]float64, len(r.blocks))
+	n[0] = 1
+	all := 0.0
+	for i := range r.blocks {
+		b := &r.blocks[i]
+		for k, to := range b.to {
+			if k == 1 && !r.parts(i) {
+				break
+			}
+			if _, out := to.target(); out {
+				all += n[i]
+			} else {
+				n[to] += n[i]
+			}
+		}
+	}
+	return all
+}
+
+// parts says whether block i ends in a branch.
+func (r *region) parts(i int) bool { return i == 0 || r.blocks[i].to[0] != r.blocks[i].to[1] }
+
+// leads gives, by block, whether it leads to target t.
+func (r *region) leads(t int) []bool {
+	out := make([]bool, len(r.blocks))
+	for i := len(out) - 1; i >= 0; i-- {
+		for _, to := range r.blocks[i].to {
+			if n, isTarget := to.target(); isTarget && n == t || !isTarget && out[to] {
+				out[i] = true
+			}
 		}
 	}
 	return out
+}
+
+// reaches says whether a way leads to target t, of blocks that do.
+func reaches(to way, t int, leads []bool) bool {
+	if n, isTarget := to.target(); isTarget {
+		return n == t
+	}
+	return leads[to]
+}
+
+// always gives, by block, whether all ways to target t go through it.
+func (r *region) always(t int, leads []bool) []bool {
+	n := len(r.blocks)
+	up, down := make([]float64, n), make([]float64, n) // ways from the branch to it, from it to the target
+	for i := n - 1; i >= 0; i-- {
+		for k, to := range r.blocks[i].to {
+			if k == 1 && !r.parts(i) || !reaches(to, t, leads) {
+				continue
+			}
+			if to < 0 {
+				down[i]++
+			} else {
+				down[i] += down[to]
+			}
+		}
+	}
+	up[0] = 1
+	out := make([]bool, n)
+	for i := range r.blocks {
+		out[i] = leads[i] && up[i]*down[i] == down[0]
+		for k, to := range r.blocks[i].to {
+			if (k == 0 || r.parts(i)) && to >= 0 && leads[i] {
+				up[to] += up[i]
+			}
+		}
+	}
+	return out
+}
+
+// price is the most that a trace to one of the targets would run on behalf of ways
+// that aren't taken: the instructions that the target needs of blocks that not all
+// ways to it go through, and the registers they differ in. It stops counting above
+// most.
+func (g *graph) price(r *region, most int) int {
+	worst := 0
+	for t := range r.targets {
+		worst = max(worst, g.priceTo(r, t))
+		if worst > most {
+			break
+		}
+	}
+	return worst
+}
+
+func (g *graph) priceTo(r *region, t int) int {
+	leads := r.leads(t)
+	always := r.always(t, leads)
+	live := make([]ebpf.Regs, len(r.blocks))
+	n := 0
+	var differ ebpf.Regs
+	for i := len(r.blocks) - 1; i >= 0; i-- {
+		if !leads[i] {
+			continue
+		}
+		b := &r.blocks[i]
+		var now ebpf.Regs
+		both := true
+		for _, to := range b.to {
+			switch {
+			case !reaches(to, t, leads):
+				both = false
+			case to < 0:
+				now |= g.after(r.targets[t])
+			default:
+				now |= live[to]
+			}
+		}
+		both = both && b.to[0] != b.to[1]
+		for _, pc := range g.backward(b) {
+			in := g.code[pc]
+			jump := in.Class() == ebpf.ClassJMP || in.Class() == ebpf.ClassJMP32
+			switch {
+			case jump && in.Op != ebpf.OpCall:
+				if both {
+					now |= in.Reads()
+				}
+				continue
+			case !in.IsStore() && in.Writes()&now == 0:
+				continue
+			}
+			if !always[i] {
+				n++
+				differ |= in.Writes() & g.after(r.targets[t])
+			}
+			now = now.Before(in.Reads(), in.Writes())
+		}
+		live[i] = now
+	}
+	each(differ, func(uint8) { n++ })
+	return n
+}
+
+// backward lists a block's slots from the last on.
+func (g *graph) backward(b *block) []int {
+	var out []int
+	for pc := b.pc; pc <= b.last; pc += width(g.code[pc]) {
+		out = append(out, pc)
+	}
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}
+
+func each(s ebpf.Regs, f func(n uint8)) {
+	for n := uint8(0); n < 10; n++ {
+		if s.Has(n) {
+			f(n)
+		}
+	}
 }

@@ -62,7 +62,7 @@ type context struct {
 }
 
 // maxSlots is how many values of a walk have a place in memory.
-const maxSlots = 256
+const maxSlots = 1024
 
 // maxFound is how many look-ups a tree hands to a trace at most.
 const maxFound = 8

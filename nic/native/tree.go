@@ -486,6 +486,12 @@ func (c *treeCompiler) reads(r tree.Ref) (w wanted) {
 	}
 	n := c.t.Node(r)
 	c.looksAt(&n)
+	for i := range n.Code { // what stands below reads no others
+		if n.Code[i].Dst >= maxSlots {
+			c.err = fmt.Errorf("native tree: a walk of more than %d values", maxSlots)
+			return w
+		}
+	}
 	for _, x := range n.Cases {
 		o := c.reads(x.To)
 		w.or(&o)
@@ -495,14 +501,13 @@ func (c *treeCompiler) reads(r tree.Ref) (w wanted) {
 	}
 	o := c.reads(n.No)
 	w.or(&o)
+	if c.err != nil {
+		return w
+	}
 	c.below[r] = w // for now: what stands below
 	c.tested(&n, w.add)
 	for i := len(n.Code) - 1; i >= 0; i-- {
 		in := &n.Code[i]
-		if in.Dst >= maxSlots {
-			c.err = fmt.Errorf("native tree: a walk of more than %d values", maxSlots)
-			return w
-		}
 		w.del(in.Dst)
 		c.operands(in, w.add)
 	}

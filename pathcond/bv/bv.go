@@ -92,6 +92,7 @@ type Builder struct {
 	table []slot // all nodes, by what they are
 	shift int    // of a hash, to an index into table
 	cuts  map[cut]Term
+	alike map[[2]Term]Term // whether selects are constants, see equals
 
 	// Join, where set, may know one term for two that are concatenated:
 	// neighbouring loads, which a Builder knows nothing of.
@@ -106,7 +107,7 @@ type cut struct {
 
 // NewBuilder returns a builder without terms.
 func NewBuilder() *Builder {
-	return &Builder{nodes: make([]node, 1, 1024), cuts: map[cut]Term{}}
+	return &Builder{nodes: make([]node, 1, 1024), cuts: map[cut]Term{}, alike: map[[2]Term]Term{}}
 }
 
 // Len is the number of terms made, one more than the largest.

@@ -299,7 +299,22 @@ var equalRules = []Rule{
 
 // arms are the two outcomes of comparing an ite with a constant.
 func (b *Builder) arms(q ask) (yes, no Term) {
-	return b.Bin(OpEq, b.arg(q.x, 1), q.y), b.Bin(OpEq, b.arg(q.x, 2), q.y)
+	return b.equals(b.arg(q.x, 1), q.y), b.equals(b.arg(q.x, 2), q.y)
+}
+
+// equals is x == k. Selects of selects share their arms, so what was worked out of
+// one is kept.
+func (b *Builder) equals(x, k Term) Term {
+	if b.Op(x) != OpIte {
+		return b.Bin(OpEq, x, k)
+	}
+	at := [2]Term{x, k}
+	t, ok := b.alike[at]
+	if !ok {
+		t = b.Bin(OpEq, x, k)
+		b.alike[at] = t
+	}
+	return t
 }
 
 // is says whether t is the constant k.

@@ -77,6 +77,7 @@ func TestReplay(t *testing.T) {
 		limit            uint64
 		specialise       bool
 		predicate        int
+		merge            bool
 		table            string
 		change           func(map[string]any)
 		invalidated      bool // the updates must invalidate something
@@ -89,6 +90,7 @@ func TestReplay(t *testing.T) {
 		{program: "conntrack", capture: "many-protocols.pcap.gz", limit: 3000, specialise: true},
 		{program: "nat", capture: "many-protocols.pcap.gz", limit: 3000, specialise: true},
 		{program: "telemetry", capture: "zoo.pcap.gz", limit: 5000, predicate: 32},
+		{program: "conntrack", capture: "zoo.pcap.gz", limit: 5000, predicate: 32, merge: true},
 	} {
 		mode := "generic"
 		if c.specialise {
@@ -97,12 +99,15 @@ func TestReplay(t *testing.T) {
 		if c.predicate > 0 {
 			mode = "predicated"
 		}
+		if c.merge {
+			mode = "merged"
+		}
 		t.Run(fmt.Sprintf("%s-%s-%s", c.program, strings.TrimSuffix(c.capture, ".pcap.gz"), mode), func(t *testing.T) {
 			in := replay.Input{Program: "sample:" + c.program, Captures: []string{hosttest.Capture(t, c.capture)}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
 			if c.table != "" {
 				in.Maps = []string{updated(t, c.program, c.table, c.change)}
 			}
-			st, s, err := replay.Paths(t.Context(), in, jit.Remedies{Specialise: c.specialise, Predicate: c.predicate})
+			st, s, err := replay.Paths(t.Context(), in, jit.Remedies{Specialise: c.specialise, Merge: c.merge, Predicate: c.predicate})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +119,7 @@ func TestReplay(t *testing.T) {
 						continue
 					}
 					size := []uint64{4, 16}[(i+k)%2]
-					ca := replay.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Remedies: jit.Remedies{Specialise: c.specialise, Predicate: c.predicate}}
+					ca := replay.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Remedies: jit.Remedies{Specialise: c.specialise, Merge: c.merge, Predicate: c.predicate}}
 					r, err := replay.Open(t.Context(), in, ca, nil)
 					if err != nil {
 						t.Fatal(err)

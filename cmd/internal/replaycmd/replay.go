@@ -68,15 +68,16 @@ type Report struct {
 
 	Superopt *replay.Optimised `json:"superopt,omitempty"`
 
-	Predicated *Predicated `json:"predicated,omitempty"` // what became of branches, with --predicate
+	Predicated *Predicated `json:"predicated,omitempty"` // what became of branches, with --predicate and --merge
 	// Remedies are all ways to make traces, with --modes.
 	Remedies []replay.Side `json:"remedies,omitempty"`
 }
 
-// Predicated says what became of branches with --predicate, each time a path
-// was recorded.
+// Predicated says what became of branches with --predicate and --merge, each time a
+// path was recorded.
 type Predicated struct {
 	Joined int            `json:"joined"` // became selects
+	Merged int            `json:"merged"` // had ways that came together in one state, and left nothing in the trace
 	Left   map[string]int `json:"left"`   // stayed branches whose sides come together nearby, by reason
 }
 
@@ -223,7 +224,7 @@ func Command() *cobra.Command {
 	session.CacheFlags(&ca, c)
 	session.OptimiserFlags(&op, c)
 	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
-	c.Flags().BoolVar(&modes, "modes", false, "replay in every way to make traces as well, generic, predicated and specialised, and set them side by side")
+	c.Flags().BoolVar(&modes, "modes", false, "replay in every way to make traces as well, generic, merged, predicated and specialised, and set them side by side")
 	out.Flags(c, "report")
 	c.Flags().StringVar(&dump, "dump-maps", "", "write the maps after the replay as JSON to `FILE` (- for stdout)")
 	return c
@@ -283,8 +284,8 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	if r.NotRun != nil {
 		r.FirstFault = r.NotRun.Causes[0].Cause
 	}
-	if ca.Predicate > 0 {
-		r.Predicated = &Predicated{Joined: rt.Comp.Regions.Joined, Left: rt.Comp.Regions.Left}
+	if ca.Predicate > 0 || ca.Merge {
+		r.Predicated = &Predicated{Joined: rt.Comp.Regions.Joined, Merged: rt.Comp.Regions.Merged, Left: rt.Comp.Regions.Left}
 	}
 	l := &r.Traces.Length
 	if n := float64(len(rt.Paths())); n > 0 {
@@ -364,7 +365,7 @@ func (r *Report) facts() (f report.Facts) {
 	f.Addf("  mean length", "%.1f executed, %.1f without jumps, %.1f after dead-code elimination, %.1f installed", l.Path, l.Straight, l.Trace, l.Optimised)
 	f.Addf("  mean condition", "%.1f predicates; %d in all fix a variable offset", l.Condition, r.Traces.Concretised)
 	if p := r.Predicated; p != nil {
-		f.Addf("predicated", "%d branches of recorded runs became selects; left branches:", p.Joined)
+		f.Addf("predicated", "%d branches of recorded runs became selects, %d had ways that came together in one state; left branches:", p.Joined, p.Merged)
 		for _, why := range slices.SortedFunc(maps.Keys(p.Left), func(a, b string) int {
 			return cmp.Or(cmp.Compare(p.Left[b], p.Left[a]), strings.Compare(a, b))
 		}) {

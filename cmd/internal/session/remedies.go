@@ -13,6 +13,7 @@ import (
 func RemedyFlags(r *jit.Remedies, f *pflag.FlagSet) {
 	f.Var((*specialise)(r), "specialise", "specialised traces: fold what is read from maps no program writes, under version guards; =auto: only where a look-up's keys show that it pays")
 	f.Lookup("specialise").NoOptDefVal = "true"
+	f.BoolVar(&r.Merge, "merge", false, "make one path of ways that come from a branch to one place in the same state, by proof")
 	f.IntVar(&r.Predicate, "predicate", 0, "make a branch data where its sides come together within `N` instructions; 0: no branch")
 }
 

@@ -17,7 +17,7 @@ func TestEngines(t *testing.T) {
 	file := hosttest.Capture(t, "zoo.pcap.gz")
 	for _, s := range programs.All() {
 		p := hosttest.Sample(t, s.Name)
-		for _, how := range []Remedies{{}, {Specialise: true}, {Predicate: 32}} {
+		for _, how := range []Remedies{{}, {Specialise: true}, {Predicate: 32}, {Merge: true, Predicate: 32}} {
 			opt := Options{Prepare: p.Prepare, Remedies: how, Engine: "go", Cache: cache.Config{Policy: "arc", Entries: 12}}
 			want, err := New(p.Obj, p.Entry, opt)
 			if err != nil {

@@ -203,7 +203,7 @@ func TestConditionsOfRandomPrograms(t *testing.T) {
 }
 
 // ways are how random programs' paths become traces.
-var ways = []Remedies{{}, {Specialise: true}, {Auto: true}, {Predicate: 8}, {Predicate: 64}, {Predicate: 32, Auto: true}}
+var ways = []Remedies{{}, {Specialise: true}, {Auto: true}, {Predicate: 8}, {Predicate: 64}, {Merge: true}, {Merge: true, Predicate: 32}, {Merge: true, Predicate: 32, Auto: true}}
 
 func randomProgram(c *progen.Case, seed uint64, how Remedies, done func(r *Runtime)) error {
 	r, err := New(c.Object, c.Entry, Options{Check: true, Remedies: how, VM: vm.Options{Seed: seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12}})

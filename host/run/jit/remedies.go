@@ -14,6 +14,8 @@ type Remedies struct {
 	// Auto specialises only where the profile of a look-up's keys says that it
 	// pays; it stands in place of Specialise.
 	Auto bool
+	// Merge makes ways from a branch that come to a place in the same state one path.
+	Merge bool
 	// Predicate makes a branch data, by selects in the trace, where its sides
 	// come together again and have at most so many instructions; 0: no branch.
 	Predicate int
@@ -30,6 +32,9 @@ func (r Remedies) String() string {
 		out = append(out, "specialised where it pays")
 	case r.Specialise:
 		out = append(out, "specialised")
+	}
+	if r.Merge {
+		out = append(out, "merged")
 	}
 	if r.Predicate > 0 {
 		out = append(out, fmt.Sprintf("predicated (%d)", r.Predicate))

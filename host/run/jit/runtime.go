@@ -94,7 +94,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		return nil, err
 	}
 	r.Comp = pathcond.NewCompiler(r.S, obj)
-	r.Comp.Predicate = opt.Predicate
+	r.Comp.Predicate, r.Comp.Merge = opt.Predicate, opt.Merge
 	if opt.MaxTrace > 0 {
 		r.Comp.MaxTrace = opt.MaxTrace
 	}

@@ -52,6 +52,7 @@ func layers() []layer {
 		{name: "every run recorded", counters: true, with: func(s *made) { s.option(func(o *jit.Options) { o.Record = true }) }},
 		{name: "specialised the other way", counters: true, with: func(s *made) { s.ca.Specialise = !s.ca.Specialise }},
 		{name: "specialised where it pays", counters: true, with: func(s *made) { s.ca.Specialise, s.ca.Auto = false, true }},
+		{name: "ways made one path", counters: true, with: func(s *made) { s.ca.Merge, s.ca.Predicate = true, 32 }},
 		{name: "branches made selects", counters: true, with: func(s *made) { s.ca.Predicate = 24 }},
 		{name: "longer traces and conditions", counters: true, with: func(s *made) {
 			s.option(func(o *jit.Options) { o.MaxTrace, o.MaxGuards = 1<<16, 1<<12 })

@@ -19,6 +19,9 @@ var modes = []Mode{
 	{"generic", "map look-ups stay in traces", "", jit.Remedies{}},
 	{"specialised", "what is read from maps no program writes is folded, under version guards", "--specialise", jit.Remedies{Specialise: true}},
 	{"auto", "specialised where the keys of a look-up show that it pays", "--specialise=auto", jit.Remedies{Auto: true}},
+	{"merged", "ways that come together in one state are one path", "--merge", jit.Remedies{Merge: true}},
+	{"predicated", "branches whose sides come together nearby are data", fmt.Sprint("--predicate ", usualPredicate), jit.Remedies{Predicate: usualPredicate}},
+	{"combined", "merged, predicated and specialised where it pays", fmt.Sprint("--merge --specialise=auto --predicate ", usualPredicate), jit.Remedies{Merge: true, Predicate: usualPredicate, Auto: true}},
 }
 
 // ModeNames lists the modes.

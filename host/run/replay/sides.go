@@ -37,14 +37,14 @@ var modeSizes = []uint64{4, 16, 64, 256, 1024}
 // settings name none.
 const usualPredicate = 32
 
-// Ways are the ways that are compared: whole paths, predicated, specialised
-// where it pays, both, and specialised.
+// Ways are the ways that are compared: whole paths, merged, predicated, both,
+// specialised where it pays, all of these, and specialised.
 func Ways(given Remedies) []Remedies {
 	n := given.Predicate
 	if n <= 0 {
 		n = usualPredicate
 	}
-	return []Remedies{{}, {Predicate: n}, {Auto: true}, {Predicate: n, Auto: true}, {Specialise: true}}
+	return []Remedies{{}, {Merge: true}, {Predicate: n}, {Merge: true, Predicate: n}, {Auto: true}, {Merge: true, Predicate: n, Auto: true}, {Specialise: true}}
 }
 
 // SideBySide runs the program over the captures once in each mode, and every stream

@@ -13,7 +13,7 @@ func TestSideBySide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(modes) != 5 || modes[1].Mode != "predicated (24)" || modes[1].Paths >= modes[0].Paths {
+	if len(modes) != 7 || modes[2].Mode != "predicated (24)" || modes[2].Paths >= modes[0].Paths || modes[3].Paths > modes[2].Paths || modes[3].Condition >= modes[2].Condition {
 		t.Fatalf("%+v", modes)
 	}
 	for i, how := range Ways(Remedies{Predicate: 24}) {
