@@ -10,11 +10,15 @@ import (
 // Maps compares all maps of two machines that were made from the same object,
 // want being the oracle's.
 func Maps(want, got []maps.Map) *Difference {
+	return mapsWhile(want, got, func() bool { return true })
+}
+
+func mapsWhile(want, got []maps.Map, goOn func() bool) *Difference {
 	if len(want) != len(got) {
 		return differ(Map, "%d maps, want %d", len(got), len(want))
 	}
 	for i := range want {
-		if d := maps.Equal(want[i], got[i]); d != "" {
+		if d := maps.EqualWhile(want[i], got[i], goOn); d != "" {
 			return &Difference{What: Map, Map: i, Detail: "oracle's " + d}
 		}
 	}
@@ -51,7 +55,7 @@ func (c *Checker) Packet(want, got *vm.Output) *Difference {
 	}
 	c.packets++
 	if c.every > 0 && c.packets%c.every == 0 {
-		return c.All()
+		return Maps(c.want.Maps, c.got.Maps)
 	}
 	clear(c.all)
 	if d := c.writes(c.want); d != nil {
@@ -70,8 +74,8 @@ func (c *Checker) Packet(want, got *vm.Output) *Difference {
 	return nil
 }
 
-// All compares all maps.
-func (c *Checker) All() *Difference { return Maps(c.want.Maps, c.got.Maps) }
+// All compares all maps, while it is told to go on.
+func (c *Checker) All(goOn func() bool) *Difference { return mapsWhile(c.want.Maps, c.got.Maps, goOn) }
 
 // writes compares the two sides wherever s wrote.
 func (c *Checker) writes(s *vm.State) *Difference {

@@ -49,7 +49,11 @@ func sameShape(a, b *Spec) bool {
 // Equal compares what programs and the control plane can see of two maps and
 // names the first difference, or returns "". The order of entries and where
 // they lie make no difference.
-func Equal(a, b Map) string {
+func Equal(a, b Map) string { return EqualWhile(a, b, func() bool { return true }) }
+
+// EqualWhile is Equal that goes on only while told so; else it comes back with "",
+// and that says nothing.
+func EqualWhile(a, b Map, goOn func() bool) string {
 	sa, sb := a.Spec(), b.Spec()
 	if sa != sb && !sameShape(sa, sb) {
 		return fmt.Sprintf("map %q: shape differs from map %q", sa.Name, sb.Name)
@@ -61,6 +65,11 @@ func Equal(a, b Map) string {
 		return ""
 	}
 	diff := ""
+	n := 0
+	goes := func() bool {
+		n++
+		return n&1023 != 0 || goOn()
+	}
 	a.Range(func(key, value []byte) bool {
 		other := entry(b, key, len(value))
 		switch {
@@ -73,16 +82,16 @@ func Equal(a, b Map) string {
 			}
 			diff = fmt.Sprintf("map %q: key %x: value byte %d: %s, other %s", sa.Name, key, i, short(value), short(other))
 		}
-		return diff == ""
+		return diff == "" && goes()
 	})
-	if diff == "" && a.Len() != b.Len() {
+	if diff == "" && goOn() && a.Len() != b.Len() {
 		b.Range(func(key, value []byte) bool {
 			if entry(a, key, len(value)) == nil {
 				diff = fmt.Sprintf("map %q: key %x: absent, other %s", sa.Name, key, short(value))
 			}
-			return diff == ""
+			return diff == "" && goes()
 		})
-		if diff == "" {
+		if diff == "" && goOn() {
 			diff = fmt.Sprintf("map %q: %d entries, other %d", sa.Name, a.Len(), b.Len())
 		}
 	}

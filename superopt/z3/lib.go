@@ -43,6 +43,7 @@ var c struct {
 	paramsIncRef       func(ctx, p uintptr)
 	paramsDecRef       func(ctx, p uintptr)
 	paramsSetUint      func(ctx, p, k uintptr, v uint32)
+	paramsSetBool      func(ctx, p, k uintptr, v bool)
 	mkSolver           func(ctx uintptr) uintptr
 	mkSimpleSolver     func(ctx uintptr) uintptr
 	mkSolverForLogic   func(ctx, logic uintptr) uintptr
@@ -172,6 +173,7 @@ func load(names []string) (err error) {
 	reg(&c.paramsIncRef, "params_inc_ref")
 	reg(&c.paramsDecRef, "params_dec_ref")
 	reg(&c.paramsSetUint, "params_set_uint")
+	reg(&c.paramsSetBool, "params_set_bool")
 	reg(&c.mkSolver, "mk_solver")
 	reg(&c.mkSimpleSolver, "mk_simple_solver")
 	reg(&c.mkSolverForLogic, "mk_solver_for_logic")

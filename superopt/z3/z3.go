@@ -205,7 +205,20 @@ func (x *Context) NewSolver(logic string) *Solver {
 		h = c.mkSolverForLogic(x.h, c.mkStringSymbol(x.h, logic))
 	}
 	c.solverIncRef(x.h, h)
-	return &Solver{x, h}
+	s := &Solver{x, h}
+	// Else the solver puts a handler of its own in place of Go's for SIGINT while a
+	// check runs: an interrupt would be lost, or end the process.
+	s.set(func(p uintptr) { c.paramsSetBool(x.h, p, c.mkStringSymbol(x.h, "ctrl_c"), false) })
+	return s
+}
+
+// set sets parameters of the solver.
+func (s *Solver) set(to func(params uintptr)) {
+	p := c.mkParams(s.x.h)
+	c.paramsIncRef(s.x.h, p)
+	to(p)
+	c.solverSetParams(s.x.h, s.h, p)
+	c.paramsDecRef(s.x.h, p)
 }
 
 // Close gives the solver back.
@@ -219,12 +232,10 @@ func (s *Solver) Close() {
 // SetBudget bounds every later Check to rlimit solver resources (0: no bound),
 // counted the same on every machine, and sets the seed.
 func (s *Solver) SetBudget(rlimit, seed uint32) {
-	p := c.mkParams(s.x.h)
-	c.paramsIncRef(s.x.h, p)
-	c.paramsSetUint(s.x.h, p, c.mkStringSymbol(s.x.h, "rlimit"), rlimit)
-	c.paramsSetUint(s.x.h, p, c.mkStringSymbol(s.x.h, "random_seed"), seed)
-	c.solverSetParams(s.x.h, s.h, p)
-	c.paramsDecRef(s.x.h, p)
+	s.set(func(p uintptr) {
+		c.paramsSetUint(s.x.h, p, c.mkStringSymbol(s.x.h, "rlimit"), rlimit)
+		c.paramsSetUint(s.x.h, p, c.mkStringSymbol(s.x.h, "random_seed"), seed)
+	})
 }
 
 func (s *Solver) Push()     { c.solverPush(s.x.h, s.h) }

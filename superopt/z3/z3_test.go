@@ -2,8 +2,12 @@ package z3
 
 import (
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func ctx(t testing.TB) *Context {
@@ -148,4 +152,41 @@ func Example() {
 	r, _ := s.Check()
 	fmt.Println(r)
 	// Output: unsat
+}
+
+// TestSignal: a SIGINT while a check runs comes to Go's handlers, and an interrupt
+// ends the check.
+func TestSignal(t *testing.T) {
+	x := ctx(t)
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, os.Interrupt)
+	defer signal.Stop(got)
+	s := x.NewSolver("QF_BV")
+	defer s.Close()
+	s.SetBudget(0, 1)
+	// The factors of a product of two large primes.
+	a, b := x.Const("a", x.BV(64)), x.Const("b", x.BV(64))
+	for _, f := range []AST{a, b} {
+		s.Assert(x.Bin("bvult", f, x.BVVal(1<<32, 64)))
+		s.Assert(x.Bin("bvult", x.BVVal(1, 64), f))
+	}
+	s.Assert(x.Eq(x.Bin("bvmul", a, b), x.BVVal(4294967291*4294967279, 64)))
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
+		<-got
+		for {
+			x.Interrupt()
+			select {
+			case <-done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	if r, err := s.Check(); err != nil || r != Undef {
+		t.Errorf("%v, %v", r, err)
+	}
 }

@@ -156,6 +156,9 @@ func Command() *cobra.Command {
 			if err := opt.Keep(); err != nil {
 				return err
 			}
+			if c.Context().Err() != nil && limit == 0 {
+				limit = interrupted
+			}
 			r := Summarise(s, ca.Remedies, classes, whole, limit)
 			if by != "" {
 				r.group(s, classes, by)
@@ -192,6 +195,10 @@ func Command() *cobra.Command {
 	c.Flags().BoolVar(&whole, "whole", false, "conditions as recorded, with the predicates that follow from others")
 	return c
 }
+
+// interrupted is how many traces are shown after an interrupt, which is to be
+// answered within a second.
+const interrupted = 100
 
 // Summarise makes the report of a session that has run: the limit traces with
 // the most hits (0: all). whole keeps predicates that follow from others.

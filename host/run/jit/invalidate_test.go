@@ -76,7 +76,7 @@ func TestEmptyMapFills(t *testing.T) {
 				t.Fatalf("auto %v: packet %d: %v", auto, in.Packet, err)
 			}
 		}
-		if err := r.CheckAll(); err != nil {
+		if err := r.CheckAll(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if st := r.NIC.Cache.Stats(); st.Invalidated == 0 || len(r.Dead()) > 0 {
@@ -117,7 +117,7 @@ func TestTimedUpdatesInvalidate(t *testing.T) {
 				t.Fatalf("specialise %v: packet %d: %v", spec, i, err)
 			}
 		}
-		if err := r.CheckAll(); err != nil {
+		if err := r.CheckAll(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		st := r.NIC.Cache.Stats()

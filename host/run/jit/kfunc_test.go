@@ -60,7 +60,7 @@ func drive(t *testing.T, obj *loader.Object, opt Options, pkts ...[]byte) (hits 
 			t.Fatalf("packet %d: %v", i, err)
 		}
 	}
-	if err := r.CheckAll(); err != nil {
+	if err := r.CheckAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return r.NIC.Cache.Stats().Outcome[cache.Hit], r

@@ -210,7 +210,7 @@ func TestModelledHelperTraces(t *testing.T) {
 					t.Fatalf("packet %d: %v", i, err)
 				}
 			}
-			if err := r.CheckAll(); err != nil {
+			if err := r.CheckAll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			hits, n := r.NIC.Cache.Stats().Outcome[cache.Hit], len(r.Paths())

@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"context"
 	"fmt"
 
 	"jitnic/cache"
@@ -39,13 +40,14 @@ func (m *Mismatch) Error() string {
 	return fmt.Sprintf("%s: %v: path %d: differs from the interpreter: %v", m.Where, m.Outcome, m.Path, m.Diff)
 }
 
-// CheckAll compares all maps with the oracle's; nil without Options.Check.
-func (r *Runtime) CheckAll() error {
+// CheckAll compares all maps with the oracle's; nil without Options.Check. An
+// interrupt (ctx) is an error.
+func (r *Runtime) CheckAll(ctx context.Context) error {
 	if r.oracle == nil {
 		return nil
 	}
-	if d := r.oracle.check.All(); d != nil {
+	if d := r.oracle.check.All(func() bool { return ctx.Err() == nil }); d != nil {
 		return &Mismatch{Packet: r.Packets, Where: "after the last packet", Diff: d, Path: nic.NoPath}
 	}
-	return nil
+	return ctx.Err()
 }

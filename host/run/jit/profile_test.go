@@ -33,7 +33,7 @@ func TestSpecialiseWhereItPays(t *testing.T) {
 					t.Fatalf("%s, %v: %v", s.Name, how, err)
 				}
 			}
-			if err := r.CheckAll(); err != nil {
+			if err := r.CheckAll(t.Context()); err != nil {
 				t.Fatalf("%s, %v: %v", s.Name, how, err)
 			}
 			if r.Collision > 0 {

@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -154,7 +155,7 @@ func mutations(t *testing.T, p *hosttest.Program, pkts [][]byte, times []uint64,
 	if checked.Collision > 0 {
 		t.Errorf("%d conditions overlap", checked.Collision)
 	}
-	if err := checked.CheckAll(); err != nil {
+	if err := checked.CheckAll(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -253,5 +254,5 @@ func randomProgram(c *progen.Case, seed uint64, how Remedies, done func(r *Runti
 		return fmt.Errorf("%d conditions overlap, the first: %v\n%s", r.Collision, r.overlap.err, list(r, r.overlap.cond))
 	}
 	done(r)
-	return r.CheckAll()
+	return r.CheckAll(context.Background())
 }

@@ -32,7 +32,7 @@ func replay(t testing.TB, obj *loader.Object, entry *loader.Program, file string
 			t.Fatalf("%s %s: %v", entry.Name, filepath.Base(file), err)
 		}
 	}
-	if err := r.CheckAll(); err != nil {
+	if err := r.CheckAll(t.Context()); err != nil {
 		t.Fatalf("%s %s: %v", entry.Name, filepath.Base(file), err)
 	}
 	return r

@@ -157,7 +157,7 @@ func TestWritersOfWhatTheyRead(t *testing.T) {
 				t.Fatalf("seed %d: packet %d: %v\n%s", seed, i, err, text)
 			}
 		}
-		if err := r.CheckAll(); err != nil {
+		if err := r.CheckAll(t.Context()); err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, text)
 		}
 		for why, n := range r.Aborts {

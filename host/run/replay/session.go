@@ -246,7 +246,7 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 	}
 	var at Packet
 	var out vm.Output
-	return s.feed(func(pkts []pcaps.Packet, ins []vm.Input) error {
+	return s.feed(ctx, func(pkts []pcaps.Packet, ins []vm.Input) error {
 		for i := range pkts {
 			if s.Before != nil {
 				if err := s.Before(&ins[i]); err != nil {
@@ -269,7 +269,7 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 // Follow is Run for those who don't look at what the program made of the packets:
 // hits then go by many at a time, and each (nil: nobody) sees them afterwards.
 func (s *Session) Follow(ctx context.Context, each func(p Several) error) error {
-	return s.feed(func(pkts []pcaps.Packet, ins []vm.Input) error {
+	return s.feed(ctx, func(pkts []pcaps.Packet, ins []vm.Input) error {
 		if each == nil {
 			return s.Runtime.Run(ins, nil)
 		}
@@ -281,7 +281,7 @@ func (s *Session) Follow(ctx context.Context, each func(p Several) error) error 
 
 // feed reads the captures and has the packets between two updates of maps
 // processed.
-func (s *Session) feed(run func(pkts []pcaps.Packet, ins []vm.Input) error) error {
+func (s *Session) feed(ctx context.Context, run func(pkts []pcaps.Packet, ins []vm.Input) error) error {
 	if tell := s.In.Progress; tell != nil {
 		defer func() { tell(s.Runtime.Packets, true) }()
 	}
@@ -300,7 +300,9 @@ func (s *Session) batches(run func(pkts []pcaps.Packet, ins []vm.Input) error) e
 		n, err := s.Source.Batch(pkts)
 		if err != nil {
 			if err == io.EOF {
-				return s.Runtime.CheckAll()
+				if err = s.Runtime.CheckAll(ctx); !errors.Is(err, context.Canceled) {
+					return err
+				}
 			}
 			if errors.Is(err, context.Canceled) {
 				s.Partial = true

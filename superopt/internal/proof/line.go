@@ -35,7 +35,7 @@ func (p *Prover) Line(prog *ir.Prog, pre *points.Facts, assume Assumption) *Line
 			return nil
 		}
 	}
-	m := NewMachine(prog, p.Accel)
+	m := p.machine(prog)
 	m.line = true
 	st := m.Entry(pre, true)
 	l := &Line{M: m, P: prog}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sort"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -36,10 +38,12 @@ type Prover struct {
 	FailLimit int
 	failed    int
 
-	mu      sync.Mutex // of the next three: an interrupt comes from anywhere
+	mu      sync.Mutex // of the next: an interrupt comes from anywhere
 	z       *z3.Context
 	err     error // why there is no solver
-	stopped bool  // interrupted
+	closed  bool
+	forks   []*Prover
+	stopped *atomic.Bool // interrupted; forks share it
 	bvs     *z3.Solver
 	ufs     *z3.Solver
 	cache   *lru.Cache[string, Verdict]
@@ -57,9 +61,20 @@ const maxModels = 24
 // NewProver makes a prover; without libz3 it still proves what normal forms
 // and refutes what tests decide, and says what to install for the rest.
 func NewProver(seed uint32) *Prover {
-	p := &Prover{Accel: AllAccel(), RLimit: 2_000_000, Seed: seed}
+	p := &Prover{Accel: AllAccel(), RLimit: 2_000_000, Seed: seed, stopped: new(atomic.Bool)}
 	p.cache, _ = lru.New[string, Verdict](1 << 14)
 	return p
+}
+
+// Fork makes a prover like p as it began, for another goroutine; an interrupt of p
+// reaches it too.
+func (p *Prover) Fork(seed uint32) *Prover {
+	f := NewProver(seed)
+	f.Accel, f.RLimit, f.stopped = p.Accel, p.RLimit, p.stopped
+	p.mu.Lock()
+	p.forks = append(p.forks, f)
+	p.mu.Unlock()
+	return f
 }
 
 // solver is the solver's context, made when the first question goes there: most
@@ -68,8 +83,8 @@ func (p *Prover) solver() (*z3.Context, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.z == nil && p.err == nil {
-		if p.stopped {
-			return nil, errors.New("interrupted")
+		if p.stopped.Load() {
+			return nil, errInterrupted
 		}
 		p.z, p.err = z3.NewContext(&z3.Config{Seed: p.Seed})
 	}
@@ -80,6 +95,7 @@ func (p *Prover) solver() (*z3.Context, error) {
 func (p *Prover) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed = true
 	if p.z != nil {
 		p.z.Close()
 		p.z, p.err = nil, errors.New("the prover is closed")
@@ -99,24 +115,37 @@ func (p *Prover) Forget() {
 	}
 }
 
-// Interrupt makes a running proof give up.
+// Interrupt makes a running proof give up, and those that come after it. It comes
+// back when the prover is closed or resumed: the solver hears nothing of an
+// interrupt that comes just before it begins.
 func (p *Prover) Interrupt() {
+	p.stopped.Store(true)
+	for p.giveUp() {
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// giveUp interrupts the solver; it says whether one may still begin that is to be
+// interrupted.
+func (p *Prover) giveUp() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stopped = true
 	if p.z != nil {
 		p.z.Interrupt()
 	}
+	for _, f := range p.forks {
+		f.giveUp()
+	}
+	return !p.closed && p.stopped.Load()
 }
+
+// errInterrupted is why a proof that was interrupted is none.
+var errInterrupted = errors.New("interrupted")
 
 // Resume makes an interrupted prover one that answers again: what it gave up on
 // is forgotten, and its solver made anew.
 func (p *Prover) Resume() {
-	p.mu.Lock()
-	was := p.stopped
-	p.stopped = false
-	p.mu.Unlock()
-	if !was {
+	if !p.stopped.Swap(false) {
 		return
 	}
 	p.Forget()
@@ -162,8 +191,15 @@ func (p *Prover) count(v Verdict) {
 	}
 }
 
+// machine is one that gives up at an interrupt.
+func (p *Prover) machine(q *ir.Prog) *Machine {
+	m := NewMachine(q, p.Accel)
+	m.stopped = p.stopped
+	return m
+}
+
 func (p *Prover) equivalent(t *Task) Verdict {
-	m := NewMachine(t.Old, p.Accel)
+	m := p.machine(t.Old)
 	start := m.Entry(t.Pre, t.LoopFree)
 	if t.Assume != nil {
 		start.PC = t.Assume(m, start)
@@ -208,6 +244,9 @@ func (p *Prover) Decide(m *Machine, diff bv.Term) Verdict {
 }
 
 func (p *Prover) decided(m *Machine, diff bv.Term) Verdict {
+	if p.stopped.Load() {
+		return Unknown{Reason: errInterrupted.Error()}
+	}
 	if k, ok := m.B.IsConst(diff); ok {
 		p.ByTerms++
 		if k == 0 {
@@ -741,6 +780,9 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 					since = from[rg].n
 				}
 				for _, w := range side.writes[since:] {
+					if m.stopped != nil && m.stopped.Load() {
+						return m.One, "" // nobody asks for it any more
+					}
 					if seen[w.off] {
 						continue
 					}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
@@ -141,6 +142,9 @@ type Machine struct {
 	acc  Accel
 	zero bv.Term
 	One  bv.Term
+
+	stopped *atomic.Bool // it gives up; nil: never
+
 	// Havoc: what isn't modelled gives unknown values instead of an error.
 	Havoc bool
 	// Steps counts instructions followed: what a proof by terms costs, on every
@@ -522,6 +526,9 @@ func (m *Machine) Run(p *ir.Prog, s, e int, start *State) (map[int]exitState, []
 		out[to] = exitState{st.PC, st}
 	}
 	for _, i := range order {
+		if m.stopped != nil && m.stopped.Load() {
+			return nil, nil, errInterrupted
+		}
 		st := in[i]
 		if st == nil {
 			continue

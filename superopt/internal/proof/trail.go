@@ -31,7 +31,7 @@ func (t *Trail) Full() bool { return t.m.B.Len() >= t.size+trailRoom }
 // hold; nil where it isn't straight. With model it also looks for one assignment
 // under which what is assumed holds (trail.holds).
 func (p *Prover) Follow(q *ir.Prog, pre *points.Facts, assume Assumption, model bool) *Trail {
-	m := NewMachine(q, p.Accel)
+	m := p.machine(q)
 	st := m.Entry(pre, true)
 	t := &Trail{P: q, m: m}
 	if assume != nil {

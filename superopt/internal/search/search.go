@@ -406,8 +406,7 @@ func Search(o *rewrite.Gate) {
 					defer func() { provers[k] = pr }()
 					prover := func() *proof.Prover { // most chains have nothing to prove
 						if pr == nil {
-							pr = proof.NewProver(uint32(o.Options.Seed))
-							pr.Accel, pr.RLimit = o.Prover.Accel, o.Prover.RLimit
+							pr = o.Prover.Fork(uint32(o.Options.Seed))
 						}
 						return pr
 					}
