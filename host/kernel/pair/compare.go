@@ -105,11 +105,17 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 	}
 	defer a.close()
 	how.Missing = strict
+	if ctx.Err() != nil {
+		return Outcome{Reason: ctx.Err().Error()}
+	}
 	control, err := load(p.Old, old, how)
 	if err != nil {
 		return Outcome{Status: OriginalRefused, Reason: reason(err)}
 	}
 	defer control.close()
+	if ctx.Err() != nil {
+		return Outcome{Reason: ctx.Err().Error()}
+	}
 	b, err := load(p.New, new, how)
 	if err != nil {
 		return Outcome{Status: ResultRefused, Differences: 1, Reason: reason(err)}

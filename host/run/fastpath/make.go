@@ -107,7 +107,7 @@ func (p *Plan) make(ctx context.Context) error {
 		if err := p.choose(n); err != nil {
 			return err
 		}
-		if err := p.build(); err != nil {
+		if err := p.build(ctx); err != nil {
 			return err
 		}
 		// A cache follows the traffic, a program doesn't: it may need more.
@@ -163,12 +163,15 @@ func (p *Plan) optimiser(ctx context.Context) error {
 }
 
 // build writes the object, until the kernel takes it.
-func (p *Plan) build() error {
+func (p *Plan) build(ctx context.Context) error {
 	var check error
 	if !p.opt.NoKernel {
 		check = kernel.Available()
 	}
 	for {
+		if err := ctx.Err(); err != nil { // the verifier is asked once for each trace it refuses
+			return err
+		}
 		if err := p.once(p.opt.Counters); errors.Is(err, fastpath.ErrTooLong) {
 			p.coldest(err.Error())
 			continue
