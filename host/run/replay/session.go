@@ -287,11 +287,11 @@ func (s *Session) feed(ctx context.Context, run func(pkts []pcaps.Packet, ins []
 	}
 	begin := time.Now()
 	defer func() { s.Elapsed = time.Since(begin) }()
-	return s.Source.Guarded(func() error { return s.batches(run) })
+	return s.Source.Guarded(func() error { return s.batches(ctx, run) })
 }
 
 // batches is feed's loop.
-func (s *Session) batches(run func(pkts []pcaps.Packet, ins []vm.Input) error) error {
+func (s *Session) batches(ctx context.Context, run func(pkts []pcaps.Packet, ins []vm.Input) error) error {
 	pkts, ins := make([]pcaps.Packet, batch), make([]vm.Input, batch)
 	if s.Runtime.Checks() {
 		pkts = pkts[:1] // a run that ends at a difference has read no further
