@@ -175,6 +175,7 @@ type exec struct {
 	data, dataEnd, meta bv.Term // what the context says now
 	draws               int
 	opaque              int
+	origins             []origin        // of unknown values, in their order
 	entries             map[uint64]bool // values that a version guards, by address
 	tails               int
 	dynptrs             map[uint64]*symDynptr
@@ -354,7 +355,7 @@ func (x *exec) decide(p bv.Term, want bool, why Why) {
 		panic(quit{"one side would ask more"})
 	}
 	if x.b.Opaque(p) {
-		x.abort(trace.ReasonOpaqueBranch, "")
+		x.abort(trace.ReasonOpaqueBranch, x.whence(p))
 	}
 	if len(x.path.Cond) >= x.c.MaxGuards {
 		x.abort(trace.ReasonTooManyGuards, fmt.Sprintf("%d", x.c.MaxGuards))
@@ -394,7 +395,7 @@ func (x *exec) fix(t bv.Term, concrete uint64, why Why) bv.Term {
 		return t
 	}
 	if x.b.Opaque(t) {
-		x.abort(trace.ReasonOpaqueAddress, "")
+		x.abort(trace.ReasonOpaqueAddress, x.whence(t))
 	}
 	c := x.b.Const(concrete, x.b.Width(t))
 	x.decide(x.b.Bin(bv.OpEq, t, c), true, why)
@@ -405,7 +406,46 @@ func (x *exec) fix(t bv.Term, concrete uint64, why Why) bv.Term {
 // unknown is a value that can't be known before the run.
 func (x *exec) unknown(w int) bv.Term {
 	x.opaque++
+	var at origin
+	if x.step != nil {
+		at = origin{x.step.Prog, x.step.PC}
+	}
+	x.origins = append(x.origins, at)
 	return x.b.Fun(Fun(FunOpaque, x.opaque), w, bv.Fact{Opaque: true})
+}
+
+// origin is the instruction that an unknown value comes from.
+type origin struct{ prog, pc int32 }
+
+// whence says which instruction the first value of a term comes from that can't be
+// known before the run, by the helper or kernel function that gives it.
+func (x *exec) whence(t bv.Term) string {
+	first := -1
+	x.b.Walk(t, map[bv.Term]bool{}, func(t bv.Term) bool {
+		if x.b.Op(t) == bv.OpFun {
+			if id, n := FunParts(x.b.K(t)); id == FunOpaque && (first < 0 || n < first) {
+				first = n
+			}
+		}
+		return x.b.Opaque(t)
+	})
+	if first < 1 || first > len(x.origins) {
+		return ""
+	}
+	at := x.origins[first-1]
+	p := x.c.Obj.Programs[at.prog]
+	if int(at.pc) >= len(p.Insns) {
+		return ""
+	}
+	in := p.Insns[at.pc]
+	what := "a value"
+	switch {
+	case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
+		what = "helper " + ebpf.HelperName(in.Imm)
+	case in.Op == ebpf.OpCall && in.Src == ebpf.CallKfunc:
+		what = "kfunc " + x.kfuncName(at.prog, at.pc)
+	}
+	return fmt.Sprintf("%s at insn %d", what, at.pc)
 }
 
 // one executes one recorded instruction.

@@ -78,6 +78,7 @@ func TestAbortReasons(t *testing.T) {
 	}
 	cases := []struct {
 		want   trace.Reason
+		says   string // its detail; "": not asked
 		code   string
 		maps   []*maps.Spec
 		packet int
@@ -103,7 +104,7 @@ func TestAbortReasons(t *testing.T) {
 			call get_current_uid_gid#15
 			r0 = 2
 			exit`},
-		{want: trace.ReasonOpaqueBranch, code: `
+		{want: trace.ReasonOpaqueBranch, says: "helper trace_printk at insn 4", code: `
 			*(u64 *)(r10 -8) = 0x732541
 			r1 = r10
 			r1 += -8
@@ -112,7 +113,7 @@ func TestAbortReasons(t *testing.T) {
 			if r0 s> 0x0 goto +0
 			r0 = 2
 			exit`},
-		{want: trace.ReasonOpaqueAddress, code: `
+		{want: trace.ReasonOpaqueAddress, says: "helper trace_printk at insn 5", code: `
 			*(u64 *)(r10 -8) = 0x732541
 			*(u64 *)(r10 -16) = 0x41
 			r1 = r10
@@ -175,6 +176,9 @@ func TestAbortReasons(t *testing.T) {
 		}
 		if p.Abort.Reason != c.want {
 			t.Errorf("want %v: %v", c.want, p.Abort)
+		}
+		if c.says != "" && p.Abort.Detail != c.says {
+			t.Errorf("%v: %q, want %q", c.want, p.Abort.Detail, c.says)
 		}
 		reached[p.Abort.Reason] = true
 	}

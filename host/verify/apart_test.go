@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
 
@@ -241,5 +242,22 @@ func TestCancelled(t *testing.T) {
 	})
 	if err == nil || rep != nil && (rep.Packets != 3 || rep.Maps != 0) {
 		t.Errorf("%+v, %v", rep, err)
+	}
+}
+
+// A string that is printed is compared, and not skipped for the address it was
+// printed by.
+func TestPrintedString(t *testing.T) {
+	need(t)
+	obj, err := loader.Load("testdata/printed.o", loader.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := Run(t.Context(), obj, obj.Programs[0], Options{}, count(8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep.Compared != 8 || rep.Mismatches != 0 || len(rep.Skipped) > 0 {
+		t.Errorf("%d compared, %d mismatches, skipped %v", rep.Compared, rep.Mismatches, rep.Skipped)
 	}
 }

@@ -337,11 +337,66 @@ func (s *Shadow) fib(rec *vm.Recording, c *vm.Call, args [5]lanes) {
 
 func (s *Shadow) snprintf(rec *vm.Recording, c *vm.Call, args [5]lanes) {
 	s.depends(args[0].union()&^pointer | args[1].union() | args[4].union())
-	m := s.mem.any(c.Args[3], uint64(uint32(c.Args[4])))
+	var m Mark
+	shown := s.shown(c.Args[2])
+	for i := uint64(0); i < uint64(uint32(c.Args[4]))/8; i++ {
+		at := c.Args[3] + 8*i
+		mark := s.mem.any(at, 8)
+		if n := uint64(0); int(i) < len(shown) && shown[i] != 0 {
+			// What stands there is printed, not where that is.
+			to := s.state.Load(at, 8)
+			if n = uint64(shown[i]); shown[i] == 's' {
+				for n = 1; s.state.Reach(to+n-1, 1, false) && s.state.Load(to+n-1, 1) != 0; n++ {
+				}
+			}
+			if s.state.Reach(to, n, false) {
+				mark = mark&^pointer | s.mem.any(to, n)
+			}
+		}
+		m |= mark
+	}
 	if c.Args[0] != 0 && int64(c.Ret) > 0 {
 		s.mem.fill(c.Args[0], min(c.Ret, uint64(uint32(c.Args[1]))), m)
 	}
 	s.result(all(m)) // how long numbers print
+}
+
+// shown says of each conversion of the format at an address which memory it prints:
+// 's' a string, 4 or 16 an IP address of so many bytes, 0 none.
+func (s *Shadow) shown(at uint64) (out []byte) {
+	next := func() byte {
+		if !s.state.Reach(at, 1, false) {
+			return 0
+		}
+		at++
+		return byte(s.state.Load(at-1, 1))
+	}
+	for c := next(); c != 0; c = next() {
+		if c != '%' {
+			continue
+		}
+		for c = next(); c == '-' || c == '+' || c == ' ' || c == '#' || c >= '0' && c <= '9' || c == 'l'; c = next() {
+		}
+		switch c {
+		case '%':
+			continue
+		case 's':
+			out = append(out, 's')
+			continue
+		case 'p':
+			if k := s.state.Load(at, 1); s.state.Reach(at, 2, false) && (k == 'i' || k == 'I') {
+				at++
+				if next() == '6' {
+					out = append(out, 16)
+				} else {
+					out = append(out, 4)
+				}
+				continue
+			}
+		}
+		out = append(out, 0)
+	}
+	return out
 }
 
 // callback begins bpf_loop and bpf_for_each_map_elem: what the callback finds
