@@ -17,6 +17,9 @@ type Analysis struct {
 	// Problems are what the verifier would refuse.
 	Problems []Problem
 	target   []bool // instructions jumps lead to, and where functions begin
+	way      *way   // through the program
+	// Stale: in loops less may be known than Analyse would find.
+	Stale bool
 }
 
 // EntryFacts is what holds where function f begins.
@@ -139,16 +142,18 @@ func Analyse(p *ir.Prog) *Analysis {
 		f := EntryFacts(p, i)
 		push(int(p.Entry[i]), &f)
 	}
-	for again := true; again; {
-		again = false
-		for i := range p.Insts {
-			if work[i] {
-				work[i], again = false, true
-				edges(p, i, at[i].f, push)
+	a := &Analysis{p: p, In: make([]*points.Facts, n+1), way: wayOf(p)}
+	for _, part := range a.way.parts() {
+		for again := true; again; {
+			again = false
+			for _, i := range part {
+				if work[i] {
+					work[i], again = false, true
+					edges(p, int(i), at[i].f, push)
+				}
 			}
 		}
 	}
-	a := &Analysis{p: p, In: make([]*points.Facts, n+1)}
 	for i := range at {
 		a.In[i] = at[i].f
 	}

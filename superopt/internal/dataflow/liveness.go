@@ -18,6 +18,19 @@ func (l *Live) or(o *Live) {
 	l.Stack.Or(&o.Stack)
 }
 
+// without says whether l has what o has not.
+func (l *Live) without(o *Live) bool {
+	if l.Regs&^o.Regs != 0 {
+		return true
+	}
+	for i := range l.Stack {
+		if l.Stack[i]&^o.Stack[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // AllStack makes every byte of the frame live.
 func (l *Live) AllStack() { l.Stack.Fill() }
 

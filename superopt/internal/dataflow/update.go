@@ -9,14 +9,15 @@ import (
 )
 
 // A rewrite changes a few instructions of what may be thousands, and what is
-// known changes near them. Update follows just that: it gives what Analyse and
-// Liveness would, value for value, in time that goes with what changed. What it
-// can't follow, a change that reaches a loop or what a function is called with,
-// is left to them.
+// known changes near them. Update follows just that, in time that goes with what
+// changed. Outside of loops it gives what Analyse and Liveness would, value for
+// value. In a loop what was known is kept where it still holds: it may be less
+// than they would find (Stale), and it never is more than holds, as every edge of
+// the program agrees with it. A change that goes round a loop is left to them.
 
 // Update is the analysis of q, which Compact made of edited, a copy of a's
 // program with other instructions in the same places; index is what Compact
-// gave. a is spent. Instructions must have been given names (Prog.Number).
+// gave. Instructions must have been given names (Prog.Number).
 func (a *Analysis) Update(edited, q *ir.Prog, index []int32) *Analysis {
 	u, ok := a.carry(edited, q, index)
 	if ok && u.forward() {
@@ -34,10 +35,8 @@ func (a *Analysis) Update(edited, q *ir.Prog, index []int32) *Analysis {
 type update struct {
 	p, q *ir.Prog  // before and after
 	new  *Analysis // of q
-	// from lists the jumps to each place, ascending: from[first[i]:first[i+1]].
+	// from lists the jumps and calls to each place: from[first[i]:first[i+1]].
 	from, first []int32
-	looping     []bool // places in loops, or between the ends of one
-	callee      []bool // where functions begin that are called
 	changed     []bool // instructions that are new, or lead elsewhere
 	in          []bool // places to be joined anew
 	moved       []bool // places whose facts are new
@@ -50,9 +49,10 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) (*update, bool) {
 	if a.Before == nil || len(edited.Insts) != len(p.Insts) || len(q.Entry) != len(p.Entry) || int(index[len(p.Insts)]) != n {
 		return nil, false
 	}
-	u := &update{p: p, q: q, new: &Analysis{p: q, In: make([]*points.Facts, n+1), Live: make([]Live, n), Before: make([]Live, n+1)},
+	u := &update{p: p, q: q, new: &Analysis{p: q, Stale: a.Stale, In: make([]*points.Facts, n+1), Live: make([]Live, n), Before: make([]Live, n+1)},
 		changed: make([]bool, n+1), in: make([]bool, n+1), moved: make([]bool, n+1), live: make([]bool, n+1)}
 	u.jumps()
+	leads := false // elsewhere than before
 	for i := range p.Insts {
 		to := int(index[i])
 		old, now := &p.Insts[i], &edited.Insts[i]
@@ -66,6 +66,7 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) (*update, bool) {
 			u.in[to] = true
 			u.came(to)
 		}
+		leads = leads || old.Jumps() || now.Jumps() || old.To >= 0 || now.To >= 0 || old.Ends() != now.Ends()
 		if old.To >= 0 {
 			u.in[index[old.To]] = true
 		}
@@ -77,6 +78,11 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) (*update, bool) {
 		}
 	}
 	u.new.In[n] = nowhere
+	if leads {
+		u.new.way = wayOf(q)
+	} else {
+		u.new.way = a.way.carried(index, func(i int32) bool { return edited.Insts[i].Op == ir.Nop }, n)
+	}
 	for _, at := range a.Problems {
 		if edited.Insts[at.Insn].Op != ir.Nop {
 			u.new.Problems = append(u.new.Problems, Problem{int(index[at.Insn]), at.What})
@@ -85,19 +91,13 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) (*update, bool) {
 	return u, true
 }
 
-// jumps finds who leads where, and what lies in loops.
+// jumps finds who leads where.
 func (u *update) jumps() {
 	q, n := u.q, len(u.q.Insts)
-	u.first, u.looping, u.callee = make([]int32, n+2), make([]bool, n+1), make([]bool, n+1)
+	u.first = make([]int32, n+2)
 	for i := range q.Insts {
-		in := &q.Insts[i]
-		if in.Jumps() {
-			u.first[in.To+1]++
-			for k := int(in.To); k <= i; k++ {
-				u.looping[k] = true
-			}
-		} else if in.To >= 0 && in.Op == ebpf.OpCall {
-			u.callee[in.To] = true
+		if to := leads(q, i); to >= 0 {
+			u.first[to+1]++
 		}
 	}
 	for i := range n + 1 {
@@ -106,9 +106,9 @@ func (u *update) jumps() {
 	u.from = make([]int32, u.first[n+1])
 	fill := slices.Clone(u.first)
 	for i := range q.Insts {
-		if in := &q.Insts[i]; in.Jumps() {
-			u.from[fill[in.To]] = int32(i)
-			fill[in.To]++
+		if to := leads(q, i); to >= 0 {
+			u.from[fill[to]] = int32(i)
+			fill[to]++
 		}
 	}
 }
@@ -120,31 +120,29 @@ func (u *update) forward() bool {
 	for _, i := range roots(u.q) {
 		root[int(u.q.Entry[i])] = i
 	}
-	for i := range n {
+	for _, at := range u.new.way.order {
+		i := int(at)
 		if u.in[i] {
-			if u.looping[i] || u.callee[i] {
-				return false
-			}
-			f := u.join(i, root)
-			if *f != *u.new.In[i] {
-				u.new.In[i], u.moved[i] = f, true
-			}
+			u.again(i, root)
 		}
 		if !u.changed[i] && !u.moved[i] {
 			continue
 		}
 		// all that is behind it is in doubt
-		in := &u.q.Insts[i]
-		if in.To >= 0 && in.Op != ebpf.OpLDDW {
-			if int(in.To) <= i || in.Op == ebpf.OpCall {
-				return false
-			}
-			u.in[in.To] = true
-		}
-		if !in.Ends() {
-			u.in[i+1] = true
-		}
+		u.new.Stale = u.new.Stale || u.new.way.loop[i]
 		u.live[i] = true
+		round := false
+		next(u.q, i, func(to int32) {
+			u.in[to] = true
+			if u.new.way.pos[to] <= u.new.way.pos[i] {
+				was := u.new.In[to]
+				u.again(int(to), root)
+				round = round || u.new.In[to] != was
+			}
+		})
+		if round {
+			return false
+		}
 	}
 	again := func(i int) bool { return i < n && (u.changed[i] || u.moved[i]) }
 	u.new.Problems = slices.DeleteFunc(u.new.Problems, func(p Problem) bool { return again(p.Insn) })
@@ -157,30 +155,40 @@ func (u *update) forward() bool {
 	return true
 }
 
-// join gathers what holds on all edges to place i, in the order Analyse meets
-// them: a function's own beginning, then by place.
-func (u *update) join(i int, root map[int]int) *points.Facts {
-	at := joining{f: nowhere}
+// again finds out what holds before instruction i.
+func (u *update) again(i int, root map[int]int) {
+	from := joining{f: nowhere}
+	if u.new.way.loop[i] {
+		u.new.Stale = true
+		if old := *u.new.In[i]; old.Reached {
+			from = joining{f: &old, visits: 1}
+		}
+	}
+	if f := u.join(from, i, root); *f != *u.new.In[i] {
+		u.new.In[i], u.moved[i] = f, true
+	}
+}
+
+// join adds to what holds at i what holds on all edges there, in the order
+// Analyse meets them: a function's own beginning, then along the way.
+func (u *update) join(at joining, i int, root map[int]int) *points.Facts {
 	if r, ok := root[i]; ok {
 		f := EntryFacts(u.q, r)
 		at.push(&f)
 	}
-	follow := func(k int) {
+	from := append(make([]int32, 0, 8), u.from[u.first[i]:u.first[i+1]]...)
+	if i > 0 && !u.q.Insts[i-1].Ends() && !slices.Contains(from, int32(i-1)) {
+		from = append(from, int32(i-1))
+	}
+	slices.SortFunc(from, func(a, b int32) int { return int(u.new.way.pos[a] - u.new.way.pos[b]) })
+	for _, k := range from {
 		if f := u.new.In[k]; f.Reached {
-			edges(u.q, k, f, func(to int, f *points.Facts) {
+			edges(u.q, int(k), f, func(to int, f *points.Facts) {
 				if to == i {
 					at.push(f)
 				}
 			})
 		}
-	}
-	for _, k := range u.from[u.first[i]:u.first[i+1]] {
-		if int(k) != i-1 {
-			follow(int(k))
-		}
-	}
-	if i > 0 {
-		follow(i - 1)
 	}
 	return at.f
 }
@@ -203,26 +211,45 @@ func (u *update) came(i int) {
 	}
 }
 
+// fromBehind says whether a place that is before i on the way back leads there:
+// a loop's end.
+func (u *update) fromBehind(i int) bool {
+	pos := u.new.way.pos
+	for _, k := range u.from[u.first[i]:u.first[i+1]] {
+		if pos[k] >= pos[i] {
+			return true
+		}
+	}
+	return i > 0 && !u.q.Insts[i-1].Ends() && pos[i-1] >= pos[i]
+}
+
 // backward brings the liveness up to date; false where it must be found anew.
 func (u *update) backward() bool {
 	a := u.new
-	for i := len(u.q.Insts) - 1; i >= 0; i-- {
+	for i := range u.q.Insts {
 		if u.changed[i] { // it may be what asks for a call's result
 			for c := max(0, i-ir.AskedWithin); c < i; c++ {
 				u.live[c] = u.live[c] || u.q.Insts[c].Op == ebpf.OpCall
 			}
 		}
+	}
+	for k := len(a.way.order) - 1; k >= 0; k-- {
+		i := int(a.way.order[k])
 		if !u.live[i] {
 			continue
 		}
-		if u.looping[i] {
-			return false
-		}
 		before := a.liveAt(i)
-		if before != a.Before[i] {
-			a.Before[i] = before
-			u.came(i)
+		if before == a.Before[i] {
+			continue
 		}
+		if a.way.loop[i] {
+			a.Stale = true
+			if before.without(&a.Before[i]) && u.fromBehind(i) {
+				return false
+			}
+		}
+		a.Before[i] = before
+		u.came(i)
 	}
 	a.targets()
 	return true

@@ -66,8 +66,11 @@ func Run(o *rewrite.Gate) {
 				done = false
 			}
 		}
-		if done || o.Ctx.Err() != nil {
+		if o.Ctx.Err() != nil || done && !o.Known.Stale {
 			return
+		}
+		if done { // in loops more may be so than is known
+			o.Analyse()
 		}
 	}
 }

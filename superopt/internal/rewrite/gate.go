@@ -108,7 +108,7 @@ func (o *Gate) Refresh() {
 		o.Known = o.Known.Update(&edited, o.Prog, index)
 		o.Free = o.Prog.LoopFree()
 	} else {
-		o.analyse()
+		o.Analyse()
 	}
 	o.remember()
 }
@@ -117,8 +117,8 @@ func (o *Gate) Refresh() {
 // changes instead of being found anew with each.
 const large = 1000
 
-// analyse finds out what is to be known of the program as it is.
-func (o *Gate) analyse() {
+// Analyse finds out what is to be known of the program as it is.
+func (o *Gate) Analyse() {
 	o.Known = dataflow.Analyse(o.Prog)
 	o.Known.Liveness()
 	o.Free = o.Prog.LoopFree()
@@ -264,7 +264,7 @@ func (o *Gate) Unsafe(q *ir.Prog) string {
 	}
 	problems, ok := o.Known.ProblemsOf(q)
 	if !ok {
-		problems = dataflow.Analyse(q).Problems
+		problems = o.problemsOf(q)
 	}
 	for _, p := range problems {
 		if !o.Bad[p.What] {
@@ -272,6 +272,16 @@ func (o *Gate) Unsafe(q *ir.Prog) string {
 		}
 	}
 	return ""
+}
+
+// problemsOf is what the verifier would say of q.
+func (o *Gate) problemsOf(q *ir.Prog) []dataflow.Problem {
+	if !o.large {
+		return dataflow.Analyse(q).Problems
+	}
+	c := q.Clone()
+	index := c.Compact()
+	return o.Known.Update(q, c, index).Problems
 }
 
 // malformed says what the verifier would refuse before it follows any path

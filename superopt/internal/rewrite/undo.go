@@ -110,7 +110,7 @@ func (o *Gate) Settle(original *ir.Prog, again func()) Whole {
 		o.Prog = o.program(good)
 		o.steps, o.last = o.steps[:good+1], o.Prog
 		o.PathTried, o.trail = nil, nil
-		o.analyse()
+		o.Analyse()
 		if o.Undone < MaxUndone {
 			again()
 		}
@@ -118,7 +118,7 @@ func (o *Gate) Settle(original *ir.Prog, again func()) Whole {
 	}
 	if o.Undone > 0 && !whole.Proved() { // interrupted, for one
 		o.Prog = original
-		o.analyse()
+		o.Analyse()
 	}
 	return whole
 }
