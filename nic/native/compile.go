@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"runtime"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
@@ -20,12 +21,13 @@ type compiler struct {
 	skip map[int]string // slots that could not be linked
 	note bool           // stores to map values are noted: the interpreter does them
 
-	at     []asm.Label // by slot
-	bails  map[int]asm.Label
-	order  []int               // slots of bails, as they were asked for
-	end    asm.Label           // the program is over
-	exit   asm.Label           // back to Go
-	lookup map[int32]asm.Label // by map
+	first  asm.Label   // that of slot 0; those of the other slots follow it
+	bails  []asm.Label // by slot, or unwritten
+	beyond map[int]asm.Label
+	order  []int       // slots of bails, as they were asked for
+	end    asm.Label   // the program is over
+	exit   asm.Label   // back to Go
+	lookup []asm.Label // by map, or unwritten
 	wanted []int32
 	always []bool   // by slot: always left to the interpreter
 	far    []func() // what stands out of the way, to be written behind the rest
@@ -33,6 +35,77 @@ type compiler struct {
 	reach  int      // of the packet, code touches no byte from here on
 	copies bool     // the packet has to stand in the buffer: code writes to it, or finds it there
 	line   *line    // of a trace
+}
+
+// unwritten is no label.
+const unwritten = asm.Label(-1)
+
+// work is what compilations share: memory that the next one takes over. The zero
+// value is ready.
+type work struct {
+	b      asm.Backend
+	c      compiler
+	a      analysis
+	f      flow
+	line   line
+	k      [2]known
+	filled bool
+}
+
+// compiler is a compiler of code on s, with a backend of this machine.
+func (w *work) compiler(s *vm.State, code []ebpf.Insn) (*compiler, error) {
+	if w.b == nil {
+		b, err := asm.New(runtime.GOARCH)
+		if err != nil {
+			return nil, err
+		}
+		w.b = b
+	}
+	w.b.Reset()
+	if w.a.s != s {
+		w.a = *newAnalysis(s, code)
+	}
+	w.a.code, w.a.frames = code, 1
+	w.f.find(code)
+	n := len(code) + 1
+	c := &w.c
+	*c = compiler{Backend: w.b, a: &w.a, f: &w.f, code: code, note: s.Opt.Track,
+		bails: labels(c.bails, n), lookup: labels(c.lookup, len(s.Maps)), always: cleared(c.always, n),
+		order: c.order[:0], wanted: c.wanted[:0], far: c.far[:0]}
+	c.end, c.exit = c.NewLabel(), c.NewLabel()
+	c.first = c.NewLabels(n)
+	return c, nil
+}
+
+// cleared is n zero values, in the memory of s where there is room.
+func cleared[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+n/2)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// labels is n times unwritten, likewise.
+func labels(s []asm.Label, n int) []asm.Label {
+	s = cleared(s, n)
+	for i := range s {
+		s[i] = unwritten
+	}
+	return s
+}
+
+// at is the label of a slot.
+func (c *compiler) at(pc int) asm.Label { return c.first + asm.Label(pc) }
+
+// places are where slots begin in the code.
+func (c *compiler) places() []int32 {
+	out := make([]int32, len(c.code)+1)
+	for i := range out {
+		out[i] = int32(c.Offset(c.at(i)))
+	}
+	return out
 }
 
 // unit is a program as machine code.
@@ -46,16 +119,17 @@ type unit struct {
 
 // compile makes a unit of code, which runs on s. withCtx says that register 1
 // holds the context at slot 0.
-func compile(b asm.Backend, s *vm.State, code []ebpf.Insn, unlinked map[int]string, withCtx bool) (*unit, error) {
+func compile(s *vm.State, code []ebpf.Insn, unlinked map[int]string, withCtx bool) (*unit, error) {
 	for pc, in := range code {
 		if vm.Valid(in) && in.Writes().Has(10) {
 			return nil, fmt.Errorf("insn %d: register 10 is written", pc)
 		}
 	}
-	c := &compiler{
-		Backend: b, a: newAnalysis(s, code), f: newFlow(code), code: code, skip: unlinked, note: s.Opt.Track,
-		bails: map[int]asm.Label{}, lookup: map[int32]asm.Label{}, always: make([]bool, len(code)+1),
+	c, err := new(work).compiler(s, code)
+	if err != nil {
+		return nil, err
 	}
+	c.skip = unlinked
 	start := nothing()
 	if withCtx {
 		start.r[1] = val{kind: kCtx}
@@ -71,23 +145,14 @@ func compile(b asm.Backend, s *vm.State, code []ebpf.Insn, unlinked map[int]stri
 			}
 		}
 	}
-	c.end, c.exit = c.NewLabel(), c.NewLabel()
-	c.at = make([]asm.Label, len(code)+1)
-	for i := range c.at {
-		c.at[i] = c.NewLabel()
-	}
 	u := &unit{f: c.f, always: c.always}
 	u.enter = c.entry()
 	c.body(in)
 	c.tail()
-	var err error
 	if u.code, err = c.Code(); err != nil {
 		return nil, err
 	}
-	u.place = make([]int32, len(code)+1)
-	for i := range u.place {
-		u.place[i] = int32(c.Offset(c.at[i]))
-	}
+	u.place = c.places()
 	return u, nil
 }
 
@@ -106,7 +171,7 @@ func (c *compiler) body(in []*known) {
 	var k known
 	dead := true
 	for pc := 0; pc < len(c.code); pc++ {
-		c.Bind(c.at[pc])
+		c.Bind(c.at(pc))
 		if c.f.leader[pc] {
 			if dead = in[pc] == nil; !dead {
 				k = *in[pc]
@@ -132,12 +197,12 @@ func (c *compiler) body(in []*known) {
 		if c.f.second[pc+1] {
 			pc++
 			c.later(func() {
-				c.Bind(c.at[pc])
+				c.Bind(c.at(pc))
 				c.leave(pc)
 			})
 		}
 	}
-	c.Bind(c.at[len(c.code)])
+	c.Bind(c.at(len(c.code)))
 	c.leave(len(c.code))
 }
 
@@ -147,10 +212,20 @@ func (c *compiler) later(f func()) { c.far = append(c.far, f) }
 // bail is a place from which control is left to the interpreter before the
 // instruction at slot pc, which may lie outside the program.
 func (c *compiler) bail(pc int) asm.Label {
-	l, ok := c.bails[pc]
+	if uint(pc) < uint(len(c.bails)) {
+		if c.bails[pc] == unwritten {
+			c.bails[pc] = c.NewLabel()
+			c.order = append(c.order, pc)
+		}
+		return c.bails[pc]
+	}
+	l, ok := c.beyond[pc]
 	if !ok {
+		if c.beyond == nil {
+			c.beyond = map[int]asm.Label{}
+		}
 		l = c.NewLabel()
-		c.bails[pc] = l
+		c.beyond[pc] = l
 		c.order = append(c.order, pc)
 	}
 	return l
@@ -169,7 +244,7 @@ func (c *compiler) tail() {
 	}
 	for i := 0; i < len(c.order); i++ {
 		pc := c.order[i]
-		c.Bind(c.bails[pc])
+		c.Bind(c.bail(pc))
 		c.StoreK(8, int32(pc), asm.At(asm.Ctx, offPC))
 		c.Jmp(c.exit)
 	}
@@ -195,7 +270,7 @@ func (c *compiler) to(pc int) asm.Label {
 	if pc < 0 || pc > len(c.code) {
 		return c.bail(pc)
 	}
-	return c.at[pc]
+	return c.at(pc)
 }
 
 // insn writes one instruction.
@@ -478,11 +553,9 @@ func (c *compiler) ofCPU(f *maps.Flat) {
 
 // lookupIn is the subroutine of look-ups in a map.
 func (c *compiler) lookupIn(m int32) asm.Label {
-	l, ok := c.lookup[m]
-	if !ok {
-		l = c.NewLabel()
-		c.lookup[m] = l
+	if c.lookup[m] == unwritten {
+		c.lookup[m] = c.NewLabel()
 		c.wanted = append(c.wanted, m)
 	}
-	return l
+	return c.lookup[m]
 }

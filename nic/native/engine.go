@@ -47,11 +47,10 @@ func newEngine(s *vm.State, obj *loader.Object, mem *code.Memory, withCtx bool) 
 	e := &Engine{s: s, obj: obj, mem: mem, ctx: new(context), flat: !withCtx,
 		units: make([]*unit, len(obj.Programs)), block: make([]*code.Block, len(obj.Programs))}
 	for i, p := range obj.Programs {
-		b, err := asm.New(runtime.GOARCH)
-		if err != nil {
+		if _, err := asm.New(runtime.GOARCH); err != nil {
 			return nil, err
 		}
-		u, err := compile(b, s, p.Insns, p.Unsupported, withCtx)
+		u, err := compile(s, p.Insns, p.Unsupported, withCtx)
 		if err != nil {
 			continue // the interpreter runs it
 		}

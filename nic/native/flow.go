@@ -37,11 +37,12 @@ func isJump(in ebpf.Insn) bool {
 	return in.IsCondJump() || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32
 }
 
-// newFlow finds blocks and roots. Every slot is decoded where control can come
+// find finds blocks and roots. Every slot is decoded where control can come
 // to it by falling through from slot 0 on, as the interpreter decodes them.
-func newFlow(code []ebpf.Insn) *flow {
+func (f *flow) find(code []ebpf.Insn) {
 	n := len(code)
-	f := &flow{leader: make([]bool, n+1), root: make([]bool, n), back: make([]bool, n+1), rest: make([]int32, n+1), second: make([]bool, n+1)}
+	f.leader, f.root, f.back = cleared(f.leader, n+1), cleared(f.root, n), cleared(f.back, n+1)
+	f.rest, f.second = cleared(f.rest, n+1), cleared(f.second, n+1)
 	f.leader[0] = true
 	mark := func(set []bool, pc int) {
 		if pc >= 0 && pc < n {
@@ -90,7 +91,6 @@ func newFlow(code []ebpf.Insn) *flow {
 			f.rest[pc] += f.rest[next]
 		}
 	}
-	return f
 }
 
 // after is the slot of the next instruction.

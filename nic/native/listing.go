@@ -3,12 +3,10 @@ package native
 import (
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/vm"
-	"jitnic/nic/native/asm"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
 
@@ -20,15 +18,12 @@ import (
 // made of it. An instruction with nothing behind it was folded into others or
 // left out. have are the look-ups that the guard tree has made.
 func List(w io.Writer, s *vm.State, t *trace.Trace, have []bv.Term, p ebpf.Printer) error {
-	b, err := asm.New(runtime.GOARCH)
+	mine := &work{}
+	x, text, err := compileTrace(mine, s, 0, t, have)
 	if err != nil {
 		return err
 	}
-	x, text, err := compileTrace(b, s, 0, t, have)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "; %d instructions of BPF, %d bytes for %s", t.Len(), len(text), b.Name())
+	fmt.Fprintf(w, "; %d instructions of BPF, %d bytes for %s", t.Len(), len(text), mine.b.Name())
 	if x.taken > 0 {
 		fmt.Fprintf(w, ", %d look-ups taken over from the guard tree", x.taken)
 	}
@@ -43,7 +38,7 @@ func List(w io.Writer, s *vm.State, t *trace.Trace, have []bv.Term, p ebpf.Print
 		at[int(x.place[pc])] = append(at[int(x.place[pc])], fmt.Sprintf("%4d: %s", pc, line))
 		pc += n - 1
 	}
-	return disassemble(w, b.Name(), text, func(off int) {
+	return disassemble(w, mine.b.Name(), text, func(off int) {
 		if off == int(x.enter) {
 			fmt.Fprintln(w, "; back from Go, and what stands out of the way")
 		}

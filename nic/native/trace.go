@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"unsafe"
 
@@ -36,6 +35,7 @@ type Machine struct {
 	Mem *code.Memory
 	ctx *context
 	places
+	work work
 }
 
 // NewMachine makes a machine whose code lies in mem.
@@ -120,11 +120,7 @@ type Trace struct {
 }
 
 func bind(m *Machine, p nic.Path, t *trace.Trace, have []bv.Term) (*Trace, error) {
-	b, err := asm.New(runtime.GOARCH)
-	if err != nil {
-		return nil, err
-	}
-	x, text, err := compileTrace(b, m.S, p, t, have)
+	x, text, err := compileTrace(&m.work, m.S, p, t, have)
 	if err != nil {
 		return nil, err
 	}
@@ -234,12 +230,12 @@ func (t *Trace) leave(pc int) error {
 type line struct {
 	t     *trace.Trace
 	info  []lineInfo
-	moved bool           // a helper has moved the packet
-	dirty map[int32]bool // maps that the trace has changed so far
-	all   bool           // a helper may have changed any map
-	byPkt bool           // the packet's bytes are reached by pkt
-	have  []bv.Term      // look-ups that stand in context.found
-	taken int            // of these, how many the trace takes over
+	moved bool      // a helper has moved the packet
+	dirty []bool    // by map: the trace has changed it so far
+	all   bool      // a helper may have changed any map
+	byPkt bool      // the packet's bytes are reached by pkt
+	have  []bv.Term // look-ups that stand in context.found
+	taken int       // of these, how many the trace takes over
 }
 
 // lineInfo is what is decided of one slot before code is written.
@@ -293,35 +289,34 @@ func (c *compiler) fixed(base val, off int16) (asm.Mem, bool) {
 }
 
 // compileTrace makes a Trace without a block, and its code. have are the
-// look-ups that the guard tree makes before it.
-func compileTrace(b asm.Backend, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Term) (*Trace, []byte, error) {
+// look-ups that the guard tree makes before it. The code is good until w is used
+// again.
+func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Term) (*Trace, []byte, error) {
 	if p > math.MaxInt32/8 {
 		return nil, nil, fmt.Errorf("trace: path %d: its number is too high", p)
 	}
 	if err := straight(t.Code); err != nil {
 		return nil, nil, err
 	}
-	c := &compiler{
-		Backend: b, a: newAnalysis(s, t.Code), f: newFlow(t.Code), code: t.Code, note: s.Opt.Track,
-		bails: map[int]asm.Label{}, lookup: map[int32]asm.Label{}, always: make([]bool, len(t.Code)+1),
-		line: &line{t: t, info: make([]lineInfo, len(t.Code)), dirty: map[int32]bool{}, have: have},
+	c, err := w.compiler(s, t.Code)
+	if err != nil {
+		return nil, nil, err
 	}
 	c.a.frames = vm.MaxFrames
-	start := nothing()
+	w.line = line{t: t, info: cleared(w.line.info, len(t.Code)), dirty: cleared(w.line.dirty, len(s.Maps)), have: have}
+	c.line = &w.line
+	start := &w.k[0]
+	*start = known{}
+	start.r[10] = val{kind: kFrame}
 	for r := range start.r[:10] {
 		start.r[r] = exactly(0)
 	}
 	start.r[1] = val{kind: kCtx}
 	start.learnReach(0, int64(t.MinLen))
 
-	c.decide(start)
+	c.decide(w)
 	need := c.needs()
 	c.line.byPkt = !need.Has(10)
-	c.end, c.exit = c.NewLabel(), c.NewLabel()
-	c.at = make([]asm.Label, len(t.Code)+1)
-	for i := range c.at {
-		c.at[i] = c.NewLabel()
-	}
 	x := &Trace{code: t.Code, start: uintptr(c.Len()), byPkt: c.line.byPkt}
 	begin := c.NewLabel()
 	if x.byPkt {
@@ -340,7 +335,7 @@ func compileTrace(b asm.Backend, s *vm.State, p nic.Path, t *trace.Trace, have [
 			c.Imm(reg(r), v)
 		}
 	}
-	if err := c.lineBody(start); err != nil {
+	if err := c.lineBody(w); err != nil {
 		return nil, nil, err
 	}
 	x.enter = int32(c.entry())
@@ -368,10 +363,7 @@ func compileTrace(b asm.Backend, s *vm.State, p nic.Path, t *trace.Trace, have [
 	if err != nil {
 		return nil, nil, err
 	}
-	x.place = make([]int32, len(t.Code)+1)
-	for i := range x.place {
-		x.place[i] = int32(c.Offset(c.at[i]))
-	}
+	x.place = c.places()
 	x.taken = c.line.taken
 	return x, text, nil
 }
@@ -429,8 +421,9 @@ func (c *compiler) next(k *known, pc int) {
 }
 
 // decide looks ahead: which values are the same in every run.
-func (c *compiler) decide(start *known) {
-	k := *start
+func (c *compiler) decide(w *work) {
+	k := &w.k[1]
+	*k = w.k[0]
 	for pc := 0; pc < len(c.code); pc = c.f.after(pc) {
 		in := c.code[pc]
 		i := &c.line.info[pc]
@@ -441,11 +434,11 @@ func (c *compiler) decide(start *known) {
 			}
 		case ebpf.ClassLDX:
 			_, i.baseFixed = c.fixed(k.r[in.Src], in.Off)
-			i.baseFixed = i.baseFixed && c.a.inBounds(&k, in.Src, in.Off, in.Size(), false) || k.r[in.Src].kind == kCtx
+			i.baseFixed = i.baseFixed && c.a.inBounds(k, in.Src, in.Off, in.Size(), false) || k.r[in.Src].kind == kCtx
 		case ebpf.ClassST, ebpf.ClassSTX:
 			if !in.IsAtomic() {
 				_, i.baseFixed = c.fixed(k.r[in.Dst], in.Off)
-				i.baseFixed = i.baseFixed && c.a.inBounds(&k, in.Dst, in.Off, in.Size(), true)
+				i.baseFixed = i.baseFixed && c.a.inBounds(k, in.Dst, in.Off, in.Size(), true)
 				if in.Class() == ebpf.ClassSTX && i.baseFixed {
 					i.src, i.srcFixed = c.fixedValue(k.r[in.Src])
 					i.srcFixed = i.srcFixed && fits(i.src, in.Size())
@@ -455,11 +448,11 @@ func (c *compiler) decide(start *known) {
 			if _, ok := latchedAt[in.Imm]; ok && in.Op == ebpf.OpCall {
 				i.baseFixed = true // it reads no register
 			}
-			if c.looksUp(&k, pc, in) {
+			if c.looksUp(k, pc, in) {
 				_, i.baseFixed = c.fixed(k.r[2], 0)
 			}
 		}
-		c.next(&k, pc)
+		c.next(k, pc)
 		switch in.Class() {
 		case ebpf.ClassALU, ebpf.ClassALU64, ebpf.ClassLDX, ebpf.ClassLD:
 			i.res, i.resFixed = c.fixedValue(k.r[in.Dst])
@@ -548,12 +541,13 @@ func (c *compiler) asConst(in ebpf.Insn, i *lineInfo) bool {
 }
 
 // lineBody writes the trace.
-func (c *compiler) lineBody(start *known) error {
-	k := *start
+func (c *compiler) lineBody(w *work) error {
+	k := &w.k[1]
+	*k = w.k[0]
 	for pc := 0; pc < len(c.code); pc = c.f.after(pc) {
-		c.Bind(c.at[pc])
+		c.Bind(c.at(pc))
 		if c.f.second[pc+1] {
-			c.Bind(c.at[pc+1])
+			c.Bind(c.at(pc + 1))
 		}
 		in := c.code[pc]
 		i := &c.line.info[pc]
@@ -569,13 +563,13 @@ func (c *compiler) lineBody(start *known) error {
 				in.Op &^= ebpf.SrcX
 				in.Imm = int32(i.src)
 			}
-			if err := c.lineInsn(&k, pc, in); err != nil {
+			if err := c.lineInsn(k, pc, in); err != nil {
 				return err
 			}
 		}
-		c.next(&k, pc)
+		c.next(k, pc)
 	}
-	c.Bind(c.at[len(c.code)])
+	c.Bind(c.at(len(c.code)))
 	return nil
 }
 

@@ -42,10 +42,12 @@ var hw = [...]uint8{
 }
 
 func (a *amd64) Name() string { return "amd64" }
+func (a *amd64) Reset()       { a.reset(); a.b = a.b[:0] }
 func (a *amd64) Len() int     { return len(a.b) }
 func (a *amd64) Bind(l Label) { a.bind(l, len(a.b)) }
 
 func (a *amd64) emit(b ...byte) { a.b = append(a.b, b...) }
+func (a *amd64) byte(b byte)    { a.b = append(a.b, b) }
 func (a *amd64) imm32(k int32)  { a.b = binary.LittleEndian.AppendUint32(a.b, uint32(k)) }
 func (a *amd64) imm64(k uint64) { a.b = binary.LittleEndian.AppendUint64(a.b, k) }
 func bit3(r uint8) uint8        { return r >> 3 & 1 }
@@ -60,7 +62,7 @@ func (a *amd64) rex(wide bool, reg, index, base uint8, force bool) {
 		p |= 8
 	}
 	if p != 0x40 || force {
-		a.emit(p)
+		a.byte(p)
 	}
 }
 
@@ -71,14 +73,14 @@ func (a *amd64) rr(op uint16, wide bool, reg, rm uint8) { a.rrForce(op, wide, re
 func (a *amd64) rrForce(op uint16, wide bool, reg, rm uint8, force bool) {
 	a.rex(wide, reg, 0, rm, force)
 	a.opcode(op)
-	a.emit(0xc0 | reg&7<<3 | rm&7)
+	a.byte(0xc0 | reg&7<<3 | rm&7)
 }
 
 func (a *amd64) opcode(op uint16) {
 	if op > 0xff {
-		a.emit(0x0f)
+		a.byte(0x0f)
 	}
-	a.emit(uint8(op))
+	a.byte(uint8(op))
 }
 
 // rm writes an instruction on a register and memory.
@@ -97,7 +99,7 @@ func (a *amd64) rm(op uint16, wide bool, reg uint8, m Mem, force bool) {
 		mod = 1
 	}
 	if m.Index == None && base&7 != rsp {
-		a.emit(mod<<6 | reg&7<<3 | base&7)
+		a.byte(mod<<6 | reg&7<<3 | base&7)
 	} else {
 		i := index & 7
 		if m.Index == None {
@@ -107,7 +109,7 @@ func (a *amd64) rm(op uint16, wide bool, reg uint8, m Mem, force bool) {
 	}
 	switch mod {
 	case 1:
-		a.emit(uint8(m.Disp))
+		a.byte(uint8(m.Disp))
 	case 2:
 		a.imm32(m.Disp)
 	}
@@ -127,14 +129,14 @@ func (a *amd64) Imm(d Reg, v uint64) {
 		a.rr(0x31, false, r, r)
 	case v <= math.MaxUint32:
 		a.rex(false, 0, 0, r, false)
-		a.emit(0xb8 | r&7)
+		a.byte(0xb8 | r&7)
 		a.imm32(int32(v))
 	case fits32(v):
 		a.rr(0xc7, true, 0, r)
 		a.imm32(int32(v))
 	default:
 		a.rex(true, 0, 0, r, false)
-		a.emit(0xb8 | r&7)
+		a.byte(0xb8 | r&7)
 		a.imm64(v)
 	}
 }
@@ -195,7 +197,7 @@ func (a *amd64) OpK(op Op, wide bool, d Reg, k int32) {
 		if wide {
 			k &= 63
 		}
-		a.emit(uint8(k & 63))
+		a.byte(uint8(k & 63))
 	default:
 		a.groupK(aluK[op], wide, hw[d], k)
 	}
@@ -205,7 +207,7 @@ func (a *amd64) OpK(op Op, wide bool, d Reg, k int32) {
 func (a *amd64) groupK(n uint8, wide bool, d uint8, k int32) {
 	if isByte(k) {
 		a.rr(0x83, wide, n, d)
-		a.emit(uint8(k))
+		a.byte(uint8(k))
 		return
 	}
 	a.rr(0x81, wide, n, d)
@@ -223,7 +225,7 @@ func (a *amd64) Div(wide, sign, mod bool, d, s Reg) {
 		a.BrK(EQ, wide, T0, -1, minus)
 	}
 	a.Mov(true, T1, R0)
-	a.emit(0x50 | rdx) // push rdx
+	a.byte(0x50 | rdx) // push rdx
 	a.Mov(true, R0, d)
 	switch {
 	case !sign:
@@ -233,7 +235,7 @@ func (a *amd64) Div(wide, sign, mod bool, d, s Reg) {
 		a.emit(0x48, 0x99) // cqo
 		a.rr(0xf7, true, 7, rcx)
 	default:
-		a.emit(0x99) // cdq
+		a.byte(0x99) // cdq
 		a.rr(0xf7, false, 7, rcx)
 	}
 	if mod {
@@ -241,7 +243,7 @@ func (a *amd64) Div(wide, sign, mod bool, d, s Reg) {
 	} else {
 		a.Mov(wide, T0, R0)
 	}
-	a.emit(0x58 | rdx) // pop rdx
+	a.byte(0x58 | rdx) // pop rdx
 	a.Mov(true, R0, T1)
 	a.Mov(true, d, T0)
 	a.Jmp(end)
@@ -268,9 +270,9 @@ func (a *amd64) Swap(size int, d Reg) {
 	r := hw[d]
 	switch size {
 	case 2:
-		a.emit(0x66) // rol r16, 8
+		a.byte(0x66) // rol r16, 8
 		a.rr(0xc1, false, 0, r)
-		a.emit(8)
+		a.byte(8)
 		a.Zext(2, d, d)
 	default:
 		a.rex(size == 8, 0, 0, r, false)
@@ -318,7 +320,7 @@ func (a *amd64) Store(size int, s Reg, m Mem) {
 	case 1:
 		a.rm(0x88, false, hw[s], m, true)
 	case 2:
-		a.emit(0x66)
+		a.byte(0x66)
 		a.rm(0x89, false, hw[s], m, false)
 	default:
 		a.rm(0x89, size == 8, hw[s], m, false)
@@ -329,9 +331,9 @@ func (a *amd64) StoreK(size int, k int32, m Mem) {
 	switch size {
 	case 1:
 		a.rm(0xc6, false, 0, m, false)
-		a.emit(uint8(k))
+		a.byte(uint8(k))
 	case 2:
-		a.emit(0x66)
+		a.byte(0x66)
 		a.rm(0xc7, false, 0, m, false)
 		a.emit(uint8(k), uint8(k>>8))
 	default:
@@ -349,9 +351,9 @@ func (a *amd64) AddMem(m Mem, k int32) {
 
 // Move16 is by XMM0, which Go's functions of assembly may change.
 func (a *amd64) Move16(d, s Mem) {
-	a.emit(0xf3)
+	a.byte(0xf3)
 	a.rm(0x16f, false, 0, s, false) // movdqu xmm0, s
-	a.emit(0xf3)
+	a.byte(0xf3)
 	a.rm(0x17f, false, 0, d, false) // movdqu d, xmm0
 }
 
@@ -409,7 +411,7 @@ func (a *amd64) BrSub(m Mem, k int32, l Label) {
 }
 
 func (a *amd64) Jmp(l Label) {
-	a.emit(0xe9)
+	a.byte(0xe9)
 	a.jump(l)
 }
 
@@ -417,11 +419,11 @@ func (a *amd64) JmpReg(r Reg) { a.rr(0xff, false, 4, hw[r]) }
 func (a *amd64) JmpMem(m Mem) { a.rm(0xff, false, 4, m, false) }
 
 func (a *amd64) Call(l Label) {
-	a.emit(0xe8)
+	a.byte(0xe8)
 	a.jump(l)
 }
 
-func (a *amd64) Ret() { a.emit(0xc3) }
+func (a *amd64) Ret() { a.byte(0xc3) }
 
 func (a *amd64) LeaLabel(d Reg, l Label) {
 	r := hw[d]

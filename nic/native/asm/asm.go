@@ -84,6 +84,7 @@ type Label int32
 // bits clear the upper half of what they write. size is 1, 2, 4 or 8 bytes.
 type Backend interface {
 	Name() string // GOARCH
+	Reset()       // forgets all that was written; its memory, Code's too, is used again
 	// Len is the number of bytes written so far.
 	Len() int
 	// Code is what was written with all jumps resolved; it runs at any
@@ -91,6 +92,7 @@ type Backend interface {
 	Code() ([]byte, error)
 
 	NewLabel() Label
+	NewLabels(n int) Label // the first of n; the others follow it
 	Bind(l Label)
 	Offset(l Label) int // of a bound label, in Code
 
@@ -164,6 +166,16 @@ func (l *labels) NewLabel() Label {
 	l.at = append(l.at, -1)
 	return Label(len(l.at) - 1)
 }
+
+func (l *labels) NewLabels(n int) Label {
+	first := Label(len(l.at))
+	for range n {
+		l.at = append(l.at, -1)
+	}
+	return first
+}
+
+func (l *labels) reset() { l.at, l.fix = l.at[:0], l.fix[:0] }
 
 func (l *labels) bind(x Label, at int) {
 	if l.at[x] >= 0 {
