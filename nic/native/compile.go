@@ -43,13 +43,12 @@ const unwritten = asm.Label(-1)
 // work is what compilations share: memory that the next one takes over. The zero
 // value is ready.
 type work struct {
-	b      asm.Backend
-	c      compiler
-	a      analysis
-	f      flow
-	line   line
-	k      [2]known
-	filled bool
+	b    asm.Backend
+	c    compiler
+	a    analysis
+	f    flow
+	line line
+	k    [2]known
 }
 
 // compiler is a compiler of code on s, with a backend of this machine.

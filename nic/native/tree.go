@@ -57,6 +57,7 @@ type treeCode struct {
 	uses    fields
 	paths   int32 // above those of all leaves
 	calls   []callOut
+	tables  [][]uint64 // of look-ups of fields, which code reads
 }
 
 // callOut is a function that code leaves to Go.
@@ -268,13 +269,18 @@ type treeCompiler struct {
 	none  asm.Label
 	err   error
 
+	fields  []tree.Insn   // by slot: the field it holds, on the way at hand
+	hashed  map[edge]bool // leaves that look-ups of fields find
+	covered []int8        // by node: all leaves below are (2), or not (1)
+	tables  [][]uint64
+
 	below []wanted // by node: slots from above that it and what hangs below it read
 	h     holds
 	live  wanted // slots that are read after the instruction at hand
 }
 
 func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
-	c := &treeCompiler{Backend: b, s: s, t: t, exit: b.NewLabel(), none: b.NewLabel()}
+	c := &treeCompiler{Backend: b, s: s, t: t, exit: b.NewLabel(), none: b.NewLabel(), hashed: map[edge]bool{}}
 	c.below = make([]wanted, t.Nodes())
 	c.reads(t.Root())
 	if c.err != nil {
@@ -283,7 +289,7 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 	root := c.NewLabel()
 	x := &treeCode{}
 	c.batch(x, root)
-	c.ref(t.Root(), 0)
+	c.ref(t.Root(), 0, true)
 	for i := 0; i < len(c.later); i++ {
 		c.later[i]()
 	}
@@ -316,12 +322,13 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 	for i := range c.calls {
 		c.calls[i].back = int32(c.Offset(c.backs[i]))
 	}
-	x.uses, x.calls, x.paths = c.uses, c.calls, c.paths
+	x.uses, x.calls, x.paths, x.tables = c.uses, c.calls, c.paths, c.tables
 	return x, nil
 }
 
-// ref writes what a child leads to. found is how many look-ups stand above.
-func (c *treeCompiler) ref(r tree.Ref, found int) {
+// ref writes what a child leads to. found is how many look-ups stand above; try
+// says that a look-up of fields may pay from here on.
+func (c *treeCompiler) ref(r tree.Ref, found int, try bool) {
 	for c.err == nil {
 		if path, ok := tree.Leaf(r); ok {
 			c.leaf(path)
@@ -332,32 +339,51 @@ func (c *treeCompiler) ref(r tree.Ref, found int) {
 			return
 		}
 		n := c.t.Node(r)
+		fields := c.onlyFields(&n)
+		if fields {
+			_, _, _, fields = c.tests(&n)
+		}
+		paid := try && fields && c.exact(r)
+		if paid && c.allHashed(edge{}, r) {
+			c.Jmp(c.none)
+			return
+		}
+		c.onlyFields(&n)
 		found = c.body(&n, found)
+		no := c.left(edge{r, 0, 0}, n.No)
 		if len(n.Cases) > 0 {
+			try = !paid && (try || !fields)
 			h := c.h
-			c.cases(&n, found)
+			c.cases(r, &n, found, try)
 			c.h = h
-			r = n.No
+			try = try && !fields
+			r = no
 			continue
 		}
+		try = !fields
+		yes := c.left(edge{r, 0, 1}, n.Yes)
 		// The side that leads nowhere yet is out of the way.
-		if n.No == tree.Nothing {
+		if no == tree.Nothing {
+			if yes == tree.Nothing {
+				c.Jmp(c.none)
+				return
+			}
 			c.test(&n, false, c.none)
-			r = n.Yes
+			r = yes
 			continue
 		}
-		if n.Yes == tree.Nothing {
+		if yes == tree.Nothing {
 			c.test(&n, true, c.none)
-			r = n.No
+			r = no
 			continue
 		}
-		yes := c.NewLabel()
-		c.test(&n, true, yes)
+		is := c.NewLabel()
+		c.test(&n, true, is)
 		h := c.h
-		c.ref(n.No, found)
+		c.ref(no, found, try)
 		c.h = h
-		c.Bind(yes)
-		r = n.Yes
+		c.Bind(is)
+		r = yes
 	}
 }
 
@@ -382,9 +408,12 @@ func (c *treeCompiler) leaf(path nic.Path) {
 }
 
 // cases decides a chain by halving it; control goes on behind where none holds.
-func (c *treeCompiler) cases(n *tree.Node, found int) {
-	x := c.compared(n)
+func (c *treeCompiler) cases(r tree.Ref, n *tree.Node, found int, try bool) {
 	cs := slices.Clone(n.Cases)
+	for i := range cs {
+		cs[i].To = c.left(edge{r, cs[i].K, 2}, cs[i].To)
+	}
+	x := c.compared(n)
 	slices.SortFunc(cs, func(a, b tree.Case) int {
 		switch {
 		case a.K < b.K:
@@ -397,14 +426,19 @@ func (c *treeCompiler) cases(n *tree.Node, found int) {
 	end := c.NewLabel()
 	to := make([]asm.Label, len(cs))
 	for i := range cs {
-		to[i] = c.NewLabel()
+		if to[i] = c.none; cs[i].To != tree.Nothing {
+			to[i] = c.NewLabel()
+		}
 	}
 	c.halve(x, cs, to, end)
 	h := c.h
 	for i := range cs {
+		if cs[i].To == tree.Nothing {
+			continue
+		}
 		c.Bind(to[i])
 		c.h = h
-		c.ref(cs[i].To, found)
+		c.ref(cs[i].To, found, try)
 	}
 	c.Bind(end)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"jitnic/host/loader"
@@ -116,6 +117,83 @@ func TestMatcher(t *testing.T) {
 	}
 	if f.m.m.Mem.Used() > 2<<20 {
 		t.Errorf("%d bytes of code", f.m.m.Mem.Used())
+	}
+}
+
+// TestExact has trees whose paths are fields with certain values, among others that
+// are the rest of a chain, ask for a length, or hang below a value that is no field's.
+func TestExact(t *testing.T) {
+	for round := range 20 {
+		f := newForest(t)
+		b := f.b
+		r := rand.New(rand.NewPCG(uint64(round), 5))
+		x, y, z := f.field(12, 2), f.field(23, 1), f.field(36, 8)
+		id := int32(0)
+		insert := func(cond ...pathcond.Pred) {
+			if err := f.t.Insert(&pathcond.Path{Cond: cond}, id); err != nil {
+				t.Fatal(err)
+			}
+			id++
+		}
+		is := func(t bv.Term, k, w int, want bool) pathcond.Pred {
+			return pathcond.Pred{Term: b.Bin(bv.OpEq, t, b.Const(uint64(k), w)), Want: want}
+		}
+		odd := b.Bin(bv.OpULt, b.Bin(bv.OpMul, x, b.Const(77, 16)), b.Const(30000, 16))
+		var start []pathcond.Pred
+		if round%3 == 1 {
+			start = append(start, pathcond.Pred{Term: odd, Want: true})
+			insert(pathcond.Pred{Term: odd, Want: false})
+		}
+		xs := start
+		for i := range 12 {
+			ys := append(slices.Clone(xs), is(x, 3*i, 16, true))
+			for k := range 1 + r.IntN(14) {
+				zs := append(slices.Clone(ys), is(y, 2*k, 8, true))
+				switch r.IntN(4) {
+				case 0:
+					insert(append(slices.Clone(zs), pathcond.Pred{Term: b.Extract(z, 3, 1), Want: true})...)
+					if r.IntN(2) == 0 {
+						insert(append(slices.Clone(zs), pathcond.Pred{Term: b.Extract(z, 3, 1), Want: false})...)
+					}
+				case 1:
+					insert(append(slices.Clone(zs), pathcond.Pred{Term: b.Bin(bv.OpULt, b.Extract(z, 0, 8), b.Const(100, 8)), Want: true})...)
+				default:
+					insert(zs...)
+				}
+				ys = append(ys, is(y, 2*k, 8, false))
+			}
+			if r.IntN(2) == 0 {
+				insert(ys...)
+			}
+			xs = append(slices.Clone(xs), is(x, 3*i, 16, false))
+		}
+		insert(xs...)
+		f.m.make()
+		if f.m.off != nil {
+			t.Fatal(f.m.off)
+		}
+		found := 0
+		for i := range 4000 {
+			pkt := make([]byte, 64)
+			binary.LittleEndian.PutUint16(pkt[12:], uint16(r.IntN(40)))
+			pkt[23], pkt[36] = byte(r.IntN(30)), byte(r.Uint32())
+			if err := f.s.Begin(&vm.Input{Data: pkt}); err != nil {
+				t.Fatal(err)
+			}
+			want, got := f.t.Match(), f.m.Match()
+			if want != got {
+				t.Fatalf("round %d, packet %d, %x: path %d, as machine code %d", round, i, pkt, want, got)
+			}
+			if got >= 0 {
+				found++
+			}
+		}
+		if found < 1000 {
+			t.Errorf("round %d: %d packets have a path", round, found)
+		}
+		if n := len(f.m.tables); n == 0 && id > 150 {
+			t.Errorf("round %d: no look-up of fields for %d paths", round, id)
+		}
 	}
 }
 
