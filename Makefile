@@ -106,7 +106,7 @@ bench:
 	@echo "== replay and paths of a plain capture in the page cache, one core"
 	@GOMAXPROCS=1 $(GO) test -count 1 -run '^$$' -bench 'Replay' -benchtime 2s ./host/run/replay | grep ^Benchmark
 	@echo "== a study: overhead over its cells, two cores, memory by a capture's length"
-	@$(GO) test -count 1 -run '^$$' -bench 'Cells|Memory' -benchtime 1x ./host/study | grep ^Benchmark
+	@$(GO) test -count 1 -run '^$$' -bench 'Cells|Memory|Costs' -benchtime 1x ./host/study | grep ^Benchmark
 	@echo "== the guard tree by number of paths (take copy off), and making a trace native"
 	@$(GO) test -count 1 -run '^$$' -bench 'Matcher' ./nic/native | grep ^Benchmark
 	@$(GO) test -count 1 -run '^$$' -bench 'Bind' -benchtime 1x ./host/run/jit | grep ^Benchmark

@@ -96,3 +96,53 @@ func BenchmarkMemory(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCosts measures the constants that a cell's estimate is made of
+// (host/study/run): ns of a core for a packet that is run and packed, for a request of
+// one cache, and for a packet that is recorded for devices; s for a device's models;
+// and what is kept, bytes a packet.
+func BenchmarkCosts(b *testing.B) {
+	const head = "programs: [sample:ipv6filter, sample:firewall, sample:conntrack, sample:loadbalancer, sample:router, sample:ratelimiter, sample:nat, sample:telemetry]\n" +
+		"captures: {file: sample:lab, loop: 10}\n"
+	type step struct{ more, unit string }
+	steps := []step{
+		{"policies: infinite\nentries: 1\n", ""},
+		{"policies: [lru, s3-fifo, sieve, arc, slru, 2q, lfu, w-tinylfu]\nentries: 1..512\n", "ns/request"},
+		{"policies: infinite\nentries: 1\ndevices: hxdp\n", "ns/packet-observed"},
+		{"policies: infinite\nentries: 1\ndevices: [hxdp, {nic: hxdp, set: {clock: 300 MHz}}, {nic: hxdp, set: {clock: 301 MHz}}]\n", "s/device"},
+	}
+	for b.Loop() {
+		store := b.TempDir()
+		var packets, stored uint64
+		var observed time.Duration
+		for i, st := range steps {
+			s, err := spec.Parse("s.yaml", ".", []byte(head+st.more))
+			if err != nil {
+				b.Fatal(err)
+			}
+			before := cpu(b)
+			r, err := study.Run(context.Background(), s, study.Options{Out: b.TempDir(), Cells: store, Options: run.Options{Jobs: 1, Tell: func(d *run.Done, _ time.Duration) {
+				if d.Ran {
+					packets, stored = packets+d.Facts.Requests, stored+d.Facts.Stored
+				}
+			}}})
+			if err != nil || r.Failed > 0 {
+				b.Fatalf("%v, %+v", err, r)
+			}
+			used := cpu(b) - before
+			switch i {
+			case 0:
+				b.ReportMetric(float64(used.Nanoseconds())/float64(packets), "ns/packet-run")
+				b.ReportMetric(float64(stored)/float64(packets), "bytes/packet")
+			case 1:
+				b.ReportMetric(float64(used.Nanoseconds())/float64(packets)/float64(r.Summary.Points)*float64(r.Cells), st.unit)
+			case 2:
+				observed = used
+			case 3: // two devices that are new, where there was one
+				each := (used - observed).Seconds() / float64(r.Devices-r.Cells)
+				b.ReportMetric(max(each, 0), st.unit)
+				b.ReportMetric((observed.Seconds()-each*float64(r.Cells))*1e9/float64(packets), "ns/packet-observed")
+			}
+		}
+	}
+}

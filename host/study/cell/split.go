@@ -85,7 +85,7 @@ func splittable(split spec.Split, mode string, prog *program) (shared []string, 
 	if len(shared) == 0 {
 		return nil, ""
 	}
-	if how, err := replay.ModeOf(mode); err == nil && (how.Remedies.Specialise || how.Remedies.Auto) {
+	if how, err := replay.ModeOf(mode); err == nil && how.Remedies != (replay.Remedies{}) {
 		return nil, flows.Shared(shared[0]) + fmt.Sprintf("what its keys tell is shown of generic traces, not of %s ones", mode)
 	}
 	if name := wanders(prog); name != "" {
