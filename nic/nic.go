@@ -96,6 +96,7 @@ type NIC struct {
 	slow  SlowPath
 	exec  Engine
 	code  []Code // by path; nil where not installed
+	chain *chain // nil where paths aren't cut
 
 	// Hits counts hits by path; Batched are those that went by many at a time.
 	Hits    []uint64
@@ -118,8 +119,12 @@ func New(s *vm.State, cfg cache.Config, m Matcher, slow SlowPath, exec Engine) (
 // Result is what became of one packet in the trace cache.
 type Result struct {
 	Outcome cache.Outcome
-	Path    Path         // or NoPath
+	Path    Path         // or NoPath; of several segments the first that isn't in, or the last
 	Abort   *trace.Abort // why there is none; nil also where the packet was refused before it ran
+	// Segments are a packet's segments, where paths are cut, good until the next
+	// packet; of bit i of Missing the i-th wasn't in.
+	Segments []Path
+	Missing  uint64
 }
 
 // Process takes one packet through the device: wholly here on a hit, wholly on
@@ -129,7 +134,14 @@ func (n *NIC) Process(in *vm.Input, out *vm.Output) (Result, error) {
 	n.Cache.At(int64(in.TimeNS))
 	if err := n.S.Begin(in); err != nil {
 		*out = vm.Output{Err: err}
-		return Result{n.Cache.Uncacheable(), NoPath, nil}, nil
+		res := Result{Outcome: n.Cache.Uncacheable(), Path: NoPath}
+		if n.chain != nil {
+			n.chain.count(res)
+		}
+		return res, nil
+	}
+	if n.chain != nil {
+		return n.through(in, out)
 	}
 	p := NoPath
 	if n.Frags || n.S.Frags == 0 {
@@ -138,13 +150,13 @@ func (n *NIC) Process(in *vm.Input, out *vm.Output) (Result, error) {
 	if p < 0 || p >= Untraceable {
 		p, why := n.slow.Run(in, out, p)
 		if p == NoPath {
-			return Result{n.Cache.Uncacheable(), NoPath, why}, nil
+			return Result{Outcome: n.Cache.Uncacheable(), Path: NoPath, Abort: why}, nil
 		}
 		slots, cost := n.slow.Price(p)
-		res := Result{n.Cache.Request(uint32(p), slots, cost), p, nil}
+		res := Result{Outcome: n.Cache.Request(uint32(p), slots, cost), Path: p}
 		return res, n.follow()
 	}
-	res := Result{cache.Hit, p, nil}
+	res := Result{Outcome: cache.Hit, Path: p}
 	if !n.Cache.Hit(uint32(p)) {
 		slots, cost := n.slow.Price(p)
 		res.Outcome = n.Cache.Miss(uint32(p), slots, cost)
@@ -258,7 +270,7 @@ func (n *NIC) bind(p Path) error {
 // Invalidate takes a path's trace out because a map entry it depends on has
 // changed.
 func (n *NIC) Invalidate(p Path) error {
-	if n.Cache.Invalidate(uint32(p)) {
+	if n.Cache.Invalidate(uint32(p)) && n.chain == nil {
 		return n.follow()
 	}
 	return nil

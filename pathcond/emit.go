@@ -267,6 +267,6 @@ func (e *emitter) exit(x *exec) {
 func (e *emitter) finish(x *exec) *trace.Trace {
 	least, _ := x.f.Bounds(x.input(InLen, 64, lenFact))
 	t := &trace.Trace{Straight: trace.Len(e.code), MinLen: int(least)}
-	t.Code, t.Meta = trace.EliminateDead(e.code, e.meta, x.s.Stack)
+	t.Code, t.Meta = trace.EliminateDead(e.code, e.meta, x.s.Stack, x.left...)
 	return t
 }

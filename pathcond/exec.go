@@ -6,6 +6,7 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
 	"jitnic/host/mem"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
@@ -72,6 +73,9 @@ type Path struct {
 	// Plain are watched keys that were looked up as in a generic trace, as
 	// their entries change too often.
 	Plain []int
+	// Table is the table a segment stands in, and Next that which goes on where it
+	// ends; 0 and 0 of a whole path, and Next 0 of a segment that ends in a verdict.
+	Table, Next int
 	// Choices are what the run decided, in program order: each predicate of Cond,
 	// and between them the choices that those before them settle.
 	Choices []Choice
@@ -129,6 +133,10 @@ type Compiler struct {
 	Effects bool
 	// Barred, where set, says which counters are not worth a version guard now.
 	Barred func(counter int) bool
+
+	cuts    []Cut         // where paths are cut (SetCuts); table t begins at cut t-1
+	cutProg int32         // of this program
+	cutAt   map[int32]int // table by slot
 
 	graphs     map[int32]*graph
 	readMostly []bool // by map index: no program writes it
@@ -191,6 +199,14 @@ type exec struct {
 	bases  map[bv.Term]uint64
 	found  map[bv.Term]uint64 // what look-ups gave, where it isn't NULL
 
+	// Of segments: the cut it begins at (nil: the program's start), what is known of
+	// pointers handed over there, whether all effects so far can be taken back, and
+	// the stack bytes that are read after it.
+	from  *Cut
+	kinds map[bv.Term]points.Value
+	held  bool
+	left  []trace.Span
+
 	path  *Path
 	out   emitter
 	step  *vm.Step
@@ -232,9 +248,17 @@ func (x *exec) abort(r trace.Reason, detail string) {
 // last run on c.S, of a packet of length bytes; fault is the run's own error,
 // if any. A Path with Abort set still has the condition up to the point where
 // it gave up.
-func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path) {
+func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) *Path {
+	p, _ := c.compile(rec, length, fault, 0, 0, false)
+	return p
+}
+
+// compile follows a recording from a step on, which is where segments of the table
+// begin; where it is to cut, to the next cut that it may be cut at, and says which
+// step that is.
+func (c *Compiler) compile(rec *vm.Recording, length int, fault error, first, table int, cutting bool) (p *Path, to int) {
 	c.inputLen = min(length, vm.MaxLinear)
-	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{}, resume: nowhere, bases: map[bv.Term]uint64{}, found: map[bv.Term]uint64{}}
+	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{Table: table}, held: cutting, resume: nowhere, bases: map[bv.Term]uint64{}, found: map[bv.Term]uint64{}}
 	p = x.path
 	x.frags = uint64(length - c.inputLen)
 	x.takesFrags = len(rec.Steps) > 0 && c.Obj.Programs[rec.Steps[0].Prog].XDPFrags
@@ -247,6 +271,11 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 			p.Abort, p.Trace = a.a, nil
 		}
 	}()
+	if table > 0 {
+		x.from = &c.cuts[table-1]
+		x.step = &rec.Steps[first]
+		x.code = c.Obj.Programs[x.step.Prog].Insns
+	}
 	x.begin()
 	if c.Specialise {
 		x.noteWrites()
@@ -254,13 +283,14 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 	if x.frags > 0 && !x.takesFrags {
 		x.abort(trace.ReasonFragments, "the program is not of section xdp.frags")
 	}
-	for i := range rec.Steps {
-		if i >= c.MaxTrace {
+	to = len(rec.Steps)
+	for i := first; i < len(rec.Steps); i++ {
+		if i-first >= c.MaxTrace {
 			x.abort(trace.ReasonTooLong, fmt.Sprintf("%d", c.MaxTrace))
 		}
 		x.step, x.index = &rec.Steps[i], i
 		x.code = c.Obj.Programs[x.step.Prog].Insns
-		if fault != nil && i == len(rec.Steps)-1 {
+		if fault != nil && i == len(rec.Steps)-1 && !x.cutsHere(i > first) {
 			x.fault(x.code[x.step.PC], fault)
 		}
 		if x.resume != nowhere {
@@ -269,20 +299,30 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) (p *Path)
 			}
 			x.resume = nowhere
 		}
+		if x.cutsHere(i > first) {
+			x.leave(c.cutAt[x.step.PC])
+			to = i
+			break
+		}
 		x.one(x.code[x.step.PC])
 	}
 	if x.resume != nowhere {
 		x.abort(trace.ReasonInternal, "the run ends between a branch and where its sides join")
 	}
-	if fault != nil {
+	if fault != nil && to == len(rec.Steps) {
 		x.abort(trace.ReasonFault, fault.Error())
 	}
 	p.Trace = x.out.finish(x)
-	p.Trace.Raw = len(rec.Steps)
+	p.Trace.Raw = to - first
 	if c.Effects {
 		x.effects()
 	}
-	return p
+	return p, to
+}
+
+// cutsHere says whether the path is cut before the step at hand.
+func (x *exec) cutsHere(begun bool) bool {
+	return x.held && begun && x.resume == nowhere && x.step.Frame == 0 && x.step.Prog == x.c.cutProg && x.c.cutAt[x.step.PC] > 0
 }
 
 // lenFact bounds the length of packets that a machine takes.
@@ -314,6 +354,9 @@ func (x *exec) begin() {
 	x.r[10] = b.Const(x.s.FrameTop(0), 64)
 	x.frames = []symFrame{{each: -1}}
 	x.out.init(x)
+	if x.from != nil {
+		x.resumeAt(x.from)
+	}
 }
 
 // place says what kind of memory a concrete address is in; of a map value, which map.
@@ -484,6 +527,7 @@ func (x *exec) jump(in ebpf.Insn) {
 	case ebpf.OpJA, ebpf.OpJA32:
 		return
 	case ebpf.OpMayGo:
+		x.held = false
 		return // counts down alike on every run of this path
 	case ebpf.OpExit:
 		x.exit()

@@ -67,7 +67,7 @@ func (x *exec) profiledLookup(i int, key []bv.Term, concrete []byte, ret uint64)
 // place64 hashes (FNV-1a over words) the place of a look-up: where the program
 // is, and how the path came there but for keys folded on the way.
 func (x *exec) place64() uint64 {
-	h := uint64(14695981039346656037)
+	h := uint64(14695981039346656037) ^ uint64(x.path.Table)
 	add := func(v uint64) { h = (h ^ v) * 1099511628211 }
 	add(uint64(x.step.Prog)<<32 | uint64(x.step.PC))
 	add(uint64(len(x.path.Lookups)))

@@ -57,6 +57,7 @@ func Modelled(id int32) bool {
 func (x *exec) helper(in ebpf.Insn) {
 	st := x.step
 	rc := &x.rec.Calls[st.Addr]
+	x.held = x.held && holdable(x.s, rc)
 	switch rc.Helper {
 	case ebpf.FnTailCall:
 		x.tailCall(rc)
@@ -662,6 +663,7 @@ func (x *exec) tailCall(rc *vm.Call) {
 		x.decide(b.Bin(bv.OpEq, target, x.u64(rc.Ret+1)), true, WhyTailCall)
 		// The verifier holds r1 to be the context at the call, so it still is.
 		x.r[1] = b.Const(x.s.CtxPtr(), 64)
+		x.out.context(x, 1, 0)
 		x.r[10] = b.Const(x.s.FrameTop(0), 64)
 		x.tails++
 		x.clearFrame()

@@ -45,6 +45,7 @@ func (x *exec) kfunc(in ebpf.Insn) {
 	if f == nil {
 		x.abort(trace.ReasonHelper, named("kfunc", name, ebpf.KfuncByName(name)))
 	}
+	x.held = false
 	c := &call{in: in, rec: &x.rec.Calls[st.Addr], m: -1}
 	x.r[0] = f(x, c)
 	if x.c.Effects {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
@@ -221,6 +222,9 @@ func (x *exec) inPacket(addr bv.Term, concrete uint64, n int) {
 	}
 	end := b.Bin(bv.OpAdd, addr, b.Const(uint64(n), 64))
 	x.decide(b.Bin(bv.OpULt, last, end), false, WhyBounds)
+	if _, v, ok := x.of(addr); ok && v.Kind == points.Packet {
+		return // where it came from, it was no address before the packet
+	}
 	x.decide(b.Bin(bv.OpULt, addr, x.meta), false, WhyBounds)
 }
 
@@ -237,6 +241,7 @@ func (x *exec) readMem(addr bv.Term, concrete uint64, n int) bv.Term {
 		x.came(addr, concrete)
 		return x.loadLog(&x.packet, addr, concrete, n, x.aliasPacket, x.initialBytes)
 	case trace.MemMap:
+		x.inMap(owner, addr, concrete, n)
 		x.came(addr, concrete)
 		return x.readMap(owner, addr, concrete, n)
 	case trace.MemOther:
@@ -266,6 +271,7 @@ func (x *exec) writeMem(addr bv.Term, concrete uint64, n int, val bv.Term) {
 		st.base, st.off = x.split(addr)
 		x.packet.stores = append(x.packet.stores, st)
 	case trace.MemMap:
+		x.inMap(owner, addr, concrete, n)
 		x.came(addr, concrete)
 		st.base, st.off = x.split(addr)
 		x.writeMap(owner, st)
@@ -275,6 +281,7 @@ func (x *exec) writeMem(addr bv.Term, concrete uint64, n int, val bv.Term) {
 	default:
 		x.abort(trace.ReasonOpaqueAddress, fmt.Sprintf("address %#x", concrete))
 	}
+	x.held = x.held && kind != trace.MemOther
 }
 
 // load executes a load instruction.
@@ -284,6 +291,7 @@ func (x *exec) load(in ebpf.Insn) {
 	n := in.Size()
 	if x.s.IsCtx(st.Addr) {
 		x.fix(addr, st.Addr, WhyOffset)
+		x.out.context(x, in.Src, st.Addr-uint64(int64(in.Off))-x.s.CtxPtr())
 		x.r[in.Dst] = x.ctxField(st.Addr - x.s.Ctx)
 		x.out.ctxLoad(x, in)
 		return

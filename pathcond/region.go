@@ -34,6 +34,7 @@ type graph struct {
 	live    []ebpf.Regs   // before each slot
 	from    map[int][]int // of a block's first slot: the last slots of the blocks that lead to it
 	regions map[string]*region
+	cuts    map[int]bool // slots that no region may swallow: paths are cut there
 }
 
 // ends is the target of all ways that come to an exit, before which only r0 is
@@ -145,6 +146,9 @@ func (g *graph) best(pc int, lim limits, not []int) *region {
 	grown := []block{{pc: pc, last: pc}}
 	taken := map[int]bool{pc: true} // last slots of what is in
 	barred := map[int]bool{pc: true}
+	for cut := range g.cuts {
+		barred[cut] = true
+	}
 	for _, s := range not {
 		barred[s] = true
 	}

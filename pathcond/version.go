@@ -139,7 +139,7 @@ func (x *exec) unchanged(w int) {
 // way hashes (FNV-1a over words) how the path came to look up the key of
 // counter w.
 func (x *exec) way(w int) uint64 {
-	h := uint64(14695981039346656037)
+	h := uint64(14695981039346656037) ^ uint64(x.path.Table)
 	add := func(v uint64) { h = (h ^ v) * 1099511628211 }
 	add(uint64(w))
 	for _, p := range x.path.Cond {

@@ -4,9 +4,10 @@ import "jitnic/host/ebpf"
 
 // EliminateDead removes instructions whose results nothing reads: registers
 // and stack bytes that are dead, look-ups whose result is unused. Packet, map
-// and helper effects stay. base is the address of the lowest stack byte. It goes
-// backward once: straight-line code needs no fixed point.
-func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64) ([]ebpf.Insn, []Meta) {
+// and helper effects stay. base is the address of the lowest stack byte; after are
+// the stack bytes that are read when the trace is over. It goes backward once:
+// straight-line code needs no fixed point.
+func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64, after ...Span) ([]ebpf.Insn, []Meta) {
 	const stackSize = Frames * FrameStride
 	var live ebpf.Regs
 	liveStack := make([]bool, stackSize)
@@ -16,6 +17,9 @@ func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64) ([]ebpf.Insn, []M
 				liveStack[o] = v
 			}
 		}
+	}
+	for _, a := range after {
+		mark(a.Addr, int(a.N), true)
 	}
 	anyLive := func(addr uint64, n int) bool {
 		for i := 0; i < n; i++ {

@@ -7,11 +7,10 @@ import (
 	cebpf "github.com/cilium/ebpf"
 )
 
-// Written says which maps a program may change, by index: their keys, values, or
-// the order in which an LRU map evicts. unknown: it may change maps that the
-// analysis can't name, as it writes where it doesn't know what is there.
-func Written(insns []ebpf.Insn, specs []*maps.Spec) (written []bool, unknown bool) {
-	written = make([]bool, len(specs))
+// through finds what holds where each block of a program begins, on every way to
+// it. note is called each time a block has been followed, with the accesses that
+// were noted.
+func through(insns []ebpf.Insn, specs []*maps.Spec, note func(b *ebpf.Block, f *Flow)) ([]ebpf.Block, []State) {
 	blocks := ebpf.Blocks(insns)
 	at := make([]int, len(insns)) // by slot: the block that begins there
 	for i, b := range blocks {
@@ -26,22 +25,6 @@ func Written(insns []ebpf.Insn, specs []*maps.Spec) (written []bool, unknown boo
 		if in[b].Meet(s) {
 			work = append(work, b)
 		}
-	}
-	note := func() {
-		for _, a := range f.Acc {
-			switch {
-			case !a.Write:
-			case a.Region == InAny, a.Region == InValue && a.Map < 0, a.Region == InKeys && a.Map < 0, a.Region == InUse && a.Map < 0:
-				unknown = true
-			case a.Region == InValue, a.Region == InKeys, a.Region == InUse:
-				written[a.Map] = true
-			case a.Region == InSet && Set(a.Lo)&OnRing != 0:
-				for i, m := range specs {
-					written[i] = written[i] || m.Type == cebpf.RingBuf
-				}
-			}
-		}
-		f.Acc = f.Acc[:0]
 	}
 	for len(work) > 0 {
 		b := work[len(work)-1]
@@ -74,12 +57,59 @@ func Written(insns []ebpf.Insn, specs []*maps.Spec) (written []bool, unknown boo
 				pc++
 			}
 		}
-		note()
+		note(&blocks[b], &f)
 		var out State
 		out.From(&f)
 		for _, n := range blocks[b].Succ {
 			meet(n, &out)
 		}
 	}
+	return blocks, in
+}
+
+// Before says what holds where each block of a program begins, by its first slot.
+// wild: its entry function writes where the analysis can't place it on the stack, so
+// that a spilled value may have been overwritten.
+func Before(insns []ebpf.Insn, specs []*maps.Spec) (at map[int]State, wild bool) {
+	end := len(insns) // of the entry function, which stands first
+	for pc := range insns {
+		if c, ok := ebpf.Callee(insns, pc); ok {
+			end = min(end, c)
+		}
+	}
+	blocks, in := through(insns, specs, func(b *ebpf.Block, f *Flow) {
+		for _, a := range f.Acc {
+			wild = wild || b.Start < end && a.Write && (a.Region == InAny || a.Region == InStack && a.Base != BaseStack)
+		}
+		f.Acc = f.Acc[:0]
+	})
+	at = make(map[int]State, len(blocks))
+	for i, b := range blocks {
+		at[b.Start] = in[i]
+	}
+	return at, wild
+}
+
+// Written says which maps a program may change, by index: their keys, values, or
+// the order in which an LRU map evicts. unknown: it may change maps that the
+// analysis can't name, as it writes where it doesn't know what is there.
+func Written(insns []ebpf.Insn, specs []*maps.Spec) (written []bool, unknown bool) {
+	written = make([]bool, len(specs))
+	through(insns, specs, func(_ *ebpf.Block, f *Flow) {
+		for _, a := range f.Acc {
+			switch {
+			case !a.Write:
+			case a.Region == InAny, a.Region == InValue && a.Map < 0, a.Region == InKeys && a.Map < 0, a.Region == InUse && a.Map < 0:
+				unknown = true
+			case a.Region == InValue, a.Region == InKeys, a.Region == InUse:
+				written[a.Map] = true
+			case a.Region == InSet && Set(a.Lo)&OnRing != 0:
+				for i, m := range specs {
+					written[i] = written[i] || m.Type == cebpf.RingBuf
+				}
+			}
+		}
+		f.Acc = f.Acc[:0]
+	})
 	return written, unknown
 }

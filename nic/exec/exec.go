@@ -16,6 +16,7 @@ type Engine struct {
 	s    *vm.State
 	r    [16]uint64    // 11 registers; the rest keeps indexes in bounds
 	made []*Executable // by path, of the trace that was bound last
+	held held
 }
 
 // New returns an engine on s.
@@ -167,6 +168,9 @@ func (x *Executable) Run() (r0 uint64, err error) {
 			if o.code <= opSt8K {
 				v = o.imm
 			}
+			if e.held.on {
+				e.keep(a, uint64(o.size))
+			}
 			switch o.size {
 			case 1:
 				m[a] = uint8(v)
@@ -198,6 +202,9 @@ func (e *Engine) atomic(x *Executable, o *op) {
 	}
 	stored, write, reg, back := vm.Atomic(in, n, s.Load(a, n), r[o.src&15], r[0])
 	if write {
+		if e.held.on {
+			e.keep(a, uint64(n))
+		}
 		s.Store(a, n, stored)
 		if x.track {
 			e.note(a, uint64(n))

@@ -106,6 +106,32 @@ func (t *Tree) Insert(p *pathcond.Path, id int32) error {
 	return nil
 }
 
+// Find gives the number of the path in the tree whose condition a path's implies;
+// of one the tree doesn't know, false.
+func (t *Tree) Find(p *pathcond.Path) (id int32, ok bool) {
+	f := pathcond.NewFacts(t.b)
+	for _, pr := range p.Cond {
+		f.Learn(pr.Term, pr.Want)
+	}
+	return t.find(t.root, f)
+}
+
+func (t *Tree) find(r ref, f *pathcond.Facts) (id int32, ok bool) {
+	for r >= 0 {
+		v, known := f.Known(t.from[r].term)
+		if !known { // the path says nothing of this predicate: it stands on both sides
+			if id, ok := t.find(*t.child(int32(r), true), f); ok {
+				return id, true
+			}
+		}
+		r = *t.child(int32(r), v)
+	}
+	if r == none {
+		return 0, false
+	}
+	return r.path(), true
+}
+
 // maxSlots bounds the values one walk may compute.
 const maxSlots = 1 << 15
 

@@ -68,7 +68,8 @@ type Report struct {
 
 	Superopt *replay.Optimised `json:"superopt,omitempty"`
 
-	Predicated *Predicated `json:"predicated,omitempty"` // what became of branches, with --predicate and --merge
+	Predicated *Predicated       `json:"predicated,omitempty"` // what became of branches, with --predicate and --merge
+	Segments   *session.Segments `json:"segments,omitempty"`   // where paths were cut, with --segments
 	// Remedies are all ways to make traces, with --modes.
 	Remedies []replay.Side `json:"remedies,omitempty"`
 }
@@ -224,7 +225,7 @@ func Command() *cobra.Command {
 	session.CacheFlags(&ca, c)
 	session.OptimiserFlags(&op, c)
 	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
-	c.Flags().BoolVar(&modes, "modes", false, "replay in every way to make traces as well, generic, merged, predicated and specialised, and set them side by side")
+	c.Flags().BoolVar(&modes, "modes", false, "replay in every way to make traces as well, generic, merged, predicated, segmented and specialised, and set them side by side")
 	out.Flags(c, "report")
 	c.Flags().StringVar(&dump, "dump-maps", "", "write the maps after the replay as JSON to `FILE` (- for stdout)")
 	return c
@@ -233,11 +234,11 @@ func Command() *cobra.Command {
 // Summarise makes the report of a session that has run.
 func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	rt := s.Runtime
-	st := rt.NIC.Cache.Stats()
+	st, packets := rt.NIC.Cache.Stats(), rt.NIC.Outcomes()
 	r := &Report{
 		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed,
 		Policy: ca.Policy, Entries: ca.Entries, Slots: ca.Slots, Mode: ca.Remedies.String(),
-		Packets: rt.Packets, Hits: st.Outcome[cache.Hit],
+		Packets: rt.Packets, Hits: packets[cache.Hit],
 		Misses: map[string]uint64{}, Paths: len(rt.Paths()) + len(rt.Dead()),
 		Traces: Traces{Compiled: st.Began, Installed: st.Installed, Evicted: st.Evicted, Invalidated: st.Invalidated},
 		Aborts: map[string]uint64{}, Verdicts: map[string]uint64{}, Faults: rt.Faults, NotRun: s.NotRun(), Refused: rt.Short, Partial: s.Partial,
@@ -250,7 +251,7 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 		r.HitRatio = float64(r.Hits) / float64(r.Packets)
 	}
 	for o := cache.Cold; int(o) < cache.Outcomes; o++ {
-		r.Misses[o.String()] = st.Outcome[o]
+		r.Misses[o.String()] = packets[o]
 	}
 	for reason, n := range rt.Aborts {
 		r.Aborts[reason.String()] = n
@@ -287,6 +288,7 @@ func Summarise(s *replay.Session, ca *replay.Cache) *Report {
 	if ca.Predicate > 0 || ca.Merge {
 		r.Predicated = &Predicated{Joined: rt.Comp.Regions.Joined, Merged: rt.Comp.Regions.Merged, Left: rt.Comp.Regions.Left}
 	}
+	r.Segments = session.SegmentsOf(s)
 	l := &r.Traces.Length
 	if n := float64(len(rt.Paths())); n > 0 {
 		for _, p := range rt.Paths() { // whole numbers, so the sums are exact
@@ -364,6 +366,7 @@ func (r *Report) facts() (f report.Facts) {
 	l := r.Traces.Length
 	f.Addf("  mean length", "%.1f executed, %.1f without jumps, %.1f after dead-code elimination, %.1f installed", l.Path, l.Straight, l.Trace, l.Optimised)
 	f.Addf("  mean condition", "%.1f predicates; %d in all fix a variable offset", l.Condition, r.Traces.Concretised)
+	f = append(f, r.Segments.Facts()...)
 	if p := r.Predicated; p != nil {
 		f.Addf("predicated", "%d branches of recorded runs became selects, %d had ways that came together in one state; left branches:", p.Joined, p.Merged)
 		for _, why := range slices.SortedFunc(maps.Keys(p.Left), func(a, b string) int {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"jitnic/host/run/jit"
@@ -15,7 +16,33 @@ func RemedyFlags(r *jit.Remedies, f *pflag.FlagSet) {
 	f.Lookup("specialise").NoOptDefVal = "true"
 	f.BoolVar(&r.Merge, "merge", false, "make one path of ways that come from a branch to one place in the same state, by proof")
 	f.IntVar(&r.Predicate, "predicate", 0, "make a branch data where its sides come together within `N` instructions; 0: no branch")
+	f.Var((*segments)(&r.Segments), "segments", "cut paths into segments that stand in tables of their own, where the first packets show that it saves entries: `K` tables at most, or auto: as many as pay")
 }
+
+// segments is --segments' value: auto, or a number of tables; 0 is none.
+type segments int
+
+func (s *segments) String() string {
+	if *s == jit.SegmentsAuto {
+		return "auto"
+	}
+	return strconv.Itoa(int(*s))
+}
+
+func (s *segments) Set(v string) error {
+	if v == "auto" {
+		*s = jit.SegmentsAuto
+		return nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n != 0 && n < 2 || n > jit.MaxTables {
+		return fmt.Errorf("want auto, or 2 to %d tables", jit.MaxTables)
+	}
+	*s = segments(n)
+	return nil
+}
+
+func (s *segments) Type() string { return "K" }
 
 // specialise is --specialise's value: true, false or auto.
 type specialise jit.Remedies

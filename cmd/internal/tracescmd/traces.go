@@ -63,6 +63,9 @@ type Trace struct {
 	Length    int      `json:"length"`    // after dead-code elimination
 	Optimised int      `json:"optimised"` // as installed
 	Whole     int      `json:"predicates"`
+	Table     int      `json:"table,omitempty"` // with --segments: the table it stands in
+	From      string   `json:"from,omitempty"`  // where that begins
+	Next      int      `json:"next,omitempty"`  // the table behind it; 0: it ends in a verdict
 	Condition []string `json:"condition"`
 	Code      []string `json:"code"`
 	// Misses are the path's, by class; those that never happened are left out.
@@ -245,6 +248,10 @@ func Summarise(s *replay.Session, how jit.Remedies, classes misses, whole bool, 
 		})
 		t := &r.Traces[len(r.Traces)-1]
 		t.Condition, t.ConditionAt = condition(p.Path.Cond)
+		t.Table, t.Next = p.Path.Table, p.Path.Next
+		if t.Table > 0 {
+			t.From = s.Cuts.Places[t.Table-1]
+		}
 	}
 	for _, i := range ranked(len(dead), limit, func(i, j int) bool { return dead[i].Packets > dead[j].Packets }) {
 		d := dead[i]
@@ -289,7 +296,7 @@ func (r *Report) asm(s *replay.Session) error {
 	for i := range r.Traces {
 		t := &r.Traces[i]
 		var b strings.Builder
-		err := native.List(&b, s.Runtime.S, s.Runtime.Paths()[t.Number].Trace, s.Runtime.Tree.Lookups(int32(t.Number)), ebpf.Printer{MapName: names(s)})
+		err := native.List(&b, s.Runtime.S, s.Runtime.Paths()[t.Number].Trace, s.Runtime.Tables()[t.Table].Lookups(int32(t.Number)), ebpf.Printer{MapName: names(s)})
 		if err != nil {
 			return fmt.Errorf("trace %d: %w", t.Number, err)
 		}
@@ -380,6 +387,16 @@ func (t *Trace) block(packets uint64) report.Block {
 		fmt.Fprintf(&b, ", %d optimised", t.Optimised)
 	}
 	b.WriteByte('\n')
+	if t.Table > 0 || t.Next > 0 {
+		fmt.Fprintf(&b, "  segment of table %d", t.Table)
+		if t.Table > 0 {
+			fmt.Fprintf(&b, ", from %s", t.From)
+		}
+		if t.Next > 0 {
+			fmt.Fprintf(&b, ", to table %d", t.Next)
+		}
+		b.WriteByte('\n')
+	}
 	if len(t.Misses) > 0 {
 		fmt.Fprintf(&b, "  misses: %s\n", missText(t.Misses))
 	}
@@ -407,7 +424,7 @@ func (d *Dead) block(packets uint64) report.Block {
 	return report.Block{Apart: true, Title: fmt.Sprintf("Dead path %d: %s", d.Number, d.Reason), Pre: b.String()}
 }
 
-// dot writes the guard tree; predicates tell their place, leaves number, packets and
+// dot writes the guard tree, of several tables one graph after the other; predicates tell their place, leaves number, packets and
 // length.
 func dot(w io.Writer, s *replay.Session) error {
 	rt := s.Runtime
@@ -430,7 +447,7 @@ func dot(w io.Writer, s *replay.Session) error {
 	words := func(context []pathcond.Pred, p pathcond.Pred) string {
 		return text.PredFirst(rt.Comp, context, p) + places[p.Term]
 	}
-	return rt.Tree.Dot(w, words, func(id int32) string {
+	leaf := func(id int32) string {
 		n, dead := jit.Leaf(id)
 		if dead {
 			d := rt.Dead()[n]
@@ -438,5 +455,11 @@ func dot(w io.Writer, s *replay.Session) error {
 		}
 		p := rt.Paths()[n]
 		return fmt.Sprintf("trace %d\n%d packets\n%d instructions", n, p.Packets, p.Trace.Len())
-	})
+	}
+	for _, t := range rt.Tables() {
+		if err := t.Dot(w, words, leaf); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -50,6 +50,9 @@ const MostBytes = 256
 // to an interrupt (Session.Partial), and is closed by the caller. Of a damaged
 // capture what was read before is studied, and the error returned beside it.
 func Run(ctx context.Context, in replay.Input, ca replay.Cache, change func(o *jit.Options)) (*Study, error) {
+	if err := replay.Whole(ca.Remedies, "what is explained is whole paths"); err != nil {
+		return nil, err
+	}
 	session, err := replay.Open(ctx, in, ca, change)
 	if err != nil {
 		return nil, err

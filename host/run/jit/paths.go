@@ -57,10 +57,15 @@ func Leaf(id int32) (number int, dead bool) {
 // learn makes a path of the run just recorded. dead is the number of the path
 // that can't be a trace which the packet matched, or -1.
 func (r *Runtime) learn(in *vm.Input, out *vm.Output, dead nic.Path) (nic.Path, *trace.Abort) {
-	p := r.compile(in, out)
+	p := r.compile(in, out)[0]
 	if p.Abort != nil {
 		return nic.NoPath, r.bury(p, dead)
 	}
+	return r.add(in, p)
+}
+
+// add gives a path that the tree doesn't have its number.
+func (r *Runtime) add(in *vm.Input, p *pathcond.Path) (nic.Path, *trace.Abort) {
 	id := nic.Path(len(r.info))
 	var route uint64
 	replaces := false
@@ -69,8 +74,8 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output, dead nic.Path) (nic.Path, 
 			id, route, replaces = k, way, true
 		}
 	}
-	if err := r.Tree.Insert(p, id); err != nil {
-		p.Abort = &trace.Abort{Reason: trace.ReasonInternal, Program: r.Entry.Name, Detail: err.Error()}
+	if err := r.treeOf(p).Insert(p, id); err != nil {
+		p.Abort = r.internal(err)
 		r.noteOverlap(err, p)
 		r.Aborts[p.Abort.Reason]++
 		return nic.NoPath, p.Abort
@@ -82,6 +87,7 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output, dead nic.Path) (nic.Path, 
 		info.Misses, info.First, info.Frame, info.File = old.Misses, old.First, old.Frame, old.File
 		r.spec.take(id, route, old.Path)
 		r.info[id] = info
+		r.NIC.Forget(id)
 	} else {
 		r.info = append(r.info, info)
 	}
@@ -91,11 +97,11 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output, dead nic.Path) (nic.Path, 
 	return id, nil
 }
 
-// compile makes a path of the run just recorded; again where it turned out that
-// the program writes a map whose entries were folded.
-func (r *Runtime) compile(in *vm.Input, out *vm.Output) *pathcond.Path {
+// compile makes a path of the run just recorded, or its segments; again where it
+// turned out that the program writes a map whose entries were folded.
+func (r *Runtime) compile(in *vm.Input, out *vm.Output) []*pathcond.Path {
 	for {
-		p := r.Comp.Compile(&r.rec, len(in.Data), out.Err)
+		p := r.Comp.Segments(&r.rec, len(in.Data), out.Err)
 		flipped := r.Comp.Flipped()
 		if len(flipped) == 0 || r.spec == nil {
 			return p
@@ -106,8 +112,8 @@ func (r *Runtime) compile(in *vm.Input, out *vm.Output) *pathcond.Path {
 				err = r.prof.written(m)
 			}
 			if err != nil {
-				p.Abort = &trace.Abort{Reason: trace.ReasonInternal, Program: r.Entry.Name, Detail: err.Error()}
-				return p
+				p[0].Abort = r.internal(err)
+				return p[:1]
 			}
 		}
 	}
@@ -117,6 +123,12 @@ func (r *Runtime) compile(in *vm.Input, out *vm.Output) *pathcond.Path {
 // packet matched, and puts it under a penalty.
 func (r *Runtime) bury(p *pathcond.Path, dead nic.Path) *trace.Abort {
 	r.Aborts[p.Abort.Reason]++
+	if dead < 0 && len(r.trees) > 1 { // a segment may be known where the one before it isn't
+		if id, ok := r.treeOf(p).Find(p); ok && id >= nic.Untraceable {
+			dead = id - nic.Untraceable
+			r.treeOf(p).Remove(r.dead[dead].Path, id)
+		}
+	}
 	if dead < 0 {
 		dead = nic.Path(len(r.dead))
 		r.dead = append(r.dead, &DeadPath{})
@@ -125,7 +137,7 @@ func (r *Runtime) bury(p *pathcond.Path, dead nic.Path) *trace.Abort {
 	d.Abort, d.Path = p.Abort, p
 	d.Packets++
 	r.blacklist.Fail(uint64(dead), r.Packets)
-	if err := r.Tree.Insert(p, nic.Untraceable+dead); err != nil {
+	if err := r.treeOf(p).Insert(p, nic.Untraceable+dead); err != nil {
 		r.noteOverlap(err, p)
 	}
 	return p.Abort
@@ -157,7 +169,7 @@ func (r *Runtime) drop(paths []nic.Path, during bool) error {
 		for _, f := range r.onInvalidate {
 			f(p, during)
 		}
-		r.Tree.Remove(i.Path, p)
+		r.treeOf(i.Path).Remove(i.Path, p)
 		if err := r.NIC.Invalidate(p); err != nil {
 			return err
 		}
@@ -170,7 +182,7 @@ func (r *Runtime) drop(paths []nic.Path, during bool) error {
 func (r *Runtime) dropDead(of func(counter int) bool) {
 	for i, d := range r.dead {
 		if d.Path != nil && (slices.ContainsFunc(d.Path.Watched, of) || slices.ContainsFunc(d.Path.Plain, of)) {
-			r.Tree.Remove(d.Path, nic.Untraceable+nic.Path(i))
+			r.treeOf(d.Path).Remove(d.Path, nic.Untraceable+nic.Path(i))
 			d.Path = nil
 		}
 	}

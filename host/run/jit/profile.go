@@ -112,7 +112,7 @@ func (pf *profile) sample(p *pathcond.Path) {
 			}
 			pf.places[l.Place] = at
 		}
-		pf.vals = pf.r.Tree.Values(l.Key, pf.vals[:0])
+		pf.vals = pf.r.treeOf(p).Values(l.Key, pf.vals[:0])
 		for k, v := range pf.vals {
 			binary.LittleEndian.PutUint64(pf.key[8*k:], v)
 		}
@@ -228,8 +228,8 @@ func (pf *profile) take(p *place, key string) error {
 	}
 	pf.spent += paths
 	p.heavy = []string{key}
-	t := pf.r.Tree
 	return pf.through(p.id, func(leaf nic.Path, path *pathcond.Path, l int) error {
+		t := pf.r.treeOf(path)
 		t.Remove(path, leaf)
 		path.Exclude(l, pf.r.Comp.IsKey(path.Lookups[l].Key, []byte(key)))
 		return t.Insert(path, leaf)
@@ -274,12 +274,12 @@ func (pf *profile) give(p *place) error {
 	if err := pf.r.drop(drop, false); err != nil {
 		return err
 	}
-	t := pf.r.Tree
 	for _, n := range dead {
-		t.Remove(pf.r.dead[n].Path, nic.Untraceable+n)
+		pf.r.treeOf(pf.r.dead[n].Path).Remove(pf.r.dead[n].Path, nic.Untraceable+n)
 		pf.r.dead[n].Path = nil
 	}
 	return pf.through(p.id, func(leaf nic.Path, path *pathcond.Path, l int) error {
+		t := pf.r.treeOf(path)
 		t.Remove(path, leaf)
 		path.Include(pf.r.Comp.IsKey(path.Lookups[l].Key, []byte(key)))
 		return t.Insert(path, leaf)

@@ -19,7 +19,14 @@ type Remedies struct {
 	// Predicate makes a branch data, by selects in the trace, where its sides
 	// come together again and have at most so many instructions; 0: no branch.
 	Predicate int
+	// Segments cuts paths at places of the program, into segments that stand in so
+	// many tables at most; SegmentsAuto: into as many as pay; 0: whole paths. Where
+	// it is cut is Options.Cuts.
+	Segments int
 }
+
+// SegmentsAuto leaves the number of tables to what the first packets show.
+const SegmentsAuto = -1
 
 // specialises says whether anything may be folded.
 func (r Remedies) specialises() bool { return r.Specialise || r.Auto }
@@ -38,6 +45,12 @@ func (r Remedies) String() string {
 	}
 	if r.Predicate > 0 {
 		out = append(out, fmt.Sprintf("predicated (%d)", r.Predicate))
+	}
+	switch {
+	case r.Segments == SegmentsAuto:
+		out = append(out, "segmented")
+	case r.Segments > 0:
+		out = append(out, fmt.Sprintf("segmented (%d)", r.Segments))
 	}
 	if len(out) == 0 {
 		return "generic"

@@ -23,6 +23,10 @@ type Options struct {
 	Check bool
 	// Remedies say what is done so that there are fewer paths, or shorter traces.
 	Remedies
+	// Cuts are the slots of the entry program at which paths are cut into segments
+	// (pathcond.Compiler.Candidates); none: whole paths. Segments run on the executor
+	// in Go, whatever the engine.
+	Cuts []int
 	// Optimise, where set, is given each trace before it is first installed,
 	// with its condition; it returns the trace to install.
 	Optimise func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error)
@@ -46,7 +50,7 @@ type Runtime struct {
 	S     *vm.State
 	NIC   *nic.NIC
 	Comp  *pathcond.Compiler
-	Tree  *tree.Tree
+	Tree  *tree.Tree // of several tables the first
 	Counters
 
 	opt    Options
@@ -55,6 +59,8 @@ type Runtime struct {
 	rec    vm.Recording
 	oracle *oracle // nil without Options.Check
 
+	trees     []*tree.Tree    // by table
+	ways      []nic.Path      // of a packet that the host ran
 	info      []*PathInfo     // by path number
 	dead      []*DeadPath     // paths that can't be traces, by number
 	blacklist trace.Blacklist // of dead paths
@@ -107,6 +113,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		r.Comp.Barred = func(counter int) bool { return r.spec.isBarred(counter, r.Packets) }
 	}
 	r.Tree = tree.New(r.Comp.B, &pathcond.Env{S: r.S, Versions: r.Comp.Versions})
+	r.trees = []*tree.Tree{r.Tree}
 	if r.parts, err = engine.make(r.S, obj, r.Tree); err != nil {
 		return nil, err
 	}
@@ -121,6 +128,11 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		return nil, err
 	}
 	r.NIC.Frags = entry.XDPFrags
+	if len(opt.Cuts) > 0 {
+		if err := r.segmented(); err != nil {
+			return nil, err
+		}
+	}
 	r.after = r.left
 	if opt.Check {
 		o := &oracle{}
@@ -169,10 +181,13 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 	}
 	r.count(out)
 	r.deliver(out)
-	if p := res.Path; p >= 0 {
-		if res.Outcome != cache.Hit {
-			r.info[p].Misses++
+	switch p := res.Path; {
+	case len(res.Segments) > 0:
+		for i, p := range res.Segments {
+			r.info[p].Misses += res.Missing >> i & 1
 		}
+	case p >= 0 && res.Outcome != cache.Hit:
+		r.info[p].Misses++
 	}
 	if err := r.changed(); err != nil {
 		return res, err

@@ -15,27 +15,38 @@ func (h *slowPath) Run(in *vm.Input, out *vm.Output, path nic.Path) (nic.Path, *
 		r.run(in, out)
 		return path, nil
 	}
+	dead, why := r.unlearnt(in, out, path)
+	if why != nil {
+		return nic.NoPath, why
+	}
+	return r.learn(in, out, dead)
+}
+
+// unlearnt records a packet whose path isn't known, or can't be a trace as far as
+// is known: its number among those is given, or -1. Where that is no use now, it
+// says why, and the packet is run only.
+func (r *Runtime) unlearnt(in *vm.Input, out *vm.Output, path nic.Path) (dead nic.Path, why *trace.Abort) {
 	if r.S.Frags > 0 && !r.Entry.XDPFrags {
 		r.run(in, out)
 		r.Aborts[trace.ReasonFragments]++
-		return nic.NoPath, &trace.Abort{Reason: trace.ReasonFragments, Program: r.Entry.Name}
+		return -1, &trace.Abort{Reason: trace.ReasonFragments, Program: r.Entry.Name}
 	}
-	dead := path - nic.Untraceable
+	dead = path - nic.Untraceable
 	if dead >= 0 {
 		d := r.dead[dead]
 		if r.blacklist.Barred(uint64(dead), r.Packets) {
 			r.run(in, out)
 			d.Packets++
 			r.Aborts[d.Abort.Reason]++
-			return nic.NoPath, d.Abort
+			return dead, d.Abort
 		}
 		// The penalty is over: try it again as if it were new.
-		r.Tree.Remove(d.Path, path)
+		r.treeOf(d.Path).Remove(d.Path, path)
 	}
 	r.Comp.Before()
 	r.it.RunRecorded(in, out, &r.rec)
 	r.Recorded++
-	return r.learn(in, out, dead)
+	return dead, nil
 }
 
 // Trace gives the code to install for a path.
@@ -60,7 +71,7 @@ func (r *Runtime) Trace(path nic.Path) (*trace.Trace, error) {
 	i := r.info[path]
 	if !i.ready {
 		i.ready = true
-		if r.opt.Optimise != nil {
+		if r.opt.Optimise != nil && i.Path.Table == 0 && i.Path.Next == 0 { // of a segment the optimiser doesn't know what is live
 			t, err := r.opt.Optimise(i.Path, r.Comp)
 			if err != nil {
 				return nil, err

@@ -67,6 +67,9 @@ type wayOut struct {
 
 // Judge explores a program and holds it against devices. in names no captures.
 func Judge(ctx context.Context, in replay.Input, how replay.Remedies, nics ...*profile.NIC) (*Alone, error) {
+	if err := replay.Whole(how, "the device model runs whole paths"); err != nil {
+		return nil, err
+	}
 	o := explore.Options()
 	o.Record, o.Remedies = true, how
 	o.VM = vm.Options{CPUs: max(in.Queues, 1), Seed: in.Seed}

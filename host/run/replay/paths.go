@@ -38,7 +38,8 @@ type Watcher interface {
 
 // Record runs the program over the captures once and gives a sink the stream of
 // path numbers that every policy, size and admission then runs over: each packet's
-// path, or none where it can't be a trace, with its bytes and time, the
+// path, or none where it can't be a trace (of a path that is cut a request for each
+// segment), with its bytes and time, the
 // invalidations between, and at the end each path's size and cost. Which traces are
 // installed changes nothing in it. The session has run when it returns, and is
 // closed by the caller.
@@ -60,24 +61,17 @@ func Record(ctx context.Context, in Input, how jit.Remedies, sink Sink) (*Sessio
 	if watcher != nil {
 		watcher.Begin(s)
 	}
-	err = s.Follow(ctx, func(r Several) error {
-		if watcher != nil {
-			if err := watcher.Saw(r); err != nil {
-				return err
-			}
-		}
-		for k, id := range r.Paths { // stream.None where there is none
-			p := &r.Packets[k]
-			if err := sink.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack))); err != nil {
-				return err
-			}
-		}
+	after := func() { // a packet whose own run ended entries
 		for _, q := range pending {
 			sink.Invalidate(q)
 		}
 		pending = pending[:0]
-		return nil
-	})
+	}
+	if len(s.Runtime.Tables()) > 1 {
+		err = s.recordSegments(ctx, sink, watcher, after)
+	} else {
+		err = s.recordPaths(ctx, sink, watcher, after)
+	}
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -87,6 +81,55 @@ func Record(ctx context.Context, in Input, how jit.Remedies, sink Sink) (*Sessio
 		sink.Define(uint32(id), uint64(id), slots, cost)
 	}
 	return s, nil
+}
+
+// recordPaths records a request for each packet.
+func (s *Session) recordPaths(ctx context.Context, sink Sink, watcher Watcher, after func()) error {
+	return s.Follow(ctx, func(r Several) error {
+		if watcher != nil {
+			if err := watcher.Saw(r); err != nil {
+				return err
+			}
+		}
+		for k, id := range r.Paths { // stream.None where there is none
+			if err := s.request(sink, id, &r.Packets[k]); err != nil {
+				return err
+			}
+		}
+		after()
+		return nil
+	})
+}
+
+// recordSegments records a request for each segment of each packet.
+func (s *Session) recordSegments(ctx context.Context, sink Sink, watcher Watcher, after func()) error {
+	s.Requests = []uint8{}
+	return s.Run(ctx, func(p *Packet) error {
+		if watcher != nil {
+			one := Several{[]pcaps.Packet{*p.Packet}, []uint32{uint32(p.Result.Path)}, p.Result.Outcome}
+			if err := watcher.Saw(one); err != nil {
+				return err
+			}
+		}
+		ways := p.Result.Segments
+		s.Requests = append(s.Requests, uint8(max(len(ways), 1)))
+		if len(ways) == 0 {
+			if err := s.request(sink, stream.None, p.Packet); err != nil {
+				return err
+			}
+		}
+		for _, id := range ways {
+			if err := s.request(sink, uint32(id), p.Packet); err != nil {
+				return err
+			}
+		}
+		after()
+		return nil
+	})
+}
+
+func (s *Session) request(sink Sink, id uint32, p *pcaps.Packet) error {
+	return sink.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack)))
 }
 
 // Paths is the stream that Record records, in memory.

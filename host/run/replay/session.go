@@ -32,6 +32,11 @@ type Session struct {
 	Entry   *loader.Program
 	Runtime *jit.Runtime
 	Source  *pcaps.Source
+	// Cuts are where paths are cut into segments; nil: they aren't to be.
+	Cuts *Cuts
+	// Requests, of a recorded stream of segments, says how many each packet made;
+	// nil: one.
+	Requests []uint8
 	// Before, where not nil, sees what each packet of Run is fed as before it is
 	// run, the maps as the packet will find them.
 	Before func(in *vm.Input) error
@@ -125,6 +130,9 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	if ca.Predicate < 0 {
 		return nil, setting("predicate", ca.Predicate, errors.New("want 0 or more"))
 	}
+	if n := ca.Segments; n != jit.SegmentsAuto && n != 0 && (n < 2 || n > jit.MaxTables) {
+		return nil, setting("segments", n, fmt.Errorf("want auto, or 2 to %d tables", jit.MaxTables))
+	}
 	s := &Session{In: in}
 	obj, entry, mf, err := LoadProgram(&in)
 	if err != nil {
@@ -158,6 +166,13 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	}
 	if change != nil {
 		change(&o)
+	}
+	if o.Segments != 0 {
+		if s.Cuts, err = cuts(ctx, &in, obj, entry, &o); err != nil {
+			return nil, err
+		}
+		o.Cuts = s.Cuts.pcs
+		s.plans = s.plans[:0] // those of the state that the packets were judged on
 	}
 	if s.Source, err = in.source(ctx, true); err != nil {
 		return nil, err

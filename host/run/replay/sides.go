@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"jitnic/cache"
+	"jitnic/cache/stream"
+	"jitnic/host/run/jit"
 )
 
 // A Side is one way to make traces of a program's paths, measured on captures.
@@ -38,13 +40,19 @@ var modeSizes = []uint64{4, 16, 64, 256, 1024}
 const usualPredicate = 32
 
 // Ways are the ways that are compared: whole paths, merged, predicated, both,
-// specialised where it pays, all of these, and specialised.
+// specialised where it pays, all of these, specialised, segmented, and merged,
+// predicated and segmented.
 func Ways(given Remedies) []Remedies {
 	n := given.Predicate
 	if n <= 0 {
 		n = usualPredicate
 	}
-	return []Remedies{{}, {Merge: true}, {Predicate: n}, {Merge: true, Predicate: n}, {Auto: true}, {Merge: true, Predicate: n, Auto: true}, {Specialise: true}}
+	k := given.Segments
+	if k == 0 {
+		k = jit.SegmentsAuto
+	}
+	return []Remedies{{}, {Merge: true}, {Predicate: n}, {Merge: true, Predicate: n}, {Auto: true}, {Merge: true, Predicate: n, Auto: true}, {Specialise: true},
+		{Segments: k}, {Merge: true, Predicate: n, Segments: k}}
 }
 
 // SideBySide runs the program over the captures once in each mode, and every stream
@@ -57,7 +65,7 @@ func SideBySide(ctx context.Context, in Input, policy string, modes []Remedies) 
 		if err != nil {
 			return nil, err
 		}
-		m := Side{Mode: how.String(), Packets: uint64(st.Len()), Paths: len(s.Runtime.Paths()) + len(s.Runtime.Dead())}
+		m := Side{Mode: how.String(), Packets: s.Runtime.Packets, Paths: len(s.Runtime.Paths()) + len(s.Runtime.Dead())}
 		var packets float64
 		for id, p := range s.Runtime.Paths() {
 			slots, _ := s.Runtime.Price(int32(id))
@@ -80,26 +88,60 @@ func SideBySide(ctx context.Context, in Input, policy string, modes []Remedies) 
 		}
 		if st.Len() > 0 {
 			g := cache.Grid{Policies: []string{policy}, Entries: modeSizes, Slots: []uint64{budget}, HotThreshold: 1, Seed: in.Seed}
-			study, err := g.Run(ctx, st)
+			if s.Requests != nil {
+				err = m.packets(&g, st, s.Requests)
+			} else {
+				err = m.requests(ctx, &g, st)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("%v: %w", how, err)
-			}
-			for _, p := range study.Points {
-				at := SidePoint{p.Entries, p.Slots, p.Hits, float64(p.Hits) / float64(p.Requests)}
-				m.Cold = p.Cold
-				if p.Slots > 0 {
-					m.Equal = at
-					continue
-				}
-				m.Sizes = append(m.Sizes, at)
-				if p.Entries == 64 {
-					m.Installs = p.InstallsPerSecond
-				}
 			}
 		}
 		out = append(out, m)
 	}
 	return out, nil
+}
+
+// requests measures a stream that has a request for each packet.
+func (m *Side) requests(ctx context.Context, g *cache.Grid, st *stream.Stream) error {
+	study, err := g.Run(ctx, st)
+	if err != nil {
+		return err
+	}
+	for _, p := range study.Points {
+		m.Cold = p.Cold
+		m.point(SidePoint{p.Entries, p.Slots, p.Hits, float64(p.Hits) / float64(p.Requests)}, p.InstallsPerSecond)
+	}
+	return nil
+}
+
+// packets measures a stream of segments: what hits is a packet all of whose
+// segments do.
+func (m *Side) packets(g *cache.Grid, st *stream.Stream, requests []uint8) error {
+	for _, cfg := range g.Configs() {
+		n, stats, err := cache.Packets(st, requests, cfg)
+		if err != nil {
+			return err
+		}
+		m.Cold = n[cache.Cold]
+		rate := 0.0
+		if st.Active > 0 {
+			rate = float64(stats.Installed) / (float64(st.Active) / 1e9)
+		}
+		m.point(SidePoint{cfg.Entries, cfg.Slots, n[cache.Hit], float64(n[cache.Hit]) / float64(n.Total())}, rate)
+	}
+	return nil
+}
+
+func (m *Side) point(at SidePoint, installs float64) {
+	if at.Slots > 0 {
+		m.Equal = at
+		return
+	}
+	m.Sizes = append(m.Sizes, at)
+	if at.Entries == 64 {
+		m.Installs = installs
+	}
 }
 
 // Which says in a sentence which mode suits the program, by its hits in a cache

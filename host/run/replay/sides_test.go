@@ -13,7 +13,7 @@ func TestSideBySide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(modes) != 7 || modes[2].Mode != "predicated (24)" || modes[2].Paths >= modes[0].Paths || modes[3].Paths > modes[2].Paths || modes[3].Condition >= modes[2].Condition {
+	if len(modes) != 9 || modes[2].Mode != "predicated (24)" || modes[2].Paths >= modes[0].Paths || modes[3].Paths > modes[2].Paths || modes[3].Condition >= modes[2].Condition {
 		t.Fatalf("%+v", modes)
 	}
 	for i, how := range Ways(Remedies{Predicate: 24}) {
@@ -24,9 +24,12 @@ func TestSideBySide(t *testing.T) {
 		if err := s.Run(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
-		st := s.Runtime.NIC.Cache.Stats()
-		if got := modes[i].Sizes[2]; got.Entries != 64 || got.Hits != st.Outcome[0] || modes[i].Cold != st.Outcome[1] {
-			t.Errorf("%v: %+v, cold %d; a run has %v", how, got, modes[i].Cold, st.Outcome)
+		st := s.Runtime.NIC.Outcomes()
+		if got := modes[i].Sizes[2]; got.Entries != 64 || got.Hits != st[0] || modes[i].Cold != st[1] || modes[i].Packets != st.Total() {
+			t.Errorf("%v: %+v, cold %d of %d; a run has %v", how, got, modes[i].Cold, modes[i].Packets, st)
+		}
+		if how.Segments != 0 && len(s.Runtime.Tables()) < 2 {
+			t.Errorf("%v: nothing was cut: %+v", how, s.Cuts)
 		}
 		s.Close()
 	}

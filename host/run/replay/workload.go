@@ -17,6 +17,9 @@ import (
 // session has run when it returns, and is closed by the caller; Partial says
 // that it was interrupted.
 func Workload(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
+	if err := Whole(how, "the device model runs whole paths"); err != nil {
+		return nil, nil, nil, err
+	}
 	if err := opt.Open(ctx); err != nil {
 		return nil, nil, nil, err
 	}

@@ -1,0 +1,91 @@
+package session
+
+import (
+	"fmt"
+
+	"jitnic/cache"
+	"jitnic/cmd/internal/report"
+	"jitnic/host/run/replay"
+)
+
+// Segments tells where paths were cut.
+type Segments struct {
+	*replay.Cuts
+	Tables   []SegmentTable `json:"tables"`   // one for the program's beginning, and one for each place
+	Requests uint64         `json:"requests"` // of the cache: one for each segment of a packet
+	Hits     uint64         `json:"hits"`     // of these
+	Buffer   int            `json:"buffer"`   // bytes of packet and map values held back at most until a packet's last segment had hit
+	Engine   string         `json:"engine"`   // what ran the segments
+}
+
+// SegmentTable is what stands in one table.
+type SegmentTable struct {
+	Place      string  `json:"place"`      // where its segments begin
+	Segments   int     `json:"segments"`   // known at the end
+	Dead       int     `json:"dead"`       // that can't be traces
+	Ends       int     `json:"ends"`       // that end in a verdict
+	Slots      float64 `json:"slots"`      // mean size of an entry
+	Predicates float64 `json:"predicates"` // in the mean
+	Packets    uint64  `json:"packets"`    // that came to it
+}
+
+// SegmentsOf tells where a session's paths were cut; nil: they weren't to be.
+func SegmentsOf(s *replay.Session) *Segments {
+	if s.Cuts == nil {
+		return nil
+	}
+	rt := s.Runtime
+	st := rt.NIC.Cache.Stats()
+	r := &Segments{Cuts: s.Cuts, Requests: st.Outcome.Total(), Hits: st.Outcome[cache.Hit], Buffer: rt.NIC.Buffer(), Engine: "go"}
+	if len(rt.Tables()) < 2 {
+		return r
+	}
+	for i := range rt.Tables() {
+		t := SegmentTable{Place: "the program's beginning"}
+		if i > 0 {
+			t.Place = s.Cuts.Places[i-1]
+		}
+		r.Tables = append(r.Tables, t)
+	}
+	for id, p := range rt.Paths() {
+		t := &r.Tables[p.Path.Table]
+		slots, _ := rt.Price(int32(id))
+		t.Segments++
+		t.Slots += float64(slots)
+		t.Predicates += float64(len(p.Path.Cond))
+		t.Packets += p.Packets
+		if p.Path.Next == 0 {
+			t.Ends++
+		}
+	}
+	for _, d := range rt.Dead() {
+		if d.Path != nil {
+			r.Tables[d.Path.Table].Dead++
+		}
+	}
+	for i := range r.Tables {
+		if t := &r.Tables[i]; t.Segments > 0 {
+			t.Slots /= float64(t.Segments)
+			t.Predicates /= float64(t.Segments)
+		}
+	}
+	return r
+}
+
+// Facts are the same, line by line.
+func (s *Segments) Facts() (f report.Facts) {
+	if s == nil {
+		return nil
+	}
+	if len(s.Tables) == 0 {
+		f.Addf("segments", "none: no place to cut the program leaves fewer entries than the %d ways that the first %d packets took; its paths stay whole", s.Paths, s.Cuts.Packets)
+		return f
+	}
+	f.Addf("segments", "%d tables; the first %d packets took %d ways through the program, and %d from one cut to the next", len(s.Tables), s.Cuts.Packets, s.Paths, s.Cuts.Segments)
+	for _, t := range s.Tables {
+		f.Add("  table", report.Count(uint64(t.Segments)), "", fmt.Sprintf("from %s: %.1f slots and %.1f predicates in the mean, %d end in a verdict; %s packets", t.Place, t.Slots, t.Predicates, t.Ends, report.Count(t.Packets)))
+	}
+	f.Add("  requests", report.Count(s.Requests), "", fmt.Sprintf("one for each segment of a packet; %s hit", report.Count(s.Hits)))
+	f.Add("  held back", fmt.Sprintf("%d bytes", s.Buffer), "", "of packet and map values at most, until a packet's last segment had hit; the executor in Go undoes them where one misses")
+	return f
+}

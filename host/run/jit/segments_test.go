@@ -1,0 +1,206 @@
+package jit
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"jitnic/cache"
+	"jitnic/host/ebpf"
+	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/progen"
+	"jitnic/host/loader"
+	"jitnic/host/programs"
+	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/pathcond"
+	"jitnic/pathcond/text"
+	"jitnic/trace"
+)
+
+// someCuts draws up to n places at which a program may be cut.
+func someCuts(t testing.TB, obj *loader.Object, entry *loader.Program, rng *rand.Rand, n int) []int {
+	t.Helper()
+	s, err := vm.NewState(obj, vm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	all := pathcond.NewCompiler(s, obj).Candidates(entry.Name)
+	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:min(n, len(all))]
+}
+
+// words prints a packet's segments.
+func (r *Runtime) words(ways []nic.Path) string {
+	out := ""
+	for _, p := range ways {
+		i := r.info[p]
+		out += fmt.Sprintf("segment %d of table %d, then %d\n%s\n%s", p, i.Path.Table, i.Path.Next, text.Format(r.Comp, i.Path.Cond), ebpf.Printer{}.Code(i.Trace.Code))
+	}
+	return out
+}
+
+// checkSegments runs a packet and holds its segments together: each stands in the
+// table that the one before it says, and the last ends in a verdict. That a condition
+// holds just for the packets that take its segment is held by the oracle (it holds
+// for no others) and by Runtime.place (for all of those).
+func checkSegments(r *Runtime, in *vm.Input, out *vm.Output) error {
+	res, err := r.Process(in, out)
+	if err != nil {
+		return err
+	}
+	table := 0
+	for i, p := range res.Segments {
+		s := r.info[p].Path
+		if s.Table != table || (s.Next == 0) != (i == len(res.Segments)-1) {
+			return fmt.Errorf("segment %d of table %d, which goes on at %d, is number %d of %v behind one that goes on at %d", p, s.Table, s.Next, i, res.Segments, table)
+		}
+		table = s.Next
+	}
+	if hit := res.Outcome == cache.Hit; len(r.trees) > 1 && hit != (res.Missing == 0 && len(res.Segments) > 0) {
+		return fmt.Errorf("%v with segments %v, of which %b miss", res.Outcome, res.Segments, res.Missing)
+	}
+	return nil
+}
+
+// Mutated packets through samples cut anywhere: hits do what the interpreter does,
+// and no two conditions of a table hold together.
+func TestSegmentsOnMutatedPackets(t *testing.T) {
+	pkts, times := held(t, hosttest.Capture(t, "zoo.pcap.gz"), 0)
+	n := 1500
+	if os.Getenv("JITNIC_HEAVY") != "" {
+		n = 50_000
+	}
+	for _, s := range programs.All() {
+		t.Run(s.Name, func(t *testing.T) {
+			p := hosttest.Sample(t, s.Name)
+			for seed := uint64(1); seed <= 3; seed++ {
+				rng := rand.New(rand.NewPCG(seed, 1))
+				cuts := someCuts(t, p.Obj, p.Entry, rng, []int{1, 3, 40}[seed-1])
+				r, err := New(p.Obj, p.Entry, Options{Check: true, Cuts: cuts[:min(len(cuts), MaxTables-1)], Remedies: Remedies{Predicate: int(seed-1) * 16},
+					Cache: cache.Config{Policy: "lru", Entries: 32}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var out vm.Output
+				for i := range n {
+					k := rng.IntN(len(pkts))
+					in := vm.Input{Data: mutate(rng, pkts[k]), TimeNS: times[k], IfIndex: 1, Packet: uint64(i)}
+					if err := checkSegments(r, &in, &out); err != nil {
+						t.Fatalf("cuts %v: packet %d: %x: %v\n%s", cuts, i, in.Data, err, r.words(r.NIC.Ways()))
+					}
+				}
+				if r.Collision > 0 {
+					t.Errorf("cuts %v: %d conditions overlap: %v\n%s", cuts, r.Collision, r.overlap.err, list(r, r.overlap.cond))
+				}
+				if err := r.CheckAll(t.Context()); err != nil {
+					t.Error(err)
+				}
+				o := r.NIC.Outcomes()
+				if o.Total() != r.Packets {
+					t.Errorf("%d packets, outcomes %v", r.Packets, o)
+				}
+				t.Logf("cuts %v: %d segments, %d dead, hits %d of %d, buffer %d", cuts, len(r.info), len(r.dead), o[cache.Hit], r.Packets, r.NIC.Buffer())
+				r.Close()
+			}
+		})
+	}
+}
+
+// Random programs cut anywhere.
+func TestSegmentsOfRandomPrograms(t *testing.T) {
+	first, n := uint64(1), 300
+	if os.Getenv("JITNIC_HEAVY") != "" {
+		n = 20_000
+	}
+	if s := os.Getenv("JITNIC_SEED"); s != "" {
+		fmt.Sscan(s, &first)
+		n = 1
+	}
+	hits, packets, segments, several, dead := uint64(0), uint64(0), 0, 0, 0
+	for seed := first; seed < first+uint64(n); seed++ {
+		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0})
+		rng := rand.New(rand.NewPCG(seed, 3))
+		how := ways[seed%uint64(len(ways))]
+		cuts := someCuts(t, c.Object, c.Entry, rng, 1+int(seed%5)*2)
+		r, err := New(c.Object, c.Entry, Options{Check: true, Cuts: cuts, Remedies: how, VM: vm.Options{Seed: seed},
+			Cache: cache.Config{Policy: []string{"lru", "sieve", "gdsf", "s3fifo"}[seed%4], Entries: []uint64{2, 8, 4096}[seed%3], HotThreshold: uint32(seed % 3), InstallDelay: seed % 7}})
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if r.prof != nil {
+			r.prof.judging = judging{every: 1, window: 6, heavy: 3, light: 3}
+		}
+		var out vm.Output
+		pkts := c.Packets(60, seed)
+		for i := 0; i < 240; i++ {
+			p := pkts[rng.IntN(len(pkts))]
+			if rng.IntN(2) == 0 {
+				p = c.Mutate(rng, p)
+			}
+			in := vm.Input{Data: p, TimeNS: uint64(1000 + i), IfIndex: 1, Packet: uint64(i)}
+			if err := checkSegments(r, &in, &out); err != nil {
+				t.Errorf("seed %d, %v, cuts %v: packet %d: %x: %v\n%s", seed, how, cuts, i, p, err, r.words(r.NIC.Ways()))
+				break
+			}
+		}
+		for _, d := range r.dead {
+			if d.Abort.Reason == trace.ReasonInternal || d.Abort.Reason == trace.ReasonFault {
+				t.Errorf("seed %d, %v, cuts %v: %v", seed, how, cuts, d.Abort)
+			}
+		}
+		if r.Collision > 0 {
+			t.Errorf("seed %d, %v, cuts %v: %d conditions overlap, the first: %v\n%s", seed, how, cuts, r.Collision, r.overlap.err, list(r, r.overlap.cond))
+		}
+		if err := r.CheckAll(t.Context()); err != nil {
+			t.Errorf("seed %d, %v, cuts %v: %v", seed, how, cuts, err)
+		}
+		if n == 1 && t.Failed() {
+			t.Log(c.String())
+		}
+		for _, i := range r.info {
+			if i.Path.Table > 0 {
+				several++
+			}
+		}
+		hits += r.NIC.Outcomes()[cache.Hit]
+		packets += r.Packets
+		segments += len(r.info)
+		dead += len(r.dead)
+		r.Close()
+		if t.Failed() && seed > first+20 {
+			break
+		}
+	}
+	t.Logf("%d packets, %d hits, %d segments, %d of them behind a cut, %d dead", packets, hits, segments, several, dead)
+	if hits == 0 || several == 0 {
+		t.Error("nothing was cut, or nothing hit")
+	}
+}
+
+// A hit through several tables allocates nothing.
+func TestSegmentsAllocateNothing(t *testing.T) {
+	p := hosttest.Sample(t, "telemetry")
+	cuts := someCuts(t, p.Obj, p.Entry, rand.New(rand.NewPCG(1, 1)), MaxTables-1)
+	r, err := New(p.Obj, p.Entry, Options{Cuts: cuts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	pkts, _ := held(t, hosttest.Capture(t, "zoo.pcap.gz"), 100)
+	var out vm.Output
+	in := vm.Input{Data: pkts[0], IfIndex: 1}
+	for range 3 {
+		if err := checkSegments(r, &in, &out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { r.Process(&in, &out) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if len(r.NIC.Ways()) < 2 || r.NIC.Outcomes()[cache.Hit] < 100 {
+		t.Errorf("segments %v, outcomes %v", r.NIC.Ways(), r.NIC.Outcomes())
+	}
+}

@@ -1,0 +1,222 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"jitnic/host/loader"
+	"jitnic/host/run/jit"
+	"jitnic/host/vm"
+	"jitnic/pathcond"
+	"jitnic/pcaps"
+)
+
+// Cuts say where a program's paths are cut into segments, and what the packets that
+// it was judged by show of it.
+type Cuts struct {
+	Places   []string `json:"places"`   // source lines, else instructions, in the order of the code
+	Packets  int      `json:"packets"`  // the first of the captures, by which the places were chosen
+	Paths    int      `json:"paths"`    // distinct ways through the code that these took
+	Segments int      `json:"segments"` // distinct ways from a cut to the next
+	pcs      []int
+}
+
+// Whole refuses segments where what is asked is of whole paths.
+func Whole(how Remedies, what string) error {
+	if how.Segments == 0 {
+		return nil
+	}
+	n := any(how.Segments)
+	if how.Segments == jit.SegmentsAuto {
+		n = "auto"
+	}
+	return setting("segments", n, errors.New(what))
+}
+
+const (
+	judgedPackets = 4096 // that places are chosen by
+	usualTables   = 4    // at most, where as many as pay are asked for
+	// A cut pays, where nobody has said how many there are to be, if it takes one
+	// in so many of the entries away: each costs every packet another look-up.
+	paysOneIn = 10
+)
+
+// cuts chooses the places where paths are cut: one after the other that which leaves
+// the fewest distinct segments of the first packets, of those that come first in the
+// code. It gives none where cutting doesn't help.
+func cuts(ctx context.Context, in *Input, obj *loader.Object, entry *loader.Program, o *jit.Options) (*Cuts, error) {
+	if slices.Contains(in.Captures, "-") {
+		return nil, setting("segments", "", errors.New("the first packets are read twice, which can't be done with standard input"))
+	}
+	first := *in
+	if first.Limit == 0 || first.Limit > judgedPackets {
+		first.Limit = judgedPackets
+	}
+	src, err := first.Source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	s, err := vm.NewState(obj, o.VM)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if err := o.Prepare(s); err != nil {
+		return nil, err
+	}
+	it, err := vm.NewInterp(s, obj, entry)
+	if err != nil {
+		return nil, err
+	}
+	c := pathcond.NewCompiler(s, obj)
+	j := newJudge(c, entry)
+	var pkt [1]pcaps.Packet
+	var rec vm.Recording
+	var out vm.Output
+	for {
+		n, err := src.Batch(pkt[:])
+		if err != nil {
+			// What is wrong with a capture is said when it is read for good.
+			if err != io.EOF && ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			break
+		}
+		if n == 0 || first.Keep != nil && !first.Keep(&pkt[0]) {
+			continue
+		}
+		v := first.Packet(&pkt[0], src.Files())
+		it.RunRecorded(&v, &out, &rec)
+		j.take(&rec)
+	}
+	k := j.choose(o.Segments)
+	for _, pc := range k.pcs {
+		at := fmt.Sprintf("%s (insn %d)", entry.Place(pc), pc)
+		k.Places = append(k.Places, at)
+	}
+	return k, nil
+}
+
+// judge counts what cuts would leave of the ways that packets took.
+type judge struct {
+	c       *pathcond.Compiler
+	entry   string
+	index   map[int]bool // candidates
+	ways    map[uint64]bool
+	taken   [][]passing
+	packets int
+}
+
+// passing is where a way comes to a candidate: the hash of the way to there.
+type passing struct {
+	pc   int
+	hash uint64
+	pow  uint64 // the base of the hash to the power of the steps so far
+}
+
+const hashBase = 0x9e3779b97f4a7c15 | 1
+
+func newJudge(c *pathcond.Compiler, entry *loader.Program) *judge {
+	j := &judge{c: c, entry: entry.Name, index: map[int]bool{}, ways: map[uint64]bool{}}
+	for _, pc := range c.Candidates(entry.Name) {
+		j.index[pc] = true
+	}
+	return j
+}
+
+// take takes a recorded run.
+func (j *judge) take(rec *vm.Recording) {
+	j.packets++
+	held := j.c.Held(rec)
+	h, pow := uint64(0), uint64(1)
+	var at []passing
+	for i := range rec.Steps {
+		st := &rec.Steps[i]
+		if i > 0 && i < held && j.index[int(st.PC)] && j.c.CutProgram(j.entry, st) {
+			at = append(at, passing{int(st.PC), h, pow})
+		}
+		h = h*hashBase + uint64(st.Prog)<<32 + uint64(st.PC) + 1
+		pow *= hashBase
+	}
+	if len(rec.Steps) == 0 || j.ways[h] {
+		return
+	}
+	j.ways[h] = true
+	j.taken = append(j.taken, append(at, passing{-1, h, pow})) // the end
+}
+
+// segment is a way from one cut to the next.
+type segment struct {
+	from int
+	hash uint64
+}
+
+// left is the number of distinct segments with these cuts.
+func (j *judge) left(cut map[int]bool, seen map[segment]bool) int {
+	clear(seen)
+	for _, way := range j.taken {
+		from, last := 0, passing{0, 0, 1}
+		for _, p := range way {
+			if p.pc >= 0 && !cut[p.pc] {
+				continue
+			}
+			// What lies between two prefixes: h(b) - h(a) * base^(b-a).
+			seen[segment{from, p.hash - last.hash*(p.pow*inverse(last.pow))}] = true
+			from, last = p.pc, p
+		}
+	}
+	return len(seen)
+}
+
+// inverse is that of an odd number modulo 2^64, by Newton's method.
+func inverse(x uint64) uint64 {
+	y := x
+	for range 5 {
+		y *= 2 - x*y
+	}
+	return y
+}
+
+// choose finds the cuts: so many tables, or as many as pay.
+func (j *judge) choose(tables int) *Cuts {
+	auto := tables == jit.SegmentsAuto
+	if auto {
+		tables = usualTables
+	}
+	var all []int
+	for pc := range j.index {
+		all = append(all, pc)
+	}
+	slices.Sort(all)
+	cut := map[int]bool{}
+	seen := map[segment]bool{}
+	k := &Cuts{Places: []string{}, Packets: j.packets, Paths: len(j.taken), Segments: len(j.taken)}
+	for len(cut) < tables-1 {
+		best, at := k.Segments, -1
+		for _, pc := range all {
+			if cut[pc] {
+				continue
+			}
+			cut[pc] = true
+			if n := j.left(cut, seen); n < best {
+				best, at = n, pc
+			}
+			delete(cut, pc)
+		}
+		if at < 0 || auto && (k.Segments-best)*paysOneIn < k.Segments {
+			break
+		}
+		cut[at] = true
+		k.Segments = best
+	}
+	for _, pc := range all {
+		if cut[pc] {
+			k.pcs = append(k.pcs, pc)
+		}
+	}
+	return k
+}

@@ -1,0 +1,56 @@
+package exec
+
+import (
+	"bytes"
+	"testing"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/vm"
+	"jitnic/trace"
+)
+
+// What traces store after Hold is seen by those after them, and gone after Back;
+// the stack isn't held.
+func TestHold(t *testing.T) {
+	code, err := ebpf.Parser{}.Code(`
+		r2 = *(u32 *)(r1 +0)
+		r3 = *(u8 *)(r2 +0)
+		r3 += 1
+		*(u8 *)(r2 +0) = r3
+		*(u64 *)(r2 +4) = r3
+		*(u64 *)(r10 -8) = r3
+		lock *(u32 *)(r2 +6) += r3
+		r0 = r3
+		exit`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := machines(t, code)
+	e := New(s)
+	x, err := e.Bind(0, &trace.Trace{Code: code})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := vm.Input{Data: bytes.Repeat([]byte{7}, 20)}
+	for round := range 2 {
+		if err := s.Begin(&in); err != nil {
+			t.Fatal(err)
+		}
+		e.Hold()
+		for k := range uint64(3) {
+			if r0, err := x.Run(); err != nil || r0 != 8+k {
+				t.Fatalf("%d, %v", r0, err)
+			}
+		}
+		if round == 0 {
+			e.Back()
+			if got := s.Mem.B[s.Data:s.DataEnd]; !bytes.Equal(got, in.Data) {
+				t.Errorf("%x after Back", got)
+			}
+			continue
+		}
+		if n := e.Commit(); n != 3*(1+8+4) || s.Mem.B[s.Data] != 10 {
+			t.Errorf("%d bytes held back, %x", n, s.Mem.B[s.Data])
+		}
+	}
+}
