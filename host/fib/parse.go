@@ -103,6 +103,15 @@ func (w *words) arg(key string) (string, error) {
 	return w.next(), nil
 }
 
+// number is the number after key, up to top.
+func (w *words) number(key string, top uint64) (uint32, error) {
+	v, err := w.arg(key)
+	if err != nil {
+		return 0, err
+	}
+	return number(v, top)
+}
+
 func (p *parser) parse(w *words) error {
 	switch w.next() {
 	case "forwarding":
@@ -415,167 +424,195 @@ var routeTypes = map[string]rtype{
 	"blackhole": blackhole, "unreachable": unreachable, "prohibit": prohibit, "throw": throw,
 }
 
+// routeWords is a route while its line is read.
+type routeWords struct {
+	route
+	one    hop    // that the route itself names; link -1, viaFam 0: none
+	object string // the nexthop object it names
+	wide   bool   // default, of either family
+	metric bool   // is said
+}
+
 func (p *parser) route(w *words) error {
-	r := route{table: tableMain, line: w.line}
-	object := ""
+	r := routeWords{route: route{table: tableMain, line: w.line}, one: hop{link: -1}}
 	r.family = w.familyWord()
+	if err := r.destination(w); err != nil {
+		return err
+	}
+	for w.more() {
+		if err := p.routeWord(w, w.next(), &r); err != nil {
+			return err
+		}
+	}
+	if r.object != "" && len(r.hops) == 0 && !r.one.said() {
+		if err := p.resolve(&r.route, r.object); err != nil {
+			return err
+		}
+	}
+	if err := r.complete(); err != nil {
+		return err
+	}
+	for i := range r.hops {
+		if err := p.finish(&r.route, &r.hops[i]); err != nil {
+			return err
+		}
+		r.weight += r.hops[i].weight
+	}
+	return p.add(r.route)
+}
+
+// said says whether a hop was named at all.
+func (h *hop) said() bool { return h.link >= 0 || h.viaFam != 0 }
+
+// destination reads a route's type and where it leads.
+func (r *routeWords) destination(w *words) error {
 	dst := w.next()
-	typ, named := routeTypes[dst]
-	if named {
+	if typ, named := routeTypes[dst]; named {
 		r.typ = typ
+		if typ == local {
+			r.table = tableLocal
+		}
 		dst = w.next()
 	}
-	if typ == local && named {
-		r.table = tableLocal
+	if r.wide = dst == "default" || dst == "all"; r.wide {
+		return nil
 	}
-	wide := dst == "default" || dst == "all"
-	if !wide {
-		_, net, family, err := parsePrefix(dst)
-		if err != nil {
+	_, net, family, err := parsePrefix(dst)
+	if err != nil {
+		return err
+	}
+	if r.family != 0 && r.family != family {
+		return fmt.Errorf("%q: not of the family said", dst)
+	}
+	r.dst, r.family = net, family
+	return nil
+}
+
+// ignored are words about a route that decide nothing here; they have a word
+// behind them, or lock and a word.
+var ignored = []string{"proto", "protocol", "scope", "expires", "error", "realm", "realms", "ttl-propagate", "congctl", "features",
+	"advmss", "hoplimit", "window", "rtt", "rttvar", "rto_min", "cwnd", "initcwnd", "initrwnd", "ssthresh", "reordering", "quickack", "fastopen_no_cookie"}
+
+// routeFlags likewise, alone.
+var routeFlags = []string{"onlink", "linkdown", "dead", "pervasive", "cache", "offload", "trap", "notify", "unresolved", "rt_offload", "rt_trap", "offload_failed"}
+
+// routeWord reads word k of a route and what belongs to it.
+func (p *parser) routeWord(w *words, k string, r *routeWords) (err error) {
+	var x uint32
+	switch k {
+	case "via", "dev":
+		return p.hopWord(w, k, &r.one)
+	case "nexthop":
+		h, err := p.nextHop(w)
+		r.hops = append(r.hops, h)
+		return err
+	case "metric", "priority":
+		r.metric = true
+		r.route.metric, err = w.number(k, 1<<32-1)
+	case "tos", "dsfield":
+		x, err = w.number(k, 255)
+		r.tos = uint8(x) & 0xfc
+	case "mtu":
+		locked := w.more() && w.all[w.at] == "lock"
+		if locked {
+			w.next()
+			k = "lock"
+		}
+		if x, err = w.number(k, 65535); locked { // any other only bounds what this machine sends itself
+			r.mtu = x
+		}
+	case "pref": // only IPv6 routes have one
+		if w.next(); r.wide && r.family == 0 {
+			r.family = afInet6
+		}
+	case "encap":
+		return fmt.Errorf("%q: not supported", k)
+	default:
+		return r.named(w, k)
+	}
+	return err
+}
+
+// named is routeWord for what has a word that is no number, or none.
+func (r *routeWords) named(w *words, k string) error {
+	if slices.Contains(routeFlags, k) {
+		return nil
+	}
+	if k != "table" && k != "src" && k != "nhid" && !slices.Contains(ignored, k) {
+		return fmt.Errorf("%q: want via, dev, metric, src, table, tos, mtu or nexthop", k)
+	}
+	v, err := w.arg(k)
+	if err != nil {
+		return err
+	}
+	switch k {
+	case "table":
+		r.table, err = parseTable(v)
+	case "nhid":
+		r.object = v
+	case "src":
+		var family uint8
+		if r.src, family, err = parseAddr(v); err != nil {
 			return err
 		}
-		if r.family != 0 && r.family != family {
-			return fmt.Errorf("%q: not of the family said", dst)
+		if r.family == 0 {
+			r.family = family
 		}
-		r.dst, r.family = net, family
+		if family != r.family {
+			return fmt.Errorf("src %q: not of the route's family", v)
+		}
+		r.hasSrc = true
+	default:
+		if v == "lock" { // a metric that may not be learnt
+			w.next()
+		}
 	}
-	var one hop
-	one.link = -1
-	hasMetric := false
-	for w.more() {
+	return err
+}
+
+// nextHop reads what stands behind nexthop.
+func (p *parser) nextHop(w *words) (h hop, err error) {
+	h = hop{link: -1, weight: 1}
+	for w.more() && w.all[w.at] != "nexthop" {
 		switch k := w.next(); k {
 		case "via", "dev":
-			if err := p.hopWord(w, k, &one); err != nil {
-				return err
+			if err := p.hopWord(w, k, &h); err != nil {
+				return h, err
 			}
-		case "nexthop":
-			h := hop{link: -1, weight: 1}
-			for w.more() && w.all[w.at] != "nexthop" {
-				switch k := w.next(); k {
-				case "via", "dev":
-					if err := p.hopWord(w, k, &h); err != nil {
-						return err
-					}
-				case "weight":
-					v, err := w.arg(k)
-					if err != nil {
-						return err
-					}
-					if h.weight, err = number(v, 256); err != nil || h.weight == 0 {
-						return fmt.Errorf("%q: want a weight from 1 to 256", v)
-					}
-				case "onlink", "linkdown", "dead", "pervasive", "offload", "trap", "unresolved":
-				case "realm", "realms":
-					w.next()
-				case "encap":
-					return fmt.Errorf("%q: not supported", k)
-				default:
-					return fmt.Errorf("%q: want via, dev or weight", k)
-				}
-			}
-			r.hops = append(r.hops, h)
-		case "metric", "priority":
+		case "weight":
 			v, err := w.arg(k)
 			if err != nil {
-				return err
+				return h, err
 			}
-			if r.metric, err = number(v, 1<<32-1); err != nil {
-				return err
+			if h.weight, err = number(v, 256); err != nil || h.weight == 0 {
+				return h, fmt.Errorf("%q: want a weight from 1 to 256", v)
 			}
-			hasMetric = true
-		case "table":
-			v, err := w.arg(k)
-			if err != nil {
-				return err
-			}
-			if r.table, err = parseTable(v); err != nil {
-				return err
-			}
-		case "src":
-			v, err := w.arg(k)
-			if err != nil {
-				return err
-			}
-			var family uint8
-			if r.src, family, err = parseAddr(v); err != nil {
-				return err
-			}
-			if r.family == 0 {
-				r.family = family
-			}
-			if family != r.family {
-				return fmt.Errorf("src %q: not of the route's family", v)
-			}
-			r.hasSrc = true
-		case "tos", "dsfield":
-			v, err := w.arg(k)
-			if err != nil {
-				return err
-			}
-			x, err := number(v, 255)
-			if err != nil {
-				return err
-			}
-			r.tos = uint8(x) & 0xfc
-		case "mtu":
-			v, err := w.arg(k)
-			if err != nil {
-				return err
-			}
-			locked := v == "lock"
-			if locked {
-				v = w.next()
-			}
-			x, err := number(v, 65535)
-			if err != nil {
-				return err
-			}
-			if locked { // any other only bounds what this machine sends itself
-				r.mtu = x
-			}
-		case "nhid":
-			v, err := w.arg(k)
-			if err != nil {
-				return err
-			}
-			object = v
-		case "pref": // only IPv6 routes have one
-			if w.next(); wide && r.family == 0 {
-				r.family = afInet6
-			}
-		case "proto", "protocol", "scope", "expires", "error", "realm", "realms", "ttl-propagate", "congctl", "features",
-			"advmss", "hoplimit", "window", "rtt", "rttvar", "rto_min", "cwnd", "initcwnd", "initrwnd", "ssthresh", "reordering", "quickack", "fastopen_no_cookie":
-			v, err := w.arg(k)
-			if err != nil {
-				return err
-			}
-			if v == "lock" { // a metric that may not be learnt
-				w.next()
-			}
-		case "onlink", "linkdown", "dead", "pervasive", "cache", "offload", "trap", "notify", "unresolved", "rt_offload", "rt_trap", "offload_failed":
+		case "onlink", "linkdown", "dead", "pervasive", "offload", "trap", "unresolved":
+		case "realm", "realms":
+			w.next()
 		case "encap":
-			return fmt.Errorf("%q: not supported", k)
+			return h, fmt.Errorf("%q: not supported", k)
 		default:
-			return fmt.Errorf("%q: want via, dev, metric, src, table, tos, mtu or nexthop", k)
+			return h, fmt.Errorf("%q: want via, dev or weight", k)
 		}
 	}
-	if object != "" && len(r.hops) == 0 && one.link < 0 && one.viaFam == 0 {
-		if err := p.resolve(&r, object); err != nil {
-			return err
-		}
-	}
+	return h, nil
+}
+
+// complete checks a route as a whole and puts in what it left out.
+func (r *routeWords) complete() error {
 	switch {
-	case len(r.hops) > 0 && (one.link >= 0 || one.viaFam != 0):
+	case len(r.hops) > 0 && r.one.said():
 		return fmt.Errorf("both a next hop and nexthops")
 	case len(r.hops) == 0 && r.typ <= local:
-		one.weight = 1
-		r.hops = []hop{one}
-	case r.typ > local && (len(r.hops) > 0 || one.viaFam != 0):
+		r.one.weight = 1
+		r.hops = []hop{r.one}
+	case r.typ > local && (len(r.hops) > 0 || r.one.viaFam != 0):
 		return fmt.Errorf("a %s route has no next hop", typeNames[r.typ])
 	}
 	for i := range r.hops {
 		h := &r.hops[i]
-		if wide && r.family == 0 && h.viaFam != 0 {
+		if r.wide && r.family == 0 && h.viaFam != 0 {
 			if r.family = h.viaFam; h.foreign {
 				r.family = afInet // the one family whose routes take gateways of another
 			}
@@ -584,19 +621,13 @@ func (p *parser) route(w *words) error {
 	if r.family == 0 {
 		r.family = afInet
 	}
-	if r.family == afInet6 && (!hasMetric || r.metric == 0) {
-		r.metric = 1024 // IP6_RT_PRIO_USER
+	if r.family == afInet6 && (!r.metric || r.route.metric == 0) {
+		r.route.metric = 1024 // IP6_RT_PRIO_USER
 		if r.table == tableLocal {
-			r.metric = 0
+			r.route.metric = 0
 		}
 	}
-	for i := range r.hops {
-		if err := p.finish(&r, &r.hops[i]); err != nil {
-			return err
-		}
-		r.weight += r.hops[i].weight
-	}
-	return p.add(r)
+	return nil
 }
 
 // routeKey is what the kernel tells routes of a table apart by.
@@ -721,10 +752,16 @@ func (p *parser) neigh(w *words) error {
 	return nil
 }
 
+// ruleWords is a rule while its line is read.
+type ruleWords struct {
+	rule
+	said  bool // its family
+	acted bool // what it does
+}
+
 func (p *parser) rule(w *words) error {
-	u := rule{family: w.familyWord(), pref: 1 << 31}
-	said := u.family != 0
-	acted := false
+	u := ruleWords{rule: rule{family: w.familyWord(), pref: 1 << 31}}
+	u.said = u.family != 0
 	if w.more() && strings.HasSuffix(w.all[w.at], ":") {
 		// As `ip rule show` prints it.
 		v, err := number(strings.TrimSuffix(w.next(), ":"), 1<<32-1)
@@ -734,83 +771,18 @@ func (p *parser) rule(w *words) error {
 		u.pref = v
 	}
 	for w.more() {
-		k := w.next()
-		switch k {
-		case "blackhole", "unreachable", "prohibit":
-			u.action, acted = routeTypes[k], true
-			continue
-		}
-		v, err := w.arg(k)
-		if err != nil {
+		if err := p.ruleWord(w, w.next(), &u); err != nil {
 			return err
 		}
-		switch k {
-		case "pref", "priority", "preference", "order":
-			if u.pref, err = number(v, 1<<32-1); err != nil {
-				return err
-			}
-		case "from", "to":
-			if v == "all" || v == "any" {
-				continue
-			}
-			_, net, family, err := parsePrefix(v)
-			if err != nil {
-				return err
-			}
-			if u.family != 0 && u.family != family {
-				return fmt.Errorf("%q: not of the rule's family", v)
-			}
-			u.family, said = family, true
-			if k == "from" {
-				u.from, u.hasFrom = net, net.bits > 0
-			} else {
-				u.to, u.hasTo = net, net.bits > 0
-			}
-		case "iif", "oif", "dev":
-			i, ok := p.byName[v]
-			if !ok {
-				return fmt.Errorf("no link %q", v)
-			}
-			if k == "oif" {
-				u.oif = p.t.links[i].index
-			} else {
-				u.iif = p.t.links[i].index
-			}
-		case "fwmark":
-			m, mask, hasMask := strings.Cut(v, "/")
-			if u.mark, err = number(m, 1<<32-1); err != nil {
-				return err
-			}
-			u.mask = 1<<32 - 1
-			if hasMask {
-				if u.mask, err = number(mask, 1<<32-1); err != nil {
-					return err
-				}
-			}
-		case "tos", "dsfield":
-			x, err := number(v, 255)
-			if err != nil {
-				return err
-			}
-			u.tos = uint8(x)
-		case "lookup", "table":
-			if u.table, err = parseTable(v); err != nil {
-				return err
-			}
-			acted = true
-		case "proto", "protocol":
-		default:
-			return fmt.Errorf("%q: want pref, from, to, iif, oif, fwmark, tos or lookup", k)
-		}
 	}
-	if !acted {
+	if !u.acted {
 		return fmt.Errorf("want lookup and a table, blackhole, unreachable or prohibit")
 	}
 	for i, family := range []uint8{afInet, afInet6} {
-		if said && family != u.family {
+		if u.said && family != u.family {
 			continue
 		}
-		v := u
+		v := u.rule
 		v.family = family
 		if standing(&v) {
 			continue
@@ -823,6 +795,74 @@ func (p *parser) rule(w *words) error {
 		}
 		p.t.rules[i] = append(p.t.rules[i], v)
 		p.t.custom[i] = true
+	}
+	return nil
+}
+
+// ruleWord reads word k of a rule and what belongs to it.
+func (p *parser) ruleWord(w *words, k string, u *ruleWords) error {
+	switch k {
+	case "blackhole", "unreachable", "prohibit":
+		u.action, u.acted = routeTypes[k], true
+		return nil
+	}
+	v, err := w.arg(k)
+	if err != nil {
+		return err
+	}
+	switch k {
+	case "pref", "priority", "preference", "order":
+		u.pref, err = number(v, 1<<32-1)
+	case "from", "to":
+		if v != "all" && v != "any" {
+			err = u.end(k, v)
+		}
+	case "iif", "oif", "dev":
+		i, ok := p.byName[v]
+		if !ok {
+			return fmt.Errorf("no link %q", v)
+		}
+		if k == "oif" {
+			u.oif = p.t.links[i].index
+		} else {
+			u.iif = p.t.links[i].index
+		}
+	case "fwmark":
+		m, mask, hasMask := strings.Cut(v, "/")
+		if u.mark, err = number(m, 1<<32-1); err != nil {
+			return err
+		}
+		if u.mask = 1<<32 - 1; hasMask {
+			u.mask, err = number(mask, 1<<32-1)
+		}
+	case "tos", "dsfield":
+		var x uint32
+		x, err = number(v, 255)
+		u.tos = uint8(x)
+	case "lookup", "table":
+		u.table, err = parseTable(v)
+		u.acted = true
+	case "proto", "protocol":
+	default:
+		return fmt.Errorf("%q: want pref, from, to, iif, oif, fwmark, tos or lookup", k)
+	}
+	return err
+}
+
+// end is where packets of a rule come from, or go to.
+func (u *ruleWords) end(k, v string) error {
+	_, net, family, err := parsePrefix(v)
+	if err != nil {
+		return err
+	}
+	if u.family != 0 && u.family != family {
+		return fmt.Errorf("%q: not of the rule's family", v)
+	}
+	u.family, u.said = family, true
+	if k == "from" {
+		u.from, u.hasFrom = net, net.bits > 0
+	} else {
+		u.to, u.hasTo = net, net.bits > 0
 	}
 	return nil
 }

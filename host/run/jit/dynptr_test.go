@@ -93,13 +93,7 @@ func TestPacketDynptrTraces(t *testing.T) {
 // The same on a value of a map, and a specialised run that writes it so.
 func TestMapDynptrTraces(t *testing.T) {
 	values := &maps.Spec{Name: "values", Type: cebpf.Array, KeySize: 4, ValueSize: 32, Max: 2}
-	obj := kernelProgram(t, `
-		r6 = *(u32 *)(r1 +0)
-		r3 = *(u32 *)(r1 +4)
-		r4 = r6
-		r4 += 14
-		r0 = 0
-		if r4 > r3 goto out
+	obj := kernelProgram(t, ethernet+`
 		r6 = *(u8 *)(r6 +0)
 		*(u32 *)(r10 -4) = 1
 		r1 = map[#0]
@@ -169,13 +163,7 @@ func TestMapDynptrTraces(t *testing.T) {
 func TestStrncmpTraces(t *testing.T) {
 	text := &maps.Spec{Name: ".rodata", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1, ReadOnly: true,
 		Contents: []maps.Entry{{Key: make([]byte, 4), Value: []byte("GET\x00\x00\x00\x00\x00")}}}
-	obj := kernelProgram(t, `
-		r6 = *(u32 *)(r1 +0)
-		r3 = *(u32 *)(r1 +4)
-		r4 = r6
-		r4 += 14
-		r0 = 0
-		if r4 > r3 goto out
+	obj := kernelProgram(t, ethernet+`
 		r1 = r6
 		r2 = 4
 		r3 = map[#0] +0
@@ -200,13 +188,7 @@ func TestTextTraces(t *testing.T) {
 	format := &maps.Spec{Name: ".rodata", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1, ReadOnly: true,
 		Contents: []maps.Entry{{Key: make([]byte, 4), Value: []byte("seen\n\x00\x00\x00")}}}
 	for _, call := range []string{"strtol#105", "strtoul#106"} {
-		obj := kernelProgram(t, `
-			r6 = *(u32 *)(r1 +0)
-			r3 = *(u32 *)(r1 +4)
-			r4 = r6
-			r4 += 14
-			r0 = 0
-			if r4 > r3 goto out
+		obj := kernelProgram(t, ethernet+`
 			r1 = *(u64 *)(r6 +0)
 			*(u64 *)(r10 -8) = r1
 			r1 = map[#0] +0

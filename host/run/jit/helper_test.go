@@ -16,13 +16,7 @@ import (
 // order, until it says no. The key is only read.
 func TestForEachTraces(t *testing.T) {
 	sums := &maps.Spec{Name: "sums", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 5}
-	obj := kernelProgram(t, `
-		r6 = *(u32 *)(r1 +0)
-		r3 = *(u32 *)(r1 +4)
-		r4 = r6
-		r4 += 14
-		r0 = 1
-		if r4 > r3 goto out
+	obj := kernelProgram(t, ethernet+`
 		r6 = *(u8 *)(r6 +0)
 		*(u64 *)(r10 -8) = r6
 		r1 = map[#0]
@@ -85,12 +79,7 @@ func TestHelperResultTraces(t *testing.T) {
 		}
 	}
 	bloom := &maps.Spec{Name: "seen", Type: cebpf.BloomFilter, ValueSize: 4, Max: 100}
-	peek := kernelProgram(t, `
-		r6 = *(u32 *)(r1 +0)
-		r3 = *(u32 *)(r1 +4)
-		r4 = r6
-		r4 += 14
-		if r4 > r3 goto out
+	peek := kernelProgram(t, ethernet+`
 		r6 = *(u8 *)(r6 +0)
 		*(u32 *)(r10 -4) = r6
 		r1 = map[#0]

@@ -14,6 +14,17 @@ import (
 	cebpf "github.com/cilium/ebpf"
 )
 
+// ethernet has the packet in r6, and goes out with 0 where an Ethernet header doesn't
+// fit.
+const ethernet = `
+	r6 = *(u32 *)(r1 +0)
+	r3 = *(u32 *)(r1 +4)
+	r4 = r6
+	r4 += 14
+	r0 = 0
+	if r4 > r3 goto out
+`
+
 // kernelProgram makes a program of which lines "kfunc NAME" call kernel
 // functions.
 func kernelProgram(t *testing.T, text string, specs ...*maps.Spec) *loader.Object {
