@@ -938,7 +938,7 @@ func (c *treeCompiler) mix() {
 	for _, s := range []struct {
 		sh int32
 		by uint64
-	}{{30, 0xbf58476d1ce4e5b9}, {27, 0x94d049bb133111eb}, {31, 0}} {
+	}{{30, splitmix.First}, {27, splitmix.Second}, {31, 0}} {
 		c.Mov(true, asm.R3, asm.T0)
 		c.OpK(asm.Rsh, true, asm.R3, s.sh)
 		c.Op(asm.Xor, true, asm.T0, asm.R3)

@@ -1,7 +1,6 @@
 package superoptcmd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -100,20 +99,8 @@ as it is: superopt-input-bm/input_bm_0108_ab7e41e), which come first.
 				r.Rows, err = bench.Run(c.Context(), list, o)
 			}
 			news("")
-			if err != nil && !errors.Is(err, context.Canceled) {
-				return err
-			}
 			r.Partial = err != nil
-			if err := keep(opt); err != nil {
-				return pathError(f.rules, err)
-			}
-			if err := f.to.Write(c.OutOrStdout(), r.document()); err != nil {
-				return err
-			}
-			if r.Partial {
-				return fmt.Errorf("interrupted after %d rows", len(r.Rows)+len(r.Ablation))
-			}
-			return nil
+			return f.finish(c, opt, err, r.document, func() string { return fmt.Sprintf("%d rows", len(r.Rows)+len(r.Ablation)) })
 		},
 	}
 	f.add(c, "count")

@@ -2,7 +2,6 @@ package superoptcmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -89,20 +88,8 @@ func ladderCommand() *cobra.Command {
 				}
 			}
 			news("")
-			if err != nil && !errors.Is(err, context.Canceled) {
-				return err
-			}
 			r.Partial = err != nil
-			if err := keep(opt); err != nil {
-				return pathError(f.rules, err)
-			}
-			if err := f.to.Write(c.OutOrStdout(), r.document()); err != nil {
-				return err
-			}
-			if r.Partial {
-				return fmt.Errorf("interrupted after %d rungs and %d traces", len(r.Rungs), len(r.Traces))
-			}
-			return nil
+			return f.finish(c, opt, err, r.document, func() string { return fmt.Sprintf("%d rungs and %d traces", len(r.Rungs), len(r.Traces)) })
 		},
 	}
 	f.add(c, "count")

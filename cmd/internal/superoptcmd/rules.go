@@ -1,6 +1,8 @@
 package superoptcmd
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -30,6 +32,24 @@ func keep(opt *superopt.Options) error {
 	}
 	defer opt.Store.Close()
 	return opt.Store.Save()
+}
+
+// finish keeps what a run of many programs found and writes its report; err is how
+// the run ended, done says how far it came.
+func (f *flags) finish(c *cobra.Command, opt *superopt.Options, err error, document func() *report.Document, done func() string) error {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	if err := keep(opt); err != nil {
+		return pathError(f.rules, err)
+	}
+	if err := f.to.Write(c.OutOrStdout(), document()); err != nil {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("interrupted after %s", done())
+	}
+	return nil
 }
 
 // RuleRow is one rule as `superopt rules --json` lists it.

@@ -9,6 +9,7 @@ import (
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 	"jitnic/pathcond/text"
+	"jitnic/pcaps/splitmix"
 )
 
 // Point is a choice point: a place of the program whose answers tell paths apart.
@@ -110,7 +111,7 @@ func (s *Study) gather(paths []*jit.PathInfo) {
 			}
 			a := answer{point: p.index}
 			if q := (inquiry{k, again[k]}); tells[q].many {
-				a.sum = mix(q.hash() ^ answered(info.Path, c))
+				a.sum = splitmix.Hash(q.hash() ^ answered(info.Path, c))
 			}
 			s.answers[i] = add(s.answers[i], a)
 		}
@@ -130,7 +131,7 @@ type inquiry struct {
 	again uint64
 }
 
-func (q inquiry) hash() uint64 { return mix(uint64(q.at[0])<<32|uint64(q.at[1])) + q.again }
+func (q inquiry) hash() uint64 { return splitmix.Hash(uint64(q.at[0])<<32|uint64(q.at[1])) + q.again }
 
 // heard is what paths answered to an inquiry.
 type heard struct {
@@ -164,7 +165,7 @@ func open(paths []*jit.PathInfo) map[inquiry]heard {
 // answered is what a path answered, as a number.
 func answered(p *pathcond.Path, c pathcond.Choice) uint64 {
 	if c.Pred >= 0 && valued(p.Cond[c.Pred].Why) {
-		return mix(uint64(c.Term))
+		return splitmix.Hash(uint64(c.Term))
 	}
 	return bv.Bit(c.Want)
 }
@@ -224,14 +225,6 @@ func (s *Study) predicate(p *Point, pr pathcond.Pred, path int) int {
 }
 
 func (s *Study) program(i int32) *loader.Program { return s.Session.Obj.Programs[i] }
-
-// mix is splitmix64's finaliser (Steele, Lea, Flood, OOPSLA 2014).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
 
 // rank counts what each point makes and puts the points in order.
 func (s *Study) rank() {
@@ -327,7 +320,7 @@ func newCounter(n int) *counter {
 
 // fresh says whether x is new, and keeps it.
 func (c *counter) fresh(x uint64) bool {
-	i := x * 0x9e3779b97f4a7c15 >> c.shift
+	i := x * splitmix.Step >> c.shift
 	for c.mark[i] == c.epoch {
 		if c.slots[i] == x {
 			return false

@@ -8,6 +8,7 @@ import (
 	"jitnic/nic"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
+	"jitnic/pcaps/splitmix"
 	"jitnic/trace"
 )
 
@@ -154,7 +155,7 @@ func segment(s *Study, f *Fold) *Remedy {
 		}
 		var x, y uint64
 		for k, st := range steps {
-			h := mix(uint64(st.pred)<<1 | bv.Bit(st.want))
+			h := splitmix.Hash(uint64(st.pred)<<1 | bv.Bit(st.want))
 			if k <= last {
 				x += h
 			} else {

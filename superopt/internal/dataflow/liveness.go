@@ -70,9 +70,6 @@ func (a *Analysis) liveAt(i int) Live {
 	return out
 }
 
-// callArgs are what calls take that nobody knows more of.
-const callArgs = ebpf.Regs(1<<1 | 1<<2 | 1<<3 | 1<<4 | 1<<5)
-
 // backward turns what is live after instruction i into what is live before it.
 func (a *Analysis) backward(i int, l *Live) {
 	in := &a.p.Insts[i]
@@ -84,18 +81,8 @@ func (a *Analysis) backward(i int, l *Live) {
 		}
 		return
 	}
-	reads := ebpf.Regs(in.Reads())
-	switch {
-	case in.Op == ebpf.OpCall && !in.Fixed && ir.HelperOf(in) != nil:
-	case in.Op == ebpf.OpCall || in.Op == ebpf.OpCallX:
-		reads |= callArgs
-		for r := uint8(1); r <= 5; r++ {
-			if a.In[i].R[r].Kind == points.Unreadable {
-				reads &^= 1 << r
-			}
-		}
-	}
-	l.Regs = uint16(ebpf.Regs(l.Regs).Before(reads, ebpf.Regs(in.Writes())))
+	reads := in.Needs(func(r int) bool { return a.In[i].R[r].Kind != points.Unreadable })
+	l.Regs = uint16(ebpf.Regs(l.Regs).Before(ebpf.Regs(reads), ebpf.Regs(in.Writes())))
 	a.memory(i, l)
 }
 

@@ -118,6 +118,21 @@ func (in *Inst) Writes() uint16 {
 	return uint16(in.Insn.Writes())
 }
 
+// Needs gives the registers whose values matter before the instruction: those it
+// reads, of a call that proofs don't follow all of r1 to r5 that hold anything.
+func (in *Inst) Needs(holds func(r int) bool) uint16 {
+	reads := in.Reads()
+	if in.Op != ebpf.OpCallX && (in.Op != ebpf.OpCall || HelperOf(in) != nil) {
+		return reads
+	}
+	for r := 1; r <= 5; r++ {
+		if reads |= 1 << r; !holds(r) {
+			reads &^= 1 << r
+		}
+	}
+	return reads
+}
+
 // DefReg is the register an instruction sets besides memory; -1 none (calls
 // and packet loads, which clobber several, are not asked).
 func DefReg(in *Inst) int {

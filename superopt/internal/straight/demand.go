@@ -29,14 +29,7 @@ func (l *line) demand() {
 			l.mem.end()
 			continue
 		case at.outside || !at.known:
-			for r := range want {
-				if in.Writes()>>r&1 != 0 {
-					want[r] = 0
-				}
-				if in.Reads()>>r&1 != 0 || in.Op == ebpf.OpCall && r >= 1 && r <= 5 && at.regs[r] != 0 {
-					want[r] = all
-				}
-			}
+			whole(in, at, &want)
 			l.mem.all()
 			continue
 		}
@@ -70,14 +63,21 @@ func (l *line) demand() {
 			if h := ir.HelperOf(in); h != nil && h.LooksUp() && want[0] == 0 && l.orderless(i) && l.drop(i) {
 				continue
 			}
-			h := ir.HelperOf(in)
-			for r := 0; r <= 5; r++ {
-				want[r] = 0
-				if h == nil && r > 0 && at.regs[r] != 0 || h != nil && r > 0 && h.Args[r-1].Kind != ebpf.NoArg {
-					want[r] = all
-				}
-			}
+			whole(in, at, &want)
 			l.mem.read(&at.foot)
+		}
+	}
+}
+
+// whole is the demand of an instruction that wants all bits of what it reads.
+func whole(in *ir.Inst, at *place, want *[11]uint64) {
+	writes, needs := in.Writes(), in.Needs(func(r int) bool { return at.regs[r] != 0 })
+	for r := range want {
+		if writes>>r&1 != 0 {
+			want[r] = 0
+		}
+		if needs>>r&1 != 0 {
+			want[r] = all
 		}
 	}
 }
