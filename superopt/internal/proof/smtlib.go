@@ -16,185 +16,212 @@ import (
 // abstract makes functions nothing is known of from products and quotients of
 // variables: what is unsatisfiable so is so in truth, and found in no time.
 func smtText(b *bv.Builder, t bv.Term, abstract bool) (text string, inputs []smtInput, uf bool) {
-	var w strings.Builder
-	// Functions applied to constants only become plain constants.
-	var order []bv.Term
-	seen := map[bv.Term]int{}
-	var visit func(t bv.Term)
-	visit = func(t bv.Term) {
-		if _, ok := seen[t]; ok {
-			return
-		}
-		seen[t] = -1
-		for _, a := range b.Args(t) {
-			visit(a)
-		}
-		seen[t] = len(order)
-		order = append(order, t)
+	w := &smtWriter{b: b, abstract: abstract, number: map[bv.Term]int{}, declared: map[string]bool{}}
+	w.visit(t)
+	w.functions()
+	for _, t := range w.order {
+		w.node(t)
 	}
-	visit(t)
-	constOnly := map[uint64]bool{}
-	for _, t := range order {
-		if b.Op(t) != bv.OpFun {
+	fmt.Fprintf(&w.out, "(assert (= %s #b1))\n", w.ref(t))
+	return w.out.String(), w.inputs, w.uf
+}
+
+// smtWriter is a text on its way.
+type smtWriter struct {
+	b        *bv.Builder
+	abstract bool
+	out      strings.Builder
+	order    []bv.Term // all nodes, arguments first
+	number   map[bv.Term]int
+	// constOnly: functions that are applied to constants only, and become plain
+	// constants.
+	constOnly map[uint64]bool
+	declared  map[string]bool
+	inputs    []smtInput
+	uf        bool
+}
+
+func (w *smtWriter) visit(t bv.Term) {
+	if _, ok := w.number[t]; ok {
+		return
+	}
+	w.number[t] = -1
+	for _, a := range w.b.Args(t) {
+		w.visit(a)
+	}
+	w.number[t] = len(w.order)
+	w.order = append(w.order, t)
+}
+
+// functions finds which are applied to constants only.
+func (w *smtWriter) functions() {
+	w.constOnly = map[uint64]bool{}
+	for _, t := range w.order {
+		if w.b.Op(t) != bv.OpFun {
 			continue
 		}
 		all := true
-		for _, a := range b.Args(t) {
-			if _, ok := b.IsConst(a); !ok {
+		for _, a := range w.b.Args(t) {
+			if _, ok := w.b.IsConst(a); !ok {
 				all = false
 			}
 		}
-		if old, ok := constOnly[b.K(t)]; ok {
+		if old, ok := w.constOnly[w.b.K(t)]; ok {
 			all = all && old
 		}
-		constOnly[b.K(t)] = all
+		w.constOnly[w.b.K(t)] = all
 	}
-	declared := map[string]bool{}
-	name := func(t bv.Term) string { return fmt.Sprintf("n%d", seen[t]) }
-	lit := func(v uint64, width int) string {
-		if width%4 == 0 {
-			return fmt.Sprintf("#x%0*x", width/4, v)
-		}
-		return fmt.Sprintf("#b%0*b", width, v)
+}
+
+func smtLiteral(v uint64, width int) string {
+	if width%4 == 0 {
+		return fmt.Sprintf("#x%0*x", width/4, v)
 	}
-	ref := func(t bv.Term) string {
-		if v, ok := b.IsConst(t); ok {
-			return lit(v, b.Width(t))
-		}
-		if b.Op(t) == bv.OpInput {
-			return fmt.Sprintf("i%x", b.K(t))
-		}
-		return name(t)
+	return fmt.Sprintf("#b%0*b", width, v)
+}
+
+func (w *smtWriter) name(t bv.Term) string { return fmt.Sprintf("n%d", w.number[t]) }
+
+// ref is how other nodes speak of t.
+func (w *smtWriter) ref(t bv.Term) string {
+	if v, ok := w.b.IsConst(t); ok {
+		return smtLiteral(v, w.b.Width(t))
 	}
-	for _, t := range order {
-		width := b.Width(t)
-		args := b.Args(t)
-		var body string
-		two := func(op string) string { return fmt.Sprintf("(%s %s %s)", op, ref(args[0]), ref(args[1])) }
-		pred := func(op string) string {
-			return fmt.Sprintf("(ite (%s %s %s) #b1 #b0)", op, ref(args[0]), ref(args[1]))
-		}
-		if abstract && hard(b, t) {
-			uf = true
-			f := fmt.Sprintf("h%d_%d", b.Op(t), width)
-			if !declared[f] {
-				declared[f] = true
-				fmt.Fprintf(&w, "(declare-fun %s ((_ BitVec %d) (_ BitVec %d)) (_ BitVec %d))\n", f, width, width, width)
-			}
-			fmt.Fprintf(&w, "(declare-const %s (_ BitVec %d))\n(assert (= %s %s))\n", name(t), width, name(t), two(f))
-			continue
-		}
-		switch b.Op(t) {
-		case bv.OpConst:
-			continue
-		case bv.OpInput:
-			n := ref(t)
-			fmt.Fprintf(&w, "(declare-const %s (_ BitVec %d))\n", n, width)
-			inputs = append(inputs, smtInput{name: n, width: width, term: t})
-			if lo, hi := b.Bounds(t); lo != 0 || hi != bv.Mask(width) {
-				fmt.Fprintf(&w, "(assert (and (bvule %s %s) (bvule %s %s)))\n", lit(lo, width), n, n, lit(hi, width))
-			}
-			if z := b.Zeros(t); z != 0 {
-				fmt.Fprintf(&w, "(assert (= (bvand %s %s) %s))\n", n, lit(z, width), lit(0, width))
-			}
-			continue
-		case bv.OpFun:
-			var f strings.Builder
-			if constOnly[b.K(t)] {
-				fmt.Fprintf(&f, "f%x", b.K(t))
-				for _, a := range args {
-					fmt.Fprintf(&f, "_%x", b.K(a))
-				}
-				if !declared[f.String()] {
-					declared[f.String()] = true
-					fmt.Fprintf(&w, "(declare-const %s (_ BitVec %d))\n", f.String(), width)
-					inputs = append(inputs, smtInput{name: f.String(), width: width, term: t})
-				}
-				body = f.String()
-			} else {
-				uf = true
-				fmt.Fprintf(&f, "f%x_%d", b.K(t), len(args))
-				for _, a := range args { // one name for each signature
-					fmt.Fprintf(&f, "_%d", b.Width(a))
-				}
-				if !declared[f.String()] {
-					declared[f.String()] = true
-					fmt.Fprintf(&w, "(declare-fun %s (", f.String())
-					for _, a := range args {
-						fmt.Fprintf(&w, "(_ BitVec %d)", b.Width(a))
-					}
-					fmt.Fprintf(&w, ") (_ BitVec %d))\n", width)
-				}
-				body = "(" + f.String()
-				for _, a := range args {
-					body += " " + ref(a)
-				}
-				body += ")"
-				in := smtInput{name: name(t), width: width, term: t, app: true}
-				for _, a := range args {
-					in.args = append(in.args, ref(a))
-				}
-				inputs = append(inputs, in)
-			}
-		case bv.OpAdd:
-			body = two("bvadd")
-		case bv.OpSub:
-			body = two("bvsub")
-		case bv.OpMul:
-			body = two("bvmul")
-		case bv.OpUDiv:
-			body = two("bvudiv")
-		case bv.OpURem:
-			body = two("bvurem")
-		case bv.OpSDiv:
-			body = two("bvsdiv")
-		case bv.OpSRem:
-			body = two("bvsrem")
-		case bv.OpAnd:
-			body = two("bvand")
-		case bv.OpOr:
-			body = two("bvor")
-		case bv.OpXor:
-			body = two("bvxor")
-		case bv.OpShl:
-			body = two("bvshl")
-		case bv.OpLShr:
-			body = two("bvlshr")
-		case bv.OpAShr:
-			body = two("bvashr")
-		case bv.OpConcat:
-			body = two("concat")
-		case bv.OpNot:
-			body = fmt.Sprintf("(bvnot %s)", ref(args[0]))
-		case bv.OpBSwap:
-			body = "(concat"
-			for i := 0; i < width; i += 8 {
-				body += fmt.Sprintf(" ((_ extract %d %d) %s)", i+7, i, ref(args[0]))
-			}
-			body += ")"
-		case bv.OpExtract:
-			body = fmt.Sprintf("((_ extract %d %d) %s)", int(b.K(t))+width-1, b.K(t), ref(args[0]))
-		case bv.OpZExt:
-			body = fmt.Sprintf("((_ zero_extend %d) %s)", width-b.Width(args[0]), ref(args[0]))
-		case bv.OpSExt:
-			body = fmt.Sprintf("((_ sign_extend %d) %s)", width-b.Width(args[0]), ref(args[0]))
-		case bv.OpEq:
-			body = pred("=")
-		case bv.OpULt:
-			body = pred("bvult")
-		case bv.OpULe:
-			body = pred("bvule")
-		case bv.OpSLt:
-			body = pred("bvslt")
-		case bv.OpSLe:
-			body = pred("bvsle")
-		case bv.OpIte:
-			body = fmt.Sprintf("(ite (= %s #b1) %s %s)", ref(args[0]), ref(args[1]), ref(args[2]))
-		}
-		fmt.Fprintf(&w, "(declare-const %s (_ BitVec %d))\n(assert (= %s %s))\n", name(t), width, name(t), body)
+	if w.b.Op(t) == bv.OpInput {
+		return fmt.Sprintf("i%x", w.b.K(t))
 	}
-	fmt.Fprintf(&w, "(assert (= %s #b1))\n", ref(t))
-	return w.String(), inputs, uf
+	return w.name(t)
+}
+
+// first says whether a name is new.
+func (w *smtWriter) first(name string) bool {
+	old := w.declared[name]
+	w.declared[name] = true
+	return !old
+}
+
+// node writes the constant and the equation of t.
+func (w *smtWriter) node(t bv.Term) {
+	width := w.b.Width(t)
+	var body string
+	switch op := w.b.Op(t); {
+	case w.abstract && hard(w.b, t):
+		w.uf = true
+		f := fmt.Sprintf("h%d_%d", op, width)
+		if w.first(f) {
+			fmt.Fprintf(&w.out, "(declare-fun %s ((_ BitVec %d) (_ BitVec %d)) (_ BitVec %d))\n", f, width, width, width)
+		}
+		body = w.two(f, t)
+	case op == bv.OpConst:
+		return
+	case op == bv.OpInput:
+		w.input(t)
+		return
+	case op == bv.OpFun && w.constOnly[w.b.K(t)]:
+		body = w.constant(t)
+	case op == bv.OpFun:
+		body = w.function(t)
+	default:
+		body = w.operation(op, t)
+	}
+	fmt.Fprintf(&w.out, "(declare-const %s (_ BitVec %d))\n(assert (= %s %s))\n", w.name(t), width, w.name(t), body)
+}
+
+// input declares an input with what is known of it.
+func (w *smtWriter) input(t bv.Term) {
+	n, width := w.ref(t), w.b.Width(t)
+	fmt.Fprintf(&w.out, "(declare-const %s (_ BitVec %d))\n", n, width)
+	w.inputs = append(w.inputs, smtInput{name: n, width: width, term: t})
+	if lo, hi := w.b.Bounds(t); lo != 0 || hi != bv.Mask(width) {
+		fmt.Fprintf(&w.out, "(assert (and (bvule %s %s) (bvule %s %s)))\n", smtLiteral(lo, width), n, n, smtLiteral(hi, width))
+	}
+	if z := w.b.Zeros(t); z != 0 {
+		fmt.Fprintf(&w.out, "(assert (= (bvand %s %s) %s))\n", n, smtLiteral(z, width), smtLiteral(0, width))
+	}
+}
+
+// constant is a function of constants.
+func (w *smtWriter) constant(t bv.Term) string {
+	f := fmt.Sprintf("f%x", w.b.K(t))
+	for _, a := range w.b.Args(t) {
+		f += fmt.Sprintf("_%x", w.b.K(a))
+	}
+	if w.first(f) {
+		fmt.Fprintf(&w.out, "(declare-const %s (_ BitVec %d))\n", f, w.b.Width(t))
+		w.inputs = append(w.inputs, smtInput{name: f, width: w.b.Width(t), term: t})
+	}
+	return f
+}
+
+// function is an application of a function of which nothing is known.
+func (w *smtWriter) function(t bv.Term) string {
+	args, width := w.b.Args(t), w.b.Width(t)
+	w.uf = true
+	f := fmt.Sprintf("f%x_%d", w.b.K(t), len(args))
+	for _, a := range args { // one name for each signature
+		f += fmt.Sprintf("_%d", w.b.Width(a))
+	}
+	if w.first(f) {
+		fmt.Fprintf(&w.out, "(declare-fun %s (", f)
+		for _, a := range args {
+			fmt.Fprintf(&w.out, "(_ BitVec %d)", w.b.Width(a))
+		}
+		fmt.Fprintf(&w.out, ") (_ BitVec %d))\n", width)
+	}
+	in := smtInput{name: w.name(t), width: width, term: t, app: true}
+	body := "(" + f
+	for _, a := range args {
+		body += " " + w.ref(a)
+		in.args = append(in.args, w.ref(a))
+	}
+	w.inputs = append(w.inputs, in)
+	return body + ")"
+}
+
+// smtOps are operations of two arguments; smtRelations give a truth, which is a
+// bit here.
+var (
+	smtOps = map[bv.Op]string{
+		bv.OpAdd: "bvadd", bv.OpSub: "bvsub", bv.OpMul: "bvmul", bv.OpUDiv: "bvudiv", bv.OpURem: "bvurem", bv.OpSDiv: "bvsdiv",
+		bv.OpSRem: "bvsrem", bv.OpAnd: "bvand", bv.OpOr: "bvor", bv.OpXor: "bvxor", bv.OpShl: "bvshl", bv.OpLShr: "bvlshr",
+		bv.OpAShr: "bvashr", bv.OpConcat: "concat",
+	}
+	smtRelations = map[bv.Op]string{bv.OpEq: "=", bv.OpULt: "bvult", bv.OpULe: "bvule", bv.OpSLt: "bvslt", bv.OpSLe: "bvsle"}
+)
+
+func (w *smtWriter) two(op string, t bv.Term) string {
+	args := w.b.Args(t)
+	return fmt.Sprintf("(%s %s %s)", op, w.ref(args[0]), w.ref(args[1]))
+}
+
+func (w *smtWriter) operation(op bv.Op, t bv.Term) string {
+	if name, ok := smtOps[op]; ok {
+		return w.two(name, t)
+	}
+	if name, ok := smtRelations[op]; ok {
+		return "(ite " + w.two(name, t) + " #b1 #b0)"
+	}
+	args, width := w.b.Args(t), w.b.Width(t)
+	x := w.ref(args[0])
+	switch op {
+	case bv.OpNot:
+		return fmt.Sprintf("(bvnot %s)", x)
+	case bv.OpBSwap:
+		body := "(concat"
+		for i := 0; i < width; i += 8 {
+			body += fmt.Sprintf(" ((_ extract %d %d) %s)", i+7, i, x)
+		}
+		return body + ")"
+	case bv.OpExtract:
+		return fmt.Sprintf("((_ extract %d %d) %s)", int(w.b.K(t))+width-1, w.b.K(t), x)
+	case bv.OpZExt:
+		return fmt.Sprintf("((_ zero_extend %d) %s)", width-w.b.Width(args[0]), x)
+	case bv.OpSExt:
+		return fmt.Sprintf("((_ sign_extend %d) %s)", width-w.b.Width(args[0]), x)
+	case bv.OpIte:
+		return fmt.Sprintf("(ite (= %s #b1) %s %s)", x, w.ref(args[1]), w.ref(args[2]))
+	}
+	return ""
 }
 
 // hard: an operation that costs the solver dearly, as its circuit is large.

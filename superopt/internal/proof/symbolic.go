@@ -1004,136 +1004,159 @@ func (m *Machine) atomic(s *State, in *ir.Inst, acc *[]Access) error {
 	return nil
 }
 
+// calling is a call of a helper while it is modelled.
+type calling struct {
+	h     *ebpf.Helper
+	args  []bv.Term
+	mapID int  // -1: of no map
+	stack bool // it may look at the stack through an address given as a number
+	outs  []outBuffer
+	keeps bool // some stay as they are where the call fails
+}
+
+// outBuffer is memory that a call writes.
+type outBuffer struct {
+	rg  int
+	off bv.Term
+	n   int
+	old []bv.Term // what stays where the call fails
+}
+
 // call models a helper: its result, and the world after it, are functions of
 // the world before and of all it can see. Equal calls in equal order give
 // equal worlds, and nothing else does.
 func (m *Machine) call(p *ir.Prog, in *ir.Inst, s *State) error {
-	b := m.B
 	h := ir.HelperOf(in)
 	if h == nil {
 		return fmt.Errorf("helper %d not modelled", in.Imm)
 	}
-	var args []bv.Term
-	mapID := -1
-	stack := false // it may look at the stack through an address given as a number
-	type out struct {
-		rg  int
-		off bv.Term
-		n   int
-		old []bv.Term // what stays where the call fails
-	}
-	var outs []out
-	keeps := false
+	c := &calling{h: h, mapID: -1}
 	for k, arg := range h.Args {
-		if arg.Kind == ebpf.NoArg {
-			continue
-		}
-		t, err := m.reg(s, uint8(k+1))
-		if err != nil {
-			return err
-		}
-		switch {
-		case arg.IsNumber():
-			args = append(args, t)
-			if h.Reads&ebpf.AnyMemory != 0 {
-				rg, _, err := m.Locate(t)
-				stack = stack || err == nil && rg == StackRegion
-			}
-		case arg.Kind == ebpf.Context:
-			if t != m.base(ContextRegion) {
-				return fmt.Errorf("helper %s: r%d is not the context", h.Name, k+1)
-			}
-		case arg.Kind == ebpf.ConstMap:
-			if b.Op(t) != bv.OpInput || b.K(t) < inMapPtr || b.K(t) >= inGlobal {
-				return &refusedError{fmt.Sprintf("r%d is not one known map where %s wants a map", k+1, h.Name)}
-			}
-			mapID = int(b.K(t) - inMapPtr)
-			if mapID >= len(p.Maps) {
-				return fmt.Errorf("helper %s: map %d of %d", h.Name, mapID, len(p.Maps))
-			}
-			args = append(args, t)
-		default:
-			n, err := m.argBytes(p, h, k, mapID, s)
-			if err != nil {
+		if arg.Kind != ebpf.NoArg {
+			if err := m.argument(p, c, k, s); err != nil {
 				return err
 			}
-			if n == 0 { // nothing is looked at: the pointer is the verifier's business
-				continue
-			}
-			rg, off, err := m.Locate(t)
-			if err != nil {
-				return fmt.Errorf("helper %s: r%d: %w", h.Name, k+1, err)
-			}
-			if rg != ContextRegion {
-				off = m.hide(off)
-			}
-			kept := h.KeepsOnFailure(arg)
-			keeps = keeps || kept
-			if arg.Needs() && !kept {
-				step := 8
-				if m.line { // bytes are the same however they were written
-					step = 1
-				}
-				for at := 0; at < n; at += step {
-					args = append(args, m.get(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(at), 64)), min(step, n-at)))
-				}
-			}
-			if arg.Writes {
-				o := out{rg: rg, off: off, n: n}
-				for at := 0; kept && at < n; at++ {
-					o.old = append(o.old, m.getByte(s, rg, b.Bin(bv.OpAdd, off, b.Const(uint64(at), 64))))
-				}
-				outs = append(outs, o)
-			}
 		}
 	}
-	id := uint64(uint32(in.Imm))
-	if h.LooksUp() && mapID >= 0 && maps.Orderless(p.Maps[mapID].Type) {
+	if h.LooksUp() && c.mapID >= 0 && maps.Orderless(p.Maps[c.mapID].Type) {
 		// A lookup of such a map changes nothing; its result depends on key and
 		// on the map's updates so far.
-		all := append([]bv.Term{s.mem[rgMap+mapID].ver}, args...)
-		s.R[0] = b.Fun(m.lookupFun(h, mapID), 64, bv.Fact{}, all...)
-	} else {
-		all := append([]bv.Term{s.world}, args...)
-		for rg := range s.mem {
-			if !sees(h, rg, mapID, stack) {
-				continue
-			}
-			d, err := m.digest(s, rg)
-			if err != nil {
-				return fmt.Errorf("helper %s: %w", h.Name, err)
-			}
-			all = append(all, d)
-		}
-		w := b.Fun(fnWorld+id, 64, bv.Fact{}, all...)
-		failed := m.zero
-		if h.LooksUp() && mapID >= 0 && !maps.HoldsOther(p.Maps[mapID].Type) {
-			s.R[0] = b.Fun(m.lookupFun(h, mapID), 64, bv.Fact{}, all...)
-		} else if keeps { // an int, negative where it failed
-			r := b.Fun(fnRet+id, 32, bv.Fact{}, all...)
-			s.R[0], failed = b.SExt(r, 64), b.Extract(r, 31, 1)
-		} else {
-			s.R[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
-		}
-		s.world = w
-		if h.ChangesMap() && mapID >= 0 {
-			s.mem[rgMap+mapID] = region{ver: b.Fun(fnVersion+uint64(mapID), 64, bv.Fact{}, w)}
-		}
-		for i, o := range outs {
-			for k := 0; k < o.n; k++ {
-				v := b.Fun(fnOut+uint64(i<<16|k), 8, bv.Fact{}, w)
-				if o.old != nil {
-					v = b.Ite(failed, o.old[k], v)
-				}
-				m.put(s, o.rg, b.Bin(bv.OpAdd, o.off, b.Const(uint64(k), 64)), v, 1)
-			}
-		}
+		all := append([]bv.Term{s.mem[rgMap+c.mapID].ver}, c.args...)
+		s.R[0] = m.B.Fun(m.lookupFun(h, c.mapID), 64, bv.Fact{}, all...)
+	} else if err := m.outcome(p, c, uint64(uint32(in.Imm)), s); err != nil {
+		return err
 	}
 	if h.Flow == ebpf.TailCalls {
 		return fmt.Errorf("tail call not modelled") // the caller cuts the window here
 	}
 	for r := 1; r <= 5; r++ {
 		s.R[r] = 0
+	}
+	return nil
+}
+
+// argument takes argument k of a call.
+func (m *Machine) argument(p *ir.Prog, c *calling, k int, s *State) error {
+	b, h, arg := m.B, c.h, c.h.Args[k]
+	t, err := m.reg(s, uint8(k+1))
+	if err != nil {
+		return err
+	}
+	switch {
+	case arg.IsNumber():
+		c.args = append(c.args, t)
+		if h.Reads&ebpf.AnyMemory != 0 {
+			rg, _, err := m.Locate(t)
+			c.stack = c.stack || err == nil && rg == StackRegion
+		}
+		return nil
+	case arg.Kind == ebpf.Context:
+		if t != m.base(ContextRegion) {
+			return fmt.Errorf("helper %s: r%d is not the context", h.Name, k+1)
+		}
+		return nil
+	case arg.Kind == ebpf.ConstMap:
+		if b.Op(t) != bv.OpInput || b.K(t) < inMapPtr || b.K(t) >= inGlobal {
+			return &refusedError{fmt.Sprintf("r%d is not one known map where %s wants a map", k+1, h.Name)}
+		}
+		c.mapID = int(b.K(t) - inMapPtr)
+		if c.mapID >= len(p.Maps) {
+			return fmt.Errorf("helper %s: map %d of %d", h.Name, c.mapID, len(p.Maps))
+		}
+		c.args = append(c.args, t)
+		return nil
+	}
+	n, err := m.argBytes(p, h, k, c.mapID, s)
+	if err != nil || n == 0 { // nothing is looked at: the pointer is the verifier's business
+		return err
+	}
+	rg, off, err := m.Locate(t)
+	if err != nil {
+		return fmt.Errorf("helper %s: r%d: %w", h.Name, k+1, err)
+	}
+	if rg != ContextRegion {
+		off = m.hide(off)
+	}
+	at := func(i int) bv.Term { return b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)) }
+	kept := h.KeepsOnFailure(arg)
+	c.keeps = c.keeps || kept
+	if arg.Needs() && !kept {
+		step := 8
+		if m.line { // bytes are the same however they were written
+			step = 1
+		}
+		for i := 0; i < n; i += step {
+			c.args = append(c.args, m.get(s, rg, at(i), min(step, n-i)))
+		}
+	}
+	if arg.Writes {
+		o := outBuffer{rg: rg, off: off, n: n}
+		for i := 0; kept && i < n; i++ {
+			o.old = append(o.old, m.getByte(s, rg, at(i)))
+		}
+		c.outs = append(c.outs, o)
+	}
+	return nil
+}
+
+// outcome is the world after a call, its result and what it wrote; id tells
+// helpers apart.
+func (m *Machine) outcome(p *ir.Prog, c *calling, id uint64, s *State) error {
+	b, h := m.B, c.h
+	all := append([]bv.Term{s.world}, c.args...)
+	for rg := range s.mem {
+		if !sees(h, rg, c.mapID, c.stack) {
+			continue
+		}
+		d, err := m.digest(s, rg)
+		if err != nil {
+			return fmt.Errorf("helper %s: %w", h.Name, err)
+		}
+		all = append(all, d)
+	}
+	w := b.Fun(fnWorld+id, 64, bv.Fact{}, all...)
+	failed := m.zero
+	switch {
+	case h.LooksUp() && c.mapID >= 0 && !maps.HoldsOther(p.Maps[c.mapID].Type):
+		s.R[0] = b.Fun(m.lookupFun(h, c.mapID), 64, bv.Fact{}, all...)
+	case c.keeps: // an int, negative where it failed
+		r := b.Fun(fnRet+id, 32, bv.Fact{}, all...)
+		s.R[0], failed = b.SExt(r, 64), b.Extract(r, 31, 1)
+	default:
+		s.R[0] = b.Fun(fnRet+id, 64, bv.Fact{}, all...)
+	}
+	s.world = w
+	if h.ChangesMap() && c.mapID >= 0 {
+		s.mem[rgMap+c.mapID] = region{ver: b.Fun(fnVersion+uint64(c.mapID), 64, bv.Fact{}, w)}
+	}
+	for i, o := range c.outs {
+		for k := 0; k < o.n; k++ {
+			v := b.Fun(fnOut+uint64(i<<16|k), 8, bv.Fact{}, w)
+			if o.old != nil {
+				v = b.Ite(failed, o.old[k], v)
+			}
+			m.put(s, o.rg, b.Bin(bv.OpAdd, o.off, b.Const(uint64(k), 64)), v, 1)
+		}
 	}
 	return nil
 }
