@@ -28,7 +28,13 @@ MAP(parr, PERCPU_ARRAY, u32, struct val, 4); MAP(phash, PERCPU_HASH, u32, struct
 struct { __uint(type, BPF_MAP_TYPE_LPM_TRIE); __uint(max_entries, 32); __uint(map_flags, 1); __type(key, u64); __type(value, struct val); } trie SEC(".maps");
 BAG(fifo, QUEUE, u64, 16); BAG(lifo, STACK, u64, 16); BAG(bloom, BLOOM_FILTER, u32, 64);
 MAP(devs, DEVMAP, u32, u32, 4); MAP(cpus, CPUMAP, u32, u32, 4); MAP(jumps, PROG_ARRAY, u32, u32, 4);
-u64 g0, g1 = 7; u32 g2[8]; const volatile u32 k0 = 3;
+struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } ring SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __uint(key_size, 4); __uint(value_size, 4); } events SEC(".maps");
+struct locked { struct bpf_spin_lock l; u64 n; }; MAP(lockeds, HASH, u32, struct locked, 16);
+struct inner { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 4); __type(key, u32); __type(value, u64); } in0 SEC(".maps"), in1 SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, 3); __type(key, u32); __array(values, struct inner); } outer SEC(".maps") = { .values = { &in0, &in1 } };
+extern int CONFIG_HZ __kconfig __weak; extern void bpf_rcu_read_lock(void) __ksym __weak; extern void bpf_rcu_read_unlock(void) __ksym __weak;
+u64 g0, g1 = 7; u32 g2[8]; const volatile u32 k0 = 3; static volatile s64 g3 SEC(".data.own") = -5;
 `
 
 func generateC(seed uint64) string {
@@ -38,6 +44,9 @@ func generateC(seed uint64) string {
 	g.printf("static __noinline u64 sub(u64 v0, u64 v1)\n{\n\tu64 v2 = %d, v3 = v0;\n", g.rng.IntN(100))
 	g.pure(4)
 	g.printf("\treturn v%d;\n}\nstatic long each(u32 i, u64 *c) { *c = *c * 3 + i; return *c %% 7 == 0; }\n", g.rng.IntN(4))
+	g.printf("__weak __noinline int global(u32 v0, u32 v1)\n{\n\tu64 v2 = v0 * 3, v3 = %d;\n", g.rng.IntN(50))
+	g.pure(4)
+	g.printf("\treturn v%d;\n}\nstatic long entry(struct bpf_map *m, u32 *k, struct val *e, u64 *c) { *c += *k ^ e->b; return *c & 64; }\n", g.rng.IntN(4))
 	g.printf("SEC(\"xdp\") int prog(struct xdp_md *ctx)\n{\n\tvoid *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;\n")
 	g.printf("\tu64 v0 = ctx->rx_queue_index, v1 = end - data, v2 = %d, v3 = %d, v4 = k0, v5 = g1;\n", g.rng.IntN(1000), g.rng.Uint32())
 	g.left = 5 + g.rng.IntN(16)
