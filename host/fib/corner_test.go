@@ -72,6 +72,14 @@ var corners = []string{
 	rule -4 pref 5 iif eth2 lookup 7
 	rule -4 pref 6 to 10.2.0.0/24 tos 0x10 prohibit
 	rule -4 pref 7 oif eth2 lookup 9`,
+	// No address at all.
+	`link 2 eth2 address 02:00:00:00:00:02 mtu 1500
+	link 3 eth3 address 02:00:00:00:00:03 mtu 1400
+	neigh 10.2.0.2 dev eth2 lladdr 02:00:00:00:02:02 nud permanent
+	neigh 10.3.0.2 dev eth3 lladdr 02:00:00:00:03:02 nud permanent
+	route 10.4.0.0/16 via 10.2.0.2 dev eth2
+	route 10.3.0.0/16 dev eth3
+	route default via 10.3.0.2 dev eth3`,
 }
 
 func TestKernelCorners(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -120,6 +121,12 @@ func (t *Table) linkLines() (links, addrs4, addrs6 []string) {
 			add("link set %s up", other)
 			add("link set %s up", l.name)
 		}
+	}
+	if len(addrs4) == 0 && slices.ContainsFunc(t.all, func(r route) bool { return r.gateway() }) {
+		// The kernel takes no gateway before there has been an address: the table
+		// it is looked up in is made with the first (__inet_dev_addr_type,
+		// net/ipv4/fib_frontend.c).
+		addrs4 = append(addrs4, "address add 192.0.2.1/32 dev lo", "address del 192.0.2.1/32 dev lo")
 	}
 	return links, addrs4, addrs6
 }

@@ -220,13 +220,19 @@ func newTable() *Table {
 	}
 }
 
+// gateway says whether an IPv4 gateway is on the route's way.
+func (r *route) gateway() bool {
+	return slices.ContainsFunc(r.hops, func(h hop) bool { return h.viaFam == afInet })
+}
+
 // build sorts routes into tables.
 func (t *Table) build() {
 	t.tables = map[tableKey]*routes{}
 	// Until there are rules of one's own, the kernel keeps IPv4's local and
 	// main tables in one trie (fib_trie_alias), made with the first local route.
+	// Before that it takes no gateway either.
 	one := !t.custom[0] && slices.ContainsFunc(t.all, func(r route) bool {
-		return r.family == afInet && r.table == tableLocal
+		return r.family == afInet && (r.table == tableLocal || r.gateway())
 	})
 	for i := range t.all {
 		r := &t.all[i]
