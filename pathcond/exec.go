@@ -325,6 +325,14 @@ func (x *exec) cutsHere(begun bool) bool {
 	return x.held && begun && x.resume == nowhere && x.step.Frame == 0 && x.step.Prog == x.c.cutProg && x.c.cutAt[x.step.PC] > 0
 }
 
+// Otherwise executes the run just compiled once more, with other settings of Merge and
+// Predicate. Paths that specialise can't be had that way.
+func (c *Compiler) Otherwise(merge bool, predicate int, rec *vm.Recording, length int) *Path {
+	o := *c
+	o.Merge, o.Predicate, o.Regions = merge, predicate, Regions{}
+	return o.Compile(rec, length, nil)
+}
+
 // lenFact bounds the length of packets that a machine takes.
 var lenFact = bv.Fact{Min: vm.MinPacket, Max: vm.MaxLinear}
 

@@ -354,7 +354,7 @@ func TestRemedies(t *testing.T) {
 	for _, f := range folds {
 		for _, r := range s.Remedies(f) {
 			names[r.Name] = true
-			if r.Saves < 1 || r.Saves >= s.Paths() || r.Price == "" || r.Known {
+			if r.Saves < 1 || r.Saves >= s.Paths() || r.Price == "" || r.Known != (r.Name == "merge" || r.Name == "predicate") {
 				t.Errorf("%s: %+v", f.Name, r)
 			}
 			if (r.Name == "merge" || r.Name == "predicate") && r.Saves > int(f.Cold) {
@@ -362,8 +362,17 @@ func TestRemedies(t *testing.T) {
 			}
 		}
 	}
-	if !names["merge"] || !names["predicate"] {
+	if !names["merge"] && !names["predicate"] {
 		t.Errorf("remedies: %v", names)
+	}
+	_, paths := s.runtime.Beside()
+	_, done, err := replay.Paths(t.Context(), sample("nat", "sample:lab"), jit.Remedies{Merge: true, Predicate: besides})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done.Close()
+	if n := len(done.Runtime.Paths()); n != len(paths) || n >= s.Paths() {
+		t.Errorf("%d paths beside the run, %d in a run of that way", len(paths), n)
 	}
 }
 

@@ -17,13 +17,14 @@ type Remedy struct {
 	Name  string `json:"name"`   // merge, predicate, segments or specialise
 	Saves int    `json:"saves"`  // entries fewer than there are paths
 	Price string `json:"price"`  // what that costs, in words
-	Known bool   `json:"proved"` // it was done and proved; else worked out from the recorded traces, which prove nothing
+	Known bool   `json:"proved"` // it was done, by proof, beside the run; else worked out from the recorded traces, which prove nothing
 }
 
 // An Advisor says what would take a choice point away; nil where it has nothing to say.
 type Advisor func(s *Study, f *Fold) *Remedy
 
-// advisors are asked in this order. They look at recorded traces only.
+// advisors are asked in this order. Merging and predication were done beside the run,
+// if it had neither itself; the others look at recorded traces only.
 var advisors = []Advisor{merge, predication, segment, specialise}
 
 // Remedies are what would take a choice point away, the one that saves most first.
@@ -68,6 +69,12 @@ func pack(in ebpf.Insn) uint64 {
 
 // merge: traces that are the same code are the same, whatever is asked.
 func merge(s *Study, f *Fold) *Remedy {
+	if of, _ := s.runtime.Beside(); of != nil {
+		if n, _ := s.joined(f, false); n > 0 {
+			return &Remedy{Name: "merge", Saves: n, Price: "none: the ways come together in the same state", Known: true}
+		}
+		return nil
+	}
 	saves := 0
 	for _, g := range s.alike(f) {
 		var codes [][]ebpf.Insn
@@ -85,12 +92,47 @@ func merge(s *Study, f *Fold) *Remedy {
 	return &Remedy{Name: "merge", Saves: saves, Price: "none: the traces are the same code"}
 }
 
+// joined counts the paths that the points alone tell apart and that were one where
+// they were made merged and predicated: by selects or without any. more is how many
+// instructions longer their traces are then, at the median.
+func (s *Study) joined(f *Fold, selects bool) (n, more int) {
+	of, paths := s.runtime.Beside()
+	var longer []int
+	for _, g := range s.alike(f) {
+		first := map[int32]bool{}
+		for _, i := range g {
+			if i < len(of) && of[i] >= 0 && (paths[of[i]].Predicated > 0) == selects {
+				if first[of[i]] {
+					n++
+				}
+				first[of[i]] = true
+				longer = append(longer, paths[of[i]].Trace.Len()-s.runtime.Paths()[i].Path.Trace.Len())
+			}
+		}
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	slices.Sort(longer)
+	return n, longer[len(longer)/2]
+}
+
 // mostApart is how many instructions the sides of a branch may differ in.
 const mostApart = 16
 
 // predication is about the remedy of that name: sides that differ in few
 // instructions, none of them a call or a store outside of the stack.
 func predication(s *Study, f *Fold) *Remedy {
+	if of, _ := s.runtime.Beside(); of != nil {
+		n, more := s.joined(f, true)
+		switch {
+		case n == 0:
+			return nil
+		case more <= 0:
+			return &Remedy{Name: "predicate", Saves: n, Price: "none: traces are no longer", Known: true}
+		}
+		return &Remedy{Name: "predicate", Saves: n, Price: plural(more, "instruction") + " more a trace, with --merge", Known: true}
+	}
 	saves := 0
 	var more []int
 	for _, g := range s.alike(f) {

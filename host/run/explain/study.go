@@ -42,6 +42,9 @@ type seen struct {
 	length  int    // of it
 }
 
+// besides is how many instructions predication may add where remedies are proved.
+const besides = 32
+
 // MostBytes is how many bytes of a path's first packet are kept.
 const MostBytes = 256
 
@@ -53,7 +56,14 @@ func Run(ctx context.Context, in replay.Input, ca replay.Cache, change func(o *j
 	if err := replay.Whole(ca.Remedies, "what is explained is whole paths"); err != nil {
 		return nil, err
 	}
-	session, err := replay.Open(ctx, in, ca, change)
+	session, err := replay.Open(ctx, in, ca, func(o *jit.Options) {
+		if !ca.Merge && ca.Predicate == 0 {
+			o.Beside = &jit.Remedies{Merge: true, Predicate: besides}
+		}
+		if change != nil {
+			change(o)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}

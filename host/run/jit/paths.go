@@ -91,6 +91,7 @@ func (r *Runtime) add(in *vm.Input, p *pathcond.Path) (nic.Path, *trace.Abort) {
 	} else {
 		r.info = append(r.info, info)
 	}
+	r.beside.learn(id, len(in.Data))
 	if r.spec != nil {
 		r.spec.add(id, p)
 	}

@@ -38,6 +38,9 @@ type Options struct {
 	// Record has every run recorded (Runtime.Recording), whether its path is
 	// known or not; nothing is ever installed then, as a hit leaves no recording.
 	Record bool
+	// Beside, where set and nothing is specialised, is another way in which the paths
+	// are made too, to know which of them would be one (Runtime.Beside).
+	Beside *Remedies
 	// MaxTrace and MaxGuards bound a trace (0: the defaults of pathcond).
 	MaxTrace, MaxGuards int
 }
@@ -67,6 +70,7 @@ type Runtime struct {
 	spec      *specialisation // nil without Options.Specialise
 	prof      *profile        // nil without Options.Auto
 	overlap   overlap
+	beside    *beside // nil without Options.Beside
 
 	out         vm.Output // of Run's packets
 	one         [1]uint32 // and the path of one
@@ -111,6 +115,9 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		r.spec = newSpecialisation(r.S, r.Comp.Versions, r)
 		r.Comp.Specialise = true
 		r.Comp.Barred = func(counter int) bool { return r.spec.isBarred(counter, r.Packets) }
+	}
+	if opt.Beside != nil && !opt.specialises() {
+		r.beside = newBeside(r, *opt.Beside)
 	}
 	r.Tree = tree.New(r.Comp.B, &pathcond.Env{S: r.S, Versions: r.Comp.Versions})
 	r.trees = []*tree.Tree{r.Tree}

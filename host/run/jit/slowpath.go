@@ -44,6 +44,7 @@ func (r *Runtime) unlearnt(in *vm.Input, out *vm.Output, path nic.Path) (dead ni
 		r.treeOf(d.Path).Remove(d.Path, path)
 	}
 	r.Comp.Before()
+	r.beside.before()
 	r.it.RunRecorded(in, out, &r.rec)
 	r.Recorded++
 	return dead, nil
