@@ -396,7 +396,21 @@ func (m *Machine) stored(s *State, rg int, off bv.Term, n int) bv.Term {
 		}
 		word = w.word
 	}
-	return b.Extract(word, 0, 8*n)
+	return m.low(word, n)
+}
+
+// low is the low n bytes of a word. A word that was put together of bytes is cut
+// between them, so that half of a wide copy is what a narrow one would be.
+func (m *Machine) low(word bv.Term, n int) bv.Term {
+	b := m.B
+	if n == 8 || b.Op(word) != bv.OpConcat {
+		return b.Extract(word, 0, 8*n)
+	}
+	t := b.Extract(word, 0, 8)
+	for i := 1; i < n; i++ {
+		t = b.Concat(b.Extract(word, 8*i, 8), t)
+	}
+	return t
 }
 
 // lastWrite is the write whose byte surely lies at off, or nil.

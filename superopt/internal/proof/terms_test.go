@@ -57,3 +57,20 @@ func TestJumpTerms(t *testing.T) {
 		}
 	})
 }
+
+// Half of a word that was stored whole is what a narrow copy of it would be, term
+// for term: of bytes that lay side by side, and of anything else.
+func TestLowOfWord(t *testing.T) {
+	m := NewMachine(&ir.Prog{}, AllAccel())
+	b := m.B
+	bytes := func(n int) bv.Term { return m.packet(18, n) }
+	x := b.Input(inReg+1, 64, bv.Fact{})
+	for n := 1; n <= 8; n *= 2 {
+		if got := m.low(bytes(8), n); got != bytes(n) {
+			t.Errorf("%d bytes of 8: %s, want %s", n, b.String(got), b.String(bytes(n)))
+		}
+		if got, want := m.low(x, n), b.Extract(x, 0, 8*n); got != want {
+			t.Errorf("%d bytes of a register: %s, want %s", n, b.String(got), b.String(want))
+		}
+	}
+}
