@@ -136,20 +136,36 @@ func Build(obj *loader.Object, entry *loader.Program, c *pathcond.Compiler, leav
 	return b.built, nil
 }
 
-// budget refuses programs that may need the last of 33 tail calls (MAX_TAIL_CALL_CNT
-// of include/linux/bpf.h): the fast path takes one.
+// maxTailCalls is how many the kernel follows (MAX_TAIL_CALL_CNT of
+// include/linux/bpf.h).
+const maxTailCalls = 33
+
+// budget refuses programs that may need the last tail call: the fast path takes
+// one. Who makes tail calls may come to any program that stands in a program array.
 func budget(obj *loader.Object, entry *loader.Program) error {
+	var targets []*loader.Program
 	for _, m := range obj.Maps {
 		if m.Type != cilium.ProgramArray {
 			continue
 		}
 		for _, p := range obj.Programs {
-			for _, e := range m.Contents {
-				if e.Name == p.Name && calls(p) && p.Name == entry.Name {
-					return fmt.Errorf("program %q: it calls itself by tail calls, and may need all 33 of them: the fast path would take one", entry.Name)
-				}
+			if slices.ContainsFunc(m.Contents, func(e maps.Entry) bool { return e.Name == p.Name }) && !slices.Contains(targets, p) {
+				targets = append(targets, p)
 			}
 		}
+	}
+	if !calls(entry) || len(targets) == 0 {
+		return nil
+	}
+	// In a row come those that make tail calls themselves, and one that doesn't.
+	again := 0
+	for _, p := range targets {
+		if calls(p) {
+			again++
+		}
+	}
+	if again > 0 {
+		return fmt.Errorf("program %q: %d of the programs it comes to by tail calls make more, and may need all %d: the fast path would take one", entry.Name, again, maxTailCalls)
 	}
 	return nil
 }
@@ -201,6 +217,11 @@ func (b *builder) label() label {
 }
 
 func (b *builder) bind(l label) { b.labels[l] = len(b.code) }
+
+// jumped says whether a jump leads to a label.
+func (b *builder) jumped(l label) bool {
+	return slices.ContainsFunc(b.fixes, func(f fix) bool { return f.to == l })
+}
 
 func (b *builder) put(in ebpf.Insn) { b.code = append(b.code, in) }
 
@@ -282,17 +303,24 @@ func (b *builder) program(t *tree.Tree, entry *loader.Program) error {
 		leaves += l.End - l.Start
 	}
 
-	b.bind(b.miss)
-	if b.hits >= 0 {
-		b.tally(len(b.built.Leaves), slotLow)
+	// What no jump leads to the verifier calls unreachable: a path without a
+	// condition leaves nothing to the original.
+	missed := b.jumped(b.miss)
+	if missed {
+		b.bind(b.miss)
+		if b.hits >= 0 {
+			b.tally(len(b.built.Leaves), slotLow)
+		}
+		b.load(8, 1, 10, slotCtx)
+		b.mapFD(2, b.root)
+		b.alu(ebpf.ALUMov, 3, 0)
+		b.call(ebpf.FnTailCall)
 	}
-	b.load(8, 1, 10, slotCtx)
-	b.mapFD(2, b.root)
-	b.alu(ebpf.ALUMov, 3, 0)
-	b.call(ebpf.FnTailCall)
-	b.bind(b.abort) // where a tail call comes to that failed
-	b.alu(ebpf.ALUMov, 0, vm.XDPAborted)
-	b.put(ebpf.Insn{Op: ebpf.OpExit})
+	if missed || b.jumped(b.abort) {
+		b.bind(b.abort) // where a tail call comes to that failed
+		b.alu(ebpf.ALUMov, 0, vm.XDPAborted)
+		b.put(ebpf.Insn{Op: ebpf.OpExit})
+	}
 	b.built.Tree = len(b.code) - leaves
 	for _, f := range b.fixes {
 		d := b.labels[f.to] - f.slot - 1

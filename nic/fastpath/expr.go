@@ -155,11 +155,17 @@ func (b *builder) place(addr bv.Term) (w where, err error) {
 // inArray finds the element of an array that an address lies in.
 func (b *builder) inArray(w where, m int, k uint64) (where, error) {
 	spec := b.obj.Maps[m]
-	first, ok := b.s.ValuePtr(m, 0)
-	if !ok || spec.Type != cilium.Array && spec.Type != cilium.PerCPUArray {
+	var first uint64
+	if spec.Type == cilium.Array || spec.Type == cilium.PerCPUArray {
+		first = b.s.Maps[m].Peek(make([]byte, 4), 0)
+	}
+	if first == 0 {
 		return w, fmt.Errorf("an address in map %q", spec.Name)
 	}
 	stride := uint64(maps.ValueStride(spec))
+	if spec.Max > 1 && !isData(spec) { // of one for each CPU, those of the others lie between
+		stride = b.s.Maps[m].Peek([]byte{1, 0, 0, 0}, 0) - first
+	}
 	rel := k - first
 	w.elem = element{m: m, k: rel / stride}
 	w.off = int64(rel % stride)

@@ -30,7 +30,7 @@ type flags struct {
 	kernel   string
 	counters bool
 	times    bool
-	live     bool
+	live     string
 	to       report.Outputs
 	file     []byte // what --out writes
 	parser   string
@@ -54,9 +54,9 @@ The kernel judges: its verifier takes the program, or traces are left out until 
 does; on every packet of the captures verdict, bytes and maps are compared with
 the original's by BPF_PROG_TEST_RUN, and in the VM redirects too. --times measures
 both in turns, path by path. --live attaches original and fast path each to a pair
-of devices in a network namespace without a name, sends the captures' frames
-through both, and compares what comes out, byte by byte and in order; nothing is
-left of that, however the command ends.
+of devices in a network namespace without a name, sends the captures' frames, or
+those of live hosts (--live=hosts), through both, and compares what comes out, byte
+by byte and in order, and the maps; nothing is left of that, however the command ends.
 
 --flower, --openflow and --p4runtime write what a NIC that offloads such rules could
 take; the report has its share of packets and paths, and what each refused path asks
@@ -113,7 +113,8 @@ offsets of the kernel it was made on.`,
 	fs.StringVarP(&f.out, "out", "o", "", "write the object `FILE` (- for stdout)")
 	fs.StringVar(&f.kernel, "kernel", "auto", "the running kernel's part: `WHEN`: auto (where bpf(2) is allowed), on, off")
 	fs.BoolVar(&f.times, "times", false, "measure ns a packet, path by path, original and fast path in turns")
-	fs.BoolVar(&f.live, "live", false, "send the captures' frames through both on veth devices, and compare what comes out")
+	fs.StringVar(&f.live, "live", "false", "send frames through both on veth devices, and compare what comes out: `WHOSE`: captures (bare: these), hosts (of live clients and servers: HTTP, DNS, pings over IPv4, IPv6 and VLAN)")
+	fs.Lookup("live").NoOptDefVal = "captures"
 	fs.StringVar(&f.rules[0], "flower", "", "write the paths that the flower classifier can take as tc(8) commands to `FILE`")
 	fs.StringVar(&f.rules[1], "openflow", "", "the same as flows for ovs-ofctl(8) to `FILE`")
 	fs.StringVar(&f.rules[2], "p4runtime", "", "the same as P4Runtime table entries in text to `FILE`")
@@ -122,6 +123,9 @@ offsets of the kernel it was made on.`,
 	f.to.Flags(c, "report")
 	return c
 }
+
+// liveRounds is how often live clients go through their servers.
+const liveRounds = 6
 
 // parser is a way to say --parser.
 type parser struct {
@@ -164,6 +168,13 @@ func written(r *flower.Rules) (out [3]string) {
 }
 
 func (f *flags) run(ctx context.Context) (*Report, error) {
+	live, rounds := f.live != "false", -1
+	switch f.live {
+	case "captures", "true", "false":
+		rounds = 0
+	case "hosts":
+		rounds = liveRounds
+	}
 	switch {
 	case f.opt.Entries < 1:
 		return nil, fmt.Errorf("--entries %d: want 1 or more", f.opt.Entries)
@@ -173,7 +184,9 @@ func (f *flags) run(ctx context.Context) (*Report, error) {
 		return nil, fmt.Errorf("--kernel %s: want auto, on or off", f.kernel)
 	case f.times && f.kernel == "off":
 		return nil, errors.New("--times: needs the kernel, which --kernel off leaves out")
-	case f.live && f.kernel == "off":
+	case rounds < 0:
+		return nil, fmt.Errorf("--live %s: want captures or hosts", f.live)
+	case live && f.kernel == "off":
 		return nil, errors.New("--live: needs the kernel, which --kernel off leaves out")
 	}
 	var missing error // why the kernel has no part in it
@@ -182,7 +195,7 @@ func (f *flags) run(ctx context.Context) (*Report, error) {
 	} else {
 		missing = kernel.Available()
 	}
-	if missing != nil && (f.kernel == "on" || f.times || f.live) {
+	if missing != nil && (f.kernel == "on" || f.times || live) {
 		return nil, fmt.Errorf("%w: the object can still be made with --kernel off, and is compared in the VM", missing)
 	}
 	by := slices.IndexFunc(parsers, func(p parser) bool { return p.name == f.parser })
@@ -209,8 +222,8 @@ func (f *flags) run(ctx context.Context) (*Report, error) {
 			return nil, err
 		}
 	}
-	if f.live {
-		if r.live, err = p.Live(ctx); err != nil {
+	if live {
+		if r.live, err = p.Live(ctx, rounds); err != nil {
 			return nil, err
 		}
 		r.Live = newLive(r.live)

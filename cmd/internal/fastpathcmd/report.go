@@ -100,10 +100,41 @@ type Live struct {
 	Unsteady bool   `json:"unsteady"` // two originals differ from each other
 	Differs  string `json:"differs,omitempty"`
 	Leaves   uint64 `json:"leaves"` // frames that a leaf took
+	Maps     int    `json:"maps"`   // compared afterwards
+	Hosts    *Hosts `json:"hosts,omitempty"`
+}
+
+// Hosts are live clients and servers.
+type Hosts struct {
+	HTTP       int    `json:"http"`        // transfers that came whole
+	HTTPFailed int    `json:"http_failed"` // and those that didn't: the program may drop them, or send them elsewhere
+	DNS        int    `json:"dns"`         // questions that were answered
+	DNSFailed  int    `json:"dns_failed"`  // and those that weren't
+	Pings      int    `json:"pings"`       // echoes that came back
+	PingsLost  int    `json:"pings_lost"`  // and those that didn't
+	IPv4       uint64 `json:"ipv4"`        // frames of that kind
+	IPv6       uint64 `json:"ipv6"`        // likewise
+	VLAN       uint64 `json:"vlan"`        // likewise, tagged
+	Kernel     int    `json:"kernel_runs"` // of the recorded frames, compared by test run afterwards
+	VM         uint64 `json:"vm"`          // and in the VM
+	KernelSaid string `json:"kernel_said,omitempty"`
 }
 
 func newLive(l *fastpath.Live) *Live {
 	out := &Live{Sent: l.Sent, Skipped: l.Skipped, Passed: l.Passed, Returned: l.Returned, Sideways: l.Sideways, Unsteady: l.Unsteady, Differs: l.Compared}
+	out.Maps = l.Maps.Maps
+	if t := l.Talk; t != nil {
+		out.Hosts = &Hosts{HTTP: t.HTTP, HTTPFailed: t.NoHTTP, DNS: t.DNS, DNSFailed: t.NoDNS, Pings: t.Pings, PingsLost: t.Lost, IPv4: t.V4, IPv6: t.V6, VLAN: t.VLAN,
+			Kernel: l.Again.Kernel.Runs, VM: l.Again.VM}
+		if l.Again.Kernel.Bad() {
+			out.Hosts.KernelSaid = l.Again.Kernel.String()
+		}
+		for _, said := range []string{l.Again.Differs, out.Hosts.KernelSaid} {
+			if out.Differs == "" && said != "" {
+				out.Differs = "run again: " + said
+			}
+		}
+	}
 	for _, n := range l.Counters[:max(len(l.Counters)-1, 0)] {
 		out.Leaves += n
 	}
@@ -263,7 +294,11 @@ func (r *Report) document() *report.Document {
 		case l.Unsteady:
 			f.Add("", "", "nothing can be said: two originals differ from each other")
 		case l.Differs == "":
-			f.Add("", "", "what came out is equal, byte by byte and in order")
+			f.Add("", report.Count(uint64(l.Maps)), "maps equal afterwards; what came out is equal, byte by byte and in order")
+		}
+		if h := l.Hosts; h != nil {
+			f.Add("live hosts", report.Count(h.IPv4+h.IPv6), "IP frames", fmt.Sprintf("%s IPv6, %s tagged; %d of %d HTTP transfers, %d of %d questions and %d of %d echoes came through", report.Count(h.IPv6), report.Count(h.VLAN), h.HTTP, h.HTTP+h.HTTPFailed, h.DNS, h.DNS+h.DNSFailed, h.Pings, h.Pings+h.PingsLost))
+			f.Add("  run again", report.Count(uint64(h.Kernel)), "of their frames by test run", report.Count(h.VM)+" in the VM, equal")
 		}
 		if l.Skipped > 0 {
 			f.Add("", report.Count(l.Skipped), "frames not sent: longer than the devices take")

@@ -140,7 +140,7 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 		return o
 	}
 	if err = runs(ctx, &o, a, control, b, rng, opt); err == nil {
-		err = compareMaps(ctx, &o, a.maps, control.maps, b.maps)
+		err = Maps(ctx, &o, a.maps, control.maps, b.maps)
 	}
 	switch {
 	case o.Unsteady > 0 && o.Differences <= o.Unsteady:
@@ -324,9 +324,9 @@ func output(r kernel.Result) vm.Output {
 	return vm.Output{Verdict: r.Verdict, Data: r.Data, Meta: r.Meta}
 }
 
-// compareMaps compares what the original's maps and the result's hold. A map in
-// which the two originals differ isn't compared.
-func compareMaps(ctx context.Context, o *Outcome, a, control, b *kernel.Maps) error {
+// Maps compares what the maps of the original, of the original again, and of the
+// result hold. A map in which the two originals differ isn't compared.
+func Maps(ctx context.Context, o *Outcome, a, control, b *kernel.Maps) error {
 	for i := range a.Len() {
 		if !kernel.Comparable(a.Map(i).Spec) {
 			continue

@@ -3,13 +3,19 @@ package fastpath
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"jitnic/host/kernel"
 	"jitnic/nic/flower"
+	"jitnic/pathcond/bv"
 
 	"golang.org/x/sys/unix"
 )
@@ -190,4 +196,75 @@ func batch(t *testing.T, lines []string) (refused []string) {
 		refused = strings.Split(s, "\n")
 	}
 	return refused
+}
+
+// TestKilled: what is on devices, in namespaces and daemons, ends with the
+// process, however it ends.
+func TestKilled(t *testing.T) {
+	if what := os.Getenv("JITNIC_TO_KILL"); what != "" {
+		p, o := ruled(t, "filter:not tcp port 81", 1500, false, flower.Dissector)
+		for what == "ovs" {
+			if _, err := p.Carry(context.Background(), o, what); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := p.Live(context.Background(), 1000)
+		t.Fatal(err)
+	}
+	if err := kernel.Available(); err != nil {
+		t.Skip(err)
+	}
+	for _, what := range []string{"hosts", "ovs"} {
+		if _, err := exec.LookPath("ovs-vswitchd"); err != nil && what == "ovs" {
+			t.Skip("ovs-vswitchd is not installed (Debian: openvswitch-switch)")
+		}
+		c := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+		c.Env = append(os.Environ(), "JITNIC_TO_KILL="+what)
+		before := spaces("/proc/[0-9]*/ns/net")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		theirs := map[string]bool{}
+		for i := 0; i < 300 && len(theirs) < 1+2*int(bv.Bit(what == "hosts")); i++ {
+			time.Sleep(20 * time.Millisecond)
+			for _, ns := range spaces(fmt.Sprintf("/proc/%d/task/*/ns/net", c.Process.Pid)) {
+				if !slices.Contains(before, ns) {
+					theirs[ns] = true
+				}
+			}
+		}
+		time.Sleep(300 * time.Millisecond) // daemons, devices and frames are on their way
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		if len(theirs) == 0 {
+			t.Skip("no network namespace of its own")
+		}
+		left := ""
+		for range 100 {
+			left = ""
+			for _, ns := range spaces("/proc/[0-9]*/ns/net") {
+				if theirs[ns] {
+					left = ns
+				}
+			}
+			if left == "" {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if left != "" {
+			t.Errorf("%s: a process is left in %s", what, left)
+		}
+	}
+}
+
+// spaces are the namespaces that links name.
+func spaces(glob string) (out []string) {
+	links, _ := filepath.Glob(glob)
+	for _, l := range links {
+		if ns, err := os.Readlink(l); err == nil {
+			out = append(out, ns)
+		}
+	}
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/kernel"
+	"jitnic/host/kernel/pair"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
 	"jitnic/nic/fastpath"
@@ -33,7 +35,10 @@ type Live struct {
 	Compared string // "" where nothing differs; else the first difference
 	Unsteady bool   // two originals differ from each other: nothing can be said
 	Counters []uint64
+	Maps     pair.Outcome // what the maps of original and fast path hold afterwards
 	Notes    []string
+	Talk     *Talk // of live hosts
+	Again    *Verdict
 }
 
 // A side is a program on a device of its own: frames sent into near come to the
@@ -45,6 +50,7 @@ type side struct {
 	send                   int
 	ears                   [3]int // sockets that hear far, near and beyond
 	heard                  [3][]byte
+	deliver                func(frame []byte) // where set, what comes out is handed on
 	count                  [3]uint64
 	open                   []io.Closer
 }
@@ -53,10 +59,12 @@ type side struct {
 const liveMTU = 3400
 
 // Live attaches the original, the original again, and the fast path each to a
-// veth pair in a network namespace of its own that has no name, and sends the
-// captures' frames through all three. Nothing is pinned: all of it ends with this
-// process, however it ends.
-func (p *Plan) Live(ctx context.Context) (*Live, error) {
+// veth pair in a network namespace of its own that has no name, and sends frames
+// through all three: the captures' or, with rounds of them, those of live clients
+// and servers, which get what the fast path passes; their frames are then judged
+// again as a capture is. Nothing is pinned: all of it ends with this process,
+// however it ends.
+func (p *Plan) Live(ctx context.Context, rounds int) (*Live, error) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		return nil, fmt.Errorf("live: no ip(8) to make devices with: the test run (without --live) still works")
 	}
@@ -69,19 +77,93 @@ func (p *Plan) Live(ctx context.Context) (*Live, error) {
 		return nil, err
 	}
 	l := &Live{}
-	err = kernel.Isolated(cpu, func() error { return p.live(ctx, l, counted) })
+	var h *hosts
+	err = kernel.Isolated(cpu, func() error {
+		runtime.LockOSThread()                                  // of Isolated: ip(8) is started from it
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil { // Isolated goes on without
+			return fmt.Errorf("no network namespace of its own: %w: the test run (without --live) still works", err)
+		}
+		quietIPv6()
+		if rounds == 0 {
+			return p.live(ctx, l, counted, p.captured)
+		}
+		if h, err = startHosts(ctx, rounds); err != nil {
+			return err
+		}
+		return errors.Join(p.live(ctx, l, counted, h.speak), h.close())
+	})
 	if err != nil {
 		return nil, fmt.Errorf("live: %w", err)
+	}
+	if h != nil {
+		defer h.file.Close()
+		l.Talk = &h.Talk
+		q := p.recorded(h)
+		q.Built = counted
+		if l.Again, err = q.Judge(ctx, true); err != nil {
+			return nil, fmt.Errorf("live: %w", err)
+		}
 	}
 	return l, nil
 }
 
-func (p *Plan) live(ctx context.Context, l *Live, counted *fastpath.Built) error {
-	runtime.LockOSThread()                                  // of Isolated: ip(8) is started from it
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil { // Isolated goes on without
-		return fmt.Errorf("no network namespace of its own: %w: the test run (without --live) still works", err)
+// speaker sends frames, one at a time, through all sides.
+type speaker func(ctx context.Context, sides []*side, send func(frame []byte) error) error
+
+// captured sends those of the captures.
+func (p *Plan) captured(ctx context.Context, sides []*side, send func(frame []byte) error) error {
+	n := 0
+	return p.each(ctx, func(pkt *vm.Input) error {
+		if n++; n%32 == 0 {
+			for _, s := range sides {
+				s.hear(0)
+			}
+		}
+		return send(pkt.Data)
+	})
+}
+
+// speak sends those of live hosts, until the client has no more to say.
+func (h *hosts) speak(ctx context.Context, sides []*side, send func(frame []byte) error) error {
+	last := sides[len(sides)-1]
+	last.deliver = h.deliver
+	defer func() { last.deliver = nil }()
+	buf := make([]byte, liveMTU+64)
+	fds := []unix.PollFd{{Fd: int32(last.ears[0]), Events: unix.POLLIN}, {Fd: int32(last.ears[1]), Events: unix.POLLIN}, {Fd: int32(last.ears[2]), Events: unix.POLLIN}}
+	for _, n := range h.nics {
+		fds = append(fds, unix.PollFd{Fd: int32(n.fd), Events: unix.POLLIN})
 	}
-	quietIPv6()
+	for {
+		select {
+		case err := <-h.finished:
+			return err
+		default:
+		}
+		if _, err := unix.Poll(fds, 20); err != nil && err != unix.EINTR {
+			return err
+		}
+		for range 64 {
+			f, err := h.next(buf)
+			if err != nil {
+				return err
+			}
+			if f == nil {
+				break
+			}
+			if err := send(f); err != nil {
+				return err
+			}
+		}
+		for _, s := range sides {
+			s.take()
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *Plan) live(ctx context.Context, l *Live, counted *fastpath.Built, speak speaker) error {
 	filled, err := p.Session.Machine(p.Session.Obj, p.Session.Entry)
 	if err != nil {
 		return err
@@ -109,23 +191,17 @@ func (p *Plan) live(ctx context.Context, l *Live, counted *fastpath.Built) error
 		}
 		sides[i] = s
 	}
-	n := 0
-	err = p.each(ctx, func(pkt *vm.Input) error {
-		if len(pkt.Data) > liveMTU || len(pkt.Data) < 14 {
+	err = speak(ctx, sides[:], func(frame []byte) error {
+		if len(frame) > liveMTU || len(frame) < 14 {
 			l.Skipped++
 			return nil
 		}
 		for _, s := range sides {
-			if _, err := unix.Write(s.send, pkt.Data); err != nil {
-				return fmt.Errorf("send a frame of %d bytes: %w", len(pkt.Data), err)
+			if _, err := unix.Write(s.send, frame); err != nil {
+				return fmt.Errorf("send a frame of %d bytes: %w", len(frame), err)
 			}
 		}
 		l.Sent++
-		if n++; n%32 == 0 {
-			for _, s := range sides {
-				s.hear(0)
-			}
-		}
 		return ctx.Err()
 	})
 	if err != nil {
@@ -138,6 +214,12 @@ func (p *Plan) live(ctx context.Context, l *Live, counted *fastpath.Built) error
 	l.Unsteady = sides[0].differs(sides[1]) != ""
 	l.Compared = sides[0].differs(sides[2])
 	l.Counters = kernelCounters(counted, sides[2].prog.Maps)
+	if err := pair.Maps(ctx, &l.Maps, sides[0].prog.Maps, sides[1].prog.Maps, sides[2].prog.Maps); err != nil {
+		return err
+	}
+	if l.Compared == "" {
+		l.Compared = l.Maps.Reason
+	}
 	return nil
 }
 
@@ -307,22 +389,8 @@ func receive(fd int, b []byte) ([]byte, bool) {
 
 // hear takes what has come in, until nothing came for a while.
 func (s *side) hear(patience time.Duration) {
-	var b [liveMTU + 64]byte
 	for quiet := time.Now(); ; {
-		any := false
-		for i, fd := range s.ears {
-			for {
-				f, ok := receive(fd, b[:])
-				if !ok {
-					break
-				}
-				any = true
-				s.count[i]++
-				s.heard[i] = binary.LittleEndian.AppendUint32(s.heard[i], uint32(len(f)))
-				s.heard[i] = append(s.heard[i], f...)
-			}
-		}
-		if any {
+		if s.take() {
 			quiet = time.Now()
 		}
 		if time.Since(quiet) >= patience {
@@ -330,6 +398,27 @@ func (s *side) hear(patience time.Duration) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// take takes what has come in by now; false: nothing has.
+func (s *side) take() (any bool) {
+	var b [liveMTU + 64]byte
+	for i, fd := range s.ears {
+		for {
+			f, ok := receive(fd, b[:])
+			if !ok {
+				break
+			}
+			any = true
+			s.count[i]++
+			s.heard[i] = binary.LittleEndian.AppendUint32(s.heard[i], uint32(len(f)))
+			s.heard[i] = append(s.heard[i], f...)
+			if s.deliver != nil {
+				s.deliver(f)
+			}
+		}
+	}
+	return any
 }
 
 var earNames = [3]string{"to the stack", "back", "out of another device"}
