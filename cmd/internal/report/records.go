@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -145,8 +146,13 @@ func field(v reflect.Value, name string) (reflect.Value, bool) {
 	return reflect.Value{}, false
 }
 
-// cell is a value as CSV has it: numbers exactly, lists joined by blanks.
+// cell is a value as CSV has it: numbers exactly, lists joined by blanks, and what
+// has a text of its own by that, as in JSON.
 func cell(v reflect.Value) (string, error) {
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+		b, err := m.MarshalText()
+		return string(b), err
+	}
 	switch v.Kind() {
 	case reflect.String:
 		return v.String(), nil

@@ -299,9 +299,13 @@ func load(raw []byte) error {
 // The ladder's table, with traces of one sample.
 func TestLadderVerb(t *testing.T) {
 	needZ3(t)
-	out, _, err := do(t.Context(), "ladder", "--layers", "pr", "--samples", "ipv6filter", "--traces", "1", "-c", "sample:ipv6")
+	table := filepath.Join(t.TempDir(), "rungs.csv")
+	out, _, err := do(t.Context(), "ladder", "--layers", "pr", "--samples", "ipv6filter", "--traces", "1", "-c", "sample:ipv6", "--csv", table)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(table); err != nil || !strings.Contains(string(b), "01-double,") || !strings.Contains(string(b), ",proved,") {
+		t.Errorf("%v\n%s", err, b)
 	}
 	for _, part := range []string{"01-double", "trace of", "ipv6filter"} {
 		if !strings.Contains(out, part) {

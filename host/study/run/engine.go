@@ -167,7 +167,7 @@ const (
 	secondsPerPacket  = 0.35e-6 // a program's run, paths numbered and packed
 	secondsPerStep    = 12e-9   // a request of one cache
 	secondsPerObserve = 3e-6    // a packet of a recorded run
-	secondsPerDevice  = 0.6     // a device's models
+	secondsPerDevice  = 0.2     // a device's models, by the studies of ARCHITECTURE.md
 	bytesPerRequest   = 26      // held while caches run: ids, lengths, labels, misses
 	keptPerPacket     = 3       // ids, lengths, times, labels as they are packed
 )
