@@ -325,6 +325,21 @@ func (a Arg) Needs() bool {
 	return a.Reads || a.Asks || a.Writes && (a.Done != Filled && a.Done != Cleared || a.Failed != Filled && a.Failed != Cleared)
 }
 
+// Bytes is how many bytes an argument points to, where the call is for a map with
+// keys and values of so many; 0: the next argument says.
+func (a Arg) Bytes(key, value uint32) int {
+	switch a.Kind {
+	case MapKey:
+		return int(key)
+	case MapValue:
+		return int(value)
+	}
+	return int(a.Size)
+}
+
+// OfMap says whether an argument points to a key or a value of the call's map.
+func (a Arg) OfMap() bool { return a.Kind == MapKey || a.Kind == MapValue }
+
 // IsNumber says whether an argument is one the verifier takes any number for.
 func (a Arg) IsNumber() bool {
 	switch a.Kind {
@@ -336,4 +351,4 @@ func (a Arg) IsNumber() bool {
 
 // IsMemory says whether an argument points to memory that the call looks at or
 // writes.
-func (a Arg) IsMemory() bool { return a.Kind == MapKey || a.Kind == MapValue || a.Kind == Mem }
+func (a Arg) IsMemory() bool { return a.OfMap() || a.Kind == Mem }

@@ -173,15 +173,10 @@ func (s *stepper) memory(h *ebpf.Helper, k int, m int32, args *[11]Value) {
 func (p *Program) ArgBytes(h *ebpf.Helper, k int, m int32, args *[11]Value) int {
 	arg := h.Args[k]
 	switch {
-	case arg.Kind == ebpf.MapKey || arg.Kind == ebpf.MapValue:
-		spec := p.spec(m)
-		switch {
-		case spec == nil:
-			return 0
-		case arg.Kind == ebpf.MapKey:
-			return int(spec.KeySize)
+	case arg.OfMap():
+		if spec := p.spec(m); spec != nil {
+			return arg.Bytes(spec.KeySize, spec.ValueSize)
 		}
-		return int(spec.ValueSize)
 	case arg.Size != 0:
 		return int(arg.Size)
 	case arg.Kind == ebpf.Mem:

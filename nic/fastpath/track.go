@@ -396,15 +396,11 @@ func (t *track) call(in ebpf.Insn, s *step) error {
 func (t *track) argument(h *ebpf.Helper, r uint8, m val, s *step) error {
 	a, v := h.Args[r-1], t.r[r]
 	size := int64(a.Size)
-	switch a.Kind {
-	case ebpf.MapKey:
-		size = int64(t.b.obj.Maps[m.m].KeySize)
-	case ebpf.MapValue:
-		size = int64(t.b.obj.Maps[m.m].ValueSize)
-	case ebpf.Mem:
-		if n := h.SizeArg(r); size == 0 && n > 0 && t.r[n].known {
-			size = int64(t.r[n].most)
-		}
+	if n := h.SizeArg(r); n > 0 && t.r[n].known {
+		size = int64(t.r[n].most)
+	} else if a.OfMap() {
+		of := t.b.obj.Maps[m.m]
+		size = int64(a.Bytes(of.KeySize, of.ValueSize))
 	}
 	switch v.kind {
 	case stack:
@@ -415,7 +411,7 @@ func (t *track) argument(h *ebpf.Helper, r uint8, m val, s *step) error {
 			}
 		}
 	case packet, value:
-		if a.Kind == ebpf.MapKey || a.Kind == ebpf.MapValue || a.Kind == ebpf.Mem {
+		if a.IsMemory() {
 			return t.touch(v, 0, size)
 		}
 	}

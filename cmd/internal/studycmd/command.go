@@ -8,17 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 	"jitnic/host/study"
 	"jitnic/host/study/run"
 	"jitnic/host/study/spec"
 	"jitnic/pcaps/outfile"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // An exit is an error with a code of its own.
@@ -244,13 +244,18 @@ func empty(dir string) error {
 
 // progress is a line that counts cells where errors go to a terminal.
 func progress(c *cobra.Command) (step func(d *run.Done, took time.Duration), done func()) {
-	w, ok := c.ErrOrStderr().(*os.File)
-	if !ok || !term.IsTerminal(int(w.Fd())) {
-		return nil, func() {}
+	bar := session.NewBar(c.ErrOrStderr(), "cells")
+	if bar == nil {
+		return nil, bar.End
 	}
-	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("cells"), progressbar.OptionShowCount(),
-		progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(200*time.Millisecond))
-	return func(*run.Done, time.Duration) { bar.Add(1) }, func() { bar.Finish() }
+	var mu sync.Mutex
+	n := int64(0)
+	return func(*run.Done, time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		n++
+		bar.Step("cells", n, -1)
+	}, bar.End
 }
 
 // told is what a run says of itself.

@@ -1203,12 +1203,10 @@ func (m *Machine) lookupFun(h *ebpf.Helper, mapID int) uint64 {
 func (m *Machine) argBytes(p *ir.Prog, h *ebpf.Helper, k, mapID int, s *State) (int, error) {
 	arg := h.Args[k]
 	switch {
-	case (arg.Kind == ebpf.MapKey || arg.Kind == ebpf.MapValue) && mapID < 0:
+	case arg.OfMap() && mapID < 0:
 		return 0, fmt.Errorf("helper %s: no map before r%d", h.Name, k+1)
-	case arg.Kind == ebpf.MapKey:
-		return int(p.Maps[mapID].KeySize), nil
-	case arg.Kind == ebpf.MapValue:
-		return int(p.Maps[mapID].ValueSize), nil
+	case arg.OfMap():
+		return arg.Bytes(p.Maps[mapID].KeySize, p.Maps[mapID].ValueSize), nil
 	case arg.Size != 0:
 		return int(arg.Size), nil
 	case k == 4 || s.R[k+2] == 0:
