@@ -12,7 +12,7 @@ import (
 
 // ProblemsOf gives the problems of q, a copy of a's program with a straight
 // run rewritten, in the run and behind it; ok is false where the whole of q
-// must be analysed to know them.
+// must be analysed to know them all.
 func (a *Analysis) ProblemsOf(q *ir.Prog) (problems []Problem, ok bool) {
 	p := a.p
 	n := len(p.Insts)
@@ -37,10 +37,10 @@ func (a *Analysis) ProblemsOf(q *ir.Prog) (problems []Problem, ok bool) {
 	for i := s; i < n; i++ {
 		x, y := &p.Insts[i], &q.Insts[i]
 		if x.Op == ebpf.OpCall && x.To >= 0 || y.Op == ebpf.OpCall && y.To >= 0 { // what the callee knows changes too
-			return nil, false
+			return problems, false
 		}
 		if i > s && targets[i] || x.Jumps() || y.Jumps() || x.Ends() != y.Ends() {
-			return nil, false
+			return problems, false
 		}
 		Step(q, i, &new, func(format string, args ...any) { problems = append(problems, problem(i, format, args...)) })
 		if y.Ends() {
@@ -51,7 +51,7 @@ func (a *Analysis) ProblemsOf(q *ir.Prog) (problems []Problem, ok bool) {
 			return problems, true
 		}
 	}
-	return nil, false
+	return problems, false
 }
 
 // targets marks where jumps lead and functions begin.

@@ -263,9 +263,16 @@ func (o *Gate) Unsafe(q *ir.Prog) string {
 		return why
 	}
 	problems, ok := o.Known.ProblemsOf(q)
-	if !ok {
-		problems = o.problemsOf(q)
+	why := o.worse(problems)
+	if why == "" && !ok {
+		why = o.worse(o.problemsOf(q))
 	}
+	return why
+}
+
+// worse names the first problem that the original has not; "" where there is
+// none.
+func (o *Gate) worse(problems []dataflow.Problem) string {
 	for _, p := range problems {
 		if !o.Bad[p.What] {
 			return p.String()
