@@ -60,7 +60,6 @@ type allot struct {
 	uses [][]int // by node: positions at which it is used, ascending
 	pos  int
 	busy ebpf.Regs // registers of the instruction at hand
-	free []int16   // slots
 }
 
 // place is where a value is kept: in a register, a slot, both or nowhere.

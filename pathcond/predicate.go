@@ -296,17 +296,6 @@ func (w *weave) sides(i int) []int {
 // edge is a way into a block: from a block, by a side.
 type edge struct{ from, side int }
 
-// into gives the ways into each block and into the target.
-func (w *weave) into() [][]edge {
-	out := make([][]edge, len(w.r.blocks)+1)
-	for i := range w.r.blocks {
-		if w.leads[i] && (i == 0 || len(out[i]) > 0) {
-			w.ways(i, out)
-		}
-	}
-	return out
-}
-
 // ways adds those out of block i.
 func (w *weave) ways(i int, out [][]edge) {
 	for _, k := range w.sides(i) {
