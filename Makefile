@@ -99,17 +99,9 @@ generated:
 # Beside the peers that are there: the kernel where bpf(2) is allowed, hand-written
 # C where clang is installed.
 bench:
-	@echo "== one look-up, every packet a hit, copied and accounted for: ns a packet, and beside it in turns (peers)"
-	@$(GO) test -count 1 -run '^$$' -bench 'OneLookup' -benchtime 2s ./host/run/jit | grep ^Benchmark
-	@echo "== eight samples on two captures"
-	@JITNIC_BENCH=1 $(GO) test -count 1 -v -run 'TestTable' ./host/calibrate | grep -v '^\(=== \|---\|PASS\|ok\)'
-	@echo "== replay and paths of a plain capture in the page cache, one core"
-	@GOMAXPROCS=1 $(GO) test -count 1 -run '^$$' -bench 'Replay' -benchtime 2s ./host/run/replay | grep ^Benchmark
+	@GO="$(GO)" .ci/bench
 	@echo "== a study: overhead over its cells, two cores, memory by a capture's length"
 	@$(GO) test -count 1 -run '^$$' -bench 'Cells|Memory|Costs' -benchtime 1x ./host/study | grep ^Benchmark
-	@echo "== the guard tree by number of paths (take copy off), and making a trace native"
-	@$(GO) test -count 1 -run '^$$' -bench 'Matcher' ./nic/native | grep ^Benchmark
-	@$(GO) test -count 1 -run '^$$' -bench 'Bind' -benchtime 1x ./host/run/jit | grep ^Benchmark
 
 benchmarks:
 	$(GO) test -run '^$$' -bench . -benchtime 1s $(PKGS)

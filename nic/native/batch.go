@@ -23,7 +23,8 @@ const (
 	// batchWork bounds how long that takes: bytes of code run, at about four an
 	// instruction and one instruction a cycle at worst (assumed), 50 µs at 2 GHz.
 	batchWork = 400_000
-	// headWork is the head's share and the tree's, for one packet.
+	// headWork is what a packet has beside its way through the tree and its trace:
+	// the head and what stands out of the way.
 	headWork = 1000
 
 	// copied is how many bytes of a packet are copied at most where code touches
@@ -387,8 +388,11 @@ func (x *Matcher) mayRun(n int) int {
 		}
 		return 0
 	}
-	return min(n, maxBatch, batchWork/(x.m.longest+headWork))
+	return min(n, maxBatch, batchWork/x.work())
 }
+
+// work bounds the code that one packet runs through, in bytes.
+func (x *Matcher) work() int { return x.m.longest + x.longest + headWork }
 
 // done is how many packets of the batch have run.
 func (m *Machine) done() int {

@@ -58,6 +58,7 @@ type treeCode struct {
 	paths   int32 // above those of all leaves
 	calls   []callOut
 	tables  [][]uint64 // of look-ups of fields, which code reads
+	longest int        // code of the longest walk, in bytes
 }
 
 // callOut is a function that code leaves to Go.
@@ -273,6 +274,8 @@ type treeCompiler struct {
 	hashed  map[edge]bool // leaves that look-ups of fields find
 	covered []int8        // by node: all leaves below are (2), or not (1)
 	tables  [][]uint64
+	way     int // bytes of code from the root to where code is being written
+	longest int // of all ways, but for leaves and what stands out of the way
 
 	below []wanted // by node: slots from above that it and what hangs below it read
 	h     holds
@@ -322,7 +325,7 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 	for i := range c.calls {
 		c.calls[i].back = int32(c.Offset(c.backs[i]))
 	}
-	x.uses, x.calls, x.paths, x.tables = c.uses, c.calls, c.paths, c.tables
+	x.uses, x.calls, x.paths, x.tables, x.longest = c.uses, c.calls, c.paths, c.tables, c.longest
 	return x, nil
 }
 
@@ -338,6 +341,7 @@ func (c *treeCompiler) ref(r tree.Ref, found int, try bool) {
 			c.Jmp(c.none)
 			return
 		}
+		begin := c.Len()
 		n := c.t.Node(r)
 		fields := c.onlyFields(&n)
 		if fields {
@@ -353,9 +357,7 @@ func (c *treeCompiler) ref(r tree.Ref, found int, try bool) {
 		no := c.left(edge{r, 0, 0}, n.No)
 		if len(n.Cases) > 0 {
 			try = !paid && (try || !fields)
-			h := c.h
-			c.cases(r, &n, found, try)
-			c.h = h
+			c.cases(r, &n, found, try, begin)
 			try = try && !fields
 			r = no
 			continue
@@ -369,22 +371,31 @@ func (c *treeCompiler) ref(r tree.Ref, found int, try bool) {
 				return
 			}
 			c.test(&n, false, c.none)
+			c.walked(begin)
 			r = yes
 			continue
 		}
 		if yes == tree.Nothing {
 			c.test(&n, true, c.none)
+			c.walked(begin)
 			r = no
 			continue
 		}
 		is := c.NewLabel()
 		c.test(&n, true, is)
-		h := c.h
+		c.walked(begin)
+		h, way := c.h, c.way
 		c.ref(no, found, try)
-		c.h = h
+		c.h, c.way = h, way
 		c.Bind(is)
 		r = yes
 	}
+}
+
+// walked counts the code since begin for whatever comes after it on the way.
+func (c *treeCompiler) walked(begin int) {
+	c.way += c.Len() - begin
+	c.longest = max(c.longest, c.way)
 }
 
 // leaf goes where the path's code begins; to Go where it can't be a trace.
@@ -408,7 +419,8 @@ func (c *treeCompiler) leaf(path nic.Path) {
 }
 
 // cases decides a chain by halving it; control goes on behind where none holds.
-func (c *treeCompiler) cases(r tree.Ref, n *tree.Node, found int, try bool) {
+// What was written from begin on, and the compares, every way below has behind it.
+func (c *treeCompiler) cases(r tree.Ref, n *tree.Node, found int, try bool, begin int) {
 	cs := slices.Clone(n.Cases)
 	for i := range cs {
 		cs[i].To = c.left(edge{r, cs[i].K, 2}, cs[i].To)
@@ -431,16 +443,18 @@ func (c *treeCompiler) cases(r tree.Ref, n *tree.Node, found int, try bool) {
 		}
 	}
 	c.halve(x, cs, to, end)
-	h := c.h
+	c.walked(begin)
+	h, way := c.h, c.way
 	for i := range cs {
 		if cs[i].To == tree.Nothing {
 			continue
 		}
 		c.Bind(to[i])
-		c.h = h
+		c.h, c.way = h, way
 		c.ref(cs[i].To, found, try)
 	}
 	c.Bind(end)
+	c.h, c.way = h, way
 }
 
 func (c *treeCompiler) halve(x asm.Reg, cs []tree.Case, to []asm.Label, end asm.Label) {

@@ -197,6 +197,54 @@ func TestExact(t *testing.T) {
 	}
 }
 
+// A batch is as long as the work of its packets allows, whatever tree and traces are
+// like: a packet alone where one would take it all.
+func TestBatchWork(t *testing.T) {
+	f := newForest(t)
+	b := f.b
+	var cond []pathcond.Pred
+	short := 0
+	for i := range 200 {
+		x := f.field(uint64(8+i%40), 4)
+		k := b.Const(uint64(1000+i), 32)
+		cond = append(cond, pathcond.Pred{Term: b.Bin(bv.OpULt, b.Bin(bv.OpMul, b.Bin(bv.OpXor, x, k), b.Bin(bv.OpAdd, x, k)), b.Const(5, 32)), Want: false})
+		if i == 0 || i == 199 {
+			f = newForestLike(t, f)
+			if err := f.t.Insert(&pathcond.Path{Cond: cond}, 1); err != nil {
+				t.Fatal(err)
+			}
+			f.m.make()
+			if f.m.off != nil {
+				t.Fatal(f.m.off)
+			}
+			if i == 0 {
+				short = f.m.longest
+			}
+		}
+	}
+	if f.m.longest < 20*short || f.m.longest > f.m.block.Len {
+		t.Errorf("the longest walk has %d bytes of %d, that of one predicate %d", f.m.longest, f.m.block.Len, short)
+	}
+	for _, trace := range []int{0, 10_000, batchWork / 2, 2 * batchWork} {
+		f.m.m.longest = trace
+		n := f.m.mayRun(1000)
+		if n > maxBatch || n > 1 && n*(trace+f.m.longest+headWork) > batchWork {
+			t.Errorf("%d packets at %d bytes of trace and %d of tree: more than %d", n, trace, f.m.longest, batchWork)
+		}
+		if trace == 0 && n < 2 {
+			t.Errorf("%d packets at a tree of %d bytes", n, f.m.longest)
+		}
+	}
+}
+
+// newForestLike is another tree of the same terms on the same State.
+func newForestLike(t testing.TB, f *forest) *forest {
+	g := &forest{s: f.s, b: f.b}
+	g.t = tree.New(f.b, &pathcond.Env{S: f.s, Versions: pathcond.NewVersions()})
+	g.m = NewMatcher(NewMachine(f.s, memory(t)), g.t)
+	return g
+}
+
 // TestMatcherRemoved takes a path out: it must not be matched any more, whether
 // code is made anew or not.
 func TestMatcherRemoved(t *testing.T) {
