@@ -98,6 +98,9 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 		return err
 	}
 	r := newReport(o, src, g, study, estimated, <-profile)
+	if r.Packets, err = packets(src, g); err != nil {
+		return err
+	}
 	if o.modes && !r.Partial {
 		if r.Remedies, err = replay.SideBySide(ctx, o.in, "lru", replay.Ways(o.how)); err != nil {
 			return err

@@ -38,6 +38,9 @@ func (r *Report) document() *report.Document {
 	add("popularity", "Popularity and reuse", r.popularity(), r.reuse())
 	d.Add(report.Section{ID: "tree", Title: "Trace tree", Blocks: []report.Block{{Tree: r.tree(r.Tree, 0),
 		Note: fmt.Sprintf("The conditions of the %d most popular paths, in program order: predicates that paths have in common stand once. Share of packets and number of paths beside each branch.", len(r.Paths))}}})
+	if t := r.packetTable(); t != nil {
+		d.Add(report.Section{ID: "packets", Title: "Packets, segment by segment", Blocks: []report.Block{{Apart: true, Facts: r.Segments.Where()}, {Apart: true, Table: t}}})
+	}
 	var tables []report.Block
 	for _, t := range r.tables() {
 		tables = append(tables, report.Block{Apart: true, Table: t, Long: !t.Open})

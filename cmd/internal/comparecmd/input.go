@@ -13,6 +13,7 @@ import (
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/nic/workload"
@@ -223,6 +224,8 @@ type source struct {
 	captures []string
 	partial  bool
 	notRun   *workload.NotRun
+	requests []uint8           // of each packet, where paths are cut
+	segments *session.Segments // where they are
 	tree     []Node
 	paths    []PathRow
 	notes    []pcaps.Note  // on the captures
@@ -263,14 +266,18 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 		capture: strings.Join(report.Names(o.in.Captures), ","), partial: s.Partial, notRun: s.NotRun(),
 	}
 	src.paths, src.tree = conditions(s.Runtime)
+	src.requests, src.segments = s.Requests, session.SegmentsOf(s)
+	if src.segments != nil { // the run was made for the stream: its cache holds everything
+		src.segments.Hits = 0
+	}
 	src.notes = s.Source.Notes()
 	caps := s.Source.Captures()
 	for i, c := range caps {
 		if len(caps) > 1 {
-			st.Parts = append(st.Parts, stream.Part{Name: report.Name(c.Name), From: begin(caps, i, st.Len())})
+			st.Parts = append(st.Parts, stream.Part{Name: report.Name(c.Name), From: s.Request(begin(caps, i, st.Len()))})
 		}
 		if i > 0 && c.Packets > 0 {
-			src.marks = append(src.marks, report.Mark{X: float64(c.Index), Text: report.Name(c.Name)})
+			src.marks = append(src.marks, report.Mark{X: float64(s.Request(int(c.Index))), Text: report.Name(c.Name)})
 		}
 	}
 	return src, nil

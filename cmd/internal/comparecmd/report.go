@@ -10,6 +10,7 @@ import (
 	"jitnic/cache/curve"
 	"jitnic/cache/policy"
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 	"jitnic/host/run/replay"
 	"jitnic/nic/workload"
 	"jitnic/pcaps"
@@ -32,6 +33,9 @@ type Report struct {
 
 	// NotRun says of which packets this is no result, and why.
 	NotRun *workload.NotRun `json:"not_run,omitempty"`
+
+	Segments *session.Segments `json:"segments,omitempty"`    // where paths were cut, with --segments: rows then count a request for each segment
+	Packets  []PacketRow       `json:"packet_rows,omitempty"` // of these, what whole packets hit
 
 	Rows     []Row             `json:"rows"`
 	Profile  Profile           `json:"profile"`
@@ -230,7 +234,7 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, estim
 		Program: src.program, Entry: src.entry, Capture: src.capture, Captures: src.captures,
 		Seed: o.in.Seed, HotThreshold: o.hot, InstallDelay: o.delay,
 		Partial: study.Partial || src.partial, PartialInput: src.partial, PlannedPoints: study.Planned,
-		Paths: src.paths, Tree: src.tree, NotRun: src.notRun, points: study.Points, notes: src.notes, marks: src.marks,
+		Segments: src.segments, Paths: src.paths, Tree: src.tree, NotRun: src.notRun, points: study.Points, notes: src.notes, marks: src.marks,
 		// Lists of nothing are [] in JSON and not null.
 		Rows: []Row{}, Rankings: []Ranking{}, Winners: []Winner{}, Reaches: []Reach{}, Policies: []PolicyNote{},
 	}

@@ -74,6 +74,17 @@ func SegmentsOf(s *replay.Session) *Segments {
 
 // Facts are the same, line by line.
 func (s *Segments) Facts() (f report.Facts) {
+	f = s.Where()
+	if s == nil || len(s.Tables) == 0 {
+		return f
+	}
+	f.Add("  requests", report.Count(s.Requests), "", fmt.Sprintf("one for each segment of a packet; %s hit", report.Count(s.Hits)))
+	f.Add("  held back", fmt.Sprintf("%d bytes", s.Buffer), "", "of packet and map values at most, until a packet's last segment had hit; the executor in Go undoes them where one misses")
+	return f
+}
+
+// Where are the lines that tell the places and tables.
+func (s *Segments) Where() (f report.Facts) {
 	if s == nil {
 		return nil
 	}
@@ -85,7 +96,5 @@ func (s *Segments) Facts() (f report.Facts) {
 	for _, t := range s.Tables {
 		f.Add("  table", report.Count(uint64(t.Segments)), "", fmt.Sprintf("from %s: %.1f slots and %.1f predicates in the mean, %d end in a verdict; %s packets", t.Place, t.Slots, t.Predicates, t.Ends, report.Count(t.Packets)))
 	}
-	f.Add("  requests", report.Count(s.Requests), "", fmt.Sprintf("one for each segment of a packet; %s hit", report.Count(s.Hits)))
-	f.Add("  held back", fmt.Sprintf("%d bytes", s.Buffer), "", "of packet and map values at most, until a packet's last segment had hit; the executor in Go undoes them where one misses")
 	return f
 }

@@ -128,6 +128,18 @@ func (s *Session) recordSegments(ctx context.Context, sink Sink, watcher Watcher
 	})
 }
 
+// Request is the number of a packet's first request in a recorded stream.
+func (s *Session) Request(packet int) int {
+	if s.Requests == nil {
+		return packet
+	}
+	n := 0
+	for _, k := range s.Requests[:min(packet, len(s.Requests))] {
+		n += int(k)
+	}
+	return n
+}
+
 func (s *Session) request(sink Sink, id uint32, p *pcaps.Packet) error {
 	return sink.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack)))
 }
