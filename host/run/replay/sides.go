@@ -73,7 +73,9 @@ func SideBySide(ctx context.Context, in Input, policy string, modes []Remedies) 
 			m.Condition += float64(len(p.Path.Cond))
 			m.Length += float64(p.Trace.Len())
 			m.Executed += float64(p.Packets) * float64(p.Trace.Len())
-			packets += float64(p.Packets)
+			if p.Path.Table == 0 { // of segments, each packet has one there
+				packets += float64(p.Packets)
+			}
 		}
 		if n := float64(len(s.Runtime.Paths())); n > 0 {
 			m.Slots, m.Condition, m.Length = m.Slots/n, m.Condition/n, m.Length/n
