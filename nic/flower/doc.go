@@ -18,5 +18,7 @@
 //
 // [Rules.Take] and [Rule.Apply] are what rules do, in Go, after the flow dissector
 // (net/core/flow_dissector.c), net/sched/cls_flower.c and act_pedit.c, act_csum.c,
-// act_vlan.c. What a device's parser checks before is a [Parser].
+// act_vlan.c. What a device's parser checks before is a [Parser]. What no key asks
+// for, and the wire or the port must see to, is how long a frame is: see
+// [Rules.Take] and [Rules.OnePiece].
 package flower

@@ -3,6 +3,7 @@ package flower
 import (
 	"testing"
 
+	"jitnic/host/vm"
 	"jitnic/pcaps/splitmix"
 )
 
@@ -82,6 +83,30 @@ func TestPlain(t *testing.T) {
 		p := m.random(&rng, Plain)
 		if spoil(p); IsPlain(p) {
 			t.Errorf("%s: %x is plain", name, p)
+		}
+	}
+}
+
+// TestOnePiece: a rule whose path asks for the length that the IP header says, which
+// a plain parser vouches for, takes no packet that the program finds in pieces; one
+// that asks for headers alone does.
+func TestOnePiece(t *testing.T) {
+	rng := splitmix.State(5)
+	for words, piece := range map[string]bool{"pkt.len >= ip6.len + 54": true, "ip6.version == 6": false, "pkt.len >= 54": false} {
+		ms, ok := Match{Type: typeIPv6}.with(words, Plain)
+		if !ok {
+			t.Fatalf("no match for %q", words)
+		}
+		r := Rules{Parser: Plain, List: []Rule{{Match: ms[0], Do: Edits{VID: -1}, Action: Pass}}}
+		if r.OnePiece() != piece {
+			t.Errorf("%s: one piece: %v", words, !piece)
+		}
+		p := ms[0].random(&rng, Plain)
+		for n, want := range map[int]bool{len(p): true, vm.MaxLinear: true, vm.MaxLinear + 1: !piece} {
+			q := append(p[:len(p):len(p)], make([]byte, n-len(p))...)
+			if got := r.Take(q) != nil; got != want {
+				t.Errorf("%s: a packet of %d bytes is taken: %v", words, n, got)
+			}
 		}
 	}
 }

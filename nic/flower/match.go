@@ -47,11 +47,15 @@ type Match struct {
 
 	length    int // bytes the condition asks for
 	transport int // bytes it asks for behind the IP header
+	// piece: the path asks where the packet ends, or counts its bytes. A program
+	// that knows no fragments sees no further than the first buffer (vm.MaxLinear):
+	// what a parser knows of the packet then holds only of one in one piece.
+	piece bool
 }
 
 // asked is a match without what isn't asked of packets.
 func (m Match) asked() Match {
-	m.length, m.transport = 0, 0
+	m.length, m.transport, m.piece = 0, 0, false
 	return m
 }
 
@@ -222,7 +226,11 @@ func (m Match) with(words string, by Parser) ([]Match, bool) {
 			return []Match{m}, true
 		}
 	}
-	if by == Plain && m.vouches(words) || words == "ip.hlen >= 20" && m.Type == typeIPv4 { // the dissector takes no shorter one
+	if by == Plain && m.vouches(words) {
+		m.piece = m.piece || strings.HasPrefix(words, "pkt.len")
+		return []Match{m}, true
+	}
+	if words == "ip.hlen >= 20" && m.Type == typeIPv4 { // the dissector takes no shorter one
 		return []Match{m}, true
 	}
 	x := compare.FindStringSubmatch(words)

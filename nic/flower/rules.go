@@ -76,6 +76,15 @@ type Rules struct {
 	Assumed int // predicates taken for granted, with Options.Frozen
 }
 
+// OnePiece says whether a rule holds only of packets that the program would find in
+// one piece, of at most [vm.MaxLinear] bytes. No key asks for that: it is a limit on
+// the port's MTU, which drivers set themselves for programs that know no fragments
+// (veth_xdp_set, drivers/net/veth.c). Longer ones are in captures taken behind
+// segmentation or receive offload.
+func (r *Rules) OnePiece() bool {
+	return slices.ContainsFunc(r.List, func(x Rule) bool { return x.Match.piece })
+}
+
 // Path is one that is to become a rule; its effect must have been kept.
 type Path struct {
 	ID   int32
@@ -335,6 +344,7 @@ func (b *builder) leaf(p *Path, m Match, so []pathcond.Pred) {
 	case m.transport > m.impliedTransport(by):
 		why = fmt.Sprintf("%d bytes behind the IP header", m.transport)
 	default:
+		m.piece = m.piece || slices.ContainsFunc(r.Counts, func(c Count) bool { return c.Bytes })
 		r.Match, r.Path = m, p.ID
 		b.ruled[p.ID] = true
 		b.rule(r)

@@ -1,6 +1,10 @@
 package flower
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"jitnic/host/vm"
+)
 
 // found is what a parser finds in a packet.
 type found struct {
@@ -162,22 +166,37 @@ func (m *Match) takes(f *found) bool {
 // Take is the first rule that takes a packet; nil where none does, which is
 // software's too. Software's are also: what isn't plain, where the parser sends it
 // there; frames too short to have come off a wire (see minFrame) that a rule's
-// path doesn't allow; and packets whose checksums are wrong and a rule would make
-// right.
+// path doesn't allow; frames longer than the first buffer, where the rule needs
+// the packet in one piece (see [Rules.OnePiece]); and packets whose checksums are
+// wrong and a rule would make right.
 func (r *Rules) Take(packet []byte) *Rule {
+	f := dissect(packet)
+	x := r.first(packet, &f)
+	if x == nil || len(packet) < x.Match.length || x.inPieces(packet) || x.mends() && !right(packet, &f, x) {
+		return nil
+	}
+	return x
+}
+
+// InPieces says that a packet is left to software, though a rule's match takes it,
+// because it is longer than the first buffer.
+func (r *Rules) InPieces(packet []byte) bool {
+	f := dissect(packet)
+	x := r.first(packet, &f)
+	return x != nil && x.inPieces(packet)
+}
+
+func (r *Rule) inPieces(packet []byte) bool { return r.Match.piece && len(packet) > vm.MaxLinear }
+
+// first is the first rule whose match takes a packet that the parser keeps.
+func (r *Rules) first(packet []byte, f *found) *Rule {
 	if r.Parser == Plain && !IsPlain(packet) {
 		return nil
 	}
-	f := dissect(packet)
 	for i := range r.List {
-		x := &r.List[i]
-		if !x.Match.takes(&f) {
-			continue
+		if x := &r.List[i]; x.Match.takes(f) {
+			return x
 		}
-		if len(packet) < x.Match.length || x.mends() && !right(packet, &f, x) {
-			return nil
-		}
-		return x
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"jitnic/host/loader/objfile"
 	"jitnic/host/run/fastpath"
 	"jitnic/host/run/replay"
+	"jitnic/host/vm"
 	"jitnic/nic/flower"
 
 	"github.com/spf13/cobra"
@@ -151,6 +152,9 @@ func written(r *flower.Rules) (out [3]string) {
 	note := ""
 	if r.Parser == flower.Plain {
 		note = "# for a NIC whose parser hands to software what isn't plain: a wrong version or length, IPv4 options, IPv6 extension headers\n"
+	}
+	if r.OnePiece() {
+		note += fmt.Sprintf("# for a port whose frames have at most %d bytes: the program finds longer ones in pieces, and looks at the first\n", vm.MaxLinear)
 	}
 	device := func(p flower.Port, _ int) string { return "$" + strings.ToUpper(p.Name) }
 	number := func(_ flower.Port, i int) string { return fmt.Sprint(flower.PortOut + i) }

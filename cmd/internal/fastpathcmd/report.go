@@ -11,6 +11,7 @@ import (
 	"jitnic/cmd/internal/report"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/run/fastpath"
+	"jitnic/host/vm"
 	"jitnic/pcaps"
 )
 
@@ -53,12 +54,17 @@ type Flower struct {
 	Packets uint64 `json:"packets"` // of the captures, that a rule decides
 	Edited  uint64 `json:"edited"`  // of these, that it changes
 	// NotPlain are packets that the parser hands to software, with --parser plain.
-	NotPlain uint64            `json:"not_plain,omitempty"`
-	Assumed  int               `json:"assumed"` // predicates taken for granted, with --frozen
-	Counts   int               `json:"counts"`  // numbers in maps that rules' own statistics stand for
-	Differs  string            `json:"differs,omitempty"`
-	Refused  []Refused         `json:"refused"`
-	Carried  *fastpath.Carried `json:"carried,omitempty"`
+	NotPlain uint64 `json:"not_plain,omitempty"`
+	// Long are packets that a rule leaves to software, since the program finds them in pieces.
+	Long uint64 `json:"long,omitempty"`
+	// NoRun are packets left out, since no program runs on them: shorter than an
+	// Ethernet header, or longer than all fragments hold.
+	NoRun   uint64            `json:"no_run,omitempty"`
+	Assumed int               `json:"assumed"` // predicates taken for granted, with --frozen
+	Counts  int               `json:"counts"`  // numbers in maps that rules' own statistics stand for
+	Differs string            `json:"differs,omitempty"`
+	Refused []Refused         `json:"refused"`
+	Carried *fastpath.Carried `json:"carried,omitempty"`
 }
 
 // Refused is a path without a rule.
@@ -69,7 +75,7 @@ type Refused struct {
 }
 
 func newFlower(o *fastpath.Offload, p *fastpath.Plan) *Flower {
-	out := &Flower{Rules: len(o.Rules.List), Paths: o.Paths, Packets: o.Packets, Edited: o.Edited, NotPlain: o.NotPlain, Assumed: o.Rules.Assumed, Differs: o.Differs, Refused: []Refused{}}
+	out := &Flower{Rules: len(o.Rules.List), Paths: o.Paths, Packets: o.Packets, Edited: o.Edited, NotPlain: o.NotPlain, Long: o.Long, NoRun: o.NoRun, Assumed: o.Rules.Assumed, Differs: o.Differs, Refused: []Refused{}}
 	counted := map[uint64]bool{}
 	for _, x := range o.Rules.List {
 		for _, c := range x.Counts {
@@ -314,6 +320,12 @@ func (r *Report) document() *report.Document {
 		}
 		if x.NotPlain > 0 {
 			f.Add("  not plain", report.Count(x.NotPlain), report.Share(x.NotPlain, r.Packets), "to software, by the parser")
+		}
+		if x.Long > 0 {
+			f.Add("  in pieces", report.Count(x.Long), report.Share(x.Long, r.Packets), fmt.Sprintf("to software: longer than %d bytes, of which the program sees no more; the port's MTU must keep them out", vm.MaxLinear))
+		}
+		if x.NoRun > 0 {
+			f.Add("  left out", report.Count(x.NoRun), report.Share(x.NoRun, r.Packets), "no program runs on them: shorter than an Ethernet header, or too long")
 		}
 		if x.Counts > 0 {
 			f.Add("  counted", report.Count(uint64(x.Counts)), "numbers in maps that rules' own statistics stand for")

@@ -156,7 +156,7 @@ func (p *Plan) carry(ctx context.Context, o *Offload, w *wire, c *Carried) error
 	buf := make([]byte, liveMTU+64)
 	return p.each(ctx, func(pkt *vm.Input) error {
 		r := o.Rules.Take(pkt.Data)
-		if r == nil || len(pkt.Data) > liveMTU || c.unseen(pkt.Data) {
+		if r == nil || len(pkt.Data) < vm.MinPacket || len(pkt.Data) > liveMTU || c.unseen(pkt.Data) {
 			c.Skipped++
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"jitnic/host/diff"
@@ -18,6 +19,8 @@ type Offload struct {
 	Packets  uint64 // packets of the captures that a rule other than trap takes
 	Edited   uint64 // of these, changed by it
 	NotPlain uint64 // packets that the parser hands to software (flower.Plain)
+	Long     uint64 // packets that a rule leaves to software, since the program finds them in pieces
+	NoRun    uint64 // packets left out: no program runs on them (vm.ErrShort, vm.ErrLong)
 	Differs  string // the first difference between rules and software together, and the program alone; "": none
 }
 
@@ -51,13 +54,15 @@ func (p *Plan) Flower(ctx context.Context, by flower.Parser) (*Offload, error) {
 	defer rest.S.Close()
 	var want, soft vm.Output
 	err = p.each(ctx, func(pkt *vm.Input) error {
-		rule := o.Rules.Take(pkt.Data)
-		if by == flower.Plain && rule == nil && !flower.IsPlain(pkt.Data) {
-			o.NotPlain++
-		}
 		whole.Run(pkt, &want)
+		if errors.Is(want.Err, vm.ErrShort) || errors.Is(want.Err, vm.ErrLong) {
+			o.NoRun++
+			return nil
+		}
+		rule := o.Rules.Take(pkt.Data)
 		said := ""
 		if rule == nil || rule.Action == flower.Trap {
+			o.left(rule, pkt.Data)
 			rest.Run(pkt, &soft)
 			if d := diff.Outputs(&want, &soft); d != nil {
 				said = "software: " + d.Error()
@@ -79,6 +84,17 @@ func (p *Plan) Flower(ctx context.Context, by flower.Parser) (*Offload, error) {
 		o.Differs = "after the run: " + d.Error()
 	}
 	return o, err
+}
+
+// left counts a packet that goes to software by its parser or its length.
+func (o *Offload) left(r *flower.Rule, packet []byte) {
+	switch {
+	case r != nil:
+	case o.Rules.Parser == flower.Plain && !flower.IsPlain(packet):
+		o.NotPlain++
+	case o.Rules.InPieces(packet):
+		o.Long++
+	}
 }
 
 // unlike says where a rule does another thing than the program.

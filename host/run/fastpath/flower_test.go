@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -14,8 +15,11 @@ import (
 	"time"
 
 	"jitnic/host/kernel"
+	"jitnic/host/run/replay"
+	"jitnic/host/vm"
 	"jitnic/nic/flower"
 	"jitnic/pathcond/bv"
+	"jitnic/pcaps"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,6 +74,76 @@ func TestFlower(t *testing.T) {
 		t.Logf("%s: %d of %d paths, %.1f %% of packets, %.1f %% changed, %d rules", c.program, o.Paths, len(p.Paths), 100*share, 100*edited, len(o.Rules.List))
 		for _, r := range o.Rules.Refused[:min(len(o.Rules.Refused), 3)] {
 			t.Logf("   refused %d: %s", r.Path, r.Why)
+		}
+	}
+}
+
+// packetOf is an IP packet of n bytes between loopback addresses in an Ethernet frame:
+// UDP in IPv6, or TCP in IPv4.
+func packetOf(v6 bool, n int) []byte {
+	p := make([]byte, 14+n)
+	ip := p[14:]
+	if v6 {
+		binary.BigEndian.PutUint16(p[12:], 0x86dd)
+		ip[0], ip[6], ip[7], ip[23], ip[39] = 0x60, 17, 64, 1, 1
+		binary.BigEndian.PutUint16(ip[4:], uint16(n-40))
+		copy(ip[40:], []byte{0xd8, 0xd0, 0x22, 0x53})
+		binary.BigEndian.PutUint16(ip[44:], uint16(n-40))
+		return p
+	}
+	binary.BigEndian.PutUint16(p[12:], 0x0800)
+	ip[0], ip[8], ip[9] = 0x45, 64, 6
+	binary.BigEndian.PutUint16(ip[2:], uint16(n))
+	copy(ip[12:], []byte{127, 0, 0, 1, 127, 0, 0, 1, 0xe8, 0xe4, 4, 0xc8})
+	ip[32], ip[33] = 5<<4, 0x18
+	return p
+}
+
+// TestInPieces: of packets longer than the first buffer a program sees the front,
+// and drops them where it asks for the length that the IP header says; no rule that
+// passes shorter ones takes them, nor is their length counted. Frames that no
+// program runs on are left out.
+func TestInPieces(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pieces.pcap")
+	w, err := pcaps.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		for _, p := range [][]byte{packetOf(true, 200+i), packetOf(false, 200+i)} {
+			if err := w.Write(&pcaps.Packet{TimeNS: int64(i + 1), Data: p, Len: uint32(len(p))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, p := range [][]byte{packetOf(true, 8240), packetOf(false, 8240), make([]byte, vm.MinPacket-1)} {
+		if err := w.Write(&pcaps.Packet{TimeNS: 100, Data: p, Len: uint32(len(p))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for program, least := range map[string]uint64{"sample:router": 80, "sample:firewall": 80, "sample:loadbalancer": 40, "sample:nat": 40, "filter:udp": 82} {
+		p, err := Make(context.Background(), replay.Input{Program: program, Captures: []string{file}, Seed: 1}, Options{Entries: 16, NoKernel: true, Rules: true, Frozen: true})
+		if err != nil {
+			t.Fatalf("%s: %v", program, err)
+		}
+		t.Cleanup(p.Close)
+		for _, by := range []flower.Parser{flower.Dissector, flower.Plain} {
+			o, err := p.Flower(context.Background(), by)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Differs != "" || o.NoRun != 1 {
+				t.Errorf("%s, parser %d: %s; %d left out", program, by, o.Differs, o.NoRun)
+			}
+			if long := o.Long > 0; long != o.Rules.OnePiece() {
+				t.Errorf("%s, parser %d: %d packets are left to software by their length", program, by, o.Long)
+			}
+			if by == flower.Plain && o.Packets < least {
+				t.Errorf("%s: rules take %d packets: %v", program, o.Packets, o.Rules.Refused)
+			}
 		}
 	}
 }
