@@ -59,7 +59,7 @@ func entries(t *testing.T, program string) []string {
 // foreign programs on the corpus' captures, and holds rules to the programs there:
 // a row for each, with the share of packets that leaves take, that a cache of 16
 // traces hits, and that rules take by the dissector, and frozen by a plain parser.
-// JITNIC_HEAVY=1 takes every packet of every capture.
+// JITNIC_HEAVY=1 takes every packet of every capture; -run 'TestCorpus/sample:/zoo' a part.
 func TestCorpus(t *testing.T) {
 	heavy := os.Getenv("JITNIC_HEAVY") != ""
 	inKernel := kernel.Available() == nil
@@ -78,11 +78,14 @@ func TestCorpus(t *testing.T) {
 	for _, program := range all {
 		for _, entry := range entries(t, program) {
 			for _, c := range captures {
-				row, ok := judged(t, replay.Input{Program: program, Entry: entry, Captures: []string{c}, Seed: 1, Limit: limit}, inKernel)
-				t.Logf("%-28s %-24s %-26s %s", filepath.Base(program), entry, strings.TrimSuffix(filepath.Base(c), ".pcap.gz"), row)
-				if ok {
-					ran++
-				}
+				name, on := filepath.Base(program), strings.TrimSuffix(filepath.Base(c), ".pcap.gz")
+				t.Run(strings.TrimSuffix(name+":"+entry, ":")+"/"+on, func(t *testing.T) {
+					row, ok := judged(t, replay.Input{Program: program, Entry: entry, Captures: []string{c}, Seed: 1, Limit: limit}, inKernel)
+					t.Logf("%-28s %-24s %-26s %s", name, entry, on, row)
+					if ok {
+						ran++
+					}
+				})
 			}
 		}
 	}
