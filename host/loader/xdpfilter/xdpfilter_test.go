@@ -66,7 +66,9 @@ func Example() {
 	// exit
 }
 
-// zoo are packets of many kinds.
+// zoo are packets of many kinds. Those shorter than an Ethernet header, or longer
+// than frags hold, never reach XDP, and the VM refuses them (vm.ErrShort,
+// vm.ErrLong): they are left out and counted.
 func zoo(t *testing.T) [][]byte {
 	most := uint64(250)
 	if os.Getenv("JITNIC_HEAVY") != "" {
@@ -74,9 +76,18 @@ func zoo(t *testing.T) [][]byte {
 	}
 	hosttest.Corpus(t)
 	var all [][]byte
+	short, long := 0, 0
 	for in := range hosttest.Packets(t, filepath.Join(hosttest.Root(t), "../shared/corpus/captures/zoo.pcap.gz"), most) {
-		all = append(all, append([]byte(nil), in.Data...))
+		switch n := len(in.Data); {
+		case n < vm.MinPacket:
+			short++
+		case n > vm.MaxPacket:
+			long++
+		default:
+			all = append(all, append([]byte(nil), in.Data...))
+		}
 	}
+	t.Logf("%d packets; left out: %d shorter than %d bytes, %d longer than %d", len(all), short, vm.MinPacket, long, vm.MaxPacket)
 	return all
 }
 
