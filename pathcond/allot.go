@@ -243,6 +243,15 @@ func (a *allot) make(r uint8, v val) {
 	}
 }
 
+// context gives a register that holds the context as a segment keeps it
+// (emitter.context), for a load through a pointer that came over a cut.
+func (a *allot) context() uint8 {
+	r := a.take()
+	a.move(true, r, contextSlot)
+	a.busy |= 1 << r
+	return r
+}
+
 func mov(dst, src uint8) ebpf.Insn {
 	return ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX, Dst: dst, Src: src}
 }
@@ -311,6 +320,9 @@ func (a *allot) node(v val, n *node) {
 		in := n.in
 		if n.a != 0 {
 			in.Src = a.reg(n.a)
+		}
+		if x := a.w.x; n.meta.Mem == trace.MemCtx && x.from != nil && !out.knows(in.Src) {
+			in.Src, in.Off = a.context(), int16(n.meta.Addr-x.s.CtxPtr())
 		}
 		r := a.take()
 		in.Dst = r

@@ -95,7 +95,7 @@ func (c *Compiler) SetCuts(program string, pcs []int) error {
 	before, wild := points.Before(c.Obj.Programs[i].Insns, specs)
 	c.cuts, c.cutProg, c.cutAt = nil, i, map[int32]int{}
 	g := c.graphOf(i)
-	g.cuts = map[int]bool{}
+	g.cuts, g.regions = map[int]bool{}, map[string]*region{}
 	for _, pc := range pcs {
 		st, ok := before[pc]
 		if !ok || !st.Reached {

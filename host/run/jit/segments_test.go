@@ -180,6 +180,106 @@ func TestSegmentsOfRandomPrograms(t *testing.T) {
 	}
 }
 
+// Behind a cut the context is loaded through a pointer that stood on the stack: a
+// region's code takes what the segment keeps, since nobody who reads the trace knows
+// that the pointer is the context's.
+func TestSegmentsLoadContextInRegion(t *testing.T) {
+	code, err := ebpf.Parser{}.Code(`
+		*(u64 *)(r10 -8) = r1
+		r2 = *(u32 *)(r1 +0)           # data
+		r3 = *(u32 *)(r1 +4)           # data_end
+		r5 = r2
+		r5 += 18
+		r0 = 1                         # XDP_DROP
+		if r5 > r3 goto +12
+		r4 = *(u16 *)(r2 +12)
+		if r4 != 0x81 goto +1          # VLAN
+		r4 = *(u16 *)(r2 +16)
+		r6 = *(u64 *)(r10 -8)          # the cut is before this
+		r7 = 1
+		if r4 == 8 goto +3             # IPv4
+		r7 = *(u32 *)(r6 +4)
+		r8 = *(u32 *)(r6 +0)
+		r7 -= r8
+		r7 &= 1
+		r0 = r7
+		r0 += 1                        # odd lengths and IPv4 pass
+		exit`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const cut = 10
+	obj, err := loader.FromCode("lengths", code, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(obj, obj.Programs[0], Options{Check: true, Cuts: []int{cut}, Remedies: Remedies{Predicate: 16}, Cache: cache.Config{Policy: "lru", Entries: 32}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	hits := 0
+	for i := range 32 {
+		data := make([]byte, 60+i/4%2)
+		if i%2 == 0 {
+			data[12], data[16] = 0x81, byte(i/2%2)*8
+		} else {
+			data[12] = byte(i/2%2) * 8
+		}
+		var out vm.Output
+		if err := checkSegments(r, &vm.Input{Data: data, IfIndex: 1, Packet: uint64(i)}, &out); err != nil {
+			t.Fatalf("packet %d: %v\n%s", i, err, r.words(r.NIC.Ways()))
+		}
+		if ways := r.NIC.Ways(); r.info[ways[len(ways)-1]].Path.Predicated > 0 {
+			hits++
+		}
+	}
+	if hits == 0 || r.NIC.Outcomes()[cache.Hit] == 0 {
+		t.Errorf("no segment with a region behind the cut: outcomes %v\n%s", r.NIC.Outcomes(), r.words(r.NIC.Ways()))
+	}
+}
+
+// Regions are found anew where a program is cut after it was followed whole: a
+// packet whose way a region took in whole is cut all the same.
+func TestRegionsMakeWayForCuts(t *testing.T) {
+	p := hosttest.Sample(t, "telemetry")
+	s, err := vm.NewState(p.Obj, vm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	it, err := vm.NewInterp(s, p.Obj, p.Entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkts, times := held(t, hosttest.Capture(t, "zoo.pcap.gz"), 200)
+	count := func(c *pathcond.Compiler) (segments int) {
+		for i, data := range pkts {
+			var rec vm.Recording
+			var out vm.Output
+			c.Before()
+			it.RunRecorded(&vm.Input{Data: data, TimeNS: times[i], IfIndex: 1, Packet: uint64(i)}, &out, &rec)
+			segments += len(c.Segments(&rec, len(data), out.Err))
+		}
+		return segments
+	}
+	var got [2]int
+	for k := range got {
+		c := pathcond.NewCompiler(s, p.Obj)
+		c.Predicate, c.Merge = 32, true
+		if k == 1 {
+			count(c)
+		}
+		if err := c.SetCuts(p.Entry.Name, c.Candidates(p.Entry.Name)); err != nil {
+			t.Fatal(err)
+		}
+		got[k] = count(c)
+	}
+	if got[0] != got[1] || got[0] <= len(pkts) {
+		t.Errorf("%d packets are %d segments, and %d where they were followed whole before", len(pkts), got[0], got[1])
+	}
+}
+
 // A hit through several tables allocates nothing.
 func TestSegmentsAllocateNothing(t *testing.T) {
 	p := hosttest.Sample(t, "telemetry")
