@@ -119,7 +119,9 @@ func (s *stepper) memory(h *ebpf.Helper, k int, m int32, args *[11]Value) {
 	f := s.f
 	arg, v := h.Args[k], args[k+1]
 	n := s.ArgBytes(h, k, m, args)
-	known := n > 0 || h.SizeArg(uint8(k+1)) != 0 && args[k+2].IsConst() && args[k+2].Known == 0
+	sized := h.SizeArg(uint8(k+1)) != 0
+	none := sized && args[k+2].IsConst() && args[k+2].Known == 0
+	known := n > 0 || none
 	onStack := v.Kind == Stack && v.Base == 0
 	switch {
 	case onStack && n > 0:
@@ -146,6 +148,13 @@ func (s *stepper) memory(h *ebpf.Helper, k int, m int32, args *[11]Value) {
 		s.say("r%d is a number where %s wants memory", k+1, h.Name)
 	case v.Kind == Scalar && !arg.Null:
 		s.say("r%d is 0 where %s wants memory", k+1, h.Name)
+	case v.Kind == Scalar && sized && !none: // NULL goes with 0 bytes only
+		s.say("r%d is 0 where %s wants memory, unless it is of 0 bytes", k+1, h.Name)
+	}
+	if none && v.Base != 0 && (v.Kind == Stack || v.Kind == MapValue || v.Kind == Packet && v.Range == 0 && !s.Trace) {
+		// Nothing here says how far the variable reaches, and what the verifier
+		// knows of it may be too far, with no byte asked for either.
+		s.say("%s is given no byte of memory, through %s that nobody checked", h.Name, v.Kind)
 	}
 	switch v.Kind {
 	case Ctx, PacketEnd, Map, Anything: // even where no byte of it is used
@@ -154,13 +163,17 @@ func (s *stepper) memory(h *ebpf.Helper, k int, m int32, args *[11]Value) {
 		if s.Trace {
 			break
 		}
-		if known && v.Off+int64(n) > v.Range {
+		if known && (v.Off+int64(n) > v.Range || v.Off < 0 && v.Base == 0) {
 			s.say("%s wants %d bytes of the packet at %d, further than was checked", h.Name, n, v.Off)
 		}
 		if !known {
 			// The key of a map that isn't known here is known to the verifier:
 			// a program must go on checking what it does check.
 			s.say("%s wants bytes of the packet, nobody knows how many, of %d that were checked", h.Name, max(0, v.Range-v.Off))
+		}
+	case MapValue:
+		if m := s.spec(v.Map); known && m != nil && v.Base == 0 && (v.Off < 0 || v.Off+int64(n) > int64(m.ValueSize) && v.Site != Direct) {
+			s.say("%s wants %d bytes of a value of %d, at %d", h.Name, n, m.ValueSize, v.Off)
 		}
 	}
 	if v.Null {

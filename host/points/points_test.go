@@ -68,6 +68,51 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestSizedMemory: what the verifier would say of the memory that bpf_csum_diff is
+// given in r1, with its size in r2 (check_helper_mem_access, kernel/bpf/verifier.c).
+func TestSizedMemory(t *testing.T) {
+	const packet = "r6 = r1\nr1 = *(u32 *)(r6 +0)\n"
+	for _, c := range []struct{ text, want string }{
+		{"r1 = r10\nr1 += -8\nr2 = 0", ""},
+		{"r1 = r10\nr2 = 0", "csum_diff is given no byte of the stack, at +0"},
+		{"r2 = *(u32 *)(r1 +12)\nr1 = r10\nr1 += r2\nr2 = 0", "csum_diff is given no byte of memory, through a stack pointer that nobody checked"},
+		{packet + "r2 = 0", ""},
+		{packet + "r1 += 14\nr2 = 0", "csum_diff wants 0 bytes of the packet at 14, further than was checked"},
+		{packet + "r1 += -14\nr2 = 0", "csum_diff wants 0 bytes of the packet at -14, further than was checked"},
+		{packet + "r2 = *(u32 *)(r6 +12)\nr1 += r2\nr2 = 0", "csum_diff is given no byte of memory, through a packet pointer that nobody checked"},
+		{packet + "r2 = *(u32 *)(r6 +12)", "csum_diff wants bytes of the packet, nobody knows how many, of 0 that were checked"},
+		{"r1 = map[#0] +8\nr2 = 0", ""},
+		{"r1 = map[#0] +8\nr1 += -12\nr2 = 0", "csum_diff wants 0 bytes of a value of 16, at -4"},
+		{"r2 = *(u32 *)(r1 +12)\nr1 = map[#0] +8\nr1 += r2\nr2 = 0", "csum_diff is given no byte of memory, through a map value pointer that nobody checked"},
+		{"r1 = 0\nr2 = 0", ""},
+		{"r1 = 0\nr2 = 4", "r1 is 0 where csum_diff wants memory, unless it is of 0 bytes"},
+		{"r2 = 0", "r1 is the context where csum_diff wants memory"},
+	} {
+		code, err := ebpf.Parser{}.Code(c.text + "\nr3 = 0\nr4 = 0\nr5 = 0\ncall csum_diff")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := Program{Context: ebpf.ContextXDP, Maps: []*maps.Spec{{Name: "array", Type: cebpf.Array, KeySize: 4, ValueSize: 16}}}
+		f := Facts{Reached: true}
+		f.R[1], f.R[10] = Value{Kind: Ctx}, Value{Kind: Stack}
+		var said []string
+		for i := 0; i < len(code); i++ {
+			in := Insn{Insn: code[i], At: int32(i), Left: code[i].Dst, Bytes: code[i].Size()}
+			if code[i].Op == ebpf.OpCall {
+				in.Row = ebpf.HelperByID(code[i].Imm)
+			}
+			if code[i].IsWide() {
+				i++
+				in.Hi = code[i].Imm
+			}
+			p.Step(&in, &f, func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+		}
+		if got := strings.Join(said, "; "); got != c.want {
+			t.Errorf("%q: %q, want %q", c.text, got, c.want)
+		}
+	}
+}
+
 // TestAccesses: what instructions and calls touch.
 func TestAccesses(t *testing.T) {
 	for _, c := range []struct{ text, want string }{

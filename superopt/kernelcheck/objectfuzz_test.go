@@ -270,6 +270,34 @@ var regressions = []struct {
 		exit
 		r0 = 2
 		exit`, maps: []*maps.Spec{{Name: "bloom", Type: cilium.BloomFilter, ValueSize: 4, Max: 64}}},
+	{name: "no byte of the packet", why: "where a helper is given 0 bytes any pointer does, but the verifier checks it all the same: one further into the packet than was checked is refused", code: `
+		r7 = *(u32 *)(r1 +4)
+		r1 = *(u32 *)(r1 +0)
+		r9 = 7
+		r0 = 1
+		r2 = r1
+		r2 += 18
+		if r2 > r7 goto +19
+		r3 = *(u8 *)(r1 +14)
+		r3 &= 15
+		*(u64 *)(r10 -8) = r3
+		r1 += 14
+		r1 += r3
+		r4 = r1
+		r4 += 4
+		if r4 > r7 goto +1
+		r9 = *(u16 *)(r1 +1)
+		r8 = r10
+		r8 += -8
+		r1 = r8
+		r2 = 0
+		r3 = r8
+		r4 = 8
+		r5 = r9
+		call csum_diff
+		r0 &= 1
+		r0 += 1
+		exit`},
 }
 
 func TestRegressions(t *testing.T) {
