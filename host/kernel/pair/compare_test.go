@@ -94,7 +94,7 @@ func TestCompare(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if o := Compare(ctx, Pair{object(t, "r0 = 2; exit"), object(t, "r0 = 2; exit"), "main"}, Options{}); o.Status != NotChecked || !o.Loaded {
+	if o := Compare(ctx, Pair{object(t, "r0 = 2; exit"), object(t, "r0 = 2; exit"), "main"}, Options{}); o.Status != NotChecked || o.Reason != "context canceled" {
 		t.Errorf("cancelled: %v", o)
 	}
 }
