@@ -11,15 +11,14 @@ type Effort struct {
 // of its order (its section 8 lets chains run for minutes on whole programs).
 const DefaultEffort = 5
 
-// Efforts are the levels, from 1 on. The numbers of proposals are assumed: on
-// the samples each step up to the fifth about doubles the time, and those
-// beyond it find a slot here and there.
+// efforts are the levels, from 1 on; 0 and "" leave it at Options' default. The
+// numbers of proposals are assumed: about three times more with each step.
 var efforts = [...]Effort{
 	{"pr", 0},
 	{"pre", 0},
 	{"pres", 2_000},
 	{"pres", 8_000},
-	{"pres", 20_000},
+	DefaultEffort - 1: {},
 	{"pres", 50_000},
 	{"pres", 120_000},
 	{"pres", 400_000},

@@ -17,8 +17,8 @@ import (
 
 // Work is one program on its way to a cheaper one, in parts, so that who has
 // many can do the cheap part of all before the dear part of any. Between the
-// parts Prog is the best proved so far. Open begins it; Cheap, Dear and Finish
-// follow in that order, and Close ends it.
+// parts it holds the best proved so far. Open begins it; Cheap, Dear (or
+// Enumerate and Search) and Finish follow in that order, and Close ends it.
 type Work struct {
 	o        *rewrite.Gate
 	opt      *rewrite.Options

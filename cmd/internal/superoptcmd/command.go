@@ -71,14 +71,12 @@ func (f *flags) options() (*superopt.Options, error) {
 		return nil, fmt.Errorf("--effort %d: want 1 to %d", f.effort, superopt.MaxEffort)
 	}
 	o := &superopt.Options{Cost: f.cost, Seed: f.seed, Proposals: f.proposals, RLimit: f.rlimit, Layers: f.layers, Workers: f.workers}
-	if f.effort != superopt.DefaultEffort {
-		e := superopt.EffortOf(f.effort)
-		if o.Layers == "" {
-			o.Layers = e.Layers
-		}
-		if o.Proposals == 0 {
-			o.Proposals = e.Proposals
-		}
+	e := superopt.EffortOf(f.effort)
+	if o.Layers == "" {
+		o.Layers = e.Layers
+	}
+	if o.Proposals == 0 {
+		o.Proposals = e.Proposals
 	}
 	var err error
 	if f.cost == "nic" {

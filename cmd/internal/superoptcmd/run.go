@@ -1,6 +1,7 @@
 package superoptcmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -125,15 +126,7 @@ func (b *batch) run(ctx context.Context, p phase) error {
 		now, before := j.work.Slots()
 		gain[j] = float64(before-now) / float64(1+j.work.Units())
 	}
-	slices.SortStableFunc(order, func(x, y *job) int {
-		switch {
-		case gain[x] > gain[y]:
-			return -1
-		case gain[x] < gain[y]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(x, y *job) int { return cmp.Compare(gain[y], gain[x]) })
 	for k, j := range order {
 		if ctx.Err() != nil {
 			return nil

@@ -19,8 +19,7 @@ import (
 // program with other instructions in the same places; index is what Compact
 // gave. Instructions must have been given names (Prog.Number).
 func (a *Analysis) Update(edited, q *ir.Prog, index []int32) *Analysis {
-	u, ok := a.carry(edited, q, index)
-	if ok && u.forward() {
+	if u := a.follow(edited, q, index); u != nil {
 		if !u.backward() {
 			u.new.Liveness()
 		}
@@ -31,10 +30,26 @@ func (a *Analysis) Update(edited, q *ir.Prog, index []int32) *Analysis {
 	return b
 }
 
+// ProblemsAfter is the problems of q, as Update would find them.
+func (a *Analysis) ProblemsAfter(edited, q *ir.Prog, index []int32) []Problem {
+	if u := a.follow(edited, q, index); u != nil {
+		return u.new.Problems
+	}
+	return Analyse(q).Problems
+}
+
+// follow brings facts and problems up to date; nil where they must be found anew.
+func (a *Analysis) follow(edited, q *ir.Prog, index []int32) *update {
+	if u := a.carry(edited, q, index); u != nil && u.forward() {
+		return u
+	}
+	return nil
+}
+
 // update is an analysis on its way to another program.
 type update struct {
-	p, q *ir.Prog  // before and after
-	new  *Analysis // of q
+	q   *ir.Prog  // the program now
+	new *Analysis // of q
 	// from lists the jumps and calls to each place: from[first[i]:first[i+1]].
 	from, first []int32
 	changed     []bool // instructions that are new, or lead elsewhere
@@ -43,16 +58,17 @@ type update struct {
 	live        []bool // places whose liveness is to be found anew
 }
 
-// carry moves what was known to the places of q and marks what is in doubt.
-func (a *Analysis) carry(edited, q *ir.Prog, index []int32) (*update, bool) {
+// carry moves what was known to the places of q and marks what is in doubt; nil
+// where the places don't answer to each other.
+func (a *Analysis) carry(edited, q *ir.Prog, index []int32) *update {
 	p, n := a.p, len(q.Insts)
 	if a.Before == nil || len(edited.Insts) != len(p.Insts) || len(q.Entry) != len(p.Entry) || int(index[len(p.Insts)]) != n {
-		return nil, false
+		return nil
 	}
-	u := &update{p: p, q: q, new: &Analysis{p: q, Stale: a.Stale, In: make([]*points.Facts, n+1), Live: make([]Live, n), Before: make([]Live, n+1)},
+	u := &update{q: q, new: &Analysis{p: q, Stale: a.Stale, In: make([]*points.Facts, n+1), Live: make([]Live, n), Before: make([]Live, n+1)},
 		changed: make([]bool, n+1), in: make([]bool, n+1), moved: make([]bool, n+1), live: make([]bool, n+1)}
 	u.jumps()
-	leads := false // elsewhere than before
+	led := false // elsewhere than before
 	for i := range p.Insts {
 		to := int(index[i])
 		old, now := &p.Insts[i], &edited.Insts[i]
@@ -66,7 +82,7 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) (*update, bool) {
 			u.in[to] = true
 			u.came(to)
 		}
-		leads = leads || old.Jumps() || now.Jumps() || old.To >= 0 || now.To >= 0 || old.Ends() != now.Ends()
+		led = led || old.To >= 0 || now.To >= 0 || old.Ends() != now.Ends()
 		if old.To >= 0 {
 			u.in[index[old.To]] = true
 		}
@@ -78,7 +94,7 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) (*update, bool) {
 		}
 	}
 	u.new.In[n] = nowhere
-	if leads {
+	if led {
 		u.new.way = wayOf(q)
 	} else {
 		u.new.way = a.way.carried(index, func(i int32) bool { return edited.Insts[i].Op == ir.Nop }, n)
@@ -88,7 +104,7 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) (*update, bool) {
 			u.new.Problems = append(u.new.Problems, Problem{int(index[at.Insn]), at.What})
 		}
 	}
-	return u, true
+	return u
 }
 
 // jumps finds who leads where.
@@ -197,17 +213,23 @@ func (u *update) join(at joining, i int, root map[int]int) *points.Facts {
 func (u *update) came(i int) {
 	mark := func(k int) {
 		u.live[k] = true
-		for c := max(0, k-ir.AskedWithin); c < k; c++ { // a call's failing path may lead there
-			if u.q.Insts[c].Op == ebpf.OpCall {
-				u.live[c] = true
-			}
-		}
+		u.asked(k)
 	}
 	if i > 0 {
 		mark(i - 1)
 	}
 	for _, k := range u.from[u.first[i]:u.first[i+1]] {
 		mark(int(k))
+	}
+}
+
+// asked puts the liveness in doubt of calls whose result instruction k may ask
+// for: what is live before them depends on where their failing path leads.
+func (u *update) asked(k int) {
+	for c := max(0, k-ir.AskedWithin); c < k; c++ {
+		if u.q.Insts[c].Op == ebpf.OpCall {
+			u.live[c] = true
+		}
 	}
 }
 
@@ -227,10 +249,8 @@ func (u *update) fromBehind(i int) bool {
 func (u *update) backward() bool {
 	a := u.new
 	for i := range u.q.Insts {
-		if u.changed[i] { // it may be what asks for a call's result
-			for c := max(0, i-ir.AskedWithin); c < i; c++ {
-				u.live[c] = u.live[c] || u.q.Insts[c].Op == ebpf.OpCall
-			}
+		if u.changed[i] {
+			u.asked(i)
 		}
 	}
 	for k := len(a.way.order) - 1; k >= 0; k-- {

@@ -288,7 +288,7 @@ func (o *Gate) problemsOf(q *ir.Prog) []dataflow.Problem {
 	}
 	c := q.Clone()
 	index := c.Compact()
-	return o.Known.Update(q, c, index).Problems
+	return o.Known.ProblemsAfter(q, c, index)
 }
 
 // malformed says what the verifier would refuse before it follows any path
