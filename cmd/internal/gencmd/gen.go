@@ -32,7 +32,7 @@ func Command() *cobra.Command {
 				return fmt.Errorf("--out: name the capture to write (.pcap or .pcapng, .gz and .zst too)")
 			}
 			to := report.Outputs{Other: []report.Output{{Flag: "--out", Path: out}}}
-			if err := to.Check(c, args); err != nil {
+			if err := to.CheckFiles(c, args); err != nil {
 				return err
 			}
 			f := c.Flags()

@@ -31,7 +31,7 @@ func Command() *cobra.Command {
 				return fmt.Errorf("--out: name the file to write (- for stdout)")
 			}
 			to := report.Outputs{Other: []report.Output{{Flag: "--out", Path: out}}}
-			if err := to.Check(c, args); err != nil {
+			if err := to.CheckFiles(c, args); err != nil {
 				return err
 			}
 			out := to.Path(out)

@@ -26,11 +26,23 @@ func (o *Outputs) named() []Output {
 	return out
 }
 
-// Check says before anything is run which outputs can't be written: a long run
+// Check is CheckFiles for a command that writes a document. Where this tells what was
+// read, the sums begin.
+func (o *Outputs) Check(c *cobra.Command, args []string) error {
+	if err := o.CheckFiles(c, args); err != nil {
+		return err
+	}
+	if o.told() {
+		o.sums = sumsOf(o.inputs(c, args))
+	}
+	return nil
+}
+
+// CheckFiles says before anything is run which outputs can't be written: a long run
 // shouldn't end with a mistyped folder. One output may go to stdout. No file is
 // written twice, and none that another flag or an argument of the command names is
 // written over.
-func (o *Outputs) Check(c *cobra.Command, args []string) error {
+func (o *Outputs) CheckFiles(c *cobra.Command, args []string) error {
 	o.command, o.args, o.one = c, args, of(c)
 	stdout := ""
 	named := o.named()
@@ -70,7 +82,6 @@ func (o *Outputs) Check(c *cobra.Command, args []string) error {
 			}
 		}
 	}
-	o.sums = sumsOf(inputs)
 	return nil
 }
 

@@ -140,12 +140,18 @@ type Output struct {
 	Write func(io.Writer) error
 }
 
+// told says whether anything that is written says what was run: files do, and the
+// text.
+func (o *Outputs) told() bool {
+	return o.JSON != "" || o.CSV != "" || o.HTML != "" || o.Dir != "" || !quietly(o.command)
+}
+
 // Write puts the document everywhere it goes: the files and the folder first,
 // each whole or not at all, and stdout last. Who reads it may go away (a pipe
 // into head), and what has been measured must be whole by then. stdout gets the
 // text and where the folder is, or the one file that goes there.
 func (o *Outputs) Write(stdout io.Writer, d *Document) error {
-	if o.command != nil && d.Run == nil {
+	if o.command != nil && d.Run == nil && o.told() {
 		d.Run = newRun(o.command, o.args, o.one.program, o.sums)
 	}
 	d.Window, d.Brief = window(stdout), o.Dir != ""

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"jitnic/cmd/internal/report"
+
+	"github.com/spf13/cobra"
 )
 
 func text(s string) func(io.Writer) error {
@@ -355,5 +357,49 @@ func TestWindow(t *testing.T) {
 	}
 	if strings.Contains(b.String(), "col 0") || !strings.Contains(b.String(), "1 more tables are in report.html") {
 		t.Errorf("a table that the folder has:\n%s", &b)
+	}
+}
+
+// TestToldRun: what was read is summed where something tells it, and only there.
+func TestToldRun(t *testing.T) {
+	in := filepath.Join(t.TempDir(), "in.txt")
+	if err := os.WriteFile(in, []byte("abc"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	const sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // FIPS 180-2, B.1
+	for _, c := range []struct {
+		args []string
+		told bool
+	}{
+		{nil, true},
+		{[]string{"--quiet"}, false},
+		{[]string{"--quiet", "--json"}, true},
+		{[]string{"--quiet", "--csv"}, true},
+		{[]string{"--quiet", "--html"}, true},
+	} {
+		var out report.Outputs
+		cmd := &cobra.Command{Use: "x"}
+		out.Flags(cmd, "report")
+		cmd.Flags().Bool("quiet", false, "")
+		args := c.args
+		if len(args) == 2 {
+			args = append(args, filepath.Join(t.TempDir(), "out"))
+		}
+		if err := cmd.ParseFlags(args); err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Check(cmd, []string{in}); err != nil {
+			t.Fatal(err)
+		}
+		d := study()
+		if err := out.Write(io.Discard, d); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case d.Run == nil != !c.told:
+			t.Errorf("%v: the run is %+v", c.args, d.Run)
+		case c.told && (len(d.Run.Inputs) == 0 || d.Run.Inputs[0].SHA256 != sum):
+			t.Errorf("%v: inputs %+v", c.args, d.Run.Inputs)
+		}
 	}
 }
