@@ -310,10 +310,9 @@ func (e *emitter) knows(r uint8) bool {
 	var f points.Flow
 	f.Enter(nil)
 	for i := 0; i < len(e.code); i++ {
-		in := points.Insn{Insn: e.code[i], At: int32(i), Left: e.code[i].Dst, Bytes: e.code[i].Size()}
+		in := points.InsnAt(e.code, i)
 		if in.IsWide() {
 			i++
-			in.Hi = e.code[i].Imm
 		}
 		f.Step(&in, points.Hint{})
 		f.Acc = f.Acc[:0]

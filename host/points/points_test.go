@@ -25,10 +25,9 @@ func follow(t *testing.T, text string) *Flow {
 		{Name: "outer", Type: cebpf.HashOfMaps, KeySize: 4, ValueSize: 4},
 	})
 	for i := 0; i < len(code); i++ {
-		in := Insn{Insn: code[i], At: int32(i), Left: code[i].Dst, Bytes: code[i].Size()}
-		if code[i].IsWide() {
+		in := InsnAt(code, i)
+		if in.IsWide() {
 			i++
-			in.Hi = code[i].Imm
 		}
 		f.Step(&in, Hint{})
 	}
@@ -97,13 +96,12 @@ func TestSizedMemory(t *testing.T) {
 		f.R[1], f.R[10] = Value{Kind: Ctx}, Value{Kind: Stack}
 		var said []string
 		for i := 0; i < len(code); i++ {
-			in := Insn{Insn: code[i], At: int32(i), Left: code[i].Dst, Bytes: code[i].Size()}
-			if code[i].Op == ebpf.OpCall {
-				in.Row = ebpf.HelperByID(code[i].Imm)
+			in := InsnAt(code, i)
+			if in.Op == ebpf.OpCall {
+				in.Row = ebpf.HelperByID(in.Imm)
 			}
-			if code[i].IsWide() {
+			if in.IsWide() {
 				i++
-				in.Hi = code[i].Imm
 			}
 			p.Step(&in, &f, func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
 		}

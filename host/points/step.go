@@ -20,6 +20,15 @@ type Insn struct {
 	Row *ebpf.Helper
 }
 
+// InsnAt is the instruction at slot i of code, of which nothing more is known.
+func InsnAt(code []ebpf.Insn, i int) Insn {
+	in := Insn{Insn: code[i], At: int32(i), Left: code[i].Dst, Bytes: code[i].Size()}
+	if in.IsWide() && i+1 < len(code) {
+		in.Hi = code[i+1].Imm
+	}
+	return in
+}
+
 // Program is what the analysis needs to know of the whole.
 type Program struct {
 	Context ebpf.ContextKind

@@ -31,7 +31,7 @@ func through(insns []ebpf.Insn, specs []*maps.Spec, note func(b *ebpf.Block, f *
 		work = work[:len(work)-1]
 		in[b].Into(&f)
 		for pc := blocks[b].Start; pc < blocks[b].End; pc++ {
-			step := Insn{Insn: insns[pc], At: int32(pc), Left: insns[pc].Dst, Bytes: insns[pc].Size()}
+			step := InsnAt(insns, pc)
 			if c, ok := ebpf.Callee(insns, pc); ok {
 				// The function sees the arguments, and a frame of its own.
 				var s State
@@ -44,9 +44,6 @@ func through(insns []ebpf.Insn, specs []*maps.Spec, note func(b *ebpf.Block, f *
 				}
 				s.R[10] = Value{Kind: Stack}
 				meet(at[c], &s)
-			}
-			if step.IsWide() {
-				step.Hi = insns[pc+1].Imm
 			}
 			if step.Op == ebpf.OpCall && step.Src == ebpf.CallLocal {
 				f.follow(&step) // what it touches is noted there

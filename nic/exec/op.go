@@ -241,13 +241,12 @@ func ctxLoads(code []ebpf.Insn) []bool {
 	var f points.Flow
 	f.Enter(nil)
 	for i := 0; i < len(code); i++ {
-		in := points.Insn{Insn: code[i], At: int32(i), Left: code[i].Dst, Bytes: code[i].Size()}
+		in := points.InsnAt(code, i)
 		if in.Dst > 10 || in.Src > 10 {
 			return out // Bind refuses it
 		}
-		if in.IsWide() && i+1 < len(code) {
+		if in.IsWide() {
 			i++
-			in.Hi = code[i].Imm
 		}
 		out[in.At] = in.IsLoad() && f.R[in.Src].Kind == points.Ctx
 		f.Step(&in, points.Hint{})

@@ -58,16 +58,13 @@ func usesOf(t *trace.Trace, path int32) []use {
 		for _, c := range classes {
 			out = append(out, use{useInsn, c, -1, at})
 		}
-		step := points.Insn{Insn: in, At: int32(i), Left: in.Dst, Bytes: in.Size()}
+		step := points.InsnAt(t.Code, i)
 		switch {
 		case in.IsWide():
 			if in.Src == ebpf.PseudoMapValue {
 				out = append(out, use{useMap, "", in.Imm, at})
 			}
-			if i+1 < len(t.Code) {
-				i++
-				step.Hi = t.Code[i].Imm
-			}
+			i++
 		case in.IsStore():
 			out = append(out, storeUses(in, f.R[in.Dst], hint, at)...)
 		case in.Op == ebpf.OpCall:
