@@ -221,8 +221,6 @@ func (s *stepper) load() {
 	case MapValue:
 		if n == 8 && s.Context == ebpf.ContextTracing {
 			v = loaded(base, off) // could be a kptr
-		} else if n == 8 {
-			v = Top()
 		}
 	}
 	f.R[in.Dst] = v
@@ -294,8 +292,8 @@ func (s *stepper) atomic(base, v Value) {
 	}
 }
 
-// access checks one memory access as the verifier does, where that needs no
-// packet bounds (those are checked against the original's accesses).
+// access checks one memory access as the verifier does; bounds of the packet where
+// no path condition has checked them.
 func (s *stepper) access(base Value, off int64, n int, store bool) {
 	if s.complain == nil {
 		return

@@ -78,7 +78,6 @@ func Before(insns []ebpf.Insn, specs []*maps.Spec) (at map[int]State, wild bool)
 		for _, a := range f.Acc {
 			wild = wild || b.Start < end && a.Write && (a.Region == InAny || a.Region == InStack && a.Base != BaseStack)
 		}
-		f.Acc = f.Acc[:0]
 	})
 	at = make(map[int]State, len(blocks))
 	for i, b := range blocks {
@@ -106,7 +105,6 @@ func Written(insns []ebpf.Insn, specs []*maps.Spec) (written []bool, unknown boo
 				}
 			}
 		}
-		f.Acc = f.Acc[:0]
 	})
 	return written, unknown
 }

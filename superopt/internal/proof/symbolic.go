@@ -251,7 +251,7 @@ func (m *Machine) value(v *points.Value, id uint64, loopFree bool) bv.Term {
 	case points.Map:
 		return b.Input(inMapPtr+uint64(v.Map), 64, addrFact)
 	case points.MapValue:
-		if v.Site == -2 {
+		if v.Site == points.Direct {
 			return plus(b.Input(inGlobal+uint64(v.Map), 64, addrFact))
 		}
 		f := addrFact
