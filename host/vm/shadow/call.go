@@ -384,7 +384,7 @@ func (s *Shadow) shown(at uint64) (out []byte) {
 			out = append(out, 's')
 			continue
 		case 'p':
-			if k := s.state.Load(at, 1); s.state.Reach(at, 2, false) && (k == 'i' || k == 'I') {
+			if s.state.Reach(at, 2, false) && s.state.Load(at, 1)|0x20 == 'i' {
 				at++
 				if next() == '6' {
 					out = append(out, 16)
