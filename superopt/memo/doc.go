@@ -12,7 +12,8 @@
 //
 // A process that is killed while it appends leaves an entry cut off at the end:
 // those before it are good. Anything else that isn't as it should be makes the
-// whole file no good, and it is written anew. The file belongs to one process at
+// whole memo no good, and it is written anew; a file that is none is left as it is,
+// and is an error. The file belongs to one process at
 // a time (flock); sums are no seal, so that a file which another user could have
 // written is refused.
 package memo

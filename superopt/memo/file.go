@@ -65,12 +65,15 @@ func Open(path, versions string) (m *Memo, note string, err error) {
 }
 
 // named puts the file before an error, once.
-func named(path string, err error) error {
+func named(path string, err error) error { return fmt.Errorf("memo %s: %w", path, nameless(err)) }
+
+// nameless is an error without the file it is of.
+func nameless(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
-		err = p.Err
+		return p.Err
 	}
-	return fmt.Errorf("memo %s: %w", path, err)
+	return err
 }
 
 // ours refuses what another user could have written.
@@ -173,21 +176,15 @@ func entry(r *bufio.Reader) ([]byte, error) {
 	}
 	e := make([]byte, 8+int(n)+int(k)+sumBytes)
 	copy(e, head[:])
-	if _, err := io.ReadFull(r, e[8:]); err != nil {
-		return nil, cmp.Or(unexpected(err), err)
+	if _, err := io.ReadFull(r, e[8:]); err == io.EOF { // cut behind the head
+		return nil, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return nil, err
 	}
 	if s := sum(e[:len(e)-sumBytes]); !bytes.Equal(s[:], e[len(e)-sumBytes:]) {
 		return nil, errSum
 	}
 	return e, nil
-}
-
-// unexpected: a file that ends here was cut.
-func unexpected(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return nil
 }
 
 func sum(b []byte) [sumBytes]byte {
@@ -209,11 +206,7 @@ func (m *Memo) append(question, answer []byte) (int64, error) {
 	b = append(b, s[:]...)
 	if _, err := m.file.WriteAt(b, m.end); err != nil {
 		m.file.Truncate(m.end)
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err
-		}
-		return 0, err
+		return 0, nameless(err)
 	}
 	at := m.end + 8
 	m.end += int64(len(b))
