@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -37,7 +38,7 @@ type piece struct {
 	tested uint64 // bits that were looked at
 }
 
-// way are the fields that were tested from a node to another.
+// way are the fields that were tested from a node to another, by their place.
 type way []piece
 
 // test notes that bits of a field were looked at, and with known that they are v. A
@@ -46,13 +47,13 @@ func (w way) test(f tree.Insn, known bool, v uint64) way {
 	size, at, sh := spot(f.K, f.Sh, f.Mask)
 	mask := f.Mask << sh
 	out := append(make(way, 0, len(w)+1), w...)
-	i := slices.IndexFunc(out, func(p piece) bool { return p.at == at && int(p.size) == size })
-	if i < 0 {
+	x := piece{at: at, size: uint8(size)}
+	i, have := slices.BinarySearchFunc(out, x, byPlace)
+	if !have {
 		if len(out) == maxPieces {
 			return nil
 		}
-		i = len(out)
-		out = append(out, piece{at: at, size: uint8(size)})
+		out = slices.Insert(out, i, x)
 	}
 	p := &out[i]
 	p.tested |= mask
@@ -73,29 +74,22 @@ func (w way) certain() bool {
 
 // tuple names the bits that are known.
 func (w way) tuple() string {
-	sorted := slices.Clone(w)
-	slices.SortFunc(sorted, byPlace)
 	var b []byte
-	for _, p := range sorted {
+	for _, p := range w {
 		b = binary.AppendUvarint(binary.AppendUvarint(append(b, p.size), p.at), p.known)
 	}
 	return string(b)
 }
 
 func byPlace(a, b piece) int {
-	if a.at != b.at {
-		return int(int64(a.at - b.at))
-	}
-	return int(a.size) - int(b.size)
+	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.size, b.size))
 }
 
 // words is the key: two words of what is known, one behind the other. false
 // where there is no room.
 func (w way) words() (key [2]uint64, n int, ok bool) {
-	sorted := slices.Clone(w)
-	slices.SortFunc(sorted, byPlace)
 	used := 0
-	for _, p := range sorted {
+	for _, p := range w {
 		k := bits.Len64(p.known)
 		if used+k > 64 {
 			if n++; n == len(key) {
@@ -315,10 +309,8 @@ func (c *treeCompiler) probeExact(w way, words int, t *exactTable) {
 	if spill {
 		c.Store(8, x, asm.At(asm.Ctx, offSave))
 	}
-	sorted := slices.Clone(w)
-	slices.SortFunc(sorted, byPlace)
 	used, word := 0, 0
-	for _, p := range sorted {
+	for _, p := range w {
 		k := bits.Len64(p.known)
 		if used+k > 64 {
 			c.Store(8, x, asm.At(asm.Ctx, offKey))
