@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"jitnic/cmd/internal/report"
@@ -248,11 +247,8 @@ func progress(c *cobra.Command) (step func(d *run.Done, took time.Duration), don
 	if bar == nil {
 		return nil, bar.End
 	}
-	var mu sync.Mutex
 	n := int64(0)
 	return func(*run.Done, time.Duration) {
-		mu.Lock()
-		defer mu.Unlock()
 		n++
 		bar.Step("cells", n, -1)
 	}, bar.End

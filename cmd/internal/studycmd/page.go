@@ -102,9 +102,7 @@ func contestOf(s *result.Setting) contest {
 func (r *results) contests() []contest {
 	var out []contest
 	for i := range r.ranks {
-		if c := contestOf(&r.ranks[i].Setting); !slices.Contains(out, c) {
-			out = append(out, c)
-		}
+		out = once(out, contestOf(&r.ranks[i].Setting))
 	}
 	return out
 }
@@ -150,9 +148,7 @@ func (b budget) compare(o budget) int {
 func (r *results) budgets() []budget {
 	var out []budget
 	for i := range r.ranks {
-		if b := (budget{r.ranks[i].Slots, r.ranks[i].Entries}); !slices.Contains(out, b) {
-			out = append(out, b)
-		}
+		out = once(out, budget{r.ranks[i].Slots, r.ranks[i].Entries})
 	}
 	slices.SortFunc(out, budget.compare)
 	return out
@@ -427,12 +423,7 @@ func (r *results) facets() *report.Facets {
 			continue
 		}
 		row := r.label(contest{x.Program, x.Entry, x.Mode, x.Split, int(x.Queues), x.Hot, x.InstallDelay})
-		if !slices.Contains(order, row) {
-			order = append(order, row)
-		}
-		if !slices.Contains(captures, x.Capture) {
-			captures = append(captures, x.Capture)
-		}
+		order, captures = once(order, row), once(captures, x.Capture)
 		p := place{row, x.Capture}
 		c := cells[p]
 		if c == nil {

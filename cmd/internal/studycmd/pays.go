@@ -41,9 +41,7 @@ func (r *results) pays() []report.Block {
 	var devices []deviceKey
 	for i := range r.rows {
 		if r.rows[i].Device != nil {
-			if k := keyOf(&r.rows[i]); !slices.Contains(devices, k) {
-				devices = append(devices, k)
-			}
+			devices = once(devices, keyOf(&r.rows[i]))
 		}
 	}
 	if len(devices) == 0 {
@@ -71,12 +69,7 @@ func (r *results) pays() []report.Block {
 		}
 		l := r.label(contest{x.Program, x.Entry, x.Mode, x.Split, int(x.Queues), x.Hot, x.InstallDelay})
 		b := budget{x.Slots, x.Entries}
-		if !slices.Contains(labels, l) {
-			labels = append(labels, l)
-		}
-		if !slices.Contains(budgets, b) {
-			budgets = append(budgets, b)
-		}
+		labels, budgets = once(labels, l), once(budgets, b)
 		for k, of := range map[string]map[place]*count{l: cells, "": totals} {
 			p := place{k, keyOf(x), b}
 			c := of[p]

@@ -20,8 +20,7 @@ func (r *results) windowed() []report.Block {
 		b             budget
 	}
 	errs := map[place][]float64{}
-	var splits []string
-	var policies []string
+	var splits, policies []string
 	var budgets []budget
 	for i := range r.windows {
 		w := &r.windows[i]
@@ -68,6 +67,7 @@ func (r *results) windowed() []report.Block {
 	return append([]report.Block{{Facts: f}}, blocks...)
 }
 
+// once is the list with x at its end, if it isn't in it.
 func once[T comparable](list []T, x T) []T {
 	if slices.Contains(list, x) {
 		return list
