@@ -162,7 +162,7 @@ func NewCompiler(s *vm.State, obj *loader.Object) *Compiler {
 	b := bv.NewBuilder()
 	b.Join = joinLoads(b)
 	return &Compiler{B: b, S: s, Obj: obj, MaxTrace: DefaultMaxTrace, MaxGuards: DefaultMaxGuards,
-		Versions: NewVersions()}
+		Versions: NewVersions(), graphs: map[int32]*graph{}}
 }
 
 // exec is one symbolic execution.

@@ -52,9 +52,6 @@ const (
 
 // graphOf is the graph of a program of the object, made once.
 func (c *Compiler) graphOf(prog int32) *graph {
-	if c.graphs == nil {
-		c.graphs = map[int32]*graph{}
-	}
 	g := c.graphs[prog]
 	if g == nil {
 		g = newGraph(c.Obj.Programs[prog])
