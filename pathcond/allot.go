@@ -40,10 +40,9 @@ func (w *weave) mark() (more int) {
 			continue
 		}
 		switch n.kind {
-		case nEntry, nNumber:
-		case nFrame:
+		case nEntry, nNumber, nFrame:
 		default:
-			if n.kind == nSelect || n.made || !w.always[min(n.block, len(w.r.blocks)-1)] && n.block < len(w.r.blocks) {
+			if n.kind == nSelect || n.made || n.block < len(w.r.blocks) && !w.always[n.block] {
 				more++
 			}
 		}
@@ -141,13 +140,7 @@ func (a *allot) emit(in ebpf.Insn) {
 
 // move copies a value between a register and a slot.
 func (a *allot) move(load bool, r uint8, slot int16) {
-	m := made()
-	m.Mem, m.Addr = trace.MemStack, a.w.x.s.FrameTop(0)+uint64(int64(slot))
-	in := ebpf.Insn{Op: ebpf.ClassSTX | ebpf.ModeMEM | ebpf.SizeDW, Dst: 10, Src: r, Off: slot}
-	if load {
-		in = ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | ebpf.SizeDW, Dst: r, Src: 10, Off: slot}
-	}
-	a.w.x.out.put(in, m)
+	a.w.x.out.move(a.w.x, r, slot, !load)
 }
 
 // again says whether a value is made anew where it is needed, and kept nowhere.
@@ -201,8 +194,7 @@ func (a *allot) hold(r uint8, v val) {
 
 // reg has a value in a register.
 func (a *allot) reg(v val) uint8 {
-	n := &a.w.nodes[v]
-	if n.kind == nFrame && n.off == 0 && a.top() == 0 {
+	if a.isTop(v) {
 		return 10
 	}
 	if r := a.at[v].reg; r >= 0 {
@@ -217,6 +209,12 @@ func (a *allot) reg(v val) uint8 {
 
 // top is the frame's own r10 as an offset from the trace's.
 func (a *allot) top() int32 { return int32((len(a.w.x.frames) - 1) * trace.FrameStride) }
+
+// isTop says whether a value is what the trace's own r10 holds.
+func (a *allot) isTop(v val) bool {
+	n := &a.w.nodes[v]
+	return n.kind == nFrame && n.off == 0 && a.top() == 0
+}
 
 // make puts a value that is in no register into one.
 func (a *allot) make(r uint8, v val) {
@@ -252,10 +250,6 @@ func (a *allot) context() uint8 {
 	return r
 }
 
-func mov(dst, src uint8) ebpf.Insn {
-	return ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX, Dst: dst, Src: src}
-}
-
 // over gives a register that holds a value which is about to be overwritten: its own,
 // where nothing needs it any more.
 func (a *allot) over(v val) uint8 {
@@ -264,7 +258,7 @@ func (a *allot) over(v val) uint8 {
 		a.drop(uint8(r))
 		return uint8(r)
 	}
-	if a.at[v].reg < 0 && !(a.w.nodes[v].kind == nFrame && a.w.nodes[v].off == 0 && a.top() == 0) {
+	if a.at[v].reg < 0 && !a.isTop(v) {
 		r := a.take()
 		a.make(r, v)
 		a.busy |= 1 << r
@@ -378,10 +372,8 @@ func (a *allot) settle(live ebpf.Regs, want *[11]val) {
 		} else {
 			a.make(r, v)
 		}
-		if h := a.held[r]; h != 0 && a.at[h].reg == int8(r) {
-			a.at[h].reg = -1
-		}
-		a.held[r], a.at[v].reg = v, int8(r)
+		a.drop(r)
+		a.hold(r, v)
 	}
 	for left := live & allRegs; left != 0; {
 		stuck := uint8(10)

@@ -326,23 +326,12 @@ func (e *emitter) saved(x *exec, r uint8, store bool) {
 	e.meta[len(e.meta)-1].Keep = store
 }
 
-// move moves a register to or from the stack.
-func (e *emitter) move(x *exec, r uint8, off int16, store bool) {
-	m := made()
-	m.Mem, m.Addr = trace.MemStack, x.s.FrameTop(0)+uint64(off)
-	in := ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | ebpf.SizeDW, Dst: r, Src: 10, Off: off}
-	if store {
-		in = ebpf.Insn{Op: ebpf.ClassSTX | ebpf.ModeMEM | ebpf.SizeDW, Dst: 10, Src: r, Off: off}
-	}
-	e.put(in, m)
-}
-
 // name puts into a register what the code says it holds at a cut.
 func (e *emitter) name(x *exec, r uint8, v points.Value) {
 	m := made()
-	mov := func(src uint8) {
+	from := func(src uint8) {
 		if r != src {
-			e.put(ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX, Dst: r, Src: src}, m)
+			e.put(mov(r, src), m)
 		}
 	}
 	field := func(off int16) {
@@ -362,9 +351,9 @@ func (e *emitter) name(x *exec, r uint8, v points.Value) {
 	}
 	switch v.Kind {
 	case points.Ctx:
-		mov(1)
+		from(1)
 	case points.Stack:
-		mov(10)
+		from(10)
 	case points.Packet:
 		field(ebpf.XDPData)
 	case points.PacketEnd:

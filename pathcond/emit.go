@@ -141,15 +141,23 @@ func (e *emitter) atomic(x *exec, in ebpf.Insn) {
 func saveSlot(d, i int) int16 { return int16(d*trace.FrameStride + 8*i) }
 
 func (e *emitter) saveInsn(x *exec, store bool, reg uint8, d, i int) {
+	e.move(x, reg, saveSlot(d, i), store)
+}
+
+// move moves a register to or from the stack, at an offset from r10.
+func (e *emitter) move(x *exec, r uint8, off int16, store bool) {
 	m := made()
-	m.Mem = trace.MemStack
-	m.Addr = x.s.FrameTop(0) + uint64(saveSlot(d, i))
-	op := ebpf.ClassLDX | ebpf.ModeMEM | ebpf.SizeDW
-	in := ebpf.Insn{Op: op, Dst: reg, Src: 10, Off: saveSlot(d, i)}
+	m.Mem, m.Addr = trace.MemStack, x.s.FrameTop(0)+uint64(off)
+	in := ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | ebpf.SizeDW, Dst: r, Src: 10, Off: off}
 	if store {
-		in = ebpf.Insn{Op: ebpf.ClassSTX | ebpf.ModeMEM | ebpf.SizeDW, Dst: 10, Src: reg, Off: saveSlot(d, i)}
+		in = ebpf.Insn{Op: ebpf.ClassSTX | ebpf.ModeMEM | ebpf.SizeDW, Dst: 10, Src: r, Off: off}
 	}
 	e.put(in, m)
+}
+
+// mov is dst = src.
+func mov(dst, src uint8) ebpf.Insn {
+	return ebpf.Insn{Op: ebpf.ClassALU64 | ebpf.ALUMov | ebpf.SrcX, Dst: dst, Src: src}
 }
 
 // enter saves r6 to r9 of the caller at depth d; what isn't restored later is

@@ -64,19 +64,18 @@ func (x *exec) profiledLookup(i int, key []bv.Term, concrete []byte, ret uint64)
 	return x.genericLookup(i, key, concrete, ret)
 }
 
-// place64 hashes (FNV-1a over words) the place of a look-up: where the program
+// place64 hashes the place of a look-up: where the program
 // is, and how the path came there but for keys folded on the way.
 func (x *exec) place64() uint64 {
-	h := uint64(14695981039346656037) ^ uint64(x.path.Table)
-	add := func(v uint64) { h = (h ^ v) * 1099511628211 }
-	add(uint64(x.step.Prog)<<32 | uint64(x.step.PC))
-	add(uint64(len(x.path.Lookups)))
+	h := x.hash()
+	h.add(uint64(x.step.Prog)<<32 | uint64(x.step.PC))
+	h.add(uint64(len(x.path.Lookups)))
 	for _, p := range x.path.Cond {
 		if p.Why != WhyVersion && p.Why != WhyKey {
-			add(uint64(p.Term)<<1 | bv.Bit(p.Want))
+			h.add(uint64(p.Term)<<1 | bv.Bit(p.Want))
 		}
 	}
-	return h
+	return uint64(h)
 }
 
 // Exclude adds to a path's condition that the key of a look-up isn't this one:

@@ -133,13 +133,13 @@ func (x *exec) together(in ebpf.Insn, p bv.Term) bool {
 // trace selects. Where that can't be it says why, and at which block.
 func (x *exec) weigh(g *graph, r *region) (asks []bv.Term, selects []bool, bad int, why string) {
 	var w *weave
-	run := func(target int, code bool) string {
+	run := func(target int) string {
 		undo := x.mark()
 		defer undo()
 		w = x.weave(g, r, target)
 		return w.try(func() {
 			w.run()
-			if !code {
+			if target == nowhere {
 				return
 			}
 			more := w.mark()
@@ -151,7 +151,7 @@ func (x *exec) weigh(g *graph, r *region) (asks []bv.Term, selects []bool, bad i
 		})
 	}
 	selects = make([]bool, len(r.targets))
-	if why = run(nowhere, false); why != "" {
+	if why = run(nowhere); why != "" {
 		return nil, nil, w.at, why
 	}
 	reach := w.reach()
@@ -163,7 +163,7 @@ func (x *exec) weigh(g *graph, r *region) (asks []bv.Term, selects []bool, bad i
 		if v, ok := x.b.IsConst(reach[t]); ok && v == 0 {
 			continue
 		}
-		if why = run(t, true); why != "" {
+		if why = run(t); why != "" {
 			if w.at == len(r.blocks) {
 				w.at--
 			}

@@ -2,6 +2,7 @@ package pathcond
 
 import (
 	"fmt"
+	"slices"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
@@ -83,10 +84,7 @@ func newGraph(p *loader.Program) *graph {
 		if !reached[b.Start] {
 			continue
 		}
-		last := b.Start
-		for last+width(g.code[last]) < b.End {
-			last += width(g.code[last])
-		}
+		last := g.before(b.Start, b.End)
 		for _, to := range ebpf.Next(g.code, last, next[:0]) {
 			g.from[to] = append(g.from[to], last)
 		}
@@ -430,9 +428,7 @@ func (g *graph) backward(b *block) []int {
 	for pc := b.pc; pc <= b.last; pc += width(g.code[pc]) {
 		out = append(out, pc)
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return out
 }
 

@@ -136,19 +136,25 @@ func (x *exec) unchanged(w int) {
 	x.path.Ways = append(x.path.Ways, x.way(w))
 }
 
-// way hashes (FNV-1a over words) how the path came to look up the key of
-// counter w.
+// way hashes how the path came to look up the key of counter w.
 func (x *exec) way(w int) uint64 {
-	h := uint64(14695981039346656037) ^ uint64(x.path.Table)
-	add := func(v uint64) { h = (h ^ v) * 1099511628211 }
-	add(uint64(w))
+	h := x.hash()
+	h.add(uint64(w))
 	for _, p := range x.path.Cond {
 		if p.Why != WhyVersion {
-			add(uint64(p.Term)<<1 | bv.Bit(p.Want))
+			h.add(uint64(p.Term)<<1 | bv.Bit(p.Want))
 		}
 	}
-	return h
+	return uint64(h)
 }
+
+// hash is FNV-1a over words.
+type hash uint64
+
+// hash begins one of what is in the path's table.
+func (x *exec) hash() hash { return 14695981039346656037 ^ hash(x.path.Table) }
+
+func (h *hash) add(v uint64) { *h = (*h ^ hash(v)) * 1099511628211 }
 
 // fixParts fixes a key field by field where its term shows fields: each is
 // then a comparison at a fixed place, and keys that differ in one share the
