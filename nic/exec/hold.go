@@ -1,10 +1,6 @@
 package exec
 
-import (
-	"encoding/binary"
-
-	"jitnic/host/vm"
-)
+import "jitnic/host/vm"
 
 // held is what the stores of traces whose effects may still be taken back have
 // overwritten. Traces that follow read memory as it is now, which is what they
@@ -56,9 +52,7 @@ func (e *Engine) keep(addr, n uint64) {
 		return
 	}
 	o := overwritten{addr: addr, n: n}
-	if m := e.s.Mem.B; addr+8 <= uint64(len(m)) {
-		binary.LittleEndian.PutUint64(o.was[:], binary.LittleEndian.Uint64(m[addr:]))
-	}
+	copy(o.was[:n], e.s.Mem.B[addr:])
 	e.held.old = append(e.held.old, o)
 	e.held.bytes += int(n)
 }

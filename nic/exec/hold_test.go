@@ -53,4 +53,12 @@ func TestHold(t *testing.T) {
 			t.Errorf("%d bytes held back, %x", n, s.Mem.B[s.Data])
 		}
 	}
+	last := len(s.Mem.B) - 1 // where there are no 8 bytes to take
+	s.Mem.B[last] = 5
+	e.Hold()
+	e.keep(uint64(last), 1)
+	s.Mem.B[last] = 9
+	if e.Back(); s.Mem.B[last] != 5 {
+		t.Errorf("%d in the last byte of memory after Back", s.Mem.B[last])
+	}
 }
