@@ -78,8 +78,8 @@ func (n *NIC) Buffer() int {
 	return n.chain.buffer
 }
 
-// follow through the tables: Process for a NIC with segments, once the packet has
-// begun.
+// through is Process for a NIC with segments, once the packet has begun: it follows
+// the tables.
 func (n *NIC) through(in *vm.Input, out *vm.Output) (Result, error) {
 	c := n.chain
 	c.ways, c.miss = c.ways[:0], 0
