@@ -49,7 +49,9 @@ func (x *exec) kfunc(in ebpf.Insn) {
 	c := &call{in: in, rec: &x.rec.Calls[st.Addr], m: -1}
 	x.r[0] = f(x, c)
 	if x.c.Effects {
-		x.effect().Other = "it calls " + name
+		if e := x.effect(); e.Other == "" {
+			e.Other = "it calls " + name
+		}
 	}
 	for i := 1; i <= 5; i++ {
 		x.r[i] = x.unknown(64)
