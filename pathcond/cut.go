@@ -139,7 +139,7 @@ func (c *Compiler) Segments(rec *vm.Recording, length int, fault error) []*Path 
 }
 
 // Held is how many steps of a recording come before the first one whose effect
-// can't be held back: behind it no path is cut.
+// can't be held back: behind it no path is cut. All of them are of the entry program.
 func (c *Compiler) Held(rec *vm.Recording) int {
 	tail := false
 	for i := range rec.Steps {
@@ -152,12 +152,6 @@ func (c *Compiler) Held(rec *vm.Recording) int {
 		}
 	}
 	return len(rec.Steps)
-}
-
-// CutProgram says whether a step is one at which the entry program may be cut.
-func (c *Compiler) CutProgram(program string, st *vm.Step) bool {
-	i, ok := c.index(program)
-	return ok && st.Prog == i && st.Frame == 0
 }
 
 // holdable says whether what a helper's call does can be taken back, so that the

@@ -12,6 +12,7 @@ import (
 	"jitnic/host/vm"
 	"jitnic/pathcond"
 	"jitnic/pcaps"
+	"jitnic/pcaps/splitmix"
 )
 
 // Cuts say where a program's paths are cut into segments, and what the packets that
@@ -95,8 +96,7 @@ func cuts(ctx context.Context, in *Input, obj *loader.Object, entry *loader.Prog
 	}
 	k := j.choose(o.Segments)
 	for _, pc := range k.pcs {
-		at := fmt.Sprintf("%s (insn %d)", entry.Place(pc), pc)
-		k.Places = append(k.Places, at)
+		k.Places = append(k.Places, fmt.Sprintf("%s (insn %d)", entry.Place(pc), pc))
 	}
 	return k, nil
 }
@@ -104,8 +104,8 @@ func cuts(ctx context.Context, in *Input, obj *loader.Object, entry *loader.Prog
 // judge counts what cuts would leave of the ways that packets took.
 type judge struct {
 	c       *pathcond.Compiler
-	entry   string
-	index   map[int]bool // candidates
+	all     []int        // candidates, ascending
+	index   map[int]bool // the same
 	ways    map[uint64]bool
 	taken   [][]passing
 	packets int
@@ -118,11 +118,11 @@ type passing struct {
 	pow  uint64 // the base of the hash to the power of the steps so far
 }
 
-const hashBase = 0x9e3779b97f4a7c15 | 1
+const hashBase = splitmix.Step
 
 func newJudge(c *pathcond.Compiler, entry *loader.Program) *judge {
-	j := &judge{c: c, entry: entry.Name, index: map[int]bool{}, ways: map[uint64]bool{}}
-	for _, pc := range c.Candidates(entry.Name) {
+	j := &judge{c: c, all: c.Candidates(entry.Name), index: map[int]bool{}, ways: map[uint64]bool{}}
+	for _, pc := range j.all {
 		j.index[pc] = true
 	}
 	return j
@@ -136,7 +136,7 @@ func (j *judge) take(rec *vm.Recording) {
 	var at []passing
 	for i := range rec.Steps {
 		st := &rec.Steps[i]
-		if i > 0 && i < held && j.index[int(st.PC)] && j.c.CutProgram(j.entry, st) {
+		if i > 0 && i < held && st.Frame == 0 && j.index[int(st.PC)] {
 			at = append(at, passing{int(st.PC), h, pow})
 		}
 		h = h*hashBase + uint64(st.Prog)<<32 + uint64(st.PC) + 1
@@ -187,17 +187,12 @@ func (j *judge) choose(tables int) *Cuts {
 	if auto {
 		tables = usualTables
 	}
-	var all []int
-	for pc := range j.index {
-		all = append(all, pc)
-	}
-	slices.Sort(all)
 	cut := map[int]bool{}
 	seen := map[segment]bool{}
 	k := &Cuts{Places: []string{}, Packets: j.packets, Paths: len(j.taken), Segments: len(j.taken)}
 	for len(cut) < tables-1 {
 		best, at := k.Segments, -1
-		for _, pc := range all {
+		for _, pc := range j.all {
 			if cut[pc] {
 				continue
 			}
@@ -213,7 +208,7 @@ func (j *judge) choose(tables int) *Cuts {
 		cut[at] = true
 		k.Segments = best
 	}
-	for _, pc := range all {
+	for _, pc := range j.all {
 		if cut[pc] {
 			k.pcs = append(k.pcs, pc)
 		}
