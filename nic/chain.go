@@ -33,8 +33,8 @@ type Holder interface {
 type Chain interface {
 	SlowPath
 	// Rest processes a packet wholly on the host whose first segments are known,
-	// and gives all of its segments, or why it has none. path is what the matcher
-	// of the table behind known said.
+	// and gives all of its segments, appended to these, or why it has none. path is
+	// what the matcher of the table behind known said.
 	Rest(in *vm.Input, out *vm.Output, known []Path, path Path) ([]Path, *trace.Abort)
 	// Next is the table behind a segment; 0: it ends in a verdict.
 	Next(path Path) int
@@ -96,7 +96,7 @@ func (n *NIC) through(in *vm.Input, out *vm.Output) (Result, error) {
 			if why != nil {
 				return c.count(Result{Outcome: n.Cache.Uncacheable(), Path: NoPath, Abort: why}), nil
 			}
-			c.ways = append(c.ways[:0], ways...)
+			c.ways = ways
 			return n.request(), nil
 		}
 		c.ways = append(c.ways, p)

@@ -63,7 +63,6 @@ type Runtime struct {
 	oracle *oracle // nil without Options.Check
 
 	trees     []*tree.Tree    // by table
-	ways      []nic.Path      // of a packet that the host ran
 	info      []*PathInfo     // by path number
 	dead      []*DeadPath     // paths that can't be traces, by number
 	blacklist trace.Blacklist // of dead paths

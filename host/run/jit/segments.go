@@ -59,8 +59,7 @@ func (h *slowPath) Rest(in *vm.Input, out *vm.Output, known []nic.Path, path nic
 	if why != nil {
 		return nil, why
 	}
-	ways := append(r.ways[:0], known...)
-	defer func() { r.ways = ways }()
+	ways := known
 	for i, p := range r.compile(in, out) {
 		if i < len(known) {
 			continue
