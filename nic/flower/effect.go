@@ -38,6 +38,9 @@ func (b *builder) effect(p *Path, m *Match, so []pathcond.Pred) (r Rule, why str
 		}
 		r.Counts = append(r.Counts, c)
 	}
+	if r.Action == Drop { // nobody sees its bytes; OpenFlow's drop stands alone (ovs-actions(7))
+		return r, ""
+	}
 	return r, b.edits(e, m, so, &r)
 }
 

@@ -35,6 +35,11 @@ func ruled(t *testing.T, program string, limit uint64, frozen bool, by flower.Pa
 	if o.Differs != "" {
 		t.Errorf("%s: %s", program, o.Differs)
 	}
+	for i := range o.Rules.List {
+		if r := &o.Rules.List[i]; r.Action == flower.Drop && r.Edits() {
+			t.Errorf("%s: rule %d drops and edits, which OpenFlow doesn't take", program, r.Priority)
+		}
+	}
 	return p, o
 }
 
@@ -195,9 +200,10 @@ func TestWords(t *testing.T) {
 	far := []string{"lo", "lo", "lo", "lo", "lo", "lo", "lo", "lo"}
 	for _, c := range []struct {
 		program string
+		limit   uint64
 		by      flower.Parser
-	}{{"sample:router", flower.Plain}, {"sample:nat", flower.Plain}, {"filter:tcp[tcpflags] & tcp-syn != 0 and dst port 80 or icmp", flower.Dissector}, {"filter:vlan 10 and ip6", flower.Plain}} {
-		_, o := ruled(t, c.program, 1500, true, c.by)
+	}{{"sample:router", 0, flower.Plain}, {"sample:nat", 1500, flower.Plain}, {"filter:tcp[tcpflags] & tcp-syn != 0 and dst port 80 or icmp", 1500, flower.Dissector}, {"filter:vlan 10 and ip6", 1500, flower.Plain}} {
+		_, o := ruled(t, c.program, c.limit, true, c.by)
 		lines = append(lines, tcLines(o.Rules, far)[1:]...)
 		flows = append(flows, o.Rules.OpenFlow(flower.Where{Port: func(flower.Port, int) string { return "9" }})...)
 	}
