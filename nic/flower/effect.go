@@ -372,7 +372,7 @@ func (w *written) fields(m *Match, e *Edits) string {
 	for k := range keys {
 		switch n := some[k]; {
 		case n == 0:
-		case n < keyInfo[k].bytes || k == Proto || k == TCPFlags || k == ICMPType || k == ICMPCode:
+		case n < keyInfo[k].bytes || k == VlanTCI: // an inner tag's, behind one put in front
 			return fmt.Sprintf("it writes %s, or a part of it", keyInfo[k].name)
 		default:
 			e.Set = append(e.Set, Set{k, set[k]})
@@ -409,7 +409,7 @@ func (f *found) key(o, proto int) (k Key, i int, ok bool) {
 	case typeIPv6:
 		of = []Key{TTL, IP6Src, IP6Dst}
 	}
-	if f.l4 > 0 && (proto == 6 || proto == 17 || proto == 132) {
+	if f.l4 > 0 && (proto == 6 || proto == 17) { // not SCTP's: tc-pedit(8) has no word for them
 		of = append(of, SPort, DPort)
 	}
 	if f.tag != 0 {

@@ -77,9 +77,13 @@ func (r *Rules) flowActions(x *Rule, to *Where) string {
 	var out []string
 	p := x.Match.proto()
 	for _, s := range x.Do.Set {
+		if s.Key == TOS { // two fields there
+			out = append(out, fmt.Sprintf("set_field:%d->nw_tos,set_field:%d->nw_ecn", s.Value[0]&0xfc, s.Value[0]&3))
+			continue
+		}
 		t := Ternary{s.Value, full(s.Key)}
-		l4 := map[int]string{6: "tcp", 17: "udp", 132: "sctp"}[p]
-		name := map[Key]string{EthDst: "eth_dst", EthSrc: "eth_src", TOS: "nw_tos", IPSrc: "ip_src", IPDst: "ip_dst", IP6Src: "ipv6_src", IP6Dst: "ipv6_dst", SPort: l4 + "_src", DPort: l4 + "_dst"}[s.Key]
+		l4 := map[int]string{6: "tcp", 17: "udp"}[p]
+		name := map[Key]string{EthDst: "eth_dst", EthSrc: "eth_src", TTL: "nw_ttl", IPSrc: "ip_src", IPDst: "ip_dst", IP6Src: "ipv6_src", IP6Dst: "ipv6_dst", SPort: l4 + "_src", DPort: l4 + "_dst"}[s.Key]
 		out = append(out, "set_field:"+t.masked(s.Key)+"->"+name)
 	}
 	if x.Do.VID >= 0 {

@@ -119,8 +119,10 @@ func tcProto(m *Match) string {
 }
 
 // tcSet are fields as tc-pedit(8) calls them.
-func tcSet(k Key, proto int) string {
+func tcSet(k Key, m *Match) string {
 	switch k {
+	case TTL:
+		return tcTTL(m)
 	case EthDst:
 		return "eth dst"
 	case EthSrc:
@@ -136,8 +138,15 @@ func tcSet(k Key, proto int) string {
 	case IP6Dst:
 		return "ip6 dst"
 	}
-	name := map[int]string{6: "tcp", 17: "udp"}[proto]
-	return name + map[Key]string{SPort: " sport", DPort: " dport", TTL: " ttl"}[k]
+	name := map[int]string{6: "tcp", 17: "udp"}[m.proto()]
+	return name + map[Key]string{SPort: " sport", DPort: " dport"}[k]
+}
+
+func tcTTL(m *Match) string {
+	if m.Type == typeIPv6 {
+		return "ip6 hoplimit"
+	}
+	return "ip ttl"
 }
 
 func (r *Rules) tcActions(x *Rule, to *Where) string {
@@ -146,12 +155,10 @@ func (r *Rules) tcActions(x *Rule, to *Where) string {
 	m, e := &x.Match, &x.Do
 	for _, s := range e.Set {
 		t := Ternary{s.Value, full(s.Key)}
-		munge = append(munge, "munge "+tcSet(s.Key, m.proto())+" set "+t.masked(s.Key))
+		munge = append(munge, "munge "+tcSet(s.Key, m)+" set "+t.masked(s.Key))
 	}
-	if e.Down && m.Type == typeIPv4 {
-		munge = append(munge, "munge ip ttl add 0xff")
-	} else if e.Down {
-		munge = append(munge, "munge ip6 hoplimit add 0xff")
+	if e.Down {
+		munge = append(munge, "munge "+tcTTL(m)+" add 0xff")
 	}
 	if len(munge) > 0 {
 		acts = append(acts, "pedit ex "+strings.Join(munge, " "))

@@ -211,10 +211,10 @@ func TestWords(t *testing.T) {
 	all := flower.Rule{Match: flower.Match{Type: 0x0800, Frag: flower.NoFragment}, Action: flower.Pass,
 		Do: flower.Edits{VID: -1, Down: true, L3: true, L4: true, Push: 0x8100_a014}}
 	all.Match.Keys[flower.Proto] = flower.Ternary{Value: flower.Bytes{6}, Mask: flower.Bytes{0xff}}
-	for k, v := range map[flower.Key]flower.Bytes{flower.EthDst: {2, 0, 0, 0, 0, 1}, flower.EthSrc: {2, 0, 0, 0, 0, 2}, flower.IPSrc: {10, 0, 0, 1}, flower.IPDst: {10, 0, 0, 2}, flower.SPort: {0, 80}, flower.DPort: {1, 187}, flower.TOS: {8}} {
+	for k, v := range map[flower.Key]flower.Bytes{flower.EthDst: {2, 0, 0, 0, 0, 1}, flower.EthSrc: {2, 0, 0, 0, 0, 2}, flower.IPSrc: {10, 0, 0, 1}, flower.IPDst: {10, 0, 0, 2}, flower.SPort: {0, 80}, flower.DPort: {1, 187}, flower.TOS: {0xb9}, flower.TTL: {64}} {
 		all.Do.Set = append(all.Do.Set, flower.Set{Key: k, Value: v})
 	}
-	six := flower.Rule{Match: flower.Match{Type: 0x86dd, Tag: 0x8100}, Action: flower.Back, Do: flower.Edits{VID: -1, Down: true, L4: true, Pop: true, Set: []flower.Set{{Key: flower.IP6Dst, Value: flower.Bytes{0xfd}}, {Key: flower.SPort, Value: flower.Bytes{0, 53}}}}}
+	six := flower.Rule{Match: flower.Match{Type: 0x86dd, Tag: 0x8100}, Action: flower.Back, Do: flower.Edits{VID: -1, Down: true, L4: true, Pop: true, Set: []flower.Set{{Key: flower.IP6Dst, Value: flower.Bytes{0xfd}}, {Key: flower.TTL, Value: flower.Bytes{64}}, {Key: flower.SPort, Value: flower.Bytes{0, 53}}}}}
 	six.Match.Keys[flower.Proto] = flower.Ternary{Value: flower.Bytes{17}, Mask: flower.Bytes{0xff}}
 	six.Match.Keys[flower.VlanTCI] = flower.Ternary{Value: flower.Bytes{0xa0, 10}, Mask: flower.Bytes{0xef, 0xff}}
 	rules := &flower.Rules{List: []flower.Rule{all, six}}
