@@ -259,6 +259,20 @@ func parsePrefix(s string) (addr, prefix, uint8, error) {
 	return a, prefix{a.cut(uint8(n)), uint8(n)}, family, nil
 }
 
+// prefixOf reads a prefix of a family that is known, or becomes known by it; whose
+// is for messages.
+func prefixOf(s string, family *uint8, whose string) (prefix, error) {
+	_, net, is, err := parsePrefix(s)
+	if err != nil {
+		return net, err
+	}
+	if *family != 0 && *family != is {
+		return net, fmt.Errorf("%q: not of the %s", s, whose)
+	}
+	*family = is
+	return net, nil
+}
+
 func parseScope(s string) (uint8, error) {
 	switch s {
 	case "global", "universe", "site":
@@ -477,15 +491,9 @@ func (r *routeWords) destination(w *words) error {
 	if r.wide = dst == "default" || dst == "all"; r.wide {
 		return nil
 	}
-	_, net, family, err := parsePrefix(dst)
-	if err != nil {
-		return err
-	}
-	if r.family != 0 && r.family != family {
-		return fmt.Errorf("%q: not of the family said", dst)
-	}
-	r.dst, r.family = net, family
-	return nil
+	net, err := prefixOf(dst, &r.family, "family said")
+	r.dst = net
+	return err
 }
 
 // ignored are words about a route that decide nothing here; they have a word
@@ -851,14 +859,11 @@ func (p *parser) ruleWord(w *words, k string, u *ruleWords) error {
 
 // end is where packets of a rule come from, or go to.
 func (u *ruleWords) end(k, v string) error {
-	_, net, family, err := parsePrefix(v)
+	net, err := prefixOf(v, &u.family, "rule's family")
 	if err != nil {
 		return err
 	}
-	if u.family != 0 && u.family != family {
-		return fmt.Errorf("%q: not of the rule's family", v)
-	}
-	u.family, u.said = family, true
+	u.said = true
 	if k == "from" {
 		u.from, u.hasFrom = net, net.bits > 0
 	} else {
