@@ -93,6 +93,9 @@ func (r *Rule) Apply(packet []byte) []byte {
 	return p
 }
 
+// checksums are where these stand in the headers of protocols.
+var checksums = map[int]int{6: 16, 17: 6, 1: 2, 58: 2}
+
 // mend makes checksums.
 func mend(p []byte, f *found, l3, l4 bool) {
 	if l3 && f.typ == typeIPv4 {
@@ -115,7 +118,7 @@ func mend(p []byte, f *found, l3, l4 bool) {
 		return
 	}
 	h := p[f.l4:end]
-	at := map[int]int{6: 16, 17: 6, 1: 2, 58: 2}[f.proto]
+	at := checksums[f.proto]
 	switch {
 	case at == 0, f.proto == 17 && h[6]|h[7] == 0:
 		return // no checksum there, or none was sent

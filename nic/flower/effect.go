@@ -393,7 +393,7 @@ func (w *written) checksum(o int, f *found, proto int) int {
 	if f.typ == typeIPv4 && (o == f.l3+10 || o == f.l3+11) {
 		return 3
 	}
-	at, ok := map[int]int{6: 16, 17: 6, 1: 2, 58: 2}[proto]
+	at, ok := checksums[proto]
 	if ok && f.l4 > 0 && (o == f.l4+at || o == f.l4+at+1) {
 		return 4
 	}

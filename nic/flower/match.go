@@ -3,6 +3,7 @@ package flower
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -237,7 +238,7 @@ func (m Match) with(words string, by Parser) ([]Match, bool) {
 	if x == nil {
 		return nil, false
 	}
-	if out, ok := m.kind(x[2]+"."+x[3], words); ok {
+	if out, ok := m.kind(x); ok {
 		return []Match{out}, true
 	}
 	k, ok := m.key(x[2], x[3], by)
@@ -256,9 +257,10 @@ func (m Match) with(words string, by Parser) ([]Match, bool) {
 	return out, len(out) > 0
 }
 
-// kind is a match with what tells packets apart that isn't one of the keys.
-func (m Match) kind(name, words string) (Match, bool) {
-	x := compare.FindStringSubmatch(words)
+// kind is a match with what tells packets apart that isn't one of the keys, of what
+// compare found.
+func (m Match) kind(x []string) (Match, bool) {
+	name := x[2] + "." + x[3]
 	v, err := strconv.ParseUint(x[9], 0, 32)
 	if err != nil || x[8] != "==" || x[4] != "" {
 		return m, false
@@ -314,9 +316,9 @@ func ternaries(k Key, words string, x []string) []Ternary {
 		mask = w
 	}
 	if little {
-		turn(v[:n])
+		slices.Reverse(v[:n])
 		if x[7] != "" {
-			turn(mask[:n])
+			slices.Reverse(mask[:n])
 		}
 	}
 	place := func(t Ternary) (out Ternary) {
@@ -374,12 +376,6 @@ func number(b []byte) (v uint64) {
 		v = v<<8 | uint64(x)
 	}
 	return v
-}
-
-func turn(b []byte) {
-	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
-		b[i], b[j] = b[j], b[i]
-	}
 }
 
 func ones(b []byte) int { n, _ := prefixLen(b); return n }

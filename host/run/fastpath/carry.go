@@ -309,7 +309,6 @@ func (w *wire) tc(o *Offload) (int, error) {
 // tcLines are the rules with a device for each outcome.
 func tcLines(r *flower.Rules, far []string) []string {
 	redirect := func(i int) string { return "mirred egress redirect dev " + far[i] }
-	lines := r.TC(flower.Where{Device: far[outBack], Port: func(_ flower.Port, i int) string { return far[outPort+i] },
+	return r.TC(flower.Where{Device: far[outBack], Port: func(_ flower.Port, i int) string { return far[outPort+i] },
 		Actions: [...]string{flower.Trap: redirect(outSoftware), flower.Drop: redirect(outDropped), flower.Pass: redirect(outPassed), flower.Back: ""}})
-	return lines
 }

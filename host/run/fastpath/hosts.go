@@ -376,7 +376,7 @@ func startHosts(ctx context.Context, rounds int) (*hosts, error) {
 }
 
 // next gives the next frame that a host has sent, with its tag; nil: none is
-// there now. done is when the client has no more to say.
+// there now.
 func (h *hosts) next(buf []byte) (frame []byte, err error) {
 	for i := range h.nics {
 		n := &h.nics[i]
@@ -419,7 +419,7 @@ func (h *hosts) deliver(f []byte) {
 	}
 }
 
-// close ends both, and gives the input that the recorded frames are.
+// close ends both.
 func (h *hosts) close() error {
 	close(h.stop)
 	err := errors.Join(<-h.served, h.record.Close())
