@@ -98,7 +98,8 @@ type Options struct {
 	Frozen bool
 }
 
-// maxRules is how many rules are written at most.
+// maxRules is how many rules are written at most; what is behind is software's, and
+// paths that come too late are refused.
 const maxRules = 8192
 
 // Of makes rules of paths.
@@ -343,6 +344,8 @@ func (b *builder) leaf(p *Path, m Match, so []pathcond.Pred) {
 		why = fmt.Sprintf("pkt.len >= %d", m.length)
 	case m.transport > m.impliedTransport(by):
 		why = fmt.Sprintf("%d bytes behind the IP header", m.transport)
+	case len(b.out.List) == maxRules:
+		why = fmt.Sprintf("there are %d rules already", maxRules)
 	default:
 		m.piece = m.piece || slices.ContainsFunc(r.Counts, func(c Count) bool { return c.Bytes })
 		r.Match, r.Path = m, p.ID
