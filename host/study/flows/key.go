@@ -8,65 +8,57 @@ import (
 
 // class is what packets have in common whose keys of one path are laid out alike.
 type class struct {
-	l3     int
-	kind   Kind
-	head   byte // of IPv4: its version and length
-	proto  byte
-	protAt int
-	addrs  int
-	ports  int
+	rss.Fields // Head of IPv4 alone
+	kind       Kind
 }
 
 // classOf is that of a packet.
 func classOf(pkt []byte) class {
 	f, ok := rss.FieldsOf(pkt)
-	if !ok {
-		return class{kind: None}
-	}
-	c := class{l3: f.L3, proto: f.Proto, protAt: f.ProtAt, addrs: f.Addrs, ports: f.Ports}
 	switch {
-	case f.V6 && f.Ports > 0:
-		c.kind = Ports6
+	case !ok:
+		return class{kind: None}
 	case f.V6:
-		c.kind = Addrs6
+		f.Head = 0
+		if f.Ports > 0 {
+			return class{f, Ports6}
+		}
+		return class{f, Addrs6}
 	case f.Ports > 0:
-		c.kind, c.head = Ports4, f.Head
-	default:
-		c.kind, c.head = Addrs4, f.Head
+		return class{f, Ports4}
 	}
-	return c
+	return class{f, Addrs4}
 }
 
 // known is the value that a byte of the packet has in all packets of the class.
 func (c *class) known(at int) (byte, bool) {
-	v6 := c.kind == Addrs6 || c.kind == Ports6
 	switch {
 	case c.kind == None:
-	case at == c.l3-2 && v6:
+	case at == c.L3-2 && c.V6:
 		return 0x86, true
-	case at == c.l3-1 && v6:
+	case at == c.L3-1 && c.V6:
 		return 0xdd, true
-	case at == c.l3-2:
+	case at == c.L3-2:
 		return 0x08, true
-	case at == c.l3-1:
+	case at == c.L3-1:
 		return 0x00, true
-	case at == c.l3 && !v6:
-		return c.head, true
-	case at == c.protAt:
-		return c.proto, true
+	case at == c.L3 && !c.V6:
+		return c.Head, true
+	case at == c.ProtAt:
+		return c.Proto, true
 	}
 	return 0, false
 }
 
 // input is which byte of the hash's input stands at a place of the packet; -1: none.
 func (c *class) input(at int) int {
-	n := input[c.kind]
+	n := c.AddrBytes()
 	switch {
-	case n == 0:
-	case c.ports > 0 && at >= c.ports && at < c.ports+4:
-		return n - 4 + at - c.ports
-	case c.ports > 0 && at >= c.addrs && at < c.addrs+n-4, c.ports == 0 && at >= c.addrs && at < c.addrs+n:
-		return at - c.addrs
+	case c.kind == None:
+	case at >= c.Addrs && at < c.Addrs+n:
+		return at - c.Addrs
+	case c.Ports > 0 && at >= c.Ports && at < c.Ports+4:
+		return n + at - c.Ports
 	}
 	return -1
 }
