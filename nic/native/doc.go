@@ -2,9 +2,11 @@
 // programs, traces and the guard tree. It knows no cache.
 //
 // A [Matcher] is the guard tree: each predicate a compare and a branch, what it
-// needs computed once along the way, look-ups made once and left for the trace.
-// [Traces] compiles the traces that the device puts into trace memory: code
-// without branches, in which the stack and the packet stand at fixed addresses.
+// needs computed once along the way, look-ups made once and left for the trace;
+// many paths that nothing but fields with certain values tell apart are found by
+// one look-up of these (exact.go). [Traces] compiles the traces that the device
+// puts into trace memory, with [Auto] those that run often: code without
+// branches, in which the stack and the packet stand at fixed addresses.
 // Both share the [Machine] of their State.
 //
 // An [Engine] is a vm.Engine: it runs the stretches of a program that are

@@ -46,10 +46,10 @@ func NewFlatEngine(s *vm.State, obj *loader.Object, mem *code.Memory) (*Engine, 
 func newEngine(s *vm.State, obj *loader.Object, mem *code.Memory, withCtx bool) (*Engine, error) {
 	e := &Engine{s: s, obj: obj, mem: mem, ctx: new(context), flat: !withCtx,
 		units: make([]*unit, len(obj.Programs)), block: make([]*code.Block, len(obj.Programs))}
+	if _, err := asm.New(runtime.GOARCH); err != nil {
+		return nil, err
+	}
 	for i, p := range obj.Programs {
-		if _, err := asm.New(runtime.GOARCH); err != nil {
-			return nil, err
-		}
 		u, err := compile(s, p.Insns, p.Unsupported, withCtx)
 		if err != nil {
 			continue // the interpreter runs it

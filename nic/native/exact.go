@@ -117,8 +117,8 @@ type edge struct {
 	side uint8  // 0 no, 1 yes, 2 case
 }
 
-// gather finds the leaves below r that nothing but fields lead to. fields says
-// which field a slot holds; nodes that ask for anything else end the search.
+// gather finds the leaves below r that nothing but fields lead to; nodes that ask
+// for anything else end the search. It leaves c.fields as another node has them.
 func (c *treeCompiler) gather(r tree.Ref, at edge, w way, out *[]exactPath) {
 	if path, ok := tree.Leaf(r); ok {
 		if path < nic.Untraceable && len(w) > 0 && w.certain() {
@@ -154,7 +154,8 @@ func (c *treeCompiler) gather(r tree.Ref, at edge, w way, out *[]exactPath) {
 	c.gather(n.No, edge{r, 0, 0}, w.test(f, oneBit, k^f.Mask), out)
 }
 
-// onlyFields notes which fields a node's code loads; false where it does more.
+// onlyFields notes in c.fields which fields a node's code loads; false where it
+// does more.
 func (c *treeCompiler) onlyFields(n *tree.Node) bool {
 	only := true
 	for i := range n.Code {
