@@ -170,7 +170,7 @@ func holdable(s *vm.State, rc *vm.Call) bool {
 		return false
 	}
 	w := h.Writes | h.OnFail
-	if rc.Map >= 0 && int(rc.Map) < len(s.Maps) && !isLRU(s.Maps[rc.Map].Spec().Type) {
+	if rc.Map >= 0 && int(rc.Map) < len(s.Maps) && !maps.Ordered(s.Maps[rc.Map].Spec().Type) {
 		w &^= ebpf.MapOrder
 	}
 	if w != 0 {

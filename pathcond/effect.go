@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/maps"
 	"jitnic/pathcond/bv"
 
 	cebpf "github.com/cilium/ebpf"
@@ -59,7 +60,7 @@ func (x *exec) note(c *call) {
 		return
 	}
 	quiet := ebpf.Things(0)
-	if h.Writes&ebpf.MapOrder != 0 && c.m >= 0 && !isLRU(x.s.Maps[c.m].Spec().Type) {
+	if h.Writes&ebpf.MapOrder != 0 && c.m >= 0 && !maps.Ordered(x.s.Maps[c.m].Spec().Type) {
 		quiet = ebpf.MapOrder
 	}
 	if h.Writes&^(quiet|ebpf.Draws) == 0 {

@@ -5,6 +5,7 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
+	"jitnic/host/maps"
 	"jitnic/host/mem"
 	"jitnic/host/points"
 	"jitnic/host/vm"
@@ -150,7 +151,7 @@ func (c *Compiler) Before() {
 	c.preLen = c.preLen[:0]
 	for _, m := range c.S.Maps {
 		n := 0
-		if t := m.Spec().Type; isLRU(t) || c.Specialise && (t == cebpf.Hash || t == cebpf.LPMTrie) {
+		if t := m.Spec().Type; maps.Ordered(t) || c.Specialise && (t == cebpf.Hash || t == cebpf.LPMTrie) {
 			n = m.Len()
 		}
 		c.preLen = append(c.preLen, n)

@@ -148,7 +148,7 @@ func symLookup(x *exec, c *call) bv.Term {
 		return x.b.Fun(Fun(FunLookup, i), 64, bv.Fact{}, key...)
 	}
 	// An LRU map notes the use, so its look-ups are effects.
-	c.meta.Result = !isLRU(spec.Type)
+	c.meta.Result = !maps.Ordered(spec.Type)
 	r0 := x.lookup(i, key, x.rec.Key(c.rec), c.rec.Ret)
 	if c.rec.Ret != 0 && x.valueBase(r0) {
 		x.found[r0] = c.rec.Ret
@@ -164,7 +164,7 @@ func symLookupPerCPU(x *exec, c *call) bv.Term {
 	i := x.mapArg(c, 1)
 	spec := x.s.Maps[i].Spec()
 	c.meta.Args = 3
-	c.meta.Result = !isLRU(spec.Type)
+	c.meta.Result = !maps.Ordered(spec.Type)
 	x.reads(c, 2, int(spec.KeySize))
 	x.mapState(i).reused = true // values of other CPUs alias this CPU's at unmodelled places
 	return x.unknown(64)

@@ -66,10 +66,8 @@ func (x *exec) sameKey(a, b []bv.Term) bv.Term {
 // isArray says whether elements are updated in place and always present.
 func isArray(t cebpf.MapType) bool { return t == cebpf.Array || t == cebpf.PerCPUArray }
 
-func isLRU(t cebpf.MapType) bool { return t == cebpf.LRUHash || t == cebpf.LRUCPUHash }
-
 func isHash(t cebpf.MapType) bool {
-	return t == cebpf.Hash || t == cebpf.PerCPUHash || isLRU(t)
+	return t == cebpf.Hash || t == cebpf.PerCPUHash || maps.Ordered(t)
 }
 
 // Element is the address, a term, that a key has in map m before the run; key
@@ -176,7 +174,7 @@ func (x *exec) genericLookup(i int, key []bv.Term, concrete []byte, ret uint64) 
 			}
 			return e.fresh
 		}
-		if isLRU(t) && len(ms.events) > 0 {
+		if maps.Ordered(t) && len(ms.events) > 0 {
 			x.notFull(i, ms)
 		}
 	}
@@ -430,7 +428,7 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 			}
 		}
 		absent := zero
-		if !isLRU(spec.Type) {
+		if !maps.Ordered(spec.Type) {
 			full := b.Bin(bv.OpULe, b.Const(uint64(spec.Max), 64), count)
 			absent = b.Ite(full, errno(maps.E2BIG), zero)
 		}

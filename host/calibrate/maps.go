@@ -40,7 +40,7 @@ func Kinds() []string {
 }
 
 func (k kind) isArray() bool { return k.typ == cilium.Array || k.typ == cilium.PerCPUArray }
-func (k kind) isLRU() bool   { return k.typ == cilium.LRUHash || k.typ == cilium.LRUCPUHash }
+func (k kind) isLRU() bool   { return maps.Ordered(k.typ) }
 
 func isTrie(s *maps.Spec) bool { return s.Type == cilium.LPMTrie }
 

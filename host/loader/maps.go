@@ -60,7 +60,7 @@ func (l *linker) linkMaps() error {
 	for _, s := range l.obj.Maps {
 		// Which maps come into such an outer map only user space knows. Here
 		// it stays empty, and then any blueprint will do.
-		if (s.Type == cilium.ArrayOfMaps || s.Type == cilium.HashOfMaps) && s.Inner == nil {
+		if maps.IsOfMaps(s.Type) && s.Inner == nil {
 			s.Inner = &maps.Spec{Name: s.Name + ".inner", Type: cilium.Array, KeySize: 4, ValueSize: 8, Max: 1}
 		}
 	}
@@ -232,7 +232,7 @@ func readTail(ms *cilium.MapSpec) tail {
 	case 16: // id, pinning, inner_id, inner_idx
 		t.id, t.innerID, t.innerIdx = word(0), word(2), int32(word(3))
 	case 8:
-		if ms.Type == cilium.ArrayOfMaps || ms.Type == cilium.HashOfMaps {
+		if maps.IsOfMaps(ms.Type) {
 			t.sample = int32(word(0))
 		} else {
 			t.id = word(0) // id, pinning
@@ -248,7 +248,7 @@ func readTail(ms *cilium.MapSpec) tail {
 func (l *linker) linkOldInner(names []string, pos map[string]place, tails []tail) {
 	for i, t := range tails {
 		outer := l.obj.Maps[i]
-		if outer.Type != cilium.ArrayOfMaps && outer.Type != cilium.HashOfMaps || outer.Inner != nil {
+		if !maps.IsOfMaps(outer.Type) || outer.Inner != nil {
 			continue
 		}
 		if t.sample >= 0 {

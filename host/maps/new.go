@@ -155,7 +155,7 @@ func checkArray(s *Spec) *CreateError {
 
 func checkHash(s *Spec) *CreateError {
 	const flags = FlagNoPrealloc | FlagNoCommonLRU | FlagNumaNode | accessMask | FlagZeroSeed
-	isLRU := s.Type == ebpf.LRUHash || s.Type == ebpf.LRUCPUHash
+	isLRU := Ordered(s.Type)
 	if e := checkFlagsOf(s, flags); e != nil {
 		return e
 	}

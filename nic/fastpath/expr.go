@@ -194,9 +194,6 @@ func (b *builder) inArray(w where, m int, k uint64) (where, error) {
 // isData says whether a map is a section of variables.
 func isData(m *maps.Spec) bool { return m.Name[0] == '.' }
 
-// isLRU says whether looking an entry up is noted.
-func isLRU(m *maps.Spec) bool { return m.Type == cilium.LRUHash || m.Type == cilium.LRUCPUHash }
-
 // prepare makes the calls that a term's value needs: look-ups and clocks. Calls
 // leave nothing in r0 to r5, so they come first.
 func (b *builder) prepare(t bv.Term, f *flow) error {
@@ -228,7 +225,7 @@ func (b *builder) ready(t bv.Term, f *flow, seen map[bv.Term]bool) error {
 			if err := b.lookup(m, b.b.Args(t), f); err != nil {
 				return err
 			}
-			if isLRU(b.obj.Maps[m]) {
+			if maps.Ordered(b.obj.Maps[m].Type) {
 				f.lru = append(f.lru, t)
 			}
 			return b.keep(t, f, 0)

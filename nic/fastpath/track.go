@@ -8,8 +8,6 @@ import (
 	"jitnic/host/maps"
 	"jitnic/host/vm"
 	"jitnic/trace"
-
-	cilium "github.com/cilium/ebpf"
 )
 
 // A trace is one straight line, so what each register points to is certain. It
@@ -430,7 +428,7 @@ func (t *track) result(in ebpf.Insn, m val, s *step) {
 	switch h.Ret {
 	case ebpf.RetMapValue:
 		spec := t.b.obj.Maps[m.m]
-		if spec.Type != cilium.ArrayOfMaps && spec.Type != cilium.HashOfMaps {
+		if !maps.IsOfMaps(spec.Type) {
 			s.made = t.origin(origin{size: int64(spec.ValueSize), null: true})
 			out = val{kind: value, id: s.made}
 		}

@@ -50,7 +50,7 @@ func (t *types) mapDef(m *maps.Spec) (*btf.Struct, error) {
 		add("map_extra", t.number(uint32(m.Extra)))
 	}
 	t.sized(add, "key", m.Key, m.KeySize)
-	nested := m.Type == cilium.ArrayOfMaps || m.Type == cilium.HashOfMaps
+	nested := maps.IsOfMaps(m.Type)
 	if nested || m.Type == cilium.ProgramArray {
 		add("value_size", t.number(4))
 	} else {
