@@ -9,6 +9,7 @@ import (
 	"jitnic/host/maps"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
+	"jitnic/pathcond/bv"
 	"jitnic/pathcond/text"
 
 	cebpf "github.com/cilium/ebpf"
@@ -174,5 +175,27 @@ func TestKeyFields(t *testing.T) {
 	const want = "pkt[12:15]/20 20, pkt.len 16, ifindex 32, queue 32, cpu 32, length checks 1, fields behind offset 1 16"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("%s\nwant %s", s, want)
+	}
+}
+
+// A term is worth what a packet's length makes of it, not what 0 would: rapid
+// found 0/pkt.len, which is 0 for every packet there is, judged as 0/0.
+func TestTableKnowsLengths(t *testing.T) {
+	c := compiler(t)
+	b := c.B
+	length := b.Input(pathcond.InLen, 64, bv.Fact{Min: vm.MinPacket, Max: vm.MaxLinear})
+	first := b.ZExt(b.Fun(pathcond.FunLoad, 8, bv.Fact{}, b.Const(c.S.Buf+vm.Headroom, 64)), 64)
+	for _, x := range []bv.Term{b.Bin(bv.OpUDiv, b.Const(0, 64), length), b.Bin(bv.OpURem, b.Const(0, 64), length)} {
+		j := NewAnalyser(c, Options{}).Judge(Condition{Cond: []pathcond.Pred{{Term: b.Bin(bv.OpEq, x, first), Want: true}}})
+		m, err := NewTCAM([]*Judged{j}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, byte0 := range []byte{0, 1, 255} {
+			path, _ := m.Lookup(m.Key.Pack(nil, &Packet{Data: append([]byte{byte0}, make([]byte, 63)...)}))
+			if got, want := path == 0, byte0 == 0; got != want {
+				t.Errorf("%s, first byte %d: %v", b.String(x), byte0, got)
+			}
+		}
 	}
 }

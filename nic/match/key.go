@@ -3,6 +3,7 @@ package match
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"jitnic/host/vm"
@@ -11,9 +12,10 @@ import (
 
 // keyEnv answers for terms over bits of the key that are set one by one.
 type keyEnv struct {
-	a    *Analyser
-	mem  [vm.MaxLinear + 8]byte
-	meta [keyParsed - keyLength]bool
+	a     *Analyser
+	mem   [vm.MaxLinear + 8]byte
+	meta  [keyParsed - keyLength]bool
+	given [keyIfindex - keyLength]bool // the bits of the length that were set
 }
 
 func (e *keyEnv) set(k int32, v bool) {
@@ -21,7 +23,9 @@ func (e *keyEnv) set(k int32, v bool) {
 		return // follows from the others
 	}
 	if k >= keyLength {
-		e.meta[k-keyLength] = v
+		if e.meta[k-keyLength] = v; k < keyIfindex {
+			e.given[k-keyLength] = true
+		}
 		return
 	}
 	b := byte(0x80) >> (k % 8)
@@ -40,6 +44,20 @@ func (e *keyEnv) Input(id uint64) (v uint64) {
 		v <<= 1
 		if e.meta[int(at-keyLength)+i] {
 			v |= 1
+		}
+	}
+	if id == pathcond.InLen && v < vm.MinPacket {
+		v = e.length(v)
+	}
+	return v
+}
+
+// length is a length that packets can have whose given bits are v's: terms were
+// simplified for no other. Where there is none, v as near to one as it comes.
+func (e *keyEnv) length(v uint64) uint64 {
+	for bit := uint64(1); bit <= vm.MaxLinear && v < vm.MinPacket; bit <<= 1 {
+		if !e.given[len(e.given)-1-bits.TrailingZeros64(bit)] {
+			v |= bit
 		}
 	}
 	return v
