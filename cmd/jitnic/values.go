@@ -43,7 +43,7 @@ func values() map[string]cobra.CompletionFunc {
 
 func programNames() []string {
 	var out []string
-	for _, p := range programs.All() {
+	for _, p := range append(programs.All(), programs.Modelled()...) {
 		out = append(out, p.Name)
 	}
 	return out

@@ -19,9 +19,12 @@ type Sample struct {
 	Entry       string // the program of the object to start with
 }
 
-// The samples in the order of `jitnic samples`. Each stands in NAME.c, NAME.o
-// and NAME.maps.json; the entry is called NAME too.
-var table = []struct{ name, description string }{
+// A row names a sample. Each stands in NAME.c, NAME.o and NAME.maps.json; the
+// entry is called NAME too.
+type row struct{ name, description string }
+
+// The samples in the order of `jitnic samples`.
+var table = []row{
 	{"ipv6filter", "passes or drops IPv6 by next header, port and TCP flags; no maps"},
 	{"firewall", "stateless rules by source prefix and service, with per-CPU counters"},
 	{"conntrack", "firewall that remembers connections: replies come in only after an opening went out"},
@@ -32,10 +35,21 @@ var table = []struct{ name, description string }{
 	{"telemetry", "counts protocols, options, sizes and TCP flags; tail call, samples to a ring buffer"},
 }
 
-// All returns every sample.
-func All() []Sample {
-	all := make([]Sample, len(table))
-	for i, t := range table {
+// modelled are those that do step by step what a program of the field does.
+var modelled = []row{
+	{"katran", "after Facebook's Katran: VIPs, connection table, rings, QUIC IDs, ICMP, IP in IP both ways"},
+}
+
+// All returns the samples that studies and figures run over.
+func All() []Sample { return carried(table) }
+
+// Modelled returns those that follow a program of the field, and stand in no
+// study of ours.
+func Modelled() []Sample { return carried(modelled) }
+
+func carried(rows []row) []Sample {
+	all := make([]Sample, len(rows))
+	for i, t := range rows {
 		all[i] = Sample{
 			Name:        t.name,
 			Description: t.description,
@@ -51,11 +65,13 @@ func All() []Sample {
 // Get returns the sample of that name; the error lists the names there are.
 func Get(name string) (Sample, error) {
 	var names []string
-	for i, t := range table {
-		if t.name == name {
-			return All()[i], nil
+	for _, rows := range [][]row{table, modelled} {
+		for i, t := range rows {
+			if t.name == name {
+				return carried(rows[i : i+1])[0], nil
+			}
+			names = append(names, t.name)
 		}
-		names = append(names, t.name)
 	}
 	return Sample{}, fmt.Errorf("sample %q: no such program; there are %s", name, strings.Join(names, ", "))
 }

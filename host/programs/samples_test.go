@@ -1,6 +1,7 @@
 package programs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"testing"
@@ -334,6 +335,133 @@ func TestLoadBalancer(t *testing.T) {
 		k.put("rings", i, uint32(9))
 	}
 	k.want("backend that isn't there", tcp4(t, "10.0.0.1", 3000, "192.0.2.1", 8000, "S"), drop)
+}
+
+func TestKatran(t *testing.T) {
+	k := load(t, "katran", nil)
+	k.want("no VIP", tcp4(t, "10.0.0.1", 1000, "192.0.2.1", 80, "S"), pass)
+	type vipKey struct {
+		Addr       [16]byte
+		Port       [2]byte
+		Proto, Pad uint8
+	}
+	const web, quic, all = 1, 2, 3
+	k.put("vip_map", vipKey{mapped("192.0.2.1"), be16(80), 6, 0}, [2]uint32{0, web})
+	k.put("vip_map", vipKey{mapped("192.0.2.1"), be16(443), 17, 0}, [2]uint32{4, quic})
+	k.put("vip_map", vipKey{mapped("fd00::1"), be16(0), 6, 0}, [2]uint32{0, all})
+	for i, a := range []string{"198.18.0.1", "198.18.0.2", "2001:db8::3"} {
+		k.put("reals", uint32(i+1), mapped(a))
+	}
+	k.put("ctl_array", uint32(0), [8]byte{2, 3, 3, 3, 3, 3})
+	k.put("decap_dst", mapped("198.18.0.254"), uint32(1))
+	k.put("server_ids", uint32(5), uint32(2))
+	fill := func(vip int, reals ...uint32) {
+		for i, b := range Maglev(reals, ringSize) {
+			k.put("ch_rings", uint32(vip*ringSize+i), b)
+		}
+	}
+	fill(web, 1, 2)
+	fill(quic, 1)
+	fill(all, 3)
+
+	// send checks the tunnel's header and gives the server.
+	send := func(what string, in []byte) string {
+		t.Helper()
+		v, out := k.run(in)
+		if v != tx {
+			t.Fatalf("%s: verdict %d", what, v)
+		}
+		p := gopacket.NewPacket(out, layers.LayerTypeEthernet, gopacket.Default)
+		e := p.Layer(layers.LayerTypeEthernet).(*layers.Ethernet)
+		if e.DstMAC.String() != "02:03:03:03:03:03" || !bytes.Equal(e.SrcMAC, in[:6]) {
+			t.Errorf("%s: Ethernet header %v", what, e)
+		}
+		dst, inner := "", 14
+		switch l := p.NetworkLayer().(type) {
+		case *layers.IPv4:
+			var sum uint32
+			for i := 14; i < 34; i += 2 {
+				sum += uint32(binary.BigEndian.Uint16(out[i:]))
+			}
+			if dst, inner = l.DstIP.String(), 34; sum&0xffff+sum>>16 != 0xffff || int(l.Length) != len(out)-14 || l.Protocol != layers.IPProtocolIPv4 || l.SrcIP[0] != 172 {
+				t.Errorf("%s: outer header %v, sum %#x", what, l, sum)
+			}
+		case *layers.IPv6:
+			if dst, inner = l.DstIP.String(), 54; int(l.Length) != len(out)-54 {
+				t.Errorf("%s: outer header %v", what, l)
+			}
+		}
+		if diff := cmp.Diff(in[14:], out[inner:]); diff != "" {
+			t.Errorf("%s: inner packet: %s", what, diff)
+		}
+		return dst
+	}
+	used := map[string]int{}
+	for port := uint16(1000); port < 1100; port++ {
+		b := send("SYN", tcp4(t, "10.0.0.1", port, "192.0.2.1", 80, "S"))
+		if again := send("data", tcp4(t, "10.0.0.1", port, "192.0.2.1", 80, "A")); again != b {
+			t.Errorf("flow from port %d: first to %s, then to %s", port, b, again)
+		}
+		used[b]++
+	}
+	if used["198.18.0.1"] < 25 || used["198.18.0.2"] < 25 {
+		t.Errorf("uneven: %v", used)
+	}
+	// The ring changes: what is known stays, an opening moves.
+	first := send("data", tcp4(t, "10.0.0.1", 1000, "192.0.2.1", 80, "A"))
+	other := map[string]uint32{"198.18.0.1": 2, "198.18.0.2": 1}[first]
+	fill(web, other)
+	if b := send("old flow", tcp4(t, "10.0.0.1", 1000, "192.0.2.1", 80, "A")); b != first {
+		t.Errorf("a connection moved from %s to %s", first, b)
+	}
+	// A message about its path MTU goes where the connection does.
+	quoted := tcp4(t, "192.0.2.1", 80, "10.0.0.1", 1000, "A")[14:]
+	mtu := packet(t, eth(layers.EthernetTypeIPv4), ip("10.9.9.9", "192.0.2.1", layers.IPProtocolICMPv4), gopacket.Payload(append([]byte{3, 4, 0, 0, 0, 0, 5, 0}, quoted...)))
+	if b := send("fragmentation needed", mtu); b != first {
+		t.Errorf("the message went to %s, its connection to %s", b, first)
+	}
+	if b := send("new flow", tcp4(t, "10.0.0.1", 1000, "192.0.2.1", 80, "S")); b == first {
+		t.Errorf("a new connection went to %s, which is gone", b)
+	}
+	for _, port := range []uint16{22, 8080} {
+		if b := send("VIP of all ports", tcp4(t, "fd00::9", 1000, "fd00::1", port, "S")); b != "2001:db8::3" {
+			t.Errorf("port %d: %s", port, b)
+		}
+	}
+	datagram := func(payload ...byte) []byte {
+		return packet(t, eth(layers.EthernetTypeIPv4), ip("10.0.0.1", "192.0.2.1", layers.IPProtocolUDP), udp(1000, 443), gopacket.Payload(append(payload, make([]byte, 24)...)))
+	}
+	for what, c := range map[string]struct {
+		payload []byte
+		want    string
+	}{
+		"QUIC, short header":       {[]byte{0x40, 0x40, 0x01, 0x40}, "198.18.0.2"}, // version 1, server 5
+		"QUIC, handshake":          {[]byte{0xe0, 0, 0, 0, 1, 8, 0x40, 0x01, 0x40}, "198.18.0.2"},
+		"QUIC, initial":            {[]byte{0xc0, 0, 0, 0, 1, 8, 0x40, 0x01, 0x40}, "198.18.0.1"},
+		"QUIC, server not known":   {[]byte{0x40, 0x40, 0x02, 0x40}, "198.18.0.1"},
+		"QUIC, ID of another kind": {[]byte{0x40, 0x80, 0x01, 0x40}, "198.18.0.1"},
+	} {
+		if b := send(what, datagram(c.payload...)); b != c.want {
+			t.Errorf("%s: %s, want %s", what, b, c.want)
+		}
+	}
+	ping := packet(t, eth(layers.EthernetTypeIPv4), ip("10.0.0.1", "192.0.2.1", layers.IPProtocolICMPv4), echo(8, 1), payload)
+	v, out := k.run(ping)
+	want := packet(t, &layers.Ethernet{SrcMAC: macB, DstMAC: macA, EthernetType: layers.EthernetTypeIPv4}, ip("192.0.2.1", "10.0.0.1", layers.IPProtocolICMPv4), echo(0, 1), payload)
+	if diff := cmp.Diff(want, out); v != tx || diff != "" {
+		t.Errorf("ping: verdict %d, %s", v, diff)
+	}
+	inner := tcp4(t, "10.0.0.1", 1000, "192.0.2.1", 80, "S")
+	tunnel := packet(t, eth(layers.EthernetTypeIPv4), ip("172.16.0.1", "198.18.0.254", layers.IPProtocolIPv4), gopacket.Payload(inner[14:]))
+	if v, out := k.run(tunnel); v != pass || !bytes.Equal(out, inner) {
+		t.Errorf("tunnel that ends here: verdict %d, %x", v, out)
+	}
+	fragment := udp4(t, "10.0.0.1", 1000, "192.0.2.1", 443)
+	fragment[20] = 0x20
+	k.want("fragment", fragment, drop)
+	if c := k.counters("stats", web); c.Packets < 200 {
+		t.Errorf("counter of the VIP: %+v", c)
+	}
 }
 
 func TestRouter(t *testing.T) {

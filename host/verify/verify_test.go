@@ -85,7 +85,7 @@ func TestSamples(t *testing.T) {
 	if os.Getenv("JITNIC_HEAVY") != "" {
 		limit = 0
 	}
-	for _, s := range programs.All() {
+	for _, s := range append(programs.All(), programs.Modelled()...) {
 		p := hosttest.Sample(t, s.Name)
 		for _, filled := range []bool{false, true} {
 			name := s.Name + "/empty"

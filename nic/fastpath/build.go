@@ -117,6 +117,12 @@ func Build(obj *loader.Object, entry *loader.Program, c *pathcond.Compiler, leav
 			if why == "" {
 				why = b.unsupported(pr.Term, map[bv.Term]bool{})
 			}
+			if why == "" {
+				var err error
+				if pr.Term, err = b.portable(pr.Term); err != nil {
+					why = err.Error()
+				}
+			}
 			p.Cond = append(p.Cond, pr)
 		}
 		if why == "" {

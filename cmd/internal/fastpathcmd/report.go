@@ -104,10 +104,12 @@ type Live struct {
 	Returned uint64 `json:"returned"` // sent back (XDP_TX)
 	Sideways uint64 `json:"sideways"` // redirected out of another device
 	Unsteady bool   `json:"unsteady"` // two originals differ from each other
-	Differs  string `json:"differs,omitempty"`
-	Leaves   uint64 `json:"leaves"` // frames that a leaf took
-	Maps     int    `json:"maps"`   // compared afterwards
-	Hosts    *Hosts `json:"hosts,omitempty"`
+	// Loose are bytes that two originals leave different, by where frames went: not compared.
+	Loose   []string `json:"loose,omitempty"`
+	Differs string   `json:"differs,omitempty"`
+	Leaves  uint64   `json:"leaves"` // frames that a leaf took
+	Maps    int      `json:"maps"`   // compared afterwards
+	Hosts   *Hosts   `json:"hosts,omitempty"`
 }
 
 // Hosts are live clients and servers.
@@ -121,16 +123,17 @@ type Hosts struct {
 	IPv4       uint64 `json:"ipv4"`        // frames of that kind
 	IPv6       uint64 `json:"ipv6"`        // likewise
 	VLAN       uint64 `json:"vlan"`        // likewise, tagged
+	Tunnels    uint64 `json:"tunnels"`     // frames that the program wrapped, which the server got unwrapped
 	Kernel     int    `json:"kernel_runs"` // of the recorded frames, compared by test run afterwards
 	VM         uint64 `json:"vm"`          // and in the VM
 	KernelSaid string `json:"kernel_said,omitempty"`
 }
 
 func newLive(l *fastpath.Live) *Live {
-	out := &Live{Sent: l.Sent, Skipped: l.Skipped, Passed: l.Passed, Returned: l.Returned, Sideways: l.Sideways, Unsteady: l.Unsteady, Differs: l.Compared}
+	out := &Live{Sent: l.Sent, Skipped: l.Skipped, Passed: l.Passed, Returned: l.Returned, Sideways: l.Sideways, Unsteady: l.Unsteady, Loose: l.Loose, Differs: l.Compared}
 	out.Maps = l.Maps.Maps
 	if t := l.Talk; t != nil {
-		out.Hosts = &Hosts{HTTP: t.HTTP, HTTPFailed: t.NoHTTP, DNS: t.DNS, DNSFailed: t.NoDNS, Pings: t.Pings, PingsLost: t.Lost, IPv4: t.V4, IPv6: t.V6, VLAN: t.VLAN,
+		out.Hosts = &Hosts{HTTP: t.HTTP, HTTPFailed: t.NoHTTP, DNS: t.DNS, DNSFailed: t.NoDNS, Pings: t.Pings, PingsLost: t.Lost, IPv4: t.V4, IPv6: t.V6, VLAN: t.VLAN, Tunnels: t.Tunnels,
 			Kernel: l.Again.Kernel.Runs, VM: l.Again.VM}
 		if l.Again.Kernel.Bad() {
 			out.Hosts.KernelSaid = l.Again.Kernel.String()
@@ -153,6 +156,7 @@ type Kernel struct {
 	Runs   int    `json:"runs"`     // compared by test run
 	Uneven int    `json:"unsteady"` // not compared: the original does another thing the second time
 	Maps   int    `json:"maps"`     // compared after the runs
+	Taken  uint64 `json:"taken"`    // by leaves, in these runs
 	Equal  bool   `json:"equal"`
 	Reason string `json:"reason,omitempty"`
 }
@@ -194,6 +198,11 @@ func newReport(p *fastpath.Plan, v *fastpath.Verdict, missing error) *Report {
 	}
 	if missing != nil {
 		r.Kernel.Reason = missing.Error()
+	}
+	for i := range p.Built.Leaves {
+		if i < len(v.InKernel) {
+			r.Kernel.Taken += v.InKernel[i]
+		}
 	}
 	for _, x := range p.Paths {
 		row := Row{Path: x.ID, Packets: x.Packets, Before: x.Before, After: x.After, Out: x.Why}
@@ -281,7 +290,7 @@ func (r *Report) document() *report.Document {
 	case !r.Kernel.Loaded:
 		f.Add("kernel", "not asked: "+r.Kernel.Reason)
 	case r.Kernel.Equal:
-		f.Add("kernel", report.Count(uint64(r.Kernel.Runs)), "packets and "+fmt.Sprint(r.Kernel.Maps)+" maps equal to the original's by test run")
+		f.Add("kernel", report.Count(uint64(r.Kernel.Runs)), "packets and "+fmt.Sprint(r.Kernel.Maps)+" maps equal to the original's by test run; leaves took "+report.Count(r.Kernel.Taken))
 	default:
 		f.Add("kernel", report.Count(uint64(r.Kernel.Runs)), "packets compared: "+r.Kernel.Reason)
 	}
@@ -302,8 +311,14 @@ func (r *Report) document() *report.Document {
 		case l.Differs == "":
 			f.Add("", report.Count(uint64(l.Maps)), "maps equal afterwards; what came out is equal, byte by byte and in order")
 		}
+		for _, x := range l.Loose {
+			f.Add("", "", "not compared, since two originals differ there: "+x)
+		}
 		if h := l.Hosts; h != nil {
 			f.Add("live hosts", report.Count(h.IPv4+h.IPv6), "IP frames", fmt.Sprintf("%s IPv6, %s tagged; %d of %d HTTP transfers, %d of %d questions and %d of %d echoes came through", report.Count(h.IPv6), report.Count(h.VLAN), h.HTTP, h.HTTP+h.HTTPFailed, h.DNS, h.DNS+h.DNSFailed, h.Pings, h.Pings+h.PingsLost))
+			if h.Tunnels > 0 {
+				f.Add("  tunnels", report.Count(h.Tunnels), "frames that the program wrapped came to the server unwrapped")
+			}
 			f.Add("  run again", report.Count(uint64(h.Kernel)), "of their frames by test run", report.Count(h.VM)+" in the VM, equal")
 		}
 		if l.Skipped > 0 {

@@ -35,7 +35,7 @@ func Command() *cobra.Command {
 				return err
 			}
 			var l List
-			for _, p := range programs.All() {
+			for _, p := range append(programs.All(), programs.Modelled()...) {
 				l.Programs = append(l.Programs, Item{Name: "sample:" + p.Name, Description: p.Description, Bytes: len(p.Object)})
 			}
 			for _, s := range samples.List {

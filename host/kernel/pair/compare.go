@@ -46,6 +46,8 @@ type Options struct {
 	// Fill what the maps hold before.
 	Next func(f *Feed) error
 	Fill func(ms *kernel.Maps) error
+	// Ran, where set, is shown the maps of New's program after the runs.
+	Ran func(ms *kernel.Maps)
 }
 
 // Compare asks the kernel. Cancelled by ctx it says so as NotChecked.
@@ -141,6 +143,9 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 	}
 	if err = runs(ctx, &o, a, control, b, rng, opt); err == nil {
 		err = Maps(ctx, &o, a.maps, control.maps, b.maps)
+		if opt.Ran != nil {
+			opt.Ran(b.maps)
+		}
 	}
 	switch {
 	case o.Unsteady > 0 && o.Differences <= o.Unsteady:

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
@@ -18,6 +19,8 @@ import (
 	"jitnic/host/run/replay"
 	"jitnic/nic/fastpath"
 	"jitnic/nic/flower"
+	"jitnic/pcaps"
+	"jitnic/trace"
 
 	cilium "github.com/cilium/ebpf"
 )
@@ -143,46 +146,139 @@ func rules(t *testing.T, in replay.Input, p *Plan, share func(uint64) string) (r
 	return row
 }
 
-// TestBalancer: the kernel's own load balancer, from which Katran grew, encapsulates
-// the lab's traffic to virtual addresses; its fast path does what it does, by test run,
-// in the VM, and on devices.
-func TestBalancer(t *testing.T) {
+// selftest is an object of the kernel's selftests, where host/verify's tests have
+// compiled it.
+func selftest(t *testing.T, name string) string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Skip(err)
+	}
+	found, _ := filepath.Glob(filepath.Join(cache, "jitnic", "linux-source-*", name))
+	if len(found) == 0 {
+		t.Skipf("%s is not compiled here: host/verify's tests do that where linux-source is installed", name)
+	}
+	return found[len(found)-1]
+}
+
+// written puts packets into a capture.
+func written(t *testing.T, packets ...[]byte) string {
+	name := filepath.Join(t.TempDir(), "packets.pcap")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w, err := pcaps.NewWriter(f, pcaps.Format{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range packets {
+		if err := w.Write(&pcaps.Packet{Data: p, Len: uint32(len(p)), TimeNS: 1e9 + int64(i)*1e6}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// TestBalancers: load balancers that others wrote, and one after Katran, wrap the
+// lab's traffic to virtual addresses and send it out; their fast paths do what they
+// do, by test run, in the VM, and on devices.
+func TestBalancers(t *testing.T) {
 	if err := kernel.Available(); err != nil {
 		t.Skip(err)
 	}
-	all := foreign()
-	i := slices.IndexFunc(all, func(s string) bool { return strings.Contains(s, "test_xdp_noinline") })
-	if i < 0 {
-		t.Skip("test_xdp_noinline is not compiled here: host/verify's tests do that where linux-source is installed")
+	// The selftest balances just the packets whose source and ports are 0, by their
+	// hash, and ends in XDP_DROP in place of XDP_TX; what it answers itself goes back.
+	zero := func(dst string) []byte {
+		p := make([]byte, 60)
+		copy(p[12:], "\x08\x00\x45\x00\x00\x2e\x00\x00\x00\x00\x40\x06")
+		copy(p[30:], dst)
+		p[46] = 0x50
+		return p
 	}
-	vips := filepath.Join(t.TempDir(), "vips.json")
-	// struct vip_definition: address, port, family, protocol
-	if err := os.WriteFile(vips, []byte(`{"maps": {"vip_map": [
-		{"key": {"hex": "c000020a0000000000000000000000000050000006000000"}, "value": {"hex": "0000000001000000"}},
-		{"key": {"hex": "c00002350000000000000000000000000035000011000000"}, "value": {"hex": "0000000002000000"}}]}}`), 0o600); err != nil {
-		t.Fatal(err)
+	var few [][]byte
+	for range 40 {
+		few = append(few, zero("\xc0\x00\x02\x0a"), zero("\xc0\x00\x02\x35"))
 	}
-	in := replay.Input{Program: all[i], Entry: "balancer_ingress_v4", Captures: []string{"sample:lab"}, Seed: 1, Limit: 4000, Maps: []string{vips}}
-	p, err := Make(context.Background(), in, Options{Entries: 16, Counters: true})
-	if err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		program, entry string
+		captures       []string
+		maps           string
+		back           bool // what is wrapped is sent back
+	}{
+		{program: "sample:katran", captures: []string{"sample:lab"}, back: true},
+		{program: "test_xdp.o", captures: []string{"sample:lab"}, back: true, maps: `{"maps": {"vip2tnl": [
+			{"key": {"daddr": {"v4": {"ip4": "192.0.2.10"}}, "dport": {"be16": 80}, "family": 2, "protocol": 6},
+			 "value": {"saddr": {"v4": {"ip4": "198.18.0.254"}}, "daddr": {"v4": {"ip4": "198.18.0.11"}}, "family": 2, "dmac": "02:00:00:00:02:01"}},
+			{"key": {"daddr": {"v6": {"ip6": "fd00::10"}}, "dport": {"be16": 80}, "family": 10, "protocol": 6},
+			 "value": {"saddr": {"v6": {"ip6": "2001:2::fe"}}, "daddr": {"v6": {"ip6": "2001:2::14"}}, "family": 10, "dmac": "02:00:00:00:02:02"}}]}}`},
+		{program: "test_xdp_noinline.o", entry: "balancer_ingress_v4", captures: []string{"sample:lab", written(t, few...)}, maps: `{"maps": {
+			"vip_map": [
+				{"key": {"vip": {"ip4": "192.0.2.10"}, "proto": 6}, "value": {"flags": 2, "vip_num": 5}},
+				{"key": {"vip": {"ip4": "192.0.2.53"}, "proto": 6}, "value": {"flags": 0, "vip_num": 6}},
+				{"key": {"vip": {"ip4": "192.0.2.10"}, "port": {"be16": 80}, "proto": 6}, "value": {"vip_num": 1}}],
+			"ch_rings": [{"key": 10, "value": 3}, {"key": 11, "value": 3}, {"key": 12, "value": 4}, {"key": 13, "value": 4}],
+			"reals": [{"key": 3, "value": {"dst": {"ip4": "198.18.0.11"}}}, {"key": 4, "value": {"dstv6": {"ip6": "2001:2::14"}, "flags": 1}}],
+			"ctl_array": [{"key": 0, "value": {"mac": "02:00:00:00:02:01"}}]}}`},
+	} {
+		t.Run(c.program, func(t *testing.T) {
+			in := replay.Input{Program: c.program, Entry: c.entry, Captures: c.captures, Seed: 1}
+			if !strings.HasPrefix(c.program, "sample:") {
+				in.Program = selftest(t, c.program)
+			}
+			if c.maps != "" {
+				file := filepath.Join(t.TempDir(), "maps.json")
+				if err := os.WriteFile(file, []byte(c.maps), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				in.Maps = []string{file}
+			}
+			p, err := Make(context.Background(), in, Options{Entries: 24, Counters: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			v, err := p.Judge(context.Background(), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.Differs != "" || v.Kernel.Status != pair.Equal || p.Taken+p.Packets/100 < p.Hits || !slices.Equal(v.InKernel, v.Counters) {
+				t.Errorf("VM %q, kernel %v; %d taken, a cache hits %d; by leaf %v, in the kernel %v", v.Differs, v.Kernel, p.Taken, p.Hits, v.Counters, v.InKernel)
+			}
+			l, err := p.Live(context.Background(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.Compared != "" || l.Unsteady || l.Sent == 0 || l.Returned == 0 || c.back && l.Returned < 1000 {
+				t.Errorf("%+v", l)
+			}
+			var live uint64
+			for _, n := range l.Counters[:len(p.Built.Leaves)] {
+				live += n
+			}
+			wrapped := 0
+			for _, x := range p.Paths {
+				if x.Why == "" && calls(x.trace, ebpf.FnXdpAdjustHead) {
+					wrapped++
+				}
+			}
+			if wrapped == 0 {
+				t.Error("no leaf wraps packets")
+			}
+			t.Logf("%d leaves, of which %d wrap, take %d of %d packets, a cache hits %d; on devices %d of %d, %d came back, %d passed; not compared: %v; shrunk: %v",
+				len(p.Built.Leaves), wrapped, p.Taken, p.Packets, p.Hits, live, l.Sent, l.Returned, l.Passed, l.Loose, p.Shrunk)
+		})
 	}
-	defer p.Close()
-	v, err := p.Judge(context.Background(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if v.Differs != "" || v.Kernel.Status != pair.Equal || p.Taken+p.Packets/100 < p.Hits {
-		t.Errorf("VM %q, kernel %v; %d taken, a cache hits %d", v.Differs, v.Kernel, p.Taken, p.Hits)
-	}
-	l, err := p.Live(context.Background(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if l.Compared != "" || l.Sent == 0 {
-		t.Errorf("%+v", l)
-	}
-	t.Logf("%d leaves take %d of %d packets, a cache of 16 hits %d; on devices %d came back, %d passed; shrunk: %v", len(p.Built.Leaves), p.Taken, p.Packets, p.Hits, l.Returned, l.Passed, p.Shrunk)
+}
+
+// calls says whether a trace calls a helper.
+func calls(t *trace.Trace, helper int32) bool {
+	return slices.ContainsFunc(t.Code, func(in ebpf.Insn) bool {
+		return in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && in.Imm == helper
+	})
 }
 
 // TestTailCalls: an original whose tail calls may need all there are has no fast path.

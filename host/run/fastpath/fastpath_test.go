@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,7 +43,7 @@ func TestJudged(t *testing.T) {
 	if os.Getenv("JITNIC_HEAVY") != "" {
 		limit = 0
 	}
-	for _, name := range []string{"sample:firewall", "sample:loadbalancer", "sample:router", "sample:conntrack", "sample:ratelimiter", "sample:nat", "sample:ipv6filter", "sample:telemetry", "filter:tcp port 80 or vlan"} {
+	for _, name := range []string{"sample:firewall", "sample:loadbalancer", "sample:router", "sample:conntrack", "sample:ratelimiter", "sample:nat", "sample:ipv6filter", "sample:telemetry", "sample:katran", "filter:tcp port 80 or vlan"} {
 		t.Run(name, func(t *testing.T) {
 			// Where a tail call leads can't be asked in the kernel: it is taken for granted.
 			p := made(t, name, limit, Options{Entries: 16, Counters: true, Frozen: name == "sample:telemetry"})
@@ -61,6 +62,9 @@ func TestJudged(t *testing.T) {
 			}
 			if inKernel == nil && (v.Kernel.Status != pair.Equal || uint64(v.Kernel.Runs) != p.Packets) {
 				t.Errorf("in the kernel: %v, %d runs", v.Kernel, v.Kernel.Runs)
+			}
+			if inKernel == nil && !slices.Equal(v.InKernel, v.Counters) {
+				t.Errorf("packets by leaf in the kernel %v, in the VM %v", v.InKernel, v.Counters)
 			}
 			var counted uint64
 			for i, l := range p.Built.Leaves {
@@ -172,7 +176,7 @@ func TestLive(t *testing.T) {
 	for _, c := range []struct {
 		program string
 		rounds  int
-	}{{"sample:firewall", 0}, {"sample:loadbalancer", 0}, {"sample:ipv6filter", 0}, {"sample:firewall", 2}, {"sample:loadbalancer", 1}, {"filter:not tcp port 81", 2}} {
+	}{{"sample:firewall", 0}, {"sample:loadbalancer", 0}, {"sample:ipv6filter", 0}, {"sample:firewall", 2}, {"sample:loadbalancer", 1}, {"sample:katran", 1}, {"filter:not tcp port 81", 2}} {
 		p := made(t, c.program, 4000, Options{Entries: 16})
 		l, err := p.Live(context.Background(), c.rounds)
 		if err != nil && strings.Contains(err.Error(), "still works") {
@@ -195,7 +199,8 @@ func TestLive(t *testing.T) {
 		if c.rounds == 0 {
 			continue
 		}
-		if k := l.Talk; k.V4 == 0 || k.V6 == 0 || k.VLAN == 0 || c.program[0] == 'f' && (k.HTTP == 0 || k.DNS == 0 || k.Pings == 0) {
+		wraps := c.program == "sample:loadbalancer" || c.program == "sample:katran"
+		if k := l.Talk; k.V4 == 0 || k.V6 == 0 || k.VLAN == 0 || k.HTTP == 0 || k.DNS == 0 || k.Pings == 0 || wraps != (k.Tunnels > 0) {
 			t.Errorf("%s: the hosts didn't talk: %+v", c.program, k)
 		}
 		if v := l.Again; v.Differs != "" || v.VM != l.Sent+l.Skipped || v.Kernel.Status != pair.Equal || uint64(v.Kernel.Runs) != v.VM {

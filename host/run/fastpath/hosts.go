@@ -27,6 +27,7 @@ type Talk struct {
 	HTTP, DNS, Pings    int // transfers that came whole, questions answered, echoes returned
 	NoHTTP, NoDNS, Lost int // and those that were not: the program may drop them, or send them elsewhere
 	V4, V6, VLAN        uint64
+	Tunnels             uint64 // frames that a balancer wrapped, unwrapped for the server
 }
 
 // A nic is one TAP device of a host: what its kernel sends comes out of fd, as a
@@ -411,12 +412,43 @@ func (h *hosts) deliver(f []byte) {
 		tag = binary.BigEndian.Uint16(f[14:]) & 0xfff
 		f = append(append(make([]byte, 0, len(f)), f[:12]...), f[16:]...)
 	}
+	if in := inner(f); in != nil {
+		h.Talk.Tunnels++
+		n := &h.nics[len(hostPlan[0])] // the server's
+		_, _ = unix.Write(n.fd, append(append(n.mac[:], f[6:12]...), in...))
+		return
+	}
 	for i := range h.nics {
 		n := &h.nics[i]
 		if n.vlan == tag && ([6]byte(f[:6]) == n.mac || f[0]&1 != 0 && [6]byte(f[6:12]) != n.mac) {
 			_, _ = unix.Write(n.fd, f)
 		}
 	}
+}
+
+// inner is what a load balancer has wrapped (IP in IP, or UDP to port 6080 with
+// the packet behind it), from its EtherType on; nil: f is no such frame. Servers
+// behind a balancer end the tunnel themselves and answer by themselves.
+func inner(f []byte) []byte {
+	typ, at, next := binary.BigEndian.Uint16(f[12:]), 14, byte(0)
+	switch {
+	case typ == unix.ETH_P_IP && len(f) > 34 && f[14] == 0x45:
+		at, next = 34, f[23]
+	case typ == unix.ETH_P_IPV6 && len(f) > 54:
+		at, next = 54, f[20]
+	}
+	switch {
+	case next == unix.IPPROTO_IPIP || next == unix.IPPROTO_IPV6:
+	case next == unix.IPPROTO_UDP && len(f) > at+8 && binary.BigEndian.Uint16(f[at+2:]) == 6080:
+		at += 8
+	default:
+		return nil
+	}
+	proto := uint16(unix.ETH_P_IP)
+	if f[at]>>4 == 6 {
+		proto = unix.ETH_P_IPV6
+	}
+	return append(binary.BigEndian.AppendUint16(nil, proto), f[at:]...)
 }
 
 // close ends both.

@@ -25,6 +25,7 @@ type Verdict struct {
 	VM       uint64   // packets compared in the VM
 	Differs  string   // the first difference there; "": none
 	Counters []uint64 // of the VM's run: packets by leaf, and last of none
+	InKernel []uint64 // likewise of the kernel's test runs
 	Notes    []string
 }
 
@@ -142,6 +143,7 @@ func (p *Plan) judgeKernel(ctx context.Context, v *Verdict) error {
 				}
 			})
 		},
+		Ran: func(ms *kernel.Maps) { v.InKernel = kernelCounters(p.Built, ms) },
 		Next: func(f *pair.Feed) error {
 			if err := src.Next(&pkt); err != nil {
 				return err
