@@ -184,6 +184,7 @@ type exec struct {
 	data, dataEnd, meta bv.Term // what the context says now
 	draws               int
 	opaque              int
+	looks               int             // bpf_map_lookup_elem so far
 	origins             []origin        // of unknown values, in their order
 	entries             map[uint64]bool // values that a version guards, by address
 	tails               int

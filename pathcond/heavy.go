@@ -69,7 +69,7 @@ func (x *exec) profiledLookup(i int, key []bv.Term, concrete []byte, ret uint64)
 func (x *exec) place64() uint64 {
 	h := x.hash()
 	h.add(uint64(x.step.Prog)<<32 | uint64(x.step.PC))
-	h.add(uint64(len(x.path.Lookups)))
+	h.add(uint64(x.looks))
 	for _, p := range x.path.Cond {
 		if p.Why != WhyVersion && p.Why != WhyKey {
 			h.add(uint64(p.Term)<<1 | bv.Bit(p.Want))

@@ -127,6 +127,7 @@ func (x *exec) present(i int, key []bv.Term) bv.Term {
 
 // lookup is the address bpf_map_lookup_elem gives now; it gave ret in the run.
 func (x *exec) lookup(i int, key []bv.Term, concrete []byte, ret uint64) bv.Term {
+	x.looks++
 	ms := x.mapState(i)
 	spec := x.s.Maps[i].Spec()
 	if ms.poisoned {

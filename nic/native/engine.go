@@ -58,6 +58,10 @@ func newEngine(s *vm.State, obj *loader.Object, mem *code.Memory, withCtx bool) 
 			e.Close()
 			return nil, fmt.Errorf("program %q: %w", p.Name, err)
 		}
+		if err := e.block[i].Name("program " + p.Name); err != nil {
+			e.Close()
+			return nil, err
+		}
 		e.units[i] = u
 	}
 	return e, nil

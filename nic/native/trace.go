@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"unsafe"
 
 	"jitnic/host/ebpf"
@@ -126,6 +127,10 @@ func bind(m *Machine, p nic.Path, t *trace.Trace, have []bv.Term) (*Trace, error
 	}
 	x.m, x.path = m, p
 	if x.block, err = m.Mem.Put(text); err != nil {
+		return nil, err
+	}
+	if err := x.block.Name("path " + strconv.Itoa(int(p))); err != nil {
+		x.block.Free()
 		return nil, err
 	}
 	x.start += x.block.Addr()

@@ -199,6 +199,10 @@ func (x *Matcher) make() {
 		}
 		return
 	}
+	if x.off = x.block.Name("guard tree"); x.off != nil {
+		x.Free()
+		return
+	}
 	x.treeCode = *made
 	for _, at := range []*uintptr{&x.start, &x.enter, &x.found, &x.head, &x.next, &x.counted, &x.miss} {
 		*at += x.block.Addr()

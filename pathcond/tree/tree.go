@@ -95,25 +95,28 @@ func (t *Tree) Nodes() int { return len(t.nodes) }
 // Insert adds a path's condition with the number to return when it holds. It
 // fails if the condition can hold together with another path's.
 func (t *Tree) Insert(p *pathcond.Path, id int32) error {
-	f := pathcond.NewFacts(t.b)
-	for _, pr := range p.Cond {
-		f.Learn(pr.Term, pr.Want)
-	}
-	if err := t.insert(&t.root, -1, false, p.Cond, f, id); err != nil {
+	if err := t.insert(&t.root, -1, false, p.Cond, t.facts(p), id); err != nil {
+		t.remove(&t.root, t.facts(p), id) // where it was put before the overlap was found
+		delete(t.leaves, id)
 		return err
 	}
 	t.paths++
 	return nil
 }
 
-// Find gives the number of the path in the tree whose condition a path's implies;
-// of one the tree doesn't know, false.
-func (t *Tree) Find(p *pathcond.Path) (id int32, ok bool) {
+// facts are what a path's condition says.
+func (t *Tree) facts(p *pathcond.Path) *pathcond.Facts {
 	f := pathcond.NewFacts(t.b)
 	for _, pr := range p.Cond {
 		f.Learn(pr.Term, pr.Want)
 	}
-	return t.find(t.root, f)
+	return f
+}
+
+// Find gives the number of the path in the tree whose condition a path's implies;
+// of one the tree doesn't know, false.
+func (t *Tree) Find(p *pathcond.Path) (id int32, ok bool) {
+	return t.find(t.root, t.facts(p))
 }
 
 func (t *Tree) find(r ref, f *pathcond.Facts) (id int32, ok bool) {
@@ -293,11 +296,7 @@ func (t *Tree) Values(terms []bv.Term, out []uint64) []uint64 {
 
 // Remove takes a path out. Its predicates stay until the tree is rebuilt.
 func (t *Tree) Remove(p *pathcond.Path, id int32) {
-	f := pathcond.NewFacts(t.b)
-	for _, pr := range p.Cond {
-		f.Learn(pr.Term, pr.Want)
-	}
-	t.remove(&t.root, f, id)
+	t.remove(&t.root, t.facts(p), id)
 	t.paths--
 	delete(t.leaves, id)
 	for _, f := range t.onRemove {

@@ -52,6 +52,7 @@ func InputFlags(in *replay.Input, c *cobra.Command) {
 	f.IntVar(&in.Queues, "queues", 1, "receive queues, one CPU each; flows are spread by RSS (Toeplitz)")
 	f.Uint64Var(&in.Seed, "seed", 1, "seed of everything that is drawn")
 	f.StringVar(&in.Engine, "engine", "auto", "what runs programs, traces and conditions: `NAME`: auto, native (machine code), go; no result depends on it")
+	f.BoolVar(&in.PerfMap, "perf-map", false, "name machine code for perf, in /tmp/perf-PID.map, which stays there for perf report")
 }
 
 // CacheFlags adds the flags of the trace cache to a command.

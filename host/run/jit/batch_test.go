@@ -11,8 +11,11 @@ import (
 	"jitnic/host/diff"
 	"jitnic/host/hosttest/progen"
 	"jitnic/host/vm"
+	"jitnic/pathcond"
+	"jitnic/trace"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // batches runs a random program on packets that come back often, hits by many at a
@@ -28,11 +31,19 @@ func batches(seed uint64, how Remedies) (batched uint64, err error) {
 	}
 	many := rng.IntN(3) > 0
 	runtime := func(engine string) (*Runtime, error) {
+		var hot *Tier2
+		if seed%4 == 1 {
+			hot = slowTwin(3+seed%9, 1+seed%50)
+		}
 		ca := cache.Config{Policy: "lru", Entries: 1 << 12, HotThreshold: 1 + uint32(seed%3), InstallDelay: seed % 5}
 		if !many {
 			ca.Entries = 3
 		}
-		return New(c.Object, c.Entry, Options{Engine: engine, Remedies: how, VM: vm.Options{Seed: seed, CPUs: 2}, Cache: ca})
+		r, err := New(c.Object, c.Entry, Options{Engine: engine, Remedies: how, VM: vm.Options{Seed: seed, CPUs: 2}, Cache: ca, Tier2: hot})
+		if err == nil && r.prof != nil { // judged in a hurry
+			r.prof.judging = judging{every: 1 + seed%9, window: 6, heavy: 3, light: 3}
+		}
+		return r, err
 	}
 	r, err := runtime("")
 	if err != nil {
@@ -92,6 +103,11 @@ func batches(seed uint64, how Remedies) (batched uint64, err error) {
 	if d := cmp.Diff(one.NIC.Cache.Stats(), r.NIC.Cache.Stats()); d != "" {
 		return 0, fmt.Errorf("cache:\n%s", d)
 	}
+	if r.opt.Tier2 != nil {
+		if d := cmp.Diff(one.opt.Tier2, r.opt.Tier2, cmpopts.IgnoreUnexported(Tier2{}), cmpopts.IgnoreFields(Tier2{}, "Optimise")); d != "" {
+			return 0, fmt.Errorf("hot traces:\n%s", d)
+		}
+	}
 	if d := cmp.Diff(one.Verdicts(), r.Verdicts()); d != "" {
 		return 0, fmt.Errorf("verdicts:\n%s", d)
 	}
@@ -99,6 +115,19 @@ func batches(seed uint64, how Remedies) (batched uint64, err error) {
 		return 0, d
 	}
 	return r.NIC.Batched, nil
+}
+
+// slowTwin is a second tier whose traces are the first's, but for those of every
+// third path, which has no better one.
+func slowTwin(after, perPacket uint64) *Tier2 {
+	return &Tier2{After: after, PerPacket: perPacket,
+		Optimise: func(p *pathcond.Path, t *trace.Trace, c *pathcond.Compiler) (*trace.Trace, uint64, error) {
+			if t.Len()%3 == 0 {
+				return nil, uint64(t.Len()), nil
+			}
+			twin := *t
+			return &twin, uint64(t.Len()), nil
+		}}
 }
 
 // Random programs leave the same behind when hits go by many at a time.

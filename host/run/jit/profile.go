@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"jitnic/host/vm"
 	"jitnic/nic"
 	"jitnic/pathcond"
 )
@@ -95,6 +96,20 @@ func (m *sampler) Match() nic.Path {
 	}
 	return p
 }
+
+// Batch is nic.Batcher's, for packets of which none is asked (profile.unasked).
+func (m *sampler) Batch(in []vm.Input, hits []uint64, after nic.After) (nic.Batch, error) {
+	x, ok := m.Matcher.(nic.Batcher)
+	if !ok {
+		return nic.Batch{}, nil
+	}
+	b, err := x.Batch(in, hits, after)
+	m.pf.clock += uint64(len(b.Paths))
+	return b, err
+}
+
+// unasked is how many packets come before the next that is asked for its keys.
+func (pf *profile) unasked() int { return int(pf.every - 1 - pf.clock%pf.every) }
 
 // sample counts the keys of one packet, which has begun and not run.
 func (pf *profile) sample(p *pathcond.Path) {

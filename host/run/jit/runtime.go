@@ -259,12 +259,19 @@ const shortRun = 2
 // has to be done that isn't a hit, and returns how many; i is the first one's
 // number.
 func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
-	if r.oracle != nil || r.opt.Record || r.opt.Tier2 != nil {
+	if r.oracle != nil || r.opt.Record {
 		return 0, nil
 	}
 	if r.alone > 0 {
 		r.alone--
 		return 0, nil
+	}
+	if r.prof != nil {
+		n := r.prof.unasked()
+		if n == 0 {
+			return 0, nil
+		}
+		in = in[:min(n, len(in))]
 	}
 	if next := r.S.NextTimer(); next != math.MaxUint64 {
 		for k := range in {
@@ -288,23 +295,45 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 	for v, k := range b.Verdicts {
 		r.named[v] += k
 	}
-	r.Packets += uint64(n)
-	told := 0
+	if t := r.opt.Tier2; t != nil {
+		for _, p := range b.Paths { // counted again by went, one by one
+			r.NIC.Hits[p]--
+		}
+	}
+	last := n
+	if b.Stopped {
+		last--
+	}
+	if err := r.went(b.Paths[:last], i, each); err != nil {
+		return 0, err
+	}
 	if b.Stopped {
 		// What the last packet has changed is its own, and comes after those before it.
-		if told = n - 1; each != nil && told > 0 {
-			if err := each(i, b.Paths[:told], cache.Hit); err != nil {
+		if r.spec != nil {
+			if err := r.spec.invalidate(r.Packets+1, true); err != nil {
 				return 0, err
 			}
 		}
-		if err := r.changed(); err != nil {
-			return 0, err
-		}
-	}
-	if each != nil {
-		return n, each(i+told, b.Paths[told:], cache.Hit)
+		return n, r.went(b.Paths[last:], i+last, each)
 	}
 	return n, nil
+}
+
+// went follows up packets of a batch that changed nothing which the others look at;
+// packet i is the first one's number.
+func (r *Runtime) went(paths []uint32, i int, each Each) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	if t := r.opt.Tier2; t == nil {
+		r.Packets += uint64(len(paths))
+	} else if err := t.batch(r, paths); err != nil {
+		return err
+	}
+	if each != nil {
+		return each(i, paths, cache.Hit)
+	}
+	return nil
 }
 
 // left follows up a hit within a batch that has left something to Go: a batch goes
@@ -315,7 +344,12 @@ func (r *Runtime) left(verdict uint32) (goOn bool) {
 		r.S.End(verdict, &r.out)
 		r.deliver(&r.out)
 	}
-	return r.spec == nil && r.S.NextTimer() == math.MaxUint64
+	if r.spec != nil {
+		if r.spec.stored(); len(r.spec.changed) > 0 {
+			return false
+		}
+	}
+	return r.S.NextTimer() == math.MaxUint64
 }
 
 // changed follows up what the packet's own run has changed in maps.

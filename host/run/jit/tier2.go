@@ -33,7 +33,7 @@ type swap struct {
 
 // note takes notice of a hit of path p; the packet was the n-th.
 func (t *Tier2) note(r *Runtime, p nic.Path, n uint64) error {
-	if r.NIC.Hits[p] != t.After {
+	if int(p) >= len(r.NIC.Hits) || r.NIC.Hits[p] != t.After { // a bound's first hit ran on the host
 		return nil
 	}
 	i := r.info[p]
@@ -47,6 +47,22 @@ func (t *Tier2) note(r *Runtime, p nic.Path, n uint64) error {
 		return nil
 	}
 	t.queue = append(t.queue, swap{n, t.free, p, i.Path, better})
+	return nil
+}
+
+// batch takes notice of hits of a batch, which are counted anew. A swap is made
+// behind the batch that it was due in: it changes nothing that is counted.
+func (t *Tier2) batch(r *Runtime, paths []uint32) error {
+	for _, p := range paths {
+		r.Packets++
+		r.NIC.Hits[p]++
+		if err := t.due(r, r.Packets); err != nil {
+			return err
+		}
+		if err := t.note(r, nic.Path(p), r.Packets); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -33,6 +33,7 @@ type Input struct {
 	Queues   int      // receive queues, a CPU each, over which RSS spreads flows; 0: 1
 	Seed     uint64   // of everything that is drawn
 	Engine   string   // what runs code (jit.Engines); "": the default; no result depends on it
+	PerfMap  bool     // machine code is named for perf (code.NameForPerf)
 
 	// Keep, where set, says which packets are run; the others pass as if they had
 	// gone to another machine. Timed updates of maps are made at their packets
@@ -129,6 +130,8 @@ func (in *Input) check() error {
 		return setting("linktype", in.LinkType, fmt.Errorf("neither %s nor %s", pcaps.LinkEthernet, pcaps.LinkSkip))
 	case in.Engine != "" && !slices.ContainsFunc(jit.Engines(), func(e jit.Engine) bool { return e.Name == in.Engine }):
 		return setting("engine", in.Engine, errors.New("want "+native.Choices))
+	case in.PerfMap && in.Engine == native.Go.String():
+		return setting("perf-map", "", errors.New("engine go makes no machine code"))
 	case in.Loop < 0:
 		return setting("loop", in.Loop, errors.New("want 1 or more"))
 	}

@@ -17,6 +17,8 @@ import (
 	"jitnic/host/mapfile"
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
+	"jitnic/pathcond"
+	"jitnic/trace"
 
 	cebpf "github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
@@ -30,6 +32,7 @@ type made struct {
 	change []func(o *jit.Options)
 	opt    *Optimiser
 	follow bool // nobody looks at what the packets became
+	hot    bool // traces are swapped for twins when they are hot
 }
 
 // A layer makes a run faster, or traces shorter, or looks on. It must change no
@@ -98,6 +101,7 @@ type counted struct {
 	Paths    []uint64 // packets by path
 	Hits     []uint64
 	Faults   uint64
+	Hot      [3]uint64 // traces that became hot, that were swapped, and what they waited
 }
 
 func (s made) run(t *testing.T) told {
@@ -107,6 +111,14 @@ func (s made) run(t *testing.T) told {
 		t.Fatal(err)
 	}
 	var sum *Optimised
+	hot := &jit.Tier2{After: 5, PerPacket: 7}
+	hot.Optimise = func(_ *pathcond.Path, t *trace.Trace, _ *pathcond.Compiler) (*trace.Trace, uint64, error) {
+		twin := *t
+		return &twin, uint64(t.Len()), nil
+	}
+	if s.hot {
+		s.option(func(o *jit.Options) { o.Tier2 = hot })
+	}
 	run, err := Open(ctx, s.in, s.ca, func(o *jit.Options) {
 		for _, f := range s.change {
 			f(o)
@@ -145,7 +157,8 @@ func (s made) run(t *testing.T) told {
 	}
 	rt := run.Runtime
 	st := rt.NIC.Cache.Stats()
-	c := counted{Outcomes: st.Outcome, Cache: st, Aborts: map[string]uint64{}, Verdicts: rt.Verdicts(), Hits: slices.Clone(rt.NIC.Hits), Faults: rt.Faults}
+	c := counted{Outcomes: st.Outcome, Cache: st, Aborts: map[string]uint64{}, Verdicts: rt.Verdicts(), Hits: slices.Clone(rt.NIC.Hits), Faults: rt.Faults,
+		Hot: [3]uint64{uint64(hot.Hot), uint64(hot.Swapped), hot.Waited}}
 	for r, n := range rt.Aborts {
 		c.Aborts[r.String()] = n
 	}
@@ -326,12 +339,16 @@ func TestBatchesChangeNothing(t *testing.T) {
 			s.option(func(o *jit.Options) { o.Cache.TTL = ns })
 		}})
 	}
-	alone, batched := uint64(0), uint64(0)
+	alone, batched, auto, swapped := uint64(0), uint64(0), uint64(0), uint64(0)
 	for i, r := range rows {
 		for k := range 3 { // each row in three of the settings
 			s := all[(i*7+k*11)%len(all)]
 			s.ca.Entries = 5
 			s.in.Limit = 1000
+			s.hot = i%2 == k%2
+			if k == 2 {
+				s.ca.Specialise, s.ca.Auto = false, true
+			}
 			r.with(&s)
 			want := s.run(t)
 			s.follow = true
@@ -341,9 +358,14 @@ func TestBatchesChangeNothing(t *testing.T) {
 				t.Errorf("%s on %s, specialise %v, %d queues: %s:\n%s", s.in.Program, s.in.Captures[0], s.ca.Specialise, s.in.Queues, r.name, d)
 			}
 			alone, batched = alone+want.batched, batched+got.batched
+			if k == 2 {
+				auto += got.batched
+			}
+			swapped += got.Counted.Hot[1]
 		}
 	}
-	if alone != 0 || batched < 10000 {
-		t.Errorf("%d packets went by many at a time where they should not, and %d where they should", alone, batched)
+	if alone != 0 || batched < 10000 || auto < 3000 || swapped < 100 {
+		t.Errorf("%d packets went by many at a time where they should not, and %d (%d specialised where it pays) where they should; %d traces were swapped",
+			alone, batched, auto, swapped)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic"
+	"jitnic/nic/native/code"
 	"jitnic/pcaps"
 	"jitnic/superopt/format"
 
@@ -176,6 +177,12 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	}
 	if s.Source, err = in.source(ctx, true); err != nil {
 		return nil, err
+	}
+	if in.PerfMap {
+		if err := code.NameForPerf(); err != nil {
+			s.Source.Close()
+			return nil, err
+		}
 	}
 	if s.Runtime, err = jit.New(obj, entry, o); err != nil {
 		s.Source.Close()

@@ -28,6 +28,7 @@ type Memory struct {
 	span []byte
 	page int
 	free []extent // by offset, never adjacent
+	kept []extent // freed, but not to be used again while there is other room
 	used int      // bytes of blocks in use
 	peak int
 }
@@ -74,7 +75,7 @@ func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.span
-	m.span, m.free, m.used = nil, nil, 0
+	m.span, m.free, m.kept, m.used = nil, nil, nil, 0
 	if s == nil {
 		return nil
 	}
@@ -97,7 +98,15 @@ func (m *Memory) Put(code []byte) (*Block, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := (len(code) + m.page - 1) &^ (m.page - 1)
-	at := slices.IndexFunc(m.free, func(e extent) bool { return e.n >= n })
+	room := func(e extent) bool { return e.n >= n }
+	at := slices.IndexFunc(m.free, room)
+	if at < 0 && len(m.kept) > 0 {
+		for _, e := range m.kept {
+			m.give(e)
+		}
+		m.kept = nil
+		at = slices.IndexFunc(m.free, room)
+	}
 	if at < 0 || n == 0 {
 		return nil, ErrFull
 	}
@@ -143,8 +152,17 @@ func (b *Block) Free() {
 	}
 	m.drop(m.span[b.off : b.off+b.n])
 	m.used -= b.n
+	if e := (extent{b.off, b.n}); names.Load() != nil {
+		m.kept = append(m.kept, e)
+	} else {
+		m.give(e)
+	}
+}
+
+// give makes pages free to be used.
+func (m *Memory) give(b extent) {
 	i, _ := slices.BinarySearchFunc(m.free, b.off, func(e extent, off int) int { return e.off - off })
-	m.free = slices.Insert(m.free, i, extent{b.off, b.n})
+	m.free = slices.Insert(m.free, i, b)
 	if i+1 < len(m.free) && m.free[i].off+m.free[i].n == m.free[i+1].off {
 		m.free[i].n += m.free[i+1].n
 		m.free = slices.Delete(m.free, i+1, i+2)
