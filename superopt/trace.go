@@ -42,7 +42,7 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	for _, m := range c.S.Maps {
 		specs = append(specs, m.Spec())
 	}
-	g, err := ir.FromSlots("trace", ir.KindXDP, p.Trace.Code, specs)
+	g, err := ir.FromTrace(p.Trace.Code, specs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,7 +86,7 @@ const tier1RLimit = 20_000
 // isProved reads slots as an executor does, and says where they aren't the
 // proved program.
 func isProved(code []ebpf.Insn, p *ir.Prog, specs []*maps.Spec) error {
-	back, err := ir.FromSlots(p.Name, p.Kind, code, specs)
+	back, err := ir.FromTrace(code, specs)
 	if err != nil {
 		return err
 	}

@@ -88,6 +88,26 @@ var shapeRules = []Rule{
 	{Name: "ite-not", Ops: opSet(OpIte), On: opSet(OpNot),
 		Sizes: "w=1..64", Vars: "c:1 a:w b:w", From: "(ite (not c) a b)", To: "(ite c b a)",
 		fire: func(b *Builder, q ask) Term { return b.Ite(b.arg(q.x, 0), q.z, q.y) }},
+	{Name: "ite-bit", Ops: opSet(OpIte), With: opSet(OpConst), // a truth as a number
+		Sizes: "w=2..64", Vars: "c:1", From: "(ite c 1:w 0:w)", To: "(zext w c)",
+		fire: func(b *Builder, q ask) Term { return b.truth(q, 1, 0) }},
+	{Name: "ite-not-bit", Ops: opSet(OpIte), With: opSet(OpConst),
+		Sizes: "w=2..64", Vars: "c:1", From: "(ite c 0:w 1:w)", To: "(zext w (not c))",
+		fire: func(b *Builder, q ask) Term { return b.truth(q, 0, 1) }},
+}
+
+// truth is an ite of the numbers yes and no, of which one is 0 and the other 1.
+func (b *Builder) truth(q ask, yes, no uint64) Term {
+	y, _ := b.IsConst(q.y)
+	z, ok := b.IsConst(q.z)
+	w := b.Width(q.y)
+	switch {
+	case !ok || w == 1 || y != yes || z != no:
+		return 0
+	case yes == 1:
+		return b.ZExt(q.x, w)
+	}
+	return b.ZExt(b.Not(q.x), w)
 }
 
 var cutRules = []Rule{

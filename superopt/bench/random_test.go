@@ -220,8 +220,8 @@ func TestRegressions(t *testing.T) {
 
 // traces runs a case in the runtime with its traces optimised and the
 // interpreter beside every packet.
-func traces(c *progen.Case, opt superopt.Options) (made, shorter int, err error) {
-	r, err := jit.New(c.Object, c.Entry, jit.Options{Check: true, Remedies: jit.Remedies{Specialise: c.Seed%2 == 1}, VM: vm.Options{Seed: c.Seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12},
+func traces(c *progen.Case, how jit.Remedies, opt superopt.Options) (made, shorter int, err error) {
+	r, err := jit.New(c.Object, c.Entry, jit.Options{Check: true, Remedies: how, VM: vm.Options{Seed: c.Seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12},
 		Optimise: func(p *pathcond.Path, comp *pathcond.Compiler) (*trace.Trace, error) {
 			t, r, err := superopt.OptimizeTrace(context.Background(), p, comp, &opt, false)
 			if err == nil {
@@ -256,6 +256,22 @@ func traces(c *progen.Case, opt superopt.Options) (made, shorter int, err error)
 // Traces of random programs, optimised under their conditions, do to every
 // packet that hits them what the interpreter does.
 func TestRandomTraces(t *testing.T) {
+	randomTraces(t, func(seed uint64) (jit.Remedies, superopt.Options) {
+		return jit.Remedies{Specialise: seed%2 == 1},
+			superopt.Options{Seed: seed, Layers: *layers, Proposals: *props / 4, Workers: 1, Cost: []string{"", "latency"}[seed/2%2]}
+	})
+}
+
+// And so do those whose branches became selects, at each tier.
+func TestRandomSelects(t *testing.T) {
+	randomTraces(t, func(seed uint64) (jit.Remedies, superopt.Options) {
+		return jit.Remedies{Merge: true, Predicate: 32, Auto: seed%4 == 3},
+			superopt.Options{Seed: seed, Tier: int(seed % 3), Layers: *layers, Proposals: *props / 4, Workers: 1}
+	})
+}
+
+func randomTraces(t *testing.T, with func(seed uint64) (jit.Remedies, superopt.Options)) {
+	t.Helper()
 	programs, made, shorter := 0, 0, 0
 	began := time.Now()
 	for seed := *from; seed < *from+uint64(*cases); seed++ {
@@ -264,8 +280,8 @@ func TestRandomTraces(t *testing.T) {
 			break
 		}
 		c := progen.Generate(seed, progen.Options{Statements: 8 + int(seed%16), V4: seed%2 == 0, Latched: seed%3 == 0})
-		opt := superopt.Options{Seed: seed, Layers: *layers, Proposals: *props / 4, Workers: 1, Cost: []string{"", "latency"}[seed/2%2]}
-		m, s, err := traces(c, opt)
+		how, opt := with(seed)
+		m, s, err := traces(c, how, opt)
 		if err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 			if *shrink {
@@ -273,10 +289,10 @@ func TestRandomTraces(t *testing.T) {
 					if ebpf.Validate(c.Entry.Insns) != nil {
 						return false
 					}
-					_, _, err := traces(c, opt)
+					_, _, err := traces(c, how, opt)
 					return err != nil
 				})
-				_, _, err := traces(c, opt)
+				_, _, err := traces(c, how, opt)
 				t.Logf("%v\n%s", err, c)
 			}
 		}

@@ -383,8 +383,8 @@ func (r *Report) facts() (f report.Facts) {
 		if o.Faults > 0 {
 			f.Addf("  faults", "%d questions at which the solver failed", o.Faults)
 		}
-		if o.Selects > 0 {
-			f.Addf("  left", "%d traces as they are: they have selects, which the proofs don't know", o.Selects)
+		if o.WithSelects > 0 {
+			f.Addf("  selects", "%d of the traces had some", o.WithSelects)
 		}
 		f.Addf("  proofs", "%d proved, %d refuted, %d unknown, %s proposals", o.Proved, o.Refuted, o.Unknown, report.Count(uint64(o.Proposals)))
 		if o.NIC != "" {

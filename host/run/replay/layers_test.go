@@ -78,6 +78,10 @@ func policies() (out []layer) {
 // costly are layers that take a solver: run on few packets only.
 var costly = []layer{
 	{name: "traces superoptimized", with: func(s *made) { s.opt = &Optimiser{On: true, Layers: "p"} }},
+	{name: "traces with selects superoptimized", counters: true, with: func(s *made) {
+		s.ca.Merge, s.ca.Predicate = true, 32
+		s.opt = &Optimiser{On: true, Tier2After: 40, Proposals: 200}
+	}},
 	{name: "traces optimised in tiers", with: func(s *made) { s.opt = &Optimiser{On: true, Tier2After: 40, Proposals: 200} }},
 }
 

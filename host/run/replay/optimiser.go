@@ -40,17 +40,17 @@ type Optimiser struct {
 
 // Optimised counts what the superoptimizer did to the traces of a run.
 type Optimised struct {
-	Traces    int    `json:"traces"`
-	Failed    int    `json:"failed,omitempty"`     // traces that stay at their tier, as the optimiser failed
-	Faults    int    `json:"faults,omitempty"`     // questions at which the solver failed, out of memory for one
-	Why       string `json:"why_failed,omitempty"` // of the first
-	Selects   int    `json:"selects,omitempty"`    // traces left as they are: they have selects, which the proofs don't know
-	Before    int    `json:"before"`               // instructions, all traces
-	After     int    `json:"after"`
-	Shorter   int    `json:"shorter"` // traces that became so
-	Proposals int64  `json:"proposals"`
-	RuleHits  int    `json:"rule_hits"`   // rewrites that rules made
-	Found     int    `json:"rules_found"` // rules found, for the store
+	Traces      int    `json:"traces"`
+	Failed      int    `json:"failed,omitempty"`       // traces that stay at their tier, as the optimiser failed
+	Faults      int    `json:"faults,omitempty"`       // questions at which the solver failed, out of memory for one
+	Why         string `json:"why_failed,omitempty"`   // of the first
+	WithSelects int    `json:"with_selects,omitempty"` // traces that had selects before
+	Before      int    `json:"before"`                 // instructions, all traces
+	After       int    `json:"after"`
+	Shorter     int    `json:"shorter"` // traces that became so
+	Proposals   int64  `json:"proposals"`
+	RuleHits    int    `json:"rule_hits"`   // rewrites that rules made
+	Found       int    `json:"rules_found"` // rules found, for the store
 	// With the cost "nic": the cycles of all traces on that device.
 	NIC          string  `json:"nic,omitempty"`
 	CyclesBefore int     `json:"cycles_before,omitempty"`
@@ -166,8 +166,7 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 			return p.Trace, nil
 		}
 		if ebpf.HasSelect(p.Trace.Code) {
-			sum.Selects++
-			return p.Trace, nil
+			sum.WithSelects++
 		}
 		opt := o.options(seed)
 		opt.Layers = o.Layers

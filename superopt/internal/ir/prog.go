@@ -73,8 +73,17 @@ func FromSlots(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spec) (*
 	return FromSlotsFixed(name, kind, insns, specs, nil)
 }
 
+// FromTrace is FromSlots of a trace's code, in which selects may stand.
+func FromTrace(code []ebpf.Insn, specs []*maps.Spec) (*Prog, error) {
+	return fromSlots("trace", KindXDP, code, specs, nil, true)
+}
+
 // FromSlotsFixed is FromSlots with slots that must stay as they are.
 func FromSlotsFixed(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spec, fixed map[int]bool) (*Prog, error) {
+	return fromSlots(name, kind, insns, specs, fixed, false)
+}
+
+func fromSlots(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spec, fixed map[int]bool, selects bool) (*Prog, error) {
 	p := &Prog{Name: name, Kind: kind, Maps: specs, Entry: []int32{0}}
 	index := make([]int32, len(insns)+1)
 	for i := 0; i < len(insns); i++ {
@@ -93,7 +102,7 @@ func FromSlotsFixed(name string, kind Kind, insns []ebpf.Insn, specs []*maps.Spe
 			index[i+1] = -1
 			i++
 		}
-		if msg := in.Encoding(hi); msg != "" && !in.Fixed {
+		if msg := in.Encoding(hi, selects); msg != "" && !in.Fixed {
 			return nil, fmt.Errorf("program %q: insn %d: %s", name, in.Slot, msg)
 		}
 		p.Insts = append(p.Insts, in)
@@ -179,13 +188,27 @@ func relTarget(in ebpf.Insn) (int, bool) {
 
 // Encoding says what is wrong with the encoding of an instruction, "" where
 // nothing is: nothing unknown is ever read as a nop. hi is the second slot of a
-// wide one.
-func (in *Inst) Encoding(hi *ebpf.Insn) string {
+// wide one. A select is an instruction where selects says so.
+func (in *Inst) Encoding(hi *ebpf.Insn, selects bool) string {
+	if in.IsSelect() && selects && in.Dst < 10 && in.Src <= 10 {
+		return ""
+	}
 	var e *ebpf.InsnError
 	if errors.As(in.Check(hi), &e) {
 		return e.Msg
 	}
 	return ""
+}
+
+// HasSelect says whether any instruction is a select: of a trace, then, whose
+// executors know more of them.
+func (p *Prog) HasSelect() bool {
+	for i := range p.Insts {
+		if p.Insts[i].IsSelect() {
+			return true
+		}
+	}
+	return false
 }
 
 // Clone copies the program; maps are shared.

@@ -31,6 +31,12 @@ func passConstProp(o *rewrite.Gate) bool {
 		}
 		switch in.Class() {
 		case ebpf.ClassALU, ebpf.ClassALU64:
+			if in.IsSelect() {
+				if chosen, ok := decided(in, f); ok && o.Try("const-prop", i, i+1, true, func(q *ir.Prog) { q.Insts[i] = chosen }) {
+					return true
+				}
+				continue
+			}
 			if in.Op&ebpf.SrcX == 0 || in.ALUOp() == ebpf.ALUEnd || in.ALUOp() == ebpf.ALUNeg || in.Off != 0 {
 				continue
 			}
@@ -79,6 +85,21 @@ func passConstProp(o *rewrite.Gate) bool {
 		}
 	}
 	return false
+}
+
+// decided is what stands for a select of which f knows what it chooses.
+func decided(in *ir.Inst, f *points.Facts) (ir.Inst, bool) {
+	c := f.R[in.Cond()]
+	switch {
+	case c.Kind != points.Scalar:
+	case c.IsConst() && c.Known == 0:
+		return ir.Empty(), true
+	case c.Min > 0:
+		mv := ir.MovReg(in.Dst, in.Src)
+		mv.Slot = in.Slot
+		return mv, true
+	}
+	return ir.Inst{}, false
 }
 
 // passStoreImm: a store of a register known to be a constant becomes a store

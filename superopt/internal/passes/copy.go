@@ -15,6 +15,16 @@ func isMovReg(in *ir.Inst) bool {
 func replaceUse(in *ir.Inst, from, to uint8) bool {
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
+		if in.IsSelect() {
+			done := in.Src == from || in.Cond() == from
+			if in.Src == from {
+				in.Src = to
+			}
+			if in.Cond() == from {
+				in.Imm = int32(to)
+			}
+			return done && in.Dst != from
+		}
 		if in.ALUOp() == ebpf.ALUEnd || in.ALUOp() == ebpf.ALUNeg || in.Op&ebpf.SrcX == 0 || in.Src != from {
 			return false
 		}
@@ -156,6 +166,9 @@ func rename(in *ir.Inst, from, to uint8) {
 		}
 		if in.Op&ebpf.SrcX != 0 && in.ALUOp() != ebpf.ALUEnd && in.Src == from {
 			in.Src = to
+		}
+		if in.IsSelect() && in.Cond() == from {
+			in.Imm = int32(to)
 		}
 	case ebpf.ClassLD:
 		if in.Op == ebpf.OpLDDW && in.Dst == from {

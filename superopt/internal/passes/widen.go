@@ -132,7 +132,7 @@ func passNarrow(o *rewrite.Gate) bool {
 		if !o.Known.In[i].Reached || in.Fixed {
 			continue
 		}
-		if in.Class() == ebpf.ClassALU64 && in.Op&ebpf.SrcX != 0 && in.Off == 0 && in.ALUOp() != ebpf.ALUMov {
+		if in.Class() == ebpf.ClassALU64 && in.Op&ebpf.SrcX != 0 && in.Off == 0 && in.ALUOp() != ebpf.ALUMov && !in.IsSelect() {
 			if v := o.Known.In[i].R[in.Src]; v.IsConst() && v.Known>>32 == 0 && v.Known>>31 != 0 {
 				if o.Try("narrow", i, i+1, true, func(q *ir.Prog) {
 					x := &q.Insts[i]

@@ -29,6 +29,9 @@ func (s Span) Overlaps(o Span) bool {
 type Footprint struct {
 	Reads  [2]Span // N 0: none
 	Writes Span    // the same
+	// Either are the bytes of which it writes some, where its address was selected.
+	Either [2]Span
+	Blind  bool // it may write any byte
 	// Stack: it may read any byte of the stack; Other: any byte of anything else.
 	Stack, Other bool
 }
@@ -44,6 +47,13 @@ func (f *Footprint) May(s Span) bool {
 		}
 	}
 	return false
+}
+
+// MayWrite says whether the instruction may write a byte of s, or of what may be s
+// by another address.
+func (f *Footprint) MayWrite(s Span) bool {
+	may := func(w Span) bool { return w.N > 0 && w.Region == s.Region && (w.Object != s.Object || w.Overlaps(s)) }
+	return f.Blind || may(f.Writes) || may(f.Either[0]) || may(f.Either[1])
 }
 
 // SpanOf is the n bytes at an address; ok is false where nobody knows of which
@@ -71,6 +81,9 @@ func (m *Machine) Pointer(t bv.Term) bool {
 	}
 	if m.B.Op(base) == bv.OpInput && (m.B.K(base) == inPktEnd || m.B.K(base) == inMeta) {
 		return true
+	}
+	if _, x, y, ok := m.alternatives(t); ok {
+		return m.Pointer(x) || m.Pointer(y)
 	}
 	_, _, err := m.Locate(t)
 	return err == nil || err == errSomeMap
@@ -112,16 +125,37 @@ func (m *Machine) accessFootprint(in *ir.Inst, s *State) (f Footprint) {
 	if s.R[r] == 0 {
 		return anything()
 	}
-	here, ok := m.SpanOf(m.B.Bin(bv.OpAdd, s.R[r], m.B.Const(uint64(int64(in.Off)), 64)), in.Size())
-	switch {
-	case ok && reads:
-		f.Reads[0] = here
-	case ok:
-		f.Writes = here
-	case reads:
-		return anything()
+	a := m.B.Bin(bv.OpAdd, s.R[r], m.B.Const(uint64(int64(in.Off)), 64))
+	if here, ok := m.SpanOf(a, in.Size()); ok {
+		if reads {
+			f.Reads[0] = here
+		} else {
+			f.Writes = here
+		}
+		return f
+	}
+	either, ok := m.either(a, in.Size())
+	if reads && ok {
+		f.Reads = either
+	} else if reads {
+		f = anything()
+	}
+	if !in.IsLoad() {
+		f.Either, f.Blind = either, !ok
 	}
 	return f
+}
+
+// either is the two places that a selected address may be.
+func (m *Machine) either(a bv.Term, n int) (s [2]Span, ok bool) {
+	_, x, y, ok := m.alternatives(a)
+	if !ok {
+		return s, false
+	}
+	var ok1, ok2 bool
+	s[0], ok1 = m.SpanOf(x, n)
+	s[1], ok2 = m.SpanOf(y, n)
+	return s, ok1 && ok2
 }
 
 func (m *Machine) callFootprint(p *ir.Prog, in *ir.Inst, s *State) (f Footprint) {

@@ -3,6 +3,7 @@ package proof
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -612,8 +613,9 @@ func memoryBytes(b *bv.Builder, t bv.Term) (out []bv.Term) {
 	return out
 }
 
-// newAccess says which access of the rewrite the original never makes. Stack
-// accesses are the checker's business: any is good that stays in the frame.
+// newAccess says which access of the rewrite the original never makes. Of the
+// stack any is good that stays in the frame; where the address is known that is
+// the checker's business, but it doesn't follow a selected one.
 func (m *Machine) newAccess(a, b []Access) string {
 	bt := m.B
 	type key struct {
@@ -645,6 +647,9 @@ func (m *Machine) newAccess(a, b []Access) string {
 	for i := range b {
 		x := &b[i]
 		if x.rg == StackRegion {
+			if off, strays := m.strays(a, x.off, x.n); strays {
+				return fmt.Sprintf("accesses the stack at offset %d, which the original does not", off)
+			}
 			continue
 		}
 		base, c := bt.SplitAdd(x.off)
@@ -667,6 +672,39 @@ func (m *Machine) newAccess(a, b []Access) string {
 		}
 	}
 	return ""
+}
+
+// strays says whether an access of n bytes at off of the stack may be outside of
+// the frame, where the original, which makes those of a, has none, and at which
+// offset. Above the frame of a trace stand those of calls, and what is selected
+// from, with gaps between them.
+func (m *Machine) strays(a []Access, off bv.Term, n int) (int64, bool) {
+	for _, c := range m.places(off, nil) {
+		if c >= -512 && c+int64(n) <= 0 {
+			continue
+		}
+		for k := range int64(n) {
+			if !slices.ContainsFunc(a, func(x Access) bool {
+				return x.rg == StackRegion && slices.ContainsFunc(m.places(x.off, nil), func(o int64) bool { return o <= c+k && c+k < o+int64(x.n) })
+			}) {
+				return c, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// places adds to out the constants that off selects from; none where it is no such
+// choice.
+func (m *Machine) places(off bv.Term, out []int64) []int64 {
+	b := m.B
+	if k, ok := b.IsConst(off); ok {
+		return append(out, int64(k))
+	}
+	if _, x, y, ok := m.alternatives(off); ok {
+		return m.places(y, m.places(x, out))
+	}
+	return out
 }
 
 // implies: x is g and something more.
@@ -790,7 +828,7 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 					if rg == StackRegion {
 						if k, ok := t.IsConst(w.off); ok {
 							lo, ok := points.StackBytes(int64(k), 1)
-							if ok && lv.Stack[lo>>6]>>(lo&63)&1 == 0 || !ok && m.line && l == -1 {
+							if ok && lv.Stack[lo>>6]>>(lo&63)&1 == 0 || !ok && (m.line || m.p.Trace) && l == -1 { // frames above end with a trace
 								continue
 							}
 						}

@@ -758,6 +758,9 @@ func (m *Machine) Step(p *ir.Prog, i int, in *ir.Inst, s *State, acc *[]Access) 
 		if in.Dst == 10 {
 			return fmt.Errorf("r10 is read-only")
 		}
+		if in.IsSelect() {
+			return m.selects(s, in)
+		}
 		if op := in.ALUOp(); op != ebpf.ALUMov {
 			if x, err = m.reg(s, in.Dst); err != nil {
 				return err
@@ -828,6 +831,32 @@ func (m *Machine) Step(p *ir.Prog, i int, in *ir.Inst, s *State, acc *[]Access) 
 		return m.call(p, in, s)
 	}
 	return fmt.Errorf("opcode %#02x not modelled", in.Op)
+}
+
+// selects follows a select. All three registers are read, whichever counts.
+func (m *Machine) selects(s *State, in *ir.Inst) error {
+	var of [3]bv.Term
+	for k, r := range [3]uint8{in.Dst, in.Src, in.Cond()} {
+		var err error
+		if of[k], err = m.reg(s, r); err != nil {
+			return err
+		}
+	}
+	s.R[in.Dst] = m.Select(of[0], of[1], of[2])
+	return nil
+}
+
+// Select is what a select leaves: src where cond isn't 0, else dst.
+func (m *Machine) Select(dst, src, cond bv.Term) bv.Term {
+	b := m.B
+	switch c := b.Bin(bv.OpEq, cond, b.Const(0, 64)); c {
+	case m.One:
+		return dst
+	case m.zero:
+		return src
+	default:
+		return m.choose(b.Not(c), src, dst)
+	}
 }
 
 // Address is the region and offset of register r plus off.

@@ -293,7 +293,8 @@ func (o *Gate) problemsOf(q *ir.Prog) []dataflow.Problem {
 
 // malformed says what the verifier would refuse before it follows any path
 // (check_subprogs, resolve_pseudo_ldimm64 and the field checks): an encoding
-// that isn't one, and control that leaves its function.
+// that isn't one, and control that leaves its function. Selects are a trace's
+// alone, and begin in no program that has none.
 func (o *Gate) malformed(q *ir.Prog) string {
 	for i := range q.Insts {
 		in := &q.Insts[i]
@@ -304,8 +305,8 @@ func (o *Gate) malformed(q *ir.Prog) string {
 		if in.IsWide() {
 			hi = &ebpf.Insn{Imm: in.Hi}
 		}
-		if err := in.Insn.Check(hi); err != nil {
-			return fmt.Sprintf("insn %d: %v", i, err)
+		if what := in.Encoding(hi, in.IsSelect() && o.Prog.HasSelect()); what != "" {
+			return fmt.Sprintf("insn %d: %s", i, what)
 		}
 	}
 	if len(q.Entry) < 2 {

@@ -100,6 +100,9 @@ func (r *Rule) instance(b *Binding) ([]ir.Inst, *points.Facts, bool) {
 		if p.src != 0 {
 			in.Src = reg(p.src)
 		}
+		if p.cond != 0 {
+			in.Imm = int32(reg(p.cond))
+		}
 		if p.off != nil {
 			v, ok := p.off.eval(&b.imm)
 			if !ok || v != int64(int16(v)) {

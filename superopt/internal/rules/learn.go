@@ -270,6 +270,8 @@ func patternOf(in *ir.Inst, letter func(uint8) byte) (pattern, bool) {
 		p.sub = in.Off
 		p.dst = letter(in.Dst)
 		switch {
+		case in.IsSelect():
+			p.src, p.cond = letter(in.Src), letter(in.Cond())
 		case in.ALUOp() == ebpf.ALUNeg:
 		case in.ALUOp() == ebpf.ALUEnd:
 			p.imm = num(int64(in.Imm))
@@ -813,6 +815,9 @@ func (r *Rule) split() *Rule {
 				if side[k].src == d {
 					side[k].src = fresh
 				}
+				if side[k].cond == d {
+					side[k].cond = fresh
+				}
 			}
 		}
 		if t.check() == nil {
@@ -839,7 +844,7 @@ func (r *Rule) twin() *Rule {
 	for _, side := range [2][]pattern{t.Old, t.New} {
 		for i := range side {
 			c := side[i].op & 7
-			if c != ebpf.ClassALU && c != ebpf.ClassALU64 || side[i].op&0xf0 == ebpf.ALUEnd || c != r.Old[0].op&7 || side[i].sub == 32 {
+			if side[i].op == ebpf.OpSelect || c != ebpf.ClassALU && c != ebpf.ClassALU64 || side[i].op&0xf0 == ebpf.ALUEnd || c != r.Old[0].op&7 || side[i].sub == 32 {
 				return nil
 			}
 			side[i].op ^= ebpf.ClassALU ^ ebpf.ClassALU64

@@ -174,7 +174,7 @@ func (r *Rule) proveCase(pr *proof.Prover, fix *bindings) proof.Verdict {
 	t := &ruleTask{r: r, fix: fix, regs: map[byte]uint8{}, held: map[string]uint8{}, next: 10, tmp: 0xff, kind: map[byte]uint8{}}
 	for _, side := range [2][]pattern{r.Old, r.New} {
 		for i := range side {
-			for _, l := range [2]byte{side[i].dst, side[i].src} {
+			for _, l := range [3]byte{side[i].dst, side[i].src, side[i].cond} {
 				if _, ok := t.regs[l]; !ok && l != 0 {
 					t.regs[l] = uint8(len(t.regs))
 				}
@@ -303,6 +303,9 @@ func (t *ruleTask) side(ps []pattern) ([]ir.Inst, error) {
 		var hi int32
 		if p.src != 0 {
 			in.Src = t.regs[p.src]
+		}
+		if p.cond != 0 {
+			in.Imm = int32(t.regs[p.cond])
 		}
 		if p.imm != nil {
 			v, ok := t.value(p.imm)

@@ -26,7 +26,8 @@ import (
 //
 // The operations: add sub mul div mod sdiv smod and or xor lsh rsh arsh neg mov,
 // 32 or 64; mov64s8 and its like extend a sign; be16 le16 bswap16 …; ldx8 and
-// ldsx8, stx8 (register) and st8 (constant), 8 to 64 bits; lddw, two slots.
+// ldsx8, stx8 (register) and st8 (constant), 8 to 64 bits; lddw, two slots; sel a, b,
+// c: a trace's select, a = b if c isn't 0.
 type Rule struct {
 	Name string
 	Old  []pattern
@@ -41,6 +42,7 @@ type Rule struct {
 type pattern struct {
 	op       uint8
 	dst, src byte  // letters; 0 where there is none
+	cond     byte  // of a select
 	off      *expr // of memory
 	imm      *expr // nil where a register stands
 	sub      int16 // the offset field of an ALU instruction: sign bits of a mov, 1 for signed division
@@ -211,6 +213,9 @@ func (p *pattern) letters() uint32 {
 	if p.src != 0 {
 		m |= 1 << (p.src - 'a')
 	}
+	if p.cond != 0 {
+		m |= 1 << (p.cond - 'a')
+	}
 	return m
 }
 
@@ -333,6 +338,9 @@ func (p *reading) operation(base, w string) (operands int, ok bool) {
 	case "lddw":
 		p.op = ebpf.OpLDDW
 		return 2, w == ""
+	case "sel":
+		p.op = ebpf.OpSelect
+		return 3, w == ""
 	case "ldx":
 		p.op = ebpf.ClassLDX | ebpf.ModeMEM | size
 		return 2, sized
@@ -387,6 +395,8 @@ func (p *reading) operands(of []string) {
 	}
 	p.dst = p.reg(of[0])
 	switch {
+	case p.op == ebpf.OpSelect:
+		p.src, p.cond = p.reg(of[1]), p.reg(of[2])
 	case len(of) == 1:
 	case p.op&ebpf.SrcX != 0 || len(of[1]) == 1 && of[1][0] >= 'a' && of[1][0] <= 'z':
 		p.src = p.reg(of[1])
@@ -429,6 +439,8 @@ func (p *pattern) String() string {
 		w = "64"
 	}
 	switch op := in.ALUOp(); {
+	case p.op == ebpf.OpSelect:
+		return fmt.Sprintf("sel %c, %c, %c", p.dst, p.src, p.cond)
 	case op == ebpf.ALUEnd:
 		name := "le"
 		if in.Class() == ebpf.ClassALU64 {
@@ -555,7 +567,8 @@ func (p *pattern) Match(in *ir.Inst, b *Binding) bool {
 	if p.writes() != 0 && in.Dst == 10 {
 		return false
 	}
-	return b.bind(p.dst, in.Dst) && (p.src == 0 || b.bind(p.src, in.Src)) && (p.imm == nil || b.constant(p.imm, immOf(in)))
+	return b.bind(p.dst, in.Dst) && (p.src == 0 || b.bind(p.src, in.Src)) && (p.imm == nil || b.constant(p.imm, immOf(in))) &&
+		(p.cond == 0 || in.IsSelect() && b.bind(p.cond, in.Cond()))
 }
 
 // Holds says whether the conditions on constants do, and with f those on
@@ -607,6 +620,9 @@ func (r *Rule) Build(b *Binding) ([]ir.Inst, bool) {
 		}
 		if p.src != 0 {
 			in.Src = b.Reg[p.src-'a']
+		}
+		if p.cond != 0 {
+			in.Imm = int32(b.Reg[p.cond-'a'])
 		}
 		if p.off != nil {
 			v, ok := p.off.eval(&b.imm)

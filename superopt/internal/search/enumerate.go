@@ -68,6 +68,15 @@ func (w *window) all() []ir.Inst {
 			}
 		}
 	}
+	for _, c := range p.cond {
+		for _, d := range p.dsts {
+			for _, s := range p.regs {
+				if s != d {
+					add(ebpf.Select(d, s, c))
+				}
+			}
+		}
+	}
 	for _, m := range p.addr {
 		for _, d := range p.dsts {
 			add(ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | ir.SizeOp(m.n), Dst: d, Src: m.base, Off: m.off})

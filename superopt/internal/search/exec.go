@@ -102,6 +102,11 @@ func (x *executor) run(code []ir.Inst, t *test) bool {
 		case ebpf.ClassALU64 | ebpf.ALUMov:
 			*d = uint64(int64(in.Imm))
 			continue
+		case ebpf.OpSelect:
+			if x.r[in.Imm&15] != 0 {
+				*d = x.r[in.Src&15]
+			}
+			continue
 		case ebpf.OpLDDW:
 			if in.Src != 0 {
 				return false

@@ -38,6 +38,10 @@ func (w *window) random(rng *rand.Rand) (ir.Inst, bool) {
 	if len(p.dsts) == 0 {
 		return in, false
 	}
+	if len(p.cond) > 0 && rng.IntN(4) == 0 {
+		in.Insn = ebpf.Select(p.dsts[rng.IntN(len(p.dsts))], p.regs[rng.IntN(len(p.regs))], p.cond[rng.IntN(len(p.cond))])
+		return in, true
+	}
 	in.Op = p.alus[rng.IntN(len(p.alus))] | ebpf.ClassALU64
 	if rng.IntN(3) == 0 {
 		in.Op = in.Op&^7 | ebpf.ClassALU

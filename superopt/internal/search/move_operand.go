@@ -21,6 +21,8 @@ func moveOperand(c *candidate, rng *rand.Rand) (ch change) {
 	case ebpf.ClassALU, ebpf.ClassALU64:
 		if rng.IntN(2) == 0 && len(p.dsts) > 0 {
 			in.Dst = p.dsts[rng.IntN(len(p.dsts))]
+		} else if in.IsSelect() && rng.IntN(2) == 0 {
+			in.Imm = int32(p.regs[rng.IntN(len(p.regs))])
 		} else if in.Op&ebpf.SrcX != 0 && in.ALUOp() != ebpf.ALUEnd {
 			in.Src = reg()
 		} else if in.ALUOp() != ebpf.ALUEnd {

@@ -14,7 +14,7 @@ func moveWidth(c *candidate, rng *rand.Rand) (ch change) {
 	in := c.code[i]
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
-		if in.ALUOp() == ebpf.ALUEnd {
+		if in.ALUOp() == ebpf.ALUEnd || in.IsSelect() {
 			return
 		}
 		in.Op ^= ebpf.ClassALU ^ ebpf.ClassALU64

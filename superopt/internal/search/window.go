@@ -3,6 +3,7 @@ package search
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,6 +53,7 @@ type pool struct {
 	imms []int32
 	addr []memRef // places the window touches
 	alus []uint8  // operations
+	cond []uint8  // registers that selects go by; none: there are no selects
 }
 
 type memRef struct {
@@ -122,6 +124,12 @@ func (w *window) fillPool(o *rewrite.Gate) {
 		}
 		switch in.Class() {
 		case ebpf.ClassALU, ebpf.ClassALU64:
+			if in.IsSelect() {
+				if !slices.Contains(w.pool.cond, in.Cond()) {
+					w.pool.cond = append(w.pool.cond, in.Cond())
+				}
+				break
+			}
 			alus[in.ALUOp()] = true
 			if in.Op&ebpf.SrcX == 0 {
 				imms[in.Imm] = true

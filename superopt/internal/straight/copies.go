@@ -41,6 +41,9 @@ func renamed(in ir.Inst, from, to uint8) (ir.Inst, bool) {
 	if in.Dst == from {
 		in.Dst = to
 	}
+	if in.IsSelect() && in.Cond() == from {
+		in.Imm = int32(to)
+	}
 	if (reads || in.Class() == ebpf.ClassLDX || in.Class() == ebpf.ClassSTX) && in.Src == from {
 		in.Src = to
 	}

@@ -196,7 +196,12 @@ func wantedOf(in *ir.Inst, want *[11]uint64) {
 	src := uint64(0)
 	k := immOf(in)
 	reg := in.Op&ebpf.SrcX != 0
+	if in.IsSelect() {
+		want[d], src = w, w
+		want[in.Cond()] = all
+	}
 	switch in.ALUOp() {
+	case ebpf.ALUSelect:
 	case ebpf.ALUMov:
 		want[d] = 0
 		if src = w; in.Off != 0 {

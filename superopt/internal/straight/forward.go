@@ -110,7 +110,44 @@ func (w *walker) oldest(not int, test func(r int, t bv.Term) bool) int {
 	return best
 }
 
+// selectOperands is operands of a select: what is chosen already is moved.
+func (w *walker) selectOperands(in *ir.Inst) {
+	if w.st.R[in.Dst] == 0 || w.st.R[in.Src] == 0 || w.st.R[in.Cond()] == 0 {
+		return
+	}
+	if c, ok := w.b.IsConst(w.st.R[in.Cond()]); ok {
+		if c == 0 {
+			w.drop(w.i)
+		} else {
+			w.put(w.i, ir.MovReg(in.Dst, in.Src))
+		}
+		return
+	}
+	x := *in
+	older := func(r uint8) uint8 {
+		t := w.st.R[r]
+		o := w.oldest(int(r), func(_ int, u bv.Term) bool { return u == t })
+		if o < 0 || w.born[o] >= w.born[r] {
+			return r
+		}
+		return uint8(o)
+	}
+	if s := older(in.Src); s != in.Dst { // else the result says it
+		x.Src = s
+	}
+	if c := older(in.Cond()); c != 10 {
+		x.Imm = int32(c)
+	}
+	if x.Insn != in.Insn {
+		w.put(w.i, x)
+	}
+}
+
 func (w *walker) aluOperand(in *ir.Inst) {
+	if in.IsSelect() {
+		w.selectOperands(in)
+		return
+	}
 	if in.Op&ebpf.SrcX == 0 || in.ALUOp() == ebpf.ALUEnd || in.ALUOp() == ebpf.ALUNeg || in.Off != 0 || w.st.R[in.Src] == 0 {
 		return
 	}

@@ -113,6 +113,14 @@ func isALU(in *ir.Inst) bool {
 
 // compute follows one instruction that only computes.
 func (l *line) compute(in *ir.Inst, regs *[11]bv.Term) bool {
+	if in.IsSelect() {
+		x, y, c := regs[in.Dst], regs[in.Src], regs[in.Cond()]
+		if x == 0 || y == 0 || c == 0 {
+			return false
+		}
+		regs[in.Dst] = l.m.Select(x, y, c)
+		return true
+	}
 	x, y := regs[in.Dst], l.b.Const(uint64(int64(in.Imm)), 64)
 	if in.ALUOp() == ebpf.ALUMov {
 		x = y

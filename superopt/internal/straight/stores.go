@@ -71,7 +71,7 @@ func (l *line) free(first, last int, block, y proof.Span, wideFirst bool) bool {
 	if wideFirst {
 		for k := first + 1; k < last; k++ {
 			f := &l.at[k].foot
-			if l.prog.Insts[k].Op != ir.Nop && (l.at[k].outside || !l.at[k].known || f.May(y) || clobbers(f, y)) {
+			if l.prog.Insts[k].Op != ir.Nop && (l.at[k].outside || !l.at[k].known || f.May(y) || f.MayWrite(y)) {
 				return false
 			}
 		}
@@ -103,6 +103,9 @@ func (l *line) free(first, last int, block, y proof.Span, wideFirst bool) bool {
 		if l.at[k].outside || !l.at[k].known {
 			return false
 		}
+		if f.Writes.N == 0 && f.MayWrite(y) { // perhaps, and what goes for it later would be in its way
+			return false
+		}
 		for b := range y.N {
 			if left[b] && f.May(proof.Span{Object: y.Object, Lo: y.Lo + b, N: 1}) {
 				return false
@@ -113,12 +116,6 @@ func (l *line) free(first, last int, block, y proof.Span, wideFirst bool) bool {
 		}
 	}
 	return false
-}
-
-// clobbers says whether an instruction may write a byte of s, or of what may be
-// s by another address.
-func clobbers(f *proof.Footprint, s proof.Span) bool {
-	return f.Writes.N > 0 && f.Writes.Region == s.Region && (f.Writes.Object != s.Object || f.Writes.Overlaps(s))
 }
 
 // byteAt is what stands in an object after the store at i.

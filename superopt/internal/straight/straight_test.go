@@ -46,13 +46,24 @@ func TestRewrites(t *testing.T) {
 		{"bytes that differ stay", "*(u64 *)(r10 -8) = -1; r6 = *(u32 *)(r1 +0); r2 = *(u16 *)(r6 +0); *(u16 *)(r10 -8) = r2; r3 = *(u32 *)(r6 +4); r2 = r10; r2 -= r3; r0 = *(u64 *)(r2 -8); exit", ""},
 		{"a value written again", "r6 = *(u32 *)(r1 +0); *(u8 *)(r6 +0) = 1; *(u8 *)(r6 +0) = 2; r0 = 2; exit", "r6 = *(u32 *)(r1 +0); *(u8 *)(r6 +0) = 2; r0 = 2; exit"},
 		{"a value read before", "r6 = *(u32 *)(r1 +0); *(u8 *)(r6 +0) = 1; r2 = *(u32 *)(r6 +4); r6 += r2; r0 = *(u8 *)(r6 +0); r2 = *(u32 *)(r1 +0); *(u8 *)(r2 +0) = 2; exit", ""},
+		{"a select of what is there already", "r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); r0 = *(u8 *)(r6 +1); r3 = r0; r0 = r3 if r2; exit", "r6 = *(u32 *)(r1 +0); r0 = *(u8 *)(r6 +1); exit"},
+		{"a select of something else", "r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); r0 = *(u8 *)(r6 +1); r3 = *(u8 *)(r6 +2); r0 = r3 if r2; exit", ""},
+		{"a select whose condition is known", "r6 = *(u32 *)(r1 +0); r2 = 5; r0 = *(u8 *)(r6 +1); r3 = *(u8 *)(r6 +2); r0 = r3 if r2; exit", "r6 = *(u32 *)(r1 +0); r0 = *(u8 *)(r6 +2); exit"},
+		{"one whose condition is 0", "r6 = *(u32 *)(r1 +0); r2 = 0; r0 = *(u8 *)(r6 +1); r3 = *(u8 *)(r6 +2); r0 = r3 if r2; exit", "r6 = *(u32 *)(r1 +0); r0 = *(u8 *)(r6 +1); exit"},
+		{"a truth made a number", "r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); r2 -= 4; r2 >>= 63; r0 = 0; r3 = 1; r0 = r3 if r2; exit",
+			"r6 = *(u32 *)(r1 +0); r0 = *(u8 *)(r6 +0); r0 -= 4; r0 >>= 63; exit"},
+		{"a number that is no truth", "r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); r0 = 0; r3 = 1; r0 = r3 if r2; exit", ""},
+		{"the condition by an older name", "r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); r4 = r2; r0 = *(u8 *)(r6 +1); r3 = *(u8 *)(r6 +2); r0 = r3 if r4; exit",
+			"r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); r0 = *(u8 *)(r6 +1); r3 = *(u8 *)(r6 +2); r0 = r3 if r2; exit"},
+		{"a store at a selected address stays", "r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); r3 = r10; r3 += 512; r3 = r6 if r2; *(u8 *)(r3 +0) = 7; r0 = 2; exit", ""},
+		{"and isn't passed by one to the same place", "r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +1); *(u8 *)(r6 +0) = 1; r3 = r10; r3 += 512; r3 = r6 if r2; *(u8 *)(r3 +0) = 7; r0 = *(u8 *)(r6 +0); exit", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, err := ebpf.Parser{}.Code(strings.ReplaceAll(c.code, "; ", "\n"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := ir.FromSlots("t", ir.KindXDP, code, nil)
+			p, err := ir.FromTrace(code, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +83,7 @@ func TestRewrites(t *testing.T) {
 	}
 }
 
-// random makes straight-line code over packet bytes and the stack.
+// random makes straight-line code over packet bytes and the stack, selects in it.
 func random(rng *rand.Rand, n int) []ebpf.Insn {
 	code := []ebpf.Insn{
 		{Op: ebpf.ClassLDX | ebpf.ModeMEM | ebpf.SizeW, Dst: 6, Src: 1},
@@ -90,7 +101,11 @@ func random(rng *rand.Rand, n int) []ebpf.Insn {
 		at := int16(-8*(1+rng.IntN(2)) + rng.IntN(8)>>k<<k)
 		class := []uint8{ebpf.ClassALU, ebpf.ClassALU64}[rng.IntN(2)]
 		in := ebpf.Insn{Dst: reg(), Src: reg()}
-		switch rng.IntN(8) {
+		switch rng.IntN(9) {
+		case 8:
+			if in = ebpf.Select(in.Dst, in.Src, reg()); in.Dst == in.Src {
+				continue
+			}
 		case 0, 1:
 			in.Op = class | alus[rng.IntN(len(alus))] | ebpf.SrcX
 		case 2:
@@ -122,7 +137,7 @@ func TestRandom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 9))
 	n, shorter, against := 300, 0, 0
 	for range n {
-		p, err := ir.FromSlots("t", ir.KindXDP, random(rng, 14+rng.IntN(16)), nil)
+		p, err := ir.FromTrace(random(rng, 14+rng.IntN(16)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

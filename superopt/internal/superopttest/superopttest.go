@@ -83,7 +83,7 @@ func ALUSteps(seed uint64, n int, use func(s Drawn)) {
 				in.Off = int16(k % 2)
 			}
 			unused(&in)
-			if in.Encoding(nil) != "" || !vm.Valid(in.Insn) {
+			if in.Encoding(nil, false) != "" || !vm.Valid(in.Insn) {
 				continue
 			}
 			s := Drawn{Inst: in, K: k}
@@ -126,7 +126,7 @@ func JumpSteps(seed uint64, n int, use func(s Drawn)) {
 			}
 			s.Inst = in
 			unused(&s.Inst)
-			if s.Encoding(nil) == "" {
+			if s.Encoding(nil, true) == "" {
 				use(s)
 			}
 		}
