@@ -17,16 +17,19 @@ import (
 // through segments that are known and not in, too, and only then is the cache asked
 // for each in turn. A packet's outcome is that of its first segment that isn't in.
 
-// Holder is an Engine whose traces' stores can be held back.
+// Holder is an Engine whose traces' stores can be taken back.
 type Holder interface {
 	Engine
-	// Hold begins: what traces store from now on can be taken back. The stack is
-	// zero then.
-	Hold()
-	// Back takes back what was stored since.
-	Back()
-	// Commit lets it stand and says how many bytes of packet and maps it is.
-	Commit() int
+	// BindHeld is Bind for a segment that isn't its path's last: what its stores
+	// overwrite is noted in h.
+	BindHeld(p Path, t *trace.Trace, h *Held) (Code, error)
+}
+
+// Table is one of the tables that segments stand in: what finds a packet's segment
+// there, and what runs it.
+type Table struct {
+	Match Matcher
+	Exec  Holder
 }
 
 // Chain is a SlowPath whose paths are cut into segments.
@@ -42,9 +45,9 @@ type Chain interface {
 
 // chain is what a NIC with several tables has beside it.
 type chain struct {
-	tables []Matcher
+	tables []Table
 	slow   Chain
-	exec   Holder
+	held   *Held
 	code   []Code // by path: of every segment that a packet came through
 	ways   []Path // of the packet at hand
 	miss   uint64 // which of ways weren't in
@@ -55,8 +58,8 @@ type chain struct {
 
 // Segment gives the NIC a table for each place at which paths are cut, the first
 // that of their beginning.
-func (n *NIC) Segment(tables []Matcher, slow Chain, exec Holder) {
-	n.chain = &chain{tables: tables, slow: slow, exec: exec}
+func (n *NIC) Segment(tables []Table, slow Chain) {
+	n.chain = &chain{tables: tables, slow: slow, held: NewHeld(n.S)}
 	n.batch = nil
 }
 
@@ -83,15 +86,15 @@ func (n *NIC) Buffer() int {
 func (n *NIC) through(in *vm.Input, out *vm.Output) (Result, error) {
 	c := n.chain
 	c.ways, c.miss = c.ways[:0], 0
-	c.exec.Hold()
+	c.held.Begin()
 	var last Code
 	for t := 0; ; {
 		p := NoPath
 		if n.Frags || n.S.Frags == 0 {
-			p = c.tables[t].Match()
+			p = c.tables[t].Match.Match()
 		}
 		if p < 0 || p >= Untraceable {
-			c.exec.Back()
+			c.held.Back()
 			ways, why := c.slow.Rest(in, out, c.ways, p)
 			if why != nil {
 				return c.count(Result{Outcome: n.Cache.Uncacheable(), Path: NoPath, Abort: why}), nil
@@ -100,11 +103,11 @@ func (n *NIC) through(in *vm.Input, out *vm.Output) (Result, error) {
 			return n.request(), nil
 		}
 		c.ways = append(c.ways, p)
-		code, err := n.segment(p)
+		next := c.slow.Next(p)
+		code, err := n.segment(p, t, next == 0)
 		if err != nil {
 			return Result{}, err
 		}
-		next := c.slow.Next(p)
 		if next == 0 {
 			last = code
 			break
@@ -116,11 +119,11 @@ func (n *NIC) through(in *vm.Input, out *vm.Output) (Result, error) {
 	}
 	res := n.request()
 	if res.Outcome != cache.Hit {
-		c.exec.Back()
+		c.held.Back()
 		n.slow.Run(in, out, res.Path)
 		return res, nil
 	}
-	c.buffer = max(c.buffer, c.exec.Commit())
+	c.buffer = max(c.buffer, c.held.Commit())
 	r0, err := last.Run()
 	if err != nil {
 		return res, err
@@ -159,8 +162,9 @@ func (c *chain) count(res Result) Result {
 	return res
 }
 
-// segment is the code of a segment, made when a packet first comes through it.
-func (n *NIC) segment(p Path) (Code, error) {
+// segment is the code of a segment of a table, made when a packet first comes
+// through it. last says that it ends in a verdict.
+func (n *NIC) segment(p Path, table int, last bool) (Code, error) {
 	c := n.chain
 	for int(p) >= len(c.code) {
 		c.code = append(c.code, nil)
@@ -170,7 +174,12 @@ func (n *NIC) segment(p Path) (Code, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.code[p], err = c.exec.Bind(p, t); err != nil {
+		if exec := c.tables[table].Exec; last {
+			c.code[p], err = exec.Bind(p, t)
+		} else {
+			c.code[p], err = exec.BindHeld(p, t, c.held)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -16,7 +16,6 @@ type Engine struct {
 	s    *vm.State
 	r    [16]uint64    // 11 registers; the rest keeps indexes in bounds
 	made []*Executable // by path, of the trace that was bound last
-	held held
 }
 
 // New returns an engine on s.
@@ -25,11 +24,15 @@ func New(s *vm.State) *Engine { return &Engine{s: s} }
 // Bind makes a trace ready to run. It refuses what is no straight-line code, with
 // the slot and the cause. What it made is read back and compared with the trace.
 // A trace that was evicted and comes back is as it was made: traces don't change.
-func (e *Engine) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) {
+func (e *Engine) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) { return e.BindHeld(p, t, nil) }
+
+// BindHeld is Bind for a trace whose stores can be taken back: h is told what they
+// overwrite.
+func (e *Engine) BindHeld(p nic.Path, t *trace.Trace, h *nic.Held) (nic.Code, error) {
 	for int(p) >= len(e.made) {
 		e.made = append(e.made, nil)
 	}
-	if x := e.made[p]; x != nil && x.of == t {
+	if x := e.made[p]; x != nil && x.of == t && x.held == h {
 		return x, nil
 	}
 	x, err := e.bind(t)
@@ -39,6 +42,7 @@ func (e *Engine) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) {
 	if err := x.readBack(t); err != nil {
 		return nil, err
 	}
+	x.held = h
 	e.made[p] = x
 	return x, nil
 }
@@ -168,8 +172,8 @@ func (x *Executable) Run() (r0 uint64, err error) {
 			if o.code <= opSt8K {
 				v = o.imm
 			}
-			if e.held.on {
-				e.keep(a, uint64(o.size))
+			if x.held != nil {
+				x.held.Keep(a, uint64(o.size))
 			}
 			switch o.size {
 			case 1:
@@ -200,11 +204,11 @@ func (e *Engine) atomic(x *Executable, o *op) {
 	if in.Imm == ebpf.AtomicLoadAcq {
 		a = r[o.src&15] + uint64(int64(o.off))
 	}
+	if x.held != nil && in.Imm != ebpf.AtomicLoadAcq {
+		x.held.Keep(a, uint64(n))
+	}
 	stored, write, reg, back := vm.Atomic(in, n, s.Load(a, n), r[o.src&15], r[0])
 	if write {
-		if e.held.on {
-			e.keep(a, uint64(n))
-		}
 		s.Store(a, n, stored)
 		if x.track {
 			e.note(a, uint64(n))

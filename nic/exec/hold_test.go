@@ -6,12 +6,13 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/vm"
+	"jitnic/nic"
 	"jitnic/trace"
 )
 
-// What traces store after Hold is seen by those after them, and gone after Back;
-// the stack isn't held.
-func TestHold(t *testing.T) {
+// What traces store is seen by those after them, and gone after Back; the stack
+// isn't counted.
+func TestHeld(t *testing.T) {
 	code, err := ebpf.Parser{}.Code(`
 		r2 = *(u32 *)(r1 +0)
 		r3 = *(u8 *)(r2 +0)
@@ -26,8 +27,8 @@ func TestHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, _ := machines(t, code)
-	e := New(s)
-	x, err := e.Bind(0, &trace.Trace{Code: code})
+	h := nic.NewHeld(s)
+	x, err := New(s).BindHeld(0, &trace.Trace{Code: code}, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,29 +37,29 @@ func TestHold(t *testing.T) {
 		if err := s.Begin(&in); err != nil {
 			t.Fatal(err)
 		}
-		e.Hold()
+		h.Begin()
 		for k := range uint64(3) {
 			if r0, err := x.Run(); err != nil || r0 != 8+k {
 				t.Fatalf("%d, %v", r0, err)
 			}
 		}
 		if round == 0 {
-			e.Back()
+			h.Back()
 			if got := s.Mem.B[s.Data:s.DataEnd]; !bytes.Equal(got, in.Data) {
 				t.Errorf("%x after Back", got)
 			}
 			continue
 		}
-		if n := e.Commit(); n != 3*(1+8+4) || s.Mem.B[s.Data] != 10 {
+		if n := h.Commit(); n != 3*(1+8+4) || s.Mem.B[s.Data] != 10 {
 			t.Errorf("%d bytes held back, %x", n, s.Mem.B[s.Data])
 		}
 	}
 	last := len(s.Mem.B) - 1 // where there are no 8 bytes to take
 	s.Mem.B[last] = 5
-	e.Hold()
-	e.keep(uint64(last), 1)
+	h.Begin()
+	h.Keep(uint64(last), 1)
 	s.Mem.B[last] = 9
-	if e.Back(); s.Mem.B[last] != 5 {
+	if h.Back(); s.Mem.B[last] != 5 {
 		t.Errorf("%d in the last byte of memory after Back", s.Mem.B[last])
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"jitnic/host/maps"
 	"jitnic/host/points"
 	"jitnic/host/vm"
+	"jitnic/nic"
 	"jitnic/trace"
 )
 
@@ -95,6 +96,7 @@ type Executable struct {
 	calls []vm.HelperFunc // of opCall
 	maps  []lookup        // of opLookup
 	track bool            // stores to map values are noted
+	held  *nic.Held       // is told what stores overwrite; nil: they stand
 }
 
 // lookup is the map of an opLookup.

@@ -17,11 +17,15 @@ func (c *compiler) atomic(k *known, pc int, in ebpf.Insn) {
 		c.Load(n, reg(in.Dst), c.access(k, pc, in.Src, in.Off, n, false))
 		return
 	}
+	held := c.holds(k, pc, in.Dst, n)
 	if c.noted(k, in.Dst) || k.r[in.Dst].kind == kValue && !c.readable(k, in.Dst) {
 		c.leave(pc)
 		return
 	}
 	m := c.access(k, pc, in.Dst, in.Off, n, true)
+	if held {
+		m = c.hold(n, m)
+	}
 	s := reg(in.Src)
 	if in.Imm == ebpf.AtomicStRel {
 		c.Store(n, s, m)

@@ -367,7 +367,7 @@ func (x *Matcher) stretch(in []vm.Input, k int) (done int, left bool, verdict ui
 		m.S.Depth = vm.MaxFrames - 1
 		c.next, c.counted = t.ret, t.ret
 		verdicts := c.verdicts
-		if verdict, err = t.finish(); err != nil {
+		if verdict, err = t.finish(nil); err != nil {
 			return k, false, 0, fmt.Errorf("packet %d: %w", in[k].Packet, err)
 		}
 		c.verdicts = verdicts // after counts this one's

@@ -442,11 +442,15 @@ func (c *compiler) load(k *known, pc int, in ebpf.Insn) {
 
 func (c *compiler) store(k *known, pc int, in ebpf.Insn) {
 	n := in.Size()
+	held := c.holds(k, pc, in.Dst, n)
 	if c.noted(k, in.Dst) {
 		c.leave(pc)
 		return
 	}
 	m := c.access(k, pc, in.Dst, in.Off, n, true)
+	if held {
+		m = c.hold(n, m)
+	}
 	if in.Class() == ebpf.ClassST {
 		c.StoreK(n, in.Imm, m)
 		return

@@ -53,7 +53,8 @@ type context struct {
 	next     uintptr
 	counted  uintptr
 	verdicts nic.Verdicts
-	matched  int32 // where a path number goes when there is one packet
+	undo     uintptr // nic.Overwritten for each store of a trace whose stores are held back
+	matched  int32   // where a path number goes when there is one packet
 
 	// found are the results of look-ups that the guard tree has made for the
 	// trace about to run, or unknown.
@@ -104,6 +105,7 @@ var (
 	offHits     = at(func(c *context) *uintptr { return &c.hits })
 	offVerdicts = at(func(c *context) *nic.Verdicts { return &c.verdicts })
 	offTable    = at(func(c *context) *uintptr { return &c.table })
+	offUndo     = at(func(c *context) *uintptr { return &c.undo })
 	offNext     = at(func(c *context) *uintptr { return &c.next })
 	offEnd      = ctxField[vm.CtxDataEnd]
 

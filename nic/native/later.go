@@ -20,6 +20,7 @@ type later struct {
 	e      *Traces
 	path   nic.Path
 	trace  *trace.Trace
+	held   *nic.Held // nil: its stores stand
 	runs   int
 	slow   nic.Code
 	native *Trace // nil: not yet
@@ -43,7 +44,7 @@ func (l *later) Run() (uint64, error) {
 
 // compile makes machine code of it, if there is room.
 func (l *later) compile() error {
-	x, err := l.e.compile(l.path, l.trace)
+	x, err := l.e.compile(l.path, l.trace, l.held)
 	if errors.Is(err, code.ErrFull) {
 		return nil
 	}

@@ -16,10 +16,11 @@ import (
 
 // List prints a trace's machine code, each instruction of BPF before what was
 // made of it. An instruction with nothing behind it was folded into others or
-// left out. have are the look-ups that the guard tree has made.
-func List(w io.Writer, s *vm.State, t *trace.Trace, have []bv.Term, p ebpf.Printer) error {
+// left out. have are the look-ups that the guard tree has made; held says that its
+// stores are held back.
+func List(w io.Writer, s *vm.State, t *trace.Trace, have []bv.Term, held bool, p ebpf.Printer) error {
 	mine := &work{}
-	x, text, err := compileTrace(mine, s, 0, t, have)
+	x, text, err := compileTrace(mine, s, 0, t, have, held)
 	if err != nil {
 		return err
 	}

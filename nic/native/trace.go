@@ -57,30 +57,33 @@ func (c *context) forget() {
 type Traces struct {
 	m    *Machine
 	tree *Matcher   // nil: every trace makes its own look-ups
-	slow nic.Engine // for traces that find no room, and for the first runs
+	slow nic.Holder // for traces that find no room, and for the first runs
 	lazy bool       // a trace is compiled when it is hot, not at once
 }
 
 // NewTraces makes an engine for traces on the machine's State, which take
 // look-ups over from tree (nil: none). slow takes those for which there is no
 // room. With [Auto] it also runs a trace until that is hot; a result is the same.
-func NewTraces(m *Machine, tree *Matcher, slow nic.Engine, c Choice) *Traces {
+func NewTraces(m *Machine, tree *Matcher, slow nic.Holder, c Choice) *Traces {
 	return &Traces{m, tree, slow, c == Auto}
 }
 
 // Bind compiles a trace, or has it ready to be compiled when it is hot. It
 // refuses what is no straight-line code, with the slot and the cause.
-func (e *Traces) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) {
+func (e *Traces) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) { return e.BindHeld(p, t, nil) }
+
+// BindHeld is nic.Holder's.
+func (e *Traces) BindHeld(p nic.Path, t *trace.Trace, h *nic.Held) (nic.Code, error) {
 	if e.lazy {
-		slow, err := e.slow.Bind(p, t)
+		slow, err := e.slow.BindHeld(p, t, h)
 		if err != nil {
 			return nil, err
 		}
-		return &later{e: e, path: p, trace: t, slow: slow}, nil
+		return &later{e: e, path: p, trace: t, held: h, slow: slow}, nil
 	}
-	x, err := e.compile(p, t)
+	x, err := e.compile(p, t, h)
 	if errors.Is(err, code.ErrFull) {
-		return e.slow.Bind(p, t)
+		return e.slow.BindHeld(p, t, h)
 	}
 	if err != nil {
 		return nil, err
@@ -89,12 +92,12 @@ func (e *Traces) Bind(p nic.Path, t *trace.Trace) (nic.Code, error) {
 }
 
 // compile makes machine code of a trace, which batches run too from then on.
-func (e *Traces) compile(p nic.Path, t *trace.Trace) (*Trace, error) {
+func (e *Traces) compile(p nic.Path, t *trace.Trace, h *nic.Held) (*Trace, error) {
 	var have []bv.Term
 	if e.tree != nil {
 		have = e.tree.Lookups(p)
 	}
-	x, err := bind(e.m, p, t, have)
+	x, err := bind(e.m, p, t, have, h)
 	if err != nil {
 		return nil, err
 	}
@@ -118,14 +121,16 @@ type Trace struct {
 	copies int  // how many bytes of a batch's packet it copies at most
 	taken  int  // look-ups taken over
 	alone  bool // but it has to make them
+	held   *nic.Held
+	stores []heldStore // that are held back, in order
 }
 
-func bind(m *Machine, p nic.Path, t *trace.Trace, have []bv.Term) (*Trace, error) {
-	x, text, err := compileTrace(&m.work, m.S, p, t, have)
+func bind(m *Machine, p nic.Path, t *trace.Trace, have []bv.Term, h *nic.Held) (*Trace, error) {
+	x, text, err := compileTrace(&m.work, m.S, p, t, have, h != nil)
 	if err != nil {
 		return nil, err
 	}
-	x.m, x.path = m, p
+	x.m, x.path, x.held = m, p, h
 	if x.block, err = m.Mem.Put(text); err != nil {
 		return nil, err
 	}
@@ -158,16 +163,18 @@ func (t *Trace) Run() (uint64, error) {
 		x.forget()
 	}
 	x.pc, x.next, x.counted = done, t.ret, t.ret
+	held := t.hold()
 	code.Enter(t.start, unsafe.Pointer(x), uintptr(unsafe.Pointer(&s.Mem.B[0])))
-	return t.finish()
+	return t.finish(held)
 }
 
-// finish runs what code has left to Go, and what comes after it.
-func (t *Trace) finish() (uint64, error) {
+// finish runs what code has left to Go, and what comes after it. held is where
+// stores that are held back are described.
+func (t *Trace) finish(held []nic.Overwritten) (uint64, error) {
 	s, x := t.m.S, t.m.ctx
 	base := uintptr(unsafe.Pointer(&s.Mem.B[0]))
 	for x.pc != done {
-		if err := t.leave(int(x.pc)); err != nil {
+		if err := t.leave(int(x.pc), held); err != nil {
 			return 0, fmt.Errorf("native trace: insn %d: %w", x.pc, err)
 		}
 		x.resume = t.block.Addr() + uintptr(t.place[x.pc+1])
@@ -183,7 +190,7 @@ func (t *Trace) finish() (uint64, error) {
 
 // leave runs the one instruction that code has left to Go: a helper, or an
 // access to what it could not place.
-func (t *Trace) leave(pc int) error {
+func (t *Trace) leave(pc int, held []nic.Overwritten) error {
 	s, r := t.m.S, &t.m.ctx.r
 	in := t.code[pc]
 	r[10] = s.FrameTop(0)
@@ -206,6 +213,9 @@ func (t *Trace) leave(pc int) error {
 			return nil
 		}
 		return fmt.Errorf("access of %d bytes at %#x", n, a)
+	}
+	if !load {
+		t.overwrites(pc, held, a)
 	}
 	switch {
 	case in.IsAtomic():
@@ -241,6 +251,8 @@ type line struct {
 	byPkt bool      // the packet's bytes are reached by pkt
 	have  []bv.Term // look-ups that stand in context.found
 	taken int       // of these, how many the trace takes over
+	held  bool      // what it stores is held back
+	store []heldStore
 }
 
 // lineInfo is what is decided of one slot before code is written.
@@ -296,7 +308,7 @@ func (c *compiler) fixed(base val, off int16) (asm.Mem, bool) {
 // compileTrace makes a Trace without a block, and its code. have are the
 // look-ups that the guard tree makes before it. The code is good until w is used
 // again.
-func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Term) (*Trace, []byte, error) {
+func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Term, held bool) (*Trace, []byte, error) {
 	if p > math.MaxInt32/8 {
 		return nil, nil, fmt.Errorf("trace: path %d: its number is too high", p)
 	}
@@ -308,7 +320,7 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 		return nil, nil, err
 	}
 	c.a.frames = vm.MaxFrames
-	w.line = line{t: t, info: cleared(w.line.info, len(t.Code)), dirty: cleared(w.line.dirty, len(s.Maps)), have: have}
+	w.line = line{t: t, info: cleared(w.line.info, len(t.Code)), dirty: cleared(w.line.dirty, len(s.Maps)), have: have, held: held, store: w.line.store[:0]}
 	c.line = &w.line
 	start := &w.k[0]
 	*start = known{}
@@ -370,6 +382,7 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	}
 	x.place = c.places()
 	x.taken = c.line.taken
+	x.stores = slices.Clone(c.line.store)
 	return x, text, nil
 }
 

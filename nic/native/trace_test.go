@@ -1,12 +1,18 @@
 package native
 
 import (
+	"bytes"
 	"testing"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
+	"jitnic/host/maps"
 	"jitnic/host/vm"
+	"jitnic/nic"
+	"jitnic/nic/exec"
 	"jitnic/trace"
+
+	cebpf "github.com/cilium/ebpf"
 )
 
 // A register that one instruction reads as a constant is still made for those
@@ -35,7 +41,7 @@ func TestConstantOperandElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := NewMachine(s, mem)
-	x, err := bind(m, 0, &trace.Trace{Code: code, MinLen: 16}, nil)
+	x, err := bind(m, 0, &trace.Trace{Code: code, MinLen: 16}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,5 +49,90 @@ func TestConstantOperandElsewhere(t *testing.T) {
 	got, err := x.Run()
 	if err != nil || got != 100+16 {
 		t.Errorf("%d, %v; want 116", got, err)
+	}
+}
+
+// What a trace whose stores are held back overwrites is noted, wherever it stores:
+// at places that are known, through pointers that came by memory, which are checked,
+// and at those that are left to Go. All of it is taken back, newest first, and it is
+// what the executor in Go notes.
+func TestHeldStores(t *testing.T) {
+	mem := memory(t)
+	code, err := ebpf.Parser{}.Code(`
+		r2 = *(u32 *)(r1 +0)
+		r3 = *(u8 *)(r2 +0)
+		r3 += 1
+		*(u8 *)(r2 +0) = r3
+		*(u64 *)(r10 -8) = r2          # the packet, by way of the stack
+		*(u64 *)(r10 -16) = r3
+		r4 = *(u32 *)(r10 -8)
+		*(u64 *)(r4 +4) = r3
+		*(u16 *)(r4 +6) = 258
+		lock *(u32 *)(r4 +6) += r3
+		r0 = 0
+		r0 = atomic64_cmpxchg(*(u64 *)(r4 +8), r0, r3)
+		r5 = *(u64 *)(r10 +64)         # a map's value, as a cut hands it over
+		*(u32 *)(r5 +4) = r3
+		lock *(u64 *)(r5 +0) += r3
+		r0 = r3
+		exit`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	obj, err := loader.FromCode("p", code, []*maps.Spec{{Name: "m", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := vm.NewState(obj, vm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	tr := &trace.Trace{Code: code, MinLen: 14}
+	value, ok := s.ValuePtr(0, 0)
+	if !ok {
+		t.Fatal("the map has no value")
+	}
+	at := s.FrameTop(0) + 64
+	h := nic.NewHeld(s)
+	in := vm.Input{Data: bytes.Repeat([]byte{7}, 20)}
+	x, err := bind(NewMachine(s, mem), 0, tr, nil, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Free()
+	y, err := exec.New(s).BindHeld(0, tr, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left [2][]byte
+	for k, code := range []nic.Code{x, y} {
+		s.Store(value, 8, 5)
+		for _, back := range []bool{true, false} {
+			if err := s.Begin(&in); err != nil {
+				t.Fatal(err)
+			}
+			h.Begin()
+			s.Store(at, 8, value)
+			for i := range uint64(2) {
+				if r0, err := code.Run(); err != nil || r0 != 8+i {
+					t.Fatalf("%T: %d, %v", code, r0, err)
+				}
+			}
+			left[k] = append(left[k], s.Mem.B[s.Data:s.DataEnd]...)
+			left[k] = append(left[k], s.Mem.B[value:value+8]...)
+			if !back {
+				if n := h.Commit(); n != 2*(1+8+2+4+8+4+8) {
+					t.Errorf("%T: %d bytes held back", code, n)
+				}
+				continue
+			}
+			if h.Back(); !bytes.Equal(s.Mem.B[s.Data:s.DataEnd], in.Data) || s.Load(value, 8) != 5 {
+				t.Errorf("%T: %x and %x after Back", code, s.Mem.B[s.Data:s.DataEnd], s.Mem.B[value:value+8])
+			}
+		}
+	}
+	if !bytes.Equal(left[0], left[1]) {
+		t.Errorf("machine code leaves %x, Go %x", left[0], left[1])
 	}
 }

@@ -15,7 +15,7 @@ type Segments struct {
 	Requests uint64         `json:"requests"` // of the cache: one for each segment of a packet
 	Hits     uint64         `json:"hits"`     // of these
 	Buffer   int            `json:"buffer"`   // bytes of packet and map values held back at most until a packet's last segment had hit
-	Engine   string         `json:"engine"`   // what ran the segments
+	Engine   string         `json:"engine"`   // what ran the segments, packet by packet: native, go
 }
 
 // SegmentTable is what stands in one table.
@@ -36,7 +36,7 @@ func SegmentsOf(s *replay.Session) *Segments {
 	}
 	rt := s.Runtime
 	st := rt.NIC.Cache.Stats()
-	r := &Segments{Cuts: s.Cuts, Requests: st.Outcome.Total(), Hits: st.Outcome[cache.Hit], Buffer: rt.NIC.Buffer(), Engine: "go"}
+	r := &Segments{Cuts: s.Cuts, Requests: st.Outcome.Total(), Hits: st.Outcome[cache.Hit], Buffer: rt.NIC.Buffer(), Engine: rt.Engine()}
 	if len(rt.Tables()) < 2 {
 		return r
 	}
@@ -79,7 +79,7 @@ func (s *Segments) Facts() (f report.Facts) {
 		return f
 	}
 	f.Add("  requests", report.Count(s.Requests), "", fmt.Sprintf("one for each segment of a packet; %s hit", report.Count(s.Hits)))
-	f.Add("  held back", fmt.Sprintf("%d bytes", s.Buffer), "", "of packet and map values at most, until a packet's last segment had hit; the executor in Go undoes them where one misses")
+	f.Add("  held back", fmt.Sprintf("%d bytes", s.Buffer), "", "of packet and map values at most, until a packet's last segment had hit; where one misses they are undone")
 	return f
 }
 

@@ -296,7 +296,7 @@ func (r *Report) asm(s *replay.Session) error {
 	for i := range r.Traces {
 		t := &r.Traces[i]
 		var b strings.Builder
-		err := native.List(&b, s.Runtime.S, s.Runtime.Paths()[t.Number].Trace, s.Runtime.Tables()[t.Table].Lookups(int32(t.Number)), ebpf.Printer{MapName: names(s)})
+		err := native.List(&b, s.Runtime.S, s.Runtime.Paths()[t.Number].Trace, s.Runtime.Tables()[t.Table].Lookups(int32(t.Number)), s.Runtime.Paths()[t.Number].Path.Next != 0, ebpf.Printer{MapName: names(s)})
 		if err != nil {
 			return fmt.Errorf("trace %d: %w", t.Number, err)
 		}

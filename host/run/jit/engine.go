@@ -26,7 +26,10 @@ type parts struct {
 	traces  nic.Engine
 	match   nic.Matcher
 	program vm.Engine // beside the interpreter; nil: none
-	close   func()
+	// table is one of the tables that segments stand in.
+	table func(t *tree.Tree) nic.Table
+	is    string // the engine of the traces: native, go
+	close func()
 }
 
 // engines are all of them; the first is the default.
@@ -38,7 +41,9 @@ var engines = []Engine{
 
 func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree) (*parts, error) {
 	return func(s *vm.State, obj *loader.Object, t *tree.Tree) (*parts, error) {
-		plain := &parts{traces: exec.New(s), match: t, close: func() {}}
+		ex := exec.New(s)
+		plain := &parts{traces: ex, match: t, close: func() {}, is: "go",
+			table: func(t *tree.Tree) nic.Table { return nic.Table{Match: t, Exec: ex} }}
 		mem, err := c.Memory()
 		if mem == nil {
 			return plain, err
@@ -51,10 +56,15 @@ func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree) (*parts
 			}
 			return plain, err
 		}
-		m := native.NewMachine(s, mem)
-		match := native.NewMatcher(m, t)
+		// The places of traces belong to the code of one tree: a machine for each.
+		table := func(t *tree.Tree) nic.Table {
+			m := native.NewMachine(s, mem)
+			match := native.NewMatcher(m, t)
+			return nic.Table{Match: match, Exec: native.NewTraces(m, match, ex, c)}
+		}
+		first := table(t)
 		return &parts{
-			traces: native.NewTraces(m, match, plain.traces, c), match: match, program: program,
+			traces: first.Exec, match: first.Match, program: program, table: table, is: "native",
 			close: func() { mem.Close() },
 		}, nil
 	}

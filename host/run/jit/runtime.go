@@ -24,8 +24,7 @@ type Options struct {
 	// Remedies say what is done so that there are fewer paths, or shorter traces.
 	Remedies
 	// Cuts are the slots of the entry program at which paths are cut into segments
-	// (pathcond.Compiler.Candidates); none: whole paths. Segments run on the executor
-	// in Go, whatever the engine.
+	// (pathcond.Compiler.Candidates); none: whole paths.
 	Cuts []int
 	// Optimise, where set, is given each trace before it is first installed,
 	// with its condition; it returns the trace to install.

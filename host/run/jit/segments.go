@@ -5,7 +5,6 @@ import (
 
 	"jitnic/host/vm"
 	"jitnic/nic"
-	"jitnic/nic/exec"
 	"jitnic/pathcond"
 	"jitnic/pathcond/tree"
 	"jitnic/trace"
@@ -26,20 +25,23 @@ func (r *Runtime) segmented() error {
 	if err := r.Comp.SetCuts(r.Entry.Name, r.opt.Cuts); err != nil {
 		return err
 	}
-	tables := []nic.Matcher{r.Tree}
+	tables := []nic.Table{r.parts.table(r.Tree)}
 	for len(r.trees) < r.Comp.Tables() {
 		t := tree.New(r.Comp.B, r.Tree.Env())
 		r.trees = append(r.trees, t)
-		tables = append(tables, t)
+		tables = append(tables, r.parts.table(t))
 	}
 	if r.prof != nil {
 		for i := range tables {
-			tables[i] = &sampler{tables[i], r.prof}
+			tables[i].Match = &sampler{tables[i].Match, r.prof}
 		}
 	}
-	r.NIC.Segment(tables, (*slowPath)(r), exec.New(r.S))
+	r.NIC.Segment(tables, (*slowPath)(r))
 	return nil
 }
+
+// Engine is what traces run on: native, go.
+func (r *Runtime) Engine() string { return r.parts.is }
 
 // treeOf is the tree that a path's condition stands in.
 func (r *Runtime) treeOf(p *pathcond.Path) *tree.Tree { return r.trees[p.Table] }

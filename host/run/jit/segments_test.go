@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"sync"
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/diff"
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
 	"jitnic/host/hosttest/progen"
@@ -14,6 +17,7 @@ import (
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/nic"
+	"jitnic/nic/native"
 	"jitnic/pathcond"
 	"jitnic/pathcond/text"
 	"jitnic/trace"
@@ -31,6 +35,23 @@ func someCuts(t testing.TB, obj *loader.Object, entry *loader.Program, rng *rand
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all[:min(n, len(all))]
 }
+
+// someEngine draws what runs segments: machine code where the machine can.
+func someEngine(k uint64) string {
+	if k%3 == 0 || !canNative() {
+		return "go"
+	}
+	return "native"
+}
+
+// canNative says whether machine code runs here.
+var canNative = sync.OnceValue(func() bool {
+	m, err := native.Native.Memory()
+	if err == nil {
+		m.Close()
+	}
+	return err == nil
+})
 
 // words prints a packet's segments.
 func (r *Runtime) words(ways []nic.Path) string {
@@ -79,7 +100,7 @@ func TestSegmentsOnMutatedPackets(t *testing.T) {
 			for seed := uint64(1); seed <= 3; seed++ {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				cuts := someCuts(t, p.Obj, p.Entry, rng, []int{1, 3, 40}[seed-1])
-				r, err := New(p.Obj, p.Entry, Options{Check: true, Cuts: cuts[:min(len(cuts), MaxTables-1)], Remedies: Remedies{Predicate: int(seed-1) * 16},
+				r, err := New(p.Obj, p.Entry, Options{Check: true, Engine: someEngine(seed), Cuts: cuts[:min(len(cuts), MaxTables-1)], Remedies: Remedies{Predicate: int(seed-1) * 16},
 					Cache: cache.Config{Policy: "lru", Entries: 32}})
 				if err != nil {
 					t.Fatal(err)
@@ -125,7 +146,7 @@ func TestSegmentsOfRandomPrograms(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		how := ways[seed%uint64(len(ways))]
 		cuts := someCuts(t, c.Object, c.Entry, rng, 1+int(seed%5)*2)
-		r, err := New(c.Object, c.Entry, Options{Check: true, Cuts: cuts, Remedies: how, VM: vm.Options{Seed: seed},
+		r, err := New(c.Object, c.Entry, Options{Check: true, Engine: someEngine(seed), Cuts: cuts, Remedies: how, VM: vm.Options{Seed: seed},
 			Cache: cache.Config{Policy: []string{"lru", "sieve", "gdsf", "s3fifo"}[seed%4], Entries: []uint64{2, 8, 4096}[seed%3], HotThreshold: uint32(seed % 3), InstallDelay: seed % 7}})
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
@@ -292,7 +313,7 @@ func TestSegmentsAllocateNothing(t *testing.T) {
 	pkts, _ := held(t, hosttest.Capture(t, "zoo.pcap.gz"), 100)
 	var out vm.Output
 	in := vm.Input{Data: pkts[0], IfIndex: 1}
-	for range 3 {
+	for range 80 { // its code and the trees' are made by then
 		if err := checkSegments(r, &in, &out); err != nil {
 			t.Fatal(err)
 		}
@@ -302,5 +323,64 @@ func TestSegmentsAllocateNothing(t *testing.T) {
 	}
 	if len(r.NIC.Ways()) < 2 || r.NIC.Outcomes()[cache.Hit] < 100 {
 		t.Errorf("segments %v, outcomes %v", r.NIC.Ways(), r.NIC.Outcomes())
+	}
+}
+
+// Segments as machine code give what the executor in Go gives, packet by packet:
+// segments, outcomes, outputs and what was held back, and all maps at the end. The
+// cache is small, so that most packets' stores are taken back.
+func TestSegmentsOnEngines(t *testing.T) {
+	if !canNative() {
+		t.Skip("no machine code here")
+	}
+	file := hosttest.Capture(t, "zoo.pcap.gz")
+	back, held := 0, 0
+	for _, s := range programs.All() {
+		p := hosttest.Sample(t, s.Name)
+		for k, how := range []Remedies{{}, {Auto: true}, {Merge: true, Predicate: 32}} {
+			cuts := someCuts(t, p.Obj, p.Entry, rand.New(rand.NewPCG(uint64(k), 7)), 2+5*k)
+			opt := Options{Prepare: p.Prepare, Remedies: how, Cuts: cuts, Engine: "go", Cache: cache.Config{Policy: "arc", Entries: 12}}
+			want, err := New(p.Obj, p.Entry, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt.Engine = []string{"native", "auto"}[k%2]
+			got, err := New(p.Obj, p.Entry, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var a, b vm.Output
+			for in := range hosttest.Packets(t, file, 1500) {
+				x, err := want.Process(in, &a)
+				if err != nil {
+					t.Fatalf("%s: %v", s.Name, err)
+				}
+				y, err := got.Process(in, &b)
+				if err != nil {
+					t.Fatalf("%s: %s: %v", s.Name, opt.Engine, err)
+				}
+				if x.Outcome != y.Outcome || !slices.Equal(x.Segments, y.Segments) || x.Missing != y.Missing {
+					t.Fatalf("%s: packet %d: %v of %v, %s %v of %v", s.Name, in.Packet, x.Outcome, x.Segments, opt.Engine, y.Outcome, y.Segments)
+				}
+				if d := diff.Outputs(&a, &b); d != nil {
+					t.Fatalf("%s: packet %d: %v", s.Name, in.Packet, d)
+				}
+				if x.Outcome != cache.Hit && len(x.Segments) > 1 {
+					back++
+				}
+			}
+			if d := diff.Maps(want.S.Maps, got.S.Maps); d != nil {
+				t.Fatalf("%s: %v", s.Name, d)
+			}
+			if want.NIC.Buffer() != got.NIC.Buffer() {
+				t.Errorf("%s: %d bytes held back, %s %d", s.Name, want.NIC.Buffer(), opt.Engine, got.NIC.Buffer())
+			}
+			held += got.NIC.Buffer()
+			want.Close()
+			got.Close()
+		}
+	}
+	if back == 0 || held == 0 {
+		t.Errorf("%d packets taken back, %d bytes held back", back, held)
 	}
 }
