@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"strings"
 
 	"jitnic/cache"
 	"jitnic/cmd/internal/report"
@@ -89,12 +90,32 @@ func (s *Segments) Where() (f report.Facts) {
 		return nil
 	}
 	if len(s.Tables) == 0 {
-		f.Addf("segments", "none: no place to cut the program leaves fewer entries than the %d ways that the first %d packets took; its paths stay whole", s.Paths, s.Cuts.Packets)
+		why := fmt.Sprintf("no place to cut the program leaves fewer entries than the %d ways that the first %d packets took", s.Paths, s.Cuts.Packets)
+		if len(s.Tried) > 1 {
+			why = fmt.Sprintf("of the first %d packets %s", s.Cuts.Packets, s.tried())
+		}
+		f.Add("segments", "none: "+why+"; its paths stay whole")
 		return f
 	}
 	f.Addf("segments", "%d tables; the first %d packets took %d ways through the program, and %d from one cut to the next", len(s.Tables), s.Cuts.Packets, s.Paths, s.Cuts.Segments)
+	if len(s.Tried) > 1 {
+		f.Addf("  why", "of the first %d packets %s", s.Cuts.Packets, s.tried())
+	}
 	for _, t := range s.Tables {
 		f.Add("  table", report.Count(uint64(t.Segments)), "", fmt.Sprintf("from %s: %.1f slots and %.1f predicates in the mean, %d end in a verdict; %s packets", t.Place, t.Slots, t.Predicates, t.Ends, report.Count(t.Packets)))
 	}
 	return f
+}
+
+// tried says what hit with each set of cuts that was tried.
+func (s *Segments) tried() string {
+	var out []string
+	for _, t := range s.Tried {
+		how := "whole paths hit"
+		if t.Tables > 1 {
+			how = fmt.Sprintf("%d tables", t.Tables)
+		}
+		out = append(out, fmt.Sprintf("%s %.2f %%", how, 100*t.HitRatio))
+	}
+	return strings.Join(out, ", ")
 }

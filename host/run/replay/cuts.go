@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
+	"jitnic/cache"
 	"jitnic/host/loader"
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"
@@ -18,10 +20,11 @@ import (
 // Cuts say where a program's paths are cut into segments, and what the packets that
 // it was judged by show of it.
 type Cuts struct {
-	Places   []string `json:"places"`   // source lines, else instructions, in the order of the code
-	Packets  int      `json:"packets"`  // the first of the captures, by which the places were chosen
-	Paths    int      `json:"paths"`    // distinct ways through the code that these took
-	Segments int      `json:"segments"` // distinct ways from a cut to the next
+	Places   []string `json:"places"`          // source lines, else instructions, in the order of the code
+	Packets  int      `json:"packets"`         // the first of the captures, by which the places were chosen
+	Paths    int      `json:"paths"`           // distinct ways through the code that these took
+	Segments int      `json:"segments"`        // distinct ways from a cut to the next
+	Tried    []Tried  `json:"tried,omitempty"` // the sets of cuts among which those were chosen, where the number of tables was left open
 	pcs      []int
 }
 
@@ -40,22 +43,48 @@ func Whole(how Remedies, what string) error {
 const (
 	judgedPackets = 4096 // that places are chosen by
 	usualTables   = 4    // at most, where as many as pay are asked for
-	// A cut pays, where nobody has said how many there are to be, if it takes one
-	// in so many of the entries away: each costs every packet another look-up.
-	paysOneIn = 10
+	// A cut pays, where nobody has said how many there are to be, if so many more of
+	// a thousand packets hit: each costs every packet another look-up.
+	paysOf1000 = 1
 )
 
 // cuts chooses the places where paths are cut: one after the other that which leaves
 // the fewest distinct segments of the first packets, of those that come first in the
-// code. It gives none where cutting doesn't help.
-func cuts(ctx context.Context, in *Input, obj *loader.Object, entry *loader.Program, o *jit.Options) (*Cuts, error) {
+// code. Where nobody has said how many tables there are to be, the caches say: as
+// many as hit most of these packets, which may be none.
+func cuts(ctx context.Context, in *Input, obj *loader.Object, entry *loader.Program, o *jit.Options, caches []cache.Config) (*Cuts, error) {
+	j, err := judged(ctx, in, obj, entry, o)
+	if err != nil {
+		return nil, err
+	}
+	tables := o.Segments
+	if tables == jit.SegmentsAuto {
+		tables = usualTables
+	}
+	all := j.cuttings(tables)
+	best := len(all) - 1
+	k := &Cuts{Places: []string{}, Packets: j.packets, Paths: len(j.taken)}
+	if o.Segments == jit.SegmentsAuto {
+		t, err := try(ctx, in, o, all, caches)
+		if err != nil {
+			return nil, err
+		}
+		best = t.best(0, len(caches))
+		k.Tried = t.rows(all)
+	}
+	k.Segments, k.pcs = all[best].segments, all[best].pcs
+	for _, pc := range k.pcs {
+		k.Places = append(k.Places, fmt.Sprintf("%s (insn %d)", entry.Place(pc), pc))
+	}
+	return k, nil
+}
+
+// judged runs the first packets, and knows the ways that they took.
+func judged(ctx context.Context, in *Input, obj *loader.Object, entry *loader.Program, o *jit.Options) (*judge, error) {
 	if slices.Contains(in.Captures, "-") {
 		return nil, setting("segments", "", errors.New("the first packets are read twice, which can't be done with standard input"))
 	}
-	first := *in
-	if first.Limit == 0 || first.Limit > judgedPackets {
-		first.Limit = judgedPackets
-	}
+	first := in.first()
 	src, err := first.Source(ctx)
 	if err != nil {
 		return nil, err
@@ -94,11 +123,17 @@ func cuts(ctx context.Context, in *Input, obj *loader.Object, entry *loader.Prog
 		it.RunRecorded(&v, &out, &rec)
 		j.take(&rec)
 	}
-	k := j.choose(o.Segments)
-	for _, pc := range k.pcs {
-		k.Places = append(k.Places, fmt.Sprintf("%s (insn %d)", entry.Place(pc), pc))
+	return j, nil
+}
+
+// first is the packets that places are chosen by.
+func (in *Input) first() Input {
+	f := *in
+	if f.Limit == 0 || f.Limit > judgedPackets {
+		f.Limit = judgedPackets
 	}
-	return k, nil
+	f.Progress = nil
+	return f
 }
 
 // judge counts what cuts would leave of the ways that packets took.
@@ -181,17 +216,20 @@ func inverse(x uint64) uint64 {
 	return y
 }
 
-// choose finds the cuts: so many tables, or as many as pay.
-func (j *judge) choose(tables int) *Cuts {
-	auto := tables == jit.SegmentsAuto
-	if auto {
-		tables = usualTables
-	}
+// A cutting is a set of cuts, and how many distinct segments they leave.
+type cutting struct {
+	pcs      []int
+	segments int
+}
+
+// cuttings are no cuts, one, two, …: so many as make that many tables, or as still
+// leave fewer segments.
+func (j *judge) cuttings(tables int) []cutting {
 	cut := map[int]bool{}
 	seen := map[segment]bool{}
-	k := &Cuts{Places: []string{}, Packets: j.packets, Paths: len(j.taken), Segments: len(j.taken)}
+	out := []cutting{{nil, len(j.taken)}}
 	for len(cut) < tables-1 {
-		best, at := k.Segments, -1
+		best, at := out[len(out)-1].segments, -1
 		for _, pc := range j.all {
 			if cut[pc] {
 				continue
@@ -202,16 +240,11 @@ func (j *judge) choose(tables int) *Cuts {
 			}
 			delete(cut, pc)
 		}
-		if at < 0 || auto && (k.Segments-best)*paysOneIn < k.Segments {
+		if at < 0 {
 			break
 		}
 		cut[at] = true
-		k.Segments = best
+		out = append(out, cutting{slices.Sorted(maps.Keys(cut)), best})
 	}
-	for _, pc := range j.all {
-		if cut[pc] {
-			k.pcs = append(k.pcs, pc)
-		}
-	}
-	return k
+	return out
 }

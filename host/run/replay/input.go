@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"jitnic/cache"
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic/native"
@@ -56,6 +57,8 @@ type Cache struct {
 	HotThreshold uint32 // a path is installed when it misses for the how manieth time; 0: the first
 	InstallDelay uint64 // packets an install takes
 	jit.Remedies
+
+	asked []cache.Config // the caches by which cuts are chosen; nil: this one
 }
 
 // Source opens the captures as the settings say.

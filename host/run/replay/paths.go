@@ -44,9 +44,13 @@ type Watcher interface {
 // installed changes nothing in it. The session has run when it returns, and is
 // closed by the caller.
 func Record(ctx context.Context, in Input, how jit.Remedies, sink Sink) (*Session, error) {
+	return record(ctx, in, how, sink, nil)
+}
+
+func record(ctx context.Context, in Input, how jit.Remedies, sink Sink, change func(o *jit.Options)) (*Session, error) {
 	var pending []uint32
 	// Whatever is installed stays, so that known paths go by as native code.
-	s, err := Open(ctx, in, Cache{Policy: "infinite", Entries: 1, HotThreshold: installAfter, Remedies: how}, nil)
+	s, err := Open(ctx, in, Cache{Policy: "infinite", Entries: 1, HotThreshold: installAfter, Remedies: how, asked: usualCaches(in.Seed)}, change)
 	if err != nil {
 		return nil, err
 	}

@@ -169,7 +169,11 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 		change(&o)
 	}
 	if o.Segments != 0 {
-		if s.Cuts, err = cuts(ctx, &in, obj, entry, &o); err != nil {
+		caches := ca.asked
+		if caches == nil {
+			caches = []cache.Config{usual(o.Cache)}
+		}
+		if s.Cuts, err = cuts(ctx, &in, obj, entry, &o, caches); err != nil {
 			return nil, err
 		}
 		o.Cuts = s.Cuts.pcs

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"jitnic/cache"
 	"jitnic/cache/stream"
@@ -28,6 +29,7 @@ type Side struct {
 type SidePoint struct {
 	Entries  uint64  `json:"entries,omitempty"`
 	Slots    uint64  `json:"slots,omitempty"`
+	Tables   int     `json:"tables"` // that paths stand in: 1, or of segments as many as this cache would choose
 	Hits     uint64  `json:"hits"`
 	HitRatio float64 `json:"hit_ratio"`
 }
@@ -56,93 +58,121 @@ func Ways(given Remedies) []Remedies {
 }
 
 // SideBySide runs the program over the captures once in each mode, and every stream
-// through caches of this policy. The captures must be readable again and again.
+// through caches of this policy. Where the number of segments is left open, each
+// cache has the cuts that it would choose: a run for each set of them, of which the
+// one for 64 entries is described. The captures must be readable again and again.
 func SideBySide(ctx context.Context, in Input, policy string, modes []Remedies) ([]Side, error) {
 	var out []Side
-	var budget uint64
+	g := cache.Grid{Policies: []string{policy}, Entries: modeSizes, Slots: []uint64{1}, HotThreshold: 1, Seed: in.Seed}
 	for _, how := range modes {
-		st, s, err := Paths(ctx, in, how)
+		m := Side{Mode: how.String(), Sizes: make([]SidePoint, len(modeSizes))}
+		whole, err := m.measure(ctx, in, how, &g)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%v: %w", how, err)
 		}
-		m := Side{Mode: how.String(), Packets: s.Runtime.Packets, Paths: len(s.Runtime.Paths()) + len(s.Runtime.Dead())}
-		var packets float64
-		for id, p := range s.Runtime.Paths() {
-			slots, _ := s.Runtime.Price(int32(id))
-			m.Slots += float64(slots)
-			m.Condition += float64(len(p.Path.Cond))
-			m.Length += float64(p.Trace.Len())
-			m.Executed += float64(p.Packets) * float64(p.Trace.Len())
-			if p.Path.Table == 0 { // of segments, each packet has one there
-				packets += float64(p.Packets)
-			}
-		}
-		if n := float64(len(s.Runtime.Paths())); n > 0 {
-			m.Slots, m.Condition, m.Length = m.Slots/n, m.Condition/n, m.Length/n
-			m.Executed /= packets
-		}
-		s.Close()
-		if s.Partial {
+		if !whole {
 			return out, nil
-		}
-		if budget == 0 {
-			budget = max(uint64(64*m.Slots), 1)
-		}
-		if st.Len() > 0 {
-			g := cache.Grid{Policies: []string{policy}, Entries: modeSizes, Slots: []uint64{budget}, HotThreshold: 1, Seed: in.Seed}
-			if s.Requests != nil {
-				err = m.packets(&g, st, s.Requests)
-			} else {
-				err = m.requests(ctx, &g, st)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%v: %w", how, err)
-			}
 		}
 		out = append(out, m)
 	}
 	return out, nil
 }
 
-// requests measures a stream that has a request for each packet.
-func (m *Side) requests(ctx context.Context, g *cache.Grid, st *stream.Stream) error {
-	study, err := g.Run(ctx, st)
+// described is the cache, of modeSizes, whose cuts a mode is described with.
+const described = 2
+
+// measure runs the program in a mode. whole is false where it was interrupted. The
+// first mode's traces say how many slots the last cache of g has.
+func (m *Side) measure(ctx context.Context, in Input, how Remedies, g *cache.Grid) (whole bool, err error) {
+	if how.Segments != jit.SegmentsAuto {
+		return m.run(ctx, in, g, func(sink Sink) (*Session, error) { return Record(ctx, in, how, sink) }, func(int) bool { return true })
+	}
+	sets, t, o, err := tried(ctx, in, how, g.Configs())
 	if err != nil {
-		return err
+		return false, err
 	}
-	for _, p := range study.Points {
-		m.Cold = p.Cold
-		m.point(SidePoint{p.Entries, p.Slots, p.Hits, float64(p.Hits) / float64(p.Requests)}, p.InstallsPerSecond)
+	for i, set := range sets {
+		of := func(cache int) bool { return t.best(cache, cache+1) == i }
+		if !slices.ContainsFunc(t.caches(), of) {
+			continue
+		}
+		whole, err := m.run(ctx, in, g, func(sink Sink) (*Session, error) { return recordCut(ctx, in, o, set.pcs, sink) }, of)
+		if !whole || err != nil {
+			return whole, err
+		}
 	}
-	return nil
+	return true, nil
 }
 
-// packets measures a stream of segments: what hits is a packet all of whose
-// segments do.
-func (m *Side) packets(g *cache.Grid, st *stream.Stream, requests []uint8) error {
-	for _, cfg := range g.Configs() {
-		n, stats, err := cache.Packets(st, requests, cfg)
+// run records one stream and takes it through those caches of g that it is of.
+func (m *Side) run(ctx context.Context, in Input, g *cache.Grid, record func(sink Sink) (*Session, error), of func(cache int) bool) (whole bool, err error) {
+	rec := stream.NewRecorder(stream.Fields{Time: true}, 0, "")
+	defer rec.Close()
+	s, err := record(rec)
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	if s.Partial {
+		return false, nil
+	}
+	st, err := rec.Stream()
+	if err != nil {
+		return false, err
+	}
+	st.Active = int64(s.Source.Active())
+	if of(described) {
+		m.describe(s)
+	}
+	if g.Slots[0] == 1 {
+		g.Slots[0] = max(uint64(64*m.Slots), 1)
+	}
+	if st.Len() == 0 {
+		m.Sizes = nil
+		return true, nil
+	}
+	for i, cfg := range g.Configs() {
+		if !of(i) {
+			continue
+		}
+		n, stats, err := packetsOf(st, s.Requests, cfg)
 		if err != nil {
-			return err
+			return false, err
 		}
-		m.Cold = n[cache.Cold]
-		rate := 0.0
-		if st.Active > 0 {
-			rate = float64(stats.Installed) / (float64(st.Active) / 1e9)
+		at := SidePoint{Entries: cfg.Entries, Slots: cfg.Slots, Tables: len(s.Runtime.Tables()), Hits: n[cache.Hit], HitRatio: float64(n[cache.Hit]) / float64(n.Total())}
+		if i == described {
+			m.Cold = n[cache.Cold]
+			if st.Active > 0 {
+				m.Installs = float64(stats.Installed) / (float64(st.Active) / 1e9)
+			}
 		}
-		m.point(SidePoint{cfg.Entries, cfg.Slots, n[cache.Hit], float64(n[cache.Hit]) / float64(n.Total())}, rate)
+		if at.Slots > 0 {
+			m.Equal = at
+		} else {
+			m.Sizes[i] = at
+		}
 	}
-	return nil
+	return true, nil
 }
 
-func (m *Side) point(at SidePoint, installs float64) {
-	if at.Slots > 0 {
-		m.Equal = at
-		return
+// describe tells of the mode's paths by a session that has run.
+func (m *Side) describe(s *Session) {
+	rt := s.Runtime
+	m.Packets, m.Paths = rt.Packets, len(rt.Paths())+len(rt.Dead())
+	var packets float64
+	for id, p := range rt.Paths() {
+		slots, _ := rt.Price(int32(id))
+		m.Slots += float64(slots)
+		m.Condition += float64(len(p.Path.Cond))
+		m.Length += float64(p.Trace.Len())
+		m.Executed += float64(p.Packets) * float64(p.Trace.Len())
+		if p.Path.Table == 0 { // of segments, each packet has one there
+			packets += float64(p.Packets)
+		}
 	}
-	m.Sizes = append(m.Sizes, at)
-	if at.Entries == 64 {
-		m.Installs = installs
+	if n := float64(len(rt.Paths())); n > 0 {
+		m.Slots, m.Condition, m.Length = m.Slots/n, m.Condition/n, m.Length/n
+		m.Executed /= packets
 	}
 }
 
@@ -150,11 +180,10 @@ func (m *Side) point(at SidePoint, installs float64) {
 // of 64 entries, and what that costs in instructions. Modes whose hits are within
 // a twentieth of a point are told apart by what a packet runs.
 func Which(modes []Side) string {
-	const at = 2 // 64 entries
-	if len(modes) == 0 || len(modes[0].Sizes) <= at {
+	if len(modes) == 0 || len(modes[0].Sizes) <= described {
 		return ""
 	}
-	ratio := func(m *Side) float64 { return m.Sizes[at].HitRatio }
+	ratio := func(m *Side) float64 { return m.Sizes[described].HitRatio }
 	best := &modes[0]
 	for i := range modes {
 		m := &modes[i]

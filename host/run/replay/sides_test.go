@@ -16,6 +16,7 @@ func TestSideBySide(t *testing.T) {
 	if len(modes) != 9 || modes[2].Mode != "predicated (24)" || modes[2].Paths >= modes[0].Paths || modes[3].Paths > modes[2].Paths || modes[3].Condition >= modes[2].Condition {
 		t.Fatalf("%+v", modes)
 	}
+	tables := 0
 	for i, how := range Ways(Remedies{Predicate: 24}) {
 		s, err := Open(t.Context(), in, Cache{Policy: "lru", Entries: 64, Remedies: how}, nil)
 		if err != nil {
@@ -28,10 +29,14 @@ func TestSideBySide(t *testing.T) {
 		if got := modes[i].Sizes[2]; got.Entries != 64 || got.Hits != st[0] || modes[i].Cold != st[1] || modes[i].Packets != st.Total() {
 			t.Errorf("%v: %+v, cold %d of %d; a run has %v", how, got, modes[i].Cold, modes[i].Packets, st)
 		}
-		if how.Segments != 0 && len(s.Runtime.Tables()) < 2 {
-			t.Errorf("%v: nothing was cut: %+v", how, s.Cuts)
+		if got := modes[i].Sizes[2].Tables; got != len(s.Runtime.Tables()) {
+			t.Errorf("%v: %d tables, and a run has %d: %+v", how, got, len(s.Runtime.Tables()), s.Cuts)
 		}
+		tables = max(tables, len(s.Runtime.Tables()))
 		s.Close()
+	}
+	if tables < 2 {
+		t.Error("nothing was cut")
 	}
 	if which := Which(modes); !strings.Contains(which, "redicated (24)") {
 		t.Error(which)
