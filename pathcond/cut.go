@@ -49,6 +49,9 @@ func (c *Compiler) Candidates(program string) []int {
 		return nil
 	}
 	insns := c.Obj.Programs[i].Insns
+	if ebpf.Validate(insns) != nil {
+		return nil
+	}
 	blocks := ebpf.Blocks(insns)
 	at := map[int]int{}
 	for b := range blocks {

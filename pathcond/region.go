@@ -36,6 +36,7 @@ type graph struct {
 	from    map[int][]int // of a block's first slot: the last slots of the blocks that lead to it
 	regions map[string]*region
 	cuts    map[int]bool // slots that no region may swallow: paths are cut there
+	wild    bool         // it is no valid program: there are no regions
 }
 
 // ends is the target of all ways that come to an exit, before which only r0 is
@@ -78,6 +79,9 @@ func newGraph(p *loader.Program) *graph {
 				g.live[pc], changed = now, true
 			}
 		}
+	}
+	if g.wild = ebpf.Validate(g.code) != nil; g.wild {
+		return g
 	}
 	reached := ebpf.Reachable(g.code)
 	for _, b := range ebpf.Blocks(g.code) {
@@ -128,6 +132,9 @@ type limits struct {
 // whose ways are the most for each place they lead to. None of the slots in not
 // begins a block of it. It is nil where there is none.
 func (g *graph) region(pc int, lim limits, not []int) *region {
+	if g.wild {
+		return nil
+	}
 	key := fmt.Sprint(pc, lim, not)
 	r, ok := g.regions[key]
 	if !ok {

@@ -66,8 +66,12 @@ func through(insns []ebpf.Insn, specs []*maps.Spec, note func(b *ebpf.Block, f *
 
 // Before says what holds where each block of a program begins, by its first slot.
 // wild: its entry function writes where the analysis can't place it on the stack, so
-// that a spilled value may have been overwritten.
+// that a spilled value may have been overwritten; or it is no valid
+// program, and nothing is said.
 func Before(insns []ebpf.Insn, specs []*maps.Spec) (at map[int]State, wild bool) {
+	if ebpf.Validate(insns) != nil {
+		return nil, true
+	}
 	end := len(insns) // of the entry function, which stands first
 	for pc := range insns {
 		if c, ok := ebpf.Callee(insns, pc); ok {
@@ -88,9 +92,13 @@ func Before(insns []ebpf.Insn, specs []*maps.Spec) (at map[int]State, wild bool)
 
 // Written says which maps a program may change, by index: their keys, values, or
 // the order in which an LRU map evicts. unknown: it may change maps that the
-// analysis can't name, as it writes where it doesn't know what is there.
+// analysis can't name, as it writes where it doesn't know what is there, or is no
+// valid program.
 func Written(insns []ebpf.Insn, specs []*maps.Spec) (written []bool, unknown bool) {
 	written = make([]bool, len(specs))
+	if ebpf.Validate(insns) != nil {
+		return written, true
+	}
 	through(insns, specs, func(_ *ebpf.Block, f *Flow) {
 		for _, a := range f.Acc {
 			switch {

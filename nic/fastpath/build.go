@@ -99,6 +99,11 @@ const (
 // Build makes the fast path of leaves, hottest first, in front of entry. obj and
 // entry are those that c's paths were recorded of.
 func Build(obj *loader.Object, entry *loader.Program, c *pathcond.Compiler, leaves []Leaf, opt Options) (*Built, error) {
+	for _, p := range obj.Programs {
+		if err := ebpf.Validate(p.Insns); err != nil {
+			return nil, fmt.Errorf("%s: program %s: %w: no kernel loads it", p.File, p.Name, err)
+		}
+	}
 	if err := budget(obj, entry); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type Object struct {
 	Funcs  []*Func // in section and address order
 	Maps   []*maps.Spec
 	raw    []byte
+	unread error // why the loader doesn't take the file; maps are unknown then
 	shoff  uint64
 	secs   []section
 	syms   []symbol
@@ -142,7 +143,8 @@ func Parse(path string, raw []byte) (o *Object, err error) {
 	// and mends what old compilers left. What it doesn't read has none: functions
 	// that use maps have references then that nothing is known of.
 	index := map[string]int{}
-	if linked, err := loader.LoadBytes(path, raw, loader.Options{}); err == nil {
+	linked, err := loader.LoadBytes(path, raw, loader.Options{})
+	if o.unread = err; err == nil {
 		o.Maps = linked.Maps
 		slices.SortStableFunc(o.Maps, func(a, b *maps.Spec) int { return strings.Compare(a.Name, b.Name) })
 	}

@@ -39,6 +39,9 @@ func (o *Object) Write(pad bool) ([]byte, error) {
 		return nil, err
 	}
 	if err := o.Check(out, pad); err != nil {
+		if o.unread != nil { // what the damage hides can't be compared
+			return nil, fmt.Errorf("%w: nothing is written", o.unread)
+		}
 		return nil, fmt.Errorf("%s: internal error: what would be written is not the proved program: %w", o.File, err)
 	}
 	return out, nil
