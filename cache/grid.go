@@ -29,10 +29,11 @@ type Grid struct {
 	InstallTime  int64
 	Seed         uint64
 
-	Warmup   int   // requests at the start that are run and not counted
-	TTL      int64 // see Config.TTL
-	Windows  int   // of time, for bootstrap and plots; 0: 100
-	Workers  int   // 0: one a CPU
+	Tier2    *Tier2 // see Config.Tier2; on budgets in slots
+	Warmup   int    // requests at the start that are run and not counted
+	TTL      int64  // see Config.TTL
+	Windows  int    // of time, for bootstrap and plots; 0: 100
+	Workers  int    // 0: one a CPU
 	Progress func(done, total uint64)
 }
 
@@ -67,6 +68,7 @@ func (g *Grid) Configs() []Config {
 				c.Entries, c.Slots = n, 0
 				out = append(out, c)
 			}
+			c.Tier2 = g.Tier2
 			for _, n := range g.Slots {
 				c.Entries, c.Slots = 0, n
 				out = append(out, c)

@@ -35,6 +35,7 @@ func MiniSim(ctx context.Context, s *stream.Stream, configs []Config, share floa
 			skipped = append(skipped, i)
 			continue
 		}
+		small.Tier2 = cfg.Tier2.of(part)
 		small.InstallDelay = uint64(math.Round(float64(cfg.InstallDelay) * share))
 		p, err := l.simulate(ctx, small, nil)
 		if err != nil {

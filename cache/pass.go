@@ -125,6 +125,7 @@ func (p *Pass) run(k int, c *stream.Chunk) int {
 		if at == p.from {
 			p.warm[k] = t.Stats()
 		}
+		t.Due()
 		var o Outcome
 		if id == stream.None {
 			o = t.Uncacheable()

@@ -31,6 +31,7 @@ func replay(ctx context.Context, s *stream.Stream, c *TraceCache, each func(int,
 			for ; v < len(s.Invalidations) && s.Invalidations[v].At <= uint64(i); v++ {
 				c.Invalidate(s.Invalidations[v].ID)
 			}
+			c.Due()
 			if s.Time != nil {
 				c.At(s.Time[i])
 			}
@@ -67,12 +68,15 @@ func Simulate(s *stream.Stream, cfg Config) (Point, error) {
 // straight reports whether cfg is the bare policy on the stream, so that the
 // policy's own loop gives all there is to know.
 func (l *lab) straight(cfg Config, info policy.Info) bool {
-	return l.from == 0 && l.plain && cfg.TTL == 0 && cfg.Entries > 0 && cfg.HotThreshold <= 1 && cfg.InstallDelay == 0 && cfg.InstallTime == 0 &&
+	return l.from == 0 && l.plain && cfg.Tier2 == nil && cfg.TTL == 0 && cfg.Entries > 0 && cfg.HotThreshold <= 1 && cfg.InstallDelay == 0 && cfg.InstallTime == 0 &&
 		(cfg.Admission == "" || cfg.Admission == "always") && !info.Refuses && !info.IsOffline() && !(info.Costs && l.s.Costs != nil)
 }
 
 func (l *lab) simulate(ctx context.Context, cfg Config, done func(int)) (Point, error) {
 	cfg.IDs = l.n
+	if cfg.Slots == 0 {
+		cfg.Tier2 = nil // a swap changes nothing but sizes
+	}
 	if l.s.Foreign {
 		cfg.Keys = l.s.Keys
 	}

@@ -34,6 +34,8 @@ type Config struct {
 	// called for its id, or an invalidation stops it; InstallDelay and
 	// InstallTime must then be 0. So a model of the device decides when it ends.
 	External bool
+	// Tier2, where set, has traces that hit often made better; Due must be called.
+	Tier2 *Tier2
 
 	Seed   uint64   // for policies and admissions that draw
 	IDs    int      // how many ids to expect; a hint
@@ -52,9 +54,10 @@ const (
 	Dropped                    // it is out, it was invalidated
 	Canceled                   // its install was stopped, it was invalidated
 	Abandoned                  // its install was given up; a later request may begin it again
+	Swapped                    // a better trace has taken the place of the one that is in
 )
 
-var eventNames = [...]string{"began", "put", "refused", "evicted", "dropped", "canceled", "abandoned"}
+var eventNames = [...]string{"began", "put", "refused", "evicted", "dropped", "canceled", "abandoned", "swapped"}
 
 func (k EventKind) String() string { return eventNames[k] }
 
@@ -76,6 +79,12 @@ type Stats struct {
 	Canceled    uint64 // installs stopped because of an invalidation
 	NotAdmitted uint64 // hot requests that the admission turned away
 	Abandoned   uint64 // installs given up (Config.External)
+	Resized     uint64 // entries whose size became another while they were in
+
+	// With Config.Tier2.
+	Hot     uint64 // ids that were
+	Swapped uint64 // better traces that were ready within the run
+	Waited  uint64 // packets from hot to swapped, together
 }
 
 // TraceCache is the state machine between requests and an eviction policy.
@@ -92,6 +101,7 @@ type TraceCache struct {
 	id     []idState
 	flight flight
 	price  []price // of installs in flight, by id, where External
+	tier2  *tier2  // nil without Config.Tier2
 	born   []int64 // when each id was installed last, where entries have a TTL
 	now    int64
 	stats  Stats
@@ -145,7 +155,7 @@ func NewTraceCache(cfg Config) (*TraceCache, error) {
 	}
 	c := &TraceCache{
 		cfg: cfg, policy: p, admit: a, sized: pc.Sized,
-		id: make([]idState, cfg.IDs),
+		id: make([]idState, cfg.IDs), tier2: newTier2(cfg.Tier2, cfg.IDs),
 	}
 	c.late, _ = p.(policy.LateEvictor)
 	_, free := a.(always)
@@ -175,13 +185,16 @@ func (c *TraceCache) Hit(id uint32) bool {
 		c.grow(id)
 	}
 	if c.cfg.TTL > 0 && int(id) < len(c.born) && c.now-c.born[id] >= c.cfg.TTL && c.policy.Contains(id) {
-		c.Invalidate(id)
+		c.takeOut(id)
 	}
 	if !c.policy.Access(id) {
 		return false
 	}
 	c.id[id].state |= stSeen
 	c.stats.Outcome[Hit]++
+	if c.tier2 != nil {
+		c.tier2.hit(id)
+	}
 	if c.noting {
 		c.admit.Note(id, true)
 	}
@@ -219,7 +232,7 @@ func (c *TraceCache) Miss(id, size, cost uint32) Outcome {
 	if s.heat < c.cfg.HotThreshold {
 		return out
 	}
-	size = max(size, 1)
+	size = max(c.tier2.size(id, size), 1)
 	if !c.sized {
 		size = 1
 	}
@@ -251,9 +264,10 @@ func (c *TraceCache) Miss(id, size, cost uint32) Outcome {
 
 // Quiet is how many of the next n requests may be noted together by Hits, if all
 // of them hit: those before an install ends, and none where a hit may evict
-// (policy.LateEvictor) or entries expire. at is the clock at the k'th of them.
+// (policy.LateEvictor), or a swap (Config.Tier2 and a budget in slots), or entries
+// expire. at is the clock at the k'th of them.
 func (c *TraceCache) Quiet(n int, at func(k int) int64) int {
-	if c.late != nil || c.cfg.TTL > 0 {
+	if c.late != nil || c.cfg.TTL > 0 || c.tier2 != nil && c.sized {
 		return 0
 	}
 	if c.flight.n == 0 {
@@ -293,7 +307,15 @@ func (c *TraceCache) Hits(ids []uint32) (uint32, bool) {
 			c.admit.Note(id, true)
 		}
 	}
-	c.stats.Packets += uint64(len(ids))
+	if c.tier2 == nil {
+		c.stats.Packets += uint64(len(ids))
+	} else {
+		for _, id := range ids { // when something is hot or ready is told by packets
+			c.Due()
+			c.stats.Packets++
+			c.tier2.hit(id)
+		}
+	}
 	c.stats.Outcome[Hit] += uint64(len(ids))
 	return 0, true
 }
@@ -380,6 +402,12 @@ func (c *TraceCache) evicted(ids []uint32, except uint32) {
 // Invalidate takes id out because what it was made from has changed; an install
 // on its way is stopped. It reports whether anything was taken out or stopped.
 func (c *TraceCache) Invalidate(id uint32) bool {
+	c.tier2.forget(id)
+	return c.takeOut(id)
+}
+
+// takeOut is Invalidate of an entry whose trace may come again.
+func (c *TraceCache) takeOut(id uint32) bool {
 	if int(id) >= len(c.id) {
 		if !c.policy.Contains(id) { // preinstalled has ids that were never requested
 			return false
@@ -418,6 +446,15 @@ func (c *TraceCache) Installed(id uint32) bool { return c.policy.Contains(id) }
 func (c *TraceCache) InFlight(id uint32) bool {
 	return int(id) < len(c.id) && c.id[id].state&stInFlight != 0
 }
+
+// Begins reports whether a miss of id now would begin its install, if it is
+// admitted.
+func (c *TraceCache) Begins(id uint32) bool {
+	return !c.InFlight(id) && (c.Heat(id)+1 >= c.cfg.HotThreshold || c.Heat(id) == ^uint32(0))
+}
+
+// Sized reports whether the budget is in slots, so that sizes matter.
+func (c *TraceCache) Sized() bool { return c.sized }
 
 // Heat is how many requests of id have missed.
 func (c *TraceCache) Heat(id uint32) uint32 {
@@ -490,6 +527,15 @@ func (f *flight) push(p pending) {
 	}
 	f.buf[(f.head+f.n)&(len(f.buf)-1)] = p
 	f.n++
+}
+
+// resize is told that the trace of id, if it is one of them, is of another size.
+func (f *flight) resize(id, size uint32) {
+	for i := range f.n {
+		if p := &f.buf[(f.head+i)&(len(f.buf)-1)]; p.id == id {
+			p.size = size
+		}
+	}
 }
 
 func (f *flight) cancel(id uint32) {

@@ -244,18 +244,23 @@ func (n *NIC) follow() error {
 				x.Free()
 			}
 			n.code[e.ID] = nil
+		case cache.Swapped:
+			if x := n.code[e.ID]; x != nil {
+				x.Free()
+				if err := n.bind(Path(e.ID)); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
 }
 
-// Swap puts a path's trace in the place of the one that is in trace memory.
-func (n *NIC) Swap(p Path) error {
-	if int(p) >= len(n.code) || n.code[p] == nil {
-		return nil
-	}
-	n.code[p].Free()
-	return n.bind(p)
+// Due makes the swaps of better traces for worse that are ready before the next
+// packet (cache.Config.Tier2).
+func (n *NIC) Due() error {
+	n.Cache.Due()
+	return n.follow()
 }
 
 func (n *NIC) bind(p Path) error {

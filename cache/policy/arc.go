@@ -65,6 +65,31 @@ func (p *arc) replace(fromB2 bool, evicted []uint32) []uint32 {
 	return append(evicted, p.move(arcT2, arcB2))
 }
 
+// makeRoom evicts until size more fits, of an id that isn't remembered.
+func (p *arc) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		switch {
+		case p.bytes[arcT1]+p.bytes[arcB1]+size <= p.capacity:
+			if p.bytes[arcT1]+p.bytes[arcB1]+p.bytes[arcT2]+p.bytes[arcB2] >= 2*p.capacity && p.l.len(arcB2) > 0 {
+				p.move(arcB2, -1)
+			}
+			evicted = p.replace(false, evicted)
+		case p.bytes[arcB1] > 0:
+			p.move(arcB1, -1)
+			evicted = p.replace(false, evicted)
+		default:
+			evicted = append(evicted, p.move(arcT1, -1))
+		}
+	}
+	return evicted
+}
+
+func (p *arc) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
+
+func (p *arc) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
 func (p *arc) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	b1, b2 := float64(p.bytes[arcB1]), float64(p.bytes[arcB2])
 	ghost := p.l.in(id)
@@ -82,25 +107,14 @@ func (p *arc) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if s > p.capacity {
 		return evicted
 	}
-	for p.used+s > p.capacity {
-		switch {
-		case ghost >= 0:
-			evicted = p.replace(ghost == arcB2, evicted)
-		case p.bytes[arcT1]+p.bytes[arcB1]+s <= p.capacity:
-			if p.bytes[arcT1]+p.bytes[arcB1]+p.bytes[arcT2]+p.bytes[arcB2] >= 2*p.capacity && p.l.len(arcB2) > 0 {
-				p.move(arcB2, -1)
-			}
-			evicted = p.replace(false, evicted)
-		case p.bytes[arcB1] > 0:
-			p.move(arcB1, -1)
-			evicted = p.replace(false, evicted)
-		default:
-			evicted = append(evicted, p.move(arcT1, -1))
-		}
-	}
 	q := arcT1
-	if ghost >= 0 {
+	if ghost < 0 {
+		evicted = p.makeRoom(s, evicted)
+	} else {
 		q = arcT2
+		for p.used+s > p.capacity {
+			evicted = p.replace(ghost == arcB2, evicted)
+		}
 	}
 	p.add(id, size)
 	p.bytes[q] += s

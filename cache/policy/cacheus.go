@@ -122,6 +122,11 @@ func (p *cacheus) grow(id uint32, s bool) {
 // toS makes id, in no queue, the youngest of s, which demotes what is too much.
 func (p *cacheus) toS(id uint32) {
 	p.put(crS, id)
+	p.demote()
+}
+
+// demote takes what s holds above its share to r.
+func (p *cacheus) demote() {
 	for p.bytes[crS] > p.sCap() && p.l.len(crS) > 1 {
 		v := p.l.oldest(crS)
 		p.drop(v)
@@ -184,6 +189,25 @@ func (p *cacheus) learn(ghost int) {
 	p.wLRU = min(max(lru/(lru+lfu), 0.01), 0.99)
 }
 
+// makeRoom evicts until size more fits.
+func (p *cacheus) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = p.evict(evicted)
+	}
+	return evicted
+}
+
+func (p *cacheus) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
+
+func (p *cacheus) Resize(id, size uint32, evicted []uint32) []uint32 {
+	if p.sized && p.e[id].demoted {
+		p.demoted += uint64(size) - p.sizeOf(id)
+	}
+	evicted = resize(p, id, size, evicted)
+	p.demote()
+	return evicted
+}
+
 func (p *cacheus) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	s := uint64(size)
 	if s > p.capacity {
@@ -200,9 +224,7 @@ func (p *cacheus) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		p.forget(id)
 		p.learn(ghost)
 	}
-	for p.used+s > p.capacity {
-		evicted = p.evict(evicted)
-	}
+	evicted = p.makeRoom(s, evicted)
 	p.e[id] = crID{uses: uses}
 	p.add(id, size)
 	p.rank(id)

@@ -62,17 +62,28 @@ func (p *car) replace() uint32 {
 	}
 }
 
+// makeRoom evicts until size more fits.
+func (p *car) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = append(evicted, p.replace())
+	}
+	return evicted
+}
+
+func (p *car) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
+
+func (p *car) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
 func (p *car) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	s := uint64(size)
 	if s > p.capacity {
 		return evicted
 	}
 	ghost := p.l.in(id)
-	full := false
-	for p.used+s > p.capacity {
-		evicted = append(evicted, p.replace())
-		full = true
-	}
+	full := p.used+s > p.capacity
+	evicted = p.makeRoom(s, evicted)
 	if full && ghost < 0 {
 		for p.bytes[carT1]+p.bytes[carB1]+s > p.capacity && p.bytes[carB1] > 0 {
 			p.pop(carB1)

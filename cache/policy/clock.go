@@ -25,11 +25,9 @@ func (p *clock) Access(id uint32) bool {
 	return true
 }
 
-func (p *clock) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	for p.used+uint64(size) > p.capacity {
+// makeRoom evicts until size more fits.
+func (p *clock) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
 		v := p.r.pop()
 		if p.state[v]--; p.state[v] != 0 {
 			p.r.push(v)
@@ -38,6 +36,18 @@ func (p *clock) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		p.sub(v)
 		evicted = append(evicted, v)
 	}
+	return evicted
+}
+
+func (p *clock) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
+func (p *clock) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	p.add(id, size)
 	p.state = fit(p.state, id)
 	p.state[id] = 1

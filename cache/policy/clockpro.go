@@ -100,9 +100,7 @@ func (p *clockPro) runCold(evicted []uint32) []uint32 {
 		p.coldUsed -= s
 		p.hotUsed += s
 		n.kind = cpHot
-		for p.hotUsed > p.capacity-p.coldCap {
-			p.runHot()
-		}
+		p.cool()
 		return evicted
 	}
 	p.coldUsed -= s
@@ -157,6 +155,38 @@ func (p *clockPro) forget(id uint32) {
 	p.node[id] = clockProNode{}
 }
 
+// makeRoom evicts until size more fits.
+func (p *clockPro) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		if p.coldUsed == 0 {
+			p.runHot()
+			continue
+		}
+		evicted = p.runCold(evicted)
+	}
+	return evicted
+}
+
+func (p *clockPro) share(id uint32) *uint64 {
+	if p.node[id].kind == cpHot {
+		return &p.hotUsed
+	}
+	return &p.coldUsed
+}
+
+func (p *clockPro) Resize(id, size uint32, evicted []uint32) []uint32 {
+	evicted = resize(p, id, size, evicted)
+	p.cool()
+	return evicted
+}
+
+// cool makes hot entries cold until they are within their share.
+func (p *clockPro) cool() {
+	for p.hotUsed > p.capacity-p.coldCap {
+		p.runHot()
+	}
+}
+
 func (p *clockPro) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	s := uint64(size)
 	if s > p.capacity {
@@ -168,13 +198,7 @@ func (p *clockPro) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		p.coldCap = min(p.coldCap+s, p.capacity)
 		p.forget(id)
 	}
-	for p.used+s > p.capacity {
-		if p.coldUsed == 0 {
-			p.runHot()
-			continue
-		}
-		evicted = p.runCold(evicted)
-	}
+	evicted = p.makeRoom(s, evicted)
 	p.add(id, size)
 	p.node[id] = clockProNode{kind: cpCold}
 	p.link(id)
@@ -184,9 +208,7 @@ func (p *clockPro) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	}
 	p.node[id].kind = cpHot
 	p.hotUsed += s
-	for p.hotUsed > p.capacity-p.coldCap {
-		p.runHot()
-	}
+	p.cool()
 	return evicted
 }
 

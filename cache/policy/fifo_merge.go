@@ -104,13 +104,23 @@ func (p *fifoMerge) merge(evicted []uint32) []uint32 {
 	return evicted
 }
 
+// makeRoom evicts until size more fits.
+func (p *fifoMerge) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = p.merge(evicted)
+	}
+	return evicted
+}
+
+func (p *fifoMerge) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
 func (p *fifoMerge) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if uint64(size) > p.capacity {
 		return evicted
 	}
-	for p.used+uint64(size) > p.capacity {
-		evicted = p.merge(evicted)
-	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	p.add(id, size)
 	p.e = fit(p.e, id)
 	p.e[id] = mergeEntry{older: p.newest, newer: noEntry, in: true}

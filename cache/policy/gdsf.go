@@ -38,17 +38,33 @@ func (p *gdsf) Access(id uint32) bool {
 	return true
 }
 
-func (p *gdsf) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	for p.used+uint64(size) > p.capacity {
+// makeRoom evicts until size more fits.
+func (p *gdsf) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
 		v := *p.h.min()
 		p.last = math.Float64frombits(v.pri)
 		p.h.remove(v.id)
 		p.sub(v.id)
 		evicted = append(evicted, v.id)
 	}
+	return evicted
+}
+
+// Resize leaves the worth that comes from what was evicted before the last use.
+func (p *gdsf) Resize(id, size uint32, evicted []uint32) []uint32 {
+	if p.sized {
+		old := math.Float64frombits(p.h.e[p.h.at[id]-1].pri)
+		gain := float64(p.freq[id]) * (1e6 * float64(p.cost[id]))
+		p.h.rate(id, math.Float64bits(old-gain/float64(p.sizeOf(id))+gain/float64(size)))
+	}
+	return resize(p, id, size, evicted)
+}
+
+func (p *gdsf) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	p.freq = fit(p.freq, id)
 	p.cost = fit(p.cost, id)
 	p.freq[id], p.cost[id] = 1, max(cost, 1)

@@ -112,6 +112,20 @@ func (p *golangARC) room(size uint32, fromB2 bool, evicted []uint32) []uint32 {
 	return evicted
 }
 
+// makeRoom evicts until size more fits, of an id that isn't remembered.
+func (p *golangARC) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = p.replace(false, evicted)
+	}
+	return evicted
+}
+
+func (p *golangARC) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
+
+func (p *golangARC) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
 func (p *golangARC) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if uint64(size) > p.capacity {
 		return evicted

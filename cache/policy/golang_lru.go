@@ -70,6 +70,11 @@ func (p *golang) Insert(id, _, _ uint32, evicted []uint32) []uint32 {
 	return p.twin.Insert(id, 1, 1, evicted)
 }
 
+// Resize does nothing: each entry counts one slot.
+func (p *golang) Resize(_, _ uint32, evicted []uint32) []uint32 {
+	return evicted
+}
+
 // Late appends what the last Access evicted, which ARC may.
 func (p *golang) Late(evicted []uint32) []uint32 {
 	if l, ok := p.twin.(LateEvictor); ok {

@@ -72,6 +72,20 @@ func (p *golangTwoQ) evict(ghost bool, evicted []uint32) []uint32 {
 	return append(evicted, id)
 }
 
+// makeRoom evicts until size more fits, of an id that isn't remembered.
+func (p *golangTwoQ) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = p.evict(false, evicted)
+	}
+	return evicted
+}
+
+func (p *golangTwoQ) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
+
+func (p *golangTwoQ) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
 func (p *golangTwoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if uint64(size) > p.capacity {
 		return evicted

@@ -33,6 +33,10 @@ func (h *heap) update(id uint32, pri, seq uint64) {
 	h.fix(int(h.at[id]-1), heapEntry{pri, seq, id})
 }
 
+// rate gives id, which is in, another priority, and leaves it where it is among
+// equals.
+func (h *heap) rate(id uint32, pri uint64) { h.update(id, pri, h.e[h.at[id]-1].seq) }
+
 func (h *heap) remove(id uint32) {
 	i := int(h.at[id] - 1)
 	h.at[id] = 0

@@ -19,6 +19,14 @@ func (p *infinite) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	return evicted
 }
 
+func (p *infinite) Resize(id, size uint32, evicted []uint32) []uint32 {
+	if p.sized {
+		p.used += uint64(size) - p.sizeOf(id)
+		p.size[id] = size
+	}
+	return evicted
+}
+
 func (p *infinite) Remove(id uint32) bool {
 	if !p.Contains(id) {
 		return false
@@ -45,6 +53,10 @@ func (p *preinstalled) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if !p.Contains(id) {
 		p.out[id] = false
 	}
+	return evicted
+}
+
+func (p *preinstalled) Resize(_, _ uint32, evicted []uint32) []uint32 {
 	return evicted
 }
 

@@ -50,17 +50,9 @@ func (p *lecar) learn(id uint32, expert int) {
 	p.wLRU = min(max(lru/(lru+lfu), 0.01), 0.99)
 }
 
-func (p *lecar) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	s := uint64(size)
-	if s > p.capacity {
-		return evicted
-	}
-	if g := p.l.in(id); g > 0 {
-		p.learn(id, g)
-		p.ghosts[g] -= p.sizeOf(id)
-		p.l.drop(id)
-	}
-	for p.used+s > p.capacity {
+// makeRoom evicts until size more fits.
+func (p *lecar) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
 		a, b := p.l.oldest(0), p.f.min()
 		v, ghost := a, 1
 		if p.rng.float() >= p.wLRU {
@@ -81,6 +73,24 @@ func (p *lecar) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 			p.ghosts[ghost] -= p.sizeOf(p.l.pop(ghost))
 		}
 	}
+	return evicted
+}
+
+func (p *lecar) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
+func (p *lecar) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	s := uint64(size)
+	if s > p.capacity {
+		return evicted
+	}
+	if g := p.l.in(id); g > 0 {
+		p.learn(id, g)
+		p.ghosts[g] -= p.sizeOf(id)
+		p.l.drop(id)
+	}
+	evicted = p.makeRoom(s, evicted)
 	p.add(id, size)
 	p.l.push(0, id)
 	p.f.add(id)

@@ -19,16 +19,26 @@ func (p *lfu) Access(id uint32) bool {
 	return true
 }
 
-func (p *lfu) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	for p.used+uint64(size) > p.capacity {
+// makeRoom evicts until size more fits.
+func (p *lfu) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
 		v := p.f.min()
 		p.f.remove(v)
 		p.sub(v)
 		evicted = append(evicted, v)
 	}
+	return evicted
+}
+
+func (p *lfu) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
+func (p *lfu) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	p.add(id, size)
 	p.f.add(id)
 	return evicted

@@ -37,11 +37,9 @@ func (p *lfuda) grow(old uint64) {
 	}
 }
 
-func (p *lfuda) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	for p.used+uint64(size) > p.capacity {
+// makeRoom evicts until size more fits.
+func (p *lfuda) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
 		v := *p.h.min()
 		p.age = v.pri
 		p.h.remove(v.id)
@@ -49,6 +47,18 @@ func (p *lfuda) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		evicted = append(evicted, v.id)
 		p.grow(v.pri)
 	}
+	return evicted
+}
+
+func (p *lfuda) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
+func (p *lfuda) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	p.add(id, size)
 	p.seq++
 	p.h.push(id, p.age+1, p.seq)

@@ -192,11 +192,9 @@ func (p *lhd) victim() uint32 {
 	return best
 }
 
-func (p *lhd) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	for p.used+uint64(size) > p.capacity {
+// makeRoom evicts until size more fits.
+func (p *lhd) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
 		v := p.victim()
 		age := p.age(v)
 		p.event(age)
@@ -205,6 +203,21 @@ func (p *lhd) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
 		p.take(v)
 		evicted = append(evicted, v)
 	}
+	return evicted
+}
+
+func (p *lhd) Resize(id, size uint32, evicted []uint32) []uint32 {
+	if p.sized && p.e[id].explorer {
+		p.spared += uint64(size) - p.sizeOf(id)
+	}
+	return resize(p, id, size, evicted)
+}
+
+func (p *lhd) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	evicted = p.random.Insert(id, size, cost, evicted)
 	p.e = fit(p.e, id)
 	p.e[id] = lhdEntry{used: p.now, last: lhdAges, before: 0}

@@ -66,9 +66,7 @@ func (p *lirs) use(id uint32) {
 	case inS && s <= p.lirCap:
 		p.lir[id] = true
 		p.lirUsed += s
-		for p.lirUsed > p.lirCap {
-			p.demote()
-		}
+		p.shrink()
 	default:
 		p.toQ(id)
 	}
@@ -108,15 +106,41 @@ func (p *lirs) evict() uint32 {
 	return v
 }
 
+// makeRoom evicts until size more fits.
+func (p *lirs) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = append(evicted, p.evict())
+	}
+	return evicted
+}
+
+func (p *lirs) share(id uint32) *uint64 {
+	if p.lir[id] {
+		return &p.lirUsed
+	}
+	return &p.hirUsed
+}
+
+func (p *lirs) Resize(id, size uint32, evicted []uint32) []uint32 {
+	evicted = resize(p, id, size, evicted)
+	p.shrink()
+	return evicted
+}
+
+// shrink makes LIR entries HIR until they are within their share.
+func (p *lirs) shrink() {
+	for p.lirUsed > p.lirCap {
+		p.demote()
+	}
+}
+
 func (p *lirs) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	s := uint64(size)
 	if s > p.capacity {
 		return evicted
 	}
 	p.lir = fit(p.lir, id)
-	for p.used+s > p.capacity {
-		evicted = append(evicted, p.evict())
-	}
+	evicted = p.makeRoom(s, evicted)
 	// While there is room beyond the share of HIR entries, what comes is LIR.
 	if p.capacity-p.used > p.hirCap && p.lirUsed+s <= p.lirCap {
 		p.lir[id] = true

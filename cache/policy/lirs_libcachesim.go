@@ -215,6 +215,38 @@ func (p *lirsLCS) insert(id, size uint32, evicted []uint32) []uint32 {
 	return evicted
 }
 
+// Resize takes the entry out where it is too large for its share; else each share
+// is brought back to its bounds, as by a use.
+func (p *lirsLCS) Resize(id, size uint32, evicted []uint32) []uint32 {
+	if !p.sized {
+		return evicted
+	}
+	s, lir := uint64(size), p.lir[id]
+	if s > p.capacity || lir && s > p.lirCap || !lir && s > p.hirCap {
+		p.Remove(id)
+		return append(evicted, id)
+	}
+	by := s - p.sizeOf(id)
+	p.size[id] = size
+	p.used += by
+	if p.inS(id) {
+		p.sUsed += by
+	}
+	if lir {
+		p.lirUsed += by
+	} else {
+		p.hirUsed += by
+	}
+	for p.lirUsed > p.lirCap {
+		evicted = p.evictLIR(evicted)
+	}
+	for p.hirUsed > p.hirCap {
+		evicted = p.evictHIR(evicted)
+	}
+	p.limit()
+	return evicted
+}
+
 // Late appends what the last Access evicted.
 func (p *lirsLCS) Late(evicted []uint32) []uint32 {
 	evicted = append(evicted, p.late...)

@@ -38,14 +38,9 @@ func (p *lruK) Access(id uint32) bool {
 	return true
 }
 
-func (p *lruK) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	if p.ghost.in(id) >= 0 {
-		p.ghost.drop(id)
-	}
-	for p.used+uint64(size) > p.capacity {
+// makeRoom evicts until size more fits.
+func (p *lruK) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
 		v := p.h.min().id
 		p.h.remove(v)
 		p.sub(v)
@@ -55,6 +50,21 @@ func (p *lruK) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		}
 		evicted = append(evicted, v)
 	}
+	return evicted
+}
+
+func (p *lruK) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
+func (p *lruK) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	if p.ghost.in(id) >= 0 {
+		p.ghost.drop(id)
+	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	p.times = fit(p.times, uint32(int(id)*p.k+p.k-1))
 	p.add(id, size)
 	pri, seq := p.use(id)

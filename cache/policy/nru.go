@@ -67,13 +67,23 @@ func (p *nru) evict() uint32 {
 	}
 }
 
+// makeRoom evicts until size more fits.
+func (p *nru) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = append(evicted, p.evict())
+	}
+	return evicted
+}
+
+func (p *nru) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
 func (p *nru) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if uint64(size) > p.capacity {
 		return evicted
 	}
-	for p.used+uint64(size) > p.capacity {
-		evicted = append(evicted, p.evict())
-	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	var place uint32
 	if k := len(p.free); k > 0 {
 		place, p.free = p.free[k-1], p.free[:k-1]

@@ -24,13 +24,23 @@ func (p *order) Access(id uint32) bool {
 	return true
 }
 
+// makeRoom evicts until size more fits.
+func (p *order) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = append(evicted, p.evict())
+	}
+	return evicted
+}
+
+func (p *order) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
 func (p *order) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if uint64(size) > p.capacity {
 		return evicted
 	}
-	for p.used+uint64(size) > p.capacity {
-		evicted = append(evicted, p.evict())
-	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	p.add(id, size)
 	p.h.live++
 	p.h.push(id)

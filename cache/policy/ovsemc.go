@@ -72,6 +72,17 @@ func (p *ovsEMC) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	return evicted
 }
 
+// makeRoom has nothing to do: a place is an entry's alone.
+func (p *ovsEMC) makeRoom(_ uint64, evicted []uint32) []uint32 { return evicted }
+
+func (p *ovsEMC) Resize(id, size uint32, evicted []uint32) []uint32 {
+	if p.sized && uint64(size) > p.placeSlots {
+		p.take(id)
+		return append(evicted, id)
+	}
+	return resize(p, id, size, evicted)
+}
+
 func (p *ovsEMC) take(id uint32) {
 	p.place[p.at[id]-1] = noEntry
 	p.at[id] = 0

@@ -15,6 +15,13 @@ type Policy interface {
 	// cost-aware policies. A policy may refuse: then Contains(id) is false
 	// afterwards. An entry larger than the whole budget is always refused.
 	Insert(id, size, cost uint32, evicted []uint32) []uint32
+	// Resize gives id, which must be in, another size: its trace was swapped for one
+	// of that size. It is no use and no insertion, so the entry stays where it is
+	// in every order; what is weighed by size is weighed anew. Where the entries
+	// don't fit any more the policy evicts as it would for an insertion, id itself
+	// where its turn has come or where Insert would refuse it for its size, and
+	// appends whom to evicted. On a budget in entries it does nothing.
+	Resize(id, size uint32, evicted []uint32) []uint32
 	// Remove takes id out, because it became invalid and not because room was
 	// needed. It leaves no ghost. It reports whether id was in.
 	Remove(id uint32) bool
@@ -95,6 +102,40 @@ func (b *base) sizeOf(id uint32) uint64 {
 		return uint64(b.size[id])
 	}
 	return 1
+}
+
+func (b *base) core() *base { return b }
+
+// share is the sum, beside that of all entries, that the size of id is part of;
+// nil: there is none.
+func (b *base) share(id uint32) *uint64 { return nil }
+
+// resizer is a Policy that has nothing more to do about another size of an entry
+// than to count it and to make room.
+type resizer interface {
+	Policy
+	core() *base
+	share(id uint32) *uint64
+	makeRoom(size uint64, evicted []uint32) []uint32
+}
+
+// resize is Resize of a resizer.
+func resize(p resizer, id, size uint32, evicted []uint32) []uint32 {
+	b := p.core()
+	switch {
+	case !b.sized:
+		return evicted
+	case uint64(size) > b.capacity:
+		p.Remove(id)
+		return append(evicted, id)
+	}
+	by := uint64(size) - b.sizeOf(id) // modulo 2^64, and so are the sums
+	b.size[id] = size
+	b.used += by
+	if s := p.share(id); s != nil {
+		*s += by
+	}
+	return p.makeRoom(0, evicted)
 }
 
 // setSize notes the size of an id that may be a ghost only.

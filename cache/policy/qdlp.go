@@ -97,6 +97,20 @@ func (p *qdlp) evict(evicted []uint32) []uint32 {
 	return append(evicted, id)
 }
 
+// makeRoom evicts until size more fits.
+func (p *qdlp) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = p.evict(evicted)
+	}
+	return evicted
+}
+
+func (p *qdlp) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
+func (p *qdlp) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
+
 func (p *qdlp) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	s := uint64(size)
 	known := p.l.in(id) == qdGhost
@@ -107,9 +121,7 @@ func (p *qdlp) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if s > p.capacity {
 		return evicted
 	}
-	for p.used+s > p.capacity {
-		evicted = p.evict(evicted)
-	}
+	evicted = p.makeRoom(s, evicted)
 	p.uses = fit(p.uses, id)
 	p.add(id, size)
 	if known && s <= p.mainCap {

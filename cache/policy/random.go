@@ -15,15 +15,25 @@ func newRandom(c Config) Policy {
 func (p *random) Contains(id uint32) bool { return int(id) < len(p.at) && p.at[id] != 0 }
 func (p *random) Access(id uint32) bool   { return p.Contains(id) }
 
-func (p *random) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	for p.used+uint64(size) > p.capacity {
+// makeRoom evicts until size more fits.
+func (p *random) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
 		v := p.slot[p.rng.below(uint32(len(p.slot)))]
 		p.take(v)
 		evicted = append(evicted, v)
 	}
+	return evicted
+}
+
+func (p *random) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
+func (p *random) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
+	if uint64(size) > p.capacity {
+		return evicted
+	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	p.add(id, size)
 	p.at = fit(p.at, id)
 	p.slot = append(p.slot, id)

@@ -92,6 +92,25 @@ func (p *s3fifo) evictMain(evicted []uint32) []uint32 {
 	return evicted
 }
 
+// makeRoom evicts until size more fits.
+func (p *s3fifo) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		p.fillMain = false
+		if p.bytes[s3Main] > p.mainCap || p.bytes[s3Small] == 0 {
+			evicted = p.evictMain(evicted)
+		} else {
+			evicted = p.evictSmall(evicted)
+		}
+	}
+	return evicted
+}
+
+func (p *s3fifo) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
+func (p *s3fifo) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
+
 func (p *s3fifo) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	ghost := p.l.in(id) == s3Ghost
 	if ghost {
@@ -102,14 +121,7 @@ func (p *s3fifo) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if s > p.smallCap || s > p.capacity {
 		return evicted
 	}
-	for p.used+s > p.capacity {
-		p.fillMain = false
-		if p.bytes[s3Main] > p.mainCap || p.bytes[s3Small] == 0 {
-			evicted = p.evictMain(evicted)
-		} else {
-			evicted = p.evictSmall(evicted)
-		}
-	}
+	evicted = p.makeRoom(s, evicted)
 	q := s3Small
 	switch {
 	case ghost:

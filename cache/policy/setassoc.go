@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math/bits"
+	"slices"
 
 	"jitnic/pcaps/splitmix"
 )
@@ -280,6 +281,58 @@ func (p *setAssoc) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	p.at[id] = uint32(at + 1)
 	p.add(id, size)
 	p.note(s, at, id, true)
+	return evicted
+}
+
+// Resize gives an entry as many ways of its set as it needs by now; those it comes
+// by are as the one it begins at.
+func (p *setAssoc) Resize(id, size uint32, evicted []uint32) []uint32 {
+	if !p.sized {
+		return evicted
+	}
+	need := int((uint64(size) + p.waySlots - 1) / p.waySlots)
+	if need > p.ways {
+		p.take(id)
+		return append(evicted, id)
+	}
+	s := p.set(id)
+	set := p.id[s*p.ways : (s+1)*p.ways]
+	meta := p.meta[s*p.ways:]
+	has, free := 0, 0
+	for w, v := range set {
+		switch {
+		case v == noEntry:
+			free++
+		case v == id && has == need: // one that it has no need of
+			set[w], meta[w] = noEntry, 0
+		case v == id:
+			has++
+		}
+	}
+	for free < need-has {
+		v := p.id[p.victim(s)]
+		p.take(v)
+		evicted = append(evicted, v)
+		if v == id {
+			return evicted
+		}
+		free = 0
+		for _, v := range set {
+			if v == noEntry {
+				free++
+			}
+		}
+	}
+	first := p.meta[p.at[id]-1]
+	for w := range set {
+		if has < need && set[w] == noEntry {
+			set[w], meta[w] = id, first
+			has++
+		}
+	}
+	p.at[id] = uint32(s*p.ways + slices.Index(set, id) + 1)
+	p.used += uint64(size) - p.sizeOf(id)
+	p.size[id] = size
 	return evicted
 }
 

@@ -100,13 +100,23 @@ func (p *sieve) push(id uint32) {
 	p.q = append(p.q, id)
 }
 
+// makeRoom evicts until size more fits.
+func (p *sieve) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = append(evicted, p.evict())
+	}
+	return evicted
+}
+
+func (p *sieve) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
 func (p *sieve) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if uint64(size) > p.capacity {
 		return evicted
 	}
-	for p.used+uint64(size) > p.capacity {
-		evicted = append(evicted, p.evict())
-	}
+	evicted = p.makeRoom(uint64(size), evicted)
 	p.state = fit(p.state, id)
 	p.at = fit(p.at, id)
 	p.push(id)

@@ -99,14 +99,37 @@ func (p *slru) Late(evicted []uint32) []uint32 {
 	return evicted
 }
 
+// makeRoom evicts until size more fits.
+func (p *slru) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = p.evict(evicted)
+	}
+	return evicted
+}
+
+func (p *slru) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
+
+// Resize moves down what its segment then can't hold.
+func (p *slru) Resize(id, size uint32, evicted []uint32) []uint32 {
+	q := p.l.in(id)
+	if p.sized && uint64(size) > p.max[0] {
+		p.Remove(id)
+		return append(evicted, id)
+	}
+	grows := p.sized && uint64(size) > p.sizeOf(id)
+	evicted = resize(p, id, size, evicted)
+	for grows && p.bytes[q] > p.max[q] {
+		p.cool(q)
+	}
+	return p.Late(evicted)
+}
+
 func (p *slru) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	s := uint64(size)
 	if s > p.max[0] || s > p.capacity {
 		return evicted
 	}
-	for p.used+s > p.capacity {
-		evicted = p.evict(evicted)
-	}
+	evicted = p.makeRoom(s, evicted)
 	q := 0
 	for q < len(p.max) && p.bytes[q]+s > p.max[q] {
 		q++

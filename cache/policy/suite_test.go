@@ -50,7 +50,25 @@ func TestEveryPolicyKeepsItsWord(t *testing.T) {
 		for range rapid.IntRange(0, 400).Draw(t, "steps") {
 			id := uint32(rapid.IntRange(0, ids-1).Draw(t, "id"))
 			_, want := in[id]
-			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			switch rapid.IntRange(0, 11).Draw(t, "what") {
+			case 10, 11:
+				if !p.Contains(id) || info.Name == "preinstalled" {
+					continue
+				}
+				size := uint32(rapid.IntRange(1, 14).Draw(t, "new size"))
+				out := p.Resize(id, size, nil)
+				if fits := uint64(size) <= in[id]; (fits || !c.Sized) && len(out) > 0 {
+					t.Fatalf("%s: evicted %v though %d of %d slots are left to entry %d", name, out, size, in[id], id)
+				}
+				if c.Sized && info.Sizes != "counts entries: each takes one slot" {
+					in[id] = uint64(size)
+				}
+				for _, v := range out {
+					if _, ok := in[v]; !ok {
+						t.Fatalf("%s: evicted %d for another size of %d, which was not in", name, v, id)
+					}
+					delete(in, v)
+				}
 			case 0:
 				if g := p.Remove(id); g != want && info.Name != "preinstalled" {
 					t.Fatalf("%s: Remove(%d) = %v, want %v", name, id, g, want)
@@ -109,6 +127,47 @@ func TestEveryPolicyKeepsItsWord(t *testing.T) {
 			}
 			if used > limit && info.Kind != Bound {
 				t.Fatalf("%s: %d used of %d", name, used, limit)
+			}
+		}
+	})
+}
+
+// An entry that is given the size it has is as it was: what is evicted later, whom
+// and when, is what it would have been. So a swap is neither a use nor an insertion.
+func TestSameSizeChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := drawPolicy(t, Names()...)
+		c := Config{Capacity: rapid.Uint64Range(1, 60).Draw(t, "capacity"), Sized: rapid.Bool().Draw(t, "sized"), Seed: 7}
+		a, err := New(name, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := New(name, c)
+		size := func(id uint32) uint32 {
+			if c.Sized {
+				return 1 + id%9
+			}
+			return 1
+		}
+		late := func(p Policy) []uint32 {
+			if l, ok := p.(LateEvictor); ok {
+				return l.Late(nil)
+			}
+			return nil
+		}
+		for i, id := range drawIDs(t) {
+			x, y := a.Access(id), b.Access(id)
+			out, want := late(a), late(b)
+			if !x && !y {
+				out, want = a.Insert(id, size(id), 1, out), b.Insert(id, size(id), 1, want)
+			}
+			if x != y || !slices.Equal(out, want) {
+				t.Fatalf("%s: request %d of %d: hit %v, evicts %v; without resizes %v, %v", name, i, id, x, out, y, want)
+			}
+			if v := id / 2; a.Contains(v) && i%3 == 0 {
+				if out := a.Resize(v, size(v), nil); len(out) > 0 {
+					t.Fatalf("%s: %v evicted for the size that %d has", name, out, v)
+				}
 			}
 		}
 	})

@@ -75,6 +75,20 @@ func (p *twoQ) evictMain(evicted []uint32) []uint32 {
 	return append(evicted, v)
 }
 
+// makeRoom evicts until size more fits.
+func (p *twoQ) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for p.used+size > p.capacity {
+		evicted = p.evict(evicted)
+	}
+	return evicted
+}
+
+func (p *twoQ) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(p, id, size, evicted)
+}
+
+func (p *twoQ) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
+
 func (p *twoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	known := p.l.in(id) == twoQOut
 	if known {
@@ -85,9 +99,7 @@ func (p *twoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if s > p.inCap || s > p.capacity {
 		return evicted
 	}
-	for p.used+s > p.capacity {
-		evicted = p.evict(evicted)
-	}
+	evicted = p.makeRoom(s, evicted)
 	if !known {
 		p.add(id, size)
 		p.put(twoQIn, id)

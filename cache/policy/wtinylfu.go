@@ -91,6 +91,12 @@ func (p *wTinyLFU) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	p.add(id, size)
 	p.bytes[wtWindow] += uint64(size)
 	p.l.push(wtWindow, id)
+	return p.settle(id, evicted)
+}
+
+// settle brings the window and the whole back to their bounds; fresh, where it
+// goes again at once, was refused.
+func (p *wTinyLFU) settle(fresh uint32, evicted []uint32) []uint32 {
 	for p.bytes[wtWindow] > p.windowCap {
 		// The candidate passes to main; while that is too much, it or another goes.
 		c := p.l.oldest(wtWindow)
@@ -101,7 +107,7 @@ func (p *wTinyLFU) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 				v = c
 			}
 			p.take(v)
-			if v != id {
+			if v != fresh {
 				evicted = append(evicted, v)
 			}
 			if v == c {
@@ -112,11 +118,27 @@ func (p *wTinyLFU) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	for p.used > p.capacity { // the window is within its share, main is not
 		v := p.victim(noEntry)
 		p.take(v)
-		if v != id {
+		if v != fresh {
 			evicted = append(evicted, v)
 		}
 	}
 	return evicted
+}
+
+func (p *wTinyLFU) Resize(id, size uint32, evicted []uint32) []uint32 {
+	switch {
+	case !p.sized:
+		return evicted
+	case uint64(size) > p.capacity:
+		p.take(id)
+		return append(evicted, id)
+	}
+	by := uint64(size) - p.sizeOf(id)
+	p.size[id] = size
+	p.used += by
+	p.bytes[p.l.in(id)] += by
+	p.demote()
+	return p.settle(noEntry, evicted)
 }
 
 // victim is what main would evict beside c; c itself where there is no other.

@@ -83,6 +83,25 @@ func (p *wTinyLFULCS) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
 	return evicted
 }
 
+func (p *wTinyLFULCS) Resize(id, size uint32, evicted []uint32) []uint32 {
+	switch {
+	case !p.sized:
+		return evicted
+	case p.main.Contains(id):
+		evicted = p.main.Resize(id, size, evicted)
+	case uint64(size) > p.main.max[0]:
+		p.Remove(id)
+		return append(evicted, id)
+	default:
+		p.used += uint64(size) - p.sizeOf(id)
+		p.size[id] = size
+	}
+	for p.Used() > p.capacity {
+		evicted = p.evict(evicted)
+	}
+	return evicted
+}
+
 func (p *wTinyLFULCS) evict(evicted []uint32) []uint32 {
 	for {
 		if p.window.len(0) == 0 {

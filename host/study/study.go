@@ -172,7 +172,7 @@ type CellRow struct {
 	Invalidations uint64  `json:"invalidations"`
 	NotRun        uint64  `json:"not_run"`
 	Stored        uint64  `json:"stored_bytes"`
-	Error         string  `json:"error"`
+	Error         string  `json:"error"`   // of one that is done: what the optimiser of its traces failed at
 	Command       string  `json:"command"` // that repeats it
 }
 
@@ -267,6 +267,10 @@ func collect(p *cell.Plan, w *run.Worker, c *cell.Cell, refused string, table *r
 			return nil, err
 		}
 		figures = append(figures, x)
+		if x != nil && x.Unoptimised != "" {
+			lines = append(lines, "device "+x.Device+": "+x.Unoptimised)
+			r.Error = strings.Join(lines, "; ")
+		}
 	}
 	g.Add(c, f, points)
 	return r, table.Write(result.CellRows(p, c, f, points, figures))

@@ -38,6 +38,7 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 	session.InputFlags(&o.in, c)
 	f := c.Flags()
 	session.RemedyFlags(&o.how, f)
+	session.OptimiserFlags(&o.super, c)
 	f.BoolVar(&o.modes, "modes", false, "run the program in every way to make traces as well, and set them side by side, with lru")
 	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` (- for stdin) in place of a program and captures: jitnic paths, libCacheSim's formats, CSV or ids")
 	f.StringVar(&o.format, "format", "", "`FORMAT` of --requests: "+strings.Join(stream.Formats(), ", ")+"; default: by content that can't be anything else")
@@ -75,6 +76,10 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	if err != nil {
 		return err
 	}
+	if src.sized != nil {
+		defer src.sized.Close()
+		g.Tier2 = src.sized.Tier2
+	}
 	if src.stream.Len() == 0 && !src.partial {
 		return fmt.Errorf("%s: no packets", src.capture)
 	}
@@ -96,6 +101,9 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	estimated, err := o.estimate(ctx, g, src.stream)
 	if err != nil {
 		return err
+	}
+	if err := o.super.Keep(); err != nil {
+		return session.Flag(err)
 	}
 	r := newReport(o, src, g, study, estimated, <-profile)
 	if r.Packets, err = packets(src, g); err != nil {

@@ -113,6 +113,7 @@ func (r *Report) summary() (out report.Facts) {
 	if z := p.Slots; z != nil {
 		line("trace sizes", "%d to %d slots, %.1f on average; all of them take %s", z.Min, z.Max, z.Mean, report.Count(z.Total))
 	}
+	out = append(out, session.Superopt(r.Superopt)...)
 	if p.Paths > 1 {
 		line("popularity", "Zipf with α = %.2f, R² = %.2f of the line through log count over log rank", p.ZipfAlpha, p.ZipfR2)
 	}

@@ -158,3 +158,68 @@ func TestReplay(t *testing.T) {
 		})
 	}
 }
+
+// TestReplaySized holds that compare and replay agree where traces are optimised
+// and the budget is in slots: entries take what the optimised traces take, and hot
+// ones other slots from the swap on.
+func TestReplaySized(t *testing.T) {
+	var hot, resized uint64
+	for i, c := range []struct {
+		program, capture string
+		limit            uint64
+		tier             replay.Tier
+	}{
+		{"router", "sample:lab", 4000, replay.Tiers},
+		{"firewall", "zoo.pcap.gz", 3000, replay.Tiers},
+		{"conntrack", "many-protocols.pcap.gz", 2000, replay.Tier1},
+	} {
+		t.Run(c.program, func(t *testing.T) {
+			if !strings.HasPrefix(c.capture, "sample:") {
+				c.capture = hosttest.Capture(t, c.capture)
+			}
+			in := replay.Input{Program: "sample:" + c.program, Captures: []string{c.capture}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
+			optimiser := func() *replay.Optimiser {
+				op := &replay.Optimiser{On: true, Tier: c.tier, Tier2After: 60, Proposals: 20}
+				if err := op.Open(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return op
+			}
+			op := optimiser()
+			sized, err := replay.SizedPaths(t.Context(), in, jit.Remedies{}, op)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer sized.Close()
+			defer op.Keep()
+			for k, policy := range []string{"lru", "gdsf", "size", "s3-fifo", "set-lru"} {
+				g := cache.Grid{Policies: []string{policy}, Slots: []uint64{[]uint64{700, 2500}[(i+k)%2]}, HotThreshold: 1 + uint32(k%2), InstallDelay: uint64(3 * (k % 3)),
+					Seed: in.Seed, Workers: 1, Tier2: sized.Tier2}
+				study, err := g.Run(t.Context(), sized.Stream)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ca := replay.Cache{Policy: policy, Admission: "always", Slots: g.Slots[0], HotThreshold: g.HotThreshold, InstallDelay: g.InstallDelay}
+				r, err := replay.Open(t.Context(), in, ca, func(o *jit.Options) { op.Install(t.Context(), o, in.Seed) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = r.Run(t.Context(), nil)
+				want := r.Runtime.NIC.Cache.Stats()
+				r.Close()
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := &study.Points[0]
+				if p.Counts() != want.Outcome || p.Installs != want.Installed || p.Evictions != want.Evicted {
+					t.Errorf("%s of %d slots: compare counts %v, %d installs, %d evictions; replay %v, %d, %d",
+						policy, g.Slots[0], p.Counts(), p.Installs, p.Evictions, want.Outcome, want.Installed, want.Evicted)
+				}
+				hot, resized = hot+want.Swapped, resized+want.Resized
+			}
+		})
+	}
+	if hot == 0 || resized == 0 {
+		t.Errorf("%d traces were swapped, %d entries took other slots", hot, resized)
+	}
+}

@@ -24,6 +24,7 @@ import (
 type options struct {
 	in       replay.Input
 	how      jit.Remedies
+	super    replay.Optimiser
 	modes    bool
 	requests string
 	format   string
@@ -224,6 +225,7 @@ type source struct {
 	captures []string
 	partial  bool
 	notRun   *workload.NotRun
+	sized    *replay.Sized     // where traces are optimised
 	requests []uint8           // of each packet, where paths are cut
 	segments *session.Segments // where they are
 	tree     []Node
@@ -234,6 +236,14 @@ type source struct {
 
 // open reads the file of requests, or runs the program over the captures.
 func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
+	if o.super.On {
+		switch {
+		case o.requests != "":
+			return nil, fmt.Errorf("--superopt: traces are those of a program: it goes with --program and --capture, not with --requests")
+		case o.modes:
+			return nil, fmt.Errorf("--superopt: not with --modes, which sets traces as they are recorded side by side")
+		}
+	}
 	if o.requests != "" {
 		if o.modes {
 			return nil, fmt.Errorf("--modes: are those of a program: it goes with --program and --capture, not with --requests")
@@ -256,12 +266,25 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 	if o.columns != "" {
 		return nil, fmt.Errorf("--columns: are those of --requests, which was not given")
 	}
-	st, s, err := replay.Paths(ctx, o.in, o.how)
-	if err != nil {
-		return nil, err
+	var sized *replay.Sized
+	var st *stream.Stream
+	var s *replay.Session
+	var err error
+	if o.super.On {
+		if err = o.super.Open(ctx); err == nil {
+			sized, err = replay.SizedPaths(ctx, o.in, o.how, &o.super)
+		}
+		if err == nil { // closed when the caches have run
+			st, s = sized.Stream, sized.Session
+		}
+	} else if st, s, err = replay.Paths(ctx, o.in, o.how); err == nil {
+		defer s.Close()
 	}
-	defer s.Close()
+	if err != nil {
+		return nil, session.Flag(err)
+	}
 	src := &source{
+		sized:  sized,
 		stream: st, program: report.Name(o.in.Program), entry: s.Entry.Name, captures: report.Names(s.Source.Files()),
 		capture: strings.Join(report.Names(o.in.Captures), ","), partial: s.Partial, notRun: s.NotRun(),
 	}

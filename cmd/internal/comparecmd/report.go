@@ -37,6 +37,10 @@ type Report struct {
 	Segments *session.Segments `json:"segments,omitempty"`    // where paths were cut, with --segments: rows then count a request for each segment
 	Packets  []PacketRow       `json:"packet_rows,omitempty"` // of these, what whole packets hit
 
+	// Superopt is what the optimiser made of the traces, whose sizes are those of the
+	// optimised ones then; with tiers a hot trace takes other slots once it is swapped.
+	Superopt *replay.Optimised `json:"superopt,omitempty"`
+
 	Rows     []Row             `json:"rows"`
 	Profile  Profile           `json:"profile"`
 	Rankings []Ranking         `json:"rankings"`
@@ -237,6 +241,9 @@ func newReport(o *options, src *source, g *cache.Grid, study *cache.Study, estim
 		Segments: src.segments, Paths: src.paths, Tree: src.tree, NotRun: src.notRun, points: study.Points, notes: src.notes, marks: src.marks,
 		// Lists of nothing are [] in JSON and not null.
 		Rows: []Row{}, Rankings: []Ranking{}, Winners: []Winner{}, Reaches: []Reach{}, Policies: []PolicyNote{},
+	}
+	if src.sized != nil {
+		r.Superopt = src.sized.Optimised
 	}
 	if r.Program != "" {
 		r.Mode = o.how.String()

@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/run/fastpath"
+	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/pcaps"
 )
@@ -37,11 +39,13 @@ type Report struct {
 	VM           uint64   `json:"vm"`                   // packets compared in the VM
 	VMDiffers    string   `json:"vm_differs,omitempty"` // the first difference there
 	Notes        []string `json:"notes,omitempty"`
-	Times        *Times   `json:"times,omitempty"`
-	Live         *Live    `json:"live,omitempty"`
-	Flower       *Flower  `json:"flower,omitempty"`
-	Out          string   `json:"out,omitempty"`
-	Bytes        int      `json:"bytes,omitempty"` // of the object
+	// Superopt is what the optimiser did to the traces, with --superopt.
+	Superopt *replay.Optimised `json:"superopt,omitempty"`
+	Times    *Times            `json:"times,omitempty"`
+	Live     *Live             `json:"live,omitempty"`
+	Flower   *Flower           `json:"flower,omitempty"`
+	Out      string            `json:"out,omitempty"`
+	Bytes    int               `json:"bytes,omitempty"` // of the object
 
 	notes []pcaps.Note
 	live  *fastpath.Live
@@ -193,7 +197,7 @@ func newReport(p *fastpath.Plan, v *fastpath.Verdict, missing error) *Report {
 		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), notes: s.Source.Notes(),
 		Packets: p.Packets, Paths: len(s.Runtime.Paths()), Entries: p.Entries(), CacheHits: p.Hits, Leaves: len(p.Built.Leaves), Taken: p.Taken,
 		Instructions: len(p.Built.Program.Insns), Tree: p.Built.Tree, Depth: p.Built.Depth, Original: len(s.Entry.Insns), Assumed: p.Built.Assumed,
-		Shrunk: p.Shrunk, VM: v.VM, VMDiffers: v.Differs, Notes: v.Notes,
+		Shrunk: p.Shrunk, VM: v.VM, VMDiffers: v.Differs, Notes: v.Notes, Superopt: p.Super,
 		Kernel: Kernel{Loaded: p.Checked, Runs: v.Kernel.Runs, Uneven: v.Kernel.Unsteady, Maps: v.Kernel.Maps, Equal: v.Kernel.Status == pair.Equal, Reason: v.Kernel.Reason},
 	}
 	if missing != nil {
@@ -275,6 +279,7 @@ func (r *Report) document() *report.Document {
 		f.Add("capture", c)
 	}
 	f.Notes(r.notes)
+	f = append(f, session.SuperoptFaults(r.Superopt)...)
 	f.Add("packets", report.Count(r.Packets))
 	f.Add("paths", report.Count(uint64(r.Paths)), "that have a trace")
 	f.Add("a trace cache hits", report.Count(r.CacheHits), report.Share(r.CacheHits, r.Packets), fmt.Sprintf("lru of %d", r.Entries))

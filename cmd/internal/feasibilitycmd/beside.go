@@ -19,6 +19,8 @@ type BesideReport struct {
 	Packets  uint64                  `json:"packets"` // of the capture
 	Arrivals string                  `json:"arrivals"`
 	Devices  []*feasibility.Together `json:"devices"`
+	// Unoptimised says by program what the optimiser failed at.
+	Unoptimised []string `json:"unoptimised,omitempty"`
 }
 
 // beside is --programs: they share one device.
@@ -49,6 +51,11 @@ func (o *options) beside(ctx context.Context, stdout io.Writer) error {
 		}
 	}
 	b := &BesideReport{Capture: strings.Join(report.Names(o.in.Captures), ", "), Packets: uint64(len(runs[0].Workload.Packets)), Arrivals: o.arrivals}
+	for i, r := range runs {
+		if text := r.Superopt.Faulty(); text != "" {
+			b.Unoptimised = append(b.Unoptimised, o.programs[i]+": "+text)
+		}
+	}
 	for _, n := range nics {
 		rates, err := feasibility.Wire(runs[0].Workload, n).Rates(o.rate)
 		if err != nil {
@@ -76,6 +83,9 @@ func (b *BesideReport) document() *report.Document {
 	var facts report.Facts
 	facts.Addf("programs", "%s: each on a port of its own with the capture's packets, the ports in turn; they share cache, matcher, units, PCIe, host cores and memory for maps, which are placed in this order", strings.Join(names, ", "))
 	facts.Addf("capture", "%s: %s packets", b.Capture, report.Count(b.Packets))
+	for _, text := range b.Unoptimised {
+		facts.Add("superopt failed", text)
+	}
 	d.Add(report.Section{ID: "programs", Title: "Programs", Blocks: []report.Block{{Facts: facts}}})
 	hitsOf := &report.Table{ID: "hits", Title: "Hit ratios together (with the device to itself)", Open: true, Left: 1, Head: []string{"program"}}
 	for _, t := range b.Devices {

@@ -210,7 +210,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	bar := session.NewBar(stderr, "")
 	defer bar.End()
 	fo.Progress = func(what string, done, total int) { bar.Step(what, int64(done), int64(total)) }
-	r := &Report{notes: run.Session.Source.Notes()}
+	r := &Report{notes: run.Session.Source.Notes(), Superopt: run.Superopt}
 	for _, n := range nics {
 		rates, err := feasibility.Wire(run.Workload, n).Rates(o.rate)
 		if err != nil {

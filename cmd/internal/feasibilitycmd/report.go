@@ -8,6 +8,7 @@ import (
 
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
+	"jitnic/host/run/replay"
 	"jitnic/nic/device"
 	"jitnic/nic/feasibility"
 	"jitnic/pcaps"
@@ -17,6 +18,8 @@ import (
 type Report struct {
 	Studies []*feasibility.Study `json:"studies"`
 	Partial bool                 `json:"partial"`
+	// Superopt is what the optimiser did to the traces, with --superopt.
+	Superopt *replay.Optimised `json:"superopt,omitempty"`
 
 	notes []pcaps.Note // on the captures
 }
@@ -104,6 +107,7 @@ func (r *Report) facts() (out report.Facts) {
 	out.Addf("program", "%s, %s; %s", s.Program, plural(s.Paths, "path", "paths"), best)
 	out.Add("capture", capture)
 	out = append(out, session.NotRun(s.NotRun, s.Packets)...)
+	out = append(out, session.Superopt(r.Superopt)...)
 	for _, n := range r.notes {
 		text := n.Text
 		if n.Count > 0 {

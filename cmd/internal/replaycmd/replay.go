@@ -189,7 +189,7 @@ func Command() *cobra.Command {
 			r := Summarise(s, &ca)
 			r.Capture = newCapture(s.Source, by)
 			if r.Superopt = sum; sum != nil {
-				sum.Hot.Settle()
+				sum.Hot.Settle(s.Runtime.NIC.Cache.Stats())
 			}
 			if check {
 				r.Check = &Check{Packets: s.Runtime.Checked}
@@ -375,32 +375,7 @@ func (r *Report) facts() (f report.Facts) {
 			f.Add("  left", report.Count(uint64(p.Left[why])), "", why)
 		}
 	}
-	if o := r.Superopt; o != nil {
-		f.Addf("superopt", "%d traces, %d made shorter: %d instructions before, %d after", o.Traces, o.Shorter, o.Before, o.After)
-		if o.Failed > 0 {
-			f.Addf("  failed", "%d traces stay at their tier: %s", o.Failed, o.Why)
-		}
-		if o.Faults > 0 {
-			f.Addf("  faults", "%d questions at which the solver failed", o.Faults)
-		}
-		if o.WithSelects > 0 {
-			f.Addf("  selects", "%d of the traces had some", o.WithSelects)
-		}
-		f.Addf("  proofs", "%d proved, %d refuted, %d unknown, %s proposals", o.Proved, o.Refuted, o.Unknown, report.Count(uint64(o.Proposals)))
-		if o.NIC != "" {
-			f.Addf("  cycles", "%d before, %d after, on %s", o.CyclesBefore, o.CyclesAfter, o.NIC)
-		}
-		f.Addf("  rules", "%d hits, %d found", o.RuleHits, o.Found)
-		if o.Units > 0 {
-			f.Addf("  tier 1", "%s units of counted work, before the installs", report.Count(uint64(o.Units)))
-		}
-		if h := o.Hot; h != nil {
-			f.Addf("  tier 2", "%d traces hot after %d hits: %d instructions before, %d after; %s units", h.Traces, h.After, h.Before, h.Left, report.Count(uint64(h.Units)))
-			if h.Swapped > 0 {
-				f.Addf("    swapped", "%d, %d packets after they were hot in the mean", h.Swapped, h.Waited/uint64(h.Swapped))
-			}
-		}
-	}
+	f = append(f, session.Superopt(r.Superopt)...)
 	f.Add("aborts")
 	names := make([]string, 0, len(r.Aborts))
 	for n := range r.Aborts {

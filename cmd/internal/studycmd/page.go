@@ -72,6 +72,11 @@ func (r *results) overview() (f report.Facts) {
 		}
 	}
 	f.Add("cells", len(r.cells), "runs of a program over a capture")
+	for _, c := range r.cells {
+		if c.Status == "done" && c.Error != "" {
+			f.Addf("  optimiser failed", "%s on %s: %s", c.Program, c.Capture, c.Error)
+		}
+	}
 	if failed["failed"] > 0 {
 		f.Add("  failed", failed["failed"], "see Cells")
 	}

@@ -45,6 +45,8 @@ type Report struct {
 	Partial bool    `json:"partial,omitempty"`
 	// NotRun says of which packets this is no result, and why.
 	NotRun *workload.NotRun `json:"not_run,omitempty"`
+	// Superopt is what the optimiser did to the traces, with --superopt.
+	Superopt *replay.Optimised `json:"superopt,omitempty"`
 
 	notes []pcaps.Note // on the captures
 }
@@ -147,7 +149,8 @@ func Command() *cobra.Command {
 			if err := opt.Open(c.Context()); err != nil {
 				return err
 			}
-			s, err := replay.Open(c.Context(), in, ca, func(o *jit.Options) { opt.Install(c.Context(), o, in.Seed) })
+			var sum *replay.Optimised
+			s, err := replay.Open(c.Context(), in, ca, func(o *jit.Options) { sum = opt.Install(c.Context(), o, in.Seed) })
 			if err != nil {
 				return err
 			}
@@ -163,6 +166,9 @@ func Command() *cobra.Command {
 				limit = interrupted
 			}
 			r := Summarise(s, ca.Remedies, classes, whole, limit)
+			if r.Superopt = sum; sum != nil {
+				sum.Hot.Settle(s.Runtime.NIC.Cache.Stats())
+			}
 			if by != "" {
 				r.group(s, classes, by)
 			}
@@ -342,6 +348,7 @@ func (r *Report) document() *report.Document {
 	f = append(f, session.NotRun(r.NotRun, r.Packets)...)
 	f.Notes(r.notes)
 	f.Add("paths", report.Count(uint64(r.Paths)), r.Mode)
+	f = append(f, session.Superopt(r.Superopt)...)
 	f.Add("seed", r.Seed)
 	d.Add(report.Section{ID: "run", Title: "The replay", Blocks: []report.Block{{Facts: f}}})
 	d.Add(report.Section{ID: "groups", Title: "By " + r.By, Blocks: []report.Block{{Apart: true, Table: r.groupTable()}}})

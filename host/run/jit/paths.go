@@ -81,7 +81,7 @@ func (r *Runtime) add(in *vm.Input, p *pathcond.Path) (nic.Path, *trace.Abort) {
 		return nic.NoPath, p.Abort
 	}
 	info := &PathInfo{Path: p, Trace: p.Trace, Before: p.Trace.Len(), First: in.Packet, Frame: in.Frame, File: in.File,
-		slots: uint32(p.Trace.Len() + len(p.Cond))}
+		slots: Slots(p, p.Trace)}
 	if replaces {
 		old := r.info[id]
 		info.Misses, info.First, info.Frame, info.File = old.Misses, old.First, old.Frame, old.File

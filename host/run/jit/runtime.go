@@ -31,6 +31,9 @@ type Options struct {
 	Optimise func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error)
 	// Tier2, where set, is given traces again when they have become hot.
 	Tier2 *Tier2
+	// SizeInstalled has an entry take the slots of the trace that is installed; else
+	// it takes those of the trace as it was recorded, whatever Optimise makes of it.
+	SizeInstalled bool
 	// Prepare, where set, is called with each state the runtime makes, before
 	// the first packet: to fill maps.
 	Prepare func(s *vm.State) error
@@ -129,6 +132,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		r.Comp.Heavy = r.prof.keys
 		r.parts.match = &sampler{r.parts.match, r.prof}
 	}
+	opt.Tier2.install(&opt.Cache, r)
 	if r.NIC, err = nic.New(r.S, opt.Cache, r.parts.match, (*slowPath)(r), r.parts.traces); err != nil {
 		return nil, err
 	}
@@ -180,6 +184,9 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 	if err := r.timers(in.TimeNS); err != nil {
 		return nic.Result{Path: nic.NoPath}, err
 	}
+	if err := r.opt.Tier2.due(r); err != nil {
+		return nic.Result{Path: nic.NoPath}, err
+	}
 	res, err := r.NIC.Process(in, out)
 	if err != nil {
 		return res, err
@@ -206,14 +213,6 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 		r.Checked++
 		if d := r.oracle.packet(in, out); d != nil {
 			return res, &Mismatch{Packet: in.Packet, Where: in.Where(), Data: append([]byte(nil), in.Data...), Outcome: res.Outcome, Path: res.Path, Diff: d}
-		}
-	}
-	if t := r.opt.Tier2; t != nil {
-		if err := t.due(r, r.Packets); err != nil {
-			return res, err
-		}
-		if res.Outcome == cache.Hit {
-			return res, t.note(r, res.Path, r.Packets)
 		}
 	}
 	return res, nil
@@ -280,6 +279,9 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 			}
 		}
 	}
+	if err := r.opt.Tier2.due(r); err != nil {
+		return 0, err
+	}
 	b, err := r.NIC.Batch(in, r.after)
 	n := len(b.Paths)
 	if n < shortRun {
@@ -293,11 +295,6 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 	}
 	for v, k := range b.Verdicts {
 		r.named[v] += k
-	}
-	if t := r.opt.Tier2; t != nil {
-		for _, p := range b.Paths { // counted again by went, one by one
-			r.NIC.Hits[p]--
-		}
 	}
 	last := n
 	if b.Stopped {
@@ -324,11 +321,7 @@ func (r *Runtime) went(paths []uint32, i int, each Each) error {
 	if len(paths) == 0 {
 		return nil
 	}
-	if t := r.opt.Tier2; t == nil {
-		r.Packets += uint64(len(paths))
-	} else if err := t.batch(r, paths); err != nil {
-		return err
-	}
+	r.Packets += uint64(len(paths))
 	if each != nil {
 		return each(i, paths, cache.Hit)
 	}

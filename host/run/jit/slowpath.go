@@ -3,6 +3,7 @@ package jit
 import (
 	"jitnic/host/vm"
 	"jitnic/nic"
+	"jitnic/pathcond"
 	"jitnic/trace"
 )
 
@@ -71,21 +72,31 @@ func (r *Runtime) run(in *vm.Input, out *vm.Output) {
 func (r *Runtime) Trace(path nic.Path) (*trace.Trace, error) {
 	i := r.info[path]
 	if !i.ready {
-		i.ready = true
 		if r.opt.Optimise != nil && i.Path.Table == 0 && i.Path.Next == 0 { // of a segment the optimiser doesn't know what is live
 			t, err := r.opt.Optimise(i.Path, r.Comp)
 			if err != nil {
 				return nil, err
 			}
-			i.Trace = t
+			if i.Trace = t; r.opt.SizeInstalled {
+				i.slots = Slots(i.Path, t)
+			}
 		}
+		i.ready = true
 	}
 	return i.Trace, nil
 }
 
+// Slots are what a path's entry takes with that trace: its instructions and one for
+// each predicate.
+func Slots(p *pathcond.Path, t *trace.Trace) uint32 { return uint32(t.Len() + len(p.Cond)) }
+
 // Price is the size of a path's entry in slots and what a miss of it costs, in
-// interpreted instructions.
+// interpreted instructions. Of what is about to be installed the trace is made
+// first, where its size is asked for.
 func (r *Runtime) Price(path nic.Path) (slots, cost uint32) {
 	i := r.info[path]
+	if r.opt.SizeInstalled && !i.ready && r.NIC.Cache.Sized() && r.NIC.Cache.Begins(uint32(path)) {
+		r.Trace(path) // an error comes again where the trace is put in
+	}
 	return i.slots, uint32(i.Path.Trace.Raw)
 }

@@ -161,8 +161,11 @@ func (s made) run(t *testing.T) told {
 	}
 	rt := run.Runtime
 	st := rt.NIC.Cache.Stats()
-	c := counted{Outcomes: st.Outcome, Cache: st, Aborts: map[string]uint64{}, Verdicts: rt.Verdicts(), Hits: slices.Clone(rt.NIC.Hits), Faults: rt.Faults,
-		Hot: [3]uint64{uint64(hot.Hot), uint64(hot.Swapped), hot.Waited}}
+	c := counted{Outcomes: st.Outcome, Cache: st, Aborts: map[string]uint64{}, Verdicts: rt.Verdicts(), Hits: slices.Clone(rt.NIC.Hits), Faults: rt.Faults}
+	if s.hot {
+		c.Hot = [3]uint64{st.Hot, st.Swapped, st.Waited}
+	}
+	c.Cache.Hot, c.Cache.Swapped, c.Cache.Waited = 0, 0, 0 // of one layer alone
 	for r, n := range rt.Aborts {
 		c.Aborts[r.String()] = n
 	}
@@ -181,7 +184,7 @@ func traces(t *testing.T, run *Session, sum *Optimised) string {
 	if sum == nil {
 		return ""
 	}
-	sum.Hot.Settle()
+	sum.Hot.Settle(run.Runtime.NIC.Cache.Stats())
 	j, err := json.Marshal(sum)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"jitnic/host/ebpf"
@@ -128,6 +129,17 @@ func (o *Optimiser) Keep() error {
 	return nil
 }
 
+// Faulty says in a line what the optimiser failed at; "": nothing.
+func (s *Optimised) Faulty() string {
+	switch {
+	case s == nil || s.Failed+s.Faults == 0:
+		return ""
+	case s.Failed == 0:
+		return fmt.Sprintf("%d questions at which the solver failed", s.Faults)
+	}
+	return fmt.Sprintf("%d traces stay at their tier: %s; %d questions at which the solver failed", s.Failed, s.Why, s.Faults)
+}
+
 // optimizeTrace is superopt.OptimizeTrace, but for tests.
 var optimizeTrace = superopt.OptimizeTrace
 
@@ -207,6 +219,8 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 		}
 		return t, nil
 	}
+	// All layers give what they gave before there were tiers, sizes too.
+	h.SizeInstalled = !o.all()
 	if o.Tier == Tiers && !o.all() {
 		h.Tier2 = o.tier2(ctx, h, seed, sum)
 	}

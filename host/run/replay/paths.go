@@ -47,6 +47,8 @@ func Record(ctx context.Context, in Input, how jit.Remedies, sink Sink) (*Sessio
 	return record(ctx, in, how, sink, nil)
 }
 
+// record is Record with other options of the runtime. Where it optimises traces,
+// paths have the sizes of those.
 func record(ctx context.Context, in Input, how jit.Remedies, sink Sink, change func(o *jit.Options)) (*Session, error) {
 	var pending []uint32
 	// Whatever is installed stays, so that known paths go by as native code.
@@ -81,6 +83,12 @@ func record(ctx context.Context, in Input, how jit.Remedies, sink Sink, change f
 		return nil, err
 	}
 	for id := range s.Runtime.Paths() {
+		if s.Runtime.Optimises() && !s.Partial {
+			if _, err := s.Runtime.Trace(nic.Path(id)); err != nil {
+				s.Close()
+				return nil, err
+			}
+		}
 		slots, cost := s.Runtime.Price(nic.Path(id))
 		sink.Define(uint32(id), uint64(id), slots, cost)
 	}
@@ -150,9 +158,13 @@ func (s *Session) request(sink Sink, id uint32, p *pcaps.Packet) error {
 
 // Paths is the stream that Record records, in memory.
 func Paths(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Session, error) {
+	return paths(ctx, in, how, nil)
+}
+
+func paths(ctx context.Context, in Input, how jit.Remedies, change func(o *jit.Options)) (*stream.Stream, *Session, error) {
 	rec := stream.NewRecorder(stream.Fields{Bytes: true, Time: true, Labels: true}, 0, "", Labels...)
 	defer rec.Close()
-	s, err := Record(ctx, in, how, rec)
+	s, err := record(ctx, in, how, rec, change)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 
+	"jitnic/cache"
 	"jitnic/host/run/jit"
 	"jitnic/pathcond"
 	"jitnic/trace"
@@ -26,14 +27,13 @@ type Hot struct {
 	Before  int    `json:"instructions_before"` // of the traces swapped, by tier 1
 	Left    int    `json:"instructions_after"`  // of the same, by tier 2
 	Units   int64  `json:"units"`               // counted work
-
-	runs *jit.Tier2
+	Resized uint64 `json:"resized,omitempty"`   // entries that took other slots from then on, on a budget in slots
 }
 
-// Settle takes over what the run counted.
-func (h *Hot) Settle() {
+// Settle takes over what the cache of the run counted.
+func (h *Hot) Settle(s cache.Stats) {
 	if h != nil {
-		h.Traces, h.Swapped, h.Waited = h.runs.Hot, h.runs.Swapped, h.runs.Waited
+		h.Traces, h.Swapped, h.Waited, h.Resized = int(s.Hot), int(s.Swapped), s.Waited, s.Resized
 	}
 }
 
@@ -44,7 +44,7 @@ func (o *Optimiser) tier2(ctx context.Context, h *jit.Options, seed uint64, sum 
 		after = DefaultTier2After
 	}
 	t := &jit.Tier2{After: after, PerPacket: unitsPerPacket}
-	sum.Hot = &Hot{After: after, runs: t}
+	sum.Hot = &Hot{After: after}
 	t.Optimise = func(p *pathcond.Path, was *trace.Trace, c *pathcond.Compiler) (*trace.Trace, uint64, error) {
 		q := *p
 		q.Trace = was

@@ -34,6 +34,8 @@ type Figures struct {
 	Mean    float64               `json:"latency_mean_ns"`
 	AloneNS float64               `json:"host_only_latency_mean_ns"`
 	Even    feasibility.BreakEven `json:"break_even"`
+	// What the optimiser failed at; "": nothing.
+	Unoptimised string `json:"unoptimised,omitempty"`
 }
 
 // devicePackets is how many packets of a cell the models of devices see at most:
@@ -141,7 +143,7 @@ func (w *Worker) observe(ctx context.Context, c *cell.Cell, opt *replay.Optimise
 		}
 		both, alone := s.Point[0], s.Point[1]
 		f := &Figures{Device: d.Name, Host: s.Host.Name, Rate: d.Rate, Tier: d.Tier, Packets: s.Packets, Answer: string(s.Verdict.Answer), Why: s.Verdict.Sentence,
-			Budget: s.Budget, Hit: both.HitRatio, Loss: both.Loss, Cores: both.CoresNeeded, Alone: alone.CoresNeeded, Mean: both.Mean, AloneNS: alone.Mean, Even: s.BreakEven}
+			Budget: s.Budget, Hit: both.HitRatio, Loss: both.Loss, Cores: both.CoresNeeded, Alone: alone.CoresNeeded, Mean: both.Mean, AloneNS: alone.Mean, Even: s.BreakEven, Unoptimised: run.Superopt.Faulty()}
 		if err := w.writeJSON(c.DeviceAddress(d)+".device", f); err != nil {
 			return made, failed, err
 		}
