@@ -15,7 +15,7 @@ type Flat struct {
 	Value   uint64 // where in an element the value of CPU 0 begins
 	Step    uint64 // from one CPU's value to the next; 0: one value for all
 	KeySize uint32
-	Max     uint32 // of an array: elements
+	Max     uint32 // of an array: elements; of a trie: entries at most
 
 	// Of a hash: slots of eight bytes, hash<<32 | element+1 or 0, probed one
 	// after the other from hash & mask (see store).
@@ -73,10 +73,32 @@ func FlatOf(m Map) (Flat, bool) {
 	case *lpm:
 		return Flat{
 			Kind: FlatTrie, Addr: m.addr, Stride: m.stride, Value: m.val, KeySize: m.spec.KeySize,
-			Nodes: unsafe.Pointer(&m.nodes), Root: &m.root, MaxBits: m.maxBits,
+			Nodes: unsafe.Pointer(&m.nodes), Root: &m.root, MaxBits: m.maxBits, Max: m.spec.Max,
 		}, true
 	}
 	return Flat{}, false
+}
+
+// Cells are how an array of programs, maps, interfaces, CPUs or sockets lies in flat
+// memory: eight bytes a cell, of which the first four are 0 where it is empty (see
+// cells for what else they are).
+type Cells struct {
+	Addr uint64 // of the first
+	Max  uint32 // how many
+}
+
+// CellsOf says where m's cells lie, if m has such: none of its programs, maps or
+// targets stands elsewhere.
+func CellsOf(m Map) (Cells, bool) {
+	switch m := m.(type) {
+	case *progArray:
+		return Cells{m.addr, m.spec.Max}, true
+	case *arrayOfMaps:
+		return Cells{m.addr, m.spec.Max}, true
+	case *redirectArray:
+		return Cells{m.addr, m.spec.Max}, true
+	}
+	return Cells{}, false
 }
 
 func (m *store) flat() Flat {

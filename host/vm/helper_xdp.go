@@ -20,10 +20,21 @@ func adjustHead(s *State, r *[11]uint64) *Fault {
 		copy(s.Mem.B[to:to+meta], s.Mem.B[s.DataMeta:s.Data])
 	}
 	s.DataMeta, s.Data = to, data
-	s.low = min(s.low, to)
+	s.Exposed(to)
 	r[0] = 0
 	return nil
 }
+
+// MoveHead says that the packet at hand begins at data by now, without metadata, and
+// that the headroom was written or exposed from low on: code has done what
+// bpf_xdp_adjust_head does.
+func (s *State) MoveHead(data, low uint64) {
+	s.DataMeta, s.Data = data, data
+	s.Exposed(low)
+}
+
+// Exposed says that the headroom was written or exposed from low on.
+func (s *State) Exposed(low uint64) { s.low = min(s.low, low) }
 
 // adjustMeta is bpf_xdp_adjust_meta: moves the start of the metadata, whose
 // length is a multiple of 4 and fits a byte.
@@ -39,7 +50,7 @@ func adjustMeta(s *State, r *[11]uint64) *Fault {
 		r[0] = negErrno(eacces)
 	default:
 		s.DataMeta = meta
-		s.low = min(s.low, meta)
+		s.Exposed(meta)
 		r[0] = 0
 	}
 	return nil

@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"math"
 	"unsafe"
 
 	"jitnic/host/vm"
@@ -48,6 +49,7 @@ type places struct {
 	miss    uintptr
 	found   uintptr
 	longest int              // code of the longest trace that ever was in trace memory, in bytes
+	low     int32            // the lowest byte that one of them moved the packet's head to
 	ran     [maxBatch]uint32 // paths of the batch's packets
 	ins     []vm.Input       // of the batch at hand, held here while code reads them
 	hits    []uint64         // likewise
@@ -66,7 +68,10 @@ func (p *places) grow(n int) {
 func (p *places) put(path nic.Path, t *Trace) {
 	p.grow(int(path) + 1)
 	p.bound[path], p.table[path] = t, t.batch
-	p.longest = max(p.longest, t.block.Len)
+	p.longest = max(p.longest, t.block.Len+t.extra)
+	for _, m := range t.moves {
+		p.low = min(p.low, m.low)
+	}
 }
 
 // take notes a trace that goes.
@@ -356,9 +361,13 @@ func (x *Matcher) stretch(in []vm.Input, k int) (done int, left bool, verdict ui
 		x.goOn()
 	}
 	k = m.done()
+	if m.low < 0 {
+		m.S.Exposed(uint64(int64(m.S.Buf) + vm.Headroom + int64(m.low)))
+	}
 	switch {
 	case c.pc == batchOdd:
 		m.S.Began(&in[k], 0)
+		m.bound[m.ran[k]].begins(0, math.MaxInt32)
 		return k + 1, true, c.r[0], nil
 	case c.pc >= 0 && c.pc < int64(nic.Untraceable):
 		// The trace has left an instruction to Go.

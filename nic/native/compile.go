@@ -35,6 +35,7 @@ type compiler struct {
 	reach  int      // of the packet, code touches no byte from here on
 	copies bool     // the packet has to stand in the buffer: code writes to it, or finds it there
 	line   *line    // of a trace
+	extra  int      // see Trace.extra
 }
 
 // unwritten is no label.
@@ -354,6 +355,11 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 			return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
 		}
 	}
+	if l := c.line; l != nil && l.at != 0 && !l.moved {
+		// The limits in the context are of where the packet began at first: Go's.
+		c.leave(pc)
+		return asm.At(asm.Ctx, offSave)
+	}
 	read := c.byPkt() && !write
 	c.reach, c.copies = wholePacket, c.copies || !read
 	c.Mov(true, asm.T0, reg(base))
@@ -400,7 +406,7 @@ func (c *compiler) touch(base val, off int16, n int, fixed bool) {
 	switch {
 	case base.kind != kPacket:
 	case fixed:
-		c.reach = max(c.reach, int(base.off)+int(off)+n)
+		c.reach = max(c.reach, int(c.line.at)+int(base.off)+int(off)+n)
 	default:
 		c.reach, c.copies = wholePacket, c.copies || !c.byPkt()
 	}
@@ -471,7 +477,7 @@ func (c *compiler) control(k *known, pc int, in ebpf.Insn) {
 		c.BrK(asm.NE, true, asm.T0, 0, c.bail(pc))
 		c.Jmp(c.end)
 	case in.Op == ebpf.OpCall:
-		if !c.latched(in) && !c.mapLookup(k, pc, in) && !c.csumDiff(k, pc, in) {
+		if !c.latched(in) && !c.mapLookup(k, pc, in) && !c.csumDiff(k, pc, in) && !c.redirect(k, pc, in) {
 			c.leave(pc)
 		}
 	case in.IsCondJump() && in.Op != ebpf.OpMayGo:
@@ -543,6 +549,7 @@ func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
 		return true
 	}
 	c.copies = c.copies || k.r[2].kind == kPacket
+	c.extra += loops(&f)
 	c.Call(c.lookupIn(m.m))
 	return true
 }

@@ -31,7 +31,7 @@ type context struct {
 	ifindex, queue  uint64
 
 	cpu  uint64
-	save [6]uint64 // registers over a look-up
+	save [8]uint64 // registers over a look-up
 
 	// What the guard tree works on: the packet's length and time, the values
 	// of slots that have no register, and a key put together.
@@ -90,7 +90,7 @@ var (
 	offLimit4   = at(func(c *context) *[4]uint64 { return &c.limit })
 	offNegFrame = at(func(c *context) *uint64 { return &c.negFrame })
 	offCPU      = at(func(c *context) *uint64 { return &c.cpu })
-	offSave     = at(func(c *context) *[6]uint64 { return &c.save })
+	offSave     = at(func(c *context) *[8]uint64 { return &c.save })
 	offLength   = at(func(c *context) *uint64 { return &c.length })
 	offTime     = at(func(c *context) *uint64 { return &c.time })
 	offPacket   = at(func(c *context) *uint64 { return &c.packet })

@@ -12,16 +12,16 @@ import (
 // look-up finds its key at the address in register 2, leaves the value's
 // address in register 0, or 0, and all other registers as they were.
 
-// maxKey is the longest key, in bytes, that is looked up here.
-const maxKey = 64
+// maxKey is the longest key, in bytes, that is looked up here: what a stack holds.
+const maxKey = 512
 
 // canLookUp says whether code for the map can be written.
 func canLookUp(f *maps.Flat) bool {
 	if f.Stride > math.MaxInt32 || f.Step > math.MaxInt32 || f.Value > math.MaxInt32 || f.KeySize > maxKey || f.KeySize == 0 {
 		return false
 	}
-	// Of a trie's prefix a node holds 64 bits.
-	return f.Kind != maps.FlatTrie || f.MaxBits == 32 || f.MaxBits == 64
+	// Of a trie's prefix the first 64 bits are loaded as one word, or 32.
+	return f.Kind != maps.FlatTrie || f.MaxBits == 32 || f.MaxBits >= 64
 }
 
 // lookupArray is the look-up in an array, or in one with a value for each CPU.
@@ -73,8 +73,8 @@ func addK(b asm.Backend, d asm.Reg, k uint64) {
 	b.Op(asm.Add, true, d, asm.T1)
 }
 
-// saved are the registers that a look-up in a hash needs for itself. One in a
-// trie needs R6, too, and gives it back.
+// saved are the registers that a look-up in a hash needs for itself. One in a trie
+// needs some more, and gives them back.
 var saved = [...]asm.Reg{asm.R1, asm.R2, asm.R3, asm.R4, asm.R5}
 
 // lookup writes a subroutine for a hash or a trie.
@@ -248,67 +248,181 @@ func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem, ref func()) (
 	}
 }
 
+// loops is the work of a look-up that goes round in code, in bytes of code: a
+// trie's, by its depth.
+func loops(f *maps.Flat) int {
+	if f.Kind != maps.FlatTrie {
+		return 0
+	}
+	const level = 100 // bytes of code
+	return int(min(uint64(f.MaxBits)+1, 2*uint64(f.Max))) * level
+}
+
+// trie is the look-up in one.
+type trie struct {
+	asm.Backend
+	f *maps.Flat
+	// Where control goes from a node: its prefix is the key's, it isn't, and on to
+	// the child by the bit in x.
+	same, done, turn asm.Label
+}
+
+// The registers of a trie's look-up. R6 to R8 are given back.
+const (
+	tFound, tAt, tFirst, tLength, tNodes, tNode = asm.R0, asm.R1, asm.R2, asm.R3, asm.R4, asm.R5
+	tX, tKey, tElem                             = asm.R6, asm.R7, asm.R8
+)
+
+func (t *trie) field(off uintptr) asm.Mem { return asm.At(tNode, int32(off)) }
+
+// long says whether prefixes may have more bits than a node holds.
+func (t *trie) long() bool { return t.f.MaxBits > 64 }
+
+// spill stores or loads the registers that a walk gives back.
+func (t *trie) spill(move func(size int, r asm.Reg, m asm.Mem)) {
+	rs := []asm.Reg{tX}
+	if t.long() {
+		rs = []asm.Reg{tX, tKey, tElem}
+	}
+	for i, r := range rs {
+		move(8, r, asm.At(asm.Ctx, offSave+8*int32(len(saved)+i)))
+	}
+}
+
 // walkTrie goes down the trie as lpm's Lookup does. Register 1 is needed for the
 // key only until its words are loaded.
 func walkTrie(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem) {
-	const found, at, first, length, nodes, node, x = asm.R0, asm.R1, asm.R2, asm.R3, asm.R4, asm.R5, asm.R6
+	t := &trie{Backend: b, f: f, same: b.NewLabel(), done: b.NewLabel(), turn: b.NewLabel()}
 	n := &maps.TrieNode
-	field := func(off uintptr) asm.Mem { return asm.At(node, int32(off)) }
-	top, same, inner, done, end := b.NewLabel(), b.NewLabel(), b.NewLabel(), b.NewLabel(), b.NewLabel()
-	b.Store(8, x, asm.At(asm.Ctx, offSave+8*int32(len(saved))))
-	b.Load(4, length, key(0))
+	top, matches, inner, end := b.NewLabel(), b.NewLabel(), b.NewLabel(), b.NewLabel()
+	t.spill(b.Store)
+	b.Load(4, tLength, key(0))
 	if f.MaxBits == 32 {
-		b.Load(4, first, key(4))
-		b.Swap(4, first)
-		b.OpK(asm.Lsh, true, first, 32)
+		b.Load(4, tFirst, key(4))
+		b.Swap(4, tFirst)
+		b.OpK(asm.Lsh, true, tFirst, 32)
 	} else {
-		b.Load(8, first, key(4))
-		b.Swap(8, first)
+		b.Load(8, tFirst, key(4))
+		b.Swap(8, tFirst)
 	}
-	b.Imm(found, 0)
-	b.BrK(asm.GT, true, length, int32(f.MaxBits), end)
+	if t.long() {
+		b.Lea(tKey, key(0))
+	}
+	b.Imm(tFound, 0)
+	b.BrK(asm.GT, true, tLength, int32(f.MaxBits), end)
 	b.Imm(asm.T1, uint64(uintptr(f.Nodes)))
-	b.Load(8, nodes, asm.At(asm.T1, 0))
+	b.Load(8, tNodes, asm.At(asm.T1, 0))
 	b.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(f.Root))))
-	b.Load(4, at, asm.At(asm.T1, 0))
-	b.BrK(asm.EQ, true, at, 0, end)
+	b.Load(4, tAt, asm.At(asm.T1, 0))
+	b.BrK(asm.EQ, true, tAt, 0, end)
 
 	b.Bind(top)
-	b.Mov(true, node, at)
-	b.OpK(asm.Sub, true, node, 1)
-	scale(b, node, uint64(n.Size))
-	b.Op(asm.Add, true, node, nodes)
+	b.Mov(true, tNode, tAt)
+	b.OpK(asm.Sub, true, tNode, 1)
+	scale(b, tNode, uint64(n.Size))
+	b.Op(asm.Add, true, tNode, tNodes)
 	// All bits of the node's prefix must be the key's.
-	b.Load(4, asm.T1, field(n.Bits))
-	b.Br(asm.GT, true, asm.T1, length, done)
-	b.BrK(asm.EQ, true, asm.T1, 0, same)
-	b.Load(8, x, field(n.First))
-	b.Op(asm.Xor, true, x, first)
+	b.Load(4, asm.T1, t.field(n.Bits))
+	b.Br(asm.GT, true, asm.T1, tLength, t.done)
+	b.BrK(asm.EQ, true, asm.T1, 0, matches)
+	b.Load(8, tX, t.field(n.First))
+	b.Op(asm.Xor, true, tX, tFirst)
+	if t.long() {
+		short := b.NewLabel()
+		b.BrK(asm.LE, true, asm.T1, 64, short)
+		t.compare()
+		b.Bind(short)
+	}
 	b.Neg(true, asm.T1) // 64 - bits, as shifts count
-	b.Op(asm.Rsh, true, x, asm.T1)
-	b.BrK(asm.NE, true, x, 0, done)
-	b.Load(4, asm.T1, field(n.Bits))
-	b.Bind(same)
-	b.Load(1, asm.T0, field(n.State))
+	b.Op(asm.Rsh, true, tX, asm.T1)
+	b.BrK(asm.NE, true, tX, 0, t.done)
+	b.Bind(t.same)
+	b.Load(4, asm.T1, t.field(n.Bits))
+	b.Bind(matches)
+	b.Load(1, asm.T0, t.field(n.State))
 	b.BrK(asm.NE, true, asm.T0, int32(n.StateEntry), inner)
-	b.Mov(true, found, at)
+	b.Mov(true, tFound, tAt)
 	b.Bind(inner)
-	b.BrK(asm.EQ, true, asm.T1, int32(f.MaxBits), done)
+	b.BrK(asm.EQ, true, asm.T1, int32(f.MaxBits), t.done)
+	if t.long() {
+		t.farBit()
+	}
 	b.OpK(asm.Xor, true, asm.T1, -1) // 63 - bits, as shifts count
-	b.Mov(true, x, first)
-	b.Op(asm.Rsh, true, x, asm.T1)
-	b.OpK(asm.And, true, x, 1)
-	b.OpK(asm.Lsh, true, x, 2)
-	b.Op(asm.Add, true, x, node)
-	b.Load(4, at, asm.At(x, int32(n.Child)))
-	b.BrK(asm.NE, true, at, 0, top)
+	b.Mov(true, tX, tFirst)
+	b.Op(asm.Rsh, true, tX, asm.T1)
+	b.Bind(t.turn)
+	b.OpK(asm.And, true, tX, 1)
+	b.OpK(asm.Lsh, true, tX, 2)
+	b.Op(asm.Add, true, tX, tNode)
+	b.Load(4, tAt, asm.At(tX, int32(n.Child)))
+	b.BrK(asm.NE, true, tAt, 0, top)
 
-	b.Bind(done)
-	b.BrK(asm.EQ, true, found, 0, end)
-	b.OpK(asm.Sub, true, found, 1)
-	scale(b, found, f.Stride)
-	addK(b, found, f.Addr)
-	b.OpK(asm.Add, true, found, int32(f.Value))
+	b.Bind(t.done)
+	b.BrK(asm.EQ, true, tFound, 0, end)
+	b.OpK(asm.Sub, true, tFound, 1)
+	scale(b, tFound, f.Stride)
+	addK(b, tFound, f.Addr)
+	b.OpK(asm.Add, true, tFound, int32(f.Value))
 	b.Bind(end)
-	b.Load(8, x, asm.At(asm.Ctx, offSave+8*int32(len(saved))))
+	t.spill(b.Load)
+}
+
+// compare is for a prefix of more than 64 bits, which are in T1; tX holds what of
+// the first 64 differs. The others stand in the element's key, eight bytes after
+// eight; the last eight are those that end the key.
+func (t *trie) compare() {
+	const data = 4 // behind the length
+	b := t.Backend
+	b.BrK(asm.NE, true, tX, 0, t.done)
+	b.Mov(true, tElem, tAt)
+	b.OpK(asm.Sub, true, tElem, 1)
+	scale(b, tElem, t.f.Stride)
+	addK(b, tElem, t.f.Addr)
+	size := int32(t.f.KeySize) - data
+	for off := int32(8); off < size; off += 8 {
+		at := min(off, size-8)
+		b.Load(8, tX, asm.Mem{Base: asm.Base, Index: tElem, Disp: data + at})
+		b.Load(8, asm.T0, asm.At(tKey, data+at))
+		b.Op(asm.Xor, true, tX, asm.T0)
+		b.Swap(8, tX)
+		if off > at {
+			b.OpK(asm.Lsh, true, tX, 8*(off-at))
+		}
+		b.Load(4, asm.T1, t.field(maps.TrieNode.Bits))
+		b.OpK(asm.Sub, true, asm.T1, 8*off)
+		b.BrK(asm.EQ, true, asm.T1, 0, t.same)
+		last := b.NewLabel()
+		b.BrK(asm.LT, true, asm.T1, 64, last)
+		b.BrK(asm.NE, true, tX, 0, t.done)
+		if off+8 >= size {
+			b.Jmp(t.same)
+		} else {
+			next := b.NewLabel()
+			b.Jmp(next)
+			b.Bind(last)
+			b.Neg(true, asm.T1)
+			b.Op(asm.Rsh, true, tX, asm.T1)
+			b.BrK(asm.NE, true, tX, 0, t.done)
+			b.Jmp(t.same)
+			b.Bind(next)
+			continue
+		}
+		b.Bind(last) // falls to the shift and compare of short prefixes
+	}
+}
+
+// farBit finds the bit of the key behind a prefix of 64 bits and more, whose length
+// is in T1; others fall through.
+func (t *trie) farBit() {
+	b := t.Backend
+	near := b.NewLabel()
+	b.BrK(asm.LT, true, asm.T1, 64, near)
+	b.Mov(true, tX, asm.T1)
+	b.OpK(asm.Rsh, true, tX, 3)
+	b.Load(1, tX, asm.Mem{Base: tKey, Index: tX, Disp: 4})
+	b.OpK(asm.Xor, true, asm.T1, -1)
+	b.OpK(asm.And, true, asm.T1, 7) // 7 - bits%8
+	b.Op(asm.Rsh, true, tX, asm.T1)
+	b.Jmp(t.turn)
+	b.Bind(near)
 }

@@ -123,6 +123,8 @@ type Trace struct {
 	alone  bool // but it has to make them
 	held   *nic.Held
 	stores []heldStore // that are held back, in order
+	moves  []headMove
+	extra  int // work beside that of its code, in bytes of it: loops of look-ups
 }
 
 func bind(m *Machine, p nic.Path, t *trace.Trace, have []bv.Term, h *nic.Held) (*Trace, error) {
@@ -173,8 +175,11 @@ func (t *Trace) Run() (uint64, error) {
 func (t *Trace) finish(held []nic.Overwritten) (uint64, error) {
 	s, x := t.m.S, t.m.ctx
 	base := uintptr(unsafe.Pointer(&s.Mem.B[0]))
+	moved := 0
 	for x.pc != done {
 		if err := t.leave(int(x.pc), held); err != nil {
+		moved = t.begins(moved, int(x.pc))
+		if err := t.leave(int(x.pc)); err != nil {
 			return 0, fmt.Errorf("native trace: insn %d: %w", x.pc, err)
 		}
 		x.resume = t.block.Addr() + uintptr(t.place[x.pc+1])
@@ -185,6 +190,7 @@ func (t *Trace) finish(held []nic.Overwritten) (uint64, error) {
 		}
 		code.Enter(t.block.Addr()+uintptr(t.enter), unsafe.Pointer(x), base)
 	}
+	t.begins(moved, len(t.code))
 	return x.r[0], nil
 }
 
@@ -245,7 +251,10 @@ func (t *Trace) leave(pc int, held []nic.Overwritten) error {
 type line struct {
 	t     *trace.Trace
 	info  []lineInfo
-	moved bool      // a helper has moved the packet
+	moved bool  // a helper of Go's has moved the packet
+	at    int32 // else, where it begins, in bytes from where it began at first
+	low   int32 // the least that was
+	moves []headMove
 	dirty []bool    // by map: the trace has changed it so far
 	all   bool      // a helper may have changed any map
 	byPkt bool      // the packet's bytes are reached by pkt
@@ -280,7 +289,7 @@ func (c *compiler) fixedValue(v val) (uint64, bool) {
 		return s.FrameTop(0) + uint64(v.off), true
 	case kPacket:
 		if v.id == 0 && !c.line.moved {
-			return s.Buf + vm.Headroom + uint64(v.off), true
+			return s.Buf + vm.Headroom + uint64(int64(c.line.at)) + uint64(v.off), true
 		}
 	case kMap:
 		return vm.MapPtr(int(v.m)), true
@@ -300,7 +309,7 @@ func (c *compiler) fixed(base val, off int16) (asm.Mem, bool) {
 		return asm.Mem{}, false
 	}
 	if base.kind == kPacket && c.line.byPkt {
-		return asm.At(pkt, int32(base.off)+int32(off)), true
+		return asm.At(pkt, c.line.at+int32(base.off)+int32(off)), true
 	}
 	return asm.At(asm.Base, int32(v)), true
 }
@@ -381,8 +390,8 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 		return nil, nil, err
 	}
 	x.place = c.places()
-	x.taken = c.line.taken
 	x.stores = slices.Clone(c.line.store)
+	x.taken, x.moves, x.extra = c.line.taken, c.line.moves, c.extra
 	return x, text, nil
 }
 
@@ -424,7 +433,10 @@ func (c *compiler) next(k *known, pc int) {
 	in := c.code[pc]
 	l := c.line
 	if h := in.Called(); h != nil {
-		if h.Moves() {
+		at, shifts := c.shift(k, in)
+		if shifts {
+			defer c.shifted(k, at)
+		} else if h.Moves() {
 			l.moved = true
 		}
 		if h.ID != ebpf.FnMapLookupElem && h.Writes&(ebpf.MapKeys|ebpf.AnyMemory) != 0 {
@@ -469,6 +481,9 @@ func (c *compiler) decide(w *work) {
 			if c.looksUp(k, pc, in) {
 				_, i.baseFixed = c.fixed(k.r[2], 0)
 			}
+			if _, ok := c.shift(k, in); ok {
+				i.baseFixed = true
+			}
 		}
 		c.next(k, pc)
 		switch in.Class() {
@@ -476,7 +491,7 @@ func (c *compiler) decide(w *work) {
 			i.res, i.resFixed = c.fixedValue(k.r[in.Dst])
 		}
 	}
-	c.line.moved, c.line.all = false, false
+	c.line.moved, c.line.all, c.line.at, c.line.low = false, false, 0, 0
 	clear(c.line.dirty)
 }
 
@@ -603,13 +618,19 @@ func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
 	case in.Op == ebpf.OpCall && c.looksUp(k, pc, in):
 		c.lineLookup(k, pc, in)
 	case in.Op == ebpf.OpCall:
-		if !c.latched(in) && !c.csumDiff(k, pc, in) {
+		if at, ok := c.shift(k, in); ok {
+			c.moveHead(pc, at)
+		} else if !c.latched(in) && !c.csumDiff(k, pc, in) && !c.redirect(k, pc, in) {
 			c.leave(pc)
 		}
 	case in.IsLoad() && k.r[in.Src].kind == kCtx:
 		off := k.r[in.Src].off + int64(in.Off)
 		if _, ok := ctxField[off]; !ok && off != vm.CtxEgress || in.Size() != 4 || in.Mode() != ebpf.ModeMEM {
 			return fmt.Errorf("trace: insn %d: no field of %d bytes at %d of the context", pc, in.Size(), off)
+		}
+		if at := c.line.at; off == vm.CtxMeta && at != 0 && !c.line.moved { // the context has the first place
+			c.Imm(reg(in.Dst), uint64(int64(c.buffer())+int64(at)))
+			return nil
 		}
 		c.insn(k, pc, in)
 	default:
@@ -633,6 +654,7 @@ func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
 			c.Imm(asm.R2, v)
 		}
 		c.ofCPU(&f)
+		c.extra += loops(&f)
 		c.Call(c.lookupIn(m))
 	}
 	_, ok := c.fixed(k.r[2], 0)
@@ -648,6 +670,7 @@ func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
 	}
 	l.taken++
 	c.ofCPU(&f)
+	c.extra += loops(&f)
 	self, back := c.NewLabel(), c.NewLabel()
 	c.Load(8, asm.R0, asm.At(asm.Ctx, offFound+8*int32(n)))
 	c.BrK(asm.EQ, true, asm.R0, -1, self)

@@ -2,8 +2,11 @@ package native
 
 import (
 	"bytes"
+	"fmt"
+	"math/rand/v2"
 	"testing"
 
+	"jitnic/host/diff"
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
@@ -134,5 +137,114 @@ func TestHeldStores(t *testing.T) {
 	}
 	if !bytes.Equal(left[0], left[1]) {
 		t.Errorf("machine code leaves %x, Go %x", left[0], left[1])
+	}
+}
+
+// Traces that move the packet's head back and forth, write and read where it begins
+// by then, and redirect it, leave what the interpreter leaves of the same code; but
+// for entries with programs and what may fail, nothing is left to Go.
+func TestHeadsAndTargets(t *testing.T) {
+	mem := memory(t)
+	ports := &maps.Spec{Name: "ports", Type: cebpf.DevMap, KeySize: 4, ValueSize: 8, Max: 4, Contents: []maps.Entry{
+		{Key: []byte{1, 0, 0, 0}, Value: []byte{7, 0, 0, 0, 0, 0, 0, 0}}}}
+	const length = 100
+	left, kept := 0, 0
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		var code []ebpf.Insn
+		add := func(format string, args ...any) {
+			text, err := ebpf.Parser{}.Code(fmt.Sprintf(format, args...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			code = append(code, text...)
+		}
+		add("r6 = r1\nr9 = 5\nr8 = *(u32 *)(r6 +0)")
+		at, certain := 0, true
+		for range 1 + r.IntN(12) {
+			switch off := r.IntN(length - at - 8); r.IntN(5) {
+			case 0, 1:
+				by := r.IntN(80) - 50
+				if to := at + by; to < vm.FrameSize-vm.Headroom || to > length-vm.MinPacket {
+					certain = false // it fails, which code leaves to Go
+				} else {
+					at = to
+				}
+				add("r1 = r6\nr2 = %d\ncall xdp_adjust_head#44\nr9 += r0\nr8 = *(u32 *)(r6 +0)", by)
+			case 2:
+				size := []string{"u8", "u16", "u32", "u64"}[r.IntN(4)]
+				add("*(%s *)(r8 +%d) = %d", size, off, r.IntN(1<<31))
+				add("*(%s *)(r8 +%d) = r9", size, r.IntN(length-at-8))
+			case 3:
+				add("r2 = *(u32 *)(r8 +%d)\nr9 += r2\nr9 *= 31", off)
+				add("r3 = *(u32 *)(r6 +8)\nr9 += r3\nr4 = *(u32 *)(r6 +4)\nr4 -= r3\nr9 += r4")
+			case 4:
+				add("r2 = r9\nr2 &= %d\nr1 = map[#0]\nr3 = %d\ncall redirect_map#51\nr9 += r0", r.IntN(8), r.IntN(4))
+				if r.IntN(3) == 0 {
+					add("r1 = r9\nr2 = 0\ncall redirect#23")
+				}
+			}
+		}
+		add("r0 = r9\nexit")
+		p := &loader.Program{Name: "p", Insns: code, Maps: []*maps.Spec{ports}}
+		obj := &loader.Object{File: "heads", Programs: []*loader.Program{p}, Maps: []*maps.Spec{ports}}
+		machine := func() *vm.Interp {
+			s, err := vm.NewState(obj, vm.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seed%4 == 3 { // an entry with a program
+				s.Maps[0].Update([]byte{2, 0, 0, 0}, []byte{9, 0, 0, 0, 1, 0, 0, 0}, 0, 0)
+				certain = false
+			}
+			it, err := vm.NewInterp(s, obj, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return it
+		}
+		want, got := machine(), machine()
+		defer want.S.Close()
+		defer got.S.Close()
+		x, err := bind(NewMachine(got.S, mem), 0, &trace.Trace{Code: code, MinLen: length}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			data := make([]byte, length+i)
+			for k := range data {
+				data[k] = byte(r.Uint32())
+			}
+			in := vm.Input{Data: data}
+			var wout, gout vm.Output
+			want.Run(&in, &wout)
+			if wout.Err != nil {
+				t.Fatalf("seed %d: %v", seed, wout.Err)
+			}
+			if err := got.S.Begin(&in); err != nil {
+				t.Fatal(err)
+			}
+			x.m.ctx.resume = 0
+			r0, err := x.Run()
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			if x.m.ctx.resume != 0 {
+				left++
+				if certain {
+					t.Errorf("seed %d: something was left to Go:\n%s", seed, ebpf.Printer{}.Code(code))
+				}
+			} else {
+				kept++
+			}
+			got.S.End(uint32(r0), &gout)
+			if d := diff.Outputs(&wout, &gout); d != nil || !bytes.Equal(wout.Data, gout.Data) {
+				t.Fatalf("seed %d, packet %d: %v\n%s", seed, i, d, ebpf.Printer{}.Code(code))
+			}
+		}
+		x.Free()
+	}
+	if left == 0 || kept < 300 {
+		t.Errorf("%d runs left something to Go, %d didn't", left, kept)
 	}
 }

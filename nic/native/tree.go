@@ -852,8 +852,13 @@ func (c *treeCompiler) insn(in *tree.Insn, found int, long func(slot uint16) boo
 	}
 	switch in.Op {
 	case tree.OpCall:
-		c.callOut(c.t.Call(in), in.Dst, in.Mask)
-		return found
+		call := c.t.Call(in)
+		if !c.cell(call.Fun, call.Args) {
+			c.callOut(call, in.Dst, in.Mask)
+			return found
+		}
+		c.mask(asm.R0, in.Mask)
+		c.Mov(true, d, asm.R0)
 	case tree.OpInput:
 		if !c.input(in, d) {
 			return found
@@ -1013,6 +1018,7 @@ func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
 	}
 	switch n := f.KeySize; {
 	case f.Kind == maps.FlatTrie:
+		c.way += loops(&f)
 		walkTrie(c.Backend, &f, keyInContext)
 		return true
 	case n == 4:
