@@ -177,9 +177,8 @@ func (t *Trace) finish(held []nic.Overwritten) (uint64, error) {
 	base := uintptr(unsafe.Pointer(&s.Mem.B[0]))
 	moved := 0
 	for x.pc != done {
-		if err := t.leave(int(x.pc), held); err != nil {
 		moved = t.begins(moved, int(x.pc))
-		if err := t.leave(int(x.pc)); err != nil {
+		if err := t.leave(int(x.pc), held); err != nil {
 			return 0, fmt.Errorf("native trace: insn %d: %w", x.pc, err)
 		}
 		x.resume = t.block.Addr() + uintptr(t.place[x.pc+1])
