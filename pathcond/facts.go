@@ -103,6 +103,11 @@ func (f *Facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
 	switch b.Op(t) {
 	case bv.OpZExt:
 		l, h = f.boundsDepth(args[0], depth-1)
+		if b.Width(args[0]) == 1 { // a truth as a number
+			if v, ok := f.Known(args[0]); ok {
+				l, h = bv.Bit(v), bv.Bit(v)
+			}
+		}
 	case bv.OpAdd:
 		l0, h0 := f.boundsDepth(args[0], depth-1)
 		l1, h1 := f.boundsDepth(args[1], depth-1)
