@@ -1,6 +1,11 @@
 package cache
 
-import "jitnic/cache/stream"
+import (
+	"fmt"
+
+	"jitnic/cache/policy"
+	"jitnic/cache/stream"
+)
 
 // Packets drives a TraceCache over a stream in which a packet may make several
 // requests, one for each segment of its path: requests says how many each packet
@@ -27,4 +32,79 @@ func Packets(s *stream.Stream, requests []uint8, cfg Config) (Counts, Stats, err
 		}
 	})
 	return n, c.Stats(), nil
+}
+
+// PacketPoint is the point that a cache is on such a stream: what is counted are
+// packets, and of the first warmup nothing is. Offline policies choose by requests,
+// and are refused.
+func PacketPoint(s *stream.Stream, requests []uint8, cfg Config, windows, warmup int) (Point, error) {
+	info, err := policy.Lookup(cfg.Policy)
+	if err != nil {
+		return Point{}, err
+	}
+	if info.IsOffline() {
+		return Point{}, fmt.Errorf("policy %q: chooses by requests, which says nothing of packets that make several", cfg.Policy)
+	}
+	if warmup > 0 && warmup >= len(requests) {
+		return Point{}, fmt.Errorf("a warm-up of %d leaves nothing of %d packets to count", warmup, len(requests))
+	}
+	cfg.IDs = s.NumIDs()
+	c, err := NewTraceCache(cfg)
+	if err != nil {
+		return Point{}, err
+	}
+	l := newLab(firstRequests(s, requests), windows, warmup)
+	miss := make([]uint64, (len(requests)+63)/64)
+	var n Counts
+	var warm Stats
+	k, out := 0, Hit
+	left := uint8(0)
+	Replay(s, c, func(i int, o Outcome) {
+		if left == 0 {
+			left, out = max(requests[k], 1), Hit
+		}
+		if out == Hit {
+			out = o
+		}
+		if left--; left > 0 {
+			return
+		}
+		if k >= l.from {
+			n[out]++
+		}
+		if k == l.from-1 {
+			warm = c.Stats()
+		}
+		if out != Hit {
+			miss[k>>6] |= 1 << (k & 63)
+		}
+		k++
+	})
+	p := l.point(cfg, miss)
+	p.outcomes(n)
+	st := c.Stats()
+	p.Installs, p.Evictions = st.Installed-warm.Installed, st.Evicted-warm.Evicted
+	l.perSecond(&p)
+	return p, nil
+}
+
+// firstRequests is the stream of each packet's first request.
+func firstRequests(s *stream.Stream, requests []uint8) *stream.Stream {
+	t := *s
+	t.IDs, t.Bytes, t.Time, t.Labels, t.Invalidations = nil, nil, nil, nil, nil
+	at := 0
+	for _, n := range requests {
+		t.IDs = append(t.IDs, s.IDs[at])
+		if s.Bytes != nil {
+			t.Bytes = append(t.Bytes, s.Bytes[at])
+		}
+		if s.Time != nil {
+			t.Time = append(t.Time, s.Time[at])
+		}
+		if s.Labels != nil {
+			t.Labels = append(t.Labels, s.Labels[at])
+		}
+		at += int(max(n, 1))
+	}
+	return &t
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/host/study"
 	"jitnic/host/study/cell"
@@ -26,7 +27,7 @@ var update = flag.Bool("update", false, "write testdata/semantics.txt anew")
 func TestSemantics(t *testing.T) {
 	const path = "testdata/semantics.txt"
 	s, err := spec.Parse("s.yaml", ".", []byte("programs: [sample:ipv6filter, sample:firewall, sample:conntrack, sample:loadbalancer, sample:router, sample:ratelimiter, sample:nat, sample:telemetry]\n"+
-		"captures: sample:dns\nmodes: ["+strings.Join(replay.ModeNames(), ", ")+"]\npolicies: lru\nentries: 1\n"))
+		"captures: sample:dns\nmodes: ["+strings.Join(replay.ModeNames(), ", ")+"]\npolicies: lru\nentries: 1\ninclude: {modes: generic, segments: 3, policies: lru, entries: 1}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,11 @@ func TestSemantics(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		fmt.Fprintf(&got, "semantics %d  %-20s %-12s %4d paths  %x\n", cell.Semantics, c.Program, c.Mode, d.Facts.IDs, h.Sum(nil)[:8])
+		how := c.Mode
+		if c.Segments != 0 {
+			how = "cut, " + jit.SegmentsName(c.Segments)
+		}
+		fmt.Fprintf(&got, "semantics %d  %-20s %-12s %4d paths  %x\n", cell.Semantics, c.Program, how, d.Facts.IDs, h.Sum(nil)[:8])
 	}
 	if *update {
 		if err := os.WriteFile(path, got.Bytes(), 0o666); err != nil {

@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/host/study/cell"
 	"jitnic/host/study/result"
@@ -156,6 +157,7 @@ type CellRow struct {
 	Entry         string  `json:"entry"`
 	Capture       string  `json:"capture"`
 	Mode          string  `json:"mode"`
+	Segments      string  `json:"segments"` // none, auto, or how many tables there are at most
 	Queues        int     `json:"queues"`
 	Split         string  `json:"split"`
 	Part          int     `json:"part"`
@@ -232,7 +234,7 @@ func write(w io.Writer, b []byte) error {
 
 // collect adds what the store has of a cell; of one that is refused its facts alone.
 func collect(p *cell.Plan, w *run.Worker, c *cell.Cell, refused string, table *result.Writer, g *result.Gatherer) (*CellRow, error) {
-	r := &CellRow{Cell: c.Address, Program: c.Program, Entry: c.Entry, Capture: c.Capture, Mode: c.Mode, Queues: c.Queues, Split: c.Split, Part: c.Part, Seed: c.Seed,
+	r := &CellRow{Cell: c.Address, Program: c.Program, Entry: c.Entry, Capture: c.Capture, Mode: c.Mode, Segments: jit.SegmentsName(c.Segments), Queues: c.Queues, Split: c.Split, Part: c.Part, Seed: c.Seed,
 		Status: "failed", Command: Command(c)}
 	lines, err := Failures(w.Store, c)
 	if err != nil {
@@ -336,6 +338,9 @@ func Command(c *cell.Cell) string {
 	}
 	if m, err := replay.ModeOf(c.Mode); err == nil && m.Words != "" {
 		line = append(line, m.Words)
+	}
+	if c.Segments != 0 {
+		add("segments", jit.SegmentsName(c.Segments))
 	}
 	return strings.Join(line, " ")
 }

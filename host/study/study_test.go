@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"jitnic/cache"
 	"jitnic/host/programs"
+	"jitnic/host/run/replay"
 	"jitnic/host/study"
 	"jitnic/host/study/cell"
 	"jitnic/host/study/result"
@@ -451,5 +453,59 @@ func TestLongStreams(t *testing.T) {
 		if y := a[k]; fmt.Sprint(*x) != fmt.Sprint(*y) {
 			t.Errorf("%s:\n%+v\n%+v", k, x, y)
 		}
+	}
+}
+
+// A study's axis of segments: what its rows count of a program that is cut are packets,
+// as a run with the same cuts counts them; a killed run is taken up, and what counts
+// requests alone is refused by name.
+func TestSegments(t *testing.T) {
+	path := write(t, "programs: [sample:telemetry, sample:conntrack]\ncaptures: [{file: sample:lab, limit: 3000}]\nsegments: [none, auto, 3]\npolicies: [lru, sieve]\nentries: [4, 64]\nslots: [3000]\nhot: [1, 2]\n"+
+		"include: {programs: sample:telemetry, segments: 3, policies: belady, entries: 64}\n")
+	straight := filepath.Join(t.TempDir(), "r")
+	whole := do(t, path, straight, nil)
+	if whole.Cells != 6 || whole.Failed != 1 {
+		t.Fatalf("%+v", whole.Summary)
+	}
+	out := filepath.Join(t.TempDir(), "r")
+	c := exec.CommandContext(t.Context(), os.Args[0], path, out)
+	c.Env = append(os.Environ(), killed+"=3")
+	if text, err := c.CombinedOutput(); err == nil {
+		t.Fatalf("not killed: %s", text)
+	}
+	if rest := do(t, path, out, nil); rest.Found < 2 { // of three and more that were done, one has a point that can't be had
+		t.Errorf("3 cells and more were done before: %+v", *rest.Summary)
+	}
+	same(t, "after a kill", tables(t, straight), tables(t, out))
+	rows, err := result.Read(filepath.Join(straight, "rows.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, r := range rows {
+		if r.Segments == "none" && r.Tables != 1 || r.Segments == "3" && r.Tables < 2 {
+			t.Errorf("%s, segments %s: %d tables", r.Program, r.Segments, r.Tables)
+		}
+		if r.Segments != "3" || r.Slots > 0 {
+			continue
+		}
+		ran++
+		s, err := replay.Open(t.Context(), replay.Input{Program: r.Program, Captures: []string{"sample:lab"}, Limit: 3000, Seed: 1},
+			replay.Cache{Policy: r.Policy, Entries: r.Entries, HotThreshold: r.Hot, Remedies: replay.Remedies{Segments: 3}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Run(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		o := s.Runtime.NIC.Outcomes()
+		if o[cache.Hit] != r.Hits || o[cache.Cold] != r.Cold || o[cache.NotHot] != r.NotHot || o[cache.Capacity] != r.Capacity || o.Total() != r.Requests || o.Total()-o[cache.Hit] != r.Misses ||
+			int(r.Paths) != len(s.Runtime.Paths()) || int(r.Tables) != len(s.Runtime.Tables()) {
+			t.Errorf("%s, %s, %d entries, hot %d: %+v; a run has %v of %d segments in %d tables", r.Program, r.Policy, r.Entries, r.Hot, r, o, len(s.Runtime.Paths()), len(s.Runtime.Tables()))
+		}
+		s.Close()
+	}
+	if ran != 16 {
+		t.Errorf("%d rows were looked at", ran)
 	}
 }

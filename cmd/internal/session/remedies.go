@@ -2,7 +2,6 @@ package session
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 
 	"jitnic/host/run/jit"
@@ -30,16 +29,9 @@ func (s *segments) String() string {
 }
 
 func (s *segments) Set(v string) error {
-	if v == "auto" {
-		*s = jit.SegmentsAuto
-		return nil
-	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n != 0 && n < 2 || n > jit.MaxTables {
-		return fmt.Errorf("want auto, or 2 to %d tables", jit.MaxTables)
-	}
+	n, err := jit.ParseSegments(v)
 	*s = segments(n)
-	return nil
+	return err
 }
 
 func (s *segments) Type() string { return "K" }

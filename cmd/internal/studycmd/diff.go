@@ -1,6 +1,7 @@
 package studycmd
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -41,7 +42,7 @@ func coordinates(r *result.Row) string {
 	if r.Device != nil {
 		dev = fmt.Sprintf("%s\x00%s\x00%d\x00%d", *r.Device, *r.Host, *r.Rate, *r.Tier)
 	}
-	return strings.Join([]string{r.Program, r.Entry, r.Maps, r.FIB, r.Filter, r.Capture, r.Mode, fmt.Sprint(r.Queues), r.Split, fmt.Sprint(r.Part), fmt.Sprint(r.Seed),
+	return strings.Join([]string{r.Program, r.Entry, r.Maps, r.FIB, r.Filter, r.Capture, r.Mode, cmp.Or(r.Segments, "none"), fmt.Sprint(r.Queues), r.Split, fmt.Sprint(r.Part), fmt.Sprint(r.Seed),
 		r.Policy, r.Admission, fmt.Sprint(r.Entries), fmt.Sprint(r.Slots), fmt.Sprint(r.Hot), fmt.Sprint(r.InstallDelay), dev}, "\x00")
 }
 
@@ -82,7 +83,7 @@ func differences(a, b []result.Row, dirs []string, least float64, all bool) *rep
 		if x.Device != nil {
 			device = *x.Device
 		}
-		t.Add(x.Program, x.Capture, x.Mode, result.CacheName(x.Policy, x.Admission), size(x.Entries, x.Slots), device,
+		t.Add(x.Program, x.Capture, made(x.Mode, x.Segments), result.CacheName(x.Policy, x.Admission), size(x.Entries, x.Slots), device,
 			fmt.Sprintf("%.4f", x.MissRatio), fmt.Sprintf("%.4f", y.MissRatio), fmt.Sprintf("%+.4f", d), paid(x), paid(y))
 	}
 	var f report.Facts

@@ -93,14 +93,22 @@ func (r *results) overview() (f report.Facts) {
 
 // contest is what caches are compared in, without the size.
 type contest struct {
-	program, entry, mode, split string
-	queues                      int
-	hot                         uint32
-	delay                       uint64
+	program, entry, mode, segments, split string
+	queues                                int
+	hot                                   uint32
+	delay                                 uint64
 }
 
 func contestOf(s *result.Setting) contest {
-	return contest{s.Program, s.Entry, s.Mode, s.Split, s.Queues, s.Hot, s.Delay}
+	return contest{s.Program, s.Entry, s.Mode, s.Segments, s.Split, s.Queues, s.Hot, s.Delay}
+}
+
+// made says how paths become traces.
+func made(mode, segments string) string {
+	if segments == "" || segments == "none" {
+		return mode
+	}
+	return mode + ", segments " + segments
 }
 
 // contests are those of the study in its order.
@@ -134,6 +142,7 @@ func (r *results) label(c contest) string {
 		}
 	}
 	add(c.mode, func(c contest) string { return c.mode })
+	add("segments "+c.segments, func(c contest) string { return c.segments })
 	add(fmt.Sprintf("%d queues", c.queues), func(c contest) string { return fmt.Sprint(c.queues) })
 	add("split "+c.split, func(c contest) string { return c.split })
 	add(fmt.Sprintf("hot %d", c.hot), func(c contest) string { return fmt.Sprint(c.hot) })
@@ -427,7 +436,7 @@ func (r *results) facets() *report.Facets {
 		if x.Entries == 0 || !slices.Contains(f.Series, name) || x.Part > 0 || x.Seed != r.rows[0].Seed {
 			continue
 		}
-		row := r.label(contest{x.Program, x.Entry, x.Mode, x.Split, int(x.Queues), x.Hot, x.InstallDelay})
+		row := r.label(contest{x.Program, x.Entry, x.Mode, x.Segments, x.Split, int(x.Queues), x.Hot, x.InstallDelay})
 		order, captures = once(order, row), once(captures, x.Capture)
 		p := place{row, x.Capture}
 		c := cells[p]
@@ -490,7 +499,7 @@ func (r *results) coverage() []report.Block {
 		if c.Top20 >= 0.9 {
 			twenty++
 		}
-		t.Add(c.Program, c.Capture, c.Mode, report.Count(c.Packets), fmt.Sprint(c.Paths), percent(c.Top1), percent(c.Top10), percent(c.Top20), fmt.Sprint(c.Cover90), fmt.Sprint(c.Cover99), percent(float64(c.Uncacheable)/float64(c.Packets)))
+		t.Add(c.Program, c.Capture, made(c.Mode, c.Segments), report.Count(c.Packets), fmt.Sprint(c.Paths), percent(c.Top1), percent(c.Top10), percent(c.Top20), fmt.Sprint(c.Cover90), fmt.Sprint(c.Cover99), percent(float64(c.Uncacheable)/float64(c.Packets)))
 	}
 	if n == 0 {
 		return nil
@@ -540,14 +549,14 @@ func (r *results) cellTable() []report.Block {
 	seen := map[string]bool{}
 	for _, c := range r.cells {
 		if c.Error != "" {
-			failed.Add(c.Program, c.Capture, c.Mode, c.Error)
+			failed.Add(c.Program, c.Capture, made(c.Mode, c.Segments), c.Error)
 		}
 		id := c.Cell[:min(12, len(c.Cell))]
 		if seen[id] || c.Packets == 0 {
 			continue
 		}
 		seen[id] = true
-		t.Add(id, report.Count(c.Packets), fmt.Sprint(c.Paths), fmt.Sprintf("%.2f", float64(c.Stored)/float64(c.Packets)), fmt.Sprintf("%s on %s, %s", c.Program, c.Capture, c.Mode), c.Command)
+		t.Add(id, report.Count(c.Packets), fmt.Sprint(c.Paths), fmt.Sprintf("%.2f", float64(c.Stored)/float64(c.Packets)), fmt.Sprintf("%s on %s, %s", c.Program, c.Capture, made(c.Mode, c.Segments)), c.Command)
 	}
 	return []report.Block{{Table: failed, Apart: true}, {Only: report.OnPage, Table: t}}
 }

@@ -67,7 +67,7 @@ func (r *results) pays() []report.Block {
 		if x.Device == nil || !best[result.CacheName(x.Policy, x.Admission)] {
 			continue
 		}
-		l := r.label(contest{x.Program, x.Entry, x.Mode, x.Split, int(x.Queues), x.Hot, x.InstallDelay})
+		l := r.label(contest{x.Program, x.Entry, x.Mode, x.Segments, x.Split, int(x.Queues), x.Hot, x.InstallDelay})
 		b := budget{x.Slots, x.Entries}
 		labels, budgets = once(labels, l), once(budgets, b)
 		for k, of := range map[string]map[place]*count{l: cells, "": totals} {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/host/run/jit"
 	"jitnic/host/study/cell"
 	"jitnic/host/study/run"
 )
@@ -30,7 +31,7 @@ func planned(p *cell.Plan, jobs int) *report.Document {
 		if split != "none" {
 			split = fmt.Sprintf("%s #%d", split, c.Part)
 		}
-		t.Add(c.Program, c.Capture, c.Mode, fmt.Sprint(c.Queues), split, fmt.Sprint(c.Seed), report.Count(uint64(c.Estimated())), fmt.Sprint(len(c.Points)), fmt.Sprint(len(c.Devices)), fmt.Sprintf("%.1f", e.Seconds))
+		t.Add(c.Program, c.Capture, made(c.Mode, jit.SegmentsName(c.Segments)), fmt.Sprint(c.Queues), split, fmt.Sprint(c.Seed), report.Count(uint64(c.Estimated())), fmt.Sprint(len(c.Points)), fmt.Sprint(len(c.Devices)), fmt.Sprintf("%.1f", e.Seconds))
 	}
 	var f report.Facts
 	f.Add("programs", len(programs))

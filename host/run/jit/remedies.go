@@ -2,6 +2,7 @@ package jit
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -27,6 +28,32 @@ type Remedies struct {
 
 // SegmentsAuto leaves the number of tables to what the first packets show.
 const SegmentsAuto = -1
+
+// SegmentsName is how Remedies.Segments is written: none, auto, or the number.
+func SegmentsName(n int) string {
+	switch n {
+	case 0:
+		return "none"
+	case SegmentsAuto:
+		return "auto"
+	}
+	return strconv.Itoa(n)
+}
+
+// ParseSegments reads what SegmentsName writes; 0 is none, too.
+func ParseSegments(s string) (int, error) {
+	switch s {
+	case "none":
+		return 0, nil
+	case "auto":
+		return SegmentsAuto, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n != 0 && n < 2 || n > MaxTables {
+		return 0, fmt.Errorf("want none, auto, or 2 to %d tables", MaxTables)
+	}
+	return n, nil
+}
 
 // specialises says whether anything may be folded.
 func (r Remedies) specialises() bool { return r.Specialise || r.Auto }

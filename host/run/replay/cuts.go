@@ -33,11 +33,7 @@ func Whole(how Remedies, what string) error {
 	if how.Segments == 0 {
 		return nil
 	}
-	n := any(how.Segments)
-	if how.Segments == jit.SegmentsAuto {
-		n = "auto"
-	}
-	return setting("segments", n, errors.New(what))
+	return setting("segments", jit.SegmentsName(how.Segments), errors.New(what))
 }
 
 const (
@@ -122,6 +118,9 @@ func judged(ctx context.Context, in *Input, obj *loader.Object, entry *loader.Pr
 		v := first.Packet(&pkt[0], src.Files())
 		it.RunRecorded(&v, &out, &rec)
 		j.take(&rec)
+		if j.packets == judgedPackets {
+			break
+		}
 	}
 	return j, nil
 }
@@ -129,10 +128,21 @@ func judged(ctx context.Context, in *Input, obj *loader.Object, entry *loader.Pr
 // first is the packets that places are chosen by.
 func (in *Input) first() Input {
 	f := *in
-	if f.Limit == 0 || f.Limit > judgedPackets {
-		f.Limit = judgedPackets
-	}
 	f.Progress = nil
+	if in.Keep == nil {
+		if f.Limit == 0 || f.Limit > judgedPackets {
+			f.Limit = judgedPackets
+		}
+		return f
+	}
+	kept := 0
+	f.Keep = func(p *pcaps.Packet) bool {
+		if kept >= judgedPackets || !in.Keep(p) {
+			return false
+		}
+		kept++
+		return true
+	}
 	return f
 }
 

@@ -35,6 +35,7 @@ type Identity struct {
 	PadCut    bool     `json:"pad_cut,omitempty"`
 	StripVLAN bool     `json:"strip_vlan,omitempty"`
 	Mode      string   `json:"mode"`
+	Segments  int      `json:"segments,omitempty"` // of jit.Remedies
 	Queues    int      `json:"queues"`
 	Split     string   `json:"split,omitempty"`
 	Part      int      `json:"part,omitempty"`
@@ -71,10 +72,12 @@ type Cell struct {
 	Filter  string `json:"filter,omitempty"`
 	Capture string `json:"capture"`
 	Mode    string `json:"mode"`
-	Queues  int    `json:"queues"`
-	Split   string `json:"split"`
-	Part    int    `json:"part"` // from 0; the whole: 0
-	Seed    uint64 `json:"seed"`
+	// Segments is how many tables paths are cut into at most, as jit.Remedies has it.
+	Segments int    `json:"segments,omitempty"`
+	Queues   int    `json:"queues"`
+	Split    string `json:"split"`
+	Part     int    `json:"part"` // from 0; the whole: 0
+	Seed     uint64 `json:"seed"`
 
 	// Shared are, of a split into queues, maps that these share and the program
 	// changes: their keys have to tell the queues apart.
@@ -90,6 +93,15 @@ type Cell struct {
 	Warmup  string         `json:"warmup,omitempty"`
 
 	Bytes int64 `json:"bytes"` // of the captures' files, for estimates
+}
+
+// Remedies are how the cell's paths become traces.
+func (c *Cell) Remedies() (replay.Remedies, error) { return remedies(c.Mode, c.Segments) }
+
+func remedies(mode string, segments int) (replay.Remedies, error) {
+	m, err := replay.ModeOf(mode)
+	m.Remedies.Segments = segments
+	return m.Remedies, err
 }
 
 // A Device is a device under a load, with traces of a tier.

@@ -19,6 +19,7 @@ import (
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
+	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/host/study/spec"
 	"jitnic/nic/profile"
@@ -136,14 +137,14 @@ func (r *resolver) axes(ctx context.Context, a *spec.Axes) error {
 		}
 		for _, prog := range list {
 			for _, c := range captures {
-				for _, mode := range a.Modes {
+				for _, made := range howMade(a) {
 					for _, queues := range a.Queues {
 						for _, split := range a.Splits {
 							for _, seed := range a.EachSeed() {
 								if err := ctx.Err(); err != nil {
 									return err
 								}
-								if err := r.cell(a, p, prog, c, mode, queues, split, seed, devices); err != nil {
+								if err := r.cell(a, p, prog, c, made, queues, split, seed, devices); err != nil {
 									return err
 								}
 							}
@@ -154,6 +155,21 @@ func (r *resolver) axes(ctx context.Context, a *spec.Axes) error {
 		}
 	}
 	return nil
+}
+
+// made is how paths become traces: a mode, and how many segments they are cut into.
+type made struct {
+	mode     string
+	segments int
+}
+
+func howMade(a *spec.Axes) (out []made) {
+	for _, m := range a.Modes {
+		for _, k := range a.Segments {
+			out = append(out, made{m, k})
+		}
+	}
+	return out
 }
 
 // builtIn says whether a name stands for itself, and for no file.
@@ -447,11 +463,11 @@ func LoadProfiles(nicName, hostName string, set []string) (*profile.NIC, *profil
 }
 
 // cell adds one run, or its parts, with its points, to the plan.
-func (r *resolver) cell(a *spec.Axes, p *spec.Program, prog *program, c *capture, mode string, queues int, split spec.Split, seed uint64, devices []Device) error {
-	x := Cell{Program: prog.name, Entry: prog.entry, Capture: c.name, Mode: mode, Queues: queues, Split: split.String(), Seed: seed,
+func (r *resolver) cell(a *spec.Axes, p *spec.Program, prog *program, c *capture, how made, queues int, split spec.Split, seed uint64, devices []Device) error {
+	x := Cell{Program: prog.name, Entry: prog.entry, Capture: c.name, Mode: how.mode, Segments: how.segments, Queues: queues, Split: split.String(), Seed: seed,
 		Windows: r.study.Windows, Warmup: r.study.Warmup, Fail: prog.fail, Bytes: c.bytes}
 	id := Identity{Semantics: Semantics, Object: prog.object, Code: prog.code, Entry: prog.entry, Maps: []string{}, Captures: c.sums, Limit: c.Limit,
-		LinkType: c.LinkType, PadCut: c.PadCut, StripVLAN: c.Strip, Mode: mode, Queues: queues}
+		LinkType: c.LinkType, PadCut: c.PadCut, StripVLAN: c.Strip, Mode: how.mode, Segments: how.segments, Queues: queues}
 	if c.Loop > 1 {
 		id.Loop = c.Loop
 	}
@@ -643,6 +659,8 @@ func coordinate(column string, c *Cell, p *cache.Config, d *Device) (string, boo
 		return c.Capture, true
 	case "mode":
 		return c.Mode, true
+	case "segments":
+		return jit.SegmentsName(c.Segments), true
 	case "queues":
 		return fmt.Sprint(c.Queues), true
 	case "split":

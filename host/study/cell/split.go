@@ -23,7 +23,7 @@ func (r *resolver) parts(c *Cell, split spec.Split, prog *program) ([]*Cell, err
 		return []*Cell{c}, nil
 	}
 	if c.Fail == "" {
-		c.Shared, c.Fail = splittable(split, c.Mode, prog)
+		c.Shared, c.Fail = splittable(split, c, prog)
 	}
 	var out []*Cell
 	switch split.How {
@@ -63,7 +63,7 @@ const leadShare = 4
 // no map. Queues where what one does never shows to another: of shared, maps that
 // the program may change and that queues share, the run has to show that it doesn't,
 // or that their keys tell the queue (package flows).
-func splittable(split spec.Split, mode string, prog *program) (shared []string, fail string) {
+func splittable(split spec.Split, c *Cell, prog *program) (shared []string, fail string) {
 	if prog.main == nil {
 		return nil, prog.fail
 	}
@@ -85,8 +85,8 @@ func splittable(split spec.Split, mode string, prog *program) (shared []string, 
 	if len(shared) == 0 {
 		return nil, ""
 	}
-	if how, err := replay.ModeOf(mode); err == nil && how.Remedies != (replay.Remedies{}) {
-		return nil, flows.Shared(shared[0]) + fmt.Sprintf("what its keys tell is shown of generic traces, not of %s ones", mode)
+	if how, err := c.Remedies(); err == nil && how != (replay.Remedies{}) {
+		return nil, flows.Shared(shared[0]) + fmt.Sprintf("what its keys tell is shown of generic traces, not of %v ones", how)
 	}
 	if name := wanders(prog); name != "" {
 		return nil, flows.Shared(shared[0]) + name + " may come to any entry of it"

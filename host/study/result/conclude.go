@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"jitnic/cache/policy"
+	"jitnic/host/run/jit"
 	"jitnic/host/study/cell"
 	"jitnic/host/study/run"
 )
@@ -17,12 +18,14 @@ type Setting struct {
 	Program string `json:"program"`
 	Entry   string `json:"entry"`
 	Mode    string `json:"mode"`
-	Queues  int    `json:"queues"`
-	Split   string `json:"split"`
-	Hot     uint32 `json:"hot"`
-	Delay   uint64 `json:"install_delay"`
-	Entries uint64 `json:"entries"`
-	Slots   uint64 `json:"slots"`
+	// Segments is none, auto, or how many tables there are at most.
+	Segments string `json:"segments"`
+	Queues   int    `json:"queues"`
+	Split    string `json:"split"`
+	Hot      uint32 `json:"hot"`
+	Delay    uint64 `json:"install_delay"`
+	Entries  uint64 `json:"entries"`
+	Slots    uint64 `json:"slots"`
 }
 
 // A Rank is a cache's place in a setting, over its captures and seeds.
@@ -102,7 +105,7 @@ func (g *Gatherer) Add(c *cell.Cell, f *run.Facts, points map[string]*run.Point)
 		if entry == "" {
 			entry = f.Entry
 		}
-		s := Setting{c.Program, entry, c.Mode, c.Queues, c.Split, max(cfg.HotThreshold, 1), cfg.InstallDelay, cfg.Entries, cfg.Slots}
+		s := Setting{c.Program, entry, c.Mode, jit.SegmentsName(c.Segments), c.Queues, c.Split, max(cfg.HotThreshold, 1), cfg.InstallDelay, cfg.Entries, cfg.Slots}
 		g.windows.add(s, c, cfg.Policy, cfg.Admission, p)
 		t := g.settings[s]
 		if t == nil {
@@ -269,7 +272,7 @@ func compare(s Setting, blocks []int, best, other *contender) Pair {
 // correct puts in the corrected p, over all comparisons of a program and mode.
 func correct(pairs []Pair) {
 	family := func(p *Pair) string {
-		return fmt.Sprintf("%s\x00%s\x00%s\x00%d\x00%s", p.Program, p.Entry, p.Mode, p.Queues, p.Split)
+		return fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%d\x00%s", p.Program, p.Entry, p.Mode, p.Segments, p.Queues, p.Split)
 	}
 	by := map[string][]int{}
 	for i := range pairs {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"jitnic/cache"
+	"jitnic/host/run/jit"
 	"jitnic/host/study/cell"
 	"jitnic/host/study/run"
 )
@@ -26,6 +27,7 @@ type Row struct {
 	ProgramSHA256 string `parquet:"program_sha256,dict" is:"of the object"`
 	CaptureSHA256 string `parquet:"capture_sha256,dict" is:"of each file, or gen: and that of the generator's settings"`
 	Mode          string `parquet:"mode,dict" is:"how traces are made"`
+	Segments      string `parquet:"segments,dict" is:"cut into segments: none, auto, or at most so many tables"`
 	Queues        int32  `parquet:"queues,dict" is:"receive queues"`
 	Split         string `parquet:"split,dict" is:"none, flows/N or windows/N"`
 	Part          int32  `parquet:"part,dict" is:"which part of a split, from 0"`
@@ -58,7 +60,8 @@ type Row struct {
 	LegitRequests     *uint64  `parquet:"legit_requests,optional" is:"packets a generator labelled legitimate"`
 	LegitMisses       *uint64  `parquet:"legit_misses,optional" is:"of these, missed"`
 
-	Paths        int64   `parquet:"paths" is:"distinct paths of the cell"`
+	Paths        int64   `parquet:"paths" is:"distinct paths of the cell, or segments"`
+	Tables       int32   `parquet:"tables,dict" is:"tables that segments stand in; 1: paths are whole"`
 	NotRun       uint64  `parquet:"not_run" is:"packets of the cell that could not be run"`
 	Seconds      float64 `parquet:"seconds" is:"of the captures' clock"`
 	Instructions float64 `parquet:"instructions" is:"that the host interprets a packet, on average"`
@@ -98,8 +101,8 @@ func Columns() []Column {
 // store has; those that it hasn't have no row, nor have devices without figures.
 func CellRows(p *cell.Plan, c *cell.Cell, f *run.Facts, points map[string]*run.Point, figures []*run.Figures) []Row {
 	base := Row{Program: c.Program, Entry: c.Entry, Maps: c.Maps, FIB: c.FIB, Filter: c.Filter, Capture: c.Capture, ProgramSHA256: c.Identity.Object,
-		CaptureSHA256: strings.Join(c.Identity.Captures, " "), Mode: c.Mode, Queues: int32(c.Queues), Split: c.Split, Part: int32(c.Part), Seed: c.Seed,
-		Paths: int64(f.IDs), NotRun: f.NotRun, Seconds: float64(f.ActiveNS) / 1e9, Instructions: f.Instructions, Cell: c.Address}
+		CaptureSHA256: strings.Join(c.Identity.Captures, " "), Mode: c.Mode, Segments: jit.SegmentsName(c.Segments), Queues: int32(c.Queues), Split: c.Split, Part: int32(c.Part), Seed: c.Seed,
+		Paths: int64(f.IDs), Tables: int32(max(f.Tables, 1)), NotRun: f.NotRun, Seconds: float64(f.ActiveNS) / 1e9, Instructions: f.Instructions, Cell: c.Address}
 	if base.Entry == "" {
 		base.Entry = f.Entry
 	}

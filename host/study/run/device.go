@@ -108,7 +108,7 @@ func (w *Worker) observe(ctx context.Context, c *cell.Cell, opt *replay.Optimise
 	if to := c.Identity.To; to > 0 { // the packets before it are not run
 		in.Limit = min(to, c.Identity.From+devicePackets)
 	}
-	mode, err := replay.ModeOf(c.Mode)
+	how, err := c.Remedies()
 	if err != nil {
 		return 0, nil, err
 	}
@@ -121,7 +121,7 @@ func (w *Worker) observe(ctx context.Context, c *cell.Cell, opt *replay.Optimise
 		}
 		nics, hosts = append(nics, nic), append(hosts, host)
 	}
-	run, err := offload.Observe(ctx, in, offload.Options{Remedies: mode.Remedies, Optimiser: opt}, nics...)
+	run, err := offload.Observe(ctx, in, offload.Options{Remedies: how, Optimiser: opt}, nics...)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -15,12 +15,19 @@ import (
 	"jitnic/host/study/cell"
 	"jitnic/host/study/flows"
 	"jitnic/host/study/store"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // Facts are what a run of a program tells beside its paths.
 type Facts struct {
-	Entry         string            `json:"entry"`
-	Requests      uint64            `json:"requests"` // packets of the cell, those that warm its cache included
+	Entry    string `json:"entry"`
+	Requests uint64 `json:"requests"` // packets of the cell, those that warm its cache included
+	// Of paths that are cut: the tables there are, where they begin, and the requests
+	// that all packets make, one for each segment.
+	Tables        int               `json:"tables,omitempty"`
+	Cuts          []string          `json:"cuts,omitempty"`
+	Segments      uint64            `json:"segments,omitempty"`
 	Lead          uint64            `json:"lead,omitempty"`
 	IDs           int               `json:"ids"` // paths
 	Bytes         uint64            `json:"bytes"`
@@ -47,11 +54,12 @@ type Facts struct {
 func (f *Facts) cover(packets []uint64) {
 	n := slices.Clone(packets)
 	slices.SortFunc(n, func(a, b uint64) int { return cmp.Compare(b, a) })
-	all := f.Requests - f.Uncacheable
+	requests := max(f.Requests, f.Segments)
+	all := requests - f.Uncacheable
 	var sum uint64
 	for i, k := range n {
 		sum += k
-		share := float64(sum) / float64(f.Requests)
+		share := float64(sum) / float64(requests)
 		if i < 1 {
 			f.Top1 = share
 		}
@@ -87,6 +95,10 @@ func (c *counter) Begin(s *replay.Session) {
 }
 
 func (c *counter) Saw(r replay.Several) error {
+	c.facts.Requests += uint64(len(r.Packets))
+	for i := range r.Packets {
+		c.facts.Bytes += uint64(len(r.Packets[i].Data))
+	}
 	if c.watch != nil {
 		return c.watch.Saw(r)
 	}
@@ -94,12 +106,11 @@ func (c *counter) Saw(r replay.Several) error {
 }
 
 func (c *counter) Request(id, bytes uint32, ns int64, label uint8) error {
-	if c.facts.Requests == 0 {
+	if c.facts.Segments == 0 {
 		c.first = ns
 	}
 	c.last = ns
-	c.facts.Requests++
-	c.facts.Bytes += uint64(bytes)
+	c.facts.Segments++
 	if id == stream.None {
 		c.facts.Uncacheable++
 	} else {
@@ -170,7 +181,7 @@ func (w *Worker) paths(ctx context.Context, c *cell.Cell) (*Facts, error) {
 	}
 	in.Keep = c.Keep()
 	in.Jobs = 1
-	mode, err := replay.ModeOf(c.Mode)
+	how, err := c.Remedies()
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +192,7 @@ func (w *Worker) paths(ctx context.Context, c *cell.Cell) (*Facts, error) {
 		if c.Shared != nil {
 			sink.watch = flows.New(c.Shared)
 		}
-		s, err := replay.Record(ctx, in, mode.Remedies, sink)
+		s, err := replay.Record(ctx, in, how, sink)
 		if err != nil {
 			return err
 		}
@@ -217,6 +228,14 @@ func (w *Worker) paths(ctx context.Context, c *cell.Cell) (*Facts, error) {
 				f.Aborts[fmt.Sprint(reason)] += k
 			}
 		}
+		if s.Requests == nil {
+			f.Segments = 0 // a request a packet
+		} else {
+			f.Tables, f.Cuts = len(s.Runtime.Tables()), s.Cuts.Places
+			if err := w.keepRequests(c, s.Requests); err != nil {
+				return err
+			}
+		}
 		if sink.watch != nil {
 			f.Shared = sink.watch.Maps()
 		}
@@ -246,6 +265,39 @@ func (c *counting) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.n += uint64(n)
 	return n, err
+}
+
+// keepRequests keeps how many requests each packet of a cell makes whose paths are cut.
+func (w *Worker) keepRequests(c *cell.Cell, requests []uint8) error {
+	return w.Store.Write(c.Address+".segments", func(out io.Writer) error {
+		z, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1))
+		if err != nil {
+			return err
+		}
+		if _, err := z.Write(requests); err != nil {
+			return err
+		}
+		return z.Close()
+	})
+}
+
+// requests reads them.
+func (w *Worker) requests(c *cell.Cell, f *Facts) ([]uint8, error) {
+	r, err := w.Store.Open(c.Address + ".segments")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	b, err := io.ReadAll(io.LimitReader(z, int64(f.Requests)+1))
+	if err == nil && uint64(len(b)) != f.Requests {
+		err = fmt.Errorf("cell %s: its segments are of %d packets, not of %d", c.Address, len(b), f.Requests)
+	}
+	return b, err
 }
 
 // stream reads a cell's paths, without times.

@@ -106,6 +106,9 @@ func (w *Worker) points(ctx context.Context, c *cell.Cell, f *Facts, workers int
 	if len(todo) == 0 {
 		return 0, nil, nil
 	}
+	if f.Tables > 1 {
+		return w.segmented(ctx, c, f, have, todo)
+	}
 	if f.Requests > w.whole() {
 		return w.passes(ctx, c, f, have, todo)
 	}
@@ -152,6 +155,48 @@ func (w *Worker) points(ctx context.Context, c *cell.Cell, f *Facts, workers int
 	}
 	slices.Sort(failed)
 	return made, slices.Compact(failed), nil
+}
+
+// segmented runs what is missing of a cell whose paths are cut: what counts are
+// packets, of which all segments have to hit.
+func (w *Worker) segmented(ctx context.Context, c *cell.Cell, f *Facts, have map[string]*Point, todo []cache.Config) (made int, failed []string, err error) {
+	if f.Segments > w.whole() {
+		return 0, []string{fmt.Sprintf("segments: %d requests are more than %d: split it into windows/N", f.Segments, w.whole())}, nil
+	}
+	s, err := w.stream(c)
+	if err != nil {
+		return 0, nil, err
+	}
+	requests, err := w.requests(c, f)
+	if err != nil {
+		return 0, nil, err
+	}
+	warm, err := spec.WarmupOf(c.Warmup, len(requests))
+	if err != nil {
+		return 0, nil, err
+	}
+	warm += int(f.Lead)
+	unkept := 0
+	for _, cfg := range todo {
+		if err := ctx.Err(); err != nil {
+			return made, failed, err
+		}
+		p, err := cache.PacketPoint(s, requests, cfg, c.Windows, warm)
+		if err != nil {
+			failed = append(failed, fmt.Sprintf("%s: %v", cfg.Policy, err))
+			continue
+		}
+		have2(have, c, &p, cfg.Seed)
+		made++
+		if unkept += s.Len(); unkept >= steps {
+			if err := w.keepPoints(c, have); err != nil {
+				return made, failed, err
+			}
+			unkept = 0
+		}
+	}
+	slices.Sort(failed)
+	return made, slices.Compact(failed), w.keepPoints(c, have)
 }
 
 // have2 puts a point among those that are kept.

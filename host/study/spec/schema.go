@@ -143,7 +143,7 @@ func Template(programs, captures []string) string {
 			value = quoted(programs, value)
 		case "captures":
 			value = quoted(captures, value)
-		case "slots", "install_delay", "hot", "split", "hosts", "devices", "rates", "tiers", "seeds", "repeats", "queues", "admissions":
+		case "slots", "install_delay", "hot", "split", "hosts", "devices", "rates", "tiers", "seeds", "repeats", "queues", "admissions", "segments":
 			on = false
 			if value == "" {
 				value = "[256, 1024]"

@@ -66,7 +66,7 @@ func TestSchemaValidates(t *testing.T) {
 		"programs: sample:nat\ncaptures: [{gen: {preset: zipf, packets: 100, attack: {kind: thrash, paths: 9}}, name: g}, {gen: burst}]\n",
 		head + "policies: [lru, slru/5, all]\nadmissions: [always, probabilistic/16, all]\nentries: [1..64, 8, 1..4096*1.2, 4k]\nslots: 256\n",
 		head + "devices: [all, hxdp, {nic: hxdp, set: {clock: 300 MHz, host.cores: 4}}]\nrates: [5Mpps, 1M..50M]\ntiers: [0, 1, 2]\nhosts: paper\n",
-		head + "split: [none, flows/4, windows/100]\nqueues: [1, 8]\nmodes: generic\nseeds: [1, 2]\nrepeats: 3\nwarmup: 10%\nwindows: 50\nhot: [1, 2]\ninstall_delay: 3\n",
+		head + "split: [none, flows/4, windows/100]\nqueues: [1, 8]\nmodes: generic\nsegments: [none, auto, 3]\nseeds: [1, 2]\nrepeats: 3\nwarmup: 10%\nwindows: 50\nhot: [1, 2]\ninstall_delay: 3\n",
 		head + "include: {policies: lru}\nexclude: [{policy: [lru, \"s*\"], entries: 4}, {device: hxdp, rate_pps: 5000000}]\n",
 	} {
 		good["by hand "+string(rune('0'+i))] = text
@@ -80,7 +80,7 @@ func TestSchemaValidates(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"captures: x", "[a, b]", head + "polices: [lru]", head + "policies: [lruu]", head + "modes: [special]", head + "entries: [0]", head + "entries: []",
+		"captures: x", "[a, b]", head + "polices: [lru]", head + "policies: [lruu]", head + "modes: [special]", head + "segments: 1", head + "segments: [some]", head + "segments: {a: 1}", head + "entries: [0]", head + "entries: []",
 		head + "queues: 500", head + "split: flow/3", head + "exclude: {polcy: lru}", head + "include: [{plicies: lru}]", head + "seeds: -1",
 		"programs: {entry: x}\ncaptures: sample:lab", "programs: sample:nat\ncaptures: {limit: 5}", "programs: sample:nat\ncaptures: [{gen: zip}]",
 		"programs: sample:nat\ncaptures: [{gen: {preset: zipf, flow: 3}}]", "programs: sample:nat\ncaptures: [{gen: {flows: many}}]",

@@ -38,6 +38,7 @@ type Axes struct {
 	Programs     []Program
 	Captures     []Capture
 	Modes        []string
+	Segments     []int // jit.Remedies.Segments
 	Queues       []int
 	Splits       []Split
 	Policies     []string
@@ -173,7 +174,7 @@ const DefaultWindows = 100
 
 // defaults are what axes are where they are not given.
 var defaults = Axes{
-	Modes: []string{"generic"}, Queues: []int{1}, Splits: []Split{{}}, Policies: []string{"lru", "s3-fifo", "sieve", "belady"},
+	Modes: []string{"generic"}, Segments: []int{0}, Queues: []int{1}, Splits: []Split{{}}, Policies: []string{"lru", "s3-fifo", "sieve", "belady"},
 	Admissions: []string{"always"}, Hot: []uint32{1}, InstallDelay: []uint64{0}, Hosts: []string{"paper"}, Rates: []uint64{10_000_000},
 	Tiers: []int{0}, Seeds: []uint64{1}, Repeats: 1, Entries: []uint64{1, 2, 4, 8, 16, 32, 64},
 }
@@ -192,6 +193,7 @@ func (a Axes) over(d Axes) Axes {
 	orElse(&a.Programs, d.Programs)
 	orElse(&a.Captures, d.Captures)
 	orElse(&a.Modes, d.Modes)
+	orElse(&a.Segments, d.Segments)
 	orElse(&a.Queues, d.Queues)
 	orElse(&a.Splits, d.Splits)
 	orElse(&a.Policies, d.Policies)

@@ -11,6 +11,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/cache/policy"
+	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/nic/device/load"
 	"jitnic/nic/profile"
@@ -128,6 +129,17 @@ var axisWords = []word[Axes]{
 	}},
 	{"modes", "how traces are made", "[generic]", func() schema { return listOf(oneOf(replay.ModeNames())) }, func(n *node, a *Axes) error {
 		return each(n, &a.Modes, func(x *node) (string, error) { return among(x, "mode", replay.ModeNames()) })
+	}},
+	{"segments", "paths cut into segments that stand in tables of their own: none, auto (as many tables as hit most), or at most so many tables", "[none, auto]", func() schema {
+		return listOf(either(oneOf([]string{"none", "auto"}), whole(2, jit.MaxTables)()))
+	}, func(n *node, a *Axes) error {
+		return each(n, &a.Segments, func(x *node) (int, error) {
+			k, err := jit.ParseSegments(x.text)
+			if x.kind != scalar || err != nil || x.text == "0" {
+				return 0, x.fail("segments %s: want none, auto, or 2 to %d tables", x.is(), jit.MaxTables)
+			}
+			return k, nil
+		})
 	}},
 	{"queues", "receive queues, one CPU each, over which RSS spreads flows", "[1]", func() schema { return listOf(whole(1, maxQueues)()) }, func(n *node, a *Axes) error {
 		return each(n, &a.Queues, func(x *node) (q int, err error) { return q, number(x, &q, 1, maxQueues) })
@@ -268,7 +280,7 @@ var deviceWords = []word[Device]{
 
 // Columns are the coordinates of a point: the columns of rows, and the words of
 // exclude.
-var Columns = []string{"program", "entry", "capture", "mode", "queues", "split", "policy", "admission", "entries", "slots", "hot", "install_delay", "seed", "device", "host", "rate_pps", "tier"}
+var Columns = []string{"program", "entry", "capture", "mode", "segments", "queues", "split", "policy", "admission", "entries", "slots", "hot", "install_delay", "seed", "device", "host", "rate_pps", "tier"}
 
 func match(n *node) (Match, error) {
 	m := Match{At: n.place()}
