@@ -34,6 +34,9 @@ type Options struct {
 	// Frozen takes for granted what specialised traces ask of versions, and where
 	// tail calls lead: writes by other tools aren't seen.
 	Frozen bool
+	// Join puts the original's code behind the fast path's, in one program: no tail
+	// call is spent on what no leaf takes.
+	Join bool
 }
 
 // ErrTooLong says that fewer traces fit into a program.
@@ -104,7 +107,7 @@ func Build(obj *loader.Object, entry *loader.Program, c *pathcond.Compiler, leav
 			return nil, fmt.Errorf("%s: program %s: %w: no kernel loads it", p.File, p.Name, err)
 		}
 	}
-	if err := budget(obj, entry); err != nil {
+	if err := budget(obj, entry); err != nil && !opt.Join {
 		return nil, err
 	}
 	b := &builder{s: c.S, b: c.B, obj: obj, opt: opt, built: &Built{}, leaves: map[int32]*Leaf{}, heights: map[bv.Term]int{}, sizes: map[bv.Term]int{}}
@@ -176,7 +179,7 @@ func budget(obj *loader.Object, entry *loader.Program) error {
 		}
 	}
 	if again > 0 {
-		return fmt.Errorf("program %q: %d of the programs it comes to by tail calls make more, and may need all %d: the fast path would take one", entry.Name, again, maxTailCalls)
+		return fmt.Errorf("program %q: %d of the programs it comes to by tail calls make more, and may need all %d: the fast path would take one (not where original and fast path are joined)", entry.Name, again, maxTailCalls)
 	}
 	return nil
 }
@@ -291,9 +294,11 @@ func (b *builder) call(helper int32) { b.put(ebpf.Insn{Op: ebpf.OpCall, Imm: hel
 func (b *builder) program(t *tree.Tree, entry *loader.Program) error {
 	b.t = t
 	b.specs = slices.Clone(b.obj.Maps)
-	b.root = len(b.specs)
-	b.specs = append(b.specs, &maps.Spec{Name: rootName, Type: cilium.ProgramArray, KeySize: 4, ValueSize: 4, Max: 1,
-		Contents: []maps.Entry{{Key: make([]byte, 4), Name: entry.Name}}})
+	if !b.opt.Join {
+		b.root = len(b.specs)
+		b.specs = append(b.specs, &maps.Spec{Name: rootName, Type: cilium.ProgramArray, KeySize: 4, ValueSize: 4, Max: 1,
+			Contents: []maps.Entry{{Key: make([]byte, 4), Name: entry.Name}}})
+	}
 	b.hits = -1
 	if b.opt.Counters {
 		b.hits = len(b.specs)
@@ -314,25 +319,8 @@ func (b *builder) program(t *tree.Tree, entry *loader.Program) error {
 		leaves += l.End - l.Start
 	}
 
-	// What no jump leads to the verifier calls unreachable: a path without a
-	// condition leaves nothing to the original.
-	missed := b.jumped(b.miss)
-	if missed {
-		b.bind(b.miss)
-		if b.hits >= 0 {
-			b.tally(len(b.built.Leaves), slotLow)
-		}
-		b.load(8, 1, 10, slotCtx)
-		b.mapFD(2, b.root)
-		b.alu(ebpf.ALUMov, 3, 0)
-		b.call(ebpf.FnTailCall)
-	}
-	if missed || b.jumped(b.abort) {
-		b.bind(b.abort) // where a tail call comes to that failed
-		b.alu(ebpf.ALUMov, 0, vm.XDPAborted)
-		b.put(ebpf.Insn{Op: ebpf.OpExit})
-	}
-	b.built.Tree = len(b.code) - leaves
+	end := b.rest(entry)
+	b.built.Tree = end - leaves
 	for _, f := range b.fixes {
 		d := b.labels[f.to] - f.slot - 1
 		if d > math.MaxInt16 || d < math.MinInt16 {
@@ -340,17 +328,66 @@ func (b *builder) program(t *tree.Tree, entry *loader.Program) error {
 		}
 		b.code[f.slot].Off = int16(d)
 	}
-	return b.object(entry)
+	return b.object(entry, end)
+}
+
+// rest writes what comes behind the leaves, and says where that ends and the
+// original's code, if it is there, begins. What no jump leads to the verifier calls
+// unreachable: a path without a condition leaves nothing to the original.
+func (b *builder) rest(entry *loader.Program) (end int) {
+	missed := b.jumped(b.miss)
+	abort := func() {
+		b.bind(b.abort) // where a tail call comes to that failed
+		b.alu(ebpf.ALUMov, 0, vm.XDPAborted)
+		b.put(ebpf.Insn{Op: ebpf.OpExit})
+	}
+	if b.opt.Join && b.jumped(b.abort) {
+		abort()
+	}
+	if missed {
+		b.bind(b.miss)
+		if b.hits >= 0 {
+			b.tally(len(b.built.Leaves), slotLow)
+		}
+		b.load(8, 1, 10, slotCtx)
+	}
+	switch {
+	case b.opt.Join && missed:
+		end = len(b.code)
+		b.code = append(b.code, entry.Insns...) // jumps and calls are relative
+		return end
+	case b.opt.Join:
+		return len(b.code)
+	case missed:
+		b.mapFD(2, b.root)
+		b.alu(ebpf.ALUMov, 3, 0)
+		b.call(ebpf.FnTailCall)
+	}
+	if missed || b.jumped(b.abort) {
+		abort()
+	}
+	return len(b.code)
 }
 
 // object puts the program into an object with what the original has.
-func (b *builder) object(entry *loader.Program) error {
+func (b *builder) object(entry *loader.Program, end int) error {
 	if err := ebpf.Validate(b.code); err != nil {
 		return fmt.Errorf("internal error: fast path: %w", err)
 	}
 	p := loader.Program{Name: ProgramName, Section: entry.Section, File: entry.File, License: entry.License, Type: entry.Type,
 		AttachType: entry.AttachType, AttachTo: entry.AttachTo, LoadFlags: entry.LoadFlags, XDPFrags: entry.XDPFrags, Insns: b.code, Maps: b.specs}
 	p.Funcs = []loader.Func{{Name: ProgramName, End: len(b.code), Proto: entry.Funcs[0].Proto}}
+	if end < len(b.code) { // the original's functions come along
+		p.Funcs[0].End = end + entry.Funcs[0].End
+		for _, f := range entry.Funcs[1:] {
+			f.Start, f.End = f.Start+end, f.End+end
+			p.Funcs = append(p.Funcs, f)
+		}
+		p.Unsupported = map[int]string{}
+		for slot, what := range entry.Unsupported {
+			p.Unsupported[slot+end] = what
+		}
+	}
 	o := *b.obj
 	o.Maps = b.specs
 	o.Programs = nil

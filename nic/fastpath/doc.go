@@ -6,6 +6,9 @@
 //	ctx ──▶ tree ──▶ leaf: trace, exit
 //	          └────▶ tail call ──▶ the original
 //
+// Or, with Options.Join, the original's code follows in the same program, for who
+// needs every tail call and for loaders that load one program of a file.
+//
 // The tree is that of pathcond/tree over the chosen paths, so it asks what the
 // program would ask, in the program's order, and writes nothing. What a condition
 // looks up is kept on the stack: the trace uses the pointer that the condition

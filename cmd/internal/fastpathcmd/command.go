@@ -49,7 +49,7 @@ func Command() *cobra.Command {
 		Long: `Fastpath replays captures, takes the hottest paths, and writes one object: their
 conditions as a decision tree in front, each leaf the straight line of a trace,
 and behind it, by a tail call, the original, untouched, on the same maps. libbpf
-(bpftool, ip link) and cilium/ebpf load it: attach jitnic_fast.
+(bpftool) and cilium/ebpf load it: attach jitnic_fast. ip link loads it with --join.
 
 The kernel judges: its verifier takes the program, or traces are left out until it
 does; on every packet of the captures verdict, bytes and maps are compared with
@@ -69,7 +69,7 @@ rules on the captures' packets, in a network namespace that ends with the comman
 
 A cache follows the traffic and a program doesn't: where the hottest --entries
 take less than such a cache hits, less one point, more are taken (--exactly: not).
-The tail call takes one of the 33 there are. An object made here keeps the field
+The tail call takes one of the 33 there are; --join takes none. An object made here keeps the field
 offsets of the kernel it was made on.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -110,6 +110,7 @@ offsets of the kernel it was made on.`,
 	fs.IntVar(&f.opt.Entries, "entries", 16, "the hottest `N` traces")
 	fs.BoolVar(&f.opt.Exactly, "exactly", false, "no more traces than --entries, though a trace cache of that size hits more")
 	fs.BoolVar(&f.opt.Frozen, "frozen", false, "fold what is read from maps no program writes, and where tail calls lead: writes by other tools aren't seen")
+	fs.BoolVar(&f.opt.Join, "join", false, "put the original into the same program, behind the fast path, in place of a tail call to it: ip link, which loads one program of a file, takes it")
 	fs.BoolVar(&f.counters, "counters", false, "count packets by leaf in the object's map jitnic_hits")
 	fs.StringVarP(&f.out, "out", "o", "", "write the object `FILE` (- for stdout)")
 	fs.StringVar(&f.kernel, "kernel", "auto", "the running kernel's part: `WHEN`: auto (where bpf(2) is allowed), on, off")

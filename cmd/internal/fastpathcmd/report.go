@@ -32,6 +32,7 @@ type Report struct {
 	Tree         int      `json:"tree"`             // of these, slots outside of traces
 	Depth        int      `json:"depth"`            // predicates on the longest way
 	Original     int      `json:"original"`         // slots of the original
+	Joined       bool     `json:"joined,omitempty"` // which stands in the same program
 	Assumed      int      `json:"assumed"`          // predicates taken for granted, with --frozen
 	Shrunk       []string `json:"shrunk,omitempty"` // what the verifier refused, in turn
 	Rows         []Row    `json:"rows"`             // hottest first
@@ -196,7 +197,7 @@ func newReport(p *fastpath.Plan, v *fastpath.Verdict, missing error) *Report {
 	r := &Report{
 		Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), notes: s.Source.Notes(),
 		Packets: p.Packets, Paths: len(s.Runtime.Paths()), Entries: p.Entries(), CacheHits: p.Hits, Leaves: len(p.Built.Leaves), Taken: p.Taken,
-		Instructions: len(p.Built.Program.Insns), Tree: p.Built.Tree, Depth: p.Built.Depth, Original: len(s.Entry.Insns), Assumed: p.Built.Assumed,
+		Instructions: len(p.Built.Program.Insns), Tree: p.Built.Tree, Depth: p.Built.Depth, Original: len(s.Entry.Insns), Joined: p.Joined(), Assumed: p.Built.Assumed,
 		Shrunk: p.Shrunk, VM: v.VM, VMDiffers: v.Differs, Notes: v.Notes, Superopt: p.Super,
 		Kernel: Kernel{Loaded: p.Checked, Runs: v.Kernel.Runs, Uneven: v.Kernel.Unsteady, Maps: v.Kernel.Maps, Equal: v.Kernel.Status == pair.Equal, Reason: v.Kernel.Reason},
 	}
@@ -284,7 +285,7 @@ func (r *Report) document() *report.Document {
 	f.Add("paths", report.Count(uint64(r.Paths)), "that have a trace")
 	f.Add("a trace cache hits", report.Count(r.CacheHits), report.Share(r.CacheHits, r.Packets), fmt.Sprintf("lru of %d", r.Entries))
 	f.Add("leaves take", report.Count(r.Taken), report.Share(r.Taken, r.Packets), fmt.Sprintf("%d traces", r.Leaves))
-	f.Add("fast path", report.Count(uint64(r.Instructions)), "slots", fmt.Sprintf("%d outside of traces; %d predicates on the longest way; the original %d slots", r.Tree, r.Depth, r.Original))
+	f.Add("fast path", report.Count(uint64(r.Instructions)), "slots", fmt.Sprintf("%d outside of traces; %d predicates on the longest way; the original %d slots%s", r.Tree, r.Depth, r.Original, map[bool]string{true: ", in the same program"}[r.Joined]))
 	if r.Assumed > 0 {
 		f.Addf("taken for granted", "%d predicates (--frozen): writes to these maps by other tools aren't seen", r.Assumed)
 	}

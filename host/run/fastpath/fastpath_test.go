@@ -43,10 +43,11 @@ func TestJudged(t *testing.T) {
 	if os.Getenv("JITNIC_HEAVY") != "" {
 		limit = 0
 	}
-	for _, name := range []string{"sample:firewall", "sample:loadbalancer", "sample:router", "sample:conntrack", "sample:ratelimiter", "sample:nat", "sample:ipv6filter", "sample:telemetry", "sample:katran", "filter:tcp port 80 or vlan"} {
+	for _, name := range []string{"sample:firewall", "joined sample:katran", "joined sample:telemetry", "sample:loadbalancer", "sample:router", "sample:conntrack", "sample:ratelimiter", "sample:nat", "sample:ipv6filter", "sample:telemetry", "sample:katran", "filter:tcp port 80 or vlan"} {
 		t.Run(name, func(t *testing.T) {
+			name, joined := strings.CutPrefix(name, "joined ")
 			// Where a tail call leads can't be asked in the kernel: it is taken for granted.
-			p := made(t, name, limit, Options{Entries: 16, Counters: true, Frozen: name == "sample:telemetry"})
+			p := made(t, name, limit, Options{Entries: 16, Counters: true, Frozen: name == "sample:telemetry", Join: joined})
 			if len(p.Shrunk) > 0 {
 				t.Errorf("the verifier refused: %v", p.Shrunk)
 			}

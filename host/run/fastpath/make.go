@@ -26,6 +26,7 @@ type Options struct {
 	Exactly  bool // no more traces than that, though a cache that changes hits more
 	Counters bool // one for each leaf
 	Frozen   bool // specialised traces, versions taken for granted
+	Join     bool // the original's code in the same program, in place of a tail call to it
 	Superopt *replay.Optimiser
 	// Rules keeps what paths do, for Plan.Flower.
 	Rules bool
@@ -225,7 +226,7 @@ func (p *Plan) object(counters bool) (*fastpath.Built, error) {
 			leaves = append(leaves, fastpath.Leaf{ID: x.ID, Path: r.Paths()[x.ID].Path, Trace: x.trace})
 		}
 	}
-	return fastpath.Build(p.Session.Obj, p.Session.Entry, r.Comp, leaves, fastpath.Options{Counters: counters, Frozen: p.opt.Frozen})
+	return fastpath.Build(p.Session.Obj, p.Session.Entry, r.Comp, leaves, fastpath.Options{Counters: counters, Frozen: p.opt.Frozen, Join: p.opt.Join})
 }
 
 func (p *Plan) path(id int32) *Path {
@@ -323,6 +324,9 @@ func (p *Plan) coldest(why string) bool {
 
 // Bare is the fast path without counters.
 func (p *Plan) Bare() (*fastpath.Built, error) { return p.object(false) }
+
+// Joined says whether original and fast path are one program.
+func (p *Plan) Joined() bool { return p.opt.Join }
 
 // Entries is how many traces were asked for.
 func (p *Plan) Entries() int { return p.opt.Entries }
