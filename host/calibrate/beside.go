@@ -19,7 +19,7 @@ func Beside(ctx context.Context, packet []byte, flags uint32, rounds int, round 
 	if len(packet) < 14 {
 		return nil, fmt.Errorf("a packet of %d bytes is none that runs", len(packet))
 	}
-	b := &bench{meter: meter{ctx: ctx, rounds: rounds, round: round, packet: packet}}
+	b := &bench{meter: meter{ctx: ctx, rounds: rounds, round: round, packet: packet, fine: true}}
 	defer b.close()
 	nothing, err := kernel.LoadRaw(kernel.Raw{Name: "empty", Insns: code{mov(0, xdpDrop), exit()}, Type: cilium.XDP, Flags: flags}, &kernel.Maps{}, kernel.Options{})
 	if err != nil {
@@ -47,7 +47,7 @@ func Beside(ctx context.Context, packet []byte, flags uint32, rounds int, round 
 		for k := range whole {
 			whole[k] = times[i][k] + times[n+1][k]
 		}
-		out[i] = difference(whole, times[n], 1).half().Value
+		out[i] = difference(whole, times[n], 1).Value
 	}
 	return out, nil
 }

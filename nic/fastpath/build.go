@@ -1,7 +1,6 @@
 package fastpath
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -24,6 +23,8 @@ type Leaf struct {
 	ID    int32
 	Path  *pathcond.Path
 	Trace *trace.Trace // what it runs: Path.Trace, or what was made of it
+	// Packets of the run that took it: the order of questions goes by them.
+	Packets uint64
 }
 
 // Options say what is made.
@@ -110,7 +111,7 @@ func Build(obj *loader.Object, entry *loader.Program, c *pathcond.Compiler, leav
 	if err := budget(obj, entry); err != nil && !opt.Join {
 		return nil, err
 	}
-	b := &builder{s: c.S, b: c.B, obj: obj, opt: opt, built: &Built{}, leaves: map[int32]*Leaf{}, heights: map[bv.Term]int{}, sizes: map[bv.Term]int{}}
+	b := &builder{s: c.S, b: c.B, obj: obj, opt: opt, built: &Built{}, leaves: map[int32]*Leaf{}, heights: map[bv.Term]int{}, sizes: map[bv.Term]int{}, heats: map[tree.Ref]uint64{}, nexts: map[tree.Ref]tree.Ref{}}
 	t := tree.New(c.B, &pathcond.Env{S: c.S, Versions: c.Versions})
 	for i := range leaves {
 		l := &leaves[i]
@@ -209,6 +210,8 @@ type builder struct {
 	uses    map[bv.Term]int
 	heights map[bv.Term]int
 	sizes   map[bv.Term]int
+	heats   map[tree.Ref]uint64
+	nexts   map[tree.Ref]tree.Ref
 	linear  bool // a tall term is being computed in order
 	t       *tree.Tree
 	root    int // the program array's map
@@ -272,6 +275,9 @@ func (b *builder) imm(dst uint8, v uint64) {
 var sizeOf = map[int]uint8{1: ebpf.SizeB, 2: ebpf.SizeH, 4: ebpf.SizeW, 8: ebpf.SizeDW}
 
 func (b *builder) load(n int, dst, src uint8, off int16) {
+	if n == 8 && src == 10 && b.settled(dst, off) {
+		return
+	}
 	b.put(ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | sizeOf[n], Dst: dst, Src: src, Off: off})
 }
 
@@ -467,6 +473,7 @@ const stackForTree = 256
 
 // count counts how often terms are used.
 func (b *builder) count(r tree.Ref, seen map[tree.Ref]bool) {
+	r = b.next(r)
 	if r < 0 || seen[r] {
 		return
 	}
@@ -494,6 +501,7 @@ func (b *builder) count(r tree.Ref, seen map[tree.Ref]bool) {
 // ref writes what a child leads to.
 func (b *builder) ref(r tree.Ref, f *flow, depth int) {
 	b.built.Depth = max(b.built.Depth, depth)
+	r = b.next(r)
 	if id, ok := tree.Leaf(r); ok {
 		b.tryLeaf(b.leaves[id], f)
 		return
@@ -512,7 +520,7 @@ func (b *builder) ref(r tree.Ref, f *flow, depth int) {
 	}
 	if err == nil {
 		var g *flow
-		yes := b.label()
+		away := b.label()
 		switch {
 		case n.Yes == tree.Nothing:
 			if _, err = b.branch(n.Term, true, b.miss, f); err == nil {
@@ -524,10 +532,17 @@ func (b *builder) ref(r tree.Ref, f *flow, depth int) {
 				b.ref(n.Yes, f, depth+1)
 				return
 			}
+		case b.heat(n.Yes) > b.heat(n.No):
+			if g, err = b.branch(n.Term, false, away, f); err == nil {
+				b.ref(n.Yes, f, depth+1)
+				b.bind(away)
+				b.ref(n.No, g, depth+1)
+				return
+			}
 		default:
-			if g, err = b.branch(n.Term, true, yes, f); err == nil {
+			if g, err = b.branch(n.Term, true, away, f); err == nil {
 				b.ref(n.No, f, depth+1)
-				b.bind(yes)
+				b.bind(away)
 				b.ref(n.Yes, g, depth+1)
 				return
 			}
@@ -553,8 +568,17 @@ func (b *builder) cases(n *tree.Node, f *flow, depth int) error {
 	if err := b.eval(x, f, reg, 0); err != nil {
 		return err
 	}
-	cs := slices.Clone(n.Cases)
-	slices.SortFunc(cs, func(a, c tree.Case) int { return cmp.Compare(a.K, c.K) })
+	first, cs := b.choose(n)
+	for _, c := range first {
+		next := b.label()
+		b.compare(ebpf.JmpNE, reg, b.b.Width(x), c.K, next, 4)
+		b.ref(c.To, f.clone(), depth+1)
+		b.bind(next)
+	}
+	if len(cs) == 0 {
+		b.ref(n.No, f, depth+1)
+		return nil
+	}
 	other := b.miss
 	if n.No != tree.Nothing {
 		other = b.label()

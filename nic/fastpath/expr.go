@@ -351,7 +351,9 @@ func (b *builder) piece(t bv.Term, at int16, f *flow) error {
 		return nil
 	}
 	_, kept := f.slots[t]
+	whole := (w == 16 || w == 32 || w == 64) && int(at)%(w/8) == 0
 	switch a := b.b.Args(t); {
+	case whole: // in one store: the look-up reads whole words, and waits for a word that came in parts
 	case !kept && b.b.Op(t) == bv.OpConcat && b.b.Width(a[1])%8 == 0:
 		if err := b.piece(a[1], at, f); err != nil {
 			return err
@@ -596,6 +598,9 @@ func (b *builder) compute(t bv.Term, f *flow, d uint8, busy ebpf.Regs) error {
 	case bv.OpIte:
 		return b.choice(t, f, d, busy)
 	case bv.OpConcat:
+		if b.inRow(a[0], a[1]) {
+			return b.loadAt(b.b.Args(a[1])[0], w, f, d, busy)
+		}
 		e, err := b.operands(a[0], a[1], f, d, busy)
 		if err != nil {
 			return err
@@ -823,6 +828,27 @@ func (b *builder) choice(t bv.Term, f *flow, d uint8, busy ebpf.Regs) error {
 // forget drops what two ways may have left in the registers that point into the
 // packet.
 func (b *builder) forget(f *flow) { f.at = [2]spot{} }
+
+// inRow says whether two loads read one row of 2, 4 or 8 bytes, of the packet.
+func (b *builder) inRow(hi, lo bv.Term) bool {
+	load := func(t bv.Term) bool {
+		if b.b.Op(t) != bv.OpFun {
+			return false
+		}
+		id, _ := pathcond.FunParts(b.b.K(t))
+		return id == pathcond.FunLoad
+	}
+	if w := b.b.Width(hi) + b.b.Width(lo); !load(hi) || !load(lo) || w != 16 && w != 32 && w != 64 {
+		return false
+	}
+	x, from := b.b.SplitAdd(b.b.Args(lo)[0])
+	y, to := b.b.SplitAdd(b.b.Args(hi)[0])
+	if x != y || to != from+uint64(b.b.Width(lo)/8) {
+		return false
+	}
+	at, err := b.place(b.b.Args(lo)[0])
+	return err == nil && at.kind == mem.KindPacket
+}
 
 // loadAt leaves w bits at an address in d.
 func (b *builder) loadAt(addr bv.Term, w int, f *flow, d uint8, busy ebpf.Regs) error {

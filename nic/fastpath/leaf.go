@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/mem"
 	"jitnic/host/vm"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
@@ -133,14 +134,21 @@ func (b *builder) clockSlots(f *flow) map[int32]int16 {
 func (b *builder) leaf(l *Leaf, f *flow) error {
 	terms := lookupsOf(l)
 	base := int64(slotLow)
+	seen := map[int16]bool{}
 	t, err := b.follow(l.Trace.Code, func(n int) int16 {
-		if term := terms(n); term != 0 {
-			if s, ok := f.slots[term]; ok {
-				base = min(base, int64(s))
-				return s
-			}
+		term := terms(n)
+		if term == 0 {
+			return noSlot
 		}
-		return noSlot
+		s, ok := f.slots[term]
+		if !ok {
+			if s, ok = b.elementAt(term, f); !ok {
+				return noSlot
+			}
+			seen[s] = true
+		}
+		base = min(base, int64(s))
+		return s
 	})
 	if err != nil {
 		return err
@@ -154,7 +162,7 @@ func (b *builder) leaf(l *Leaf, f *flow) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{builder: b, t: t, place: place, after: after, times: times, seen: map[int16]bool{}}
+	w := &writer{builder: b, t: t, place: place, after: after, times: times, seen: seen}
 	for term := range f.nonnull {
 		if s, ok := f.slots[term]; ok {
 			w.seen[s] = true
@@ -167,6 +175,16 @@ func (b *builder) leaf(l *Leaf, f *flow) error {
 	}
 	b.load(8, 1, 10, slotCtx)
 	return w.write()
+}
+
+// elementAt is the stack slot of an array's element that the condition has looked up.
+func (b *builder) elementAt(addr bv.Term, f *flow) (int16, bool) {
+	w, err := b.place(addr)
+	if err != nil || w.kind != mem.KindMap || w.lookup != 0 || w.direct || w.x != 0 || w.off != 0 {
+		return 0, false
+	}
+	s, ok := f.elems[w.elem]
+	return s, ok
 }
 
 // writer writes one trace.

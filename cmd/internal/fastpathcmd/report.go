@@ -189,6 +189,8 @@ type Times struct {
 	Super    float64 `json:"superopt_ns"` // of superoptimized ones, 0 without --superopt
 	Share    float64 `json:"share"`       // of the packets, that were timed
 	Miss     float64 `json:"miss_ns"`     // what the fast path adds to a packet that no leaf takes; 0: none was timed
+	Pays     int     `json:"pays"`        // timed paths on which the fast path is the faster one
+	Paying   uint64  `json:"paying"`      // and their packets
 	rows     []fastpath.Time
 }
 
@@ -251,11 +253,44 @@ func times(ctx context.Context, p *fastpath.Plan) (*Times, error) {
 	}
 	out := &Times{Original: t.Original, Plain: t.Plain, Super: t.Fast, Share: t.Share, rows: t.Rows}
 	for _, x := range t.Rows {
-		if x.Path < 0 && x.Why == "" {
+		switch best := x.Plain; {
+		case x.Why != "":
+		case x.Path < 0:
 			out.Miss = x.Plain - x.Original
+		default:
+			if x.Fast > 0 {
+				best = min(best, x.Fast)
+			}
+			if best < x.Original {
+				out.Pays, out.Paying = out.Pays+1, out.Paying+x.Packets
+			}
 		}
 	}
 	return out, nil
+}
+
+// where says on how many paths the fast path pays, and where most and least.
+func (t *Times) where() string {
+	n := 0
+	var most, least *fastpath.Time
+	ratio := func(x *fastpath.Time) float64 { return x.Plain / x.Original }
+	for i := range t.rows {
+		x := &t.rows[i]
+		if x.Why != "" || x.Path < 0 {
+			continue
+		}
+		n++
+		if most == nil || ratio(x) < ratio(most) {
+			most = x
+		}
+		if least == nil || ratio(x) > ratio(least) {
+			least = x
+		}
+	}
+	if n == 0 {
+		return "no path was timed"
+	}
+	return fmt.Sprintf("on %d of %d timed paths: from %.2f of the original's time on path %d to %.2f on path %d", t.Pays, n, ratio(most), most.Path, ratio(least), least.Path)
 }
 
 // timed puts times into the rows of their paths.
@@ -371,6 +406,7 @@ func (r *Report) document() *report.Document {
 		ns("fast path", t.Plain)
 		ns("with --superopt", t.Super)
 		f.Addf("timed", "%.1f %% of the packets: the others' paths don't stay on one packet", 100*t.Share)
+		f.Add("it pays", report.Count(t.Paying), report.Share(t.Paying, r.Packets), t.where())
 		if t.Miss != 0 {
 			f.Addf("a miss adds", "%.1f ns", t.Miss)
 		}

@@ -223,7 +223,7 @@ func (p *Plan) object(counters bool) (*fastpath.Built, error) {
 	var leaves []fastpath.Leaf
 	for _, x := range p.Paths {
 		if x.Why == "" {
-			leaves = append(leaves, fastpath.Leaf{ID: x.ID, Path: r.Paths()[x.ID].Path, Trace: x.trace})
+			leaves = append(leaves, fastpath.Leaf{ID: x.ID, Path: r.Paths()[x.ID].Path, Trace: x.trace, Packets: x.Packets})
 		}
 	}
 	return fastpath.Build(p.Session.Obj, p.Session.Entry, r.Comp, leaves, fastpath.Options{Counters: counters, Frozen: p.opt.Frozen, Join: p.opt.Join})

@@ -12,6 +12,8 @@ import (
 	"jitnic/host/vm"
 	"jitnic/nic/fastpath"
 	"jitnic/trace"
+
+	"golang.org/x/sys/unix"
 )
 
 // Time is what packets of one path take, in ns a packet.
@@ -116,6 +118,25 @@ func (p *Plan) times(ctx context.Context, t *Times, counted *fastpath.Built, sam
 		}
 		progs = append(progs, k)
 	}
+	// The fast path with counters, on maps of its own, says whether a packet is on
+	// its path by the kernel's clock, too.
+	told, err := kernel.Load(counted.Object, counted.Program, kernel.Options{Plain: true})
+	if err != nil {
+		return err
+	}
+	defer told.Maps.Close()
+	defer told.Close()
+	if err := Pour(state, p.Session.Obj, told.Maps, loopback, func(string) {}); err != nil {
+		return err
+	}
+	stays := func(s sample) (bool, error) {
+		before := kernelCounters(counted, told.Maps)
+		if _, err := told.Run(s.data, kernel.Context{}); err != nil {
+			return false, err
+		}
+		after := kernelCounters(counted, told.Maps)
+		return len(after) > s.leaf && len(before) == len(after) && after[s.leaf] == before[s.leaf]+1, nil
+	}
 	var timed uint64
 	for _, s := range samples {
 		row := Time{Path: -1, Packets: s.n}
@@ -124,10 +145,21 @@ func (p *Plan) times(ctx context.Context, t *Times, counted *fastpath.Built, sam
 		}
 		if s.data == nil {
 			row.Why = "no packet stays on it when it is run again and again"
+		} else if on, err := stays(s); err != nil {
+			return err
+		} else if !on {
+			row.Why = "by the kernel's clock its packet takes another path"
 		} else {
 			ns, err := calibrate.Beside(ctx, s.data, p.Session.Entry.LoadFlags, timeRounds, timeRound, progs...)
 			if err != nil {
 				return fmt.Errorf("times: %w", err)
+			}
+			if on, err := stays(s); err != nil {
+				return err
+			} else if !on {
+				row.Why = "while it was measured its packet came to another path"
+				t.Rows = append(t.Rows, row)
+				continue
 			}
 			row.Original, row.Plain = ns[0], ns[1]
 			if len(ns) > 2 {
@@ -153,6 +185,13 @@ func (p *Plan) samples(ctx context.Context, b *fastpath.Built) ([]sample, *vm.St
 	if err != nil {
 		return nil, nil, err
 	}
+	// What the run leaves in maps of the clock is to make sense to the kernel's: the
+	// captures end now.
+	shift, err := p.untilNow(ctx)
+	if err != nil {
+		it.S.Close()
+		return nil, nil, err
+	}
 	const keep = 4 // candidates of each
 	n := len(b.Leaves) + 1
 	out := make([]sample, n)
@@ -172,6 +211,7 @@ func (p *Plan) samples(ctx context.Context, b *fastpath.Built) ([]sample, *vm.St
 		return -1
 	}
 	err = p.each(ctx, func(pkt *vm.Input) error {
+		pkt.TimeNS += shift
 		now = pkt.TimeNS
 		i := took(pkt)
 		if i < 0 || len(pkt.Data) > vm.MaxLinear/2 {
@@ -204,4 +244,17 @@ func (p *Plan) samples(ctx context.Context, b *fastpath.Built) ([]sample, *vm.St
 		}
 	}
 	return out, it.S, nil
+}
+
+// untilNow is how far the kernel's clock is ahead of the captures' last packet.
+func (p *Plan) untilNow(ctx context.Context) (uint64, error) {
+	var last uint64
+	if err := p.each(ctx, func(pkt *vm.Input) error { last = max(last, pkt.TimeNS); return nil }); err != nil {
+		return 0, err
+	}
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil { // that of bpf_ktime_get_ns
+		return 0, fmt.Errorf("the kernel's clock: %w", err)
+	}
+	return uint64(now.Nano()) - last, nil
 }
