@@ -36,6 +36,8 @@ type compiler struct {
 	copies bool     // the packet has to stand in the buffer: code writes to it, or finds it there
 	line   *line    // of a trace
 	extra  int      // see Trace.extra
+	given  []given  // of a program: what of its registers code relies on
+	dead   []bool   // by slot: a block that control never comes to begins here
 }
 
 // unwritten is no label.
@@ -50,6 +52,8 @@ type work struct {
 	f    flow
 	line line
 	k    [2]known
+	back *reader
+	sets int // of numbers that code is read back on; 0: one
 }
 
 // compiler is a compiler of code on s, with a backend of this machine.
@@ -71,7 +75,7 @@ func (w *work) compiler(s *vm.State, code []ebpf.Insn) (*compiler, error) {
 	c := &w.c
 	*c = compiler{Backend: w.b, a: &w.a, f: &w.f, code: code, note: s.Opt.Track,
 		bails: labels(c.bails, n), lookup: labels(c.lookup, len(s.Maps)), always: cleared(c.always, n),
-		order: c.order[:0], wanted: c.wanted[:0], far: c.far[:0]}
+		order: c.order[:0], wanted: c.wanted[:0], far: c.far[:0], given: c.given[:0], dead: cleared(c.dead, n)}
 	c.end, c.exit = c.NewLabel(), c.NewLabel()
 	c.first = c.NewLabels(n)
 	return c, nil
@@ -115,19 +119,27 @@ type unit struct {
 	enter  int     // where code loads all registers and goes on at context.resume
 	f      *flow
 	always []bool
+	dead   []bool // by slot: a block that control never comes to begins here
 }
 
 // compile makes a unit of code, which runs on s. withCtx says that register 1
 // holds the context at slot 0.
 func compile(s *vm.State, code []ebpf.Insn, unlinked map[int]string, withCtx bool) (*unit, error) {
+	u, _, err := compileWith(new(work), s, code, unlinked, withCtx)
+	return u, err
+}
+
+// compileWith is compile with memory of the caller's; the compiler has the places
+// of what it wrote.
+func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string, withCtx bool) (*unit, *compiler, error) {
 	for pc, in := range code {
 		if vm.Valid(in) && in.Writes().Has(10) {
-			return nil, fmt.Errorf("insn %d: register 10 is written", pc)
+			return nil, nil, fmt.Errorf("insn %d: register 10 is written", pc)
 		}
 	}
-	c, err := new(work).compiler(s, code)
+	c, err := w.compiler(s, code)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.skip = unlinked
 	start := nothing()
@@ -145,15 +157,29 @@ func compile(s *vm.State, code []ebpf.Insn, unlinked map[int]string, withCtx boo
 			}
 		}
 	}
-	u := &unit{f: c.f, always: c.always}
+	u := &unit{f: c.f, always: c.always, dead: c.dead}
 	u.enter = c.entry()
 	c.body(in)
 	c.tail()
 	if u.code, err = c.Code(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	u.place = c.places()
-	return u, nil
+	if err := w.readBack(c, programSets, func(b *reader, seed uint64) error { return b.program(c, u, seed) }); err != nil {
+		return nil, nil, err
+	}
+	return u, c, nil
+}
+
+// programSets is how many sets of numbers a program is read back on: once, so more
+// than a trace.
+const programSets = 3
+
+// relies notes what a program's code takes a register to hold.
+func (c *compiler) relies(pc int, reg uint8, v uint64) {
+	if c.line == nil {
+		c.given = append(c.given, given{pc, reg, v})
+	}
 }
 
 // entry loads all registers and goes on where the context says.
@@ -173,7 +199,9 @@ func (c *compiler) body(in []*known) {
 	for pc := 0; pc < len(c.code); pc++ {
 		c.Bind(c.at(pc))
 		if c.f.leader[pc] {
-			if dead = in[pc] == nil; !dead {
+			dead = in[pc] == nil
+			c.dead[pc] = dead
+			if !dead {
 				k = *in[pc]
 				c.BrSub(asm.At(asm.Ctx, offLeft), c.f.rest[pc], c.bail(pc))
 			}
@@ -428,6 +456,7 @@ func (c *compiler) load(k *known, pc int, in ebpf.Insn) {
 	d, n := reg(in.Dst), in.Size()
 	if v := k.r[in.Src]; v.kind == kCtx {
 		off := v.off + int64(in.Off)
+		c.relies(pc, in.Src, c.a.s.Ctx+uint64(v.off))
 		if f, ok := ctxField[off]; ok && n == 4 && in.Mode() == ebpf.ModeMEM {
 			c.uses |= fieldUse[off]
 			c.Load(8, d, asm.At(asm.Ctx, f))
@@ -537,6 +566,7 @@ func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
 	if !canLookUp(&f) || !c.a.inBounds(k, 2, 0, int(f.KeySize), false) {
 		return false
 	}
+	c.relies(pc, 1, vm.MapPtr(int(m.m)))
 	c.ofCPU(&f)
 	at, ok := c.fixed(k.r[2], 0)
 	c.touch(k.r[2], 0, int(f.KeySize), ok)

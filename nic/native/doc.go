@@ -21,4 +21,8 @@
 // use, or left to the interpreter, which knows all other regions and faults.
 // A jump out of the program, into the middle of an instruction or through a
 // register goes back to the interpreter, too.
+//
+// The code of traces, look-ups and programs is read back before it runs
+// (readback.go): decoded by other tables than those that wrote it, and carried out
+// beside the instructions it stands for. [ErrReadBack] is a fault of jitnic's own.
 package native

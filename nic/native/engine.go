@@ -1,6 +1,7 @@
 package native
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -51,6 +52,10 @@ func newEngine(s *vm.State, obj *loader.Object, mem *code.Memory, withCtx bool) 
 	}
 	for i, p := range obj.Programs {
 		u, err := compile(s, p.Insns, p.Unsupported, withCtx)
+		if errors.Is(err, ErrReadBack) {
+			e.Close()
+			return nil, fmt.Errorf("program %q: %w", p.Name, err)
+		}
 		if err != nil {
 			continue // the interpreter runs it
 		}

@@ -27,6 +27,7 @@ func (c *compiler) redirect(k *known, pc int, in ebpf.Insn) bool {
 		if v := k.r[2]; v.kind != kNumber || !v.exact || v.max != 0 {
 			return false
 		}
+		c.relies(pc, 2, 0)
 		c.Zext(4, asm.R0, asm.R1)
 		c.redirectTo(vm.RedirectIf, 0, asm.R0)
 		return true
@@ -47,6 +48,8 @@ func (c *compiler) redirectMap(k *known, pc int) bool {
 	if t := to.Spec().Type; !ok || t != cebpf.DevMap && t != cebpf.CPUMap && t != cebpf.XSKMap {
 		return false
 	}
+	c.relies(pc, 1, vm.MapPtr(int(m.m)))
+	c.relies(pc, 3, flags.max)
 	none, end := c.NewLabel(), c.NewLabel()
 	cell := loadCell(c.Backend, at, asm.R2, none)
 	c.BrK(asm.EQ, false, asm.R0, 0, none)

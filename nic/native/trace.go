@@ -46,6 +46,10 @@ func NewMachine(s *vm.State, mem *code.Memory) *Machine {
 	return m
 }
 
+// ReadBack says on how many sets of numbers traces are read back when they are
+// bound; 0: on one.
+func (m *Machine) ReadBack(sets int) { m.work.sets = sets }
+
 // forget makes all results of look-ups unknown.
 func (c *context) forget() {
 	for i := range c.found {
@@ -115,6 +119,7 @@ type Trace struct {
 	enter  int32   // where code loads all registers
 	start  uintptr // for the packet that has begun on the State
 	batch  uintptr // for one of a batch
+	counts uintptr // where that comes to, its fields and bytes made ready; within the code
 	ret    uintptr // where it goes on at its end, to come back to Go
 	uses   fields
 	byPkt  bool
@@ -132,7 +137,7 @@ func bind(m *Machine, p nic.Path, t *trace.Trace, have []bv.Term, h *nic.Held) (
 	if err != nil {
 		return nil, err
 	}
-	x.m, x.path, x.held = m, p, h
+	x.m, x.held = m, h
 	if x.block, err = m.Mem.Put(text); err != nil {
 		return nil, err
 	}
@@ -342,14 +347,14 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	c.decide(w)
 	need := c.needs()
 	c.line.byPkt = !need.Has(10)
-	x := &Trace{code: t.Code, start: uintptr(c.Len()), byPkt: c.line.byPkt}
+	x := &Trace{code: t.Code, path: p, start: uintptr(c.Len()), byPkt: c.line.byPkt}
 	begin := c.NewLabel()
 	if x.byPkt {
 		c.Lea(pkt, inBuffer(s))
 	}
 	c.Jmp(begin)
 	batch := c.NewLabel()
-	x.batch = uintptr(c.Len())
+	x.batch, x.counts = uintptr(c.Len()), uintptr(c.Len())
 	c.Bind(batch)
 	c.Load(8, asm.T1, asm.At(asm.Ctx, offHits))
 	c.AddMem(asm.At(asm.T1, 8*p), 1)
@@ -391,6 +396,9 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	x.place = c.places()
 	x.stores = slices.Clone(c.line.store)
 	x.taken, x.moves, x.extra = c.line.taken, c.line.moves, c.extra
+	if err := w.readBack(c, w.sets, func(b *reader, seed uint64) error { return b.trace(c, x, text, have, seed) }); err != nil {
+		return nil, nil, err
+	}
 	return x, text, nil
 }
 

@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,8 +19,12 @@ import (
 type Engine struct {
 	Name string
 	Is   string
-	make func(s *vm.State, obj *loader.Object, t *tree.Tree) (*parts, error)
+	make func(s *vm.State, obj *loader.Object, t *tree.Tree, check bool) (*parts, error)
 }
+
+// checkedSets is how many sets of numbers machine code of traces is read back on
+// where a run is checked.
+const checkedSets = 8
 
 // parts are what runs the code of one State.
 type parts struct {
@@ -39,8 +44,8 @@ var engines = []Engine{
 	{"go", "the executors and the interpreter in Go", choose(native.Go)},
 }
 
-func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree) (*parts, error) {
-	return func(s *vm.State, obj *loader.Object, t *tree.Tree) (*parts, error) {
+func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree, bool) (*parts, error) {
+	return func(s *vm.State, obj *loader.Object, t *tree.Tree, check bool) (*parts, error) {
 		ex := exec.New(s)
 		plain := &parts{traces: ex, match: t, close: func() {}, is: "go",
 			table: func(t *tree.Tree) nic.Table { return nic.Table{Match: t, Exec: ex} }}
@@ -51,7 +56,7 @@ func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree) (*parts
 		program, err := native.NewEngine(s, obj, mem)
 		if err != nil {
 			mem.Close()
-			if c == native.Auto {
+			if c == native.Auto && !errors.Is(err, native.ErrReadBack) {
 				err = nil
 			}
 			return plain, err
@@ -59,6 +64,9 @@ func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree) (*parts
 		// The places of traces belong to the code of one tree: a machine for each.
 		table := func(t *tree.Tree) nic.Table {
 			m := native.NewMachine(s, mem)
+			if check {
+				m.ReadBack(checkedSets)
+			}
 			match := native.NewMatcher(m, t)
 			return nic.Table{Match: match, Exec: native.NewTraces(m, match, ex, c)}
 		}

@@ -122,7 +122,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	}
 	r.Tree = tree.New(r.Comp.B, &pathcond.Env{S: r.S, Versions: r.Comp.Versions})
 	r.trees = []*tree.Tree{r.Tree}
-	if r.parts, err = engine.make(r.S, obj, r.Tree); err != nil {
+	if r.parts, err = engine.make(r.S, obj, r.Tree, opt.Check); err != nil {
 		return nil, err
 	}
 	r.it.Engine = r.parts.program

@@ -1,0 +1,238 @@
+package native
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"jitnic/host/ebpf"
+	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/progen"
+	"jitnic/host/loader"
+	"jitnic/host/maps"
+	"jitnic/host/programs"
+	"jitnic/host/vm"
+	"jitnic/nic/native/readback"
+	"jitnic/pathcond"
+	"jitnic/trace"
+
+	cebpf "github.com/cilium/ebpf"
+)
+
+// corrupted is what became of code with one bit changed.
+type corrupted struct{ tried, found int }
+
+// flips changes bits of code one after the other, every step'th, and counts how
+// many of them read finds.
+func (n *corrupted) flips(r *rand.Rand, text []byte, from, to, step int, read func(text []byte) error) (missed []int) {
+	bad := append([]byte(nil), text...)
+	for at := from + r.IntN(step); at < to; at += step {
+		bit := r.IntN(8)
+		bad[at] ^= 1 << bit
+		n.tried++
+		if err := read(bad); err != nil {
+			n.found++
+		} else {
+			missed = append(missed, at*8+bit)
+		}
+		bad[at] ^= 1 << bit
+	}
+	return missed
+}
+
+// traceOf records one run and makes its trace.
+func traceOf(t testing.TB, s *vm.State, it *vm.Interp, c *pathcond.Compiler, in *vm.Input) *trace.Trace {
+	t.Helper()
+	var rec vm.Recording
+	var out vm.Output
+	c.Before()
+	it.RunRecorded(in, &out, &rec)
+	return c.Compile(&rec, len(in.Data), out.Err).Trace
+}
+
+// Whatever bit of a trace's code is changed, what would run then isn't the trace. The
+// bits that aren't found change nothing that could be: where a jump leads that a
+// constant never takes, the upper half of a number that has none.
+func TestReadBackTraces(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	n, traces := &corrupted{}, 0
+	one := func(name string, s *vm.State, tr *trace.Trace, step int) {
+		if tr == nil {
+			return
+		}
+		w := &work{sets: 8}
+		x, text, err := compileTrace(w, s, 5, tr, nil, traces%4 == 3)
+		if errors.Is(err, ErrReadBack) {
+			t.Fatalf("%s: %v\n%s", name, err, trace.Format(tr, nil))
+		}
+		if err != nil {
+			return
+		}
+		traces++
+		read := func(text []byte) error {
+			for seed := range uint64(8) {
+				if err := w.back.trace(&w.c, x, text, nil, seed); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		missed := n.flips(r, text, int(x.place[0]), int(x.place[len(tr.Code)]), step, read)
+		if testing.Verbose() {
+			for _, m := range missed {
+				pc := 0
+				for pc+1 < len(x.place) && int(x.place[pc+1]) <= m/8 {
+					pc++
+				}
+				var in readback.Inst
+				at := int(x.place[pc])
+				for at <= m/8 {
+					w.back.m.Scan(text, at, &in)
+					if at+int(in.Len) > m/8 {
+						break
+					}
+					at += int(in.Len)
+				}
+				t.Logf("%s: missed bit %d of byte %d (% x, byte %d of it): %s", name, m%8, m/8, text[at:at+int(in.Len)], m/8-at, ebpf.Printer{}.Code(tr.Code[pc:pc+1]))
+			}
+		}
+	}
+	for seed := range uint64(30) {
+		c := progen.Generate(seed, progen.Options{V4: true, Latched: seed%2 == 0})
+		s, it, comp := recorder(t, c.Object, c.Entry)
+		for i, data := range c.Packets(3, seed) {
+			one("random", s, traceOf(t, s, it, comp, &vm.Input{Data: data, IfIndex: 1, TimeNS: uint64(i) * 1000}), 7)
+		}
+		s.Close()
+	}
+	for _, p := range programs.All() {
+		sample := hosttest.Sample(t, p.Name)
+		s, it, comp := recorder(t, sample.Obj, sample.Entry)
+		if err := sample.Prepare(s); err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		_ = hosttest.Each(hosttest.Capture(t, "zoo.pcap.gz"), 400, func(in *vm.Input) error {
+			if seen++; seen%50 == 0 {
+				one(p.Name, s, traceOf(t, s, it, comp, in), 29)
+			}
+			return nil
+		})
+		s.Close()
+	}
+	t.Logf("%d traces, %d of %d changed bits found", traces, n.found, n.tried)
+	if traces < 60 || n.found < n.tried*90/100 {
+		t.Errorf("%d traces, %d of %d changed bits found", traces, n.found, n.tried)
+	}
+}
+
+func recorder(t testing.TB, obj *loader.Object, entry *loader.Program) (*vm.State, *vm.Interp, *pathcond.Compiler) {
+	t.Helper()
+	s, err := vm.NewState(obj, vm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := vm.NewInterp(s, obj, entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, it, pathcond.NewCompiler(s, obj)
+}
+
+// Likewise of programs.
+func TestReadBackPrograms(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	n := &corrupted{}
+	for seed := range uint64(12) {
+		c := progen.Generate(seed, progen.Options{V4: true, Latched: seed%2 == 0})
+		s, err := vm.NewState(c.Object, vm.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := new(work)
+		u, comp, err := compileWith(w, s, c.Entry.Insns, c.Entry.Unsupported, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		missed := n.flips(r, u.code, int(u.place[0]), int(u.place[len(c.Entry.Insns)]), 13, func(text []byte) error {
+			bad := *u
+			bad.code = text
+			for seed := range uint64(programSets) {
+				if err := w.back.program(comp, &bad, seed); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if testing.Verbose() {
+			for _, m := range missed {
+				pc := 0
+				for pc+1 < len(u.place) && int(u.place[pc+1]) <= m/8 {
+					pc++
+				}
+				t.Logf("missed bit %d of byte %d: %d: %s", m%8, m/8-int(u.place[pc]), pc, ebpf.Printer{}.Code(c.Entry.Insns[pc:pc+1]))
+			}
+		}
+		s.Close()
+	}
+	t.Logf("%d of %d changed bits found", n.found, n.tried)
+	if n.found < n.tried*88/100 {
+		t.Errorf("%d of %d changed bits found", n.found, n.tried)
+	}
+}
+
+// What looks keys up in a map, with one bit changed, finds another value, or none,
+// or leaves other registers behind; or runs into what it may not touch.
+func TestReadBackLookups(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	n := &corrupted{}
+	var specs []*maps.Spec
+	for _, typ := range []cebpf.MapType{cebpf.Hash, cebpf.LRUHash, cebpf.PerCPUHash} {
+		for _, key := range []uint32{3, 4, 8, 12, 16, 37} {
+			specs = append(specs, &maps.Spec{Name: "m", Type: typ, KeySize: key, ValueSize: 13, Max: 24})
+		}
+	}
+	for _, key := range []uint32{8, 12} {
+		specs = append(specs, &maps.Spec{Name: "m", Type: cebpf.LPMTrie, KeySize: key, ValueSize: 13, Max: 24, Flags: maps.FlagNoPrealloc})
+	}
+	for _, spec := range specs {
+		code, err := ebpf.Parser{MapIndex: func(string) (int, bool) { return 0, true }}.Code("r1 = map[m]; r2 = r10; r2 += -64; call map_lookup_elem; r0 = 1; exit")
+		if err != nil {
+			t.Fatal(err)
+		}
+		obj := &loader.Object{File: "t", Programs: []*loader.Program{{Name: "t", Insns: code, Maps: []*maps.Spec{spec}}}, Maps: []*maps.Spec{spec}}
+		s, err := vm.NewState(obj, vm.Options{CPUs: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range byte(16) {
+			key := make([]byte, spec.KeySize)
+			if key[len(key)-1] = i; spec.Type == cebpf.LPMTrie {
+				key[0], key[4], key[5] = 8+i, 10, i
+			}
+			if e := s.Maps[0].Update(key, make([]byte, 13), 0, 0); e != 0 {
+				t.Fatal(e)
+			}
+		}
+		w := &work{}
+		_, text, err := compileTrace(w, s, 0, &trace.Trace{Code: code}, nil, false)
+		if err != nil {
+			t.Fatalf("%v, keys of %d bytes: %v", spec.Type, spec.KeySize, err)
+		}
+		c := &w.c
+		missed := n.flips(r, text, c.Offset(c.lookup[0]), len(text), 3, func(text []byte) error {
+			w.back.text = text
+			return w.back.subroutine(0, c.Offset(c.lookup[0]))
+		})
+		if testing.Verbose() {
+			for _, m := range missed {
+				t.Logf("%v, keys of %d bytes: missed bit %d of byte %d", spec.Type, spec.KeySize, m%8, m/8)
+			}
+		}
+		s.Close()
+	}
+	t.Logf("%d of %d changed bits found", n.found, n.tried)
+	if n.tried < 1000 || n.found < n.tried*82/100 {
+		t.Errorf("%d of %d changed bits found", n.found, n.tried)
+	}
+}
