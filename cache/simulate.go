@@ -85,7 +85,7 @@ func (l *lab) simulate(ctx context.Context, cfg Config, done func(int)) (Point, 
 		return Point{}, err
 	}
 	if info.IsOffline() {
-		return l.offline(cfg, done)
+		return l.offline(cfg, info, done)
 	}
 	// Names, budget and admission are checked in one place.
 	c, err := NewTraceCache(cfg)
@@ -196,7 +196,7 @@ func (l *lab) generations() (r policy.Requests, at []int) {
 
 // offline makes the point of a bound that needs the whole stream. Thresholds,
 // delays and admission don't bind it.
-func (l *lab) offline(cfg Config, done func(int)) (Point, error) {
+func (l *lab) offline(cfg Config, info policy.Info, done func(int)) (Point, error) {
 	capacity := cfg.Entries
 	r, at := l.generations()
 	switch {
@@ -214,18 +214,14 @@ func (l *lab) offline(cfg Config, done func(int)) (Point, error) {
 		r.Sizes = nil
 	}
 	var pt Point
-	if cfg.Policy == "pfoo-l" {
+	if info.CountsOnly() {
 		if l.from > 0 {
 			return Point{}, errWarmBound
 		}
 		pt = l.pfoo(cfg, policy.NewPFOOL(r), uint64(len(r.IDs)))
 	} else {
 		few := make([]uint64, (len(r.IDs)+63)/64)
-		if cfg.Policy == "belady" {
-			policy.Belady(r, capacity, few)
-		} else {
-			policy.BeladyBypass(r, capacity, few)
-		}
+		info.Solve(r, capacity, few)
 		miss := few
 		if !l.plain {
 			miss = make([]uint64, len(l.first))

@@ -19,14 +19,16 @@ type Info struct {
 	Refuses bool
 	// Of a Bound: Rank 1 is the most tightly binding, 0 one that no distance is
 	// measured from; OneSize says it binds entries of one size over a whole
-	// stream only.
-	Rank    int
-	OneSize bool
+	// stream only, TakesAll that it binds only what takes in all that misses.
+	Rank     int
+	OneSize  bool
+	TakesAll bool
 	// Costs: what misses cost decides whom it evicts, on a budget in entries too.
 	Costs bool
 	Param Param // what the number after "name/" means; no name: takes none
 
 	make    func(c Config, n int) Policy // nil: needs the whole stream
+	solve   func(r Requests, capacity uint64, miss []uint64)
 	aliases []string
 }
 

@@ -49,15 +49,20 @@ const (
 	FieldMeta
 )
 
-var fields = map[ContextKind]map[int64]Field{
-	ContextXDP: {XDPData: FieldData, XDPDataEnd: FieldEnd, XDPDataMeta: FieldMeta},
-	ContextSKB: {skbData: FieldData, skbDataEnd: FieldEnd, skbDataMeta: FieldMeta},
+// fields is where they are, data first.
+var fields = [...][3]int64{
+	ContextXDP: {XDPData, XDPDataEnd, XDPDataMeta},
+	ContextSKB: {skbData, skbDataEnd, skbDataMeta},
 }
 
 // Field is which address of the packet a load of n bytes at off gives.
 func (k ContextKind) Field(off int64, n int) Field {
-	if n != 4 || k != ContextXDP && k != ContextSKB {
-		return FieldNumber
+	if n == 4 && (k == ContextXDP || k == ContextSKB) {
+		for i, at := range fields[k] {
+			if at == off {
+				return FieldData + Field(i)
+			}
+		}
 	}
-	return fields[k][off]
+	return FieldNumber
 }

@@ -78,30 +78,49 @@ func (i Insn) Reads() Regs {
 // Writes returns the registers an instruction changes; a call leaves nothing
 // in r1 to r5.
 func (i Insn) Writes() Regs {
-	dst, src := Regs(1)<<i.Dst, Regs(1)<<i.Src
-	switch i.Class() {
-	case ClassALU, ClassALU64, ClassLDX:
-		return dst
-	case ClassSTX:
-		if i.IsAtomic() {
-			switch {
-			case i.Imm == AtomicCmpXchg:
-				return 1
-			case i.Imm == AtomicLoadAcq:
-				return dst
-			case i.Imm&AtomicFetch != 0 && i.Imm != AtomicStRel:
-				return src
+	switch w := writes[i.Op]; w {
+	case toDst:
+		return 1 << i.Dst
+	case byImm:
+		return i.atomicWrites()
+	default:
+		return w
+	}
+}
+
+// writes is what Writes says, by opcode: a set, or one of two rules.
+var writes = func() (w [256]Regs) {
+	for op := range w {
+		switch i := (Insn{Op: uint8(op)}); i.Class() {
+		case ClassALU, ClassALU64, ClassLDX:
+			w[op] = toDst
+		case ClassSTX:
+			if i.IsAtomic() {
+				w[op] = byImm
+			}
+		case ClassLD:
+			if w[op] = args | 1; i.Mode() == ModeIMM {
+				w[op] = toDst
 			}
 		}
-		return 0
-	case ClassLD:
-		if i.Mode() == ModeIMM {
-			return dst
-		}
-		return args | 1
 	}
-	if i.Op == OpCall || i.Op == OpCallX {
-		return args | 1
+	w[OpCall], w[OpCallX] = args|1, args|1
+	return w
+}()
+
+const (
+	toDst = Regs(1) << (15 - iota) // the instruction's Dst
+	byImm                          // which atomic operation it is says
+)
+
+func (i Insn) atomicWrites() Regs {
+	switch {
+	case i.Imm == AtomicCmpXchg:
+		return 1
+	case i.Imm == AtomicLoadAcq:
+		return 1 << i.Dst
+	case i.Imm&AtomicFetch != 0 && i.Imm != AtomicStRel:
+		return 1 << i.Src
 	}
 	return 0
 }

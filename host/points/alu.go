@@ -4,12 +4,10 @@ import "jitnic/host/ebpf"
 
 // alu is what arithmetic of width w makes of two values.
 func (s *stepper) alu(op uint8, a, b Value, w int) Value {
-	if a.Kind == Unreadable && op != ebpf.ALUMov || b.Kind == Unreadable {
+	if a.Kind == Unreadable || b.Kind == Unreadable {
 		return mixed
 	}
 	switch op {
-	case ebpf.ALUMov:
-		return s.move(b, w)
 	case ebpf.ALUNeg:
 		if a.IsConst() {
 			return Constant(-a.Known & (^uint64(0) >> (64 - w)))
@@ -54,6 +52,8 @@ func (s *stepper) swap(n Number) Number {
 // move is a copy of b, or of what is left of it in w bits.
 func (s *stepper) move(b Value, w int) Value {
 	switch {
+	case b.Kind == Unreadable:
+		return mixed
 	case s.in.Off != 0: // with its sign
 		return Top()
 	case w == 64:

@@ -89,9 +89,12 @@ const (
 
 // Conflict says whether two accesses must keep their order.
 func Conflict(a, b *Access) bool {
-	if !a.Write && !b.Write {
-		return false
-	}
+	x, y := a.Region, b.Region
+	return (a.Write || b.Write) && (x == y || x == InAny || y == InAny) && a.meets(b)
+}
+
+// meets is Conflict of accesses that may be of one region.
+func (a *Access) meets(b *Access) bool {
 	x, y := a.Region, b.Region
 	if x == InAny || y == InAny {
 		other := y
@@ -99,9 +102,6 @@ func Conflict(a, b *Access) bool {
 			other = x
 		}
 		return other == InAny || other == InPacket || other == InStack || other == InValue
-	}
-	if x != y {
-		return false
 	}
 	switch x {
 	case InSet:

@@ -157,11 +157,11 @@ func (s *stepper) arithmetic() {
 	case w == 32:
 		b = Constant(uint64(uint32(in.Imm)))
 	}
-	a := Constant(0)
-	if op != ebpf.ALUMov {
-		a = s.read(in.Left)
+	if op == ebpf.ALUMov {
+		f.R[in.Dst] = s.move(b, w)
+		return
 	}
-	f.R[in.Dst] = s.alu(op, a, b, w)
+	f.R[in.Dst] = s.alu(op, s.read(in.Left), b, w)
 }
 
 func (s *stepper) wide() {

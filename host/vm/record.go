@@ -90,11 +90,13 @@ func (r *Recording) call(s *State, id int32, regs *[16]uint64) int {
 	if h := ebpf.HelperByID(id); h != nil && c.Map >= 0 {
 		spec := s.Maps[c.Map].Spec()
 		for i := range h.Args {
-			switch a := &h.Args[i]; {
+			a := &h.Args[i]
+			n := uint64(a.Bytes(spec.KeySize, spec.ValueSize))
+			switch {
 			case a.Kind == ebpf.MapKey:
-				c.KeyOff, c.KeyLen = r.span(s, regs[i+1], uint64(spec.KeySize))
+				c.KeyOff, c.KeyLen = r.span(s, regs[i+1], n)
 			case a.Kind == ebpf.MapValue && (a.Reads || a.Asks):
-				c.ValOff, c.ValLen = r.span(s, regs[i+1], uint64(spec.ValueSize))
+				c.ValOff, c.ValLen = r.span(s, regs[i+1], n)
 			}
 		}
 	}

@@ -14,7 +14,7 @@
 //
 // Ops are put into a dependence graph (graph.go): true, anti and output
 // dependences by registers, and by memory where two accesses may touch the same
-// bytes (region.go). That is told by region (packet, stack, context, values of
+// bytes (host/points). That is told by region (packet, stack, context, values of
 // each map, which keys a map has, what calls change beside) and within one by the
 // offset from the same base. Where addresses point is worked out from the code:
 // r1 is the context at entry, its fields are the packet's bounds, r10 is the

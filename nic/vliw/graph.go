@@ -56,6 +56,7 @@ type graph struct {
 	flow  points.Flow
 	nodes []node
 	edges []edge
+	wrote []int32   // the accesses noted so far that write
 	last  [11]int32 // last writer of each register, -1: none
 	reads [11]int32 // list of its readers since then
 	list  []reader
@@ -79,7 +80,7 @@ func (g *graph) add(from, to, lat int32) {
 // nil for traces.
 func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
 	g.m = m
-	g.nodes, g.edges, g.list = g.nodes[:0], g.edges[:0], g.list[:0]
+	g.nodes, g.edges, g.list, g.wrote = g.nodes[:0], g.edges[:0], g.list[:0], g.wrote[:0]
 	for r := range g.last {
 		g.last[r], g.reads[r] = -1, -1
 	}
@@ -220,24 +221,32 @@ func (g *graph) registers(i int32) {
 	}
 }
 
-// memories orders the accesses noted last with those before.
+// memories orders the accesses noted last with those before: of two one writes.
 func (g *graph) memories(first int) {
 	acc := g.flow.Acc
 	for k := first; k < len(acc); k++ {
 		b := &acc[k]
+		if !b.Write {
+			for _, j := range g.wrote {
+				if a := &acc[j]; points.Conflict(a, b) {
+					g.add(a.Op, b.Op, g.nodes[a.Op].lat)
+				}
+			}
+			continue
+		}
 		for j := range acc[:first] {
-			a := &acc[j]
-			if !a.Write && !b.Write || !points.Conflict(a, b) {
-				continue
-			}
-			switch {
-			case !a.Write:
-				g.add(a.Op, b.Op, 0)
-			case !b.Write:
-				g.add(a.Op, b.Op, g.nodes[a.Op].lat)
-			default:
+			switch a := &acc[j]; {
+			case !points.Conflict(a, b):
+			case a.Write:
 				g.add(a.Op, b.Op, after(g.nodes[a.Op].lat, g.nodes[b.Op].lat))
+			default:
+				g.add(a.Op, b.Op, 0)
 			}
+		}
+	}
+	for k := first; k < len(acc); k++ {
+		if acc[k].Write {
+			g.wrote = append(g.wrote, int32(k))
 		}
 	}
 }

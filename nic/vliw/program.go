@@ -40,6 +40,7 @@ type layout struct {
 	pieces []piece
 	head   []int32              // by slot: the piece that begins there, -1: none
 	gone   []removed            // by slot
+	odd    []bool               // by slot: a removed check, or a call that stops all lanes
 	enter  map[int32]*[11]uint8 // by block that a piece begins with: see graph.enter
 	stats  ProgramSchedule
 }
@@ -145,28 +146,32 @@ func (p *ProgramSchedule) Cycles(steps []vm.Step) uint32 { return p.Run(steps).C
 func (p *ProgramSchedule) Run(steps []vm.Step) (r Ran) {
 	var c *piece
 	var l *layout
-	at := 0 // span of c
+	var s *span // of c, number at
+	at := 0
 	for i := range steps {
 		st := &steps[i]
 		pc := int(st.PC)
 		if c == nil {
 			l = p.progs[st.Prog]
 			c, at = &l.pieces[l.head[pc]], 0
+			s = &c.spans[0]
 		}
-		s := &c.spans[at]
-		if s.stop != nil && s.stop[pc-s.start] > 0 {
-			r.Calls++
-			r.Stopped += uint32(s.stop[pc-s.start])
-		}
-		if l.gone[pc].failed(st) {
-			r.Rows += uint32(s.leave[pc-s.start])
-			return r
+		if l.odd[pc] {
+			if s.stop != nil && s.stop[pc-s.start] > 0 {
+				r.Calls++
+				r.Stopped += uint32(s.stop[pc-s.start])
+			}
+			if l.gone[pc].failed(st) {
+				r.Rows += uint32(s.leave[pc-s.start])
+				return r
+			}
 		}
 		if i+1 < len(steps) && s.holds(pc, &steps[i+1], st) {
 			continue
 		}
 		if i+1 < len(steps) && at+1 < len(c.spans) && c.spans[at+1].start == int(steps[i+1].PC) && steps[i+1].Prog == st.Prog {
 			at++
+			s = &c.spans[at]
 			continue
 		}
 		r.Rows += uint32(l.cost(s, st))
@@ -219,6 +224,10 @@ func newLayout(p *loader.Program, s *Scheduler) (*layout, error) {
 	t.Bounds, t.Zeroing, t.Dead = f.bounds, f.zeroing, f.dead
 	for i := range f.blocks {
 		t.Source += f.blocks[i].source
+	}
+	l.odd = make([]bool, len(f.gone))
+	for at, gone := range f.gone {
+		l.odd[at] = gone != stays
 	}
 	for _, c := range f.chains() {
 		l.piece(f, c, s)
@@ -284,6 +293,7 @@ func (l *layout) piece(f *flowGraph, c chain, s *Scheduler) {
 				sp.leave[at] = max(sp.leave[at], s.g.nodes[i].issue+1)
 				if stops {
 					sp.stop[at] = stop[i]
+					l.odd[p.ops[i].Slot] = true
 				}
 			}
 		}

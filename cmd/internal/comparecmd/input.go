@@ -94,31 +94,34 @@ func (o *options) grid() (*cache.Grid, error) {
 
 // bounded is the policies with a bound for each unit of size, where none was
 // asked for that is one; a stream of requests may be a hundred times as long as a
-// program's, and gets those it asks for. Belady's choices bind entries of one size, and any
-// cache only with bypass; with sizes it is pfoo-l. After a warm-up none is known
-// but that of a cache without limits.
+// program's, and gets those it asks for. After a warm-up none is known but that of
+// a cache without limits.
 func (o *options) bounded(g *cache.Grid) []string {
 	policies := slices.Clone(g.Policies)
-	want := func(name string, instead ...string) {
-		if !slices.Contains(policies, name) && !slices.ContainsFunc(instead, func(p string) bool { return slices.Contains(policies, p) }) {
-			policies = append(policies, name)
+	want := func(may func(*policy.Info) bool) {
+		names := policy.Bounds(may)
+		if !slices.ContainsFunc(policies, func(p string) bool { return slices.Contains(names, p) }) {
+			policies = append(policies, names[0])
 		}
 	}
-	if slices.Contains(policies, "belady") && len(g.Entries) > 0 {
-		want("belady-bypass")
+	if len(g.Entries) > 0 && slices.ContainsFunc(policies, func(p string) bool { b, _ := policy.Lookup(p); return b.TakesAll }) {
+		want(func(b *policy.Info) bool { return b.OneSize && !b.TakesAll })
 	}
 	if o.requests != "" {
 		return policies
 	}
 	if o.warmup != "" {
-		want("infinite")
-		return slices.DeleteFunc(policies, func(p string) bool { return p == "pfoo-l" && !strings.Contains(o.policies, p) })
+		want(func(b *policy.Info) bool { return !b.IsOffline() })
+		return slices.DeleteFunc(policies, func(p string) bool {
+			b, _ := policy.Lookup(p)
+			return b.CountsOnly() && !strings.Contains(o.policies, p)
+		})
 	}
 	if len(g.Entries) > 0 {
-		want("belady-bypass", "infinite", "pfoo-l")
+		want(func(b *policy.Info) bool { return !b.TakesAll })
 	}
 	if len(g.Slots) > 0 {
-		want("pfoo-l", "infinite")
+		want(func(b *policy.Info) bool { return !b.OneSize })
 	}
 	return policies
 }

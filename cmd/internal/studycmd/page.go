@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"jitnic/cache/policy"
 	"jitnic/cmd/internal/report"
 	"jitnic/host/study"
 	"jitnic/host/study/result"
@@ -413,15 +414,15 @@ func (r *results) facets() *report.Facets {
 			f.Bound = append(f.Bound, false)
 		}
 	}
-	bound := ""
+	var bound policy.Info // the tightest for entries of one size
 	for i := range r.rows {
 		x := &r.rows[i]
-		if x.Bound && x.Entries > 0 && (x.Policy == "belady-bypass" || x.Policy == "belady" && bound == "") {
-			bound = x.Policy
+		if b, err := policy.Lookup(x.Policy); err == nil && x.Bound && x.Entries > 0 && b.OneSize && (bound.Rank == 0 || b.Rank < bound.Rank) {
+			bound = b
 		}
 	}
-	if bound != "" {
-		f.Series, f.Bound = append(f.Series, bound), append(f.Bound, true)
+	if bound.Name != "" {
+		f.Series, f.Bound = append(f.Series, bound.Name), append(f.Bound, true)
 	}
 	var captures []string
 	type place struct {

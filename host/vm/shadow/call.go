@@ -103,14 +103,14 @@ func (s *Shadow) byRow(rec *vm.Recording, h *ebpf.Helper, c *vm.Call, args [5]la
 // size is how many bytes argument i points to.
 func (s *Shadow) size(h *ebpf.Helper, c *vm.Call, i int) uint64 {
 	a := h.Args[i]
-	switch {
-	case a.Size != 0:
-		return uint64(a.Size)
-	case a.Kind == ebpf.MapKey && s.mapOf(c) != nil:
-		return uint64(s.mapOf(c).Spec().KeySize)
-	case a.Kind == ebpf.MapValue && s.mapOf(c) != nil:
-		return uint64(s.mapOf(c).Spec().ValueSize)
-	case a.Kind == ebpf.Dynptr:
+	var key, value uint32
+	if m := s.mapOf(c); m != nil {
+		key, value = m.Spec().KeySize, m.Spec().ValueSize
+	}
+	if n := a.Bytes(key, value); n > 0 {
+		return uint64(n)
+	}
+	if a.Kind == ebpf.Dynptr {
 		return 16
 	}
 	if i+1 < len(h.Args) {
