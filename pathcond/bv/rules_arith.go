@@ -55,6 +55,18 @@ var sumRules = []Rule{
 			}
 			return b.arg(q.x, 0)
 		}},
+	// What lies above n bits is folded into them, as Internet checksums do: of a value
+	// that has been folded once this carries nothing out any more.
+	{Name: "add-fold", Ops: opSet(OpAdd), With: opSet(OpZExt),
+		Sizes: "m=1..32 n=m..64-m", Vars: "a:n+m", From: "(add (zext n+m (extract 0 n a)) (zext n+m (extract n m a)))",
+		When: "(ule (max a) (sub (shl 1:n+m n+1:n+m) 2:n+m))",
+		To:   "(zext n+m (add (extract 0 n a) (zext n (extract n m a))))",
+		fire: func(b *Builder, q ask) Term { return b.folded(q.w, q.x, q.y) }},
+	{Name: "add-fold-swapped", Ops: opSet(OpAdd), On: opSet(OpZExt),
+		Sizes: "m=1..32 n=m..64-m", Vars: "a:n+m", From: "(add (zext n+m (extract n m a)) (zext n+m (extract 0 n a)))",
+		When: "(ule (max a) (sub (shl 1:n+m n+1:n+m) 2:n+m))",
+		To:   "(zext n+m (add (zext n (extract n m a)) (extract 0 n a)))",
+		fire: func(b *Builder, q ask) Term { return b.folded(q.w, q.y, q.x) }},
 	{Name: "sub-self", Ops: opSet(OpSub),
 		Sizes: "w=1..64", Vars: "a:w", From: "(sub a a)", To: "0:w",
 		fire: func(b *Builder, q ask) Term {
@@ -123,6 +135,23 @@ func (b *Builder) without(x, y Term) Term {
 		return b.arg(x, 0)
 	}
 	return 0
+}
+
+// folded is lo + hi, the low bits of a value and those above, as a sum of the low
+// bits' width, where that holds it.
+func (b *Builder) folded(w int, lo, hi Term) Term {
+	if b.Op(hi) != OpZExt {
+		return 0
+	}
+	cut := b.arg(hi, 0)
+	if b.Op(cut) != OpExtract {
+		return 0
+	}
+	x, n := b.arg(cut, 0), int(b.K(cut))
+	if b.Width(x) != w || n+b.Width(cut) != w || 2*n < w || b.nodes[x].max > Mask(n+1)-1 || lo != b.ZExt(b.Extract(x, 0, n), w) {
+		return 0
+	}
+	return b.ZExt(b.Bin(OpAdd, b.Extract(x, 0, n), b.ZExt(cut, n)), w)
 }
 
 // Products and quotients of powers of two are shifts and masks.

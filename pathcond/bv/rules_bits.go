@@ -52,6 +52,24 @@ var bitRules = []Rule{
 			in := b.arg(q.x, 0)
 			return b.ZExt(b.Bin(OpAnd, in, b.Const(q.k, b.Width(in))), q.w)
 		}},
+	{Name: "xor-zext", Ops: opSet(OpXor, OpOr), On: opSet(OpZExt), With: opSet(OpConst), // the same for bits that are set
+		Sizes: "n=8,16,32 w=n+1..64", Vars: "a:n k:w", From: "(op (zext w a) k)", When: "(ule k (zext w ones:n))",
+		To: "(zext w (op a (extract 0 n k)))",
+		fire: func(b *Builder, q ask) Term {
+			if n := b.Width(b.arg(q.x, 0)); n != 8 && n != 16 && n != 32 {
+				return 0
+			}
+			return b.narrowed(q, b.Width(b.arg(q.x, 0)))
+		}},
+	{Name: "xor-word", Ops: opSet(OpXor, OpOr), On: opSet(OpZExt), With: opSet(OpConst), // and in words, as 32-bit instructions do
+		Sizes: "n=1..31 w=33..64", Vars: "a:n k:w", From: "(op (zext w a) k)", When: "(ule k (zext w ones:32))",
+		To: "(zext w (op (zext 32 a) (extract 0 32 k)))",
+		fire: func(b *Builder, q ask) Term {
+			if b.Width(b.arg(q.x, 0)) >= 32 || q.w <= 32 {
+				return 0
+			}
+			return b.narrowed(q, 32)
+		}},
 	{Name: "and-low", Ops: opSet(OpAnd), With: opSet(OpConst), // a mask of low bits reads a narrower value
 		Sizes: "n=8,16,32 w=n+1..64", Vars: "a:w", From: "(and a (zext w ones:n))", To: "(zext w (extract 0 n a))",
 		fire: func(b *Builder, q ask) Term {
@@ -179,4 +197,13 @@ var shiftRules = []Rule{
 			}
 			return b.SExt(b.Extract(b.arg(q.x, 0), 0, q.w-int(q.k)), q.w)
 		}},
+}
+
+// narrowed is an operation on a widened value and a constant, at a width of n bits
+// if that holds both.
+func (b *Builder) narrowed(q ask, n int) Term {
+	if q.k > Mask(n) {
+		return 0
+	}
+	return b.ZExt(b.Bin(q.op, b.ZExt(b.arg(q.x, 0), n), b.Const(q.k, n)), q.w)
 }

@@ -199,6 +199,13 @@ var cutRules = []Rule{
 	{Name: "extract-mul", Ops: opSet(OpExtract), On: opSet(OpMul),
 		Sizes: "w=2..64 n=1..w-1", Vars: "a:w b:w", From: "(extract 0 n (mul a b))", To: "(mul (extract 0 n a) (extract 0 n b))",
 		fire: func(b *Builder, q ask) Term { return b.cutLow(q) }},
+	// What lies above the bits that are cut out of a sum doesn't matter.
+	{Name: "extract-add-middle", Ops: opSet(OpExtract), On: opSet(OpAdd),
+		Sizes: "w=3..64 l=1..w-2 n=1..w-l-1", Vars: "a:w b:w", From: "(extract l n (add a b))", To: "(extract l n (add (extract 0 l+n a) (extract 0 l+n b)))",
+		fire: func(b *Builder, q ask) Term { return b.cutAbove(q) }},
+	{Name: "extract-sub-middle", Ops: opSet(OpExtract), On: opSet(OpSub),
+		Sizes: "w=3..64 l=1..w-2 n=1..w-l-1", Vars: "a:w b:w", From: "(extract l n (sub a b))", To: "(extract l n (sub (extract 0 l+n a) (extract 0 l+n b)))",
+		fire: func(b *Builder, q ask) Term { return b.cutAbove(q) }},
 	{Name: "extract-shl-above", Ops: opSet(OpExtract), On: opSet(OpShl),
 		Sizes: "w=2..64 s=1..w-1 n=1..w-s l=s..w-n", Vars: "a:w", From: "(extract l n (shl a s:w))", To: "(extract l-s n a)",
 		fire: func(b *Builder, q ask) Term {
@@ -245,4 +252,11 @@ func (b *Builder) cutLow(q ask) Term {
 		return 0
 	}
 	return b.cutBoth(q)
+}
+
+func (b *Builder) cutAbove(q ask) Term {
+	if q.lo == 0 || q.lo+q.n >= q.w {
+		return 0
+	}
+	return b.Extract(b.Extract(q.x, 0, q.lo+q.n), q.lo, q.n)
 }

@@ -300,6 +300,7 @@ func (w *walker) result(in *ir.Inst, was *[11]bv.Term) {
 		}
 	}
 	switch {
+	case best < 0 && w.narrow(in, was, t):
 	case best < 0:
 		w.addAdd(in)
 	case low:
@@ -309,6 +310,35 @@ func (w *walker) result(in *ir.Inst, was *[11]bv.Term) {
 	case !isMov(in) || int(in.Src) != best:
 		w.put(w.i, ir.MovReg(uint8(d), uint8(best)))
 	}
+}
+
+// narrow makes a 64-bit operation one of 32 bits that leaves the same, where an
+// operand was cut to 32 bits for it: then nothing else may want that cut.
+func (w *walker) narrow(in *ir.Inst, was *[11]bv.Term, t bv.Term) bool {
+	if in.Class() != ebpf.ClassALU64 || isMov(in) || in.ALUOp() == ebpf.ALUEnd || !w.cut(in.Dst) && (in.Op&ebpf.SrcX == 0 || !w.cut(in.Src)) {
+		return false
+	}
+	x := *in
+	x.Op = x.Op&^7 | ebpf.ClassALU
+	y := w.b.Const(uint64(int64(in.Imm)), 64)
+	if in.Op&ebpf.SrcX != 0 {
+		y = was[in.Src]
+	}
+	if was[in.Dst] == 0 || y == 0 || x.Check(nil) != nil {
+		return false
+	}
+	got, err := w.m.ALUTerm(&x, was[in.Dst], y)
+	return err == nil && got == t && w.put(w.i, x)
+}
+
+// cut says whether a register holds what a 32-bit move from itself left of it.
+func (w *walker) cut(r uint8) bool {
+	d := w.lastDef[r]
+	if d < 0 {
+		return false
+	}
+	in := &w.prog.Insts[d]
+	return in.Op == ebpf.ClassALU|ebpf.ALUMov|ebpf.SrcX && in.Src == in.Dst && in.Off == 0
 }
 
 // addAdd makes one addition of two to one register, with nothing between that
