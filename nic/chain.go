@@ -51,6 +51,7 @@ type chain struct {
 	code   []Code // by path: of every segment that a packet came through
 	ways   []Path // of the packet at hand
 	miss   uint64 // which of ways weren't in
+	each   []cache.Outcome
 
 	outcomes cache.Counts
 	buffer   int
@@ -136,10 +137,12 @@ func (n *NIC) through(in *vm.Input, out *vm.Output) (Result, error) {
 func (n *NIC) request() Result {
 	c := n.chain
 	res := Result{Outcome: cache.Hit, Path: NoPath}
+	c.each = c.each[:0]
 	for i, p := range c.ways {
 		n.grow(p)
 		if n.Cache.Hit(uint32(p)) {
 			n.Hits[p]++
+			c.each = append(c.each, cache.Hit)
 			if res.Outcome == cache.Hit {
 				res.Path = p
 			}
@@ -148,12 +151,13 @@ func (n *NIC) request() Result {
 		slots, cost := n.slow.Price(p)
 		out := n.Cache.Miss(uint32(p), slots, cost)
 		c.miss |= 1 << i
+		c.each = append(c.each, out)
 		if res.Outcome == cache.Hit {
 			res.Outcome, res.Path = out, p
 		}
 	}
 	n.Cache.Events() // segments' code is kept by the chain
-	res.Segments, res.Missing = c.ways, c.miss
+	res.Segments, res.Missing, res.Each = c.ways, c.miss, c.each
 	return c.count(res)
 }
 

@@ -122,9 +122,11 @@ type Result struct {
 	Path    Path         // or NoPath; of several segments the first that isn't in, or the last
 	Abort   *trace.Abort // why there is none; nil also where the packet was refused before it ran
 	// Segments are a packet's segments, where paths are cut, good until the next
-	// packet; of bit i of Missing the i-th wasn't in.
+	// packet; of bit i of Missing the i-th wasn't in, and Each is what became of each
+	// one's request.
 	Segments []Path
 	Missing  uint64
+	Each     []cache.Outcome
 }
 
 // Process takes one packet through the device: wholly here on a hit, wholly on

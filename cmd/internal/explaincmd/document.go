@@ -46,6 +46,7 @@ func (r *Report) facts() (f report.Facts) {
 		}
 	}
 	f.Addf("packets", "%s, of which %s hit (%s, %s, %s traces); misses: %s", report.Count(r.Packets), report.Share(r.Hits, r.Packets), r.Policy, size, r.Mode, strings.Join(missed, ", "))
+	f = append(f, r.Segments.Facts()...)
 	f = append(f, session.NotRun(r.NotRun, r.Packets)...)
 	for i, x := range r.Dead {
 		if i == fewDead {
@@ -71,7 +72,7 @@ func (r *Report) table() *report.Table {
 		Head:     []string{r.By, "asks", "makes", "left", "ways", "packets", "cold", "capacity", "would take it away", "source"},
 		TextCols: []int{0, 1, 2, 3, 4, 5, 6, 7, 8},
 		Note:     "makes: paths, those of the rows above taken away (they add up to all but one); left: paths without this one alone; cold, capacity: misses it costs.",
-		PageNote: "What would take a point away is worked out from the recorded traces, which prove nothing; - where nobody worked it out."}
+		PageNote: "What would take a point away is proved (merge, predicate), measured (segments), or worked out from the recorded traces, which prove nothing: By point says which; - where nobody worked it out."}
 	for i := range r.Points {
 		p := &r.Points[i]
 		capacity := "-"
@@ -83,6 +84,9 @@ func (r *Report) table() *report.Table {
 			away = fmt.Sprintf("%s: %d fewer", p.Remedies[0].Name, p.Remedies[0].Saves)
 		}
 		t.Add(p.Name, clip(p.Asks, fewAsks), fmt.Sprint(p.Makes), fmt.Sprint(p.Left), fmt.Sprint(p.Ways), report.Count(p.Packets), fmt.Sprint(p.Cold), capacity, away, p.Place.Source)
+	}
+	if r.Segments != nil && len(r.Segments.Tables) > 1 {
+		t.Note += " Paths are segments here, and each packet makes a request for each of its own: packets, cold and capacity count requests."
 	}
 	t.First(r.top)
 	if n := len(r.Points) - r.top; n > 0 {
@@ -111,8 +115,11 @@ func (r *Report) remedies() *report.Table {
 	for i := range r.Points {
 		for _, x := range r.Points[i].Remedies {
 			known := "worked out from recorded traces"
-			if x.Known {
+			switch {
+			case x.Known:
 				known = "proved"
+			case x.Measured:
+				known = "measured on the ways that packets took"
 			}
 			t.Add(r.Points[i].Name, x.Name, fmt.Sprint(x.Saves), x.Price, known)
 		}

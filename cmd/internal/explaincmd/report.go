@@ -5,6 +5,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/cmd/internal/report"
+	"jitnic/cmd/internal/session"
 	"jitnic/host/run/explain"
 	"jitnic/host/run/replay"
 	"jitnic/nic/workload"
@@ -34,13 +35,16 @@ type Report struct {
 	By    string `json:"by"` // what choice points are folded by
 	// Points are the choice points, those that make most paths first: they add up
 	// to all paths but one.
-	Points     []Point          `json:"points"`
-	Predicates []Predicate      `json:"predicates,omitempty"`
-	PathList   []Path           `json:"path_list,omitempty"` // all paths, by number
-	Source     []explain.File   `json:"source,omitempty"`
-	Partial    bool             `json:"partial,omitempty"`
-	Fate       *explain.Fate    `json:"packet,omitempty"`  // with --packet: all there is beside the head
-	NotRun     *workload.NotRun `json:"not_run,omitempty"` // of which packets this is no result, and why
+	Points     []Point        `json:"points"`
+	Predicates []Predicate    `json:"predicates,omitempty"`
+	PathList   []Path         `json:"path_list,omitempty"` // all paths, by number
+	Source     []explain.File `json:"source,omitempty"`
+	Partial    bool           `json:"partial,omitempty"`
+	Fate       *explain.Fate  `json:"packet,omitempty"` // with --packet: all there is beside the head
+	// Segments tell where paths were cut: then all that is said of paths is of segments,
+	// and a packet makes a request for each of its own.
+	Segments *session.Segments `json:"segments,omitempty"`
+	NotRun   *workload.NotRun  `json:"not_run,omitempty"` // of which packets this is no result, and why
 
 	notes []pcaps.Note
 	top   int
@@ -111,13 +115,14 @@ func head(s *replay.Session, ca *replay.Cache) *Report {
 	r := &Report{Program: report.Name(s.In.Program), Entry: s.Entry.Name, Captures: report.Names(s.Source.Files()), Seed: s.In.Seed,
 		Policy: ca.Policy, Entries: ca.Entries, Slots: ca.Slots, Mode: ca.Remedies.String(), Packets: s.Runtime.Packets, Misses: map[string]uint64{},
 		Dead: []Dead{}, Points: []Point{}, Partial: s.Partial, NotRun: s.NotRun(), notes: s.Source.Notes()}
-	st := s.Runtime.NIC.Cache.Stats()
-	r.Hits = st.Outcome[cache.Hit]
+	o := s.Runtime.NIC.Outcomes()
+	r.Hits = o[cache.Hit]
+	r.Segments = session.SegmentsOf(s)
 	if r.Packets > 0 {
 		r.HitRatio = float64(r.Hits) / float64(r.Packets)
 	}
-	for o := cache.Cold; int(o) < cache.Outcomes; o++ {
-		r.Misses[o.String()] = st.Outcome[o]
+	for k := cache.Cold; int(k) < cache.Outcomes; k++ {
+		r.Misses[k.String()] = o[k]
 	}
 	r.Paths = len(s.Runtime.Paths())
 	_, r.Lines = explain.Sources(s.Obj, s.In.Program)

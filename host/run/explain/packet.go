@@ -72,7 +72,7 @@ const mostLeft = 5
 // that path's trace. Packets are numbered from 1, as they are delivered. change may
 // adjust the runtime's options.
 func Packet(ctx context.Context, in replay.Input, ca replay.Cache, change func(o *jit.Options), number uint64) (*Fate, *replay.Session, error) {
-	if err := replay.Whole(ca.Remedies, "what is explained is whole paths"); err != nil {
+	if err := replay.Whole(ca.Remedies, "of one packet whole paths are explained"); err != nil {
 		return nil, nil, err
 	}
 	if in.Limit == 0 || in.Limit > number {

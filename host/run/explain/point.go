@@ -95,6 +95,9 @@ func (s *Study) gather(paths []*jit.PathInfo) {
 	for i, info := range paths {
 		clear(again)
 		clear(said)
+		if t := info.Path.Table; t > 0 { // no segment is one of another table
+			s.total[i] = splitmix.Hash(uint64(t))
+		}
 		for _, c := range info.Path.Choices {
 			k := [2]int32{c.Prog, c.PC}
 			again[k]++

@@ -1,14 +1,11 @@
 package explain
 
 import (
-	"fmt"
 	"slices"
 
 	"jitnic/host/ebpf"
 	"jitnic/nic"
 	"jitnic/pathcond"
-	"jitnic/pathcond/bv"
-	"jitnic/pcaps/splitmix"
 	"jitnic/trace"
 )
 
@@ -18,6 +15,8 @@ type Remedy struct {
 	Saves int    `json:"saves"`  // entries fewer than there are paths
 	Price string `json:"price"`  // what that costs, in words
 	Known bool   `json:"proved"` // it was done, by proof, beside the run; else worked out from the recorded traces, which prove nothing
+	// Measured says that it was tried on the ways that all packets took.
+	Measured bool `json:"measured"`
 }
 
 // An Advisor says what would take a choice point away; nil where it has nothing to say.
@@ -179,39 +178,6 @@ func apart(a, b []uint64) (n int, effect bool) {
 func acts(x uint64) bool {
 	in := ebpf.Insn{Op: uint8(x >> 56), Dst: uint8(x >> 52 & 15)}
 	return in.Op == ebpf.OpCall || in.IsStore() && in.Dst != 10
-}
-
-// segment: where all paths pass, what was decided before the point's last question
-// and what is decided after it may be cached apart.
-func segment(s *Study, f *Fold) *Remedy {
-	if f.Paths < s.Paths() || s.Paths() < 3 {
-		return nil
-	}
-	before, after := map[uint64]bool{}, map[uint64]bool{}
-	for _, steps := range s.route {
-		last := -1
-		for k, st := range steps {
-			if slices.ContainsFunc(f.Points, func(p *Point) bool { return s.preds[st.pred].point == p.index }) {
-				last = k
-			}
-		}
-		var x, y uint64
-		for k, st := range steps {
-			h := splitmix.Hash(uint64(st.pred)<<1 | bv.Bit(st.want))
-			if k <= last {
-				x += h
-			} else {
-				y += h
-			}
-		}
-
-		before[x], after[y] = true, true
-	}
-	n := len(before) + len(after)
-	if n >= s.Paths() {
-		return nil
-	}
-	return &Remedy{Name: "segments", Saves: s.Paths() - n, Price: fmt.Sprintf("two look-ups a packet: %d + %d entries, cut behind it", len(before), len(after))}
 }
 
 // specialise: what is read of entries at constant keys that no path writes could be

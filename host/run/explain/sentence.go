@@ -9,11 +9,15 @@ import (
 // The numbers in it add up to the paths.
 func (s *Study) Sentence() string {
 	n := s.Paths()
+	what, first := "path", 1
+	if t := len(s.runtime.Tables()); t > 1 {
+		what, first = "segment", s.tables()
+	}
 	switch n {
 	case 0:
-		return "no path has a trace"
+		return "no " + what + " has a trace"
 	case 1:
-		return "1 path: no packet was answered otherwise than the first"
+		return "1 " + what + ": no packet was answered otherwise than the first"
 	}
 	groups := s.together()
 	var parts []string
@@ -34,12 +38,14 @@ func (s *Study) Sentence() string {
 	switch {
 	case left == 1:
 		parts = append(parts, "and the first")
+	case left == first:
+		parts = append(parts, "and the first of each table")
 	case rest == 0:
 		parts = append(parts, fmt.Sprintf("and %d more", left))
 	default:
 		parts = append(parts, fmt.Sprintf("the other %d by %s", left, plural(rest, "more place")))
 	}
-	return plural(n, "path") + ": " + strings.Join(parts, ", ")
+	return plural(n, what) + ": " + strings.Join(parts, ", ")
 }
 
 // fewReasons is how many the sentence has.

@@ -20,7 +20,7 @@ type Study struct {
 
 	runtime *jit.Runtime
 	stream  stream.Stream
-	outcome []cache.Outcome // by packet
+	outcome []cache.Outcome // by request: a packet, or a segment of one
 	seen    []*seen         // by path
 	pending []uint32        // paths that the packet at hand has ended
 	counts  cache.Counts
@@ -32,6 +32,9 @@ type Study struct {
 	route   [][]step         // by path: its predicates in program order
 	code    map[int][]uint64 // by path: its trace's instructions, sorted
 	voices  map[int]*voice   // by path: its words
+	cutter  *replay.Cutter   // of whole paths; nil: none was recorded
+	ways    []int            // by path: of the cutter
+	cut     map[int]uint64   // by slot: packets that hit where paths are cut there
 	writes  map[int]bool     // maps that some path writes; nil: nobody asked
 }
 
@@ -53,11 +56,12 @@ const MostBytes = 256
 // to an interrupt (Session.Partial), and is closed by the caller. Of a damaged
 // capture what was read before is studied, and the error returned beside it.
 func Run(ctx context.Context, in replay.Input, ca replay.Cache, change func(o *jit.Options)) (*Study, error) {
-	if err := replay.Whole(ca.Remedies, "what is explained is whole paths"); err != nil {
-		return nil, err
-	}
+	var s *Study
 	session, err := replay.Open(ctx, in, ca, func(o *jit.Options) {
-		if !ca.Merge && ca.Predicate == 0 {
+		if ca.Segments == 0 {
+			o.Learnt = func(path nic.Path, rec *vm.Recording) { s.learnt(path, rec) }
+		}
+		if !ca.Merge && ca.Predicate == 0 && ca.Segments == 0 {
 			o.Beside = &jit.Remedies{Merge: true, Predicate: besides}
 		}
 		if change != nil {
@@ -67,7 +71,7 @@ func Run(ctx context.Context, in replay.Input, ca replay.Cache, change func(o *j
 	if err != nil {
 		return nil, err
 	}
-	s := newStudy(session)
+	s = newStudy(session)
 	s.Cache = ca
 	s.runtime.OnInvalidate(func(p nic.Path, during bool) {
 		if during { // it takes effect after this packet's own request
@@ -76,7 +80,11 @@ func Run(ctx context.Context, in replay.Input, ca replay.Cache, change func(o *j
 		}
 		s.invalidated(uint32(p))
 	})
-	err = s.Session.Follow(ctx, s.note)
+	if len(s.runtime.Tables()) > 1 {
+		err = s.Session.Run(ctx, s.noteSegments)
+	} else {
+		err = s.Session.Follow(ctx, s.note)
+	}
 	if err != nil && s.runtime.Packets == 0 {
 		s.Session.Close()
 		return nil, err
@@ -139,13 +147,13 @@ func (s *Study) study() {
 }
 
 // Packets is how many packets were replayed.
-func (s *Study) Packets() uint64 { return uint64(len(s.outcome)) }
+func (s *Study) Packets() uint64 { return s.runtime.Packets }
 
 // Paths is how many paths have traces.
 func (s *Study) Paths() int { return len(s.answers) }
 
 // Outcomes counts the packets by outcome.
-func (s *Study) Outcomes() cache.Counts { return s.counts }
+func (s *Study) Outcomes() cache.Counts { return s.runtime.NIC.Outcomes() }
 
 // Dead are the paths that can't be traces.
 func (s *Study) Dead() []Dead { return DeadOf(s.runtime) }

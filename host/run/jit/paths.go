@@ -61,7 +61,11 @@ func (r *Runtime) learn(in *vm.Input, out *vm.Output, dead nic.Path) (nic.Path, 
 	if p.Abort != nil {
 		return nic.NoPath, r.bury(p, dead)
 	}
-	return r.add(in, p)
+	id, why := r.add(in, p)
+	if why == nil && r.opt.Learnt != nil {
+		r.opt.Learnt(id, &r.rec)
+	}
+	return id, why
 }
 
 // add gives a path that the tree doesn't have its number.

@@ -43,6 +43,9 @@ type Options struct {
 	// Beside, where set and nothing is specialised, is another way in which the paths
 	// are made too, to know which of them would be one (Runtime.Beside).
 	Beside *Remedies
+	// Learnt, where set, is shown the recording that a whole path was made of, when it
+	// has got its number.
+	Learnt func(path nic.Path, rec *vm.Recording)
 	// MaxTrace and MaxGuards bound a trace (0: the defaults of pathcond).
 	MaxTrace, MaxGuards int
 }

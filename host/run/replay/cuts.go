@@ -149,9 +149,9 @@ func (in *Input) first() Input {
 // judge counts what cuts would leave of the ways that packets took.
 type judge struct {
 	c       *pathcond.Compiler
-	all     []int        // candidates, ascending
-	index   map[int]bool // the same
-	ways    map[uint64]bool
+	all     []int          // candidates, ascending
+	index   map[int]bool   // the same
+	ways    map[uint64]int // numbers of taken
 	taken   [][]passing
 	packets int
 }
@@ -166,15 +166,15 @@ type passing struct {
 const hashBase = splitmix.Step
 
 func newJudge(c *pathcond.Compiler, entry *loader.Program) *judge {
-	j := &judge{c: c, all: c.Candidates(entry.Name), index: map[int]bool{}, ways: map[uint64]bool{}}
+	j := &judge{c: c, all: c.Candidates(entry.Name), index: map[int]bool{}, ways: map[uint64]int{}}
 	for _, pc := range j.all {
 		j.index[pc] = true
 	}
 	return j
 }
 
-// take takes a recorded run.
-func (j *judge) take(rec *vm.Recording) {
+// take takes a recorded run and says which way it is.
+func (j *judge) take(rec *vm.Recording) int {
 	j.packets++
 	held := j.c.Held(rec)
 	h, pow := uint64(0), uint64(1)
@@ -187,11 +187,16 @@ func (j *judge) take(rec *vm.Recording) {
 		h = h*hashBase + uint64(st.Prog)<<32 + uint64(st.PC) + 1
 		pow *= hashBase
 	}
-	if len(rec.Steps) == 0 || j.ways[h] {
-		return
+	if len(rec.Steps) == 0 {
+		return -1
 	}
-	j.ways[h] = true
-	j.taken = append(j.taken, append(at, passing{-1, h, pow})) // the end
+	k, ok := j.ways[h]
+	if !ok {
+		k = len(j.taken)
+		j.ways[h] = k
+		j.taken = append(j.taken, append(at, passing{-1, h, pow})) // the end
+	}
+	return k
 }
 
 // segment is a way from one cut to the next.
@@ -203,18 +208,59 @@ type segment struct {
 // left is the number of distinct segments with these cuts.
 func (j *judge) left(cut map[int]bool, seen map[segment]bool) int {
 	clear(seen)
-	for _, way := range j.taken {
-		from, last := 0, passing{0, 0, 1}
-		for _, p := range way {
-			if p.pc >= 0 && !cut[p.pc] {
-				continue
-			}
-			// What lies between two prefixes: h(b) - h(a) * base^(b-a).
-			seen[segment{from, p.hash - last.hash*(p.pow*inverse(last.pow))}] = true
-			from, last = p.pc, p
-		}
+	for k := range j.taken {
+		j.segments(k, cut, func(s segment) { seen[s] = true })
 	}
 	return len(seen)
+}
+
+// segments tells each segment of a way with these cuts, in order.
+func (j *judge) segments(way int, cut map[int]bool, each func(s segment)) {
+	from, last := 0, passing{0, 0, 1}
+	for _, p := range j.taken[way] {
+		if p.pc >= 0 && !cut[p.pc] {
+			continue
+		}
+		// What lies between two prefixes: h(b) - h(a) * base^(b-a).
+		each(segment{from, p.hash - last.hash*(p.pow*inverse(last.pow))})
+		from, last = p.pc, p
+	}
+}
+
+// A Cutter says of ways that were recorded what cuts would make of them.
+type Cutter struct {
+	j    *judge
+	seen map[segment]bool
+}
+
+// NewCutter is for runs of a runtime's entry program.
+func NewCutter(rt *jit.Runtime) *Cutter {
+	return &Cutter{newJudge(rt.Comp, rt.Entry), map[segment]bool{}}
+}
+
+// Take takes a recorded run and says which way it is; -1: none.
+func (c *Cutter) Take(rec *vm.Recording) int { return c.j.take(rec) }
+
+// Places are the slots at which the program may be cut, ascending.
+func (c *Cutter) Places() []int { return c.j.all }
+
+// Left is how many distinct segments the ways have with one cut.
+func (c *Cutter) Left(pc int) int { return c.j.left(map[int]bool{pc: true}, c.seen) }
+
+// Cut numbers the segments of each way with one cut, densely.
+func (c *Cutter) Cut(pc int) (byWay [][]uint32) {
+	number := map[segment]uint32{}
+	for k := range c.j.taken {
+		var list []uint32
+		c.j.segments(k, map[int]bool{pc: true}, func(s segment) {
+			if _, ok := number[s]; !ok {
+				number[s] = uint32(len(number))
+			}
+			list = append(list, number[s])
+		})
+		byWay = append(byWay, list)
+	}
+	return byWay
 }
 
 // inverse is that of an odd number modulo 2^64, by Newton's method.
