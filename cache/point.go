@@ -81,16 +81,33 @@ type lab struct {
 // counted.
 func newLab(s *stream.Stream, windows, warmup int) *lab {
 	l := &lab{s: s, n: s.NumIDs(), plain: s.Plain(), windows: windows, first: make([]uint64, (s.Len()+63)/64), from: min(max(warmup, 0), s.Len())}
-	seen := make([]bool, l.n)
-	for i, id := range s.IDs {
-		if id != stream.None && !seen[id] {
-			seen[id] = true
-			l.first[i>>6] |= 1 << (i & 63)
-			l.cold++
+	if !l.inOrder() {
+		clear(l.first)
+		l.cold = 0
+		seen := make([]bool, l.n)
+		for i, id := range s.IDs {
+			if id != stream.None && !seen[id] {
+				seen[id] = true
+				l.first[i>>6] |= 1 << (i & 63)
+				l.cold++
+			}
 		}
 	}
-	for i := l.from; i < len(s.IDs); i++ {
-		l.bytes += s.Weight(i)
+	switch {
+	case s.Bytes != nil:
+		for _, b := range s.Bytes[l.from:] {
+			l.bytes += uint64(b)
+		}
+	case s.Sizes == nil:
+		l.bytes = uint64(s.Len() - l.from)
+	default:
+		for _, id := range s.IDs[l.from:] {
+			if id == stream.None {
+				l.bytes++
+			} else {
+				l.bytes += uint64(s.Sizes[id])
+			}
+		}
 	}
 	switch k := len(s.Time); {
 	case l.from == 0:
@@ -99,6 +116,25 @@ func newLab(s *stream.Stream, windows, warmup int) *lab {
 		l.seconds = float64(s.Time[k-1]-s.Time[l.from]) / 1e9
 	}
 	return l
+}
+
+// inOrder finds the first requests of a stream whose ids count up from 0 in order of
+// first use, as readers number them; false of another stream.
+func (l *lab) inOrder() bool {
+	next := uint32(0)
+	for i, id := range l.s.IDs {
+		if id < next {
+			continue
+		}
+		if id == next {
+			l.first[i>>6] |= 1 << (i & 63)
+			next++
+		} else if id != stream.None {
+			return false
+		}
+	}
+	l.cold = uint64(next)
+	return true
 }
 
 // bound is the end of window w.

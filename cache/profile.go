@@ -34,10 +34,16 @@ func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile
 	n := s.NumIDs()
 	ids := s.IDs
 	p := &Profile{Requests: s.Len(), Invalidated: len(s.Invalidations), Smallest: map[float64]uint64{}}
-	for i, id := range s.IDs {
-		p.Bytes += s.Weight(i)
-		if id == stream.None {
-			p.Uncacheable++
+	p.Popularity = curve.PopularityOf(s.IDs, n)
+	p.Uncacheable = s.Len() - int(p.Popularity.Requests)
+	p.Bytes = uint64(p.Uncacheable)
+	for _, r := range p.Popularity.Rank {
+		p.Bytes += r.Count * uint64(s.Size(r.ID))
+	}
+	if s.Bytes != nil {
+		p.Bytes = 0
+		for _, b := range s.Bytes {
+			p.Bytes += uint64(b)
 		}
 	}
 	if p.Uncacheable > 0 {
@@ -49,7 +55,6 @@ func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile
 		}
 	}
 	p.Seconds = s.Seconds()
-	p.Popularity = curve.PopularityOf(ids, n)
 	p.IDs = len(p.Popularity.Rank)
 	p.WorkingSet = curve.WorkingSet(s.IDs, n, spans)
 	switch {

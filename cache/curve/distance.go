@@ -12,8 +12,8 @@ const Never = ^uint32(0)
 //
 // It is Mattson's stack (Mattson, Gecsei, Slutz, Traiger, IBM Systems Journal
 // 1970) as a bitmap over time: the last request of each id has its bit set, so
-// a distance is the number of bits set since, which a few levels of counts
-// answer. Time is renumbered whenever the bitmap is full, so its size depends
+// a distance is the number of bits that aren't set before it, which a few levels of
+// counts answer. Time is renumbered whenever the bitmap is full, so its size depends
 // on the number of ids, not of requests.
 func Distances(ids []uint32, n int, out []uint32) {
 	d := newTimeline(n)
@@ -25,23 +25,30 @@ func Distances(ids []uint32, n int, out []uint32) {
 // timeline is the bitmap and its counts:
 //
 //	word    64 bits of time
-//	block   512 bits: 8 words
-//	pack    16 blocks (8,192 bits); its 16 counts of bits lie in 4 words, 16 bits each
+//	block   512 bits: 8 words, whose counts of bits lie in one word, 8 bits each
+//	pack    16 blocks (8,192 bits); its 16 counts lie in 4 words, 16 bits each
 //	group   16 packs (131,072 bits); its 16 counts in 4 words likewise
 //	level   counts of groups, of 16 groups, and so on, as plain numbers
 //
-// Counts that lie in one word are added up four at a time, under a mask for
-// those that are asked for, so that up to the level of groups there is no loop
-// whose length depends on the data.
+// Counts that lie in one word are added up together, under a mask for those that
+// are asked for, so that up to the level of groups there is no loop whose length
+// depends on the data. The block that requests go to now isn't counted in its pack
+// yet: a request adds to one count, and takes off where its id was.
 type timeline struct {
-	last   []uint32   // per id: its time + 1, 0: not requested yet
+	last   []seen     // per id
 	at     []uint32   // per time: the id
 	word   []uint64   // bit set: the time is the last request of its id
+	words  []uint64   // counts of words, 8 a word: those of a block
 	blocks []uint64   // counts of blocks, 4 a word
 	packs  []uint64   // counts of packs, 4 a word
 	level  [][]uint32 // level[0]: counts of groups; level[k+1]: sums of fan of level[k]
 	now    uint32
+	live   uint32 // bits set
 }
+
+// seen is when an id was requested last: its time + 1, 0: not yet, or not since it
+// was forgotten; and for who counts requests, the number of that one + 1.
+type seen struct{ time, request uint32 }
 
 // fan is how many counts of one level one count of the next level sums up.
 const fan = 16
@@ -50,7 +57,7 @@ func newTimeline(n int) *timeline {
 	size := 1 << bits.Len(uint(max(4*n, 1<<13)-1))
 	groups := (size + 1<<17 - 1) >> 17
 	t := &timeline{
-		last: make([]uint32, n), at: make([]uint32, size), word: make([]uint64, size/64),
+		last: make([]seen, n), at: make([]uint32, size), word: make([]uint64, size/64), words: make([]uint64, size>>9),
 		blocks: make([]uint64, size>>9>>2), packs: make([]uint64, groups*4),
 	}
 	for k := groups; ; k = (k + fan - 1) / fan {
@@ -61,9 +68,9 @@ func newTimeline(n int) *timeline {
 	}
 }
 
-// add counts by more set bits in p's block, and in all that it is part of.
-func (t *timeline) add(p uint32, by uint64) {
-	b := p >> 9
+// add counts by more set bits in block b, and in all that it is part of. One less
+// is all ones: a count it is taken off isn't 0, so nothing is carried out of it.
+func (t *timeline) add(b uint32, by uint64) {
 	t.blocks[b>>2] += by << (b & 3 * 16)
 	b >>= 4
 	t.packs[b>>2] += by << (b & 3 * 16)
@@ -79,65 +86,74 @@ func (t *timeline) request(id uint32) uint32 {
 		t.renumber()
 	}
 	d := Never
-	if p := t.last[id]; p != 0 {
+	s := &t.last[id]
+	if p := s.time; p != 0 {
 		p--
-		d = t.after(p) + 1
-		t.word[p>>6] &^= 1 << (p & 63)
-		t.add(p, ^uint64(0)) // one less: a count is not 0, so nothing is carried out of it
+		d = t.live - t.before(p)
+		t.clear(p)
 	}
 	p := t.now
+	if p&511 == 0 && p > 0 {
+		b := p>>9 - 1
+		t.add(b, uint64(sum8(t.words[b])))
+	}
 	t.now++
-	t.last[id] = t.now
+	s.time = t.now
 	t.at[p] = id
 	t.word[p>>6] |= 1 << (p & 63)
-	t.add(p, 1)
+	t.words[p>>9] += 1 << (p >> 6 & 7 * 8)
+	t.live++
 	return d
+}
+
+// clear takes the bit of time p, which is set, away.
+func (t *timeline) clear(p uint32) {
+	t.word[p>>6] &^= 1 << (p & 63)
+	b := p >> 9
+	t.words[b] -= 1 << (p >> 6 & 7 * 8)
+	t.live--
+	if b != (t.now-1)>>9 {
+		t.add(b, ^uint64(0))
+	}
 }
 
 // forget takes id out, as if it had never been requested.
 func (t *timeline) forget(id uint32) {
-	p := t.last[id] - 1
-	t.last[id] = 0
-	t.word[p>>6] &^= 1 << (p & 63)
-	t.add(p, ^uint64(0))
+	t.clear(t.last[id].time - 1)
+	t.last[id] = seen{}
 }
 
-// later[k] masks, of 16 counts in 4 words, those after number k.
-var later = func() (m [16][4]uint64) {
+// earlier[k] masks, of 16 counts in 4 words, those before number k.
+var earlier = func() (m [16][4]uint64) {
 	for k := range m {
-		for j := k + 1; j < 16; j++ {
+		for j := range k {
 			m[k][j>>2] |= 0xffff << (j & 3 * 16)
 		}
 	}
 	return m
 }()
 
-// after counts the bits set after time p.
-func (t *timeline) after(p uint32) uint32 {
+// before counts the bits set before time p.
+func (t *timeline) before(p uint32) uint32 {
 	w := p >> 6
-	words := (*[8]uint64)(t.word[w&^7:])
-	n := bits.OnesCount64(words[w&7] >> (p & 63) >> 1)
-	for j := range words {
-		n += bits.OnesCount64(words[j]) & int((int(w&7)-j)>>63) // those after w
-	}
+	n := bits.OnesCount64(t.word[w] & (1<<(p&63) - 1))
 	b := p >> 9
-	x, m := (*[4]uint64)(t.blocks[b>>4*4:]), &later[b&15]
-	n += sum4(x[0]&m[0] + x[1]&m[1] + x[2]&m[2] + x[3]&m[3])
+	n += sum8(t.words[b] & (1<<(w&7*8) - 1))
+	x, m := (*[4]uint64)(t.blocks[b>>4*4:]), &earlier[b&15]
+	n += int((x[0]&m[0] + x[1]&m[1] + x[2]&m[2] + x[3]&m[3]) * 0x0001_0001_0001_0001 >> 48)
 	b >>= 4
-	x, m = (*[4]uint64)(t.packs[b>>4*4:]), &later[b&15]
+	x, m = (*[4]uint64)(t.packs[b>>4*4:]), &earlier[b&15]
 	n += sum4(x[0]&m[0] + x[1]&m[1] + x[2]&m[2] + x[3]&m[3])
 	b >>= 4
 	sum := uint32(n)
-	head := (t.now - 1) >> 17
 	for _, l := range t.level {
-		if b == head {
-			break // nothing is set in later groups
+		if b == 0 {
+			break // nothing is earlier
 		}
-		for _, c := range l[b+1 : min(b/fan*fan+fan, head+1)] {
+		for _, c := range l[b/fan*fan : b] {
 			sum += c
 		}
 		b /= fan
-		head /= fan
 	}
 	return sum
 }
@@ -146,6 +162,12 @@ func (t *timeline) after(p uint32) uint32 {
 func sum4(x uint64) int {
 	x = x&0x0000ffff0000ffff + x>>16&0x0000ffff0000ffff
 	return int(uint32(x) + uint32(x>>32))
+}
+
+// sum8 adds up the eight bytes of x, none above 64.
+func sum8(x uint64) int {
+	x = x&0x00ff00ff00ff00ff + x>>8&0x00ff00ff00ff00ff
+	return int(x * 0x0001_0001_0001_0001 >> 48)
 }
 
 // each calls f with the ids that were requested, the oldest first.
@@ -165,11 +187,12 @@ func (t *timeline) renumber() {
 			id := t.at[64*w+bits.TrailingZeros64(x)]
 			t.at[n] = id
 			n++
-			t.last[id] = n
+			t.last[id].time = n
 		}
 	}
 	t.now = n
 	clear(t.word)
+	clear(t.words)
 	clear(t.blocks)
 	clear(t.packs)
 	for _, l := range t.level {
@@ -177,6 +200,9 @@ func (t *timeline) renumber() {
 	}
 	for p := range n {
 		t.word[p>>6] |= 1 << (p & 63)
-		t.add(p, 1)
+		t.words[p>>9] += 1 << (p >> 6 & 7 * 8)
+	}
+	for b := range (max(n, 1) - 1) >> 9 { // the last is counted when it is full
+		t.add(b, 512)
 	}
 }

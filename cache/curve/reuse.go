@@ -50,7 +50,7 @@ func reuseOf(ids []uint32, n int, hits []uint32, stretches int) Reuse {
 			if d == Never {
 				r.First++
 			} else {
-				all.note(d, f.at+1-all.last[f.id])
+				all.note(d, f.at+1-all.t.last[f.id].request)
 			}
 			if all.hits != nil {
 				all.hits[min(d, uint32(n+1))]++
@@ -58,7 +58,7 @@ func reuseOf(ids []uint32, n int, hits []uint32, stretches int) Reuse {
 		}
 		p.t.each(func(id uint32) {
 			all.t.request(id)
-			all.last[id] = p.last[id]
+			all.t.last[id].request = p.t.last[id].request
 		})
 		for j := range all.stack {
 			all.stack[j] += p.stack[j]
@@ -79,7 +79,6 @@ func reuseOf(ids []uint32, n int, hits []uint32, stretches int) Reuse {
 // reusePart counts the distances of one stretch.
 type reusePart struct {
 	t           *timeline
-	last        []uint32 // per id: number of its last request + 1, 0: none
 	hits        []uint32 // nil: not asked for
 	stack, time [33]uint64
 	firsts      []first
@@ -89,7 +88,7 @@ type reusePart struct {
 type first struct{ id, at uint32 }
 
 func (p *reusePart) count(ids []uint32, from, n int, hits bool) {
-	p.t, p.last = newTimeline(n), make([]uint32, n)
+	p.t = newTimeline(n)
 	if hits {
 		p.hits = make([]uint32, n+2)
 	}
@@ -98,12 +97,12 @@ func (p *reusePart) count(ids []uint32, from, n int, hits bool) {
 		if d := p.t.request(id); d == Never {
 			p.firsts = append(p.firsts, first{id, at})
 		} else {
-			p.note(d, at+1-p.last[id])
+			p.note(d, at+1-p.t.last[id].request)
 			if hits {
 				p.hits[d]++
 			}
 		}
-		p.last[id] = at + 1
+		p.t.last[id].request = at + 1
 	}
 }
 

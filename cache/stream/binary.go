@@ -122,14 +122,19 @@ func recordsIn(b []byte, l layout, count int) (*Stream, error) {
 		}
 	}
 	all := &parts[0].ids
-	s.Keys = parts[0].keys
+	s.Keys, s.Sizes = parts[0].keys, parts[0].sizes
+	resized, falls := parts[0].resized, parts[0].falls
 	for k := range parts[1:] {
 		part := &parts[k+1]
 		number := make([]uint32, len(part.keys)) // of the part's numbers, in all
+		resized = resized || part.resized
+		falls = falls || part.falls || part.from > 0 && part.to > part.from && s.Time[part.from] < s.Time[part.from-1]
 		for local, key := range part.keys {
 			id, fresh := all.id(key)
 			if fresh {
-				s.Keys = append(s.Keys, key)
+				s.Keys, s.Sizes = append(s.Keys, key), append(s.Sizes, part.sizes[local])
+			} else if s.Sizes[id] != part.sizes[local] {
+				resized = true
 			}
 			number[local] = id
 		}
@@ -143,16 +148,15 @@ func recordsIn(b []byte, l layout, count int) (*Stream, error) {
 	if len(s.Keys) > maxID {
 		return nil, fmt.Errorf("%d objects: more than %d", len(s.Keys), maxID)
 	}
-	s.Sizes = make([]uint32, len(s.Keys))
-	for i, id := range s.IDs {
-		size, _ := l.sizeOf(b[l.header+i*l.record:])
-		s.sized(i, id, size)
-	}
-	for i := 1; i < n; i++ {
-		if s.Time[i] < s.Time[i-1] {
-			s.Time = nil // not a clock
-			break
+	if resized {
+		s.Sizes = make([]uint32, len(s.Keys))
+		for i, id := range s.IDs {
+			size, _ := l.sizeOf(b[l.header+i*l.record:])
+			s.sized(i, id, size)
 		}
+	}
+	if falls {
+		s.Time = nil // not a clock
 	}
 	s.ids = len(s.Keys)
 	return s, nil
@@ -163,6 +167,9 @@ type stretch struct {
 	from, to int
 	ids      dense
 	keys     []uint64
+	sizes    []uint32 // of keys
+	resized  bool     // a key has another size than before
+	falls    bool     // a time lies before the last
 	err      error
 }
 
@@ -181,19 +188,26 @@ func (p *stretch) read(b []byte, l layout, s *Stream) {
 		at := l.header + i*l.record
 		r := b[at : at+l.record]
 		key := le.Uint64(r[l.key:])
-		id, fresh := p.ids.id(key)
-		if fresh {
-			p.keys = append(p.keys, key)
-		}
-		s.IDs[i] = id
-		if _, ok := l.sizeOf(r); !ok {
+		size, ok := l.sizeOf(r)
+		if !ok {
 			p.err = fmt.Errorf("offset %d: size %d: more than 32 bits", at, le.Uint64(r[l.size:]))
 			return
 		}
+		size = max(size, 1)
+		slot, fresh := p.ids.slot(key)
+		if fresh {
+			slot.size = size
+			p.keys, p.sizes = append(p.keys, key), append(p.sizes, size)
+		}
+		p.resized = p.resized || slot.size != size
+		s.IDs[i] = slot.id - 1
 		if l.micros {
 			s.Time[i] = int64(min(le.Uint64(r[l.time:]), math.MaxInt64/1000)) * 1000
 		} else {
 			s.Time[i] = int64(le.Uint32(r[l.time:])) * 1e9
+		}
+		if i > p.from && s.Time[i] < s.Time[i-1] {
+			p.falls = true
 		}
 	}
 }

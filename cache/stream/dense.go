@@ -3,7 +3,7 @@ package stream
 import "math/bits"
 
 // dense numbers keys in order of first use: open addressing with linear probing,
-// key and number side by side, so that a look-up misses the cache once.
+// key, number and size side by side, so that a look-up misses the cache once.
 type dense struct {
 	slots []slot
 	shift uint8 // 64 less the table's bits
@@ -13,25 +13,35 @@ type dense struct {
 type slot struct {
 	key uint64
 	id  uint32 // + 1; 0: free
+	// size is what was asked for first, for who notes it.
+	size uint32
 }
 
 func newDense() *dense { return &dense{slots: make([]slot, 1<<10), shift: 64 - 10} }
 
 // id is the key's number, and whether it is new.
 func (d *dense) id(key uint64) (id uint32, fresh bool) {
+	s, fresh := d.slot(key)
+	return s.id - 1, fresh
+}
+
+// slot is where the key stands, good until the next one is asked for, and whether
+// it is new.
+func (d *dense) slot(key uint64) (s *slot, fresh bool) {
 	mask := uint64(len(d.slots) - 1)
 	for i := hash(key) >> d.shift; ; i = (i + 1) & mask {
 		s := &d.slots[i]
 		switch {
 		case s.id == 0:
 			d.n++
-			*s = slot{key, d.n}
 			if int(d.n) > len(d.slots)/2 {
 				d.grow()
+				s = d.free(key)
 			}
-			return d.n - 1, true
+			*s = slot{key: key, id: d.n}
+			return s, true
 		case s.key == key:
-			return s.id - 1, false
+			return s, false
 		}
 	}
 }
@@ -46,15 +56,19 @@ func (d *dense) grow() {
 	old := d.slots
 	d.slots = make([]slot, 2*len(old))
 	d.shift--
-	mask := uint64(len(d.slots) - 1)
 	for _, s := range old {
-		if s.id == 0 {
-			continue
+		if s.id != 0 {
+			*d.free(s.key) = s
 		}
-		i := hash(s.key) >> d.shift
-		for d.slots[i].id != 0 {
-			i = (i + 1) & mask
-		}
-		d.slots[i] = s
 	}
+}
+
+// free is a free slot for a key that has none.
+func (d *dense) free(key uint64) *slot {
+	mask := uint64(len(d.slots) - 1)
+	i := hash(key) >> d.shift
+	for d.slots[i].id != 0 {
+		i = (i + 1) & mask
+	}
+	return &d.slots[i]
 }
