@@ -10,7 +10,7 @@ import (
 
 // Tried is what a set of cuts showed on the first packets.
 type Tried struct {
-	Tables   int     `json:"tables"`
+	Tables   int     `json:"tables"`    // tables there are: one more than places where paths are cut
 	Segments int     `json:"segments"`  // distinct ways from a cut to the next; without cuts whole ways
 	HitRatio float64 `json:"hit_ratio"` // of the first packets; in several caches in the mean
 }
