@@ -829,7 +829,8 @@ func (b *builder) choice(t bv.Term, f *flow, d uint8, busy ebpf.Regs) error {
 // packet.
 func (b *builder) forget(f *flow) { f.at = [2]spot{} }
 
-// inRow says whether two loads read one row of 2, 4 or 8 bytes, of the packet.
+// inRow says whether two loads read one row of 2, 4 or 8 bytes, of the packet or of
+// a value that was looked up.
 func (b *builder) inRow(hi, lo bv.Term) bool {
 	load := func(t bv.Term) bool {
 		if b.b.Op(t) != bv.OpFun {
@@ -847,7 +848,7 @@ func (b *builder) inRow(hi, lo bv.Term) bool {
 		return false
 	}
 	at, err := b.place(b.b.Args(lo)[0])
-	return err == nil && at.kind == mem.KindPacket
+	return err == nil && (at.kind == mem.KindPacket || at.lookup != 0 && at.x == 0)
 }
 
 // loadAt leaves w bits at an address in d.

@@ -168,6 +168,10 @@ func (b *Bench) document() *report.Document {
 	if len(b.Live) > 0 {
 		l := &report.Table{ID: "live", Title: "Live tracepoints", Open: true, Left: 2, Head: []string{"event", "filter", "events", "matched", "ns a run", "without a filter", "overhead"}}
 		for _, x := range b.Live {
+			if x.Skipped != "" {
+				l.Add(x.Event, x.Skipped, "", "", "", "", "")
+				continue
+			}
 			l.Add(x.Event, x.Filter, report.Count(x.Events), report.Count(x.Matched), num(x.NS), num(x.None), num(x.NS-x.None))
 		}
 		blocks = append(blocks, report.Block{Apart: true, Table: l})

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 
 	cilium "github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -33,10 +34,11 @@ type Live struct {
 
 // Tracepoints runs the talk's filters on live events of the kernel: received
 // packets with device lo, then with protocol IP and a length over 100 too, and
-// switches of tasks. (Packets of the loopback device come in by netif_rx; its record
-// is that of netif_receive_skb_entry, which they pass no longer.) Packets are sent over the loopback device of a network
-// namespace of its own. tracefs is mounted in a mount namespace of its own where it
-// isn't mounted.
+// switches of tasks. Packets of the loopback device come in by netif_rx, and pass
+// netif_receive_skb, the talk's event, no longer; those of a TAP device do, so one
+// by the name of lo stands in for it where there is /dev/net/tun. All devices are
+// those of network namespaces of its own. tracefs is mounted in a mount namespace of
+// its own where it isn't mounted.
 func Tracepoints(ctx context.Context, events int) ([]Live, error) {
 	var out []Live
 	done := make(chan error, 1)
@@ -64,47 +66,120 @@ func tracepoints(ctx context.Context, events int) ([]Live, error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return nil, fmt.Errorf("a network namespace: %w", err)
 	}
-	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("ip link set lo up: %v: %s", err, out)
+	if err := ip("link", "set", "lo", "up"); err != nil {
+		return nil, err
 	}
 	stats, err := cilium.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	if err != nil {
 		return nil, fmt.Errorf("the kernel keeps no account of programs' times: %w", err)
 	}
 	defer stats.Close()
-	const receive, sched = "net/netif_rx_entry", "sched/sched_switch"
-	fields, err := format(receive)
-	if err != nil {
-		return nil, err
-	}
-	pids, err := format(sched)
-	if err != nil {
-		return nil, err
-	}
+	tap, tapErr := -1, error(nil)
+	defer func() {
+		if tap >= 0 {
+			unix.Close(tap)
+		}
+	}()
 	var out []Live
-	none := map[string]float64{}
 	for _, c := range []struct {
-		event, filter string
-		test          asm.Instructions
-	}{
-		{receive, "", nil},
-		{receive, "name == lo", device(fields["name"], "lo")},
-		{receive, "name == lo and protocol == IP and len > 100", append(device(fields["name"], "lo"), lengths(fields)...)},
-		{sched, "", nil},
-		{sched, "next_pid != 0", asm.Instructions{asm.LoadMem(asm.R1, asm.R6, int16(pids["next_pid"]), asm.Word), asm.JEq.Imm(asm.R1, 0, "no")}},
-	} {
-		l, err := live(ctx, c.event, c.filter, c.test, events)
+		event   string
+		filters []string
+	}{{"net/netif_rx_entry", talks[:2]}, {"sched/sched_switch", []string{"next_pid != 0"}}, {"net/netif_receive_skb_entry", talks[:2]}} {
+		happen := happens
+		if c.event == "net/netif_receive_skb_entry" {
+			if tap, tapErr = named("lo"); tapErr != nil {
+				out = append(out, Live{Event: c.event, Skipped: tapErr.Error()})
+				continue
+			}
+			happen = func(ctx context.Context, n int) error { return arrive(ctx, tap, n) }
+		}
+		fields, err := format(c.event)
 		if err != nil {
 			return out, err
 		}
-		if c.filter == "" {
-			none[c.event] = l.NS
-			continue
+		none, err := live(ctx, c.event, "", nil, events, happen)
+		if err != nil {
+			return out, err
 		}
-		l.None = none[c.event]
-		out = append(out, *l)
+		for _, f := range c.filters {
+			l, err := live(ctx, c.event, f, tests[f](fields), events, happen)
+			if err != nil {
+				return out, err
+			}
+			l.None = none.NS
+			out = append(out, *l)
+		}
 	}
 	return out, nil
+}
+
+// talks are the talk's filters on packets, the shorter first.
+var talks = []string{"name == lo", "name == lo and protocol == IP and len > 100"}
+
+// tests are the filters as code: from the record in r6, to "no" where it isn't one.
+var tests = map[string]func(fields map[string]int) asm.Instructions{
+	talks[0]: func(fields map[string]int) asm.Instructions { return device(fields["name"], "lo") },
+	talks[1]: func(fields map[string]int) asm.Instructions {
+		return append(device(fields["name"], "lo"), lengths(fields)...)
+	},
+	"next_pid != 0": func(fields map[string]int) asm.Instructions {
+		return asm.Instructions{asm.LoadMem(asm.R1, asm.R6, int16(fields["next_pid"]), asm.Word), asm.JEq.Imm(asm.R1, 0, "no")}
+	},
+}
+
+// ip runs ip(8) in the thread's network namespace.
+func ip(args ...string) error {
+	if out, err := exec.Command("ip", args...).CombinedOutput(); errors.Is(err, exec.ErrNotFound) {
+		return errors.New("no ip(8) to bring devices up with")
+	} else if err != nil {
+		return fmt.Errorf("ip %s: %v: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// named makes a TAP device of a name, which the loopback device may have, in a
+// network namespace of its own.
+func named(name string) (fd int, err error) {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return -1, fmt.Errorf("a network namespace: %w", err)
+	}
+	if err := ip("link", "set", "lo", "name", "loopback"); err != nil {
+		return -1, err
+	}
+	if fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return -1, fmt.Errorf("no /dev/net/tun: %w", err)
+	}
+	fail := func(err error) (int, error) { unix.Close(fd); return -1, fmt.Errorf("a TAP device: %w", err) }
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return fail(err)
+	}
+	req.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
+		return fail(err)
+	}
+	if err := ip("link", "set", "dev", name, "up"); err != nil {
+		return fail(err)
+	}
+	return fd, nil
+}
+
+// arrive has datagrams come in at a TAP device, every other longer than 100 bytes.
+func arrive(ctx context.Context, tap, events int) error {
+	frame := make([]byte, 14+20+160)
+	copy(frame, "\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x08\x00\x45")
+	copy(frame[22:], "\x40\x11\x00\x00\xc6\x12\x00\x01\xc6\x12\x00\x02") // between addresses of RFC 2544, that aren't here
+	for i := range events {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		n := 14 + 20 + 32 + 128*(i&1)
+		frame[17] = byte(n - 14)
+		if _, err := unix.Write(tap, frame[:n]); err != nil {
+			return fmt.Errorf("a frame on the TAP device: %w", err)
+		}
+	}
+	return nil
 }
 
 var field = regexp.MustCompile(`field:[^;]*?(\w+)(?:\[\])?;\s*offset:(\d+);`)
@@ -164,7 +239,7 @@ func lengths(fields map[string]int) asm.Instructions {
 }
 
 // live attaches a filter to an event, has events happen, and reads the account.
-func live(ctx context.Context, event, filter string, test asm.Instructions, events int) (*Live, error) {
+func live(ctx context.Context, event, filter string, test asm.Instructions, events int, happen func(context.Context, int) error) (*Live, error) {
 	counts, err := cilium.NewMap(&cilium.MapSpec{Name: "jitnic_match", Type: cilium.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
 	if err != nil {
 		return nil, err
@@ -222,9 +297,9 @@ func base(event string) string {
 	return event
 }
 
-// happen sends datagrams over lo, every other longer than 100 bytes, to a socket
+// happens sends datagrams over lo, every other longer than 100 bytes, to a socket
 // that takes them.
-func happen(ctx context.Context, events int) error {
+func happens(ctx context.Context, events int) error {
 	// Sockets belong to the namespace of the thread that makes them.
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
