@@ -73,7 +73,7 @@ func TestCorpus(t *testing.T) {
 		limit, captures = 500, []string{"sample:lab", captures[len(captures)-1]}
 		all = slices.DeleteFunc(all, func(s string) bool { return strings.Contains(s, "xdpfilt_") && !strings.Contains(s, "dny_all") })
 	} else {
-		for _, s := range programs.All() {
+		for _, s := range append(programs.All(), programs.Modelled()...) {
 			all = append(all, "sample:"+s.Name)
 		}
 	}
@@ -112,6 +112,9 @@ func judged(t *testing.T, in replay.Input, inKernel bool) (row string, ok bool) 
 	}
 	if v.Differs != "" || v.VM != p.Packets || v.Kernel.Bad() {
 		t.Errorf("%s on %v: VM %s (%d of %d), kernel %v", in.Program, in.Captures, v.Differs, v.VM, p.Packets, v.Kernel)
+	}
+	if inKernel && v.Kernel.Unsteady == 0 && !slices.Equal(v.InKernel, v.Counters) {
+		t.Errorf("%s on %v: packets by leaf in the kernel %v, in the VM %v", in.Program, in.Captures, v.InKernel, v.Counters)
 	}
 	share := func(n uint64) string { return fmt.Sprintf("%6.2f %%", 100*float64(n)/float64(max(p.Packets, 1))) }
 	row = fmt.Sprintf("%7d packets %7d by test run; leaves %3d take %s, a cache hits %s", p.Packets, v.Kernel.Runs, len(p.Built.Leaves), share(p.Taken), share(p.Hits))
