@@ -199,3 +199,67 @@ func TestIproute2(t *testing.T) {
 		}
 	}
 }
+
+// Every run of it counts in the packet's first byte and calls itself, as often as
+// the kernel lets it; the branch is there to make two paths.
+const callsItself = `
+	r6 = r1
+	r2 = *(u32 *)(r1 +0)
+	r3 = *(u32 *)(r1 +4)
+	r4 = r2
+	r4 += 14
+	if r4 > r3 goto +11
+	r0 = *(u8 *)(r2 +13)
+	if r0 != 0 goto +1
+	r0 = 1
+	r5 = *(u8 *)(r2 +0)
+	r5 += 1
+	*(u8 *)(r2 +0) = r5
+	r1 = r6
+	r2 = map[#0]
+	r3 = 0
+	call tail_call#12
+	r0 = 2
+	exit`
+
+// TestLastTailCall: of an original that needs all 33 tail calls the fast path takes
+// none: joined with it, what misses still has them all; else there is no fast path.
+func TestLastTailCall(t *testing.T) {
+	file := assembled(t, callsItself, &maps.Spec{Name: "self", Type: cilium.ProgramArray, KeySize: 4, ValueSize: 4, Max: 1,
+		Contents: []maps.Entry{{Key: make([]byte, 4), Name: "main"}}})
+	in := replay.Input{Program: file, Captures: []string{"sample:lab"}, Seed: 1, Limit: 1000}
+	opt := Options{Entries: 1, Exactly: true, Frozen: true, Counters: true}
+	if _, err := Make(context.Background(), in, opt); err == nil || !strings.Contains(err.Error(), "may need all 33") {
+		t.Errorf("with a tail call: %v", err)
+	}
+	opt.Join = true
+	p, err := Make(context.Background(), in, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	inKernel := kernel.Available() == nil
+	v, err := p.Judge(context.Background(), inKernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missed := v.Counters[len(p.Built.Leaves)]
+	if v.Differs != "" || inKernel && v.Kernel.Status != pair.Equal || missed == 0 || missed == p.Packets {
+		t.Errorf("VM %q, kernel %v; %d of %d missed", v.Differs, v.Kernel, missed, p.Packets)
+	}
+	if !inKernel {
+		return
+	}
+	k, err := kernel.Load(p.Built.Object, p.Built.Program, kernel.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Maps.Close()
+	defer k.Close()
+	for _, last := range []byte{0, 6, 0xdd} {
+		r, err := k.Run(append(make([]byte, 13), last, 0), kernel.Context{})
+		if err != nil || r.Data[0] != 34 {
+			t.Errorf("type %#x: %d runs, want 34 (%v)", last, r.Data[0], err)
+		}
+	}
+}
