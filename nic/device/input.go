@@ -57,8 +57,10 @@ type Path struct {
 	Writes  uint16 // updates, stores and atomics that cross PCIe then; posted
 	Slots   uint32 // of its entry in the cache
 	Cost    uint32 // of a miss, for policies that weigh it
-	Compile uint64 // ps of a compiler
-	Install uint64 // ps of the install channel
-	Bytes   uint32 // over PCIe for the install
-	Refused bool   // does not fit the device: never installed, its packets count as uncacheable
+	Compile uint64 // ps of a compiler, Optimise among them
+	// Optimise is what of that the optimiser takes.
+	Optimise uint64
+	Install  uint64 // ps of the install channel
+	Bytes    uint32 // over PCIe for the install
+	Refused  bool   // does not fit the device: never installed, its packets count as uncacheable
 }

@@ -7,16 +7,38 @@ import (
 
 const memHost = profile.MemHost
 
+// saved is what a packet takes a host core less where it hits, in ps.
+func (m *model) saved(p *Packet) int64 {
+	whole := m.driver + int64(p.Host)
+	if p.Fate == Up {
+		return max(0, whole-m.driver-m.pass)
+	}
+	return whole
+}
+
+// paid notes at a hit whether the path's trace has saved by now what it cost.
+func (m *model) paid(t int64, p *Packet) {
+	if y := &m.pay[p.Path]; y.After < 0 {
+		if y.Saved += m.saved(p); y.Saved >= y.Spent {
+			y.After = t - y.First
+		}
+	}
+}
+
 // look asks the trace cache for a packet, and notes in its slot what follows.
-func (m *model) look(s uint32, p *Packet) cache.Outcome {
+func (m *model) look(t int64, s uint32, p *Packet) cache.Outcome {
 	if p.Path < 0 || m.in.Paths[p.Path].Refused {
 		return m.trace.Uncacheable()
 	}
 	path := &m.in.Paths[p.Path]
 	out := m.trace.Request(uint32(p.Path), path.Slots, path.Cost)
 	sl := &m.slots[s]
+	if y := &m.pay[p.Path]; y.First < 0 {
+		y.First = t
+	}
 	if out == cache.Hit {
 		sl.onNIC = true
+		m.paid(t, p)
 		return out
 	}
 	if out != cache.InFlight && m.trace.InFlight(uint32(p.Path)) { // it began
@@ -136,6 +158,7 @@ func (m *model) compile(t int64, j job, since int64) {
 		m.jobs = append(m.jobs, j)
 	}
 	m.jobSeq++
+	m.pay[j.path].Spent += int64(m.in.Paths[j.path].Compile)
 	m.compilers.push(timer{t + int64(m.in.Paths[j.path].Compile), m.jobSeq, id})
 	m.next[evCompiled] = m.compilers.next()
 }

@@ -140,6 +140,7 @@ type model struct {
 
 	gen                        []uint32 // by path: of its latest install
 	made                       []bool   // by path: the host has its trace
+	pay                        []Pay    // by path
 	compileQ                   ring[job]
 	compileSince, installSince ring[int64] // when those waiting came
 	freeJobs                   []uint32
@@ -241,7 +242,11 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		cores: make([]core, host.Cores),
 		gen:   make([]uint32, len(in.Paths)),
 		made:  make([]bool, len(in.Paths)),
+		pay:   make([]Pay, len(in.Paths)),
 		log:   make([]exit, 0, min(count, 1<<22)),
+	}
+	for i := range m.pay {
+		m.pay[i] = Pay{First: -1, After: -1}
 	}
 	m.res.Groups = make([]Group, max(opt.Groups, 0))
 	if opt.Mode == HostOnly {

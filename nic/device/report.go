@@ -31,7 +31,7 @@ func (m *model) result() *Result {
 		to = end
 	}
 	window := float64(to.t - from.t)
-	r.Mode = m.opt.Mode
+	r.Mode, r.Pays = m.opt.Mode, m.pay
 	r.Window = to.t - from.t
 	r.Packets, r.Bytes = m.offered[0], m.offered[1]
 	if m.trace != nil {

@@ -147,6 +147,15 @@ type Compile struct {
 	Stall     int64  // ps in which the matcher took no packet because of installs and invalidations
 }
 
+// Pay is when the trace of a path had saved host cores as much time as compiling it
+// took, in ps. A trace that was at hand before time began cost nothing.
+type Pay struct {
+	First int64 // its first packet was looked up; -1: none was
+	After int64 // then, until it had; -1: it never has
+	Spent int64 // of compilers
+	Saved int64 // of cores, by hits until then
+}
+
 // Order is how far packets of a flow left in another order than they came, by
 // RFC 4737 at the port and at the host's stack each, and what keeping it cost.
 type Order struct {
@@ -181,6 +190,7 @@ type Result struct {
 	Groups   []Group      // by group, Options.Groups of them
 	Outcome  cache.Counts // of the packets looked up; all 0 in mode HostOnly
 	Cache    cache.Stats  // of the whole run, settling and warm-up included
+	Pays     []Pay        // by path, of the whole run
 
 	Latency     Latency // of packets finished
 	HitLatency  Latency // run on the NIC

@@ -166,7 +166,7 @@ func (m *model) take(t int64) bool {
 		sl.onNIC = p.Path >= 0 && !m.in.Paths[p.Path].Refused
 		sl.lost = !sl.onNIC
 	} else {
-		out := m.look(s, p)
+		out := m.look(t, s, p)
 		if counted {
 			m.res.Outcome[out]++
 			if g := len(m.res.Groups); g > 0 {

@@ -88,6 +88,7 @@ type Study struct {
 	Point      []*Figures          `json:"point"`              // both, host only, NIC only at Rate
 	Ordered    *Figures            `json:"other_order"`        // flows kept in order, or not where Point has them so
 	Cold       *Figures            `json:"cold"`               // beginning with an empty cache
+	Pays       *Payback            `json:"trace_pays"`         // in that run
 	Captured   *Figures            `json:"captured,omitempty"` // both, at the capture's own rate
 	Chance     *Chance             `json:"chance,omitempty"`   // what the runs of Point give over seeds
 	Memory     []MemoryRow         `json:"memory_models,omitempty"`
@@ -279,7 +280,7 @@ func (s *study) run() error {
 	if err := s.executors(raw.prices, c.prices); err != nil {
 		return err
 	}
-	o, err := s.point(c)
+	o, err := s.point(raw, c)
 	if err != nil {
 		return err
 	}
@@ -459,7 +460,7 @@ func (s *study) loaded(c *costs, l device.Load, opt device.Options) (*Figures, e
 
 // point is the run at the study's rate, in all modes, and the same from a cold
 // cache.
-func (s *study) point(c *costs) (*outcome, error) {
+func (s *study) point(raw, c *costs) (*outcome, error) {
 	cold := s.options(c, device.Both)
 	cold.Settle = 0
 	var got []*Figures
@@ -467,11 +468,15 @@ func (s *study) point(c *costs) (*outcome, error) {
 		if err := s.step("running "+opt.Mode.String(), i, 4); err != nil {
 			return nil, err
 		}
-		f, err := s.device(c, opt, s.opt.Packets)
+		l := s.load(s.Rate, s.opt.Packets)
+		r, err := device.Run(c.prices.In, c.n, c.h, l, opt)
 		if err != nil {
 			return nil, err
 		}
-		got = append(got, f)
+		got = append(got, run(c.prices.In, c.n, l.Rate, r))
+		if opt.Settle == 0 {
+			s.Pays = s.pays(r, raw.prices, c.prices)
+		}
 	}
 	s.Point, s.Cold = got[:3], got[3]
 	return s.outcome(c, s.Point[0], s.Point[1]), nil

@@ -62,7 +62,8 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 			Refused: mc.Refused != "" || i < len(p.Refused) && p.Refused[i],
 		}
 		if path.Optimised && !p.Raw {
-			d.Compile += h.Optimise * uint64(path.Raw.Len())
+			d.Optimise = min(Optimise(path, h), longest)
+			d.Compile += d.Optimise
 		}
 		d.Compile, d.Install = min(d.Compile, longest), min(d.Install, longest)
 	}
@@ -98,6 +99,15 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 		}
 	}
 	return out, nil
+}
+
+// Optimise is what the optimiser takes for a path's trace, in ps: its counted work
+// where tiers count it, else so much for each instruction.
+func Optimise(path *workload.Path, h *profile.Host) uint64 {
+	if path.Units > 0 {
+		return h.Unit * path.Units
+	}
+	return h.Optimise * uint64(path.Raw.Len())
 }
 
 // sharedMaps says by map whether both sides use it: a map that no path on the

@@ -73,6 +73,22 @@ func hand() (*profile.NIC, *profile.Host, *match.Costs) {
 }
 
 // Every number of the device's input, by hand.
+// Where tiers count their work, that is the optimiser's time: 0.5 us a unit.
+func TestOptimise(t *testing.T) {
+	h, err := profile.LoadHost("paper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &workload.Path{Raw: parse(t, 10, "r0 = 1\nr0 += 1\nexit")}
+	if got := Optimise(p, h); got != 3*1_000_000_000 {
+		t.Errorf("all layers: %d ps", got)
+	}
+	p.Units = 700
+	if got := Optimise(p, h); got != 700*500_000 {
+		t.Errorf("700 units: %d ps", got)
+	}
+}
+
 func TestBuild(t *testing.T) {
 	w := two(t)
 	n, h, m := hand()
@@ -90,9 +106,10 @@ func TestBuild(t *testing.T) {
 				Slots: 2 + 3, // instructions and predicates
 				Cost:  10,    // instructions of the path
 				// 20 us, 10 instructions of 0.5 us, and 3 to optimise of 1 ms each
-				Compile: 20_000_000 + 10*500_000 + 3*1_000_000_000,
-				Install: (2000 + 5*100) * 1000, // ns
-				Bytes:   5 * 8,
+				Compile:  20_000_000 + 10*500_000 + 3*1_000_000_000,
+				Optimise: 3 * 1_000_000_000,
+				Install:  (2000 + 5*100) * 1000, // ns
+				Bytes:    5 * 8,
 			},
 			{
 				Match:  8,

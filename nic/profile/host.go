@@ -32,7 +32,8 @@ type Host struct {
 	CompileQueue uint64 `key:"compile.queue" unit:"traces" range:"0..16777216" doc:"paths that may wait for a compiler"`
 	CompileBase  uint64 `key:"compile.base" unit:"ns" doc:"a path: record, condition, trace"`
 	CompileInsn  uint64 `key:"compile.insn" unit:"ns/insn" doc:"and for each instruction of the path"`
-	Optimise     uint64 `key:"compile.optimise" unit:"ns/insn" doc:"and with the superoptimizer"`
+	Optimise     uint64 `key:"compile.optimise" unit:"ns/insn" doc:"and with all layers of the superoptimizer"`
+	Unit         uint64 `key:"compile.unit" unit:"ns" default:"500" doc:"and a unit of its counted work, with tiers: an instruction followed, a proposal tried"`
 
 	// What user space pays (Table 4 of the paper calibrate follows).
 	UserArray  uint64 `key:"user.array" unit:"ns" doc:"a look-up in an array from user space"`

@@ -98,6 +98,7 @@ type Path struct {
 	Packets   uint64
 	First     uint64 // packet that discovered it
 	Optimised bool
+	Units     uint64 // counted work of its tier of the optimiser; 0: it isn't counted
 }
 
 // Abort is a way not to be offloaded.

@@ -14,6 +14,7 @@ type csvRow struct {
 	Host    string `json:"host"`
 	Run     string `json:"run"`
 	*feasibility.Figures
+	Pays *feasibility.Payback `json:"trace_pays,omitempty"` // of the run from an empty cache
 }
 
 // records are a row for each run: the points at the study's rate, the variants of
@@ -25,6 +26,9 @@ func (r *Report) records() report.Records {
 		"latency_max_ns", "hit_latency_mean_ns", "miss_latency_mean_ns", "host_cores_busy", "host_cores_needed", "pcie_up_bytes_per_packet", "pcie_down_bytes_per_packet",
 		"installs_per_second", "installed", "reordered", "held", "hit_ratio",
 		"span_ns", "beyond_wire", "left_behind", "installs_begun", "refused", "stale", "recording_lost", "not_compiled")}
+	for _, name := range []string{"paths", "paid", "packets", "median_ns", "p90_ns"} {
+		out.Columns = append(out.Columns, report.Column{Name: "pays_" + name, Key: "trace_pays." + name})
+	}
 	for o := range cache.Outcomes {
 		name := cache.Outcome(o).String()
 		out.Columns = append(out.Columns, report.Column{Name: name, Key: "outcomes." + name})
@@ -32,14 +36,16 @@ func (r *Report) records() report.Records {
 	for _, s := range r.Studies {
 		row := func(run string, f *feasibility.Figures) {
 			if f != nil {
-				out.Rows = append(out.Rows, &csvRow{s.Program, s.Capture, s.NIC.Name, s.Host.Name, run, f})
+				out.Rows = append(out.Rows, &csvRow{s.Program, s.Capture, s.NIC.Name, s.Host.Name, run, f, nil})
 			}
 		}
 		for _, f := range s.Point {
 			row("point", f)
 		}
 		row("other order", s.Ordered)
-		row("cold", s.Cold)
+		if row("cold", s.Cold); s.Cold != nil {
+			out.Rows[len(out.Rows)-1].(*csvRow).Pays = s.Pays
+		}
 		for i := range s.Memory {
 			row("memory "+s.Memory[i].Model, s.Memory[i].Figures)
 		}

@@ -144,10 +144,39 @@ func verdictFacts(s *feasibility.Study, whole bool) (out report.Facts) {
 		out.Add("over seeds", text)
 	}
 	out.Add("break-even", "hit ratio for host cores: "+even(s.BreakEven.Cores)+"; for latency: "+latencyEven(s)+"; reached: "+percent(at(s, device.Both).HitRatio))
+	if text := paysText(s.Pays); text != "" {
+		out.Add("a trace pays", text)
+	}
 	if s.Budget != "" {
 		out.Add("trace cache", s.Budget)
 	}
 	return append(out, needs(s)...)
+}
+
+// paysText says how long after a path's first packet its trace has paid, and what
+// the compiler's steps do to that.
+func paysText(p *feasibility.Payback) string {
+	if p == nil || p.Paths == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("from an empty cache none of %d within the run", p.Paths)
+	if p.Paid > 0 {
+		text = fmt.Sprintf("%s after its path's first packet in the median (nine of ten within %s), compile queue and install included; %d of %d paths, with %s of the packets, within the run",
+			latency(p.Median), latency(p.P90), p.Paid, p.Paths, percent(p.Packets))
+	}
+	for _, t := range p.Tiers {
+		name := fmt.Sprintf("tier %d", t.Tier)
+		switch {
+		case t.Hits < 0 && t.Tier > 0:
+			text += fmt.Sprintf("; %s costs %s a trace and saves most hits no cycle", name, latency(t.Spent))
+		case t.Hits < 0:
+			text += fmt.Sprintf("; %s costs %s a trace, and most hits save the host nothing", name, latency(t.Spent))
+		default:
+			text += fmt.Sprintf("; %s costs %s a trace and saves %s of %s a hit: paid after %s hits, %s at the rate of its path", name, latency(t.Spent), latency(t.Gain), t.Of,
+				report.Count(uint64(t.Hits)), latency(t.After))
+		}
+	}
+	return text
 }
 
 // chanceText is what the runs compared give over seeds, where that differs: the

@@ -61,7 +61,8 @@ type Optimised struct {
 	Unknown      int     `json:"unknown"`
 	Seconds      float64 `json:"-"` // of this machine, so not part of a report
 	// Units are what tier 1 cost in counted work, with tiers alone.
-	Units int64 `json:"units,omitempty"`
+	Units int64                     `json:"units,omitempty"`
+	units map[*pathcond.Path]uint64 // of each
 	// Hot is what became of hot traces, with tiers alone.
 	Hot *Hot `json:"tier2,omitempty"`
 }
@@ -169,7 +170,7 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 	if o == nil || !o.On {
 		return nil
 	}
-	sum := &Optimised{}
+	sum := &Optimised{units: map[*pathcond.Path]uint64{}}
 	if o.nic != nil {
 		sum.NIC = o.nic.Name
 	}
@@ -216,6 +217,7 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 		sum.Seconds += r.Seconds
 		if opt.Tier > 0 {
 			sum.Units += int64(r.Units())
+			sum.units[p] = r.Units()
 		}
 		return t, nil
 	}

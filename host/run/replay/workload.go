@@ -52,6 +52,11 @@ func Workload(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser, s
 		s.Close()
 		return nil, nil, nil, err
 	}
+	if sum != nil {
+		for i, p := range s.Runtime.Paths() {
+			w.Paths[i].Units = sum.units[p.Path]
+		}
+	}
 	w.NotRun = s.NotRun()
 	w.Active = int64(s.Source.Active())
 	w.Capture = strings.Join(in.Captures, ", ")

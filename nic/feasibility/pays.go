@@ -1,0 +1,155 @@
+package feasibility
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"jitnic/nic/device"
+	"jitnic/nic/price"
+	"jitnic/nic/workload"
+)
+
+// Payback is how long after a path's first packet its trace has paid: when its hits
+// have saved host cores as much time as compilers took for it. It is of the run
+// that begins with an empty cache, waiting in compile queue and install channel and
+// all misses until then included.
+type Payback struct {
+	Paths   int     `json:"paths"`     // that had a packet in the run
+	Paid    int     `json:"paid"`      // whose trace had paid when it ended
+	Packets float64 `json:"packets"`   // share of the packets looked up that are of these
+	Median  float64 `json:"median_ns"` // from the first packet until it had, of these paths
+	P90     float64 `json:"p90_ns"`
+
+	// Tiers are what each of the compiler's steps costs, and what it gains.
+	Tiers []TierPayback `json:"tiers"`
+}
+
+// TierPayback is a step of the compiler: tier 0 makes a trace of a recording, which
+// saves a host core the packet; the optimiser's makes it shorter, which saves a unit
+// of the device cycles. Figures are means and medians over packets that hit.
+type TierPayback struct {
+	Tier  int     `json:"tier"`
+	Of    string  `json:"of"`       // what a hit gains: host core time, executor time
+	Spent float64 `json:"spent_ns"` // of a compiler, for a trace
+	Gain  float64 `json:"gain_ns"`  // by a hit
+	Hits  float64 `json:"hits"`     // until it has paid, in the median; -1: for half of the packets or more it never does
+	After float64 `json:"after_ns"` // from the path's first packet, if each hits from then on, at its share of the study's rate
+	Never float64 `json:"never"`    // share of the packets for whose path it gains nothing
+}
+
+// pays is what a run from an empty cache tells. raw are the traces' prices before
+// they were optimised, best those of the run.
+func (s *study) pays(r *device.Result, raw, best *price.Prices) *Payback {
+	out := &Payback{}
+	var after []float64
+	packets := make([]float64, len(s.w.Paths))
+	all, paid := 0.0, 0.0
+	for i := range s.w.Packets {
+		if p := s.w.Packets[i].Path; p >= 0 {
+			packets[p]++
+			all++
+		}
+	}
+	for i, y := range r.Pays {
+		if y.First < 0 {
+			continue
+		}
+		if out.Paths++; y.After >= 0 {
+			out.Paid++
+			paid += packets[i]
+			after = append(after, float64(y.After)/1000)
+		}
+	}
+	if all > 0 {
+		out.Packets = paid / all
+	}
+	slices.Sort(after)
+	if n := len(after); n > 0 {
+		out.Median, out.P90 = after[(n-1)/2], after[(n-1)*9/10]
+	}
+	cycle := 1e6 / float64(s.n.Clock) // ns, of a clock in kHz
+	host := s.hostTime()
+	out.Tiers = append(out.Tiers, s.tierPays(0, "host core time", packets, func(i int) (float64, float64) {
+		d := &best.In.Paths[i]
+		return float64(d.Compile-d.Optimise) / 1000, host[i]
+	}))
+	if s.Optimised {
+		tier := 2
+		if slices.ContainsFunc(s.w.Paths, func(p workload.Path) bool { return p.Units > 0 }) {
+			tier = 1
+		}
+		out.Tiers = append(out.Tiers, s.tierPays(tier, "executor time", packets, func(i int) (float64, float64) {
+			return float64(best.In.Paths[i].Optimise) / 1000, (float64(raw.Cycles[i]) - float64(best.Cycles[i])) * cycle
+		}))
+	}
+	return out
+}
+
+// hostTime is by path what a hit saves a host core, in ns, in the mean of its
+// packets.
+func (s *study) hostTime() []float64 {
+	sum, n := make([]float64, len(s.w.Paths)), make([]float64, len(s.w.Paths))
+	for i := range s.w.Packets {
+		q := &s.w.Packets[i]
+		if q.Path < 0 {
+			continue
+		}
+		ps := price.Shape(&s.w.Shapes[q.Shape], s.h) + uint64(q.Len)*s.h.Byte + price.Verdict(q.Fate, s.h)
+		if q.Fate == workload.Pass {
+			ps -= s.h.Pass // the stack takes it all the same
+		} else {
+			ps += s.h.Driver
+		}
+		sum[q.Path] += float64(ps) / 1000
+		n[q.Path]++
+	}
+	for i := range sum {
+		sum[i] /= max(1, n[i])
+	}
+	return sum
+}
+
+// tierPays weighs what a tier costs a path against what a hit of it gains.
+func (s *study) tierPays(tier int, of string, packets []float64, path func(i int) (spent, gain float64)) TierPayback {
+	out := TierPayback{Tier: tier, Of: of}
+	type one struct{ hits, after, packets float64 }
+	var ones []one
+	all := 0.0
+	for i, n := range packets {
+		if n == 0 {
+			continue
+		}
+		spent, gain := path(i)
+		all += n
+		out.Spent += n * spent
+		out.Gain += n * gain
+		x := one{math.Inf(1), math.Inf(1), n}
+		if gain > 0 {
+			x.hits = math.Ceil(spent / gain)
+			x.after = x.hits / (float64(s.Rate) * n / float64(len(s.w.Packets))) * 1e9
+		} else {
+			out.Never += n
+		}
+		ones = append(ones, x)
+	}
+	if all == 0 {
+		return out
+	}
+	out.Spent, out.Gain, out.Never = out.Spent/all, out.Gain/all, out.Never/all
+	median := func(of func(x one) float64) float64 {
+		slices.SortFunc(ones, func(a, b one) int { return cmp.Compare(of(a), of(b)) })
+		at := 0.0
+		for _, x := range ones {
+			if at += x.packets; 2*at >= all {
+				if v := of(x); !math.IsInf(v, 1) {
+					return v
+				}
+				return -1
+			}
+		}
+		return -1
+	}
+	out.Hits, out.After = median(func(x one) float64 { return x.hits }), median(func(x one) float64 { return x.after })
+	return out
+}
