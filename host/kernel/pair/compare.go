@@ -141,11 +141,15 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 		o.Reason = fmt.Sprintf("both are loaded, but the kernel has no test run for %v programs", typ)
 		return o
 	}
-	if err = runs(ctx, &o, a, control, b, rng, opt); err == nil {
-		err = Maps(ctx, &o, a.maps, control.maps, b.maps)
+	var found differences
+	if err = runs(ctx, &o, a, control, b, rng, opt, &found); err == nil {
+		err = compareMaps(ctx, &o, a.maps, control.maps, b.maps, &found)
 		if opt.Ran != nil {
 			opt.Ran(b.maps)
 		}
+	}
+	if o.Differences > 0 && err == nil && opt.Next == nil {
+		err = found.again(ctx, &o, a, opt, func() (*side, error) { return load(p.Old, old, how) })
 	}
 	switch {
 	case o.Unsteady > 0 && o.Differences <= o.Unsteady:
@@ -243,23 +247,12 @@ func sized(m *maps.Spec) *maps.Spec {
 // runs runs the original, the original again and the result on the same inputs.
 // What the two originals don't agree on, numbers the kernel draws or addresses,
 // is no difference of the result's.
-func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, opt Options) error {
-	differ := func(run int, what string, input []byte) {
-		o.Differences++
-		if o.Reason == "" {
-			o.Reason = fmt.Sprintf("run %d: %s", run, what)
-			if input != nil {
-				o.Reason += fmt.Sprintf(" (packet %x)", input)
-			}
-		}
-	}
+func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, opt Options, found *differences) error {
 	for i := 0; opt.Next != nil || i < opt.Runs; i++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		now := 1e9 + uint64(i)*12345
-		in := kernel.Inputs{TimeNS: now, CoarseNS: vm.Coarse(now), Jiffies: vm.Jiffies(now),
-			Draw: func(n uint64) uint32 { return vm.Random(opt.Seed, uint64(i), n) }}
+		in := latched(opt.Seed, i)
 		var one input
 		if opt.Next == nil {
 			one = oneRun(a.prog.Type, rng)
@@ -293,13 +286,20 @@ func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, 
 		default:
 			o.Runs++
 			if out[2].Err != nil {
-				differ(i, firstLine(out[2].Err), one.packet)
+				found.run(o, i, firstLine(out[2].Err), one.packet, &out[0])
 			} else if d := diff.Outputs(&out[0], &out[2]); d != nil {
-				differ(i, d.Error(), one.packet)
+				found.run(o, i, d.Error(), one.packet, &out[0])
 			}
 		}
 	}
 	return nil
+}
+
+// latched is what helpers give in a run.
+func latched(seed uint64, run int) kernel.Inputs {
+	now := 1e9 + uint64(run)*12345
+	return kernel.Inputs{TimeNS: now, CoarseNS: vm.Coarse(now), Jiffies: vm.Jiffies(now),
+		Draw: func(n uint64) uint32 { return vm.Random(seed, uint64(run), n) }}
 }
 
 // input is what one run has: a packet, or a tracing program's arguments.
@@ -332,6 +332,10 @@ func output(r kernel.Result) vm.Output {
 // Maps compares what the maps of the original, of the original again, and of the
 // result hold. A map in which the two originals differ isn't compared.
 func Maps(ctx context.Context, o *Outcome, a, control, b *kernel.Maps) error {
+	return compareMaps(ctx, o, a, control, b, &differences{})
+}
+
+func compareMaps(ctx context.Context, o *Outcome, a, control, b *kernel.Maps, found *differences) error {
 	for i := range a.Len() {
 		if !kernel.Comparable(a.Map(i).Spec) {
 			continue
@@ -348,10 +352,7 @@ func Maps(ctx context.Context, o *Outcome, a, control, b *kernel.Maps) error {
 			if steady != "" {
 				continue
 			}
-			o.Differences++
-			if o.Reason == "" {
-				o.Reason = fmt.Sprintf("map %q after the runs: %s", a.Map(i).Spec.Name, what)
-			}
+			found.add(o, difference{run: -1, in: i, what: fmt.Sprintf("map %q after the runs: %s", a.Map(i).Spec.Name, what)})
 		}
 		o.Maps++
 	}
