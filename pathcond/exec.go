@@ -10,6 +10,7 @@ import (
 	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/pathcond/bv"
+	"jitnic/pcaps/splitmix"
 	"jitnic/trace"
 
 	cebpf "github.com/cilium/ebpf"
@@ -140,6 +141,7 @@ type Compiler struct {
 	cutAt   map[int32]int // table by slot
 
 	graphs     map[int32]*graph
+	weighed    map[approach]*weighed
 	readMostly []bool // by map index: no program writes it
 	inputLen   int    // of the recorded packet: length of its linear part
 	flipped    []int  // maps that turned out to be written
@@ -163,7 +165,7 @@ func NewCompiler(s *vm.State, obj *loader.Object) *Compiler {
 	b := bv.NewBuilder()
 	b.Join = joinLoads(b)
 	return &Compiler{B: b, S: s, Obj: obj, MaxTrace: DefaultMaxTrace, MaxGuards: DefaultMaxGuards,
-		Versions: NewVersions(), graphs: map[int32]*graph{}}
+		Versions: NewVersions(), graphs: map[int32]*graph{}, weighed: map[approach]*weighed{}}
 }
 
 // exec is one symbolic execution.
@@ -195,6 +197,7 @@ type exec struct {
 	// Of merging and predication: the region being followed, the predicate under which the
 	// instruction at hand counts (0: always), where the recording goes on
 	// (nowhere: with the next step), and where addresses the path came to stand.
+	chosen uint64 // hash of what was chosen so far
 	quiet  *weave
 	active bv.Term
 	resume int
@@ -438,6 +441,7 @@ func (x *exec) chose(pred int32, p bv.Term, want bool) {
 		ch.Prog, ch.PC = x.step.Prog, x.step.PC
 	}
 	x.path.Choices = append(x.path.Choices, ch)
+	x.chosen = splitmix.Mix(x.chosen ^ (uint64(p)<<1 | bv.Bit(want)))
 }
 
 // fix makes the term constant: by what is known, or by a predicate that it has

@@ -108,24 +108,42 @@ func (x *exec) together(in ebpf.Insn, p bv.Term) bool {
 		return false
 	}
 	g := c.graphOf(x.step.Prog)
+	w := x.weighed(g)
+	for _, why := range w.left {
+		c.Regions.left(why)
+	}
+	if w.r == nil {
+		return false
+	}
+	if x.taken(g, w.r) < 0 {
+		c.Regions.left("the run ends in it")
+		return false
+	}
+	x.take(g, w.r, w.asks, w.selects)
+	return true
+}
+
+// weighs tries regions of the branch at hand, the largest first.
+func (x *exec) weighs(g *graph) *weighed {
+	w := &weighed{}
 	var not []int
 	for range tries {
-		r := g.region(int(x.step.PC), c.limits(), not)
+		r := g.region(int(x.step.PC), x.c.limits(), not)
 		if r == nil {
 			break
 		}
 		asks, selects, bad, why := x.weigh(g, r)
 		if why == "" {
-			x.take(g, r, asks, selects)
-			return true
+			w.r, w.asks, w.selects = r, asks, selects
+			break
 		}
-		c.Regions.left(why)
+		w.left = append(w.left, why)
 		if bad <= 0 {
 			break
 		}
 		not = append(not, r.blocks[bad].pc)
 	}
-	return false
+	return w
 }
 
 // weigh follows a region to each of its targets, and leaves everything as it was.
@@ -169,9 +187,6 @@ func (x *exec) weigh(g *graph, r *region) (asks []bv.Term, selects []bool, bad i
 			}
 			return nil, nil, w.at, why
 		}
-	}
-	if x.taken(g, r) < 0 {
-		return nil, nil, 0, "the run ends in it"
 	}
 	return asks, selects, 0, ""
 }

@@ -157,7 +157,8 @@ func (g *graph) best(pc int, lim limits, not []int) *region {
 	var best *region
 	most := 1.0
 	for size := 1; ; {
-		if r := g.close(grown); len(r.targets) <= lim.targets {
+		if g.leaves(grown, lim.targets) {
+			r := g.close(grown)
 			if ways := r.ways() / float64(len(r.targets)); ways > most && g.price(r, lim.size) <= lim.size {
 				best, most = r, ways
 			}
@@ -248,6 +249,26 @@ func (g *graph) before(s, pc int) int {
 			return at
 		}
 	}
+}
+
+// leaves says whether blocks lead out to n places at most, of which all exits are one.
+func (g *graph) leaves(in []block, n int) bool {
+	var next [2]int
+	out := make([]int, 0, 4)
+	for i := range in {
+		for _, s := range ebpf.Next(g.code, in[i].last, next[:0]) {
+			if g.code[s].Op == ebpf.OpExit {
+				s = ends
+			}
+			if slices.Contains(out, s) || slices.ContainsFunc(in[1:], func(b block) bool { return b.pc == s }) {
+				continue
+			}
+			if out = append(out, s); len(out) > n {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // close makes a region of blocks: where they lead to each other, and out.

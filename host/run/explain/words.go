@@ -317,10 +317,19 @@ var (
 // doesn't: byte order, padding, long keys, that a map is one, which of several
 // headers of a kind it is.
 func plain(s string) string {
-	s = little.ReplaceAllString(s, "$1")
-	s = zeros.ReplaceAllString(s, "")
+	if strings.Contains(s, "le(") {
+		s = little.ReplaceAllString(s, "$1")
+	}
+	if strings.Contains(s, "hex(") {
+		s = zeros.ReplaceAllString(s, "")
+	}
 	s = strings.ReplaceAll(s, "[, ", "[")
-	s = numbered.ReplaceAllString(s, ".")
+	if strings.Contains(s, "_") {
+		s = numbered.ReplaceAllString(s, ".")
+	}
+	if !strings.Contains(s, "map ") && !strings.Contains(s, "[0:") {
+		return s
+	}
 	for {
 		m := mapped.FindStringSubmatchIndex(s)
 		if m == nil {

@@ -18,6 +18,7 @@ import (
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/sample"
 	"jitnic/superopt/z3"
+	"jitnic/trace"
 )
 
 // Prover answers whether two fragments do the same. Cheap answers come first:
@@ -641,20 +642,20 @@ func (m *Machine) newAccess(a, b []Access) string {
 			note(&a[i], true)
 		}
 		e := a[i]
-		e.guard = 0
+		e.guard, e.top = 0, false
 		exact[e] = true
 	}
 	for i := range b {
 		x := &b[i]
 		if x.rg == StackRegion {
-			if off, strays := m.strays(a, x.off, x.n); strays {
+			if off, strays := m.strays(a, x); strays {
 				return fmt.Sprintf("accesses the stack at offset %d, which the original does not", off)
 			}
 			continue
 		}
 		base, c := bt.SplitAdd(x.off)
 		e := *x
-		e.guard = 0
+		e.guard, e.top = 0, false
 		if (x.rg == ContextRegion || x.rg == -1) && !exact[e] && !m.ctxAllowed(x, c, base) {
 			return fmt.Sprintf("accesses %d bytes of the context at %d, which the original does not", x.n, int64(c))
 		}
@@ -674,24 +675,33 @@ func (m *Machine) newAccess(a, b []Access) string {
 	return ""
 }
 
-// strays says whether an access of n bytes at off of the stack may be outside of
-// the frame, where the original, which makes those of a, has none, and at which
-// offset. Above the frame of a trace stand those of calls, and what is selected
-// from, with gaps between them.
-func (m *Machine) strays(a []Access, off bv.Term, n int) (int64, bool) {
-	for _, c := range m.places(off, nil) {
-		if c >= -512 && c+int64(n) <= 0 {
+// strays says whether an access of the stack may be outside of the frame, where the
+// original, which makes those of a, has none, and at which offset. Above the frame
+// of a trace stand those of calls, and what is selected from; what the gaps between
+// them hold is reached by r10 alone (trace.FrameStride).
+func (m *Machine) strays(a []Access, x *Access) (int64, bool) {
+	for _, c := range m.places(x.off, nil) {
+		last := c + int64(x.n) - 1
+		if c >= -trace.FrameSize && last < 0 {
 			continue
 		}
-		for k := range int64(n) {
+		if !x.top && (gap(c) || gap(last)) {
+			return c, true
+		}
+		for k := c; k <= last; k++ {
 			if !slices.ContainsFunc(a, func(x Access) bool {
-				return x.rg == StackRegion && slices.ContainsFunc(m.places(x.off, nil), func(o int64) bool { return o <= c+k && c+k < o+int64(x.n) })
+				return x.rg == StackRegion && slices.ContainsFunc(m.places(x.off, nil), func(o int64) bool { return o <= k && k < o+int64(x.n) })
 			}) {
 				return c, true
 			}
 		}
 	}
 	return 0, false
+}
+
+// gap says whether a byte lies between two frames.
+func gap(at int64) bool {
+	return at < -trace.FrameSize || at%trace.FrameStride >= 0 && at%trace.FrameStride < trace.FrameStride-trace.FrameSize && at >= 0
 }
 
 // places adds to out the constants that off selects from; none where it is no such

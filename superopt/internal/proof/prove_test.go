@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/ebpf"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/superopttest"
@@ -51,6 +52,41 @@ func TestDefectCacheCollision(t *testing.T) {
 		}
 		if v, ok := ask(bad).(Refuted); !ok {
 			t.Fatalf("times %d: %+v", k, v)
+		}
+	}
+}
+
+// Where a way doesn't count, a selected address leads to the scratch slot in the
+// frame above. What lies between the frames is reached by r10 alone: an executor
+// refuses any other access there, though nobody wants what it gives.
+func TestSelectedAddressStrays(t *testing.T) {
+	made := func(scratch string) *ir.Prog {
+		code, err := ebpf.Parser{}.Code(strings.ReplaceAll("r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); *(u64 *)(r10 +8) = r6; r3 = r10; r3 += "+scratch+
+			"; r3 = r6 if r2; r4 = *(u8 *)(r3 +8); r0 = 0; r0 = r4 if r2; exit", "; ", "\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := ir.FromTrace(code, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Trace = true
+		return p
+	}
+	old := made("512")
+	for _, c := range []struct{ scratch, why string }{
+		{"512", ""},
+		{"-8", "offset 0,"},    // r10 itself: above the frame
+		{"-16", ""},            // in the frame
+		{"0", "offset 8,"},     // what the original writes there, it writes by r10
+		{"508", "offset 516,"}, // in the frame above, where the original has nothing
+	} {
+		pr := NewProver(1)
+		l := pr.Line(old, dataflow.Line(old).In[0], nil)
+		v := pr.Rewritten(l, made(c.scratch), func(int) uint16 { return 0x3ff })
+		pr.Close()
+		if r, refuted := v.(Refuted); refuted != (c.why != "") || !strings.Contains(r.What, c.why) {
+			t.Errorf("by r10 + %s: %+v", c.scratch, v)
 		}
 	}
 }

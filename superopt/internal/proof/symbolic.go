@@ -133,6 +133,7 @@ type Access struct {
 	off   bv.Term
 	n     int
 	store bool
+	top   bool // by r10 itself
 }
 
 // Machine makes terms for one proof: both sides share it.
@@ -825,7 +826,10 @@ func (m *Machine) Step(p *ir.Prog, i int, in *ir.Inst, s *State, acc *[]Access) 
 		if err != nil {
 			return err
 		}
-		return m.storeAt(s, b.Bin(bv.OpAdd, a, b.Const(uint64(int64(in.Off)), 64)), v, in.Size(), m.One, acc, 0)
+		first := len(*acc)
+		err = m.storeAt(s, b.Bin(bv.OpAdd, a, b.Const(uint64(int64(in.Off)), 64)), v, in.Size(), m.One, acc, 0)
+		byTop((*acc)[first:], in.Dst)
+		return err
 	}
 	if in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper {
 		return m.call(p, in, s)
@@ -886,7 +890,17 @@ func (m *Machine) load(s *State, r uint8, off int64, n int, acc *[]Access) (bv.T
 	if err != nil {
 		return 0, err
 	}
-	return m.loadAt(s, m.B.Bin(bv.OpAdd, a, m.B.Const(uint64(off), 64)), n, s.PC, acc, 0)
+	first := len(*acc)
+	t, err := m.loadAt(s, m.B.Bin(bv.OpAdd, a, m.B.Const(uint64(off), 64)), n, s.PC, acc, 0)
+	byTop((*acc)[first:], r)
+	return t, err
+}
+
+// byTop notes of accesses whether they are by r10.
+func byTop(acc []Access, r uint8) {
+	for i := range acc {
+		acc[i].top = r == 10
+	}
 }
 
 // maxChoices is how deep a choice of addresses is followed.
