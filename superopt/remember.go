@@ -35,6 +35,7 @@ type program struct {
 	Kind  ir.Kind
 	Sub   bool `json:",omitempty"`
 	Trace bool `json:",omitempty"`
+	Goes  bool `json:",omitempty"`
 	Entry []int32
 	Insts []byte
 	Maps  []mapped
@@ -171,7 +172,7 @@ func (q *question) read() (*ir.Prog, *rewrite.Options, given, error) {
 }
 
 func kept(p *ir.Prog) program {
-	k := program{Name: p.Name, Kind: p.Kind, Sub: p.Sub, Trace: p.Trace, Entry: p.Entry, Insts: packed(p.Insts)}
+	k := program{Name: p.Name, Kind: p.Kind, Sub: p.Sub, Trace: p.Trace, Goes: p.Goes, Entry: p.Entry, Insts: packed(p.Insts)}
 	for _, m := range p.Maps {
 		k.Maps = append(k.Maps, *mappedOf(m))
 	}
@@ -197,7 +198,7 @@ func (k *program) read() (*ir.Prog, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &ir.Prog{Name: k.Name, Kind: k.Kind, Sub: k.Sub, Trace: k.Trace, Entry: k.Entry, Insts: insts}
+	p := &ir.Prog{Name: k.Name, Kind: k.Kind, Sub: k.Sub, Trace: k.Trace, Goes: k.Goes, Entry: k.Entry, Insts: insts}
 	for i := range k.Maps {
 		p.Maps = append(p.Maps, k.Maps[i].spec())
 	}

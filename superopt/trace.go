@@ -2,6 +2,7 @@ package superopt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"jitnic/host/ebpf"
@@ -46,7 +47,10 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	if err != nil {
 		return nil, nil, err
 	}
-	g.Trace = o.Tier > 0
+	g.Trace, g.Goes = o.Tier > 0, p.Next != 0
+	if g.Goes && o.Tier != 1 {
+		return nil, nil, errors.New("trace: what goes on in another trace has tier 1 alone")
+	}
 	var cond *proof.Condition
 	if !without {
 		cond = proof.ConditionOf(p, c)

@@ -15,6 +15,9 @@ func Superopt(o *replay.Optimised) (f report.Facts) {
 	if text := o.Faulty(); text != "" {
 		f.Add("  failed", text)
 	}
+	if o.Segments > 0 {
+		f.Addf("  segments", "%d of the traces are segments of paths, of which tier 1 alone knows what lives on in stack memory", o.Segments)
+	}
 	if o.WithSelects > 0 {
 		f.Addf("  selects", "%d of the traces had some", o.WithSelects)
 	}

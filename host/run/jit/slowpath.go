@@ -72,7 +72,7 @@ func (r *Runtime) run(in *vm.Input, out *vm.Output) {
 func (r *Runtime) Trace(path nic.Path) (*trace.Trace, error) {
 	i := r.info[path]
 	if !i.ready {
-		if r.opt.Optimise != nil && i.Path.Table == 0 && i.Path.Next == 0 { // of a segment the optimiser doesn't know what is live
+		if r.opt.Optimise != nil {
 			t, err := r.opt.Optimise(i.Path, r.Comp)
 			if err != nil {
 				return nil, err

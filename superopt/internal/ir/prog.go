@@ -47,7 +47,10 @@ type Prog struct {
 	Entry []int32 // first instruction of each function, the main one first
 	Sub   bool    // a subprogram: any arguments, all of r0 is its result
 	Trace bool    // a trace: its path condition has checked the bytes of the packet that it touches
-	ids   []int32 // nil, or what Number gave
+	// Goes says that a trace goes on in another one, which finds what it leaves in
+	// stack memory, its own frame and what stands above.
+	Goes bool
+	ids  []int32 // nil, or what Number gave
 }
 
 // Number gives every instruction a name that stays with its place when others

@@ -91,6 +91,9 @@ func (p *Prover) rewritten(l *Line, q *ir.Prog, wants func(i int) uint16) Verdic
 		e := m.along(q, at, st, &acc)
 		last := k == len(l.Pieces)-1
 		live := &dataflow.Live{Regs: 1}
+		if l.P.Goes {
+			live.AllStack()
+		}
 		label := -1
 		switch {
 		case (e == len(q.Insts)) != last:

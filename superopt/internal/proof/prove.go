@@ -838,7 +838,7 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 					if rg == StackRegion {
 						if k, ok := t.IsConst(w.off); ok {
 							lo, ok := points.StackBytes(int64(k), 1)
-							if ok && lv.Stack[lo>>6]>>(lo&63)&1 == 0 || !ok && (m.line || m.p.Trace) && l == -1 { // frames above end with a trace
+							if ok && lv.Stack[lo>>6]>>(lo&63)&1 == 0 || !ok && (m.line || m.p.Trace) && l == -1 && !m.p.Goes { // frames above end with a trace
 								continue
 							}
 						}

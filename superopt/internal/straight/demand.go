@@ -16,7 +16,7 @@ const all = ^uint64(0)
 // wanted, and drops what makes none of them.
 func (l *line) demand() {
 	var want [11]uint64
-	l.mem.end()
+	l.mem.end(l.prog.Goes)
 	code := l.prog.Insts
 	for i := len(code) - 1; i >= 0; i-- {
 		in, at := &code[i], &l.at[i]
@@ -26,7 +26,7 @@ func (l *line) demand() {
 			continue
 		case in.Op == ebpf.OpExit:
 			want = [11]uint64{0: 1<<32 - 1} // a verdict
-			l.mem.end()
+			l.mem.end(l.prog.Goes)
 			continue
 		case at.outside || !at.known:
 			whole(in, at, &want)

@@ -13,7 +13,8 @@ const (
 const objectBytes = 64
 
 // memory is which bytes are wanted, on the way backward. At the end of a trace
-// no byte of its stack is, and every byte of anything else.
+// no byte of its stack is, unless it goes on in another, and every byte of anything
+// else.
 type memory struct {
 	stack   [stackBytes]bool
 	objects []object
@@ -26,7 +27,11 @@ type object struct {
 	unwanted uint64 // bit n: byte n
 }
 
-func (m *memory) end() {
+func (m *memory) end(goes bool) {
+	if goes {
+		m.all()
+		return
+	}
 	clear(m.stack[:])
 	m.objects = m.objects[:0]
 }

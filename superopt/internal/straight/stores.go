@@ -97,7 +97,7 @@ func (l *line) free(first, last int, block, y proof.Span, wideFirst bool) bool {
 			continue
 		}
 		if l.prog.Insts[k].Op == ebpf.OpExit {
-			return y.Region == proof.StackRegion
+			return y.Region == proof.StackRegion && !l.prog.Goes
 		}
 		f := &l.at[k].foot
 		if l.at[k].outside || !l.at[k].known {
