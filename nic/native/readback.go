@@ -347,10 +347,10 @@ func (b *reader) line(x *Trace, pc, next int, have []bv.Term) error {
 			return fmt.Errorf("it ends with %#x, not %#x", b.home(0), b.r[0])
 		}
 		if b.cpu.IP == countPlace {
-			if b.r[0] >= uint64(len(verdicts)) {
-				return fmt.Errorf("it counts a verdict of %d", b.r[0])
+			if uint64(uint32(b.r[0])) >= uint64(len(verdicts)) { // a verdict has 32 bits
+				return fmt.Errorf("it counts a verdict of %d", uint32(b.r[0]))
 			}
-			verdicts[b.r[0]]++
+			verdicts[uint32(b.r[0])]++
 		}
 		if b.x.verdicts != verdicts {
 			return fmt.Errorf("it counts another verdict")

@@ -221,7 +221,11 @@ func TestRegressions(t *testing.T) {
 // traces runs a case in the runtime with its traces optimised and the
 // interpreter beside every packet.
 func traces(c *progen.Case, how jit.Remedies, opt superopt.Options) (made, shorter int, err error) {
-	r, err := jit.New(c.Object, c.Entry, jit.Options{Check: true, Remedies: how, VM: vm.Options{Seed: c.Seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12},
+	cuts, err := someCuts(c, how.Segments)
+	if err != nil {
+		return 0, 0, err
+	}
+	r, err := jit.New(c.Object, c.Entry, jit.Options{Check: true, Remedies: how, Cuts: cuts, VM: vm.Options{Seed: c.Seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12},
 		Optimise: func(p *pathcond.Path, comp *pathcond.Compiler) (*trace.Trace, error) {
 			t, r, err := superopt.OptimizeTrace(context.Background(), p, comp, &opt, false)
 			if err == nil {
@@ -251,6 +255,33 @@ func traces(c *progen.Case, how jit.Remedies, opt superopt.Options) (made, short
 		}
 	}
 	return made, shorter, r.CheckAll(context.Background())
+}
+
+// someCuts draws places at which paths are cut into so many tables at most.
+func someCuts(c *progen.Case, tables int) ([]int, error) {
+	if tables == 0 {
+		return nil, nil
+	}
+	s, err := vm.NewState(c.Object, vm.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	all := pathcond.NewCompiler(s, c.Object).Candidates(c.Entry.Name)
+	rng := rand.New(rand.NewPCG(c.Seed, 5))
+	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:min(tables-1, len(all))], nil
+}
+
+// Segments of random programs' paths, optimised: what one leaves the next finds.
+func TestRandomSegments(t *testing.T) {
+	randomTraces(t, func(seed uint64) (jit.Remedies, superopt.Options) {
+		how := jit.Remedies{Segments: 2 + int(seed%6), Auto: seed%5 == 1, Merge: seed%3 == 1}
+		if seed%4 == 1 {
+			how.Predicate = 32
+		}
+		return how, superopt.Options{Seed: seed, Tier: 1}
+	})
 }
 
 // Traces of random programs, optimised under their conditions, do to every
