@@ -376,3 +376,88 @@ func TestBatchesChangeNothing(t *testing.T) {
 			alone, batched, auto, swapped)
 	}
 }
+
+// Paths that are cut into segments leave all that the network sees as it is, every
+// packet held against the interpreter: with every policy and admission, hot
+// thresholds, installs that take packets or time, entries that expire, timed updates
+// of maps, paths that can't be traces, several queues, specialised, merged and
+// predicated traces. What runs the segments, reads the captures or looks on, and
+// traces optimised, change no counter.
+func TestSegmentsChangeNothing(t *testing.T) {
+	all := settings(t)
+	type row struct {
+		name string
+		with func(s *made)
+	}
+	var rows []row
+	for _, p := range policy.All() {
+		rows = append(rows, row{"policy " + p.Name, func(s *made) { s.ca.Policy = p.Name }})
+	}
+	for _, a := range cache.AdmissionNames() {
+		rows = append(rows, row{"admission " + a, func(s *made) { s.ca.Admission = a }},
+			row{"admission " + a + " in slots", func(s *made) { s.ca.Admission, s.ca.Entries, s.ca.Slots = a, 0, 300 }})
+	}
+	for _, hot := range []uint32{1, 3} {
+		rows = append(rows, row{fmt.Sprintf("hot at %d", hot), func(s *made) { s.ca.HotThreshold = hot }})
+	}
+	for _, ns := range []int64{1, 1e6, 1e9} {
+		rows = append(rows, row{fmt.Sprintf("installs of %d ns", ns), func(s *made) {
+			s.ca.InstallDelay = 0
+			s.option(func(o *jit.Options) { o.Cache.InstallTime = ns })
+		}}, row{fmt.Sprintf("entries that expire after %d ns", ns), func(s *made) {
+			s.option(func(o *jit.Options) { o.Cache.TTL = ns })
+		}})
+	}
+	same := []layer{
+		{name: "engine go", with: func(s *made) { s.option(func(o *jit.Options) { o.Engine = "go" }) }},
+		{name: "captures read beside the run", with: func(s *made) { s.in.Jobs = 3 }},
+		{name: "nobody looks", with: func(s *made) { s.follow = true }},
+		{name: "tier 1", with: func(s *made) { s.opt = &Optimiser{On: true, Tier: Tier1} }},
+	}
+	several, hits, times := 0, uint64(0), 1
+	if os.Getenv("JITNIC_HEAVY") != "" {
+		times = 6
+	}
+	for i, r := range rows {
+		for k := range times {
+			s := all[(i*7+k*11)%len(all)]
+			s.ca.Entries = 8
+			r.with(&s)
+			want := s.run(t)
+			s.ca.Segments = []int{3, jit.SegmentsAuto, 2, 5}[i%4]
+			if (i+k)%3 == 0 {
+				s.ca.Merge, s.ca.Predicate = true, 32
+			}
+			checked := s
+			checked.option(func(o *jit.Options) { o.Check = true })
+			got := checked.run(t)
+			what := fmt.Sprintf("%s on %s, %v, %d queues: %s", s.in.Program, s.in.Captures[0], s.ca.Remedies, s.in.Queues, r.name)
+			if got.Packets != want.Packets {
+				t.Errorf("%s: another verdict, byte or target", what)
+			}
+			if got.Maps != want.Maps {
+				t.Errorf("%s: other maps:\n%s", what, cmp.Diff(want.Maps, got.Maps))
+			}
+			if got.Counted.Cache.Packets > want.Counted.Cache.Packets {
+				several++
+			}
+			hits += got.Counted.Outcomes[cache.Hit]
+			l := same[(i+2*k)%len(same)]
+			if l.name == "tier 1" && s.ca.Slots > 0 { // shorter traces take fewer slots
+				continue
+			}
+			over := s
+			l.with(&over)
+			other := over.run(t)
+			if d := cmp.Diff(got.Counted, other.Counted); d != "" {
+				t.Errorf("%s: %s: other counters:\n%s", what, l.name, d)
+			}
+			if other.Packets != 0 && other.Packets != want.Packets || other.Maps != want.Maps {
+				t.Errorf("%s: %s: another verdict, byte, target or map", what, l.name)
+			}
+		}
+	}
+	if several < len(rows)/5 || hits < 1000 {
+		t.Errorf("only %d of %d runs had packets of several segments, %d requests hit", several, times*len(rows), hits)
+	}
+}
