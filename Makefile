@@ -86,7 +86,7 @@ check:
 	$(TOOL) staticcheck $(PKGS)
 	.ci/deadcode
 	@$(MAKE) --no-print-directory generated
-	$(GO) test -run 'TestImports|TestDocsNameTheirSymbol' ./cmd/jitnic
+	$(GO) test -run 'TestImports|TestDocsNameTheirSymbol|TestPagesNameWhatIs' ./cmd/jitnic
 
 # What is committed and made by a program is what the program makes now. The
 # objects need the clang that made them: another one's bytes are its own.
