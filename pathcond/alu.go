@@ -14,13 +14,7 @@ func ALU(b *bv.Builder, in ebpf.Insn, dst, src bv.Term) (res bv.Term, ok bool) {
 	if wide {
 		w = 64
 	}
-	x := b.Extract(dst, 0, w)
-	var y bv.Term
-	if in.Op&ebpf.SrcX != 0 {
-		y = b.Extract(src, 0, w)
-	} else {
-		y = b.Const(uint64(int64(in.Imm)), w)
-	}
+	x, y := operands(b, in, dst, src, w)
 	zero := b.Const(0, w)
 	var r bv.Term
 	switch in.ALUOp() {
@@ -84,6 +78,15 @@ func ALU(b *bv.Builder, in ebpf.Insn, dst, src bv.Term) (res bv.Term, ok bool) {
 	return b.ZExt(r, 64), true
 }
 
+// operands are w bits of dst, and of src or the constant.
+func operands(b *bv.Builder, in ebpf.Insn, dst, src bv.Term, w int) (x, y bv.Term) {
+	x = b.Extract(dst, 0, w)
+	if in.Op&ebpf.SrcX != 0 {
+		return x, b.Extract(src, 0, w)
+	}
+	return x, b.Const(uint64(int64(in.Imm)), w)
+}
+
 // Branch is the symbolic meaning of a conditional jump: the predicate under
 // which it is taken (RFC 9669 section 4.3).
 func Branch(b *bv.Builder, in ebpf.Insn, dst, src bv.Term) (cond bv.Term, ok bool) {
@@ -91,13 +94,7 @@ func Branch(b *bv.Builder, in ebpf.Insn, dst, src bv.Term) (cond bv.Term, ok boo
 	if in.Class() == ebpf.ClassJMP32 {
 		w = 32
 	}
-	x := b.Extract(dst, 0, w)
-	var y bv.Term
-	if in.Op&ebpf.SrcX != 0 {
-		y = b.Extract(src, 0, w)
-	} else {
-		y = b.Const(uint64(int64(in.Imm)), w)
-	}
+	x, y := operands(b, in, dst, src, w)
 	switch in.JmpOp() {
 	case ebpf.JmpEQ:
 		return b.Bin(bv.OpEq, x, y), true

@@ -347,7 +347,8 @@ func checkArrayOfMaps(s *Spec) *CreateError {
 	return checkInner(s)
 }
 
-func checkDevMap(s *Spec) *CreateError {
+// checkTargets is of maps of devices and CPUs: where packets are sent to.
+func checkTargets(s *Spec) *CreateError {
 	switch {
 	case s.Max == 0:
 		return refuse(s, EINVAL, "max entries 0: want at least 1")
@@ -355,7 +356,15 @@ func checkDevMap(s *Spec) *CreateError {
 		return refuse(s, EINVAL, "key size %d: type %v takes 4", s.KeySize, s.Type)
 	case s.ValueSize != 4 && s.ValueSize != 8:
 		return refuse(s, EINVAL, "value size %d: type %v takes 4 or 8", s.ValueSize, s.Type)
-	case s.Type == ebpf.DevMapHash && s.Max > 1<<31:
+	}
+	return nil
+}
+
+func checkDevMap(s *Spec) *CreateError {
+	if e := checkTargets(s); e != nil {
+		return e
+	}
+	if s.Type == ebpf.DevMapHash && s.Max > 1<<31 {
 		return refuse(s, EINVAL, "max entries %d: at most %d", s.Max, uint32(1<<31))
 	}
 	return checkFlagsOf(s, FlagNumaNode|FlagRdonly|FlagWronly)
@@ -365,13 +374,8 @@ func checkDevMap(s *Spec) *CreateError {
 const nrCPUs = 8192
 
 func checkCPUMap(s *Spec) *CreateError {
-	switch {
-	case s.Max == 0:
-		return refuse(s, EINVAL, "max entries 0: want at least 1")
-	case s.KeySize != 4:
-		return refuse(s, EINVAL, "key size %d: type %v takes 4", s.KeySize, s.Type)
-	case s.ValueSize != 4 && s.ValueSize != 8:
-		return refuse(s, EINVAL, "value size %d: type %v takes 4 or 8", s.ValueSize, s.Type)
+	if e := checkTargets(s); e != nil {
+		return e
 	}
 	if e := checkFlagsOf(s, FlagNumaNode); e != nil {
 		return e

@@ -66,10 +66,16 @@ func (m *hash) check(present bool, flags uint64) Errno {
 	if flags&^Lock > Exist || flags&Lock != 0 && !m.lock {
 		return EINVAL
 	}
+	return checkRoom(present, flags, m.count, m.spec)
+}
+
+// checkRoom is the verdict of an update with valid flags on a map that holds count
+// entries.
+func checkRoom(present bool, flags uint64, count int, spec *Spec) Errno {
 	if e := checkFlags(present, flags); e != OK {
 		return e
 	}
-	if !present && m.count >= int(m.spec.Max) {
+	if !present && count >= int(spec.Max) {
 		return E2BIG
 	}
 	return OK
@@ -156,13 +162,7 @@ func (m *perCPUHash) check(present bool, flags uint64) Errno {
 	if flags > Exist {
 		return EINVAL
 	}
-	if e := checkFlags(present, flags); e != OK {
-		return e
-	}
-	if !present && m.count >= int(m.spec.Max) {
-		return E2BIG
-	}
-	return OK
+	return checkRoom(present, flags, m.count, m.spec)
 }
 
 func (m *perCPUHash) UpdateResult(key []byte, flags uint64, cpu int) Errno {

@@ -125,17 +125,7 @@ func (s *stepper) memory(h *ebpf.Helper, k int, m int32, args *[11]Value) {
 	onStack := v.Kind == Stack && v.Base == 0
 	switch {
 	case onStack && n > 0:
-		lo, ok := StackBytes(v.Off, n)
-		if !ok {
-			s.say("%s reads the stack at %+d, %d bytes", h.Name, v.Off, n)
-			break
-		}
-		if arg.Reads && !f.Init.Has(lo, n) {
-			s.say("%s reads stack bytes at %+d that may never have been written", h.Name, v.Off)
-		}
-		if arg.Writes {
-			f.overwrite(lo, n)
-		}
+		s.stackArg(h, &arg, v.Off, n)
 	case onStack && known && (v.Off < -512 || v.Off >= 0):
 		s.say("%s is given no byte of the stack, at %+d", h.Name, v.Off)
 	case arg.Writes && (v.Kind == Stack || v.Kind == Anything):
@@ -160,17 +150,7 @@ func (s *stepper) memory(h *ebpf.Helper, k int, m int32, args *[11]Value) {
 	case Ctx, PacketEnd, Map, Anything: // even where no byte of it is used
 		s.say("r%d is %s where %s wants memory", k+1, v.Kind, h.Name)
 	case Packet:
-		if s.Trace {
-			break
-		}
-		if known && (v.Off+int64(n) > v.Range || v.Off < 0 && v.Base == 0) {
-			s.say("%s wants %d bytes of the packet at %d, further than was checked", h.Name, n, v.Off)
-		}
-		if !known {
-			// The key of a map that isn't known here is known to the verifier:
-			// a program must go on checking what it does check.
-			s.say("%s wants bytes of the packet, nobody knows how many, of %d that were checked", h.Name, max(0, v.Range-v.Off))
-		}
+		s.packetArg(h, &v, n, known)
 	case MapValue:
 		if m := s.spec(v.Map); known && m != nil && v.Base == 0 && (v.Off < 0 || v.Off+int64(n) > int64(m.ValueSize) && v.Site != Direct) {
 			s.say("%s wants %d bytes of a value of %d, at %d", h.Name, n, m.ValueSize, v.Off)
@@ -178,6 +158,34 @@ func (s *stepper) memory(h *ebpf.Helper, k int, m int32, args *[11]Value) {
 	}
 	if v.Null {
 		s.say("r%d may be null at the call of %s", k+1, h.Name)
+	}
+}
+
+// stackArg is an argument that points to n bytes at r10+off.
+func (s *stepper) stackArg(h *ebpf.Helper, arg *ebpf.Arg, off int64, n int) {
+	lo, ok := StackBytes(off, n)
+	if !ok {
+		s.say("%s reads the stack at %+d, %d bytes", h.Name, off, n)
+		return
+	}
+	if arg.Reads && !s.f.Init.Has(lo, n) {
+		s.say("%s reads stack bytes at %+d that may never have been written", h.Name, off)
+	}
+	if arg.Writes {
+		s.f.overwrite(lo, n)
+	}
+}
+
+// packetArg is an argument that points into the packet.
+func (s *stepper) packetArg(h *ebpf.Helper, v *Value, n int, known bool) {
+	switch {
+	case s.Trace:
+	case !known:
+		// The key of a map that isn't known here is known to the verifier:
+		// a program must go on checking what it does check.
+		s.say("%s wants bytes of the packet, nobody knows how many, of %d that were checked", h.Name, max(0, v.Range-v.Off))
+	case v.Off+int64(n) > v.Range || v.Off < 0 && v.Base == 0:
+		s.say("%s wants %d bytes of the packet at %d, further than was checked", h.Name, n, v.Off)
 	}
 }
 

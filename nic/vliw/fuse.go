@@ -197,77 +197,85 @@ func isStore(o *Op, n int) bool {
 	return o.Form == Plain && o.In.Class() == ebpf.ClassSTX && o.In.Mode() == ebpf.ModeMEM && o.In.Size() == n
 }
 
+// The four instructions of such a copy.
+const (
+	wordLoad = iota
+	halfLoad
+	wordStore
+	halfStore
+)
+
+// part says which of the four o may be where those at at were found, -1: none.
+func part(ops []Op, at *[4]int, o *Op) int {
+	for k := range at {
+		size, is := 4>>(k&1), isLoad
+		if k >= wordStore {
+			if is = isStore; at[wordLoad] < 0 || at[halfLoad] < 0 || o.In.Src != ops[at[k-wordStore]].In.Dst || o.In.Dst == o.In.Src {
+				continue
+			}
+		}
+		if at[k] < 0 && is(o, size) && (at[k^1] < 0 || beside(o, &ops[at[k^1]], k)) {
+			return k
+		}
+	}
+	return -1
+}
+
+// beside says whether o, as part k, goes on where its other half ends or begins.
+func beside(o, half *Op, k int) bool {
+	off := int(half.In.Off) - int(o.In.Off)
+	if k == halfLoad || k == halfStore {
+		off = -off
+	}
+	if k >= wordStore {
+		return off == 4 && o.In.Dst == half.In.Dst
+	}
+	return off == 4 && o.In.Src == half.In.Src && o.In.Dst != half.In.Dst
+}
+
 // sixAt tries the pattern that begins with the load at i.
 func (f *fuser) sixAt(ops []Op, i int, live ebpf.Regs) {
-	at := [4]int{-1, -1, -1, -1} // word load, half load, word store, half store
-	put := func(k, j int) { at[k] = j }
-	if isLoad(&ops[i], 4) {
-		put(0, i)
-	} else {
-		put(1, i)
-	}
-	var words, halves ebpf.Regs // the two registers
-	var bases ebpf.Regs
-	end := -1
-scan:
+	at := [4]int{-1, -1, -1, -1}
+	var moved, bases ebpf.Regs // what the two registers hold, what addresses are counted from
 	for j := i; j < len(ops) && j < i+16; j++ {
-		o := &ops[j]
 		if f.gone[j] {
 			continue
 		}
-		if j > i {
-			switch {
-			case isLoad(o, 4) && at[0] < 0 && o.In.Src == ops[at[1]].In.Src && int(o.In.Off)+4 == int(ops[at[1]].In.Off) && o.In.Dst != ops[at[1]].In.Dst:
-				put(0, j)
-			case isLoad(o, 2) && at[1] < 0 && o.In.Src == ops[at[0]].In.Src && int(o.In.Off) == int(ops[at[0]].In.Off)+4 && o.In.Dst != ops[at[0]].In.Dst:
-				put(1, j)
-			case at[0] >= 0 && at[1] >= 0 && at[2] < 0 && isStore(o, 4) && o.In.Src == ops[at[0]].In.Dst && o.In.Dst != o.In.Src &&
-				(at[3] < 0 || o.In.Dst == ops[at[3]].In.Dst && int(o.In.Off)+4 == int(ops[at[3]].In.Off)):
-				put(2, j)
-			case at[0] >= 0 && at[1] >= 0 && at[3] < 0 && isStore(o, 2) && o.In.Src == ops[at[1]].In.Dst && o.In.Dst != o.In.Src &&
-				(at[2] < 0 || o.In.Dst == ops[at[2]].In.Dst && int(o.In.Off) == int(ops[at[2]].In.Off)+4):
-				put(3, j)
-			default:
-				if o.In.IsStore() || o.isCall() || o.isBranch() {
-					return
-				}
-				if (o.reads()|o.writes())&(words|halves) != 0 || o.writes()&bases != 0 {
-					return
-				}
-			}
+		o := &ops[j]
+		k := part(ops, &at, o)
+		switch {
+		case k >= wordStore:
+			bases |= 1 << o.In.Dst
+		case k >= 0:
+			moved |= 1 << o.In.Dst
+			bases |= 1 << o.In.Src
+		case o.In.IsStore() || o.isCall() || o.isBranch() || (o.reads()|o.writes())&moved != 0 || o.writes()&bases != 0:
+			return
+		default:
+			continue
 		}
-		for k := range at {
-			if at[k] != j {
-				continue
-			}
-			switch k {
-			case 0:
-				words, bases = 1<<o.In.Dst, bases|1<<o.In.Src
-			case 1:
-				halves, bases = 1<<o.In.Dst, bases|1<<o.In.Src
-			default:
-				bases |= 1 << o.In.Dst
-			}
-		}
-		if at[0] >= 0 && at[1] >= 0 && (words|halves)&bases != 0 {
+		at[k] = j
+		if at[wordLoad] >= 0 && at[halfLoad] >= 0 && moved&bases != 0 {
 			return
 		}
-		if at[2] >= 0 && at[3] >= 0 {
-			end = j
-			break scan
+		if at[wordStore] >= 0 && at[halfStore] >= 0 {
+			if f.dead(ops, j+1, moved, live) {
+				f.join(ops, &at)
+			}
+			return
 		}
 	}
-	if end < 0 || !f.dead(ops, end+1, words|halves, live) {
-		return
-	}
-	first, last := min(at[0], at[1]), max(at[2], at[3])
-	w, h := ops[at[0]], ops[at[1]]
-	ws, hs := ops[at[2]], ops[at[3]]
+}
+
+// join makes two of the four.
+func (f *fuser) join(ops []Op, at *[4]int) {
+	w, ws := ops[at[wordLoad]], ops[at[wordStore]]
+	w.Form, w.With = Load6, ops[at[halfLoad]].Slot
+	ws.Form, ws.With = Store6, ops[at[halfStore]].Slot
 	for _, k := range at {
 		f.gone[k] = true
 	}
-	w.Form, w.With = Load6, h.Slot
-	ws.Form, ws.With = Store6, hs.Slot
+	first, last := min(at[wordLoad], at[halfLoad]), max(at[wordStore], at[halfStore])
 	ops[first], ops[last] = w, ws
 	f.gone[first], f.gone[last] = false, false
 }

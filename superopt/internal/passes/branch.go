@@ -123,70 +123,19 @@ func structural(o *rewrite.Gate, pass string, enable bool, f rewrite.Edit) bool 
 }
 
 // passTailMerge: two runs of equal instructions that go on at the same place
-// are kept once. What a relocation still changes is equal to nothing: two calls
-// by symbol look alike and name different functions.
+// are kept once.
 func passTailMerge(o *rewrite.Gate) bool {
 	p := o.Prog
-	same := func(a, b *ir.Inst) bool {
-		if a.Fixed || b.Fixed {
-			return false
-		}
-		return a.Insn == b.Insn && a.Hi == b.Hi && a.To == b.To || a.Jumps() && b.Jumps() && a.Op == b.Op && a.Dst == b.Dst && a.Src == b.Src && a.Imm == b.Imm && a.To == b.To
-	}
-	// ends of runs: i is the last instruction of a run, next where it goes on
-	for i := range p.Insts {
+	for i := range p.Insts { // the last instruction of a run
 		in := &p.Insts[i]
 		if !in.Ends() {
 			continue
 		}
-		// against the run that falls into the target of i
-		if in.Op == ebpf.OpJA && int(in.To) > i {
-			t := int(in.To)
-			k := 0
-			for i-1-k >= 0 && t-1-k > i && !p.Insts[t-1-k].Ends() && same(&p.Insts[i-1-k], &p.Insts[t-1-k]) && !targetedWithin(p, i-k, i-k+1) {
-				k++
-			}
-			for k > 0 && mergeStop(p, i-k) {
-				k--
-			}
-			if k > 0 && structural(o, "tail-merge", false, func(q *ir.Prog) {
-				for n := 1; n <= k; n++ {
-					q.Insts[i-n] = ir.Empty()
-				}
-				q.Insts[i].To = int32(t - k)
-			}) {
-				return true
-			}
+		if in.Op == ebpf.OpJA && int(in.To) > i && mergeFallen(o, i) {
+			return true
 		}
 		for j := i + 1; j < len(p.Insts); j++ {
-			jn := &p.Insts[j]
-			if !same(in, jn) {
-				continue
-			}
-			k := 1
-			for i-k >= 0 && j-k > i && !p.Insts[i-k].Ends() && same(&p.Insts[i-k], &p.Insts[j-k]) && !targetedWithin(p, i-k+1, i-k+2) {
-				k++
-			}
-			first := i - k + 1
-			if j-k == i { // the second run follows the first: fall into it
-				if structural(o, "tail-merge", false, func(q *ir.Prog) {
-					for n := first; n <= i; n++ {
-						q.Insts[n] = ir.Empty()
-					}
-				}) {
-					return true
-				}
-				continue
-			}
-			if k < 2 {
-				continue
-			}
-			if structural(o, "tail-merge", false, func(q *ir.Prog) {
-				for n := first; n <= i; n++ {
-					q.Insts[n] = ir.Empty()
-				}
-				q.Insts[first] = ir.Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: int32(j - k + 1), Slot: -1}
-			}) {
+			if sameInst(in, &p.Insts[j]) && mergeRuns(o, i, j) {
 				return true
 			}
 		}
@@ -194,8 +143,52 @@ func passTailMerge(o *rewrite.Gate) bool {
 	return false
 }
 
-// mergeStop: an instruction that can't move into the common tail.
-func mergeStop(p *ir.Prog, i int) bool { return i < 0 }
+// sameInst says whether two instructions do the same and go on at the same place.
+// What a relocation still changes is equal to nothing: two calls by symbol look
+// alike and name different functions.
+func sameInst(a, b *ir.Inst) bool {
+	if a.Fixed || b.Fixed || a.To != b.To {
+		return false
+	}
+	return a.Insn == b.Insn && a.Hi == b.Hi || a.Jumps() && b.Jumps() && a.Op == b.Op && a.Dst == b.Dst && a.Src == b.Src && a.Imm == b.Imm
+}
+
+// alike is how many instructions before i and before j are the same, up to where
+// something else jumps to those before i.
+func alike(p *ir.Prog, i, j int) int {
+	k := 0
+	for i-1-k >= 0 && j-1-k > i && !p.Insts[i-1-k].Ends() && sameInst(&p.Insts[i-1-k], &p.Insts[j-1-k]) && !targetedWithin(p, i-k, i-k+1) {
+		k++
+	}
+	return k
+}
+
+// mergeFallen merges the run that ends with the jump i with the run that falls
+// into where it goes.
+func mergeFallen(o *rewrite.Gate, i int) bool {
+	to := int(o.Prog.Insts[i].To)
+	k := alike(o.Prog, i, to)
+	return k > 0 && structural(o, "tail-merge", false, func(q *ir.Prog) {
+		for n := 1; n <= k; n++ {
+			q.Insts[i-n] = ir.Empty()
+		}
+		q.Insts[i].To = int32(to - k)
+	})
+}
+
+// mergeRuns merges the runs that end with the same instruction at i and at j.
+func mergeRuns(o *rewrite.Gate, i, j int) bool {
+	k := alike(o.Prog, i, j)
+	next := j-1-k == i // the second run follows the first: fall into it
+	return (next || k > 0) && structural(o, "tail-merge", false, func(q *ir.Prog) {
+		for n := i - k; n <= i; n++ {
+			q.Insts[n] = ir.Empty()
+		}
+		if !next {
+			q.Insts[i-k] = ir.Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: int32(j - k), Slot: -1}
+		}
+	})
+}
 
 func targetedWithin(p *ir.Prog, s, e int) bool {
 	for k := range p.Insts {

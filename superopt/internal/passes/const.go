@@ -11,73 +11,38 @@ import (
 // passConstProp: operands and results the facts make constants.
 func passConstProp(o *rewrite.Gate) bool {
 	for i := o.From; i < len(o.Prog.Insts); i++ {
-		in := &o.Prog.Insts[i]
-		f := o.Known.In[i]
+		in, f := &o.Prog.Insts[i], o.Known.In[i]
 		if !f.Reached || in.Fixed {
 			continue
 		}
-		if d := ir.DefReg(in); d >= 0 && !in.IsAtomic() && d != 10 {
-			isMov := (in.Class() == ebpf.ClassALU64 || in.Class() == ebpf.ClassALU) && in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX == 0
-			after := *f
-			dataflow.Step(o.Prog, i, &after, nil)
-			if v := after.R[d]; v.IsConst() && !isMov {
-				if m, ok := ir.MovConst(uint8(d), v.Known); ok {
-					m.Slot = in.Slot
-					if o.Try("const-prop", i, i+1, true, func(q *ir.Prog) { q.Insts[i] = m }) {
-						return true
-					}
-				}
-			}
+		try := func(f rewrite.Edit) bool { return o.Try("const-prop", i, i+1, true, f) }
+		if m, ok := constResult(o.Prog, i, f); ok && try(func(q *ir.Prog) { q.Insts[i] = m }) {
+			return true
 		}
 		switch in.Class() {
 		case ebpf.ClassALU, ebpf.ClassALU64:
 			if in.IsSelect() {
-				if chosen, ok := decided(in, f); ok && o.Try("const-prop", i, i+1, true, func(q *ir.Prog) { q.Insts[i] = chosen }) {
+				if chosen, ok := decided(in, f); ok && try(func(q *ir.Prog) { q.Insts[i] = chosen }) {
 					return true
 				}
-				continue
-			}
-			if in.Op&ebpf.SrcX == 0 || in.ALUOp() == ebpf.ALUEnd || in.ALUOp() == ebpf.ALUNeg || in.Off != 0 {
-				continue
-			}
-			if v := f.R[in.Src]; v.IsConst() {
-				imm := v.Known
-				if in.Class() == ebpf.ClassALU {
-					imm = uint64(int64(int32(imm)))
-				}
-				if imm == uint64(int64(int32(imm))) && o.Try("const-prop", i, i+1, true, func(q *ir.Prog) {
-					q.Insts[i].Op &^= ebpf.SrcX
-					q.Insts[i].Src, q.Insts[i].Imm = 0, int32(imm)
-				}) {
-					return true
-				}
+			} else if imm, ok := constOperand(in, f); ok && try(func(q *ir.Prog) { withConst(&q.Insts[i], imm) }) {
+				return true
 			}
 		case ebpf.ClassJMP, ebpf.ClassJMP32:
 			if !in.IsCondJump() || in.Op&ebpf.SrcX == 0 {
 				continue
 			}
-			fit := func(v points.Value) (int32, bool) {
-				if !v.IsConst() {
-					return 0, false
-				}
-				if in.Class() == ebpf.ClassJMP32 {
-					return int32(v.Known), true
-				}
-				return int32(v.Known), v.Known == uint64(int64(int32(v.Known)))
-			}
-			if imm, ok := fit(f.R[in.Src]); ok {
-				if o.Try("const-prop", i, i+1, true, func(q *ir.Prog) {
-					q.Insts[i].Op &^= ebpf.SrcX
-					q.Insts[i].Src, q.Insts[i].Imm = 0, imm
-				}) {
+			if imm, ok := comparand(in, f.R[in.Src]); ok {
+				if try(func(q *ir.Prog) { withConst(&q.Insts[i], imm) }) {
 					return true
 				}
-			} else if imm, ok := fit(f.R[in.Dst]); ok {
+			} else if imm, ok := comparand(in, f.R[in.Dst]); ok {
 				sw := ebpf.Swapped(in.JmpOp())
-				if sw != 0 && o.Try("const-prop", i, i+1, true, func(q *ir.Prog) {
+				if sw != 0 && try(func(q *ir.Prog) {
 					x := &q.Insts[i]
-					x.Op = x.Op&^(0xf0|ebpf.SrcX) | sw
-					x.Dst, x.Src, x.Imm = x.Src, 0, imm
+					x.Op = x.Op&^0xf0 | sw
+					x.Dst = x.Src
+					withConst(x, imm)
 				}) {
 					return true
 				}
@@ -85,6 +50,45 @@ func passConstProp(o *rewrite.Gate) bool {
 		}
 	}
 	return false
+}
+
+// withConst gives an instruction a constant for its second operand.
+func withConst(in *ir.Inst, imm int32) {
+	in.Op &^= ebpf.SrcX
+	in.Src, in.Imm = 0, imm
+}
+
+// constResult is a move of the constant that instruction i is known to give, where
+// it is none already.
+func constResult(p *ir.Prog, i int, f *points.Facts) (m ir.Inst, ok bool) {
+	in := &p.Insts[i]
+	d := ir.DefReg(in)
+	if d < 0 || d == 10 || in.IsAtomic() || isALU(in) && in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX == 0 {
+		return m, false
+	}
+	after := *f
+	dataflow.Step(p, i, &after, nil)
+	if v := after.R[d]; v.IsConst() {
+		m, ok = ir.MovConst(uint8(d), v.Known)
+		m.Slot = in.Slot
+	}
+	return m, ok
+}
+
+// constOperand is the constant that the second operand of arithmetic is known to be.
+func constOperand(in *ir.Inst, f *points.Facts) (imm int32, ok bool) {
+	v := f.R[in.Src]
+	if in.Op&ebpf.SrcX == 0 || in.ALUOp() == ebpf.ALUEnd || in.ALUOp() == ebpf.ALUNeg || in.Off != 0 || !v.IsConst() {
+		return 0, false
+	}
+	imm = int32(v.Known)
+	return imm, in.Class() == ebpf.ClassALU || v.Known == uint64(int64(imm))
+}
+
+// comparand is the constant that a register of a conditional jump is known to be.
+func comparand(in *ir.Inst, v points.Value) (imm int32, ok bool) {
+	imm = int32(v.Known)
+	return imm, v.IsConst() && (in.Class() == ebpf.ClassJMP32 || v.Known == uint64(int64(imm)))
 }
 
 // decided is what stands for a select of which f knows what it chooses.
