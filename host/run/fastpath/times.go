@@ -3,6 +3,7 @@ package fastpath
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,10 +49,13 @@ type sample struct {
 	leaf int // index in the built leaves; their number: none took it
 	data []byte
 	n    uint64
+	when []uint64 // the times of its packets
 }
 
 // Times measures original and fast path, packet by packet of each path, in turns
-// and with large repeats, on maps as the run left them.
+// and with large repeats, on maps as the run left them; for hot paths whose packets
+// take another one by then (a connection's that has ended), as they are in the midst
+// of the run.
 func (p *Plan) Times(ctx context.Context) (*Times, error) {
 	cpu, err := kernel.CPU()
 	if err != nil {
@@ -67,7 +71,51 @@ func (p *Plan) Times(ctx context.Context) (*Times, error) {
 	}
 	defer state.Close()
 	t := &Times{Round: timeRound, Rounds: timeRounds}
-	return t, kernel.Isolated(cpu, func() error { return p.times(ctx, t, counted, samples, state) })
+	err = kernel.Isolated(cpu, func() error {
+		rows, err := p.times(ctx, counted, samples, state)
+		if err != nil {
+			return err
+		}
+		for i, s := range samples {
+			if rows[i].Why == "" || 100*s.n < p.Packets {
+				continue
+			}
+			mid, then, err := p.midway(ctx, counted, s)
+			if err != nil {
+				return err
+			}
+			if mid.data != nil {
+				again, err := p.times(ctx, counted, []sample{mid}, then)
+				if err != nil {
+					then.Close()
+					return err
+				}
+				rows[i] = again[0]
+			}
+			then.Close()
+		}
+		t.sum(rows, p.Packets)
+		return nil
+	})
+	return t, err
+}
+
+// sum makes the means over the rows that were timed.
+func (t *Times) sum(rows []Time, packets uint64) {
+	t.Rows = rows
+	var timed uint64
+	for _, r := range rows {
+		if r.Why != "" {
+			continue
+		}
+		w := float64(r.Packets)
+		t.Original, t.Plain, t.Fast = t.Original+w*r.Original, t.Plain+w*r.Plain, t.Fast+w*r.Fast
+		timed += r.Packets
+	}
+	if timed > 0 {
+		t.Original, t.Plain, t.Fast = t.Original/float64(timed), t.Plain/float64(timed), t.Fast/float64(timed)
+	}
+	t.Share = float64(timed) / float64(max(packets, 1))
 }
 
 // versions are the programs that are timed: the original, the fast path of plain
@@ -100,21 +148,22 @@ func (p *Plan) versions() ([]*loader.Object, []*loader.Program, error) {
 	return objs, progs, nil
 }
 
-func (p *Plan) times(ctx context.Context, t *Times, counted *fastpath.Built, samples []sample, state *vm.State) error {
+// times measures samples on what the maps of state hold.
+func (p *Plan) times(ctx context.Context, counted *fastpath.Built, samples []sample, state *vm.State) (rows []Time, err error) {
 	objs, entries, err := p.versions()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var progs []*kernel.Prog
 	for i := range objs {
 		k, err := kernel.Load(objs[i], entries[i], kernel.Options{Plain: true})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer k.Maps.Close()
 		defer k.Close()
 		if err := Pour(state, p.Session.Obj, k.Maps, loopback, func(string) {}); err != nil {
-			return err
+			return nil, err
 		}
 		progs = append(progs, k)
 	}
@@ -122,12 +171,12 @@ func (p *Plan) times(ctx context.Context, t *Times, counted *fastpath.Built, sam
 	// its path by the kernel's clock, too.
 	told, err := kernel.Load(counted.Object, counted.Program, kernel.Options{Plain: true})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer told.Maps.Close()
 	defer told.Close()
 	if err := Pour(state, p.Session.Obj, told.Maps, loopback, func(string) {}); err != nil {
-		return err
+		return nil, err
 	}
 	stays := func(s sample) (bool, error) {
 		before := kernelCounters(counted, told.Maps)
@@ -137,7 +186,6 @@ func (p *Plan) times(ctx context.Context, t *Times, counted *fastpath.Built, sam
 		after := kernelCounters(counted, told.Maps)
 		return len(after) > s.leaf && len(before) == len(after) && after[s.leaf] == before[s.leaf]+1, nil
 	}
-	var timed uint64
 	for _, s := range samples {
 		row := Time{Path: -1, Packets: s.n}
 		if s.leaf < len(counted.Leaves) {
@@ -146,78 +194,104 @@ func (p *Plan) times(ctx context.Context, t *Times, counted *fastpath.Built, sam
 		if s.data == nil {
 			row.Why = "no packet stays on it when it is run again and again"
 		} else if on, err := stays(s); err != nil {
-			return err
+			return nil, err
 		} else if !on {
 			row.Why = "by the kernel's clock its packet takes another path"
 		} else {
 			ns, err := calibrate.Beside(ctx, s.data, p.Session.Entry.LoadFlags, timeRounds, timeRound, progs...)
 			if err != nil {
-				return fmt.Errorf("times: %w", err)
+				return nil, fmt.Errorf("times: %w", err)
 			}
 			if on, err := stays(s); err != nil {
-				return err
+				return nil, err
 			} else if !on {
 				row.Why = "while it was measured its packet came to another path"
-				t.Rows = append(t.Rows, row)
+				rows = append(rows, row)
 				continue
 			}
 			row.Original, row.Plain = ns[0], ns[1]
 			if len(ns) > 2 {
 				row.Fast = ns[2]
 			}
-			w := float64(s.n)
-			t.Original, t.Plain, t.Fast = t.Original+w*row.Original, t.Plain+w*row.Plain, t.Fast+w*row.Fast
-			timed += s.n
 		}
-		t.Rows = append(t.Rows, row)
+		rows = append(rows, row)
 	}
-	if timed > 0 {
-		t.Original, t.Plain, t.Fast = t.Original/float64(timed), t.Plain/float64(timed), t.Fast/float64(timed)
+	return rows, nil
+}
+
+// follower runs packets through a fast path with counters in the VM, and says which
+// leaf took them.
+type follower struct {
+	it     *vm.Interp
+	b      *fastpath.Built
+	before []uint64
+}
+
+func (p *Plan) follower(b *fastpath.Built) (*follower, error) {
+	it, err := p.Session.Machine(b.Object, b.Program)
+	if err != nil {
+		return nil, err
 	}
-	t.Share = float64(timed) / float64(max(p.Packets, 1))
-	return nil
+	return &follower{it, b, counters(b, it.S)}, nil
+}
+
+// run gives the leaf's index, their number for none, -1 for no run.
+func (f *follower) run(in *vm.Input) int {
+	var o vm.Output
+	f.it.Run(in, &o)
+	after := counters(f.b, f.it.S)
+	for i := range after {
+		if after[i] != f.before[i] {
+			f.before = after
+			return i
+		}
+	}
+	return -1
+}
+
+// stays says whether a packet stays on its leaf when it is run again and again.
+func (f *follower) stays(data []byte, leaf int, now *uint64) bool {
+	for r := range 64 {
+		*now += 100
+		if f.run(&vm.Input{Data: data, IfIndex: 1, TimeNS: *now, Packet: uint64(r)}) != leaf {
+			return false
+		}
+	}
+	return true
 }
 
 // samples finds for each leaf, and for what none takes, a packet that stays on
 // it; state is what the maps hold after the captures.
 func (p *Plan) samples(ctx context.Context, b *fastpath.Built) ([]sample, *vm.State, error) {
-	it, err := p.Session.Machine(b.Object, b.Program)
+	// What the run leaves in maps of the clock is to make sense to the kernel's: the
+	// captures end now.
+	var end uint64
+	if err := p.each(ctx, func(pkt *vm.Input) error { end = max(end, pkt.TimeNS); return nil }); err != nil {
+		return nil, nil, err
+	}
+	shift, err := untilNow(end)
 	if err != nil {
 		return nil, nil, err
 	}
-	// What the run leaves in maps of the clock is to make sense to the kernel's: the
-	// captures end now.
-	shift, err := p.untilNow(ctx)
+	f, err := p.follower(b)
 	if err != nil {
-		it.S.Close()
 		return nil, nil, err
 	}
 	const keep = 4 // candidates of each
 	n := len(b.Leaves) + 1
 	out := make([]sample, n)
 	last := make([][][]byte, n)
-	before := counters(b, it.S)
 	var now uint64
-	took := func(in *vm.Input) int {
-		var o vm.Output
-		it.Run(in, &o)
-		after := counters(b, it.S)
-		for i := range after {
-			if after[i] != before[i] {
-				before = after
-				return i
-			}
-		}
-		return -1
-	}
 	err = p.each(ctx, func(pkt *vm.Input) error {
+		was := pkt.TimeNS
 		pkt.TimeNS += shift
 		now = pkt.TimeNS
-		i := took(pkt)
+		i := f.run(pkt)
 		if i < 0 || len(pkt.Data) > vm.MaxLinear/2 {
 			return nil
 		}
 		out[i].n++
+		out[i].when = append(out[i].when, was)
 		if l := last[i]; len(l) < keep {
 			last[i] = append(l, bytes.Clone(pkt.Data))
 		} else {
@@ -227,34 +301,61 @@ func (p *Plan) samples(ctx context.Context, b *fastpath.Built) ([]sample, *vm.St
 		return nil
 	})
 	if err != nil {
-		it.S.Close()
+		f.it.S.Close()
 		return nil, nil, err
 	}
 	for i := range out {
 		out[i].leaf = i
 		for k := len(last[i]) - 1; k >= 0 && out[i].data == nil; k-- {
-			steady := true
-			for r := range 64 {
-				now += 100
-				steady = steady && took(&vm.Input{Data: last[i][k], IfIndex: 1, TimeNS: now, Packet: uint64(r)}) == i
-			}
-			if steady {
+			if f.stays(last[i][k], i, &now) {
 				out[i].data = last[i][k]
 			}
 		}
 	}
-	return out, it.S, nil
+	return out, f.it.S, nil
 }
 
-// untilNow is how far the kernel's clock is ahead of the captures' last packet.
-func (p *Plan) untilNow(ctx context.Context) (uint64, error) {
-	var last uint64
-	if err := p.each(ctx, func(pkt *vm.Input) error { last = max(last, pkt.TimeNS); return nil }); err != nil {
-		return 0, err
+var errFound = errors.New("found")
+
+// midway runs the captures up to the middle one of a path's packets, and takes that,
+// if it stays on its path then.
+func (p *Plan) midway(ctx context.Context, b *fastpath.Built, s sample) (sample, *vm.State, error) {
+	mid := len(s.when) / 2
+	out := sample{leaf: s.leaf, n: s.n}
+	shift, err := untilNow(s.when[mid])
+	if err != nil {
+		return out, nil, err
 	}
+	f, err := p.follower(b)
+	if err != nil {
+		return out, nil, err
+	}
+	err = p.each(ctx, func(pkt *vm.Input) error {
+		pkt.TimeNS += shift
+		if i := f.run(pkt); i != s.leaf || len(pkt.Data) > vm.MaxLinear/2 {
+			return nil
+		}
+		if mid--; mid >= 0 {
+			return nil
+		}
+		data, now := bytes.Clone(pkt.Data), pkt.TimeNS
+		if f.stays(data, s.leaf, &now) {
+			out.data = data
+		}
+		return errFound
+	})
+	if err != nil && !errors.Is(err, errFound) {
+		f.it.S.Close()
+		return out, nil, err
+	}
+	return out, f.it.S, nil
+}
+
+// untilNow is how far the kernel's clock is ahead of a time.
+func untilNow(then uint64) (uint64, error) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil { // that of bpf_ktime_get_ns
 		return 0, fmt.Errorf("the kernel's clock: %w", err)
 	}
-	return uint64(now.Nano()) - last, nil
+	return uint64(now.Nano()) - then, nil
 }
