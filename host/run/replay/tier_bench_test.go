@@ -50,12 +50,11 @@ func (t *tiered) quantile(q int) float64 {
 // busy is how long this thread was on a core, in milliseconds: others that have the
 // machine don't count.
 func busy() float64 {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
-		panic(err) // unreachable: nothing is asked that there isn't
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		panic(err) // unreachable: Linux has this clock
 	}
-	ms := func(t unix.Timeval) float64 { return float64(t.Sec)*1e3 + float64(t.Usec)/1e3 }
-	return ms(u.Utime) + ms(u.Stime)
+	return float64(t.Nano()) / 1e6
 }
 
 // tierOf runs a sample over a capture with its traces optimised.

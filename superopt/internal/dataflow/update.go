@@ -17,9 +17,10 @@ import (
 
 // Update is the analysis of q, which Compact made of edited, a copy of a's
 // program with other instructions in the same places; index is what Compact
-// gave. Instructions must have been given names (Prog.Number).
+// gave. Instructions must have been given names (Prog.Number). What a held goes
+// over into it: a is no good afterwards.
 func (a *Analysis) Update(edited, q *ir.Prog, index []int32) *Analysis {
-	if u := a.follow(edited, q, index); u != nil {
+	if u := a.follow(edited, q, index, a); u != nil {
 		if !u.backward() {
 			u.new.Liveness()
 		}
@@ -32,15 +33,16 @@ func (a *Analysis) Update(edited, q *ir.Prog, index []int32) *Analysis {
 
 // ProblemsAfter is the problems of q, as Update would find them.
 func (a *Analysis) ProblemsAfter(edited, q *ir.Prog, index []int32) []Problem {
-	if u := a.follow(edited, q, index); u != nil {
+	if u := a.follow(edited, q, index, nil); u != nil {
 		return u.new.Problems
 	}
 	return Analyse(q).Problems
 }
 
 // follow brings facts and problems up to date; nil where they must be found anew.
-func (a *Analysis) follow(edited, q *ir.Prog, index []int32) *update {
-	if u := a.carry(edited, q, index); u != nil && u.forward() {
+// The memory of into, if not nil, is used for it.
+func (a *Analysis) follow(edited, q *ir.Prog, index []int32, into *Analysis) *update {
+	if u := a.carry(edited, q, index, into); u != nil && u.forward() {
 		return u
 	}
 	return nil
@@ -60,12 +62,18 @@ type update struct {
 
 // carry moves what was known to the places of q and marks what is in doubt; nil
 // where the places don't answer to each other.
-func (a *Analysis) carry(edited, q *ir.Prog, index []int32) *update {
+func (a *Analysis) carry(edited, q *ir.Prog, index []int32, into *Analysis) *update {
 	p, n := a.p, len(q.Insts)
 	if a.Before == nil || len(edited.Insts) != len(p.Insts) || len(q.Entry) != len(p.Entry) || int(index[len(p.Insts)]) != n {
 		return nil
 	}
-	u := &update{q: q, new: &Analysis{p: q, Stale: a.Stale, In: make([]*points.Facts, n+1), Live: make([]Live, n), Before: make([]Live, n+1)},
+	fresh := &Analysis{p: q, Stale: a.Stale}
+	if into != nil { // places only move down: none is written before it is read
+		fresh.In, fresh.Live, fresh.Before = into.In[:n+1], into.Live[:n], into.Before[:n+1]
+	} else {
+		fresh.In, fresh.Live, fresh.Before = make([]*points.Facts, n+1), make([]Live, n), make([]Live, n+1)
+	}
+	u := &update{q: q, new: fresh,
 		changed: make([]bool, n+1), in: make([]bool, n+1), moved: make([]bool, n+1), live: make([]bool, n+1)}
 	u.jumps()
 	led := false // elsewhere than before
@@ -73,7 +81,9 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) *update {
 		to := int(index[i])
 		old, now := &p.Insts[i], &edited.Insts[i]
 		if now.Op != ir.Nop {
-			u.new.In[to], u.new.Live[to], u.new.Before[to] = a.In[i], a.Live[i], a.Before[i]
+			if into == nil || to != i {
+				u.new.In[to], u.new.Live[to], u.new.Before[to] = a.In[i], a.Live[i], a.Before[i]
+			}
 			if *old == *now {
 				continue
 			}
@@ -93,7 +103,7 @@ func (a *Analysis) carry(edited, q *ir.Prog, index []int32) *update {
 			u.in[next] = true
 		}
 	}
-	u.new.In[n] = nowhere
+	u.new.In[n], u.new.Before[n] = nowhere, Live{}
 	if led {
 		u.new.way = wayOf(q)
 	} else {

@@ -34,7 +34,7 @@ func TestUpdateIsAnalyse(t *testing.T) {
 			if q.Wellformed() != nil {
 				continue
 			}
-			if u := a.follow(edited, q, index); u != nil && u.backward() {
+			if u := a.follow(edited, q, index, nil); u != nil && u.backward() {
 				if followed++; u.new.Stale {
 					loops++
 				}

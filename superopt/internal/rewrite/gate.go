@@ -25,6 +25,7 @@ type Gate struct {
 	Known *dataflow.Analysis // of it
 	Free  bool               // no loops: one instruction runs once at most
 	large bool               // what is known follows the changes
+	spare []ir.Inst          // of a proposal that was not taken, for the next
 
 	Pricing
 	questions
@@ -147,9 +148,15 @@ func (o *Gate) Try(pass string, s, e int, enable bool, f Edit) bool {
 	if o.Ctx.Err() != nil {
 		return false
 	}
-	q := o.Prog.Clone()
-	f(q)
-	return o.consider(pass, s, e, enable, q)
+	q := *o.Prog
+	q.Insts, o.spare = append(o.spare[:0], o.Prog.Insts...), nil
+	q.Entry = slices.Clone(o.Prog.Entry)
+	f(&q)
+	taken := o.consider(pass, s, e, enable, &q)
+	if !taken { // nobody keeps it
+		o.spare = q.Insts
+	}
+	return taken
 }
 
 func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
