@@ -9,6 +9,7 @@
 #	make check	gofmt, vet, staticcheck, dead code, generated files, import order, doc comments
 #	make bench	speed, as a table, with the peers there are
 #	make benchmarks	every benchmark
+#	make layers	what each layer of the optimiser saves and costs, as a table (minutes)
 #	make pgo	the profile that jitnic is built with, made again
 #	make fuzz	every fuzz target for FUZZTIME each
 #	make arm64	the tests of native code for arm64, under qemu-user
@@ -27,7 +28,7 @@ TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 # libz3-4, and that only for proving.
 DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user python3-pandas r-base-core openvswitch-switch
 
-.PHONY: man beam all build deps demo test check generated bench benchmarks pgo fuzz arm64 heavy programs record clean
+.PHONY: layers man beam all build deps demo test check generated bench benchmarks pgo fuzz arm64 heavy programs record clean
 
 all: build
 
@@ -105,6 +106,9 @@ bench:
 	@GO="$(GO)" .ci/bench
 	@echo "== a study: overhead over its cells, two cores, memory by a capture's length"
 	@$(GO) test -count 1 -run '^$$' -bench 'Cells|Memory|Costs' -benchtime 1x ./host/study | grep ^Benchmark
+
+layers: build
+	.ci/layers
 
 benchmarks:
 	$(GO) test -run '^$$' -bench . -benchtime 1s $(PKGS)
