@@ -103,11 +103,6 @@ func (f *Facts) boundsDepth(t bv.Term, depth int) (lo, hi uint64) {
 	switch b.Op(t) {
 	case bv.OpZExt:
 		l, h = f.boundsDepth(args[0], depth-1)
-		if b.Width(args[0]) == 1 { // a truth as a number
-			if v, ok := f.Known(args[0]); ok {
-				l, h = bv.Bit(v), bv.Bit(v)
-			}
-		}
 	case bv.OpAdd:
 		l0, h0 := f.boundsDepth(args[0], depth-1)
 		l1, h1 := f.boundsDepth(args[1], depth-1)
@@ -412,8 +407,14 @@ func (f *Facts) fixed(t bv.Term) bv.Term {
 	if lo, hi := f.Bounds(t); lo == hi {
 		return b.Const(lo, b.Width(t))
 	}
-	if b.Op(t) == bv.OpAdd {
-		args := b.Args(t)
+	switch args := b.Args(t); {
+	case b.Op(t) == bv.OpZExt && b.Width(args[0]) == 1: // a truth as a number
+		// Not among the bounds: comparisons of comparisons would be gone through
+		// again at each level.
+		if v, ok := f.Known(args[0]); ok {
+			return b.Const(bv.Bit(v), b.Width(t))
+		}
+	case b.Op(t) == bv.OpAdd:
 		a0, a1 := args[0], args[1]
 		sum := b.Bin(bv.OpAdd, f.fixed(a0), f.fixed(a1))
 		if lo, hi := f.Bounds(sum); lo == hi {
