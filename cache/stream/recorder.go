@@ -44,7 +44,7 @@ func (r *Recorder) Request(id, bytes uint32, ns int64, label uint8) error {
 	}
 	m := &r.mem
 	if len(m.IDs) == cap(m.IDs) {
-		r.room()
+		r.room(1)
 	}
 	m.IDs = append(m.IDs, id)
 	if r.fields.Bytes {
@@ -59,11 +59,48 @@ func (r *Recorder) Request(id, bytes uint32, ns int64, label uint8) error {
 	return nil
 }
 
-// room makes four times the room for requests: a recording may be long, and
-// append's own steps copy it several times over.
-func (r *Recorder) room() {
+// Requests are what a Recorder notes of requests that came one after the other, by
+// request: what to fill in. A field that it doesn't keep is nil.
+type Requests struct {
+	IDs, Bytes []uint32
+	Time       []int64
+	Labels     []uint8
+}
+
+// Add notes n requests, to be filled in before anything else is noted; false where
+// they have to be told one by one (Request).
+func (r *Recorder) Add(n int) (q Requests, ok bool) {
 	m := &r.mem
-	n := min(max(3*len(m.IDs), 4096), r.limit-len(m.IDs))
+	if r.w != nil || len(m.IDs)+n > r.limit {
+		return q, false
+	}
+	if len(m.IDs)+n > cap(m.IDs) {
+		r.room(n)
+	}
+	m.IDs, q.IDs = longer(m.IDs, n)
+	if r.fields.Bytes {
+		m.Bytes, q.Bytes = longer(m.Bytes, n)
+	}
+	if r.fields.Time {
+		m.Time, q.Time = longer(m.Time, n)
+	}
+	if r.fields.Labels {
+		m.Labels, q.Labels = longer(m.Labels, n)
+	}
+	return q, true
+}
+
+// longer is s with n more behind it, for which there is room, and those.
+func longer[T any](s []T, n int) (all, added []T) {
+	all = s[:len(s)+n]
+	return all, all[len(s):]
+}
+
+// room makes four times the room for requests, and for n more at least: a recording
+// may be long, and append's own steps copy it several times over.
+func (r *Recorder) room(n int) {
+	m := &r.mem
+	n = max(n, min(max(3*len(m.IDs), 4096), r.limit-len(m.IDs)))
 	m.IDs = more(m.IDs, n)
 	if r.fields.Bytes {
 		m.Bytes = more(m.Bytes, n)

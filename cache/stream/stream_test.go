@@ -90,10 +90,35 @@ func TestSpillChangesNothing(t *testing.T) {
 		for id := range s.Sizes {
 			r.Define(uint32(id), s.Keys[id], s.Sizes[id], s.Costs[id])
 		}
-		v := 0
+		v, many := 0, 0
 		for i, id := range s.IDs {
 			for ; v < len(s.Invalidations) && s.Invalidations[v].At == uint64(i); v++ {
 				r.Invalidate(s.Invalidations[v].ID)
+			}
+			if many > 0 { // noted already
+				many--
+				continue
+			}
+			if most := len(s.IDs) - i; rapid.Bool().Draw(t, "many") {
+				if v < len(s.Invalidations) {
+					most = min(most, int(s.Invalidations[v].At)-i)
+				}
+				many = rapid.IntRange(1, most).Draw(t, "at once")
+				if q, ok := r.Add(many); ok {
+					copy(q.IDs, s.IDs[i:i+many])
+					if f.Bytes {
+						copy(q.Bytes, s.Bytes[i:])
+					}
+					if f.Time {
+						copy(q.Time, s.Time[i:])
+					}
+					if f.Labels {
+						copy(q.Labels, s.Labels[i:])
+					}
+					many--
+					continue
+				}
+				many = 0
 			}
 			var b uint32
 			var ns int64

@@ -97,21 +97,47 @@ func record(ctx context.Context, in Input, how jit.Remedies, sink Sink, change f
 
 // recordPaths records a request for each packet.
 func (s *Session) recordPaths(ctx context.Context, sink Sink, watcher Watcher, after func()) error {
+	adder, _ := sink.(*stream.Recorder)
 	return s.Follow(ctx, func(r Several) error {
 		if watcher != nil {
 			if err := watcher.Saw(r); err != nil {
 				return err
 			}
 		}
-		for k, id := range r.Paths { // stream.None where there is none
-			if err := s.request(sink, id, &r.Packets[k]); err != nil {
-				return err
+		if adder == nil || !s.add(adder, &r) {
+			for k, id := range r.Paths { // stream.None where there is none
+				if err := s.request(sink, id, &r.Packets[k]); err != nil {
+					return err
+				}
 			}
 		}
 		after()
 		return nil
 	})
 }
+
+// add records requests many at a time; false where they are to be told one by one.
+func (s *Session) add(to *stream.Recorder, r *Several) bool {
+	q, ok := to.Add(len(r.Paths))
+	if !ok {
+		return false
+	}
+	copy(q.IDs, r.Paths)
+	pkts := r.Packets[:len(r.Paths)]
+	for k := range q.Bytes {
+		q.Bytes[k] = uint32(len(pkts[k].Data))
+	}
+	for k := range q.Time {
+		q.Time[k] = int64(s.active(&pkts[k]))
+	}
+	for k := range q.Labels {
+		q.Labels[k] = label(&pkts[k])
+	}
+	return true
+}
+
+// label is a packet's, as streams have it.
+func label(p *pcaps.Packet) uint8 { return uint8(min(p.Label, pcaps.Attack)) }
 
 // recordSegments records a request for each segment of each packet.
 func (s *Session) recordSegments(ctx context.Context, sink Sink, watcher Watcher, after func()) error {
@@ -153,7 +179,7 @@ func (s *Session) Request(packet int) int {
 }
 
 func (s *Session) request(sink Sink, id uint32, p *pcaps.Packet) error {
-	return sink.Request(id, uint32(len(p.Data)), int64(s.active(p)), uint8(min(p.Label, pcaps.Attack)))
+	return sink.Request(id, uint32(len(p.Data)), int64(s.active(p)), label(p))
 }
 
 // Paths is the stream that Record records, in memory.
