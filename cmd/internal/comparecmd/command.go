@@ -40,6 +40,7 @@ out. Sizes: 64; 1..4096 (doubling); 1..4096*1.2 (growing by a fifth);
 	session.RemedyFlags(&o.how, f)
 	session.OptimiserFlags(&o.super, c)
 	f.BoolVar(&o.modes, "modes", false, "run the program in every way to make traces as well, and set them side by side, with lru")
+	session.DeviceFlags(&o.dev, c)
 	f.StringVar(&o.requests, "requests", "", "stream of requests `FILE` (- for stdin) in place of a program and captures: jitnic paths, libCacheSim's formats, CSV or ids")
 	f.StringVar(&o.format, "format", "", "`FORMAT` of --requests: "+strings.Join(stream.Formats(), ", ")+"; default: by content that can't be anything else")
 	f.StringVar(&o.columns, "columns", "", "columns of --requests as text: `LIST` such as id=2,size=3,time=1,delimiter=tab,header=no; default: found")
@@ -110,7 +111,11 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 		return err
 	}
 	if o.modes && !r.Partial {
-		if r.Remedies, err = replay.SideBySide(ctx, o.in, "lru", replay.Ways(o.how)); err != nil {
+		ways := replay.Ways(o.how)
+		if r.Remedies, err = replay.SideBySide(ctx, o.in, "lru", ways); err != nil {
+			return err
+		}
+		if err := o.dev.Sides(ctx, o.in, "lru", ways, r.Remedies); err != nil {
 			return err
 		}
 	}

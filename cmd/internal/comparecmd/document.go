@@ -59,7 +59,7 @@ func (r *Report) tree(nodes []Node, depth int) []report.Node {
 	for i := range nodes {
 		n := &nodes[i]
 		share := float64(n.Packets) / float64(max(r.Profile.Requests, 1))
-		x := report.Node{Share: share, Text: n.title(), Lines: n.Predicates, Open: depth < 3 && share > 0.02, Children: r.tree(n.Children, depth+1)}
+		x := report.Node{Share: share, Text: n.title(), Lines: report.Noted(n.Predicates, n.At), Open: depth < 3 && share > 0.02, Children: r.tree(n.Children, depth+1)}
 		if n.Path != nil {
 			x.Class, x.Open = "good", false
 			x.Text += fmt.Sprintf(", %s packets", report.Count(n.Packets))

@@ -15,6 +15,7 @@ import (
 	"jitnic/cmd/internal/report"
 	"jitnic/cmd/internal/session"
 	"jitnic/host/run/jit"
+	"jitnic/host/run/offload"
 	"jitnic/host/run/replay"
 	"jitnic/nic/workload"
 	"jitnic/pcaps"
@@ -26,6 +27,7 @@ type options struct {
 	how      jit.Remedies
 	super    replay.Optimiser
 	modes    bool
+	dev      offload.Device // of modes
 	requests string
 	format   string
 	columns  string

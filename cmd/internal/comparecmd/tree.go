@@ -22,6 +22,7 @@ type PathRow struct {
 	Slots        uint32   `json:"slots,omitempty"`
 	Abort        string   `json:"abort,omitempty"` // why it can't be a trace
 	Condition    []string `json:"condition"`       // one predicate each
+	At           []string `json:"condition_at"`    // where the program asks it: source lines, else function and instruction
 	path         *pathcond.Path
 }
 
@@ -29,6 +30,7 @@ type PathRow struct {
 // in common.
 type Node struct {
 	Predicates []string `json:"predicates,omitempty"`
+	At         []string `json:"predicates_at,omitempty"` // where the program asks them: source lines, else function and instruction
 	Packets    uint64   `json:"packets"`
 	Paths      int      `json:"paths"`
 	Path       *int     `json:"path,omitempty"` // of a leaf, as in PathRow
@@ -65,6 +67,7 @@ func conditions(rt *jit.Runtime) ([]PathRow, []Node) {
 		all[i] = i
 		for _, p := range r.path.Cond {
 			r.Condition = append(r.Condition, text.FormatPred(rt.Comp, r.path.Cond, p))
+			r.At = append(r.At, rt.Comp.Obj.Programs[p.Prog].Place(int(p.PC)))
 		}
 	}
 	return rows, grow(rows, all, 0)
@@ -95,7 +98,7 @@ func grow(rows []PathRow, which []int, depth int) []Node {
 		for same(rows, g, to) {
 			to++
 		}
-		n := Node{Predicates: rows[g[0]].Condition[depth:to], Paths: len(g)}
+		n := Node{Predicates: rows[g[0]].Condition[depth:to], At: rows[g[0]].At[depth:to], Paths: len(g)}
 		for _, i := range g {
 			n.Packets += rows[i].Packets
 		}

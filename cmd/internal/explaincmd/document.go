@@ -66,12 +66,18 @@ func (r *Report) facts() (f report.Facts) {
 // fewDead is how many places without traces are named.
 const fewDead = 3
 
+// What is said below the choice points, and where some remedy is only worked out.
+const (
+	told    = "makes: paths, those of the rows above taken away (they add up to all but one); left: paths without this one alone; cold, capacity: misses it costs."
+	guessed = told + " What would take a point away was done beside the run; about: worked out from recorded traces, and not tried."
+)
+
 // table has the choice points.
 func (r *Report) table() *report.Table {
 	t := &report.Table{ID: "points", Title: "Choice points, those that make most paths first", Open: true, Left: 2, Right: 2,
 		Head:     []string{r.By, "asks", "makes", "left", "ways", "packets", "cold", "capacity", "would take it away", "source"},
 		TextCols: []int{0, 1, 2, 3, 4, 5, 6, 7, 8},
-		Note:     "makes: paths, those of the rows above taken away (they add up to all but one); left: paths without this one alone; cold, capacity: misses it costs.",
+		Note:     told,
 		PageNote: "What would take a point away is proved (merge, predicate), measured (segments), or worked out from the recorded traces, which prove nothing: By point says which; - where nobody worked it out."}
 	for i := range r.Points {
 		p := &r.Points[i]
@@ -81,7 +87,11 @@ func (r *Report) table() *report.Table {
 		}
 		away := "-"
 		if len(p.Remedies) > 0 {
-			away = fmt.Sprintf("%s: %d fewer", p.Remedies[0].Name, p.Remedies[0].Saves)
+			about := ""
+			if x := p.Remedies[0]; !x.Known && !x.Measured {
+				about, t.Note = "about ", guessed
+			}
+			away = fmt.Sprintf("%s: %s%d fewer", p.Remedies[0].Name, about, p.Remedies[0].Saves)
 		}
 		t.Add(p.Name, clip(p.Asks, fewAsks), fmt.Sprint(p.Makes), fmt.Sprint(p.Left), fmt.Sprint(p.Ways), report.Count(p.Packets), fmt.Sprint(p.Cold), capacity, away, p.Place.Source)
 	}

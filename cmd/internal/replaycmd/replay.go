@@ -19,6 +19,7 @@ import (
 	"jitnic/host/diff"
 	"jitnic/host/run/explain"
 	"jitnic/host/run/jit"
+	"jitnic/host/run/offload"
 	"jitnic/host/run/replay"
 	"jitnic/nic"
 	"jitnic/nic/workload"
@@ -145,6 +146,7 @@ func Command() *cobra.Command {
 	var in replay.Input
 	var ca replay.Cache
 	var op replay.Optimiser
+	var dev offload.Device
 	var check, modes bool
 	var out report.Outputs
 	var dump string
@@ -204,7 +206,11 @@ func Command() *cobra.Command {
 					return err
 				}
 				r.Modes = []Mode{modeOf(r, s), o}
-				if r.Remedies, err = replay.SideBySide(c.Context(), in, ca.Policy, replay.Ways(ca.Remedies)); err != nil {
+				ways := replay.Ways(ca.Remedies)
+				if r.Remedies, err = replay.SideBySide(c.Context(), in, ca.Policy, ways); err != nil {
+					return err
+				}
+				if err := dev.Sides(c.Context(), in, ca.Policy, ways, r.Remedies); err != nil {
 					return err
 				}
 			}
@@ -226,6 +232,7 @@ func Command() *cobra.Command {
 	session.OptimiserFlags(&op, c)
 	c.Flags().BoolVar(&check, "check", false, "run the interpreter beside every packet and stop at the first difference")
 	c.Flags().BoolVar(&modes, "modes", false, "replay in every way to make traces as well, generic, merged, predicated, segmented and specialised, and set them side by side")
+	session.DeviceFlags(&dev, c)
 	out.Flags(c, "report")
 	c.Flags().StringVar(&dump, "dump-maps", "", "write the maps after the replay as JSON to `FILE` (- for stdout)")
 	return c

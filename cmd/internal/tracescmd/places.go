@@ -78,32 +78,6 @@ func codeAt(obj *loader.Object, t *trace.Trace) []string {
 	return out
 }
 
-// noted puts the place behind each line, as a comment, where it is another than that
-// of the line before.
-func noted(ls, at []string) []string {
-	if len(at) != len(ls) {
-		return ls
-	}
-	wide, last := 0, ""
-	for _, l := range ls {
-		if n := len([]rune(l)); n <= mostWide {
-			wide = max(wide, n)
-		}
-	}
-	out := make([]string, len(ls))
-	for i, l := range ls {
-		out[i] = l
-		if at[i] != "" && at[i] != last {
-			out[i] = fmt.Sprintf("%-*s  # %s", wide, l, at[i])
-		}
-		last = at[i]
-	}
-	return out
-}
-
-// mostWide is how long a line may be to have others' places stand behind it.
-const mostWide = 60
-
 // group puts the paths in groups.
 func (r *Report) group(s *replay.Session, classes misses, by string) {
 	r.By = by

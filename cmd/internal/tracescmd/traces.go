@@ -410,9 +410,9 @@ func (t *Trace) block(packets uint64) report.Block {
 	if len(t.Condition) == 0 {
 		indent(&b, "condition: none, every packet takes this path", nil)
 	} else {
-		indent(&b, "condition:", noted(t.Condition, t.ConditionAt))
+		indent(&b, "condition:", report.Noted(t.Condition, t.ConditionAt))
 	}
-	indent(&b, "code:", noted(t.Code, t.CodeAt))
+	indent(&b, "code:", report.Noted(t.Code, t.CodeAt))
 	if t.Schedule != nil {
 		indent(&b, fmt.Sprintf("schedule: %d cycles, IPC %.2f", t.Cycles, t.IPC), t.Schedule)
 	}
@@ -426,7 +426,7 @@ func (d *Dead) block(packets uint64) report.Block {
 	var b strings.Builder
 	fmt.Fprintf(&b, "dead path %d: %s packets (%s): %s\n  %s\n  at %s\n", d.Number, report.Count(d.Packets), report.Share(d.Packets, packets), d.Reason, d.Error, strings.TrimSuffix(d.Where+": "+d.Source, ": "))
 	if len(d.Condition) > 0 {
-		indent(&b, "condition up to there:", noted(d.Condition, d.ConditionAt))
+		indent(&b, "condition up to there:", report.Noted(d.Condition, d.ConditionAt))
 	}
 	return report.Block{Apart: true, Title: fmt.Sprintf("Dead path %d: %s", d.Number, d.Reason), Pre: b.String()}
 }

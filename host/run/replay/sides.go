@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"jitnic/cache"
 	"jitnic/cache/stream"
@@ -23,6 +24,23 @@ type Side struct {
 	Sizes     []SidePoint `json:"sizes"`               // caches of so many entries
 	Equal     SidePoint   `json:"equal_slots"`         // a cache of as many slots as the first mode's traces fill in 64 entries
 	Installs  float64     `json:"installs_per_second"` // of traffic, at 64 entries; 0 where the captures have no times
+	// Device is what the model of a device makes of it; nil: nobody asked.
+	Device *SideDevice `json:"device,omitempty"`
+}
+
+// SideDevice is what a device does with a mode's traces in a cache of 64 entries, beside
+// a host that takes the misses.
+type SideDevice struct {
+	NIC      string  `json:"nic"`
+	Missing  string  `json:"missing,omitempty"` // why there are no figures
+	Rate     uint64  `json:"rate_pps"`          // offered, for latency and loss
+	HitRatio float64 `json:"hit_ratio"`         // of packets looked up
+	Mean     float64 `json:"latency_mean_ns"`   // of packets that aren't lost
+	P99      float64 `json:"latency_p99_ns"`
+	Loss     float64 `json:"loss"`
+	Installs float64 `json:"installs_per_second"` // at the rate offered
+	LossFree uint64  `json:"loss_free_pps"`       // the highest rate without loss (RFC 2544, section 26.1)
+	Bound    string  `json:"bound,omitempty"`     // what keeps it from more
 }
 
 // SidePoint is what one cache hits in a mode.
@@ -80,6 +98,9 @@ func SideBySide(ctx context.Context, in Input, policy string, modes []Remedies) 
 
 // described is the cache, of modeSizes, whose cuts a mode is described with.
 const described = 2
+
+// SideEntries is how many entries that cache has.
+const SideEntries = 64
 
 // measure runs the program in a mode. whole is false where it was interrupted. The
 // first mode's traces say how many slots the last cache of g has.
@@ -210,4 +231,48 @@ func upper(s string) string {
 		return s
 	}
 	return string(s[0]&^0x20) + s[1:]
+}
+
+// OnDevice says in a sentence which mode suits the program on the device: which
+// carries most without loss, and whose packets take the least time; why, by its hits
+// and its instructions.
+func OnDevice(modes []Side) string {
+	var best, quick *Side
+	hits := 0.0
+	for i := range modes {
+		m := &modes[i]
+		if m.Device == nil || m.Device.Missing != "" {
+			continue
+		}
+		hits = max(hits, m.Device.HitRatio)
+		if best == nil || float64(m.Device.LossFree) > 1.01*float64(best.Device.LossFree) {
+			best = m
+		}
+		if quick == nil || m.Device.Mean < 0.99*quick.Device.Mean {
+			quick = m
+		}
+	}
+	switch {
+	case best == nil:
+		return ""
+	case hits == 0:
+		return fmt.Sprintf("On %s no trace runs in any mode: every packet goes to the host (feasibility says what is in the way).", best.Device.NIC)
+	}
+	whole := &modes[0]
+	millions := func(m *Side) string { return fmt.Sprintf("%.2f", float64(m.Device.LossFree)/1e6) }
+	against := func(m *Side) string {
+		return fmt.Sprintf("%.2f %% of hits in place of %.2f, %.1f instructions a packet in place of %.1f", 100*m.Device.HitRatio, 100*whole.Device.HitRatio, m.Executed, whole.Executed)
+	}
+	out := fmt.Sprintf("On %s no mode carries more without loss than whole paths, %s million packets a second", best.Device.NIC, millions(best))
+	if best != whole {
+		out = fmt.Sprintf("On %s %s traces carry most without loss, %s million packets a second in place of %s (%s)", best.Device.NIC, best.Mode, millions(best), millions(whole), against(best))
+	}
+	if best.Device.Bound != "" {
+		out += "; kept from more by " + best.Device.Bound
+	}
+	out += fmt.Sprintf(". At %.2f million a packet takes %.0f ns in whole paths, and no less in any other mode", float64(whole.Device.Rate)/1e6, whole.Device.Mean)
+	if quick != whole {
+		out = out[:strings.LastIndex(out, " in whole paths")] + fmt.Sprintf(" in whole paths and %.0f in %s traces (%s)", quick.Device.Mean, quick.Mode, against(quick))
+	}
+	return out + "."
 }
