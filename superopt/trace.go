@@ -48,8 +48,8 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 		return nil, nil, err
 	}
 	g.Trace, g.Goes = o.Tier > 0, p.Next != 0
-	if g.Goes && o.Tier != 1 {
-		return nil, nil, errors.New("trace: what goes on in another trace has tier 1 alone")
+	if (g.Goes || p.Table > 0) && o.Tier != 1 {
+		return nil, nil, errors.New("trace: a segment of a path has tier 1 alone")
 	}
 	var cond *proof.Condition
 	if !without {

@@ -27,7 +27,7 @@ type Sized struct {
 func SizedPaths(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser) (*Sized, error) {
 	switch {
 	case how.Segments != 0:
-		return nil, setting("superopt", opt, errors.New("not with --segments: of a segment it isn't known what is live behind it"))
+		return nil, setting("superopt", opt, errors.New("not with --segments: sizes that change as traces are installed are followed of whole paths alone"))
 	case how.Specialise || how.Auto:
 		return nil, setting("superopt", opt, errors.New("not with --specialise: there a path's number stands for several traces, of several sizes"))
 	}

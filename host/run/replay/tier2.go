@@ -46,6 +46,9 @@ func (o *Optimiser) tier2(ctx context.Context, h *jit.Options, seed uint64, sum 
 	t := &jit.Tier2{After: after, PerPacket: unitsPerPacket}
 	sum.Hot = &Hot{After: after}
 	t.Optimise = func(p *pathcond.Path, was *trace.Trace, c *pathcond.Compiler) (*trace.Trace, uint64, error) {
+		if p.Table > 0 || p.Next > 0 { // a segment has none
+			return nil, 0, nil
+		}
 		q := *p
 		q.Trace = was
 		opt := o.options(seed)
