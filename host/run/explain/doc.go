@@ -15,7 +15,7 @@
 //
 // The package's example (example_test.go) prints of the router on VLAN traffic:
 //
-//	12 paths: 6 by eth.type, vlan.type: QinQ, VLAN at net.h:263, 2 by eth.dst & 0x1 at router.c:145, …
+//	12 paths: 6 by eth.type, vlan.type: QinQ, VLAN at net.h:263; 2 by eth.dst & 0x1 at router.c:145; …
 //	net.h:263    makes 6, 6 left without it: eth.type, vlan.type: QinQ, VLAN
 //	router.c:145 makes 2, 12 left without it: eth.dst & 0x1
 package explain

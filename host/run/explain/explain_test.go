@@ -131,7 +131,7 @@ func TestSentences(t *testing.T) {
 		s := study(t, sample(name, "sample:lab"), replay.Cache{})
 		got := s.Sentence()
 		sum := 0
-		for _, m := range regexp.MustCompile(`(?:, |: |the other )(\d+) by |and the (first)`).FindAllStringSubmatch(got, -1) {
+		for _, m := range regexp.MustCompile(`(?:; |: |the other )(\d+) by |and the (first)`).FindAllStringSubmatch(got, -1) {
 			if n, err := strconv.Atoi(m[1]); err == nil {
 				sum += n
 			} else {

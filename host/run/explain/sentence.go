@@ -45,7 +45,7 @@ func (s *Study) Sentence() string {
 	default:
 		parts = append(parts, fmt.Sprintf("the other %d by %s", left, plural(rest, "more place")))
 	}
-	return plural(n, what) + ": " + strings.Join(parts, ", ")
+	return plural(n, what) + ": " + strings.Join(parts, "; ")
 }
 
 // fewReasons is how many the sentence has.
@@ -79,7 +79,7 @@ func (s *Study) cause(f *Fold) string {
 		}
 		return list(reads)
 	}
-	return w
+	return strings.ReplaceAll(w, "; ", " and ") // causes stand apart by these
 }
 
 // fewReads is how many fields are named.
