@@ -2,7 +2,6 @@ package native
 
 import (
 	"encoding/binary"
-	"fmt"
 	"slices"
 
 	"jitnic/host/ebpf"
@@ -26,9 +25,7 @@ func (b *reader) expect(pc int) (back [11]uint64, err error) {
 			r[in.Dst] = r[in.Src]
 		}
 	case ebpf.ClassLD:
-		if r[in.Dst], err = b.wide(pc); err != nil {
-			return r, err
-		}
+		r[in.Dst] = b.wide(pc)
 	case ebpf.ClassLDX:
 		w.addr, w.n = r[in.Src]+uint64(int64(in.Off)), in.Size()
 		w.reads[0] = span{w.addr, uint64(w.n)}
@@ -59,24 +56,24 @@ func (b *reader) expect(pc int) (back [11]uint64, err error) {
 }
 
 // wide is the constant of two slots.
-func (b *reader) wide(pc int) (uint64, error) {
+func (b *reader) wide(pc int) uint64 {
 	in := b.c.code[pc]
-	if pc+1 >= len(b.c.code) {
-		return 0, fmt.Errorf("it has no second half")
+	if !in.IsWide() || pc+1 >= len(b.c.code) {
+		return b.draw(2000 + uint64(pc)) // a load from the packet, or a fault: Go's
 	}
 	hi := b.c.code[pc+1]
 	known := in.Imm >= 0 && int(in.Imm) < len(b.s.Maps)
 	switch {
 	case in.Src == ebpf.PseudoNone:
-		return uint64(uint32(in.Imm)) | uint64(uint32(hi.Imm))<<32, nil
+		return uint64(uint32(in.Imm)) | uint64(uint32(hi.Imm))<<32
 	case in.Src == ebpf.PseudoMapFD && known:
-		return vm.MapPtr(int(in.Imm)), nil
+		return vm.MapPtr(int(in.Imm))
 	case in.Src == ebpf.PseudoMapValue && known:
 		if v, ok := b.s.ValuePtr(int(in.Imm), uint32(hi.Imm)); ok {
-			return v, nil
+			return v
 		}
 	}
-	return b.draw(2000 + uint64(pc)), nil // Go knows
+	return b.draw(2000 + uint64(pc)) // Go knows
 }
 
 // loaded is what a load brings: of memory, or of struct xdp_md.
