@@ -19,7 +19,7 @@ type Payback struct {
 	Paid    int     `json:"paid"`      // whose trace had paid when it ended
 	Packets float64 `json:"packets"`   // share of the packets looked up that are of these
 	Median  float64 `json:"median_ns"` // from the first packet until it had, of these paths
-	P90     float64 `json:"p90_ns"`
+	P90     float64 `json:"p90_ns"`    // the same of nine in ten of them
 
 	// Tiers are what each of the compiler's steps costs, and what it gains.
 	Tiers []TierPayback `json:"tiers"`
@@ -29,7 +29,7 @@ type Payback struct {
 // saves a host core the packet; the optimiser's makes it shorter, which saves a unit
 // of the device cycles. Figures are means and medians over packets that hit.
 type TierPayback struct {
-	Tier  int     `json:"tier"`
+	Tier  int     `json:"tier"`     // 0 records, 1 and 2 optimise
 	Of    string  `json:"of"`       // what a hit gains: host core time, executor time
 	Spent float64 `json:"spent_ns"` // of a compiler, for a trace
 	Gain  float64 `json:"gain_ns"`  // by a hit

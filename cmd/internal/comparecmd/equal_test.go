@@ -170,7 +170,7 @@ func TestReplaySized(t *testing.T) {
 		tier             replay.Tier
 	}{
 		{"router", "sample:lab", 4000, replay.Tiers},
-		{"firewall", "zoo.pcap.gz", 3000, replay.Tiers},
+		{"conntrack", "sample:lab", 2500, replay.Tiers},
 		{"conntrack", "many-protocols.pcap.gz", 2000, replay.Tier1},
 	} {
 		t.Run(c.program, func(t *testing.T) {
