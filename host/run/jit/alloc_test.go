@@ -45,10 +45,11 @@ func TestHitsAllocateNothing(t *testing.T) {
 					continue
 				}
 				hits++
+				again := true
 				if n != 0 { // the run time's own allocations don't come 20 times
-					n = testing.AllocsPerRun(20, func() { step(k) })
+					n = testing.AllocsPerRun(20, func() { again = step(k) == cache.Hit && again })
 				}
-				if n != 0 {
+				if n != 0 && again { // a count that went on may have made another path of it
 					t.Errorf("%s, specialise %v: packet %d: a hit allocates %v times", s.Name, spec, k, n)
 					break
 				}
