@@ -162,14 +162,14 @@ type Costs struct {
 }
 
 // What cells took on the machine this was written on (2 cores, 2.1 GHz), per
-// packet or step: the constants of the scale plan in ARCHITECTURE.md.
+// packet or step, as BenchmarkCosts of host/study measures: the constants of the scale plan in ARCHITECTURE.md.
 const (
-	secondsPerPacket  = 0.35e-6 // a program's run, paths numbered and packed
-	secondsPerStep    = 12e-9   // a request of one cache
-	secondsPerObserve = 3e-6    // a packet of a recorded run
-	secondsPerDevice  = 0.2     // a device's models, by the studies of ARCHITECTURE.md
-	bytesPerRequest   = 26      // held while caches run: ids, lengths, labels, misses
-	keptPerPacket     = 3       // ids, lengths, times, labels as they are packed
+	secondsPerPacket  = 1.5e-6 // a program's run, paths numbered and packed
+	secondsPerStep    = 19e-9  // a request of one cache
+	secondsPerObserve = 13e-6  // a packet of a recorded run
+	secondsPerDevice  = 0.25   // a device's models
+	bytesPerRequest   = 26     // held while caches run: ids, lengths, labels, misses
+	keptPerPacket     = 3      // ids, lengths, times, labels as they are packed
 )
 
 // Cost estimates a cell.
