@@ -162,7 +162,8 @@ type Costs struct {
 }
 
 // What cells took on the machine this was written on (2 cores, 2.1 GHz), per
-// packet or step, as BenchmarkCosts of host/study measures: the constants of the scale plan in ARCHITECTURE.md.
+// packet or step, as BenchmarkCosts of host/study measures: the constants of the
+// scale plan in ARCHITECTURE.md.
 const (
 	secondsPerPacket  = 1.5e-6 // a program's run, paths numbered and packed
 	secondsPerStep    = 19e-9  // a request of one cache

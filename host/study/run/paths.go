@@ -269,35 +269,51 @@ func (c *counting) Write(b []byte) (int, error) {
 
 // keepRequests keeps how many requests each packet of a cell makes whose paths are cut.
 func (w *Worker) keepRequests(c *cell.Cell, requests []uint8) error {
-	return w.Store.Write(c.Address+".segments", func(out io.Writer) error {
+	return w.writeZstd(c.Address+".segments", func(out io.Writer) error {
+		_, err := out.Write(requests)
+		return err
+	})
+}
+
+// requests reads them.
+func (w *Worker) requests(c *cell.Cell, f *Facts) (b []uint8, err error) {
+	err = w.readZstd(c.Address+".segments", func(r io.Reader) (err error) {
+		b, err = io.ReadAll(io.LimitReader(r, int64(f.Requests)+1))
+		return err
+	})
+	if err == nil && uint64(len(b)) != f.Requests {
+		err = fmt.Errorf("cell %s: its segments are of %d packets, not of %d", c.Address, len(b), f.Requests)
+	}
+	return b, err
+}
+
+// writeZstd keeps what f writes, compressed.
+func (w *Worker) writeZstd(name string, f func(io.Writer) error) error {
+	return w.Store.Write(name, func(out io.Writer) error {
 		z, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1))
 		if err != nil {
 			return err
 		}
-		if _, err := z.Write(requests); err != nil {
+		if err := f(z); err != nil {
 			return err
 		}
 		return z.Close()
 	})
 }
 
-// requests reads them.
-func (w *Worker) requests(c *cell.Cell, f *Facts) ([]uint8, error) {
-	r, err := w.Store.Open(c.Address + ".segments")
+// readZstd has f read what writeZstd kept.
+func (w *Worker) readZstd(name string, f func(io.Reader) error) error {
+	r, err := w.Store.Open(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.Close()
 	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer z.Close()
-	b, err := io.ReadAll(io.LimitReader(z, int64(f.Requests)+1))
-	if err == nil && uint64(len(b)) != f.Requests {
-		err = fmt.Errorf("cell %s: its segments are of %d packets, not of %d", c.Address, len(b), f.Requests)
-	}
-	return b, err
+	return f(z)
 }
 
 // stream reads a cell's paths, without times.

@@ -16,8 +16,6 @@ import (
 	"jitnic/cache/stream"
 	"jitnic/host/study/cell"
 	"jitnic/host/study/spec"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // A Point is a cache on a cell's paths, as the store keeps it.
@@ -30,29 +28,26 @@ type Point struct {
 // Points are those of a cell that the store has, by key.
 func (w *Worker) Points(c *cell.Cell) (map[string]*Point, error) {
 	out := map[string]*Point{}
-	r, err := w.Store.Open(c.Address + ".points")
+	err := w.readZstd(c.Address+".points", func(r io.Reader) error {
+		d := json.NewDecoder(r)
+		for {
+			p := &Point{}
+			if err := d.Decode(p); err == io.EOF {
+				return nil
+			} else if err != nil {
+				clear(out) // cut by a crash: made again
+				return nil
+			}
+			out[p.Key] = p
+		}
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return out, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return nil, err
-	}
-	defer z.Close()
-	d := json.NewDecoder(z)
-	for {
-		p := &Point{}
-		if err := d.Decode(p); err == io.EOF {
-			return out, nil
-		} else if err != nil {
-			return map[string]*Point{}, nil // cut by a crash: made again
-		}
-		out[p.Key] = p
-	}
+	return out, nil
 }
 
 func (w *Worker) keepPoints(c *cell.Cell, have map[string]*Point) error {
@@ -61,22 +56,15 @@ func (w *Worker) keepPoints(c *cell.Cell, have map[string]*Point) error {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	return w.Store.Write(c.Address+".points", func(out io.Writer) error {
-		z, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1))
-		if err != nil {
-			return err
-		}
-		b := bufio.NewWriter(z)
+	return w.writeZstd(c.Address+".points", func(out io.Writer) error {
+		b := bufio.NewWriter(out)
 		e := json.NewEncoder(b)
 		for _, k := range keys {
 			if err := e.Encode(have[k]); err != nil {
 				return err
 			}
 		}
-		if err := b.Flush(); err != nil {
-			return err
-		}
-		return z.Close()
+		return b.Flush()
 	})
 }
 
