@@ -6,10 +6,8 @@ package policy
 // border between T1 and T2, by a real number, towards the list that would have
 // kept it.
 type arc struct {
-	base
-	l     lanes
-	p     float64 // target size of T1
-	bytes [4]uint64
+	queues
+	p float64 // target size of T1
 }
 
 const (
@@ -20,7 +18,7 @@ const (
 )
 
 func newARC(c Config) Policy {
-	return &arc{base: newBase(c), l: newLanes(4, c.IDs)}
+	return &arc{queues: newQueues(c, 4)}
 }
 
 func (p *arc) Contains(id uint32) bool { return uint(p.l.in(id)) < arcB1 }
@@ -83,8 +81,6 @@ func (p *arc) makeRoom(size uint64, evicted []uint32) []uint32 {
 	}
 	return evicted
 }
-
-func (p *arc) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
 
 func (p *arc) Resize(id, size uint32, evicted []uint32) []uint32 {
 	return resize(p, id, size, evicted)

@@ -20,13 +20,11 @@ import "math"
 // On a slot budget the shares and ghosts are in slots, moved by the size of the
 // entry that showed the need.
 type cacheus struct {
-	base
-	l               lanes  // crR, crS: what is in; crGoneLRU, crGoneLFU: ghosts
+	queues                 // crR, crS: what is in; crGoneLRU, crGoneLFU: ghosts
 	h               heap   // what is in, by uses, the most recent first
 	e               []crID // per id
 	rng             rng
 	rCap            uint64 // share of r; the rest is that of s
-	bytes           [4]uint64
 	demoted, newest uint64 // units of demoted entries in r; of new entries among crGoneLRU
 	wLRU            float64
 	rate            crRate
@@ -48,7 +46,7 @@ const (
 
 func newCacheus(c Config) Policy {
 	p := &cacheus{
-		base: newBase(c), l: newLanes(4, c.IDs), h: newHeap(c.IDs), e: make([]crID, c.IDs),
+		queues: newQueues(c, 4), h: newHeap(c.IDs), e: make([]crID, c.IDs),
 		rng: rng(c.Seed), wLRU: 0.5, rCap: max(1, c.Capacity/100), rate: newCRRate(c.Capacity, c.Seed),
 	}
 	return p
@@ -66,11 +64,6 @@ func (p *cacheus) rank(id uint32) {
 		return
 	}
 	p.h.push(id, uint64(p.e[id].uses), ^p.seq)
-}
-
-func (p *cacheus) put(q int, id uint32) {
-	p.l.push(q, id)
-	p.bytes[q] += p.sizeOf(id)
 }
 
 func (p *cacheus) drop(id uint32) {
@@ -196,8 +189,6 @@ func (p *cacheus) makeRoom(size uint64, evicted []uint32) []uint32 {
 	}
 	return evicted
 }
-
-func (p *cacheus) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
 
 func (p *cacheus) Resize(id, size uint32, evicted []uint32) []uint32 {
 	if p.sized && p.e[id].demoted {

@@ -3,11 +3,9 @@ package policy
 // car is clock with adaptive replacement (Bansal, Modha: CAR, FAST 2004): arc
 // whose two lists are clocks, so a hit sets one bit.
 type car struct {
-	base
-	l     lanes
-	ref   []bool
-	p     float64 // target size of T1
-	bytes [4]uint64
+	queues
+	ref []bool
+	p   float64 // target size of T1
 }
 
 const (
@@ -18,7 +16,7 @@ const (
 )
 
 func newCAR(c Config) Policy {
-	return &car{base: newBase(c), l: newLanes(4, c.IDs), ref: make([]bool, c.IDs)}
+	return &car{queues: newQueues(c, 4), ref: make([]bool, c.IDs)}
 }
 
 func (p *car) Contains(id uint32) bool { return uint(p.l.in(id)) < carB1 }
@@ -29,17 +27,6 @@ func (p *car) Access(id uint32) bool {
 	}
 	p.ref[id] = true
 	return true
-}
-
-func (p *car) put(q int, id uint32) {
-	p.bytes[q] += p.sizeOf(id)
-	p.l.push(q, id)
-}
-
-func (p *car) pop(q int) uint32 {
-	id := p.l.pop(q)
-	p.bytes[q] -= p.sizeOf(id)
-	return id
 }
 
 // replace evicts one entry: the first not used that a hand meets. Used ones go
@@ -69,8 +56,6 @@ func (p *car) makeRoom(size uint64, evicted []uint32) []uint32 {
 	}
 	return evicted
 }
-
-func (p *car) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
 
 func (p *car) Resize(id, size uint32, evicted []uint32) []uint32 {
 	return resize(p, id, size, evicted)

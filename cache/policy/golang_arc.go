@@ -8,11 +8,9 @@ package policy
 // id came back while T2 was empty and T1 was wanted full; on a slot budget it
 // doesn't.
 type golangARC struct {
-	base
-	l     lanes
-	p     uint64 // target size of T1
-	bytes [4]uint64
-	late  []uint32
+	queues
+	p    uint64 // target size of T1
+	late []uint32
 }
 
 const (
@@ -23,7 +21,7 @@ const (
 )
 
 func newGolangARCTwin(c Config) Policy {
-	return &golangARC{base: newBase(c), l: newLanes(4, c.IDs)}
+	return &golangARC{queues: newQueues(c, 4)}
 }
 
 func (p *golangARC) Contains(id uint32) bool { return uint(p.l.in(id)) < golangB1 }
@@ -60,17 +58,6 @@ func (p *golangARC) Late(evicted []uint32) []uint32 {
 	evicted = append(evicted, p.late...)
 	p.late = p.late[:0]
 	return evicted
-}
-
-func (p *golangARC) put(q int, id uint32) {
-	p.bytes[q] += p.sizeOf(id)
-	p.l.push(q, id)
-}
-
-func (p *golangARC) pop(q int) uint32 {
-	id := p.l.pop(q)
-	p.bytes[q] -= p.sizeOf(id)
-	return id
 }
 
 // ghost remembers id in b, which never holds more than the budget.
@@ -119,8 +106,6 @@ func (p *golangARC) makeRoom(size uint64, evicted []uint32) []uint32 {
 	}
 	return evicted
 }
-
-func (p *golangARC) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
 
 func (p *golangARC) Resize(id, size uint32, evicted []uint32) []uint32 {
 	return resize(p, id, size, evicted)

@@ -5,10 +5,8 @@ package policy
 // frequent part, the recent part gives way when it holds more than a quarter
 // of the budget, and ghosts of half the budget are kept of what leaves it.
 type golangTwoQ struct {
-	base
-	l                   lanes
+	queues
 	recentCap, ghostCap uint64
-	bytes               [3]uint64
 }
 
 const (
@@ -19,7 +17,7 @@ const (
 
 func newGolangTwoQTwin(c Config) Policy {
 	return &golangTwoQ{
-		base: newBase(c), l: newLanes(3, c.IDs),
+		queues:    newQueues(c, 3),
 		recentCap: uint64(float64(c.Capacity) * 0.25),
 		ghostCap:  uint64(float64(c.Capacity) * 0.5),
 	}
@@ -41,17 +39,6 @@ func (p *golangTwoQ) Access(id uint32) bool {
 		return true
 	}
 	return false
-}
-
-func (p *golangTwoQ) put(q int, id uint32) {
-	p.bytes[q] += p.sizeOf(id)
-	p.l.push(q, id)
-}
-
-func (p *golangTwoQ) pop(q int) uint32 {
-	id := p.l.pop(q)
-	p.bytes[q] -= p.sizeOf(id)
-	return id
 }
 
 func (p *golangTwoQ) evict(ghost bool, evicted []uint32) []uint32 {
@@ -79,8 +66,6 @@ func (p *golangTwoQ) makeRoom(size uint64, evicted []uint32) []uint32 {
 	}
 	return evicted
 }
-
-func (p *golangTwoQ) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
 
 func (p *golangTwoQ) Resize(id, size uint32, evicted []uint32) []uint32 {
 	return resize(p, id, size, evicted)

@@ -9,11 +9,9 @@ package policy
 //
 // Budgets under 10 give the fifo one unit; one of 1 has no main part.
 type qdlp struct {
-	base
-	l                          lanes
+	queues
 	uses                       []uint8 // per id: since it was put in or spared
 	fifoCap, mainCap, ghostCap uint64
-	bytes                      [3]uint64
 }
 
 const (
@@ -25,7 +23,7 @@ const (
 )
 
 func newQDLP(c Config) Policy {
-	p := &qdlp{base: newBase(c), l: newLanes(3, c.IDs), uses: make([]uint8, c.IDs)}
+	p := &qdlp{queues: newQueues(c, 3), uses: make([]uint8, c.IDs)}
 	p.fifoCap = max(1, uint64(float64(c.Capacity)*0.10))
 	p.mainCap = c.Capacity - min(c.Capacity, p.fifoCap)
 	p.ghostCap = uint64(float64(c.Capacity) * 0.90)
@@ -40,17 +38,6 @@ func (p *qdlp) Access(id uint32) bool {
 	}
 	p.uses[id] = min(p.uses[id]+1, qdMost)
 	return true
-}
-
-func (p *qdlp) put(q int, id uint32) {
-	p.bytes[q] += p.sizeOf(id)
-	p.l.push(q, id)
-}
-
-func (p *qdlp) pop(q int) uint32 {
-	id := p.l.pop(q)
-	p.bytes[q] -= p.sizeOf(id)
-	return id
 }
 
 // evictMain takes one entry out of main, which must hold one.
@@ -108,8 +95,6 @@ func (p *qdlp) makeRoom(size uint64, evicted []uint32) []uint32 {
 func (p *qdlp) Resize(id, size uint32, evicted []uint32) []uint32 {
 	return resize(p, id, size, evicted)
 }
-
-func (p *qdlp) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
 
 func (p *qdlp) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	s := uint64(size)

@@ -13,11 +13,9 @@ package policy
 // The small fifo has room for one unit at least, and on a slot budget refuses
 // entries that would fill it whole.
 type s3fifo struct {
-	base
-	l                           lanes
+	queues
 	uses                        []uint8 // per id: 0 not in, else uses + 1, up to s3Most
 	smallCap, mainCap, ghostCap uint64
-	bytes                       [3]uint64
 	fillMain                    bool // current version and nothing evicted yet
 }
 
@@ -30,7 +28,7 @@ const (
 )
 
 func newS3FIFO(c Config, current bool) Policy {
-	p := &s3fifo{base: newBase(c), l: newLanes(3, c.IDs), uses: make([]uint8, c.IDs), fillMain: current}
+	p := &s3fifo{queues: newQueues(c, 3), uses: make([]uint8, c.IDs), fillMain: current}
 	p.smallCap = max(1, uint64(float64(c.Capacity)*0.10))
 	p.mainCap = c.Capacity - min(c.Capacity, p.smallCap)
 	p.ghostCap = uint64(float64(c.Capacity) * 0.90)
@@ -45,17 +43,6 @@ func (p *s3fifo) Access(id uint32) bool {
 	}
 	p.uses[id] = min(p.uses[id]+1, s3Most)
 	return true
-}
-
-func (p *s3fifo) put(q int, id uint32) {
-	p.bytes[q] += p.sizeOf(id)
-	p.l.push(q, id)
-}
-
-func (p *s3fifo) pop(q int) uint32 {
-	id := p.l.pop(q)
-	p.bytes[q] -= p.sizeOf(id)
-	return id
 }
 
 func (p *s3fifo) evictSmall(evicted []uint32) []uint32 {
@@ -108,8 +95,6 @@ func (p *s3fifo) makeRoom(size uint64, evicted []uint32) []uint32 {
 func (p *s3fifo) Resize(id, size uint32, evicted []uint32) []uint32 {
 	return resize(p, id, size, evicted)
 }
-
-func (p *s3fifo) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
 
 func (p *s3fifo) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	ghost := p.l.in(id) == s3Ghost
@@ -237,7 +222,7 @@ func (p *s3fifo) Run(ids []uint32, miss []uint64) {
 		}
 		miss[w] = m
 	}
-	for q := range p.bytes {
+	for q := range p.l.q {
 		p.bytes[q] = uint64(p.l.q[q].live)
 	}
 	p.n = int(p.bytes[s3Small] + p.bytes[s3Main])

@@ -8,11 +8,9 @@ package policy
 //
 // Budgets under 4 would leave the entry fifo without room; it gets one unit.
 type twoQ struct {
-	base
-	l             lanes
+	queues
 	inCap, outCap uint64
 	mainCap       uint64
-	bytes         [3]uint64 // sizes in each queue
 }
 
 const (
@@ -22,7 +20,7 @@ const (
 )
 
 func newTwoQ(c Config) Policy {
-	p := &twoQ{base: newBase(c), l: newLanes(3, c.IDs)}
+	p := &twoQ{queues: newQueues(c, 3)}
 	p.inCap = max(1, uint64(float64(c.Capacity)*0.25))
 	p.outCap = uint64(float64(c.Capacity) * 0.5)
 	p.mainCap = c.Capacity - min(p.inCap, c.Capacity)
@@ -40,17 +38,6 @@ func (p *twoQ) Access(id uint32) bool {
 		return true
 	}
 	return false
-}
-
-func (p *twoQ) put(q int, id uint32) {
-	p.l.push(q, id)
-	p.bytes[q] += p.sizeOf(id)
-}
-
-func (p *twoQ) pop(q int) uint32 {
-	id := p.l.pop(q)
-	p.bytes[q] -= p.sizeOf(id)
-	return id
 }
 
 // evict makes room in the cache as a whole.
@@ -86,8 +73,6 @@ func (p *twoQ) makeRoom(size uint64, evicted []uint32) []uint32 {
 func (p *twoQ) Resize(id, size uint32, evicted []uint32) []uint32 {
 	return resize(p, id, size, evicted)
 }
-
-func (p *twoQ) share(id uint32) *uint64 { return &p.bytes[p.l.in(id)] }
 
 func (p *twoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	known := p.l.in(id) == twoQOut
@@ -188,7 +173,7 @@ func (p *twoQ) Run(ids []uint32, miss []uint64) {
 		}
 		miss[w] = m
 	}
-	for q := range p.bytes {
+	for q := range p.l.q {
 		p.bytes[q] = uint64(p.l.q[q].live)
 	}
 	p.n = int(p.bytes[twoQIn] + p.bytes[twoQMain])
