@@ -21,8 +21,7 @@ func (p *infinite) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 
 func (p *infinite) Resize(id, size uint32, evicted []uint32) []uint32 {
 	if p.sized {
-		p.used += uint64(size) - p.sizeOf(id)
-		p.size[id] = size
+		p.resized(id, size)
 	}
 	return evicted
 }

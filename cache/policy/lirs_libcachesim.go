@@ -226,9 +226,7 @@ func (p *lirsLCS) Resize(id, size uint32, evicted []uint32) []uint32 {
 		p.Remove(id)
 		return append(evicted, id)
 	}
-	by := s - p.sizeOf(id)
-	p.size[id] = size
-	p.used += by
+	by := p.resized(id, size)
 	if p.inS(id) {
 		p.sUsed += by
 	}

@@ -104,6 +104,15 @@ func (b *base) sizeOf(id uint32) uint64 {
 	return 1
 }
 
+// resized counts another size of id, which is in and on a budget in slots, and says
+// by how much it grew: modulo 2^64, as all sums are.
+func (b *base) resized(id, size uint32) uint64 {
+	by := uint64(size) - b.sizeOf(id)
+	b.size[id] = size
+	b.used += by
+	return by
+}
+
 func (b *base) core() *base { return b }
 
 // share is the sum, beside that of all entries, that the size of id is part of;
@@ -129,9 +138,7 @@ func resize(p resizer, id, size uint32, evicted []uint32) []uint32 {
 		p.Remove(id)
 		return append(evicted, id)
 	}
-	by := uint64(size) - b.sizeOf(id) // modulo 2^64, and so are the sums
-	b.size[id] = size
-	b.used += by
+	by := b.resized(id, size)
 	if s := p.share(id); s != nil {
 		*s += by
 	}

@@ -331,8 +331,7 @@ func (p *setAssoc) Resize(id, size uint32, evicted []uint32) []uint32 {
 		}
 	}
 	p.at[id] = uint32(s*p.ways + slices.Index(set, id) + 1)
-	p.used += uint64(size) - p.sizeOf(id)
-	p.size[id] = size
+	p.resized(id, size)
 	return evicted
 }
 

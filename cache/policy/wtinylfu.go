@@ -133,10 +133,7 @@ func (p *wTinyLFU) Resize(id, size uint32, evicted []uint32) []uint32 {
 		p.take(id)
 		return append(evicted, id)
 	}
-	by := uint64(size) - p.sizeOf(id)
-	p.size[id] = size
-	p.used += by
-	p.bytes[p.l.in(id)] += by
+	p.bytes[p.l.in(id)] += p.resized(id, size)
 	p.demote()
 	return p.settle(noEntry, evicted)
 }

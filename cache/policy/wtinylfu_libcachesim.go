@@ -93,8 +93,7 @@ func (p *wTinyLFULCS) Resize(id, size uint32, evicted []uint32) []uint32 {
 		p.Remove(id)
 		return append(evicted, id)
 	default:
-		p.used += uint64(size) - p.sizeOf(id)
-		p.size[id] = size
+		p.resized(id, size)
 	}
 	for p.Used() > p.capacity {
 		evicted = p.evict(evicted)
