@@ -43,7 +43,7 @@ func (r *results) outlying() []outlier {
 		if result.CacheName(x.Policy, x.Admission) != s[0].name {
 			continue
 		}
-		k := key{contest{x.Program, x.Entry, x.Mode, x.Segments, x.Split, int(x.Queues), x.Hot, x.InstallDelay}, budget{x.Slots, x.Entries}}
+		k := key{contestIn(x), budget{x.Slots, x.Entries}}
 		if slices.ContainsFunc(groups[k], func(o *result.Row) bool { return o.Cell == x.Cell && o.Seed == x.Seed }) {
 			continue // of another device
 		}
@@ -110,7 +110,7 @@ func (r *results) outliers() []report.Block {
 		PageNote: "Under the policy that stands best. The score is the modified z-score of the log odds over the captures of the program at that size; beyond 3.5 a cell is listed, at the size where it stands out most."}
 	for _, o := range list {
 		x := o.row
-		t.Add(r.label(contest{x.Program, x.Entry, x.Mode, x.Segments, x.Split, int(x.Queues), x.Hot, x.InstallDelay}), x.Capture, size(x.Entries, x.Slots), percent(x.MissRatio), percent(o.median), fmt.Sprintf("%+.1f", o.score), "cell."+tail(x.Cell), commands[x.Cell])
+		t.Add(r.label(contestIn(x)), x.Capture, size(x.Entries, x.Slots), percent(x.MissRatio), percent(o.median), fmt.Sprintf("%+.1f", o.score), "cell."+tail(x.Cell), commands[x.Cell])
 	}
 	t.TextCols = []int{0, 1, 2, 3, 4, 5}
 	return []report.Block{{Table: t.First(min(len(t.Rows), 12))}}

@@ -104,6 +104,11 @@ func contestOf(s *result.Setting) contest {
 	return contest{s.Program, s.Entry, s.Mode, s.Segments, s.Split, s.Queues, s.Hot, s.Delay}
 }
 
+// contestIn is that of a row.
+func contestIn(x *result.Row) contest {
+	return contest{x.Program, x.Entry, x.Mode, x.Segments, x.Split, int(x.Queues), x.Hot, x.InstallDelay}
+}
+
 // made says how paths become traces.
 func made(mode, segments string) string {
 	if segments == "" || segments == "none" {
@@ -437,7 +442,7 @@ func (r *results) facets() *report.Facets {
 		if x.Entries == 0 || !slices.Contains(f.Series, name) || x.Part > 0 || x.Seed != r.rows[0].Seed {
 			continue
 		}
-		row := r.label(contest{x.Program, x.Entry, x.Mode, x.Segments, x.Split, int(x.Queues), x.Hot, x.InstallDelay})
+		row := r.label(contestIn(x))
 		order, captures = once(order, row), once(captures, x.Capture)
 		p := place{row, x.Capture}
 		c := cells[p]

@@ -84,7 +84,7 @@ func (r *results) payoff() *payoff {
 		if result.CacheName(x.Policy, x.Admission) != p.policy {
 			continue
 		}
-		l := r.label(contest{x.Program, x.Entry, x.Mode, x.Segments, x.Split, int(x.Queues), x.Hot, x.InstallDelay})
+		l := r.label(contestIn(x))
 		p.labels, p.budgets = once(p.labels, l), once(p.budgets, b)
 		all := payPlace{"", d, b}
 		count(p.cells, payPlace{l, d, b}, *x.Pays)
