@@ -17,21 +17,26 @@ func Packets(s *stream.Stream, requests []uint8, cfg Config) (Counts, Stats, err
 		return Counts{}, Stats{}, err
 	}
 	var n Counts
+	replayPackets(s, requests, c, func(_ int, o Outcome) { n[o]++ })
+	return n, c.Stats(), nil
+}
+
+// replayPackets is Replay of such a stream: each gets every packet and its outcome.
+func replayPackets(s *stream.Stream, requests []uint8, c *TraceCache, each func(k int, o Outcome)) {
 	k, out := 0, Hit
 	left := uint8(0)
-	Replay(s, c, func(i int, o Outcome) {
+	Replay(s, c, func(_ int, o Outcome) {
 		if left == 0 {
 			left, out = max(requests[k], 1), Hit
-			k++
 		}
 		if out == Hit {
 			out = o
 		}
 		if left--; left == 0 {
-			n[out]++
+			each(k, out)
+			k++
 		}
 	})
-	return n, c.Stats(), nil
 }
 
 // PacketPoint is the point that a cache is on such a stream: what is counted are
@@ -57,28 +62,16 @@ func PacketPoint(s *stream.Stream, requests []uint8, cfg Config, windows, warmup
 	miss := make([]uint64, (len(requests)+63)/64)
 	var n Counts
 	var warm Stats
-	k, out := 0, Hit
-	left := uint8(0)
-	Replay(s, c, func(i int, o Outcome) {
-		if left == 0 {
-			left, out = max(requests[k], 1), Hit
-		}
-		if out == Hit {
-			out = o
-		}
-		if left--; left > 0 {
-			return
-		}
+	replayPackets(s, requests, c, func(k int, o Outcome) {
 		if k >= l.from {
-			n[out]++
+			n[o]++
 		}
 		if k == l.from-1 {
 			warm = c.Stats()
 		}
-		if out != Hit {
+		if o != Hit {
 			miss[k>>6] |= 1 << (k & 63)
 		}
-		k++
 	})
 	p := l.point(cfg, miss)
 	p.outcomes(n)
