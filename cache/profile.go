@@ -36,14 +36,14 @@ func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile
 	p := &Profile{Requests: s.Len(), Invalidated: len(s.Invalidations), Smallest: map[float64]uint64{}}
 	p.Popularity = curve.PopularityOf(s.IDs, n)
 	p.Uncacheable = s.Len() - int(p.Popularity.Requests)
-	p.Bytes = uint64(p.Uncacheable)
-	for _, r := range p.Popularity.Rank {
-		p.Bytes += r.Count * uint64(s.Size(r.ID))
-	}
 	if s.Bytes != nil {
-		p.Bytes = 0
 		for _, b := range s.Bytes {
 			p.Bytes += uint64(b)
+		}
+	} else {
+		p.Bytes = uint64(p.Uncacheable)
+		for _, r := range p.Popularity.Rank {
+			p.Bytes += r.Count * uint64(s.Size(r.ID))
 		}
 	}
 	if p.Uncacheable > 0 {
