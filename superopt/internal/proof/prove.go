@@ -701,7 +701,7 @@ func (m *Machine) strays(a []Access, x *Access) (int64, bool) {
 
 // gap says whether a byte lies between two frames.
 func gap(at int64) bool {
-	return at < -trace.FrameSize || at%trace.FrameStride >= 0 && at%trace.FrameStride < trace.FrameStride-trace.FrameSize && at >= 0
+	return at < -trace.FrameSize || at >= 0 && at%trace.FrameStride < trace.FrameStride-trace.FrameSize
 }
 
 // places adds to out the constants that off selects from; none where it is no such
