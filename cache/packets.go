@@ -39,10 +39,22 @@ func replayPackets(s *stream.Stream, requests []uint8, c *TraceCache, each func(
 	})
 }
 
-// PacketPoint is the point that a cache is on such a stream: what is counted are
-// packets, and of the first warmup nothing is. Offline policies choose by requests,
-// and are refused.
-func PacketPoint(s *stream.Stream, requests []uint8, cfg Config, windows, warmup int) (Point, error) {
+// A PacketLab finds the points that caches are on such a stream: what is counted
+// are packets, and of the first warmup nothing is.
+type PacketLab struct {
+	s        *stream.Stream
+	requests []uint8
+	warmup   int
+	l        *lab // of packets
+}
+
+// NewPacketLab takes from the stream what is the same for all caches.
+func NewPacketLab(s *stream.Stream, requests []uint8, windows, warmup int) *PacketLab {
+	return &PacketLab{s, requests, warmup, newLab(firstRequests(s, requests), windows, warmup)}
+}
+
+// Point is that of one cache. Offline policies choose by requests, and are refused.
+func (b *PacketLab) Point(cfg Config) (Point, error) {
 	info, err := policy.Lookup(cfg.Policy)
 	if err != nil {
 		return Point{}, err
@@ -50,19 +62,19 @@ func PacketPoint(s *stream.Stream, requests []uint8, cfg Config, windows, warmup
 	if info.IsOffline() {
 		return Point{}, fmt.Errorf("policy %q: chooses by requests, which says nothing of packets that make several", cfg.Policy)
 	}
-	if warmup > 0 && warmup >= len(requests) {
-		return Point{}, fmt.Errorf("a warm-up of %d leaves nothing of %d packets to count", warmup, len(requests))
+	if b.warmup > 0 && b.warmup >= len(b.requests) {
+		return Point{}, fmt.Errorf("a warm-up of %d leaves nothing of %d packets to count", b.warmup, len(b.requests))
 	}
-	cfg.IDs = s.NumIDs()
+	cfg.IDs = b.s.NumIDs()
 	c, err := NewTraceCache(cfg)
 	if err != nil {
 		return Point{}, err
 	}
-	l := newLab(firstRequests(s, requests), windows, warmup)
-	miss := make([]uint64, (len(requests)+63)/64)
+	l := b.l
+	miss := make([]uint64, (len(b.requests)+63)/64)
 	var n Counts
 	var warm Stats
-	replayPackets(s, requests, c, func(k int, o Outcome) {
+	replayPackets(b.s, b.requests, c, func(k int, o Outcome) {
 		if k >= l.from {
 			n[o]++
 		}

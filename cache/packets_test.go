@@ -38,7 +38,7 @@ func TestPacketPoint(t *testing.T) {
 		requests = append(requests, n)
 	}
 	for _, cfg := range []Config{{Policy: "lru", Entries: 16, HotThreshold: 1}, {Policy: "sieve", Entries: 8, HotThreshold: 2, InstallDelay: 3}} {
-		p, err := PacketPoint(s, requests, cfg, 10, 0)
+		p, err := NewPacketLab(s, requests, 10, 0).Point(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestPacketPoint(t *testing.T) {
 			p.Labels[0].Requests != 1000 || p.Labels[0].Misses+p.Labels[1].Misses != p.Misses {
 			t.Errorf("%v: %+v, want %v", cfg.Policy, p, n)
 		}
-		late, err := PacketPoint(s, requests, cfg, 10, 500)
+		late, err := NewPacketLab(s, requests, 10, 500).Point(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func TestPacketPoint(t *testing.T) {
 		for i := range one {
 			one[i] = 1
 		}
-		got, err := PacketPoint(s, one, cfg, 10, 100)
+		got, err := NewPacketLab(s, one, 10, 100).Point(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestPacketPoint(t *testing.T) {
 		}
 	}
 	for _, bad := range []Config{{Policy: "belady", Entries: 4}, {Policy: "none", Entries: 4}, {Policy: "lru"}} {
-		if _, err := PacketPoint(s, requests, bad, 10, 0); err == nil {
+		if _, err := NewPacketLab(s, requests, 10, 0).Point(bad); err == nil {
 			t.Errorf("%+v was taken", bad)
 		}
 	}

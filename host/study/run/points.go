@@ -164,12 +164,13 @@ func (w *Worker) segmented(ctx context.Context, c *cell.Cell, f *Facts, have map
 		return 0, nil, err
 	}
 	warm += int(f.Lead)
+	lab := cache.NewPacketLab(s, requests, c.Windows, warm)
 	unkept := 0
 	for _, cfg := range todo {
 		if err := ctx.Err(); err != nil {
 			return made, failed, err
 		}
-		p, err := cache.PacketPoint(s, requests, cfg, c.Windows, warm)
+		p, err := lab.Point(cfg)
 		if err != nil {
 			failed = append(failed, fmt.Sprintf("%s: %v", cfg.Policy, err))
 			continue
