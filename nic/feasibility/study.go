@@ -451,11 +451,17 @@ func (s *study) device(c *costs, opt device.Options, packets int) (*Figures, err
 
 // loaded runs the model once under a load.
 func (s *study) loaded(c *costs, l device.Load, opt device.Options) (*Figures, error) {
+	_, f, err := s.result(c, l, opt)
+	return f, err
+}
+
+// result is loaded, with all that the model tells beside the figures.
+func (s *study) result(c *costs, l device.Load, opt device.Options) (*device.Result, *Figures, error) {
 	r, err := device.Run(c.prices.In, c.n, c.h, l, opt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return run(c.prices.In, c.n, l.Rate, r), nil
+	return r, run(c.prices.In, c.n, l.Rate, r), nil
 }
 
 // point is the run at the study's rate, in all modes, and the same from a cold
@@ -468,12 +474,11 @@ func (s *study) point(raw, c *costs) (*outcome, error) {
 		if err := s.step("running "+opt.Mode.String(), i, 4); err != nil {
 			return nil, err
 		}
-		l := s.load(s.Rate, s.opt.Packets)
-		r, err := device.Run(c.prices.In, c.n, c.h, l, opt)
+		r, f, err := s.result(c, s.load(s.Rate, s.opt.Packets), opt)
 		if err != nil {
 			return nil, err
 		}
-		got = append(got, run(c.prices.In, c.n, l.Rate, r))
+		got = append(got, f)
 		if opt.Settle == 0 {
 			s.Pays = s.pays(r, raw.prices, c.prices)
 		}
