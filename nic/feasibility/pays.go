@@ -90,12 +90,13 @@ func (s *study) pays(r *device.Result, raw, best *price.Prices) *Payback {
 // packets.
 func (s *study) hostTime() []float64 {
 	sum, n := make([]float64, len(s.w.Paths)), make([]float64, len(s.w.Paths))
+	host := price.Packets(s.w, s.h)
 	for i := range s.w.Packets {
 		q := &s.w.Packets[i]
 		if q.Path < 0 {
 			continue
 		}
-		ps := price.Shape(&s.w.Shapes[q.Shape], s.h) + uint64(q.Len)*s.h.Byte + price.Verdict(q.Fate, s.h)
+		ps := host(q)
 		if q.Fate == workload.Pass {
 			ps -= s.h.Pass // the stack takes it all the same
 		} else {

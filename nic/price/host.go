@@ -20,6 +20,15 @@ func Shape(s *workload.Shape, h *profile.Host) uint64 {
 	return t
 }
 
+// Packets is what a host core takes for packets of w beyond the driver, in ps.
+func Packets(w *workload.Workload, h *profile.Host) func(q *workload.Packet) uint64 {
+	shapes := make([]uint64, len(w.Shapes))
+	for i := range w.Shapes {
+		shapes[i] = Shape(&w.Shapes[i], h)
+	}
+	return func(q *workload.Packet) uint64 { return shapes[q.Shape] + uint64(q.Len)*h.Byte + Verdict(q.Fate, h) }
+}
+
 // Verdict is what carrying out a verdict costs a host core, in ps.
 func Verdict(f workload.Fate, h *profile.Host) uint64 {
 	switch f {

@@ -67,10 +67,7 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 		}
 		d.Compile, d.Install = min(d.Compile, longest), min(d.Install, longest)
 	}
-	host := make([]uint64, len(w.Shapes))
-	for i := range w.Shapes {
-		host[i] = Shape(&w.Shapes[i], h)
-	}
+	host := Packets(w, h)
 	counted := make([]bool, len(w.Paths))
 	for i := range w.Packets {
 		q := &w.Packets[i]
@@ -82,7 +79,7 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 			}
 		}
 		*d = device.Packet{Path: q.Path, Flow: q.Flow, First: uint32(first), N: uint16(len(out.In.Accesses) - first), Queue: q.Queue, Len: q.Len, OutLen: q.OutLen,
-			Fate: fates[q.Fate], Added: q.Added, Miss: p.Match.Miss, Host: sat(host[q.Shape] + uint64(q.Len)*h.Byte + Verdict(q.Fate, h))}
+			Fate: fates[q.Fate], Added: q.Added, Miss: p.Match.Miss, Host: sat(host(q))}
 		if q.Path == workload.None {
 			continue
 		}
