@@ -83,7 +83,7 @@ func Packet(ctx context.Context, in replay.Input, ca replay.Cache, change func(o
 		return nil, nil, err
 	}
 	w := &witness{s: s, rt: s.Runtime, last: number - 1, evaluator: bv.NewEvaluator(s.Runtime.Comp.B, s.Runtime.Tree.Env())}
-	cfg := configOf(ca, in.Seed)
+	cfg := jit.UsualCache(ca.Config(in.Seed))
 	cfg.Events = true
 	if w.beside, err = cache.NewTraceCache(cfg); err != nil {
 		s.Close()

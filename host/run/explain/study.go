@@ -159,19 +159,7 @@ func (s *Study) Outcomes() cache.Counts { return s.runtime.NIC.Outcomes() }
 func (s *Study) Dead() []Dead { return DeadOf(s.runtime) }
 
 // config is the cache that the packets met.
-func (s *Study) config() cache.Config { return configOf(s.Cache, s.Session.In.Seed) }
-
-func configOf(ca replay.Cache, seed uint64) cache.Config {
-	c := cache.Config{Policy: ca.Policy, Admission: ca.Admission, Entries: ca.Entries, Slots: ca.Slots,
-		HotThreshold: ca.HotThreshold, InstallDelay: ca.InstallDelay, Seed: seed}
-	if c.Policy == "" {
-		c.Policy = "lru"
-	}
-	if c.Entries == 0 && c.Slots == 0 {
-		c.Entries = 64
-	}
-	return c
-}
+func (s *Study) config() cache.Config { return jit.UsualCache(s.Cache.Config(s.Session.In.Seed)) }
 
 // conditionOf is the condition of a path.
 func (s *Study) conditionOf(path int) []pathcond.Pred { return s.runtime.Paths()[path].Path.Cond }

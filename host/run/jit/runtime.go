@@ -84,6 +84,17 @@ type Runtime struct {
 	onInvalidate []func(p nic.Path, during bool)
 }
 
+// UsualCache is a cache with what it is where nothing else was said.
+func UsualCache(c cache.Config) cache.Config {
+	if c.Policy == "" {
+		c.Policy = "lru"
+	}
+	if c.Entries == 0 && c.Slots == 0 {
+		c.Entries = 64
+	}
+	return c
+}
+
 // New makes a runtime for a program of an object.
 func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, error) {
 	engine, err := engineOf(opt.Engine)
@@ -93,12 +104,7 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 	if opt.specialises() {
 		opt.VM.Track = true
 	}
-	if opt.Cache.Policy == "" {
-		opt.Cache.Policy = "lru"
-	}
-	if opt.Cache.Entries == 0 && opt.Cache.Slots == 0 {
-		opt.Cache.Entries = 64
-	}
+	opt.Cache = UsualCache(opt.Cache)
 	if opt.Record {
 		opt.Cache.HotThreshold = ^uint32(0)
 	}

@@ -61,6 +61,12 @@ type Cache struct {
 	asked []cache.Config // the caches by which cuts are chosen; nil: this one
 }
 
+// Config is the cache as the runtime takes it.
+func (ca *Cache) Config(seed uint64) cache.Config {
+	return cache.Config{Policy: ca.Policy, Admission: ca.Admission, Entries: ca.Entries, Slots: ca.Slots,
+		HotThreshold: ca.HotThreshold, InstallDelay: ca.InstallDelay, Seed: seed}
+}
+
 // Source opens the captures as the settings say.
 func (in *Input) Source(ctx context.Context) (*pcaps.Source, error) { return in.source(ctx, false) }
 

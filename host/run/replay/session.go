@@ -141,9 +141,8 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	}
 	s.Obj, s.Entry, s.maps = obj, entry, mf
 	o := jit.Options{
-		VM: vm.Options{CPUs: in.Queues, Seed: in.Seed},
-		Cache: cache.Config{Policy: ca.Policy, Admission: ca.Admission, Entries: ca.Entries, Slots: ca.Slots,
-			HotThreshold: ca.HotThreshold, InstallDelay: ca.InstallDelay, Seed: in.Seed},
+		VM:       vm.Options{CPUs: in.Queues, Seed: in.Seed},
+		Cache:    ca.Config(in.Seed),
 		Remedies: ca.Remedies, Engine: in.Engine,
 	}
 	if in.FIB != "" {
@@ -171,7 +170,7 @@ func Open(ctx context.Context, in Input, ca Cache, change func(o *jit.Options)) 
 	if o.Segments != 0 {
 		caches := ca.asked
 		if caches == nil {
-			caches = []cache.Config{usual(o.Cache)}
+			caches = []cache.Config{jit.UsualCache(o.Cache)}
 		}
 		if s.Cuts, err = cuts(ctx, &in, obj, entry, &o, caches); err != nil {
 			return nil, err

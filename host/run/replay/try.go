@@ -28,17 +28,6 @@ func usualCaches(seed uint64) []cache.Config {
 	return g.Configs()
 }
 
-// usual is a cache with what it is where nothing else was said.
-func usual(c cache.Config) cache.Config {
-	if c.Policy == "" {
-		c.Policy = "lru"
-	}
-	if c.Entries == 0 && c.Slots == 0 {
-		c.Entries = 64
-	}
-	return c
-}
-
 // try runs the first packets once for each set of cuts, with all that a run has
 // beside them, and the streams of their requests through the caches.
 func try(ctx context.Context, in *Input, o *jit.Options, sets []cutting, caches []cache.Config) (*trial, error) {
