@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"jitnic/cache"
 	"jitnic/cache/stream"
@@ -108,16 +107,21 @@ func (m *Side) measure(ctx context.Context, in Input, how Remedies, g *cache.Gri
 	if how.Segments != jit.SegmentsAuto {
 		return m.run(ctx, in, g, func(sink Sink) (*Session, error) { return Record(ctx, in, how, sink) }, func(int) bool { return true })
 	}
-	sets, t, o, err := tried(ctx, in, how, g.Configs())
+	caches := g.Configs()
+	sets, t, o, err := tried(ctx, in, how, caches)
 	if err != nil {
 		return false, err
 	}
+	best := make([]int, len(caches)) // each cache's set
+	for c := range best {
+		best[c] = t.best(c, c+1)
+	}
 	for i, set := range sets {
-		of := func(cache int) bool { return t.best(cache, cache+1) == i }
-		if !slices.ContainsFunc(t.caches(), of) {
+		if !slices.Contains(best, i) {
 			continue
 		}
-		whole, err := m.run(ctx, in, g, func(sink Sink) (*Session, error) { return recordCut(ctx, in, o, set.pcs, sink) }, of)
+		whole, err := m.run(ctx, in, g, func(sink Sink) (*Session, error) { return recordCut(ctx, in, o, set.pcs, sink) },
+			func(cache int) bool { return best[cache] == i })
 		if !whole || err != nil {
 			return whole, err
 		}
@@ -270,9 +274,9 @@ func OnDevice(modes []Side) string {
 	if best.Device.Bound != "" {
 		out += "; kept from more by " + best.Device.Bound
 	}
-	out += fmt.Sprintf(". At %.2f million a packet takes %.0f ns in whole paths, and no less in any other mode", float64(whole.Device.Rate)/1e6, whole.Device.Mean)
-	if quick != whole {
-		out = out[:strings.LastIndex(out, " in whole paths")] + fmt.Sprintf(" in whole paths and %.0f in %s traces (%s)", quick.Device.Mean, quick.Mode, against(quick))
+	out += fmt.Sprintf(". At %.2f million a packet takes %.0f ns in whole paths", float64(whole.Device.Rate)/1e6, whole.Device.Mean)
+	if quick == whole {
+		return out + ", and no less in any other mode."
 	}
-	return out + "."
+	return out + fmt.Sprintf(" and %.0f in %s traces (%s).", quick.Device.Mean, quick.Mode, against(quick))
 }

@@ -119,14 +119,6 @@ func (t *trial) best(from, to int) int {
 	return best
 }
 
-// caches are the numbers of the caches.
-func (t *trial) caches() (out []int) {
-	for i := range t.hits[0] {
-		out = append(out, i)
-	}
-	return out
-}
-
 // rows tell of each set.
 func (t *trial) rows(sets []cutting) []Tried {
 	var out []Tried
