@@ -149,10 +149,17 @@ func newLive(l *fastpath.Live) *Live {
 			}
 		}
 	}
-	for _, n := range l.Counters[:max(len(l.Counters)-1, 0)] {
-		out.Leaves += n
-	}
+	out.Leaves = byLeaves(l.Counters)
 	return out
+}
+
+// byLeaves is how many packets leaves took, by counters of which the last is what none
+// did; 0 where there are no counters.
+func byLeaves(counters []uint64) (n uint64) {
+	for _, x := range counters[:max(len(counters)-1, 0)] {
+		n += x
+	}
+	return n
 }
 
 // Kernel is what the running kernel says.
@@ -201,15 +208,10 @@ func newReport(p *fastpath.Plan, v *fastpath.Verdict, missing error) *Report {
 		Packets: p.Packets, Paths: len(s.Runtime.Paths()), Entries: p.Entries(), CacheHits: p.Hits, Leaves: len(p.Built.Leaves), Taken: p.Taken,
 		Instructions: len(p.Built.Program.Insns), Tree: p.Built.Tree, Depth: p.Built.Depth, Original: len(s.Entry.Insns), Joined: p.Joined(), Assumed: p.Built.Assumed,
 		Shrunk: p.Shrunk, VM: v.VM, VMDiffers: v.Differs, Notes: v.Notes, Superopt: p.Super,
-		Kernel: Kernel{Loaded: p.Checked, Runs: v.Kernel.Runs, Uneven: v.Kernel.Unsteady, Maps: v.Kernel.Maps, Equal: v.Kernel.Status == pair.Equal, Reason: v.Kernel.Reason},
+		Kernel: Kernel{Loaded: p.Checked, Runs: v.Kernel.Runs, Uneven: v.Kernel.Unsteady, Maps: v.Kernel.Maps, Taken: byLeaves(v.InKernel), Equal: v.Kernel.Status == pair.Equal, Reason: v.Kernel.Reason},
 	}
 	if missing != nil {
 		r.Kernel.Reason = missing.Error()
-	}
-	for i := range p.Built.Leaves {
-		if i < len(v.InKernel) {
-			r.Kernel.Taken += v.InKernel[i]
-		}
 	}
 	for _, x := range p.Paths {
 		row := Row{Path: x.ID, Packets: x.Packets, Before: x.Before, After: x.After, Out: x.Why}
