@@ -74,23 +74,20 @@ func tracepoints(ctx context.Context, events int) ([]Live, error) {
 		return nil, fmt.Errorf("the kernel keeps no account of programs' times: %w", err)
 	}
 	defer stats.Close()
-	tap, tapErr := -1, error(nil)
-	defer func() {
-		if tap >= 0 {
-			unix.Close(tap)
-		}
-	}()
 	var out []Live
 	for _, c := range []struct {
 		event   string
 		filters []string
-	}{{"net/netif_rx_entry", talks[:2]}, {"sched/sched_switch", []string{"next_pid != 0"}}, {"net/netif_receive_skb_entry", talks[:2]}} {
+		tap     bool // packets come in by a TAP device
+	}{{"net/netif_rx_entry", talks, false}, {"sched/sched_switch", []string{"next_pid != 0"}, false}, {"net/netif_receive_skb_entry", talks, true}} {
 		happen := happens
-		if c.event == "net/netif_receive_skb_entry" {
-			if tap, tapErr = named("lo"); tapErr != nil {
-				out = append(out, Live{Event: c.event, Skipped: tapErr.Error()})
+		if c.tap { // of the last: the thread goes to another network namespace
+			tap, err := named("lo")
+			if err != nil {
+				out = append(out, Live{Event: c.event, Skipped: err.Error()})
 				continue
 			}
+			defer unix.Close(tap)
 			happen = func(ctx context.Context, n int) error { return arrive(ctx, tap, n) }
 		}
 		fields, err := format(c.event)
