@@ -320,24 +320,23 @@ func TestLayersChangeNothing(t *testing.T) {
 	}
 }
 
-// Hits that go by many at a time leave everything as if they had come one by one:
-// with every policy and every admission, in entries and in slots, with installs
-// that take packets and installs that take time.
-func TestBatchesChangeNothing(t *testing.T) {
-	all := settings(t)
-	type row struct {
-		name string
-		with func(s *made)
-	}
-	var rows []row
-	for _, p := range policy.All() {
-		rows = append(rows, row{"policy " + p.Name, func(s *made) { s.ca.Policy = p.Name }},
-			row{"policy " + p.Name + " in slots", func(s *made) { s.ca.Policy, s.ca.Entries, s.ca.Slots = p.Name, 0, 150 }})
-	}
+// row is one of many settings of the cache.
+type row struct {
+	name string
+	with func(s *made)
+}
+
+// admissions are rows of every admission, in entries and in so many slots.
+func admissions(slots uint64) (rows []row) {
 	for _, a := range cache.AdmissionNames() {
 		rows = append(rows, row{"admission " + a, func(s *made) { s.ca.Admission = a }},
-			row{"admission " + a + " in slots", func(s *made) { s.ca.Admission, s.ca.Entries, s.ca.Slots = a, 0, 150 }})
+			row{"admission " + a + " in slots", func(s *made) { s.ca.Admission, s.ca.Entries, s.ca.Slots = a, 0, slots }})
 	}
+	return rows
+}
+
+// takingTime are rows of installs that take time, and of entries that expire.
+func takingTime() (rows []row) {
 	for _, ns := range []int64{1, 1e6, 1e9} {
 		rows = append(rows, row{fmt.Sprintf("installs of %d ns", ns), func(s *made) {
 			s.ca.InstallDelay = 0
@@ -346,6 +345,21 @@ func TestBatchesChangeNothing(t *testing.T) {
 			s.option(func(o *jit.Options) { o.Cache.TTL = ns })
 		}})
 	}
+	return rows
+}
+
+// Hits that go by many at a time leave everything as if they had come one by one:
+// with every policy and every admission, in entries and in slots, with installs
+// that take packets and installs that take time.
+func TestBatchesChangeNothing(t *testing.T) {
+	all := settings(t)
+	var rows []row
+	for _, p := range policy.All() {
+		rows = append(rows, row{"policy " + p.Name, func(s *made) { s.ca.Policy = p.Name }},
+			row{"policy " + p.Name + " in slots", func(s *made) { s.ca.Policy, s.ca.Entries, s.ca.Slots = p.Name, 0, 150 }})
+	}
+	rows = append(rows, admissions(150)...)
+	rows = append(rows, takingTime()...)
 	alone, batched, auto, swapped := uint64(0), uint64(0), uint64(0), uint64(0)
 	for i, r := range rows {
 		for k := range 3 { // each row in three of the settings
@@ -385,29 +399,15 @@ func TestBatchesChangeNothing(t *testing.T) {
 // traces optimised, change no counter.
 func TestSegmentsChangeNothing(t *testing.T) {
 	all := settings(t)
-	type row struct {
-		name string
-		with func(s *made)
-	}
 	var rows []row
 	for _, p := range policy.All() {
 		rows = append(rows, row{"policy " + p.Name, func(s *made) { s.ca.Policy = p.Name }})
 	}
-	for _, a := range cache.AdmissionNames() {
-		rows = append(rows, row{"admission " + a, func(s *made) { s.ca.Admission = a }},
-			row{"admission " + a + " in slots", func(s *made) { s.ca.Admission, s.ca.Entries, s.ca.Slots = a, 0, 300 }})
-	}
+	rows = append(rows, admissions(300)...)
 	for _, hot := range []uint32{1, 3} {
 		rows = append(rows, row{fmt.Sprintf("hot at %d", hot), func(s *made) { s.ca.HotThreshold = hot }})
 	}
-	for _, ns := range []int64{1, 1e6, 1e9} {
-		rows = append(rows, row{fmt.Sprintf("installs of %d ns", ns), func(s *made) {
-			s.ca.InstallDelay = 0
-			s.option(func(o *jit.Options) { o.Cache.InstallTime = ns })
-		}}, row{fmt.Sprintf("entries that expire after %d ns", ns), func(s *made) {
-			s.option(func(o *jit.Options) { o.Cache.TTL = ns })
-		}})
-	}
+	rows = append(rows, takingTime()...)
 	same := []layer{
 		{name: "engine go", with: func(s *made) { s.option(func(o *jit.Options) { o.Engine = "go" }) }},
 		{name: "captures read beside the run", with: func(s *made) { s.in.Jobs = 3 }},
