@@ -120,16 +120,7 @@ func TestReplay(t *testing.T) {
 					}
 					size := []uint64{4, 16}[(i+k)%2]
 					ca := replay.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Remedies: jit.Remedies{Specialise: c.specialise, Merge: c.merge, Predicate: c.predicate}}
-					r, err := replay.Open(t.Context(), in, ca, nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					err = r.Run(t.Context(), nil)
-					want := r.Runtime.NIC.Cache.Stats()
-					r.Close()
-					if err != nil {
-						t.Fatal(err)
-					}
+					want := replayed(t, in, ca, nil)
 					g := cache.Grid{Policies: []string{policy}, Entries: []uint64{size}, HotThreshold: x.hot, InstallDelay: x.delay, Seed: in.Seed, Workers: 1}
 					study, err := g.Run(t.Context(), st)
 					if err != nil {
@@ -157,6 +148,20 @@ func TestReplay(t *testing.T) {
 			t.Logf("%d packets, %d paths, %d invalidations; all runs: %v", st.Len(), st.NumIDs(), len(st.Invalidations), sum)
 		})
 	}
+}
+
+// replayed is what the cache of a replay counts.
+func replayed(t *testing.T, in replay.Input, ca replay.Cache, change func(o *jit.Options)) cache.Stats {
+	t.Helper()
+	r, err := replay.Open(t.Context(), in, ca, change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.Run(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return r.Runtime.NIC.Cache.Stats()
 }
 
 // TestReplaySized holds that compare and replay agree where traces are optimised
@@ -200,16 +205,7 @@ func TestReplaySized(t *testing.T) {
 					t.Fatal(err)
 				}
 				ca := replay.Cache{Policy: policy, Admission: "always", Slots: g.Slots[0], HotThreshold: g.HotThreshold, InstallDelay: g.InstallDelay}
-				r, err := replay.Open(t.Context(), in, ca, func(o *jit.Options) { op.Install(t.Context(), o, in.Seed) })
-				if err != nil {
-					t.Fatal(err)
-				}
-				err = r.Run(t.Context(), nil)
-				want := r.Runtime.NIC.Cache.Stats()
-				r.Close()
-				if err != nil {
-					t.Fatal(err)
-				}
+				want := replayed(t, in, ca, func(o *jit.Options) { op.Install(t.Context(), o, in.Seed) })
 				p := &study.Points[0]
 				if p.Counts() != want.Outcome || p.Installs != want.Installed || p.Evictions != want.Evicted {
 					t.Errorf("%s of %d slots: compare counts %v, %d installs, %d evictions; replay %v, %d, %d",
