@@ -386,7 +386,7 @@ func BenchmarkBind(b *testing.B) {
 			for i, p := range r.Paths() {
 				for range 8 {
 					begin := time.Now()
-					c, err := r.parts.traces.Bind(nic.Path(i), p.Trace)
+					c, err := r.parts.first.Exec.Bind(nic.Path(i), p.Trace)
 					if err != nil {
 						b.Fatal(err)
 					}

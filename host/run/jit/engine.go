@@ -28,10 +28,9 @@ const checkedSets = 8
 
 // parts are what runs the code of one State.
 type parts struct {
-	traces  nic.Engine
-	match   nic.Matcher
+	first   nic.Table // of paths, or of their first segments
 	program vm.Engine // beside the interpreter; nil: none
-	// table is one of the tables that segments stand in.
+	// table is one of the other tables that segments stand in.
 	table func(t *tree.Tree) nic.Table
 	is    string // the engine of the traces: native, go
 	close func()
@@ -47,8 +46,8 @@ var engines = []Engine{
 func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree, bool) (*parts, error) {
 	return func(s *vm.State, obj *loader.Object, t *tree.Tree, check bool) (*parts, error) {
 		ex := exec.New(s)
-		plain := &parts{traces: ex, match: t, close: func() {}, is: "go",
-			table: func(t *tree.Tree) nic.Table { return nic.Table{Match: t, Exec: ex} }}
+		inGo := func(t *tree.Tree) nic.Table { return nic.Table{Match: t, Exec: ex} }
+		plain := &parts{first: inGo(t), table: inGo, is: "go", close: func() {}}
 		mem, err := c.Memory()
 		if mem == nil {
 			return plain, err
@@ -70,11 +69,7 @@ func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree, bool) (
 			match := native.NewMatcher(m, t)
 			return nic.Table{Match: match, Exec: native.NewTraces(m, match, ex, c)}
 		}
-		first := table(t)
-		return &parts{
-			traces: first.Exec, match: first.Match, program: program, table: table, is: "native",
-			close: func() { mem.Close() },
-		}, nil
+		return &parts{first: table(t), program: program, table: table, is: "native", close: func() { mem.Close() }}, nil
 	}
 }
 

@@ -44,7 +44,7 @@ func compareEngines(t *testing.T, name string, want, got *Runtime, file string) 
 	var a, b vm.Output
 	for in := range hosttest.Packets(t, file, 3000) {
 		if err := got.S.Begin(in); err == nil {
-			if m, n := got.Tree.Match(), got.parts.match.Match(); m != n {
+			if m, n := got.Tree.Match(), got.parts.first.Match.Match(); m != n {
 				t.Fatalf("%s: packet %d: the tree matches %d, as machine code %d", name, in.Packet, m, n)
 			}
 		}

@@ -139,10 +139,10 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		r.spec.barred.MinPenalty, r.spec.barred.MaxPenalty = autoPenalty, 1<<20
 		r.prof = newProfile(r)
 		r.Comp.Heavy = r.prof.keys
-		r.parts.match = &sampler{r.parts.match, r.prof}
+		r.parts.first.Match = &sampler{r.parts.first.Match, r.prof}
 	}
 	opt.Tier2.install(&opt.Cache, r)
-	if r.NIC, err = nic.New(r.S, opt.Cache, r.parts.match, (*slowPath)(r), r.parts.traces); err != nil {
+	if r.NIC, err = nic.New(r.S, opt.Cache, r.parts.first.Match, (*slowPath)(r), r.parts.first.Exec); err != nil {
 		return nil, err
 	}
 	r.NIC.Frags = entry.XDPFrags

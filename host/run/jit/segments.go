@@ -23,16 +23,14 @@ func (r *Runtime) segmented() error {
 	if err := r.Comp.SetCuts(r.Entry.Name, r.opt.Cuts); err != nil {
 		return err
 	}
-	tables := []nic.Table{r.parts.table(r.Tree)}
+	tables := []nic.Table{r.parts.first}
 	for len(r.trees) < r.Comp.Tables() {
 		t := tree.New(r.Comp.B, r.Tree.Env())
-		r.trees = append(r.trees, t)
-		tables = append(tables, r.parts.table(t))
-	}
-	if r.prof != nil {
-		for i := range tables {
-			tables[i].Match = &sampler{tables[i].Match, r.prof}
+		table := r.parts.table(t)
+		if r.prof != nil {
+			table.Match = &sampler{table.Match, r.prof}
 		}
+		r.trees, tables = append(r.trees, t), append(tables, table)
 	}
 	r.NIC.Segment(tables, (*slowPath)(r))
 	return nil
