@@ -50,7 +50,6 @@ type chain struct {
 	held   *Held
 	code   []Code // by path: of every segment that a packet came through
 	ways   []Path // of the packet at hand
-	miss   uint64 // which of ways weren't in
 	each   []cache.Outcome
 
 	outcomes cache.Counts
@@ -86,7 +85,7 @@ func (n *NIC) Buffer() int {
 // the tables.
 func (n *NIC) through(in *vm.Input, out *vm.Output) (Result, error) {
 	c := n.chain
-	c.ways, c.miss = c.ways[:0], 0
+	c.ways = c.ways[:0]
 	c.held.Begin()
 	var last Code
 	for t := 0; ; {
@@ -138,7 +137,7 @@ func (n *NIC) request() Result {
 	c := n.chain
 	res := Result{Outcome: cache.Hit, Path: NoPath}
 	c.each = c.each[:0]
-	for i, p := range c.ways {
+	for _, p := range c.ways {
 		n.grow(p)
 		if n.Cache.Hit(uint32(p)) {
 			n.Hits[p]++
@@ -150,14 +149,13 @@ func (n *NIC) request() Result {
 		}
 		slots, cost := n.slow.Price(p)
 		out := n.Cache.Miss(uint32(p), slots, cost)
-		c.miss |= 1 << i
 		c.each = append(c.each, out)
 		if res.Outcome == cache.Hit {
 			res.Outcome, res.Path = out, p
 		}
 	}
 	n.Cache.Events() // segments' code is kept by the chain
-	res.Segments, res.Missing, res.Each = c.ways, c.miss, c.each
+	res.Segments, res.Each = c.ways, c.each
 	return c.count(res)
 }
 

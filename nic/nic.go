@@ -121,11 +121,9 @@ type Result struct {
 	Outcome cache.Outcome
 	Path    Path         // or NoPath; of several segments the first that isn't in, or the last
 	Abort   *trace.Abort // why there is none; nil also where the packet was refused before it ran
-	// Segments are a packet's segments, where paths are cut, good until the next
-	// packet; of bit i of Missing the i-th wasn't in, and Each is what became of each
-	// one's request.
+	// Segments are a packet's segments, where paths are cut, and Each is what became
+	// of each one's request; good until the next packet.
 	Segments []Path
-	Missing  uint64
 	Each     []cache.Outcome
 }
 

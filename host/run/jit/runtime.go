@@ -205,7 +205,9 @@ func (r *Runtime) Process(in *vm.Input, out *vm.Output) (nic.Result, error) {
 	switch p := res.Path; {
 	case len(res.Segments) > 0:
 		for i, p := range res.Segments {
-			r.info[p].Misses += res.Missing >> i & 1
+			if res.Each[i] != cache.Hit {
+				r.info[p].Misses++
+			}
 		}
 	case p >= 0 && res.Outcome != cache.Hit:
 		r.info[p].Misses++
