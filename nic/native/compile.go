@@ -119,7 +119,6 @@ type unit struct {
 	enter  int     // where code loads all registers and goes on at context.resume
 	f      *flow
 	always []bool
-	dead   []bool // by slot: a block that control never comes to begins here
 }
 
 // compile makes a unit of code, which runs on s. withCtx says that register 1
@@ -157,7 +156,7 @@ func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string
 			}
 		}
 	}
-	u := &unit{f: c.f, always: c.always, dead: c.dead}
+	u := &unit{f: c.f, always: c.always}
 	u.enter = c.entry()
 	c.body(in)
 	c.tail()

@@ -139,8 +139,8 @@ func drawn(seed, what uint64) uint64 {
 	return h ^ h>>29
 }
 
-// number is one that code may treat in a way of its own more often than chance
-// has it: small, all ones, the least of its sign.
+// number64 makes of a drawn number one that code may treat in a way of its own, more
+// often than chance has it: small, all ones, the least of its sign.
 func number64(h uint64) uint64 {
 	switch h >> 60 {
 	case 0, 1:
@@ -324,10 +324,7 @@ func (b *reader) edges(x *Trace) error {
 
 // line reads one slot of a trace.
 func (b *reader) line(x *Trace, pc, next int, have []bv.Term) error {
-	after, err := b.expect(pc)
-	if err != nil {
-		return err
-	}
+	after := b.expect(pc)
 	w := &b.now
 	in := w.in
 	if b.looksUp() {

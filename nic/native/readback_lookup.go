@@ -79,7 +79,7 @@ func (b *reader) find(m maps.Map, key []byte, at int) error {
 		return fmt.Errorf("code for a map it doesn't know")
 	}
 	c := readback.CPU{Code: codeBase, IP: codeBase + uint64(at)}
-	c.Mem = &storage{b: b, f: &f, key: key}
+	c.Mem = &storage{b: b, m: m, f: &f, key: key}
 	var r [11]uint64
 	for i := range r {
 		r[i] = b.draw(700 + uint64(i))
@@ -121,6 +121,7 @@ func (b *reader) find(m maps.Map, key []byte, at int) error {
 // and the map.
 type storage struct {
 	b   *reader
+	m   maps.Map
 	f   *maps.Flat
 	key []byte
 }
@@ -176,22 +177,13 @@ func (s *storage) Store(addr, v uint64, n int) error {
 			return nil
 		}
 	}
-	if s.f.Ref != nil && n == 1 && v == 1 && addr-uint64(uintptr(unsafe.Pointer(s.f.Ref))) < uint64(s.b.elements(s.f)) {
+	if s.f.Ref != nil && n == 1 && v == 1 && addr-uint64(uintptr(unsafe.Pointer(s.f.Ref))) < uint64(s.m.Spec().Max) {
 		return nil
 	}
 	return fmt.Errorf("it stores %d bytes", n)
 }
 
-// elements is how many elements a map with reference bits has at most.
-func (b *reader) elements(f *maps.Flat) uint32 {
-	for _, m := range b.s.Maps {
-		if g, ok := maps.FlatOf(m); ok && g.Ref == f.Ref {
-			return m.Spec().Max
-		}
-	}
-	return 0
-}
-
+// little is the number that the first n bytes are, up to 8.
 func little(b []byte, n int) uint64 {
 	var word [8]byte
 	copy(word[:], b[:n])

@@ -7,6 +7,7 @@ import (
 
 	"jitnic/host/maps"
 	"jitnic/host/vm"
+	"jitnic/pathcond/bv"
 )
 
 // words is memory: what was never written is drawn.
@@ -75,12 +76,7 @@ func (w *words) store(addr, v uint64, n int) {
 	}
 }
 
-func low(v uint64, n int) uint64 {
-	if n >= 8 {
-		return v
-	}
-	return v & (1<<(8*n) - 1)
-}
+func low(v uint64, n int) uint64 { return v & bv.Mask(8*n) }
 
 // block is the emulated context's bytes.
 func (b *reader) block() *[unsafe.Sizeof(context{})]byte {
@@ -153,15 +149,7 @@ func (b *reader) field(at uint64, n int) (uint64, error) {
 		}
 		return b.now.elem, nil
 	}
-	w := b.block()[at:]
-	if n == 8 {
-		return binary.LittleEndian.Uint64(w), nil
-	}
-	var v uint64
-	for i := range n {
-		v |= uint64(w[i]) << (8 * i)
-	}
-	return v, nil
+	return little(b.block()[at:], n), nil
 }
 
 // limit and negFrame are what the check of an access compares with.

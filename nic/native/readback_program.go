@@ -77,11 +77,7 @@ func (b *reader) alone(u *unit, pc int) error {
 	b.x.left, b.x.depth, b.x.pc = before, b.draw(11)&1, nowhere
 	leader := pc < n && u.f.leader[pc] && !u.f.second[pc]
 	if pc < n && !u.f.second[pc] && vm.Valid(b.c.code[pc]) {
-		var err error
-		if after, err = b.expect(pc); err != nil {
-			return err
-		}
-		next = b.follows(pc)
+		after, next = b.expect(pc), b.follows(pc)
 	}
 	stop := -1
 	if next >= 0 && next <= n {
@@ -120,7 +116,7 @@ func (b *reader) alone(u *unit, pc int) error {
 			return err
 		}
 	}
-	if leader && !always(u, pc) {
+	if leader && !b.c.dead[pc] { // code that control never comes to counts nothing
 		before -= int64(u.f.rest[pc])
 	}
 	if b.x.left != before {
@@ -140,9 +136,6 @@ func (b *reader) alone(u *unit, pc int) error {
 	}
 	return nil
 }
-
-// always says whether a slot that control never comes to is left without counting.
-func always(u *unit, pc int) bool { return u.dead != nil && u.dead[pc] }
 
 // follows is the slot that control goes to, -1 where the instruction ends a
 // program or isn't code's.

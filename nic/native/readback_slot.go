@@ -9,9 +9,8 @@ import (
 	"jitnic/host/vm"
 )
 
-// expect works out what the instruction at pc does. back are the registers that it
-// writes, set already, with what they were kept in old for code that reads them.
-func (b *reader) expect(pc int) (back [11]uint64, err error) {
+// expect works out what the instruction at pc does, and gives the registers behind it.
+func (b *reader) expect(pc int) [11]uint64 {
 	in := b.c.code[pc]
 	r := b.r
 	b.now = slot{pc: pc, in: in, have: -1, note: -1, way: int(b.draw(1000+uint64(pc)) & 3)}
@@ -52,7 +51,7 @@ func (b *reader) expect(pc int) (back [11]uint64, err error) {
 			r[0] = w.v
 		}
 	}
-	return r, nil
+	return r
 }
 
 // wide is the constant of two slots.
@@ -135,7 +134,7 @@ func (b *reader) result() uint64 {
 			key := binary.LittleEndian.AppendUint32(nil, uint32(b.mem.load(b.r[2], 4)))
 			return m.Peek(key, int(b.x.cpu))
 		}
-	case h.ID == ebpf.FnCsumDiff && b.r[2] <= maxSum && b.r[4] <= maxSum:
+	case b.sums(h):
 		w.reads = [2]span{{b.r[1], b.r[2]}, {b.r[3], b.r[4]}}
 		return vm.CsumDiff(b.bytes(b.r[1], b.r[2]), b.bytes(b.r[3], b.r[4]), uint32(b.r[5]))
 	}
@@ -161,6 +160,11 @@ func (b *reader) bytes(addr, n uint64) []byte {
 	return out
 }
 
+// sums says whether a call is of a checksum that code works out.
+func (b *reader) sums(h *ebpf.Helper) bool {
+	return h.ID == ebpf.FnCsumDiff && b.r[2] <= maxSum && b.r[4] <= maxSum
+}
+
 // here says whether a call may be carried out by code.
 func (b *reader) here() bool {
 	h := b.now.in.Called()
@@ -175,5 +179,5 @@ func (b *reader) here() bool {
 		f, ok := maps.FlatOf(b.s.Maps[m])
 		return ok && (f.Kind == maps.FlatArray || b.now.key || b.now.have >= 0 && b.now.way&1 == 0)
 	}
-	return b.now.redirects || b.now.moves || h.Latch == ebpf.LatchTime || h.Latch == ebpf.LatchCPU || h.ID == ebpf.FnCsumDiff && b.r[2] <= maxSum && b.r[4] <= maxSum
+	return b.now.redirects || b.now.moves || h.Latch == ebpf.LatchTime || h.Latch == ebpf.LatchCPU || b.sums(h)
 }
