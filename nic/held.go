@@ -36,26 +36,21 @@ func (h *Held) Keep(addr, n uint64) {
 	if h.onStack(addr) {
 		return
 	}
-	h.log = append(h.log, Overwritten{})
-	h.log[len(h.log)-1].take(h.s, addr, n)
+	h.Take(&h.Room(1)[0], addr, n)
 }
 
 // Room notes n stores that are about to be made, and is where they are described:
 // by the code that makes them, or by Take.
 func (h *Held) Room(n int) []Overwritten {
 	at := len(h.log)
-	for range n {
-		h.log = append(h.log, Overwritten{})
-	}
+	h.log = append(h.log, make([]Overwritten, n)...)
 	return h.log[at:]
 }
 
 // Take describes the store of n bytes that is about to be made.
-func (h *Held) Take(o *Overwritten, addr, n uint64) { o.take(h.s, addr, n) }
-
-func (o *Overwritten) take(s *vm.State, addr, n uint64) {
+func (h *Held) Take(o *Overwritten, addr, n uint64) {
 	*o = Overwritten{Addr: addr, N: n}
-	copy(o.Was[:n], s.Mem.B[addr:])
+	copy(o.Was[:n], h.s.Mem.B[addr:])
 }
 
 func (h *Held) onStack(addr uint64) bool { return addr-h.s.Stack < vm.MaxFrames*vm.StackStride }
