@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"unsafe"
 
-	cebpf "github.com/cilium/ebpf"
-
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -37,7 +35,7 @@ func (b *reader) redirect(h *ebpf.Helper) (uint64, bool) {
 		return vm.XDPRedirect, true
 	case h.ID == ebpf.FnRedirectMap && m >= 0 && b.r[3] <= vm.XDPTx:
 		cells, ok := maps.CellsOf(b.s.Maps[m])
-		if t := b.s.Maps[m].Spec().Type; !ok || t != cebpf.DevMap && t != cebpf.CPUMap && t != cebpf.XSKMap {
+		if _, redirects := b.s.Maps[m].(maps.Redirects); !ok || !redirects {
 			return 0, false
 		}
 		w.effect = effect{redirects: true}

@@ -3,8 +3,6 @@ package native
 import (
 	"unsafe"
 
-	cebpf "github.com/cilium/ebpf"
-
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -45,7 +43,7 @@ func (c *compiler) redirectMap(k *known, pc int) bool {
 	}
 	to := c.a.s.Maps[m.m]
 	at, ok := maps.CellsOf(to)
-	if t := to.Spec().Type; !ok || t != cebpf.DevMap && t != cebpf.CPUMap && t != cebpf.XSKMap {
+	if _, redirects := to.(maps.Redirects); !ok || !redirects {
 		return false
 	}
 	c.relies(pc, 1, vm.MapPtr(int(m.m)))
