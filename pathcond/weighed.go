@@ -21,11 +21,10 @@ type weighed struct {
 
 // approach is a way to a branch.
 type approach struct {
-	where   [2]int32 // program and instruction
-	limits  limits
-	merge   bool
-	selects bool
-	a, b    uint64
+	where     [2]int32 // program and instruction
+	predicate int      // the settings
+	merge     bool     //
+	a, b      uint64
 }
 
 // mostWeighed bounds what is kept; then it is begun anew.
@@ -33,7 +32,7 @@ const mostWeighed = 1 << 14
 
 // approach names the way to the branch at hand.
 func (x *exec) approach() approach {
-	k := approach{where: [2]int32{x.step.Prog, x.step.PC}, limits: x.c.limits(), selects: x.c.Predicate > 0, merge: x.c.Merge}
+	k := approach{where: [2]int32{x.step.Prog, x.step.PC}, predicate: x.c.Predicate, merge: x.c.Merge}
 	k.a, k.b = x.chosen, ^x.chosen
 	add := func(v uint64) {
 		k.a = splitmix.Mix(k.a ^ v)
