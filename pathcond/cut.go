@@ -99,6 +99,7 @@ func (c *Compiler) SetCuts(program string, pcs []int) error {
 	c.cuts, c.cutProg, c.cutAt = nil, i, map[int32]int{}
 	g := c.graphOf(i)
 	g.cuts, g.regions = map[int]bool{}, map[string]*region{}
+	clear(c.weighed) // they were regions of other cuts
 	for _, pc := range pcs {
 		st, ok := before[pc]
 		if !ok || !st.Reached {
