@@ -103,8 +103,8 @@ func (s *State) Store(addr uint64, n int, v uint64) {
 	}
 }
 
-// signExtend widens the low n bytes of v.
-func signExtend(v uint64, n int) uint64 {
+// SignExtend widens the low n bytes of v.
+func SignExtend(v uint64, n int) uint64 {
 	switch n {
 	case 1:
 		return uint64(int64(int8(v)))

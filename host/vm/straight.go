@@ -76,7 +76,7 @@ func (it *Interp) straight(code []op, start, budget int) (pc, left int, addr, va
 				}
 			}
 			if in.kind == kLoadSX {
-				val = signExtend(val, int(n))
+				val = SignExtend(val, int(n))
 			}
 			r[in.dst&15] = val
 			pc++

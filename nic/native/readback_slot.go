@@ -95,8 +95,7 @@ func (b *reader) loaded(addr uint64, in ebpf.Insn) uint64 {
 	}
 	v := b.mem.load(addr, n)
 	if in.Mode() == ebpf.ModeMEMSX {
-		shift := 64 - 8*n
-		v = uint64(int64(v<<shift) >> shift)
+		v = vm.SignExtend(v, n)
 	}
 	return v
 }

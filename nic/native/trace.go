@@ -239,8 +239,7 @@ func (t *Trace) leave(pc int, held []nic.Overwritten) error {
 	case load:
 		v := s.Load(a, n)
 		if in.Mode() == ebpf.ModeMEMSX {
-			sh := 64 - 8*n
-			v = uint64(int64(v<<sh) >> sh)
+			v = vm.SignExtend(v, n)
 		}
 		r[in.Dst] = v
 	case in.Class() == ebpf.ClassST:
