@@ -23,7 +23,7 @@ type weighed struct {
 type approach struct {
 	where     [2]int32 // program and instruction
 	predicate int      // the settings
-	merge     bool     //
+	merge     bool
 	a, b      uint64
 }
 
