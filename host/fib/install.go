@@ -1,20 +1,17 @@
 package fib
 
 import (
-	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
-)
 
-// ErrNoIP means that iproute2's ip command isn't there.
-var ErrNoIP = errors.New("no ip command (Debian: iproute2)")
+	"jitnic/host/kernel/netns"
+)
 
 // Install gives the calling thread's network namespace, which must be a fresh
 // one, the links, addresses, routes, neighbours and rules of the table, by
@@ -22,23 +19,20 @@ var ErrNoIP = errors.New("no ip command (Debian: iproute2)")
 // must be locked. A link is one end of a veth, whose other end has an index
 // above all of the table's, a million at least.
 func (t *Table) Install() error {
-	if _, err := exec.LookPath("ip"); err != nil {
-		return ErrNoIP
-	}
 	links, addrs4, addrs6 := t.linkLines()
-	if err := ip("-4", links); err != nil {
+	if err := netns.Batch("-4", links); err != nil {
 		return err
 	}
 	if err := t.installForwarding(); err != nil {
 		return err
 	}
-	if err := ip("-6", addrs6); err != nil {
+	if err := netns.Batch("-6", addrs6); err != nil {
 		return err
 	}
 	if err := t.settle(); err != nil {
 		return err
 	}
-	if err := ip("-4", addrs4); err != nil {
+	if err := netns.Batch("-4", addrs4); err != nil {
 		return err
 	}
 	for i, flag := range []string{"-6", "-4"} { // IPv4's gateways may be IPv6's
@@ -46,7 +40,7 @@ func (t *Table) Install() error {
 		lines := t.routeLines(family)
 		lines = append(lines, t.neighLines(family)...)
 		lines = append(lines, t.ruleLines(family)...)
-		if err := ip(flag, lines); err != nil {
+		if err := netns.Batch(flag, lines); err != nil {
 			return err
 		}
 	}
@@ -62,27 +56,6 @@ func (t *Table) Several() bool {
 		}
 	}
 	return false
-}
-
-func ip(family string, lines []string) error {
-	if len(lines) == 0 {
-		return nil
-	}
-	cmd := exec.Command("ip", family, "-batch", "-")
-	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		first, _, _ := bytes.Cut(bytes.TrimSpace(out), []byte("\n"))
-		what := ""
-		if at := bytes.Index(out, []byte("Command failed -:")); at >= 0 {
-			n := 0
-			if _, err := fmt.Sscanf(string(out[at:]), "Command failed -:%d", &n); err == nil && n > 0 && n <= len(lines) {
-				what = lines[n-1] + ": "
-			}
-		}
-		return fmt.Errorf("ip %s: %s%s", family, what, first)
-	}
-	return nil
 }
 
 func (t *Table) linkLines() (links, addrs4, addrs6 []string) {

@@ -7,10 +7,10 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
+
+	"jitnic/host/kernel/netns"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -24,46 +24,32 @@ func inNamespace(t *testing.T, f func(k *kernel)) {
 	if os.Geteuid() != 0 {
 		t.Skip("skipped: network namespaces and bpf(2) need root")
 	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("skipped: no ip command (Debian: iproute2)")
-	}
-	type outcome struct {
-		skip string
-		fail string
-	}
-	done := make(chan outcome)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends here
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			done <- outcome{skip: fmt.Sprintf("skipped: no network namespace: %v", err)}
-			return
+	var skip string
+	err := netns.Thread(func() (err error) {
+		if err := netns.HasIP(); err != nil {
+			return err
 		}
 		p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, Instructions: program(), License: "GPL"})
 		if err != nil {
-			done <- outcome{skip: fmt.Sprintf("skipped: bpf(2) is not allowed: %v", err)}
-			return
+			skip = fmt.Sprintf("skipped: bpf(2) is not allowed: %v", err)
+			return nil
 		}
 		defer p.Close()
-		k := &kernel{p: p}
-		func() {
-			defer func() {
-				if r := recover(); r != nil {
-					s, ok := r.(failure)
-					if !ok {
-						panic(r)
-					}
-					done <- outcome{fail: string(s)}
-				}
-			}()
-			f(k)
-			done <- outcome{}
+		defer func() {
+			if f, ok := recover().(failure); ok {
+				err = errors.New(string(f))
+			}
 		}()
-	}()
-	switch o := <-done; {
-	case o.skip != "":
-		t.Skip(o.skip)
-	case o.fail != "":
-		t.Fatal(o.fail)
+		f(&kernel{p: p})
+		return nil
+	})
+	switch {
+	case errors.As(err, new(netns.Missing)):
+		t.Skip("skipped: " + err.Error())
+	case skip != "":
+		t.Skip(skip)
+	case err != nil:
+		t.Fatal(err)
 	}
 }
 

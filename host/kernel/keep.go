@@ -6,8 +6,9 @@ import (
 	"io"
 	"os"
 
+	"jitnic/host/kernel/netns"
+
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 )
 
 // Keep attaches an XDP program to a network device made for it, until the
@@ -24,43 +25,20 @@ func (p *Prog) Keep() (io.Closer, error) {
 	fail := func(err error) (io.Closer, error) {
 		return nil, fmt.Errorf("program %q: a device to attach it to: %w", p.Name, err)
 	}
-	tun, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	fd, device, err := netns.TAP("keep%d")
 	if err != nil {
 		return fail(err)
 	}
-	req, err := unix.NewIfreq("keep%d")
+	tap := os.NewFile(uintptr(fd), device)
+	index, err := netns.Index(device)
 	if err != nil {
-		return fail(errors.Join(err, tun.Close()))
-	}
-	req.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
-	fd := int(tun.Fd())
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
-		return fail(errors.Join(err, tun.Close()))
-	}
-	index, err := ifIndex(req.Name())
-	if err != nil {
-		return fail(errors.Join(err, tun.Close()))
+		return fail(errors.Join(err, tap.Close()))
 	}
 	l, err := link.AttachXDP(link.XDPOptions{Program: p.prog, Interface: index, Flags: link.XDPGenericMode})
 	if err != nil {
-		return fail(errors.Join(err, tun.Close()))
+		return fail(errors.Join(err, tap.Close()))
 	}
-	return closers{l, tun}, nil // the device goes with its file
-}
-
-// ifIndex asks on the calling thread, whose namespace it is.
-func ifIndex(name string) (int, error) {
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(s)
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return 0, err
-	}
-	err = unix.IoctlIfreq(s, unix.SIOCGIFINDEX, req)
-	return int(req.Uint32()), err
+	return closers{l, tap}, nil // the device goes with its file
 }
 
 type closers []io.Closer

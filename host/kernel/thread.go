@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 
+	"jitnic/host/kernel/netns"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +37,7 @@ func Isolated(cpu int, f func() error) error {
 			done <- fmt.Errorf("pin to CPU %d: %w", cpu, err)
 			return
 		}
-		_ = unix.Unshare(unix.CLONE_NEWNET) // without it fib_lookup sees real routes
+		_ = netns.Unshare() // without it fib_lookup sees real routes
 		done <- f()
 	}()
 	return <-done

@@ -78,9 +78,30 @@ func (f *Fields) AddrBytes() int {
 // else, and for packets too short for their addresses; those too short for their
 // ports have none.
 func FieldsOf(pkt []byte) (f Fields, ok bool) {
+	l3, addrs, ports, ok := find(pkt)
+	if !ok {
+		return f, false
+	}
+	f = Fields{L3: l3, Head: pkt[l3], Addrs: addrs, Ports: ports, V6: addrs == l3+addrs6}
+	f.ProtAt = l3 + proto4
+	if f.V6 {
+		f.ProtAt = l3 + proto6
+	}
+	f.Proto = pkt[f.ProtAt]
+	return f, true
+}
+
+// Where headers have their addresses and the protocol.
+const (
+	addrs4, proto4 = 12, 9
+	addrs6, proto6 = 8, 6
+)
+
+// find is FieldsOf in registers, which every packet of a run is asked for.
+func find(pkt []byte) (l3, addrs, ports int, ok bool) {
 	off := 12
 	if len(pkt) < 14 {
-		return f, false
+		return 0, 0, 0, false
 	}
 	typ := binary.BigEndian.Uint16(pkt[off:])
 	for range 2 {
@@ -88,53 +109,56 @@ func FieldsOf(pkt []byte) (f Fields, ok bool) {
 			break
 		}
 		if off += 4; len(pkt) < off+2 {
-			return f, false
+			return 0, 0, 0, false
 		}
 		typ = binary.BigEndian.Uint16(pkt[off:])
 	}
-	f.L3 = off + 2
-	b := pkt[f.L3:]
+	l3 = off + 2
+	b := pkt[l3:]
+	var proto byte
 	switch typ {
 	case 0x0800:
 		if len(b) < 20 || b[0]>>4 != 4 || b[0]&15 < 5 {
-			return f, false
+			return 0, 0, 0, false
 		}
-		f.Addrs, f.ProtAt = f.L3+12, f.L3+9
+		addrs, proto = l3+addrs4, b[proto4]
 		if binary.BigEndian.Uint16(b[6:])&0x3fff == 0 { // neither fragment offset nor more fragments
 			if n := int(b[0]&15) * 4; len(b) >= n+4 {
-				f.Ports = f.L3 + n
+				ports = l3 + n
 			}
 		}
 	case 0x86dd:
 		if len(b) < 40 || b[0]>>4 != 6 {
-			return f, false
+			return 0, 0, 0, false
 		}
-		f.V6, f.Addrs, f.ProtAt = true, f.L3+8, f.L3+6
+		addrs, proto = l3+addrs6, b[proto6]
 		if len(b) >= 44 {
-			f.Ports = f.L3 + 40
+			ports = l3 + 40
 		}
 	default:
-		return f, false
+		return 0, 0, 0, false
 	}
-	f.Head, f.Proto = b[0], pkt[f.ProtAt]
-	if f.Proto != 6 && f.Proto != 17 {
-		f.Ports = 0
+	if proto != 6 && proto != 17 {
+		ports = 0
 	}
-	return f, true
+	return l3, addrs, ports, true
 }
 
 // Hash is the hash of an Ethernet packet, over what FieldsOf finds in it.
 func Hash(pkt []byte) (hash uint32, ok bool) {
-	f, ok := FieldsOf(pkt)
+	l3, addrs, ports, ok := find(pkt)
 	if !ok {
 		return 0, false
 	}
-	n := f.AddrBytes()
-	for i, v := range pkt[f.Addrs : f.Addrs+n] {
+	n := 8
+	if addrs == l3+addrs6 {
+		n = 32
+	}
+	for i, v := range pkt[addrs : addrs+n] {
 		hash ^= toeplitz[i][v]
 	}
-	if f.Ports > 0 {
-		for i, v := range pkt[f.Ports : f.Ports+4] {
+	if ports > 0 {
+		for i, v := range pkt[ports : ports+4] {
 			hash ^= toeplitz[n+i][v]
 		}
 	}

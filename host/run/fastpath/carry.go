@@ -8,12 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"jitnic/host/kernel/netns"
 	"jitnic/host/vm"
 	"jitnic/nic/flower"
 
@@ -62,47 +62,44 @@ type wire struct {
 func (p *Plan) Carry(ctx context.Context, o *Offload, by string) (*Carried, error) {
 	load := Carriers[by]
 	c := &Carried{By: by}
-	failed := make(chan error, 1)
-	go func() { // a thread of its own, which ends with it
-		runtime.LockOSThread()
+	if err := netns.Thread(func() error {
 		w, err := newWire(len(o.Rules.Ports))
-		if err == nil {
-			if c.Rules, err = load(w, o); err == nil {
-				err = p.carry(ctx, o, w, c)
-			}
-		}
 		if w != nil {
-			w.close()
+			defer w.close()
 		}
-		failed <- err
-	}()
-	if err := <-failed; err != nil {
+		if err != nil {
+			return err
+		}
+		if c.Rules, err = load(w, o); err != nil {
+			return err
+		}
+		return p.carry(ctx, o, w, c)
+	}); errors.As(err, new(netns.Missing)) {
+		return nil, fmt.Errorf("rules by %s: %w: %w", by, err, ErrMissing)
+	} else if err != nil {
 		return nil, fmt.Errorf("rules by %s: %w", by, err)
 	}
 	return c, nil
 }
 
 func newWire(ports int) (*wire, error) {
-	if _, err := exec.LookPath("ip"); err != nil {
-		return nil, fmt.Errorf("no ip(8) to make devices with: %w", ErrMissing)
-	}
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return nil, fmt.Errorf("no network namespace of its own (%v): %w", err, ErrMissing)
+	if err := netns.HasIP(); err != nil {
+		return nil, err
 	}
 	quietIPv6()
 	w := &wire{send: -1}
 	for i := range outPort + ports {
 		far, near := fmt.Sprintf("far%d", i), fmt.Sprintf("near%d", i)
-		if err := ip("link", "add", far, "mtu", fmt.Sprint(liveMTU), "type", "veth", "peer", "name", near, "mtu", fmt.Sprint(liveMTU)); err != nil {
+		if err := netns.IP("link", "add", far, "mtu", fmt.Sprint(liveMTU), "type", "veth", "peer", "name", near, "mtu", fmt.Sprint(liveMTU)); err != nil {
 			return w, err
 		}
 		w.far = append(w.far, far)
 		for _, d := range []string{far, near} {
-			if err := ip("link", "set", "dev", d, "promisc", "on", "up"); err != nil {
+			if err := netns.IP("link", "set", "dev", d, "promisc", "on", "up"); err != nil {
 				return w, err
 			}
 		}
-		index, err := indexOf(near)
+		index, err := netns.Index(near)
 		if err != nil {
 			return w, err
 		}

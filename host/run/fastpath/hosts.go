@@ -11,11 +11,11 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"runtime"
 	"strconv"
 	"sync"
 	"time"
 
+	"jitnic/host/kernel/netns"
 	"jitnic/host/run/replay"
 	"jitnic/pcaps"
 
@@ -66,7 +66,7 @@ func addrs(s ...string) (out []netip.Addr) {
 
 // attach makes a host's devices in the thread's network namespace.
 func attach(nics []nic, others []nic) error {
-	if err := ip("link", "set", "dev", "lo", "up"); err != nil {
+	if err := netns.IP("link", "set", "dev", "lo", "up"); err != nil {
 		return err
 	}
 	for _, f := range []string{"all", "default"} {
@@ -76,21 +76,12 @@ func attach(nics []nic, others []nic) error {
 	for i := range nics {
 		n := &nics[i]
 		name := fmt.Sprintf("tap%d", i)
-		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("no /dev/net/tun for clients' and servers' devices (%v): --live=captures still works", err)
-		}
-		n.fd = fd
-		req, err := unix.NewIfreq(name)
-		if err != nil {
-			return err
-		}
-		req.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
-		if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
-			return fmt.Errorf("a TAP device: %w", err)
+		var err error
+		if n.fd, _, err = netns.TAP(name); err != nil {
+			return fmt.Errorf("clients' and servers' devices: %w: --live=captures still works", err)
 		}
 		mac := net.HardwareAddr(n.mac[:]).String()
-		if err := ip("link", "set", "dev", name, "address", mac, "mtu", "1500", "up"); err != nil {
+		if err := netns.IP("link", "set", "dev", name, "address", mac, "mtu", "1500", "up"); err != nil {
 			return err
 		}
 		for _, a := range n.mine {
@@ -98,7 +89,7 @@ func attach(nics []nic, others []nic) error {
 			if a.Addr().Is6() {
 				add = append(add, "nodad")
 			}
-			if err := ip(add...); err != nil {
+			if err := netns.IP(add...); err != nil {
 				return err
 			}
 		}
@@ -109,11 +100,11 @@ func attach(nics []nic, others []nic) error {
 				family, bits = "-6", "/128"
 				src = firstV6(n.mine)
 			}
-			if err := ip(family, "route", "add", a.String()+bits, "dev", name, "src", src.String()); err != nil {
+			if err := netns.IP(family, "route", "add", a.String()+bits, "dev", name, "src", src.String()); err != nil {
 				return err
 			}
 			if a.Is6() { // no solicitation goes through a program that knows nothing of it
-				if err := ip("-6", "neigh", "add", a.String(), "lladdr", net.HardwareAddr(others[i].mac[:]).String(), "dev", name); err != nil {
+				if err := netns.IP("-6", "neigh", "add", a.String(), "lladdr", net.HardwareAddr(others[i].mac[:]).String(), "dev", name); err != nil {
 					return err
 				}
 			}
@@ -129,21 +120,6 @@ func firstV6(ps []netip.Prefix) netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// inHost calls f on a thread of its own in a network namespace of its own; both
-// end with f.
-func inHost(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("no network namespace of its own: %w", err)
-			return
-		}
-		done <- f()
-	}()
-	return <-done
 }
 
 // Ports of the servers.
@@ -344,7 +320,7 @@ func startHosts(ctx context.Context, rounds int) (*hosts, error) {
 	ready := make(chan error)
 	run := func(nics, others []nic, then func() error, end chan<- error) error {
 		go func() {
-			end <- inHost(func() error {
+			end <- netns.Thread(func() error {
 				err := attach(nics, others)
 				ready <- err
 				if err != nil {

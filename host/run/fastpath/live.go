@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/kernel"
+	"jitnic/host/kernel/netns"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
@@ -68,8 +67,8 @@ const liveMTU = 3400
 // again as a capture is. Nothing is pinned: all of it ends with this process,
 // however it ends.
 func (p *Plan) Live(ctx context.Context, rounds int) (*Live, error) {
-	if _, err := exec.LookPath("ip"); err != nil {
-		return nil, fmt.Errorf("live: no ip(8) to make devices with: the test run (without --live) still works")
+	if err := netns.HasIP(); err != nil {
+		return nil, fmt.Errorf("live: %w: the test run (without --live) still works", err)
 	}
 	cpu, err := kernel.CPU()
 	if err != nil {
@@ -82,9 +81,8 @@ func (p *Plan) Live(ctx context.Context, rounds int) (*Live, error) {
 	l := &Live{}
 	var h *hosts
 	err = kernel.Isolated(cpu, func() error {
-		runtime.LockOSThread()                                  // of Isolated: ip(8) is started from it
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil { // Isolated goes on without
-			return fmt.Errorf("no network namespace of its own: %w: the test run (without --live) still works", err)
+		if err := netns.Unshare(); err != nil { // Isolated goes on without
+			return fmt.Errorf("%w: the test run (without --live) still works", err)
 		}
 		quietIPv6()
 		if rounds == 0 {
@@ -243,7 +241,7 @@ func quietIPv6() {
 func newSide(i int, obj *loader.Object, entry *loader.Program, filled *vm.State, of *loader.Object, note func(string)) (*side, error) {
 	name := func(what string) string { return fmt.Sprintf("jit%s%d", what, i) }
 	for _, pair := range [][2]string{{"near", "far"}, {"out", "end"}} {
-		if err := ip("link", "add", name(pair[0]), "mtu", fmt.Sprint(liveMTU), "type", "veth", "peer", "name", name(pair[1]), "mtu", fmt.Sprint(liveMTU)); err != nil {
+		if err := netns.IP("link", "add", name(pair[0]), "mtu", fmt.Sprint(liveMTU), "type", "veth", "peer", "name", name(pair[1]), "mtu", fmt.Sprint(liveMTU)); err != nil {
 			return nil, err
 		}
 	}
@@ -252,10 +250,10 @@ func newSide(i int, obj *loader.Object, entry *loader.Program, filled *vm.State,
 		name string
 		at   *int
 	}{{"near", &s.near}, {"far", &s.far}, {"out", &s.out}, {"end", &s.beyond}} {
-		if err := ip("link", "set", "dev", name(d.name), "promisc", "on", "up"); err != nil {
+		if err := netns.IP("link", "set", "dev", name(d.name), "promisc", "on", "up"); err != nil {
 			return s, err
 		}
-		index, err := indexOf(name(d.name))
+		index, err := netns.Index(name(d.name))
 		if err != nil {
 			return s, err
 		}
@@ -308,33 +306,6 @@ func (s *side) close() {
 	for i := len(s.open) - 1; i >= 0; i-- {
 		s.open[i].Close()
 	}
-}
-
-// ip runs ip(8) in the thread's network namespace.
-func ip(args ...string) error {
-	out, err := exec.Command("ip", args...).CombinedOutput()
-	if err != nil {
-		msg, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-		return fmt.Errorf("ip %s: %s", strings.Join(args, " "), msg)
-	}
-	return nil
-}
-
-// indexOf is the number of a device of the thread's network namespace.
-func indexOf(name string) (int, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(fd)
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return 0, err
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, req); err != nil {
-		return 0, fmt.Errorf("device %s: %w", name, err)
-	}
-	return int(req.Uint32()), nil
 }
 
 // listen opens a packet socket on a device: to hear what comes in, or to send.

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"regexp"
 	"runtime"
 	"strconv"
-	"strings"
+
+	"jitnic/host/kernel/netns"
 
 	cilium "github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -63,10 +63,10 @@ func tracepoints(ctx context.Context, events int) ([]Live, error) {
 			return nil, fmt.Errorf("no tracefs to be mounted at %s: %w", tracefs, err)
 		}
 	}
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return nil, fmt.Errorf("a network namespace: %w", err)
+	if err := netns.Unshare(); err != nil {
+		return nil, err
 	}
-	if err := ip("link", "set", "lo", "up"); err != nil {
+	if err := netns.IP("link", "set", "lo", "up"); err != nil {
 		return nil, err
 	}
 	stats, err := cilium.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
@@ -124,39 +124,21 @@ var tests = map[string]func(fields map[string]int) asm.Instructions{
 	},
 }
 
-// ip runs ip(8) in the thread's network namespace.
-func ip(args ...string) error {
-	if out, err := exec.Command("ip", args...).CombinedOutput(); errors.Is(err, exec.ErrNotFound) {
-		return errors.New("no ip(8) to bring devices up with")
-	} else if err != nil {
-		return fmt.Errorf("ip %s: %v: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
-	}
-	return nil
-}
-
 // named makes a TAP device of a name, which the loopback device may have, in a
 // network namespace of its own.
 func named(name string) (fd int, err error) {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return -1, fmt.Errorf("a network namespace: %w", err)
-	}
-	if err := ip("link", "set", "lo", "name", "loopback"); err != nil {
+	if err := netns.Unshare(); err != nil {
 		return -1, err
 	}
-	if fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-		return -1, fmt.Errorf("no /dev/net/tun: %w", err)
+	if err := netns.IP("link", "set", "lo", "name", "loopback"); err != nil {
+		return -1, err
 	}
-	fail := func(err error) (int, error) { unix.Close(fd); return -1, fmt.Errorf("a TAP device: %w", err) }
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return fail(err)
+	if fd, _, err = netns.TAP(name); err != nil {
+		return -1, err
 	}
-	req.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
-		return fail(err)
-	}
-	if err := ip("link", "set", "dev", name, "up"); err != nil {
-		return fail(err)
+	if err := netns.IP("link", "set", "dev", name, "up"); err != nil {
+		unix.Close(fd)
+		return -1, err
 	}
 	return fd, nil
 }
