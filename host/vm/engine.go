@@ -5,6 +5,10 @@ package vm
 // instruction and asks again. So an engine need not know any helper, fault or
 // limit; what it does run must be what the interpreter would have done.
 type Engine interface {
+	// Start is Run from slot 0 of c.Prog on the packet that has begun, with the
+	// registers and the frame that a packet finds: it sets them itself. At
+	// StopDone only register 0 is set, at StopOff nothing was done.
+	Start(c *Control) Stop
 	// Run goes on from where control stands in c and says how it ended.
 	Run(c *Control) Stop
 }
@@ -32,14 +36,35 @@ type Control struct {
 	First          bool
 }
 
+// started runs a packet that has begun with the engine's help.
+func (it *Interp) started() (uint64, *Fault) {
+	c := &it.control
+	it.tails, it.mayGo = 0, MaxLoops
+	c.Prog, c.Left, c.R = it.entry, it.Limit, &it.r
+	switch stop := it.Engine.Start(c); stop {
+	case StopDone:
+		it.steps = it.Limit - c.Left
+		return it.r[0], nil
+	case StopOff:
+		it.r = it.fresh()
+		return it.accelerated()
+	default:
+		return it.goOn(stop)
+	}
+}
+
 // accelerated runs from the entry to the exit of frame 0 with the engine's
 // help.
 func (it *Interp) accelerated() (uint64, *Fault) {
 	it.begin()
+	it.control = Control{Prog: it.prog, PC: it.pc, Left: it.Limit, R: &it.r, First: true}
+	return it.goOn(it.Engine.Run(&it.control))
+}
+
+// goOn runs on from where the engine has stopped.
+func (it *Interp) goOn(stop Stop) (uint64, *Fault) {
 	c := &it.control
-	*c = Control{Prog: it.prog, PC: it.pc, Left: it.Limit, R: &it.r, First: true}
 	for {
-		stop := it.Engine.Run(c)
 		it.prog, it.pc, it.steps = c.Prog, c.PC, it.Limit-c.Left
 		pause := it.steps + 1
 		switch stop {
@@ -52,6 +77,7 @@ func (it *Interp) accelerated() (uint64, *Fault) {
 			return r0, f
 		}
 		*c = Control{Prog: it.prog, PC: it.pc, Left: it.Limit - it.steps, R: &it.r, FromProg: c.Prog, From: c.PC}
+		stop = it.Engine.Run(c)
 	}
 }
 

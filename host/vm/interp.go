@@ -87,8 +87,14 @@ func (it *Interp) packet(in *Input, out *Output, rec *Recording) {
 		*out = Output{Err: err}
 		return
 	}
-	it.r = [16]uint64{1: it.S.CtxPtr(), 10: it.S.FrameTop(0)}
-	r0, err := it.run(rec)
+	var r0 uint64
+	var err *Fault
+	if it.Engine != nil && rec == nil {
+		r0, err = it.started()
+	} else {
+		it.r = it.fresh()
+		r0, err = it.run(rec)
+	}
 	it.S.End(uint32(r0), out)
 	out.Steps = it.steps
 	if err != nil {
@@ -96,6 +102,9 @@ func (it *Interp) packet(in *Input, out *Output, rec *Recording) {
 		out.Err = err
 	}
 }
+
+// fresh are the registers that a packet finds.
+func (it *Interp) fresh() [16]uint64 { return [16]uint64{1: it.S.CtxPtr(), 10: it.S.FrameTop(0)} }
 
 // RunFlat runs the program with register 1 at the first byte of data and
 // register 2 its length, as the conformance suite wants it, and returns all of
@@ -122,7 +131,7 @@ func (it *Interp) RunXDP(data []byte) (uint64, error) {
 		return 0, ErrLong
 	}
 	it.S.load(&Input{Data: data})
-	it.r = [16]uint64{1: it.S.CtxPtr(), 10: it.S.FrameTop(0)}
+	it.r = it.fresh()
 	r0, err := it.run(nil)
 	if err != nil {
 		return 0, err

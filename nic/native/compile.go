@@ -38,6 +38,7 @@ type compiler struct {
 	extra  int      // see Trace.extra
 	given  []given  // of a program: what of its registers code relies on
 	dead   []bool   // by slot: a block that control never comes to begins here
+	low    int64    // of a program: see unit.low
 }
 
 // unwritten is no label.
@@ -117,6 +118,9 @@ type unit struct {
 	code   []byte
 	place  []int32 // by slot: where it begins in code
 	enter  int     // where code loads all registers and goes on at context.resume
+	start  uintptr // where a packet begins (Engine.Start): within the code, until that has an address
+	low    int64   // what it may look at of the frame begins there, from its top
+	uses   fields
 	f      *flow
 	always []bool
 }
@@ -158,8 +162,10 @@ func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string
 	}
 	u := &unit{f: c.f, always: c.always}
 	u.enter = c.entry()
+	u.start = uintptr(c.starts())
 	c.body(in)
 	c.tail()
+	u.low, u.uses = c.low, c.uses
 	if u.code, err = c.Code(); err != nil {
 		return nil, nil, err
 	}
@@ -202,10 +208,15 @@ func (c *compiler) body(in []*known) {
 			c.dead[pc] = dead
 			if !dead {
 				k = *in[pc]
-				c.BrSub(asm.At(asm.Ctx, offLeft), c.f.rest[pc], c.bail(pc))
+				if c.f.counts[pc] {
+					c.BrSub(asm.At(asm.Ctx, offLeft), c.f.rest[pc], c.bail(pc))
+				}
 			}
 		}
 		ins := c.code[pc]
+		if !dead && vm.Valid(ins) {
+			c.looksAt(&k, ins)
+		}
 		switch {
 		case dead || !vm.Valid(ins):
 			// Control never comes here, though a register may hold its number; or
@@ -275,9 +286,13 @@ func (c *compiler) tail() {
 		c.StoreK(8, int32(pc), asm.At(asm.Ctx, offPC))
 		c.Jmp(c.exit)
 	}
-	c.Bind(c.end)
-	c.Imm(asm.T0, done)
-	c.Store(8, asm.T0, asm.At(asm.Ctx, offPC))
+	if c.line == nil {
+		c.Bind(c.end)
+		c.Imm(asm.T0, done)
+		c.Store(8, asm.T0, asm.At(asm.Ctx, offPC))
+		c.Store(8, asm.R0, asm.At(asm.Ctx, offR))
+		c.Ret()
+	}
 	c.Bind(c.exit)
 	for r := asm.R0; r <= asm.R9; r++ {
 		c.Store(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
@@ -509,10 +524,26 @@ func (c *compiler) control(k *known, pc int, in ebpf.Insn) {
 			c.leave(pc)
 		}
 	case in.IsCondJump() && in.Op != ebpf.OpMayGo:
-		c.branch(in, c.to(target(in, pc)))
+		c.branch(in, c.away(pc, c.to(target(in, pc))))
 	default:
 		c.leave(pc)
 	}
+}
+
+// away is where a conditional jump of a program leads: to l, having given back the
+// steps that were counted of what it leaves out.
+func (c *compiler) away(pc int, l asm.Label) asm.Label {
+	ahead := c.f.ahead(pc)
+	if ahead == 0 || c.line != nil {
+		return l
+	}
+	back := c.NewLabel()
+	c.later(func() {
+		c.Bind(back)
+		c.AddMem(asm.At(asm.Ctx, offLeft), ahead)
+		c.Jmp(l)
+	})
+	return back
 }
 
 var conds = [16]asm.Cond{

@@ -147,13 +147,33 @@ func (c *context) fix(s *vm.State) {
 	c.data, c.meta = data, data
 }
 
+// begin takes over what a program's code reads of a packet that has just begun.
+func (c *context) begin(s *vm.State, uses fields) {
+	c.depth = 0
+	c.length = s.DataEnd - s.Data
+	if uses&(useFixed|useLimits) != 0 {
+		c.data, c.meta = s.Data, s.Data
+		c.negMeta, c.negFrame = -s.Data, -s.Stack
+	}
+	if uses&useLimits != 0 {
+		c.limits(c.length)
+	}
+	c.end = s.DataEnd
+	c.ifindex, c.queue = uint64(s.If), uint64(s.Rx)
+	c.cpu, c.time, c.packet = uint64(s.CPU), s.TimeNS, s.Packet
+}
+
+// limits is for n bytes from the metadata on.
+func (c *context) limits(n uint64) {
+	c.limit = [4]uint64{n, max(n, 1) - 1, max(n, 3) - 3, max(n, 7) - 7}
+}
+
 // load takes over the packet at hand.
 func (c *context) load(s *vm.State) {
 	c.depth = uint64(s.Depth)
 	c.negMeta = -s.DataMeta
 	c.negFrame = -s.Frame()
-	n := int64(s.DataEnd - s.DataMeta)
-	c.limit = [4]uint64{uint64(n), uint64(max(n-1, 0)), uint64(max(n-3, 0)), uint64(max(n-7, 0))}
+	c.limits(s.DataEnd - s.DataMeta)
 	c.data, c.end, c.meta = s.Data, s.DataEnd, s.DataMeta
 	c.ifindex, c.queue = uint64(s.If), uint64(s.Rx)
 	c.cpu = uint64(s.CPU)

@@ -67,6 +67,7 @@ func newEngine(s *vm.State, obj *loader.Object, mem *code.Memory, withCtx bool) 
 			e.Close()
 			return nil, err
 		}
+		u.start += e.block[i].Addr()
 		e.units[i] = u
 	}
 	return e, nil
@@ -97,7 +98,7 @@ func (e *Engine) Run(c *vm.Control) vm.Stop {
 	}
 	x := e.ctx
 	left := int64(c.Left)
-	if !u.f.leader[c.PC] {
+	if !u.f.counts[c.PC] {
 		if left -= int64(u.f.rest[c.PC]); left < 0 {
 			return vm.StopLeave
 		}
@@ -109,18 +110,11 @@ func (e *Engine) Run(c *vm.Control) vm.Stop {
 	x.resume = base + uintptr(u.place[c.PC])
 	e.Runs++
 	code.Enter(base+uintptr(u.enter), unsafe.Pointer(x), uintptr(unsafe.Pointer(&e.s.Mem.B[0])))
-	copy(c.R[:10], x.r[:10])
 	if x.pc == done {
-		c.Left = int(x.left)
+		c.R[0], c.Left = x.r[0], int(x.left)
 		return vm.StopDone
 	}
-	e.Leaves++
-	c.PC = int(x.pc)
-	c.Left = int(x.left)
-	if uint(c.PC) < uint(len(u.f.rest)) && !u.f.second[c.PC] {
-		c.Left += int(u.f.rest[c.PC])
-	}
-	return vm.StopLeave
+	return e.left(u, c)
 }
 
 // trusted says whether what was assumed of the instruction at PC holds: it does

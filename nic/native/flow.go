@@ -16,9 +16,10 @@ const maxAnalysed = 1 << 15
 // flow is a program's control flow as the compiler needs it.
 type flow struct {
 	leader []bool  // by slot: a block begins here
+	counts []bool  // by slot: a chain of blocks begins here that control comes to one after the other, and its steps are counted
 	root   []bool  // by slot: a function or callback begins here
 	back   []bool  // by slot: a call returns here
-	rest   []int32 // by slot: instructions from here to the end of the block
+	rest   []int32 // by slot: instructions from here to the end of the chain
 	second []bool  // by slot: the second half of a lddw
 }
 
@@ -42,8 +43,8 @@ func isJump(in ebpf.Insn) bool {
 func (f *flow) find(code []ebpf.Insn) {
 	n := len(code)
 	f.leader, f.root, f.back = cleared(f.leader, n+1), cleared(f.root, n), cleared(f.back, n+1)
-	f.rest, f.second = cleared(f.rest, n+1), cleared(f.second, n+1)
-	f.leader[0] = true
+	f.rest, f.second, f.counts = cleared(f.rest, n+1), cleared(f.second, n+1), cleared(f.counts, n+1)
+	f.leader[0], f.counts[0] = true, true
 	mark := func(set []bool, pc int) {
 		if pc >= 0 && pc < n {
 			set[pc] = true
@@ -62,6 +63,7 @@ func (f *flow) find(code []ebpf.Insn) {
 			}
 		case isJump(in):
 			mark(f.leader, target(in, pc))
+			mark(f.counts, target(in, pc))
 			mark(f.leader, pc+1)
 		case in.Op == ebpf.OpCall && in.Src == ebpf.CallLocal:
 			mark(f.root, target(in, pc))
@@ -74,7 +76,7 @@ func (f *flow) find(code []ebpf.Insn) {
 	}
 	for pc, r := range f.root {
 		if r {
-			f.leader[pc] = true
+			f.leader[pc], f.counts[pc] = true, true
 		}
 	}
 	for pc := n - 1; pc >= 0; pc-- {
@@ -87,10 +89,24 @@ func (f *flow) find(code []ebpf.Insn) {
 		if next < n && f.second[next] {
 			next++
 		}
-		if next < n && !f.leader[next] {
+		if next < n && !f.counts[next] && !ends(code[pc]) {
 			f.rest[pc] += f.rest[next]
 		}
 	}
+}
+
+// ends says whether control never goes on to the next slot.
+func ends(in ebpf.Insn) bool {
+	return in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32 || in.Op == ebpf.OpExit
+}
+
+// ahead are the steps that were counted of what control leaves out where it jumps
+// away at slot pc.
+func (f *flow) ahead(pc int) int32 {
+	if next := f.after(pc); next < len(f.counts)-1 && !f.counts[next] {
+		return f.rest[next]
+	}
+	return 0
 }
 
 // after is the slot of the next instruction.

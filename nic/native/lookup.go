@@ -79,22 +79,89 @@ var saved = [...]asm.Reg{asm.R1, asm.R2, asm.R3, asm.R4, asm.R5}
 
 // lookup writes a subroutine for a hash or a trie.
 func lookup(b asm.Backend, f *maps.Flat) {
-	for i, r := range saved {
+	n := int(f.KeySize)
+	rs := saved[:]
+	if f.Kind != maps.FlatTrie && inWords(n) {
+		rs = append(rs, lastWord)
+	}
+	for i, r := range rs {
 		b.Store(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
 	}
 	b.Mov(true, asm.R1, asm.R2)
 	far := func() {}
-	if f.Kind == maps.FlatTrie {
+	switch ref := func() { setRef(b, f) }; {
+	case f.Kind == maps.FlatTrie:
 		walkTrie(b, f, keyAtR1)
-	} else {
-		hashKey(b, int(f.KeySize), keyAtR1)
-		far = probe(b, f, keyAtR1, func() { setRef(b, f) })
+	case inWords(n):
+		loadWords(b, n)
+		mixKey(b, n)
+		far = probe(b, f, wordsDiffer(b, n), ref)
+	default:
+		hashKey(b, n, keyAtR1)
+		far = probe(b, f, bytesDiffer(b, n, keyAtR1), ref)
 	}
-	for i, r := range saved {
+	for i, r := range rs {
 		b.Load(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
 	}
 	b.Ret()
 	far()
+}
+
+// A key of 8 to 16 bytes stays in registers, its first eight bytes in firstWord and
+// its last eight in lastWord.
+const firstWord, lastWord = asm.R1, asm.R6
+
+// inWords says so of a key of n bytes.
+func inWords(n int) bool { return n >= 8 && n <= 16 }
+
+// loadWords loads a key at register 1 there, and where mixKey wants it. A program puts
+// a key together right before a look-up, mostly from words of four bytes: what is
+// loaded is no longer than these, or the load would wait until the stores are done.
+func loadWords(b asm.Backend, n int) {
+	halves := func(d asm.Reg, off int) {
+		b.Load(4, d, keyAtR1(off))
+		b.Load(4, asm.T1, keyAtR1(off+4))
+		b.OpK(asm.Lsh, true, asm.T1, 32)
+		b.Op(asm.Or, true, d, asm.T1)
+	}
+	halves(asm.R2, 0)
+	if n > 8 {
+		halves(asm.R4, n-8)
+		b.Mov(true, lastWord, asm.R4)
+	} else {
+		b.Imm(asm.R4, 0)
+	}
+	b.Mov(true, firstWord, asm.R2)
+}
+
+// wordsDiffer compares such a key with an element's.
+func wordsDiffer(b asm.Backend, n int) func(elem asm.Reg, next asm.Label) {
+	return func(elem asm.Reg, next asm.Label) {
+		b.BrMem(asm.NE, firstWord, asm.Mem{Base: asm.Base, Index: elem}, next)
+		if n > 8 {
+			b.BrMem(asm.NE, lastWord, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(n - 8)}, next)
+		}
+	}
+}
+
+// bytesDiffer compares a key in memory with an element's. It uses T0 and T1.
+func bytesDiffer(b asm.Backend, n int, key func(off int) asm.Mem) func(elem asm.Reg, next asm.Label) {
+	return func(elem asm.Reg, next asm.Label) {
+		for off := 0; off < n; {
+			size := 8
+			for size > n-off {
+				size /= 2
+			}
+			b.Load(size, asm.T0, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(off)})
+			if size == 8 {
+				b.BrMem(asm.NE, asm.T0, key(off), next)
+			} else {
+				b.Load(size, asm.T1, key(off))
+				b.Br(asm.NE, true, asm.T0, asm.T1, next)
+			}
+			off += size
+		}
+	}
 }
 
 // keyAtR1 is a key in flat memory, its address in register 1.
@@ -184,12 +251,13 @@ func longKey(b asm.Backend, load func(int, asm.Reg, int), n int) {
 	load(8, asm.R4, n-8)
 }
 
-// probe looks through the slots for the hash in register 2 and the key. A slot's
-// place is kept in bytes: eight times its number. Where the map keeps a reference
+// probe looks through the slots for the hash in register 2 and the key, which differs
+// compares with an element's: elsewhere it goes to next. A slot's place is kept in
+// bytes: eight times its number. Where the map keeps a reference
 // bit by element, ref is given the element's number in T0, and may use T1; it runs
 // only where the key was found. What probe returns writes the code for slots that
 // don't hold the key, out of the way.
-func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem, ref func()) (far func()) {
+func probe(b asm.Backend, f *maps.Flat, differs func(elem asm.Reg, next asm.Label), ref func()) (far func()) {
 	const slots, mask, place, elem = asm.R4, asm.R3, asm.R0, asm.R5
 	top, next, end := b.NewLabel(), b.NewLabel(), b.NewLabel()
 	b.Imm(asm.T1, uint64(uintptr(f.Slots)))
@@ -210,20 +278,7 @@ func probe(b asm.Backend, f *maps.Flat, key func(off int) asm.Mem, ref func()) (
 	b.OpK(asm.Sub, true, elem, 1)
 	scale(b, elem, f.Stride)
 	addK(b, elem, f.Addr)
-	for off := 0; off < int(f.KeySize); {
-		size := 8
-		for size > int(f.KeySize)-off {
-			size /= 2
-		}
-		b.Load(size, asm.T0, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(off)})
-		if size == 8 {
-			b.BrMem(asm.NE, asm.T0, key(off), next)
-		} else {
-			b.Load(size, asm.T1, key(off))
-			b.Br(asm.NE, true, asm.T0, asm.T1, next)
-		}
-		off += size
-	}
+	differs(elem, next)
 	if f.Ref != nil {
 		b.Load(4, asm.T0, asm.Mem{Base: slots, Index: place})
 		b.OpK(asm.Sub, true, asm.T0, 1)

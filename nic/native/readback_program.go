@@ -19,6 +19,9 @@ type given struct {
 // interpreter.
 func (b *reader) program(c *compiler, u *unit, seed uint64) error {
 	known := c.given
+	if err := b.way(c, u, seed); err != nil {
+		return fmt.Errorf("a packet's beginning: %w", err)
+	}
 	for pc := range len(c.code) + 1 {
 		b.begin(c, u.code, drawn(seed, uint64(pc)))
 		b.r[10] = b.s.FrameTop(0)
@@ -41,6 +44,28 @@ func (b *reader) program(c *compiler, u *unit, seed uint64) error {
 		}
 	}
 	return nil
+}
+
+// way reads the way in at a packet's beginning.
+func (b *reader) way(c *compiler, u *unit, seed uint64) error {
+	b.begin(c, u.code, seed)
+	end, err := b.goOn(int(u.start), int(u.place[0]), false)
+	if err == nil && end != fell {
+		err = fmt.Errorf("it doesn't come to slot 0")
+	}
+	for r := range uint8(11) {
+		want := uint64(0)
+		switch r {
+		case 1:
+			want = b.s.Ctx
+		case 10:
+			want = b.s.FrameTop(0)
+		}
+		if err == nil && b.home(r) != want {
+			err = fmt.Errorf("register %d is %#x, not %#x", r, b.home(r), want)
+		}
+	}
+	return err
 }
 
 // shape makes operands equal on the second set of numbers, and near or opposite on
@@ -75,7 +100,7 @@ func (b *reader) alone(u *unit, pc int) error {
 	after, next := b.r, -1
 	before := int64(b.draw(10) % 64)
 	b.x.left, b.x.depth, b.x.pc = before, b.draw(11)&1, nowhere
-	leader := pc < n && u.f.leader[pc] && !u.f.second[pc]
+	leader := pc < n && u.f.counts[pc] && !u.f.second[pc]
 	if pc < n && !u.f.second[pc] && vm.Valid(b.c.code[pc]) {
 		after, next = b.expect(pc), b.follows(pc)
 	}
@@ -119,6 +144,9 @@ func (b *reader) alone(u *unit, pc int) error {
 	if leader && !b.c.dead[pc] { // code that control never comes to counts nothing
 		before -= int64(u.f.rest[pc])
 	}
+	if w.in.IsCondJump() && !stays && next != u.f.after(pc) {
+		before += int64(u.f.ahead(pc))
+	}
 	if b.x.left != before {
 		return fmt.Errorf("%d steps are left, not %d", b.x.left, before)
 	}
@@ -129,6 +157,9 @@ func (b *reader) alone(u *unit, pc int) error {
 		v := b.home(r)
 		if end == left && r < 10 {
 			v = b.x.r[r]
+		}
+		if over && r > 0 {
+			break // the verdict is all that is left
 		}
 		if v != after[r] && (end == fell || r < 10) {
 			return fmt.Errorf("register %d is %#x, not %#x", r, v, after[r])

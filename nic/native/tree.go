@@ -1041,7 +1041,7 @@ func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
 	if found >= maxFound {
 		f.Ref = nil
 	}
-	far := probe(c.Backend, &f, keyInContext, func() { c.Store(8, asm.T0, asm.At(asm.Ctx, offElem+8*int32(found))) })
+	far := probe(c.Backend, &f, bytesDiffer(c.Backend, int(f.KeySize), keyInContext), func() { c.Store(8, asm.T0, asm.At(asm.Ctx, offElem+8*int32(found))) })
 	c.later = append(c.later, far)
 	return true
 }
