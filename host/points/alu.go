@@ -3,7 +3,7 @@ package points
 import "jitnic/host/ebpf"
 
 // alu is what arithmetic of width w makes of two values.
-func (s *stepper) alu(op uint8, a, b Value, w int) Value {
+func (s *stepper) alu(op uint8, a, b *Value, w int) Value {
 	if a.Kind == Unreadable || b.Kind == Unreadable {
 		return mixed
 	}
@@ -13,7 +13,7 @@ func (s *stepper) alu(op uint8, a, b Value, w int) Value {
 			return Constant(-a.Known & (^uint64(0) >> (64 - w)))
 		}
 		if a.Kind != Scalar {
-			s.say("negates %v", a)
+			s.say("negates %v", *a)
 		}
 		return number(upTo(w))
 	case ebpf.ALUEnd:
@@ -50,23 +50,23 @@ func (s *stepper) swap(n Number) Number {
 }
 
 // move is a copy of b, or of what is left of it in w bits.
-func (s *stepper) move(b Value, w int) Value {
+func (s *stepper) move(b *Value, w int) Value {
 	switch {
 	case b.Kind == Unreadable:
 		return mixed
 	case s.in.Off != 0: // with its sign
 		return Top()
 	case w == 64:
-		return b
+		return *b
 	case b.Kind != Scalar:
-		s.say("takes 32 bits of %v", b)
+		s.say("takes 32 bits of %v", *b)
 		return number(upTo(32))
 	}
 	return number(compute(ebpf.ALUMov, exactly(0), b.Number, 32))
 }
 
 // moved is address a with the number n added or subtracted.
-func (s *stepper) moved(a, n Value, op uint8) Value {
+func (s *stepper) moved(a, n *Value, op uint8) Value {
 	if k := n.Number; op == ebpf.ALUSub && k.exact() {
 		return a.added(exactly(-k.Known), s.in.At)
 	}
@@ -74,7 +74,7 @@ func (s *stepper) moved(a, n Value, op uint8) Value {
 }
 
 // pointer is arithmetic on a pointer.
-func (s *stepper) pointer(op uint8, a, b Value, w int) Value {
+func (s *stepper) pointer(op uint8, a, b *Value, w int) Value {
 	if w == 32 || op != ebpf.ALUAdd && op != ebpf.ALUSub {
 		s.say("arithmetic on %s", max(a.Kind, b.Kind))
 		return Top()
@@ -105,9 +105,9 @@ func (s *stepper) pointer(op uint8, a, b Value, w int) Value {
 // unsure is arithmetic on what may be a pointer. The verifier knows what it is,
 // and took what the program did with it: what the program adds to is no end of the
 // packet, and what it only subtracts may be.
-func (s *stepper) unsure(op uint8, a, b Value, w int) Value {
+func (s *stepper) unsure(op uint8, a, b *Value, w int) Value {
 	if op == ebpf.ALUSub {
-		s.say("subtracts %v from %v", b, a)
+		s.say("subtracts %v from %v", *b, *a)
 		if a.Kind == Scalar { // it was one too, then
 			return Top()
 		}
@@ -117,9 +117,9 @@ func (s *stepper) unsure(op uint8, a, b Value, w int) Value {
 	if op != ebpf.ALUAdd || w == 32 {
 		what = "arithmetic on %v"
 	}
-	for _, v := range []Value{a, b} {
+	for _, v := range []*Value{a, b} {
 		if v.Kind != Scalar {
-			s.say(what, v)
+			s.say(what, *v)
 		}
 	}
 	if w == 32 || op != ebpf.ALUAdd { // those are for numbers

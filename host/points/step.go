@@ -148,20 +148,25 @@ func (s *stepper) arithmetic() {
 	if in.Class() == ebpf.ClassALU {
 		w = 32
 	}
-	b := Constant(uint64(int64(in.Imm)))
+	var own Value // of no register
+	b := &own
 	switch {
 	case op == ebpf.ALUNeg || op == ebpf.ALUEnd:
-		b = Constant(0)
+		own = Constant(0)
 	case in.Op&ebpf.SrcX != 0:
-		b = s.read(in.Src)
+		s.read(in.Src)
+		b = &f.R[in.Src]
 	case w == 32:
-		b = Constant(uint64(uint32(in.Imm)))
+		own = Constant(uint64(uint32(in.Imm)))
+	default:
+		own = Constant(uint64(int64(in.Imm)))
 	}
 	if op == ebpf.ALUMov {
 		f.R[in.Dst] = s.move(b, w)
 		return
 	}
-	f.R[in.Dst] = s.alu(op, s.read(in.Left), b, w)
+	s.read(in.Left)
+	f.R[in.Dst] = s.alu(op, &f.R[in.Left], b, w)
 }
 
 func (s *stepper) wide() {

@@ -2,6 +2,7 @@ package vliw
 
 import (
 	"math/bits"
+	"slices"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/points"
@@ -80,7 +81,8 @@ func (g *graph) add(from, to, lat int32) {
 // nil for traces.
 func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
 	g.m = m
-	g.nodes, g.edges, g.list, g.wrote = g.nodes[:0], g.edges[:0], g.list[:0], g.wrote[:0]
+	g.nodes = slices.Grow(g.nodes[:0], len(ops))[:len(ops)]
+	g.edges, g.list, g.wrote = g.edges[:0], g.list[:0], g.wrote[:0]
 	for r := range g.last {
 		g.last[r], g.reads[r] = -1, -1
 	}
@@ -92,8 +94,8 @@ func (g *graph) build(m *Machine, ops []Op, meta []trace.Meta, blk *block) {
 			mt = &meta[o.Slot]
 		}
 		first := len(g.flow.Acc)
-		g.nodes = append(g.nodes, node{edge: -1, issue: -1, use: o.reads(), def: o.writes()})
 		n := &g.nodes[i]
+		*n = node{edge: -1, issue: -1, use: o.reads(), def: o.writes()}
 		g.price(o, n)
 		g.flow.Step(o.insn(i), hintOf(mt))
 		g.ports(o, n, g.flow.Acc[first:])
@@ -235,13 +237,15 @@ func (g *graph) memories(first int) {
 			continue
 		}
 		for j := range acc[:first] {
-			switch a := &acc[j]; {
-			case !points.Conflict(a, b):
-			case a.Write:
-				g.add(a.Op, b.Op, after(g.nodes[a.Op].lat, g.nodes[b.Op].lat))
-			default:
-				g.add(a.Op, b.Op, 0)
+			a := &acc[j]
+			if !points.Conflict(a, b) {
+				continue
 			}
+			lat := int32(0)
+			if a.Write {
+				lat = after(g.nodes[a.Op].lat, g.nodes[b.Op].lat)
+			}
+			g.add(a.Op, b.Op, lat)
 		}
 	}
 	for k := first; k < len(acc); k++ {

@@ -34,7 +34,7 @@ func (l *lister) run(g *graph) int32 {
 		taken, wanted := uint64(0), uint64(0) // lanes
 		soonest := int32(1 << 30)
 		for used < lanes {
-			best := -1
+			best, height := -1, int32(0)
 			for k, i := range l.ready {
 				n := &g.nodes[i]
 				if n.early > cycle {
@@ -55,8 +55,8 @@ func (l *lister) run(g *graph) int32 {
 						wanted |= 1 << lane
 					}
 				}
-				if best < 0 || before(g, i, l.ready[best]) {
-					best = k
+				if n.height > height || n.height == height && i < l.ready[best] { // heights are from 1 on
+					best, height = k, n.height
 				}
 			}
 			if best < 0 {
@@ -123,11 +123,6 @@ func (n *node) place(cycle int32, taken, wanted uint64, lanes int) int {
 		return bits.TrailingZeros64(free)
 	}
 	return bits.TrailingZeros64(all &^ taken)
-}
-
-func before(g *graph, i, j int32) bool {
-	a, b := g.nodes[i].height, g.nodes[j].height
-	return a > b || a == b && i < j
 }
 
 // bundles lays the ops out cycle by cycle, each bundle in program order.

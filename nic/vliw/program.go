@@ -40,7 +40,6 @@ type layout struct {
 	pieces []piece
 	head   []int32              // by slot: the piece that begins there, -1: none
 	gone   []removed            // by slot
-	odd    []bool               // by slot: a removed check, or a call that stops all lanes
 	enter  map[int32]*[11]uint8 // by block that a piece begins with: see graph.enter
 	stats  ProgramSchedule
 }
@@ -62,6 +61,9 @@ type span struct {
 	leave      []int32 // by slot of the block: cycles of the piece when control leaves after it by a jump
 	stop       []int32 // by slot of the block: cycles that all lanes stand still after it; nil: none
 	fall       int32   // cycles of the piece when control falls out of it here
+
+	insns, last    int32  // how many instructions the block has, and the slot of the last
+	calls, stopped uint32 // that stop all lanes, and for how many cycles
 }
 
 // IPC is the static number of instructions per cycle as the hXDP paper counts it
@@ -144,48 +146,49 @@ func (p *ProgramSchedule) Cycles(steps []vm.Step) uint32 { return p.Run(steps).C
 // branch by which the run left it. A packet that fails a bounds check that was
 // removed ends there. It allocates nothing.
 func (p *ProgramSchedule) Run(steps []vm.Step) (r Ran) {
-	var c *piece
-	var l *layout
-	var s *span // of c, number at
-	at := 0
-	for i := range steps {
-		st := &steps[i]
-		pc := int(st.PC)
-		if c == nil {
-			l = p.progs[st.Prog]
-			c, at = &l.pieces[l.head[pc]], 0
-			s = &c.spans[0]
-		}
-		if l.odd[pc] {
-			if s.stop != nil && s.stop[pc-s.start] > 0 {
-				r.Calls++
-				r.Stopped += uint32(s.stop[pc-s.start])
-			}
-			if l.gone[pc].failed(st) {
-				r.Rows += uint32(s.leave[pc-s.start])
+	for i := 0; i < len(steps); {
+		l := p.progs[steps[i].Prog]
+		c := &l.pieces[l.head[steps[i].PC]]
+		for at := range c.spans {
+			s := &c.spans[at]
+			i += s.through(steps[i:], &r)
+			last := &steps[i-1]
+			if l.gone[last.PC].failed(last) {
+				r.Rows += uint32(s.leave[int(last.PC)-s.start])
 				return r
 			}
+			if i < len(steps) && at+1 < len(c.spans) && c.spans[at+1].start == int(steps[i].PC) && steps[i].Prog == last.Prog {
+				continue
+			}
+			r.Rows += uint32(l.cost(s, last))
+			if i == len(steps) {
+				r.Drain = uint32(p.drain(c))
+			}
+			break
 		}
-		if i+1 < len(steps) && s.holds(pc, &steps[i+1], st) {
-			continue
-		}
-		if i+1 < len(steps) && at+1 < len(c.spans) && c.spans[at+1].start == int(steps[i+1].PC) && steps[i+1].Prog == st.Prog {
-			at++
-			s = &c.spans[at]
-			continue
-		}
-		r.Rows += uint32(l.cost(s, st))
-		if i+1 == len(steps) {
-			r.Drain = uint32(p.drain(c))
-		}
-		c = nil
 	}
 	return r
 }
 
-// holds says whether the step after pc is the next of the same block.
-func (s *span) holds(pc int, next *vm.Step, st *vm.Step) bool {
-	return next.Prog == st.Prog && int(next.PC) > pc && int(next.PC) < s.end
+// through is how many steps a run takes through the block it has come to, and notes
+// in r the calls there. Control leaves a block at its end, or with a fault.
+func (s *span) through(steps []vm.Step, r *Ran) int {
+	if n := int(s.insns); n <= len(steps) && int(steps[n-1].PC) == int(s.last) {
+		r.Calls += s.calls
+		r.Stopped += s.stopped
+		return n
+	}
+	for i := range steps {
+		pc := int(steps[i].PC)
+		if i > 0 && (steps[i].Prog != steps[0].Prog || pc <= int(steps[i-1].PC) || pc >= s.end) {
+			return i
+		}
+		if s.stop != nil && s.stop[pc-s.start] > 0 {
+			r.Calls++
+			r.Stopped += uint32(s.stop[pc-s.start])
+		}
+	}
+	return len(steps)
 }
 
 // drain is what the exit at the end of a piece takes beyond its bundle.
@@ -224,10 +227,6 @@ func newLayout(p *loader.Program, s *Scheduler) (*layout, error) {
 	t.Bounds, t.Zeroing, t.Dead = f.bounds, f.zeroing, f.dead
 	for i := range f.blocks {
 		t.Source += f.blocks[i].source
-	}
-	l.odd = make([]bool, len(f.gone))
-	for at, gone := range f.gone {
-		l.odd[at] = gone != stays
 	}
 	for _, c := range f.chains() {
 		l.piece(f, c, s)
@@ -293,7 +292,6 @@ func (l *layout) piece(f *flowGraph, c chain, s *Scheduler) {
 				sp.leave[at] = max(sp.leave[at], s.g.nodes[i].issue+1)
 				if stops {
 					sp.stop[at] = stop[i]
-					l.odd[p.ops[i].Slot] = true
 				}
 			}
 		}
@@ -302,6 +300,16 @@ func (l *layout) piece(f *flowGraph, c chain, s *Scheduler) {
 			done = max(done, own)
 			if sp.leave[at] = done; own > 0 && f.branches(b.start+at) {
 				sp.leave[at] = own
+			}
+		}
+		for pc := b.start; pc < b.end; pc++ {
+			if !f.second[pc] {
+				sp.insns, sp.last = sp.insns+1, int32(pc)
+			}
+		}
+		for _, n := range sp.stop {
+			if n > 0 {
+				sp.calls, sp.stopped = sp.calls+1, sp.stopped+uint32(n)
 			}
 		}
 		p.spans = append(p.spans, sp)
