@@ -18,19 +18,13 @@ const (
 )
 
 func newARC(c Config) Policy {
-	return &arc{queues: newQueues(c, 4)}
+	return &arc{queues: newQueues(c, 4, arcB1)}
 }
-
-func (p *arc) Contains(id uint32) bool { return uint(p.l.in(id)) < arcB1 }
 
 func (p *arc) Access(id uint32) bool {
 	switch p.l.in(id) {
 	case arcT1:
-		s := p.sizeOf(id)
-		p.bytes[arcT1] -= s
-		p.bytes[arcT2] += s
-		p.l.drop(id)
-		p.l.push(arcT2, id)
+		p.move(id, arcT2)
 		return true
 	case arcT2:
 		p.l.renew(arcT2, id)
@@ -39,18 +33,11 @@ func (p *arc) Access(id uint32) bool {
 	return false
 }
 
-// move takes the oldest of queue from to queue to; to < 0 forgets it.
-func (p *arc) move(from, to int) uint32 {
-	id := p.l.pop(from)
-	s := p.sizeOf(id)
-	p.bytes[from] -= s
-	if to >= 0 {
-		p.bytes[to] += s
-		p.l.push(to, id)
-	}
-	if from <= arcT2 {
-		p.sub(id)
-	}
+// demote evicts the oldest of a list, which its ghosts remember.
+func (p *arc) demote(from, ghosts int) uint32 {
+	id := p.pop(from)
+	p.sub(id)
+	p.put(ghosts, id)
 	return id
 }
 
@@ -58,9 +45,9 @@ func (p *arc) move(from, to int) uint32 {
 func (p *arc) replace(fromB2 bool, evicted []uint32) []uint32 {
 	t1 := float64(p.bytes[arcT1])
 	if p.bytes[arcT1] > 0 && (t1 > p.p || t1 == p.p && fromB2) || p.bytes[arcT2] == 0 {
-		return append(evicted, p.move(arcT1, arcB1))
+		return append(evicted, p.demote(arcT1, arcB1))
 	}
-	return append(evicted, p.move(arcT2, arcB2))
+	return append(evicted, p.demote(arcT2, arcB2))
 }
 
 // makeRoom evicts until size more fits, of an id that isn't remembered.
@@ -69,21 +56,19 @@ func (p *arc) makeRoom(size uint64, evicted []uint32) []uint32 {
 		switch {
 		case p.bytes[arcT1]+p.bytes[arcB1]+size <= p.capacity:
 			if p.bytes[arcT1]+p.bytes[arcB1]+p.bytes[arcT2]+p.bytes[arcB2] >= 2*p.capacity && p.l.len(arcB2) > 0 {
-				p.move(arcB2, -1)
+				p.pop(arcB2)
 			}
 			evicted = p.replace(false, evicted)
 		case p.bytes[arcB1] > 0:
-			p.move(arcB1, -1)
+			p.pop(arcB1)
 			evicted = p.replace(false, evicted)
 		default:
-			evicted = append(evicted, p.move(arcT1, -1))
+			id := p.pop(arcT1)
+			p.sub(id)
+			evicted = append(evicted, id)
 		}
 	}
 	return evicted
-}
-
-func (p *arc) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
 }
 
 func (p *arc) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
@@ -96,8 +81,7 @@ func (p *arc) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		p.p = max(p.p-max(b1/b2, 1), 0)
 	}
 	if ghost >= 0 {
-		p.bytes[ghost] -= p.sizeOf(id)
-		p.l.drop(id)
+		p.drop(id)
 	}
 	s := uint64(size)
 	if s > p.capacity {
@@ -113,23 +97,8 @@ func (p *arc) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		}
 	}
 	p.add(id, size)
-	p.bytes[q] += s
-	p.l.push(q, id)
+	p.put(q, id)
 	return evicted
-}
-
-func (p *arc) Remove(id uint32) bool {
-	q := p.l.in(id)
-	if q < 0 {
-		return false
-	}
-	p.bytes[q] -= p.sizeOf(id)
-	p.l.drop(id)
-	if q >= arcB1 {
-		return false
-	}
-	p.sub(id)
-	return true
 }
 
 // Run is the steps, unrolled into one loop for unit sizes.

@@ -46,13 +46,11 @@ const (
 
 func newCacheus(c Config) Policy {
 	p := &cacheus{
-		queues: newQueues(c, 4), h: newHeap(c.IDs), e: make([]crID, c.IDs),
+		queues: newQueues(c, 4, crGoneLRU), h: newHeap(c.IDs), e: make([]crID, c.IDs),
 		rng: rng(c.Seed), wLRU: 0.5, rCap: max(1, c.Capacity/100), rate: newCRRate(c.Capacity, c.Seed),
 	}
 	return p
 }
-
-func (p *cacheus) Contains(id uint32) bool { return uint(p.l.in(id)) < crGoneLRU }
 
 func (p *cacheus) sCap() uint64 { return p.capacity - min(p.capacity, p.rCap) }
 
@@ -64,11 +62,6 @@ func (p *cacheus) rank(id uint32) {
 		return
 	}
 	p.h.push(id, uint64(p.e[id].uses), ^p.seq)
-}
-
-func (p *cacheus) drop(id uint32) {
-	p.bytes[p.l.in(id)] -= p.sizeOf(id)
-	p.l.drop(id)
 }
 
 func (p *cacheus) undemote(id uint32) {
@@ -95,8 +88,8 @@ func (p *cacheus) Access(id uint32) bool {
 	}
 	p.undemote(id)
 	p.e[id].fresh = false
-	p.drop(id)
-	p.toS(id)
+	p.move(id, crS)
+	p.demote()
 	return true
 }
 
@@ -122,8 +115,7 @@ func (p *cacheus) toS(id uint32) {
 func (p *cacheus) demote() {
 	for p.bytes[crS] > p.sCap() && p.l.len(crS) > 1 {
 		v := p.l.oldest(crS)
-		p.drop(v)
-		p.put(crR, v)
+		p.move(v, crR)
 		p.e[v].demoted = true
 		p.demoted += p.sizeOf(v)
 	}
@@ -146,12 +138,12 @@ func (p *cacheus) evict(evicted []uint32) []uint32 {
 	p.h.remove(v)
 	p.sub(v)
 	if a != b {
-		p.remember(ghost, v, fresh)
+		p.keep(ghost, v, fresh)
 	}
 	return append(evicted, v)
 }
 
-func (p *cacheus) remember(ghost int, id uint32, fresh bool) {
+func (p *cacheus) keep(ghost int, id uint32, fresh bool) {
 	p.e[id].fresh = fresh && ghost == crGoneLRU
 	p.put(ghost, id)
 	if p.e[id].fresh {
@@ -180,14 +172,6 @@ func (p *cacheus) learn(ghost int) {
 		lfu *= math.Exp(-p.rate.now)
 	}
 	p.wLRU = min(max(lru/(lru+lfu), 0.01), 0.99)
-}
-
-// makeRoom evicts until size more fits.
-func (p *cacheus) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = p.evict(evicted)
-	}
-	return evicted
 }
 
 func (p *cacheus) Resize(id, size uint32, evicted []uint32) []uint32 {

@@ -16,10 +16,8 @@ const (
 )
 
 func newCAR(c Config) Policy {
-	return &car{queues: newQueues(c, 4), ref: make([]bool, c.IDs)}
+	return &car{queues: newQueues(c, 4, carB1), ref: make([]bool, c.IDs)}
 }
-
-func (p *car) Contains(id uint32) bool { return uint(p.l.in(id)) < carB1 }
 
 func (p *car) Access(id uint32) bool {
 	if uint(p.l.in(id)) >= carB1 {
@@ -29,9 +27,9 @@ func (p *car) Access(id uint32) bool {
 	return true
 }
 
-// replace evicts one entry: the first not used that a hand meets. Used ones go
-// to the end of T2.
-func (p *car) replace() uint32 {
+// evict takes out the first entry not used that a hand meets. Used ones go to the
+// end of T2.
+func (p *car) evict(evicted []uint32) []uint32 {
 	for {
 		t, b := carT1, carB1
 		if float64(p.bytes[carT1]) < max(1, p.p) && p.bytes[carT2] > 0 || p.bytes[carT1] == 0 {
@@ -45,20 +43,8 @@ func (p *car) replace() uint32 {
 		}
 		p.sub(id)
 		p.put(b, id)
-		return id
+		return append(evicted, id)
 	}
-}
-
-// makeRoom evicts until size more fits.
-func (p *car) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = append(evicted, p.replace())
-	}
-	return evicted
-}
-
-func (p *car) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
 }
 
 func (p *car) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
@@ -88,26 +74,11 @@ func (p *car) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		q = carT2
 	}
 	if ghost >= 0 {
-		p.bytes[ghost] -= p.sizeOf(id)
-		p.l.drop(id)
+		p.drop(id)
 	}
 	p.add(id, size)
 	p.ref = fit(p.ref, id)
 	p.ref[id] = false
 	p.put(q, id)
 	return evicted
-}
-
-func (p *car) Remove(id uint32) bool {
-	q := p.l.in(id)
-	if q < 0 {
-		return false
-	}
-	p.bytes[q] -= p.sizeOf(id)
-	p.l.drop(id)
-	if q >= carB1 {
-		return false
-	}
-	p.sub(id)
-	return true
 }

@@ -5,14 +5,14 @@ package policy
 // (Corbató, 1968). With a counter of more than one bit it is spared as often
 // as it was used, up to 2^bits − 1 times.
 type clock struct {
-	base
+	simple
 	r     ring
 	state []uint8 // per id: 0 not in, else uses + 1
 	limit uint8
 }
 
 func newClock(c Config, bits int) Policy {
-	return &clock{base: newBase(c), r: newRing(), state: make([]uint8, c.IDs), limit: uint8(1) << bits}
+	return &clock{simple: newSimple(c), r: newRing(), state: make([]uint8, c.IDs), limit: uint8(1) << bits}
 }
 
 func (p *clock) Contains(id uint32) bool { return int(id) < len(p.state) && p.state[id] != 0 }
@@ -25,44 +25,25 @@ func (p *clock) Access(id uint32) bool {
 	return true
 }
 
-// makeRoom evicts until size more fits.
-func (p *clock) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
+func (p *clock) oust() uint32 {
+	for {
 		v := p.r.pop()
-		if p.state[v]--; p.state[v] != 0 {
-			p.r.push(v)
-			continue
+		if p.state[v]--; p.state[v] == 0 {
+			return v
 		}
-		p.sub(v)
-		evicted = append(evicted, v)
+		p.r.push(v)
 	}
-	return evicted
 }
 
-func (p *clock) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
-}
-
-func (p *clock) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	evicted = p.makeRoom(uint64(size), evicted)
-	p.add(id, size)
+func (p *clock) enter(id, _ uint32) {
 	p.state = fit(p.state, id)
 	p.state[id] = 1
 	p.r.push(id)
-	return evicted
 }
 
-func (p *clock) Remove(id uint32) bool {
-	if !p.Contains(id) {
-		return false
-	}
+func (p *clock) leave(id uint32) {
 	p.r.drop(id)
 	p.state[id] = 0
-	p.sub(id)
-	return true
 }
 
 // Run is the steps, unrolled into one loop, for unit sizes and where nothing was

@@ -155,16 +155,12 @@ func (p *clockPro) forget(id uint32) {
 	p.node[id] = clockProNode{}
 }
 
-// makeRoom evicts until size more fits.
-func (p *clockPro) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		if p.coldUsed == 0 {
-			p.runHot()
-			continue
-		}
-		evicted = p.runCold(evicted)
+func (p *clockPro) evict(evicted []uint32) []uint32 {
+	if p.coldUsed == 0 {
+		p.runHot()
+		return evicted
 	}
-	return evicted
+	return p.runCold(evicted)
 }
 
 func (p *clockPro) share(id uint32) *uint64 {

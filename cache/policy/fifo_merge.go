@@ -13,7 +13,7 @@ import (
 // With no more than 100 entries in, the one at the hand goes. Among equals the
 // older goes (libCacheSim draws).
 type fifoMerge struct {
-	base
+	simple
 	e              []mergeEntry // per id
 	oldest, newest uint32       // noEntry: the cache is empty
 	hand           uint32       // the next to look at; noEntry: the oldest
@@ -36,7 +36,7 @@ const mergeGroup = 100
 
 func newFIFOMerge(c Config, keep int) Policy {
 	return &fifoMerge{
-		base: newBase(c), e: make([]mergeEntry, c.IDs), oldest: noEntry, newest: noEntry, hand: noEntry,
+		simple: newSimple(c), e: make([]mergeEntry, c.IDs), oldest: noEntry, newest: noEntry, hand: noEntry,
 		keep: keep, group: make([]merged, 0, mergeGroup),
 	}
 }
@@ -61,8 +61,7 @@ func (p *fifoMerge) next() uint32 {
 	return id
 }
 
-// take unlinks id.
-func (p *fifoMerge) take(id uint32) {
+func (p *fifoMerge) leave(id uint32) {
 	e := &p.e[id]
 	if p.hand == id {
 		p.hand = e.newer
@@ -78,15 +77,12 @@ func (p *fifoMerge) take(id uint32) {
 		p.e[e.newer].older = e.older
 	}
 	e.in = false
-	p.sub(id)
 }
 
-// merge evicts at least one entry.
-func (p *fifoMerge) merge(evicted []uint32) []uint32 {
+// evict takes out those of a group that are worth least.
+func (p *fifoMerge) evict(evicted []uint32) []uint32 {
 	if p.n <= mergeGroup {
-		v := p.next()
-		p.take(v)
-		return append(evicted, v)
+		return p.simple.evict(evicted)
 	}
 	p.group = p.group[:0]
 	for range mergeGroup {
@@ -95,7 +91,8 @@ func (p *fifoMerge) merge(evicted []uint32) []uint32 {
 	}
 	slices.SortStableFunc(p.group, func(a, b merged) int { return cmp.Compare(a.worth, b.worth) })
 	for _, g := range p.group[:mergeGroup-p.keep] {
-		p.take(g.id)
+		p.leave(g.id)
+		p.sub(g.id)
 		evicted = append(evicted, g.id)
 	}
 	for _, g := range p.group[mergeGroup-p.keep:] {
@@ -104,24 +101,13 @@ func (p *fifoMerge) merge(evicted []uint32) []uint32 {
 	return evicted
 }
 
-// makeRoom evicts until size more fits.
-func (p *fifoMerge) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = p.merge(evicted)
-	}
-	return evicted
+func (p *fifoMerge) oust() uint32 {
+	v := p.next()
+	p.leave(v)
+	return v
 }
 
-func (p *fifoMerge) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
-}
-
-func (p *fifoMerge) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	evicted = p.makeRoom(uint64(size), evicted)
-	p.add(id, size)
+func (p *fifoMerge) enter(id, _ uint32) {
 	p.e = fit(p.e, id)
 	p.e[id] = mergeEntry{older: p.newest, newer: noEntry, in: true}
 	if p.newest == noEntry {
@@ -130,13 +116,4 @@ func (p *fifoMerge) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		p.e[p.newest].newer = id
 	}
 	p.newest = id
-	return evicted
-}
-
-func (p *fifoMerge) Remove(id uint32) bool {
-	if !p.Contains(id) {
-		return false
-	}
-	p.take(id)
-	return true
 }

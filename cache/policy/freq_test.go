@@ -5,7 +5,7 @@ import "testing"
 // Ids used very often are told apart too: by their uses, then by when they
 // came to that many.
 func TestHotIdsAreToldApart(t *testing.T) {
-	p := newLFU(Config{Capacity: 3}).(*lfu)
+	p := wired(newLFU(Config{Capacity: 3})).(*lfu)
 	use := func(id uint32, n int) {
 		for range n {
 			if !p.Access(id) {

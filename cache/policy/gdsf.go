@@ -9,7 +9,7 @@ import "math"
 // With equal costs it counts as libCacheSim (2024-10) does; later versions of it
 // insert before they evict, and count a little differently.
 type gdsf struct {
-	base
+	simple
 	h    heap
 	freq []uint32
 	cost []uint32
@@ -18,7 +18,7 @@ type gdsf struct {
 }
 
 func newGDSF(c Config) Policy {
-	return &gdsf{base: newBase(c), h: newHeap(c.IDs), freq: make([]uint32, c.IDs), cost: make([]uint32, c.IDs)}
+	return &gdsf{simple: newSimple(c), h: newHeap(c.IDs), freq: make([]uint32, c.IDs), cost: make([]uint32, c.IDs)}
 }
 
 func (p *gdsf) Contains(id uint32) bool { return p.h.has(id) }
@@ -38,18 +38,6 @@ func (p *gdsf) Access(id uint32) bool {
 	return true
 }
 
-// makeRoom evicts until size more fits.
-func (p *gdsf) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		v := *p.h.min()
-		p.last = math.Float64frombits(v.pri)
-		p.h.remove(v.id)
-		p.sub(v.id)
-		evicted = append(evicted, v.id)
-	}
-	return evicted
-}
-
 // Resize leaves the worth that comes from what was evicted before the last use.
 func (p *gdsf) Resize(id, size uint32, evicted []uint32) []uint32 {
 	if p.sized {
@@ -60,25 +48,19 @@ func (p *gdsf) Resize(id, size uint32, evicted []uint32) []uint32 {
 	return resize(p, id, size, evicted)
 }
 
-func (p *gdsf) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	evicted = p.makeRoom(uint64(size), evicted)
+func (p *gdsf) oust() uint32 {
+	v := *p.h.min()
+	p.last = math.Float64frombits(v.pri)
+	p.h.remove(v.id)
+	return v.id
+}
+
+func (p *gdsf) enter(id, cost uint32) {
 	p.freq = fit(p.freq, id)
 	p.cost = fit(p.cost, id)
 	p.freq[id], p.cost[id] = 1, max(cost, 1)
-	p.add(id, size)
 	p.seq++
 	p.h.push(id, p.worth(id), p.seq)
-	return evicted
 }
 
-func (p *gdsf) Remove(id uint32) bool {
-	if !p.h.has(id) {
-		return false
-	}
-	p.h.remove(id)
-	p.sub(id)
-	return true
-}
+func (p *gdsf) leave(id uint32) { p.h.remove(id) }

@@ -21,19 +21,13 @@ const (
 )
 
 func newGolangARCTwin(c Config) Policy {
-	return &golangARC{queues: newQueues(c, 4)}
+	return &golangARC{queues: newQueues(c, 4, golangB1)}
 }
-
-func (p *golangARC) Contains(id uint32) bool { return uint(p.l.in(id)) < golangB1 }
 
 func (p *golangARC) Access(id uint32) bool {
 	switch p.l.in(id) {
 	case golangT1:
-		s := p.sizeOf(id)
-		p.bytes[golangT1] -= s
-		p.bytes[golangT2] += s
-		p.l.drop(id)
-		p.l.push(golangT2, id)
+		p.move(id, golangT2)
 		if p.bytes[golangT2] > p.capacity {
 			p.late = p.overflow(p.late[:0])
 		}
@@ -60,14 +54,6 @@ func (p *golangARC) Late(evicted []uint32) []uint32 {
 	return evicted
 }
 
-// ghost remembers id in b, which never holds more than the budget.
-func (p *golangARC) ghost(b int, id uint32) {
-	for p.bytes[b]+p.sizeOf(id) > p.capacity {
-		p.pop(b)
-	}
-	p.put(b, id)
-}
-
 // replace evicts one entry, from T1 or T2 as p says. On an entry budget it may
 // evict none, as golang-lru does when p says T2 and T2 is empty.
 func (p *golangARC) replace(fromB2 bool, evicted []uint32) []uint32 {
@@ -81,9 +67,11 @@ func (p *golangARC) replace(fromB2 bool, evicted []uint32) []uint32 {
 	}
 	id := p.pop(t)
 	p.sub(id)
-	p.ghost(b, id)
+	p.remember(b, id, p.capacity)
 	return append(evicted, id)
 }
+
+func (p *golangARC) evict(evicted []uint32) []uint32 { return p.replace(false, evicted) }
 
 // room makes room for size.
 func (p *golangARC) room(size uint32, fromB2 bool, evicted []uint32) []uint32 {
@@ -97,18 +85,6 @@ func (p *golangARC) room(size uint32, fromB2 bool, evicted []uint32) []uint32 {
 		evicted = p.replace(fromB2, evicted)
 	}
 	return evicted
-}
-
-// makeRoom evicts until size more fits, of an id that isn't remembered.
-func (p *golangARC) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = p.replace(false, evicted)
-	}
-	return evicted
-}
-
-func (p *golangARC) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
 }
 
 func (p *golangARC) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
@@ -143,9 +119,8 @@ func (p *golangARC) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	// The id keeps its place among the ghosts while room is made, and may so
 	// be forgotten there; it goes to T2 all the same.
 	evicted = p.room(size, ghost == golangB2, evicted)
-	if q := p.l.in(id); q >= 0 {
-		p.bytes[q] -= p.sizeOf(id)
-		p.l.drop(id)
+	if p.l.in(id) >= 0 {
+		p.drop(id)
 	}
 	p.add(id, size)
 	p.put(golangT2, id)
@@ -153,18 +128,4 @@ func (p *golangARC) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		evicted = p.overflow(evicted)
 	}
 	return evicted
-}
-
-func (p *golangARC) Remove(id uint32) bool {
-	q := p.l.in(id)
-	if q < 0 {
-		return false
-	}
-	p.bytes[q] -= p.sizeOf(id)
-	p.l.drop(id)
-	if q >= golangB1 {
-		return false
-	}
-	p.sub(id)
-	return true
 }

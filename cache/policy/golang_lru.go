@@ -31,7 +31,7 @@ func newGolangLRU(c Config) Policy {
 	if err != nil {
 		panic(err) // unreachable: the capacity is positive
 	}
-	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, func(id uint32) { l.Remove(id) }, newLRU(c)}
+	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, func(id uint32) { l.Remove(id) }, wired(newLRU(c))}
 }
 
 func newGolang2Q(c Config) Policy {
@@ -43,7 +43,7 @@ func newGolang2Q(c Config) Policy {
 	if err != nil {
 		panic(err) // unreachable: the capacity is at least 2
 	}
-	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, l.Remove, newGolangTwoQTwin(c)}
+	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, l.Remove, wired(newGolangTwoQTwin(c))}
 }
 
 func newGolangARC(c Config) Policy {
@@ -52,7 +52,7 @@ func newGolangARC(c Config) Policy {
 	if err != nil {
 		panic(err) // unreachable: the capacity is positive
 	}
-	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, l.Remove, newGolangARCTwin(c)}
+	return &golang{l, func(id uint32) { l.Add(id, struct{}{}) }, l.Remove, wired(newGolangARCTwin(c))}
 }
 
 func (p *golang) Access(id uint32) bool {

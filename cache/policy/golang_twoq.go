@@ -17,22 +17,16 @@ const (
 
 func newGolangTwoQTwin(c Config) Policy {
 	return &golangTwoQ{
-		queues:    newQueues(c, 3),
+		queues:    newQueues(c, 3, twoQGhost),
 		recentCap: uint64(float64(c.Capacity) * 0.25),
 		ghostCap:  uint64(float64(c.Capacity) * 0.5),
 	}
 }
 
-func (p *golangTwoQ) Contains(id uint32) bool { return uint(p.l.in(id)) < twoQGhost }
-
 func (p *golangTwoQ) Access(id uint32) bool {
 	switch p.l.in(id) {
 	case twoQRecent:
-		s := p.sizeOf(id)
-		p.bytes[twoQRecent] -= s
-		p.bytes[twoQFrequent] += s
-		p.l.drop(id)
-		p.l.push(twoQFrequent, id)
+		p.move(id, twoQFrequent)
 		return true
 	case twoQFrequent:
 		p.l.renew(twoQFrequent, id)
@@ -41,34 +35,20 @@ func (p *golangTwoQ) Access(id uint32) bool {
 	return false
 }
 
-func (p *golangTwoQ) evict(ghost bool, evicted []uint32) []uint32 {
+func (p *golangTwoQ) evict(evicted []uint32) []uint32 { return p.replace(false, evicted) }
+
+// replace evicts one entry, to put in one that was remembered or not.
+func (p *golangTwoQ) replace(ghost bool, evicted []uint32) []uint32 {
 	r := p.bytes[twoQRecent]
 	if r > 0 && (r > p.recentCap || r == p.recentCap && !ghost) || p.bytes[twoQFrequent] == 0 {
 		id := p.pop(twoQRecent)
 		p.sub(id)
-		if s := p.sizeOf(id); s <= p.ghostCap {
-			for p.bytes[twoQGhost]+s > p.ghostCap {
-				p.pop(twoQGhost)
-			}
-			p.put(twoQGhost, id)
-		}
+		p.remember(twoQGhost, id, p.ghostCap)
 		return append(evicted, id)
 	}
 	id := p.pop(twoQFrequent)
 	p.sub(id)
 	return append(evicted, id)
-}
-
-// makeRoom evicts until size more fits, of an id that isn't remembered.
-func (p *golangTwoQ) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = p.evict(false, evicted)
-	}
-	return evicted
-}
-
-func (p *golangTwoQ) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
 }
 
 func (p *golangTwoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
@@ -77,7 +57,7 @@ func (p *golangTwoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	}
 	ghost := p.l.in(id) == twoQGhost
 	for p.used+uint64(size) > p.capacity {
-		evicted = p.evict(ghost, evicted)
+		evicted = p.replace(ghost, evicted)
 	}
 	if !ghost {
 		p.add(id, size)
@@ -85,25 +65,10 @@ func (p *golangTwoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		return evicted
 	}
 	// Making room may have forgotten the ghost; it was one all the same.
-	if q := p.l.in(id); q >= 0 {
-		p.bytes[q] -= p.sizeOf(id)
-		p.l.drop(id)
+	if p.l.in(id) >= 0 {
+		p.drop(id)
 	}
 	p.add(id, size)
 	p.put(twoQFrequent, id)
 	return evicted
-}
-
-func (p *golangTwoQ) Remove(id uint32) bool {
-	q := p.l.in(id)
-	if q < 0 {
-		return false
-	}
-	p.bytes[q] -= p.sizeOf(id)
-	p.l.drop(id)
-	if q == twoQGhost {
-		return false
-	}
-	p.sub(id)
-	return true
 }

@@ -35,37 +35,25 @@ func (p *hyperbolic) worth(id uint32) float64 {
 	return float64(e.uses) * float64(e.cost) / (float64(p.sizeOf(id)) * float64(p.now-e.since+1))
 }
 
-// makeRoom evicts until size more fits.
-func (p *hyperbolic) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		var v uint32
-		least := 0.0
-		draws := min(hyperbolicDraws, len(p.slot))
-		for i := range draws {
-			x := p.slot[i]
-			if draws == hyperbolicDraws {
-				x = p.slot[p.rng.below(uint32(len(p.slot)))]
-			}
-			if w := p.worth(x); i == 0 || w < least {
-				v, least = x, w
-			}
+func (p *hyperbolic) oust() uint32 {
+	var v uint32
+	least := 0.0
+	draws := min(hyperbolicDraws, len(p.slot))
+	for i := range draws {
+		x := p.slot[i]
+		if draws == hyperbolicDraws {
+			x = p.draw()
 		}
-		p.take(v)
-		evicted = append(evicted, v)
+		if w := p.worth(x); i == 0 || w < least {
+			v, least = x, w
+		}
 	}
-	return evicted
+	p.leave(v)
+	return v
 }
 
-func (p *hyperbolic) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
-}
-
-func (p *hyperbolic) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	evicted = p.makeRoom(uint64(size), evicted)
+func (p *hyperbolic) enter(id, cost uint32) {
+	p.random.enter(id, cost)
 	p.e = fit(p.e, id)
 	p.e[id] = hyperbolicEntry{since: p.now, uses: 1, cost: max(cost, 1)}
-	return p.random.Insert(id, size, cost, evicted)
 }

@@ -8,25 +8,21 @@ import "math"
 // while remembered makes the expert that evicted it less likely, the more the
 // sooner it comes back. Learning rate 0.45, discount 0.005^(1/budget).
 type lecar struct {
-	base
-	l        lanes // 0: what is in, by recency; ghosts: 1 of lru, 2 of lfu
+	queues   // 0: what is in, by recency; ghosts: 1 of lru, 2 of lfu
 	f        freqs
 	rng      rng
 	wLRU     float64
 	discount float64
 	now      uint64
 	gone     []uint64 // per id: when it was evicted
-	ghosts   [3]uint64
 }
 
 func newLeCaR(c Config) Policy {
 	return &lecar{
-		base: newBase(c), l: newLanes(3, c.IDs), f: newFreqs(c.IDs), rng: rng(c.Seed),
+		queues: newQueues(c, 3, 1), f: newFreqs(c.IDs), rng: rng(c.Seed),
 		wLRU: 0.5, discount: math.Pow(0.005, 1/float64(c.Capacity)), gone: make([]uint64, c.IDs),
 	}
 }
-
-func (p *lecar) Contains(id uint32) bool { return p.l.in(id) == 0 }
 
 func (p *lecar) Access(id uint32) bool {
 	p.now++
@@ -50,34 +46,24 @@ func (p *lecar) learn(id uint32, expert int) {
 	p.wLRU = min(max(lru/(lru+lfu), 0.01), 0.99)
 }
 
-// makeRoom evicts until size more fits.
-func (p *lecar) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		a, b := p.l.oldest(0), p.f.min()
-		v, ghost := a, 1
-		if p.rng.float() >= p.wLRU {
-			v, ghost = b, 2
-		}
-		p.l.drop(v)
-		p.f.remove(v)
-		p.sub(v)
-		evicted = append(evicted, v)
-		if a == b {
-			continue // both experts agree, nothing to learn
-		}
+func (p *lecar) evict(evicted []uint32) []uint32 {
+	a, b := p.l.oldest(0), p.f.min()
+	v, ghost := a, 1
+	if p.rng.float() >= p.wLRU {
+		v, ghost = b, 2
+	}
+	p.drop(v)
+	p.f.remove(v)
+	p.sub(v)
+	if a != b { // where both experts agree there is nothing to learn
 		p.gone = fit(p.gone, v)
 		p.gone[v] = p.now
-		p.l.push(ghost, v)
-		p.ghosts[ghost] += p.sizeOf(v)
-		for p.ghosts[ghost] > p.capacity/2 {
-			p.ghosts[ghost] -= p.sizeOf(p.l.pop(ghost))
+		p.put(ghost, v)
+		for p.bytes[ghost] > p.capacity/2 {
+			p.pop(ghost)
 		}
 	}
-	return evicted
-}
-
-func (p *lecar) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
+	return append(evicted, v)
 }
 
 func (p *lecar) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
@@ -87,27 +73,19 @@ func (p *lecar) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	}
 	if g := p.l.in(id); g > 0 {
 		p.learn(id, g)
-		p.ghosts[g] -= p.sizeOf(id)
-		p.l.drop(id)
+		p.drop(id)
 	}
 	evicted = p.makeRoom(s, evicted)
 	p.add(id, size)
-	p.l.push(0, id)
+	p.put(0, id)
 	p.f.add(id)
 	return evicted
 }
 
 func (p *lecar) Remove(id uint32) bool {
-	g := p.l.in(id)
-	if g < 0 {
-		return false
+	in := p.queues.Remove(id)
+	if in {
+		p.f.remove(id)
 	}
-	p.l.drop(id)
-	if g > 0 {
-		p.ghosts[g] -= p.sizeOf(id)
-		return false
-	}
-	p.f.remove(id)
-	p.sub(id)
-	return true
+	return in
 }

@@ -6,13 +6,13 @@ package policy
 // age being the value of what was evicted last or a larger one that is now the
 // least; a hit adds the age.
 type lfuda struct {
-	base
+	simple
 	h   heap
 	age uint64
 	seq uint64
 }
 
-func newLFUDA(c Config) Policy { return &lfuda{base: newBase(c), h: newHeap(c.IDs)} }
+func newLFUDA(c Config) Policy { return &lfuda{simple: newSimple(c), h: newHeap(c.IDs)} }
 
 func (p *lfuda) Contains(id uint32) bool { return p.h.has(id) }
 
@@ -37,41 +37,21 @@ func (p *lfuda) grow(old uint64) {
 	}
 }
 
-// makeRoom evicts until size more fits.
-func (p *lfuda) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		v := *p.h.min()
-		p.age = v.pri
-		p.h.remove(v.id)
-		p.sub(v.id)
-		evicted = append(evicted, v.id)
-		p.grow(v.pri)
-	}
-	return evicted
+func (p *lfuda) oust() uint32 {
+	v := *p.h.min()
+	p.age = v.pri
+	p.h.remove(v.id)
+	p.grow(v.pri)
+	return v.id
 }
 
-func (p *lfuda) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
-}
-
-func (p *lfuda) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	evicted = p.makeRoom(uint64(size), evicted)
-	p.add(id, size)
+func (p *lfuda) enter(id, _ uint32) {
 	p.seq++
 	p.h.push(id, p.age+1, p.seq)
-	return evicted
 }
 
-func (p *lfuda) Remove(id uint32) bool {
-	if !p.h.has(id) {
-		return false
-	}
+func (p *lfuda) leave(id uint32) {
 	old := p.h.e[p.h.at[id]-1].pri
 	p.h.remove(id)
-	p.sub(id)
 	p.grow(old)
-	return true
 }

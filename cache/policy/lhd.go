@@ -181,7 +181,7 @@ func (p *lhd) victim() uint32 {
 		if draws < lhdDraws {
 			try(p.slot[i])
 		} else {
-			try(p.slot[p.rng.below(uint32(len(p.slot)))])
+			try(p.draw())
 		}
 	}
 	for _, id := range p.latest {
@@ -192,20 +192,6 @@ func (p *lhd) victim() uint32 {
 	return best
 }
 
-// makeRoom evicts until size more fits.
-func (p *lhd) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		v := p.victim()
-		age := p.age(v)
-		p.event(age)
-		p.classOf(v).evictions[age]++
-		p.unspare(v)
-		p.take(v)
-		evicted = append(evicted, v)
-	}
-	return evicted
-}
-
 func (p *lhd) Resize(id, size uint32, evicted []uint32) []uint32 {
 	if p.sized && p.e[id].explorer {
 		p.spared += uint64(size) - p.sizeOf(id)
@@ -213,27 +199,28 @@ func (p *lhd) Resize(id, size uint32, evicted []uint32) []uint32 {
 	return resize(p, id, size, evicted)
 }
 
-func (p *lhd) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	evicted = p.makeRoom(uint64(size), evicted)
-	evicted = p.random.Insert(id, size, cost, evicted)
+func (p *lhd) oust() uint32 {
+	v := p.victim()
+	age := p.age(v)
+	p.event(age)
+	p.classOf(v).evictions[age]++
+	p.leave(v)
+	return v
+}
+
+func (p *lhd) enter(id, cost uint32) {
+	p.random.enter(id, cost)
 	p.e = fit(p.e, id)
 	p.e[id] = lhdEntry{used: p.now, last: lhdAges, before: 0}
-	if s := uint64(size); (p.spared+s)*lhdBudget <= p.capacity && p.rng.below(lhdSpare) == 0 {
+	if s := p.sizeOf(id); (p.spared+s)*lhdBudget <= p.capacity && p.rng.below(lhdSpare) == 0 {
 		p.e[id].explorer = true
 		p.spared += s
 	}
 	p.latest[p.latestN%lhdLatest] = id
 	p.latestN++
-	return evicted
 }
 
-func (p *lhd) Remove(id uint32) bool {
-	if !p.Contains(id) {
-		return false
-	}
+func (p *lhd) leave(id uint32) {
 	p.unspare(id)
-	return p.random.Remove(id)
+	p.random.leave(id)
 }

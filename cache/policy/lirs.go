@@ -96,22 +96,14 @@ func (p *lirs) prune() {
 
 // evict takes out the oldest of q. It stays in s, as an id, where it is there.
 // With sizes, q may be empty: then the oldest LIR entry is demoted first.
-func (p *lirs) evict() uint32 {
+func (p *lirs) evict(evicted []uint32) []uint32 {
 	if p.q.len(0) == 0 {
 		p.demote()
 	}
 	v := p.q.pop(0)
 	p.hirUsed -= p.sizeOf(v)
 	p.sub(v)
-	return v
-}
-
-// makeRoom evicts until size more fits.
-func (p *lirs) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = append(evicted, p.evict())
-	}
-	return evicted
+	return append(evicted, v)
 }
 
 func (p *lirs) share(id uint32) *uint64 {

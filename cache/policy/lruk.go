@@ -38,23 +38,15 @@ func (p *lruK) Access(id uint32) bool {
 	return true
 }
 
-// makeRoom evicts until size more fits.
-func (p *lruK) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		v := p.h.min().id
-		p.h.remove(v)
-		p.sub(v)
-		p.ghost.push(0, v)
-		if uint64(p.ghost.len(0)) > p.capacity {
-			p.forget(p.ghost.pop(0))
-		}
-		evicted = append(evicted, v)
+func (p *lruK) evict(evicted []uint32) []uint32 {
+	v := p.h.min().id
+	p.h.remove(v)
+	p.sub(v)
+	p.ghost.push(0, v)
+	if uint64(p.ghost.len(0)) > p.capacity {
+		p.forget(p.ghost.pop(0))
 	}
-	return evicted
-}
-
-func (p *lruK) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
+	return append(evicted, v)
 }
 
 func (p *lruK) Insert(id, size, _ uint32, evicted []uint32) []uint32 {

@@ -4,7 +4,7 @@ package policy
 // others are cleared. A hand that goes round the places evicts the first entry
 // whose bit is clear.
 type nru struct {
-	base
+	simple
 	at   []uint32 // per id: place + 1, 0: not in
 	id   []uint32 // per place; noEntry: free
 	ref  []bool
@@ -13,7 +13,7 @@ type nru struct {
 	free []uint32
 }
 
-func newNRU(c Config) Policy { return &nru{base: newBase(c), at: make([]uint32, c.IDs)} }
+func newNRU(c Config) Policy { return &nru{simple: newSimple(c), at: make([]uint32, c.IDs)} }
 
 func (p *nru) Contains(id uint32) bool { return int(id) < len(p.at) && p.at[id] != 0 }
 
@@ -37,19 +37,7 @@ func (p *nru) touch(place int) {
 	p.refs++
 }
 
-func (p *nru) take(place int) {
-	id := p.id[place]
-	if p.ref[place] {
-		p.ref[place] = false
-		p.refs--
-	}
-	p.id[place] = noEntry
-	p.at[id] = 0
-	p.free = append(p.free, uint32(place))
-	p.sub(id)
-}
-
-func (p *nru) evict() uint32 {
+func (p *nru) oust() uint32 {
 	if p.refs == p.n {
 		clear(p.ref)
 		p.refs = 0
@@ -61,29 +49,13 @@ func (p *nru) evict() uint32 {
 		place := p.hand
 		p.hand++
 		if id := p.id[place]; id != noEntry && !p.ref[place] {
-			p.take(place)
+			p.leave(id)
 			return id
 		}
 	}
 }
 
-// makeRoom evicts until size more fits.
-func (p *nru) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = append(evicted, p.evict())
-	}
-	return evicted
-}
-
-func (p *nru) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
-}
-
-func (p *nru) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	evicted = p.makeRoom(uint64(size), evicted)
+func (p *nru) enter(id, _ uint32) {
 	var place uint32
 	if k := len(p.free); k > 0 {
 		place, p.free = p.free[k-1], p.free[:k-1]
@@ -95,15 +67,16 @@ func (p *nru) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	p.at = fit(p.at, id)
 	p.at[id] = place + 1
 	p.id[place] = id
-	p.add(id, size)
 	p.touch(int(place))
-	return evicted
 }
 
-func (p *nru) Remove(id uint32) bool {
-	if !p.Contains(id) {
-		return false
+func (p *nru) leave(id uint32) {
+	place := p.at[id] - 1
+	if p.ref[place] {
+		p.ref[place] = false
+		p.refs--
 	}
-	p.take(int(p.at[id] - 1))
-	return true
+	p.id[place] = noEntry
+	p.at[id] = 0
+	p.free = append(p.free, place)
 }

@@ -68,6 +68,10 @@ type base struct {
 	n        int
 	sized    bool
 	size     []uint32 // per id, as inserted; empty where not sized
+
+	// The policy that this is the base of: see wired.
+	self resizer
+	out  evicter
 }
 
 func newBase(c Config) base {
@@ -126,6 +130,36 @@ type resizer interface {
 	core() *base
 	share(id uint32) *uint64
 	makeRoom(size uint64, evicted []uint32) []uint32
+}
+
+// evicter is a policy that takes out an entry, or several, whose turn it is, or comes
+// nearer to it.
+type evicter interface {
+	evict(evicted []uint32) []uint32
+}
+
+// wired tells the parts that policies share whose they are.
+func wired(p Policy) Policy {
+	if r, ok := p.(resizer); ok {
+		r.core().self = r
+		r.core().out, _ = p.(evicter)
+	}
+	if o, ok := p.(ordering); ok {
+		o.frame().by = o
+	}
+	return p
+}
+
+// makeRoom evicts until size more fits.
+func (b *base) makeRoom(size uint64, evicted []uint32) []uint32 {
+	for b.used+size > b.capacity {
+		evicted = b.out.evict(evicted)
+	}
+	return evicted
+}
+
+func (b *base) Resize(id, size uint32, evicted []uint32) []uint32 {
+	return resize(b.self, id, size, evicted)
 }
 
 // resize is Resize of a resizer.

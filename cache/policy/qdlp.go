@@ -23,14 +23,12 @@ const (
 )
 
 func newQDLP(c Config) Policy {
-	p := &qdlp{queues: newQueues(c, 3), uses: make([]uint8, c.IDs)}
+	p := &qdlp{queues: newQueues(c, 3, qdGhost), uses: make([]uint8, c.IDs)}
 	p.fifoCap = max(1, uint64(float64(c.Capacity)*0.10))
 	p.mainCap = c.Capacity - min(c.Capacity, p.fifoCap)
 	p.ghostCap = uint64(float64(c.Capacity) * 0.90)
 	return p
 }
-
-func (p *qdlp) Contains(id uint32) bool { return uint(p.l.in(id)) < qdGhost }
 
 func (p *qdlp) Access(id uint32) bool {
 	if !p.Contains(id) {
@@ -70,38 +68,19 @@ func (p *qdlp) evict(evicted []uint32) []uint32 {
 		return p.evictMain(evicted)
 	}
 	id := p.pop(qdFIFO)
-	s := p.sizeOf(id)
-	if p.uses[id] > 0 && s <= p.mainCap {
+	if p.uses[id] > 0 && p.sizeOf(id) <= p.mainCap {
 		return p.toMain(id, evicted)
 	}
 	p.sub(id)
-	if s <= p.ghostCap {
-		for p.bytes[qdGhost]+s > p.ghostCap {
-			p.pop(qdGhost)
-		}
-		p.put(qdGhost, id)
-	}
+	p.remember(qdGhost, id, p.ghostCap)
 	return append(evicted, id)
-}
-
-// makeRoom evicts until size more fits.
-func (p *qdlp) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = p.evict(evicted)
-	}
-	return evicted
-}
-
-func (p *qdlp) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
 }
 
 func (p *qdlp) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	s := uint64(size)
 	known := p.l.in(id) == qdGhost
 	if known {
-		p.bytes[qdGhost] -= p.sizeOf(id)
-		p.l.drop(id)
+		p.drop(id)
 	}
 	if s > p.capacity {
 		return evicted
@@ -115,18 +94,4 @@ func (p *qdlp) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	p.uses[id] = 0
 	p.put(qdFIFO, id)
 	return evicted
-}
-
-func (p *qdlp) Remove(id uint32) bool {
-	q := p.l.in(id)
-	if q < 0 {
-		return false
-	}
-	p.bytes[q] -= p.sizeOf(id)
-	p.l.drop(id)
-	if q == qdGhost {
-		return false
-	}
-	p.sub(id)
-	return true
 }

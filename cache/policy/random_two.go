@@ -22,29 +22,17 @@ func (p *randomTwo) Access(id uint32) bool {
 	return true
 }
 
-// makeRoom evicts until size more fits.
-func (p *randomTwo) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.random.base.used+size > p.capacity {
-		v := p.slot[p.rng.below(uint32(len(p.slot)))]
-		if w := p.slot[p.rng.below(uint32(len(p.slot)))]; p.used[w] < p.used[v] {
-			v = w
-		}
-		p.take(v)
-		evicted = append(evicted, v)
+func (p *randomTwo) oust() uint32 {
+	v := p.draw()
+	if w := p.draw(); p.used[w] < p.used[v] {
+		v = w
 	}
-	return evicted
+	p.leave(v)
+	return v
 }
 
-func (p *randomTwo) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
-}
-
-func (p *randomTwo) Insert(id, size, cost uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	evicted = p.makeRoom(uint64(size), evicted)
+func (p *randomTwo) enter(id, cost uint32) {
+	p.random.enter(id, cost)
 	p.used = fit(p.used, id)
 	p.used[id] = p.now
-	return p.random.Insert(id, size, cost, evicted)
 }

@@ -195,7 +195,7 @@ func New(text string, c Config) (Policy, error) {
 	if c.Capacity > most && r.Kind != Bound {
 		return nil, fmt.Errorf("policy %q: capacity %d: at most %d", text, c.Capacity, most)
 	}
-	return r.make(c, r.Param.Default), nil
+	return wired(r.make(c, r.Param.Default)), nil
 }
 
 // Budgets are bounded: those of hardware caches, whose tables are by place and

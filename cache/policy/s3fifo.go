@@ -28,7 +28,7 @@ const (
 )
 
 func newS3FIFO(c Config, current bool) Policy {
-	p := &s3fifo{queues: newQueues(c, 3), uses: make([]uint8, c.IDs), fillMain: current}
+	p := &s3fifo{queues: newQueues(c, 3, s3Ghost), uses: make([]uint8, c.IDs), fillMain: current}
 	p.smallCap = max(1, uint64(float64(c.Capacity)*0.10))
 	p.mainCap = c.Capacity - min(c.Capacity, p.smallCap)
 	p.ghostCap = uint64(float64(c.Capacity) * 0.90)
@@ -55,12 +55,7 @@ func (p *s3fifo) evictSmall(evicted []uint32) []uint32 {
 		}
 		p.uses[id] = 0
 		p.sub(id)
-		if s := p.sizeOf(id); s <= p.ghostCap {
-			for p.bytes[s3Ghost]+s > p.ghostCap {
-				p.pop(s3Ghost)
-			}
-			p.put(s3Ghost, id)
-		}
+		p.remember(s3Ghost, id, p.ghostCap)
 		return append(evicted, id)
 	}
 	return evicted
@@ -79,28 +74,18 @@ func (p *s3fifo) evictMain(evicted []uint32) []uint32 {
 	return evicted
 }
 
-// makeRoom evicts until size more fits.
-func (p *s3fifo) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		p.fillMain = false
-		if p.bytes[s3Main] > p.mainCap || p.bytes[s3Small] == 0 {
-			evicted = p.evictMain(evicted)
-		} else {
-			evicted = p.evictSmall(evicted)
-		}
+func (p *s3fifo) evict(evicted []uint32) []uint32 {
+	p.fillMain = false
+	if p.bytes[s3Main] > p.mainCap || p.bytes[s3Small] == 0 {
+		return p.evictMain(evicted)
 	}
-	return evicted
-}
-
-func (p *s3fifo) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
+	return p.evictSmall(evicted)
 }
 
 func (p *s3fifo) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	ghost := p.l.in(id) == s3Ghost
 	if ghost {
-		p.bytes[s3Ghost] -= p.sizeOf(id)
-		p.l.drop(id)
+		p.drop(id)
 	}
 	s := uint64(size)
 	if s > p.smallCap || s > p.capacity {
@@ -124,18 +109,11 @@ func (p *s3fifo) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 }
 
 func (p *s3fifo) Remove(id uint32) bool {
-	q := p.l.in(id)
-	if q < 0 {
-		return false
+	in := p.queues.Remove(id)
+	if in {
+		p.uses[id] = 0
 	}
-	p.bytes[q] -= p.sizeOf(id)
-	p.l.drop(id)
-	if q == s3Ghost {
-		return false
-	}
-	p.uses[id] = 0
-	p.sub(id)
-	return true
+	return in
 }
 
 // Run is the steps, unrolled into one loop for unit sizes.

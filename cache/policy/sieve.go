@@ -5,7 +5,7 @@ package policy
 // oldest to the newest, spares what was used since it passed last, and evicts
 // the first that was not, which stays where it is when spared.
 type sieve struct {
-	base
+	simple
 	state []uint8  // per id: 0 not in, sieveIn, sieveUsed
 	at    []uint32 // per id that is in: its place in q
 	q     []uint32 // ids, oldest first; noEntry: a hole
@@ -20,7 +20,7 @@ const (
 )
 
 func newSieve(c Config) Policy {
-	return &sieve{base: newBase(c), state: make([]uint8, c.IDs), at: make([]uint32, c.IDs), hand: -1}
+	return &sieve{simple: newSimple(c), state: make([]uint8, c.IDs), at: make([]uint32, c.IDs), hand: -1}
 }
 
 func (p *sieve) Contains(id uint32) bool { return int(id) < len(p.state) && p.state[id] != 0 }
@@ -33,8 +33,7 @@ func (p *sieve) Access(id uint32) bool {
 	return true
 }
 
-// evict takes one entry out and returns it. The cache must not be empty.
-func (p *sieve) evict() uint32 {
+func (p *sieve) oust() uint32 {
 	h := max(p.hand, 0)
 	for {
 		if h == len(p.q) {
@@ -67,7 +66,6 @@ func (p *sieve) skip() {
 func (p *sieve) take(place int, id uint32) {
 	p.q[place] = noEntry
 	p.state[id] = 0
-	p.sub(id)
 }
 
 // room makes sure that k ids can be appended to q within its capacity: by
@@ -100,41 +98,19 @@ func (p *sieve) push(id uint32) {
 	p.q = append(p.q, id)
 }
 
-// makeRoom evicts until size more fits.
-func (p *sieve) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = append(evicted, p.evict())
-	}
-	return evicted
-}
-
-func (p *sieve) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
-}
-
-func (p *sieve) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
-	if uint64(size) > p.capacity {
-		return evicted
-	}
-	evicted = p.makeRoom(uint64(size), evicted)
+func (p *sieve) enter(id, _ uint32) {
 	p.state = fit(p.state, id)
 	p.at = fit(p.at, id)
 	p.push(id)
 	p.state[id] = sieveIn
-	p.add(id, size)
-	return evicted
 }
 
-func (p *sieve) Remove(id uint32) bool {
-	if !p.Contains(id) {
-		return false
-	}
+func (p *sieve) leave(id uint32) {
 	place := int(p.at[id])
 	p.take(place, id)
 	if p.hand == place {
 		p.skip()
 	}
-	return true
 }
 
 // Run is the steps, unrolled into one loop.

@@ -33,7 +33,7 @@ func newSLRU(c Config, segments int) Policy {
 
 // newSLRUOf makes one with segments of the sizes given, lowest first.
 func newSLRUOf(c Config, each []uint64) *slru {
-	return &slru{base: newBase(c), l: newLanes(len(each), c.IDs), max: each, bytes: make([]uint64, len(each))}
+	return wired(&slru{base: newBase(c), l: newLanes(len(each), c.IDs), max: each, bytes: make([]uint64, len(each))}).(*slru)
 }
 
 func (p *slru) Contains(id uint32) bool { return p.l.in(id) >= 0 }
@@ -96,14 +96,6 @@ func (p *slru) evict(evicted []uint32) []uint32 {
 func (p *slru) Late(evicted []uint32) []uint32 {
 	evicted = append(evicted, p.late...)
 	p.late = p.late[:0]
-	return evicted
-}
-
-// makeRoom evicts until size more fits.
-func (p *slru) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = p.evict(evicted)
-	}
 	return evicted
 }
 

@@ -20,14 +20,12 @@ const (
 )
 
 func newTwoQ(c Config) Policy {
-	p := &twoQ{queues: newQueues(c, 3)}
+	p := &twoQ{queues: newQueues(c, 3, twoQOut)}
 	p.inCap = max(1, uint64(float64(c.Capacity)*0.25))
 	p.outCap = uint64(float64(c.Capacity) * 0.5)
 	p.mainCap = c.Capacity - min(p.inCap, c.Capacity)
 	return p
 }
-
-func (p *twoQ) Contains(id uint32) bool { return uint(p.l.in(id)) < twoQOut }
 
 func (p *twoQ) Access(id uint32) bool {
 	switch p.l.in(id) {
@@ -40,17 +38,11 @@ func (p *twoQ) Access(id uint32) bool {
 	return false
 }
 
-// evict makes room in the cache as a whole.
 func (p *twoQ) evict(evicted []uint32) []uint32 {
 	if p.bytes[twoQIn] > p.inCap || p.l.len(twoQMain) == 0 {
 		v := p.pop(twoQIn)
 		p.sub(v)
-		if size := p.sizeOf(v); size <= p.outCap {
-			for p.bytes[twoQOut]+size > p.outCap {
-				p.pop(twoQOut)
-			}
-			p.put(twoQOut, v)
-		}
+		p.remember(twoQOut, v, p.outCap)
 		return append(evicted, v)
 	}
 	return p.evictMain(evicted)
@@ -62,23 +54,10 @@ func (p *twoQ) evictMain(evicted []uint32) []uint32 {
 	return append(evicted, v)
 }
 
-// makeRoom evicts until size more fits.
-func (p *twoQ) makeRoom(size uint64, evicted []uint32) []uint32 {
-	for p.used+size > p.capacity {
-		evicted = p.evict(evicted)
-	}
-	return evicted
-}
-
-func (p *twoQ) Resize(id, size uint32, evicted []uint32) []uint32 {
-	return resize(p, id, size, evicted)
-}
-
 func (p *twoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	known := p.l.in(id) == twoQOut
 	if known {
-		p.bytes[twoQOut] -= p.sizeOf(id)
-		p.l.drop(id)
+		p.drop(id)
 	}
 	s := uint64(size)
 	if s > p.inCap || s > p.capacity {
@@ -99,20 +78,6 @@ func (p *twoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	p.add(id, size)
 	p.put(twoQMain, id)
 	return evicted
-}
-
-func (p *twoQ) Remove(id uint32) bool {
-	q := p.l.in(id)
-	if q < 0 {
-		return false
-	}
-	p.bytes[q] -= p.sizeOf(id)
-	p.l.drop(id)
-	if q == twoQOut {
-		return false
-	}
-	p.sub(id)
-	return true
 }
 
 // Run is the steps, unrolled into one loop for unit sizes.

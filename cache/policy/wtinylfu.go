@@ -11,12 +11,10 @@ package policy
 // On a slot budget the window is a hundredth of the slots, but never so small
 // that an entry is refused for it: what is larger passes straight through.
 type wTinyLFU struct {
-	base
-	l                  lanes
+	queues
 	s                  sketch
 	rng                rng
 	windowCap, protCap uint64
-	bytes              [3]uint64
 	climb              *climber // nil: the window keeps its share
 }
 
@@ -31,13 +29,11 @@ func newWTinyLFU(c Config) Policy {
 	if c.Sized {
 		entries = max(1, entries/16) // counters for entries of 16 slots and more
 	}
-	p := &wTinyLFU{base: newBase(c), l: newLanes(3, c.IDs), s: newSketch(entries, c.Seed), rng: rng(c.Seed ^ 0x77746c66)}
+	p := &wTinyLFU{queues: newQueues(c, 3, 3), s: newSketch(entries, c.Seed), rng: rng(c.Seed ^ 0x77746c66)}
 	p.windowCap = max(1, c.Capacity/100)
 	p.protCap = (c.Capacity - p.windowCap) * 4 / 5
 	return p
 }
-
-func (p *wTinyLFU) Contains(id uint32) bool { return p.l.in(id) >= 0 }
 
 func (p *wTinyLFU) Access(id uint32) bool {
 	hit := p.access(id)
@@ -56,7 +52,7 @@ func (p *wTinyLFU) access(id uint32) bool {
 	case wtWindow, wtProtected:
 		p.l.renew(q, id)
 	case wtProbation:
-		p.move(id, wtProbation, wtProtected)
+		p.move(id, wtProtected)
 		p.demote()
 	default:
 		return false
@@ -64,17 +60,8 @@ func (p *wTinyLFU) access(id uint32) bool {
 	return true
 }
 
-func (p *wTinyLFU) move(id uint32, from, to int) {
-	s := p.sizeOf(id)
-	p.bytes[from] -= s
-	p.bytes[to] += s
-	p.l.drop(id)
-	p.l.push(to, id)
-}
-
 func (p *wTinyLFU) take(id uint32) {
-	p.bytes[p.l.in(id)] -= p.sizeOf(id)
-	p.l.drop(id)
+	p.drop(id)
 	p.sub(id)
 }
 
@@ -89,8 +76,7 @@ func (p *wTinyLFU) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		return evicted
 	}
 	p.add(id, size)
-	p.bytes[wtWindow] += uint64(size)
-	p.l.push(wtWindow, id)
+	p.put(wtWindow, id)
 	return p.settle(id, evicted)
 }
 
@@ -100,7 +86,7 @@ func (p *wTinyLFU) settle(fresh uint32, evicted []uint32) []uint32 {
 	for p.bytes[wtWindow] > p.windowCap {
 		// The candidate passes to main; while that is too much, it or another goes.
 		c := p.l.oldest(wtWindow)
-		p.move(c, wtWindow, wtProbation)
+		p.move(c, wtProbation)
 		for p.used > p.capacity {
 			v := p.victim(c)
 			if v != c && !p.admit(c, v) {
@@ -152,12 +138,4 @@ func (p *wTinyLFU) victim(c uint32) uint32 {
 		return c
 	}
 	return p.l.oldest(wtWindow)
-}
-
-func (p *wTinyLFU) Remove(id uint32) bool {
-	if p.l.in(id) < 0 {
-		return false
-	}
-	p.take(id)
-	return true
 }

@@ -97,7 +97,7 @@ func (p *wTinyLFU) cross(room uint64, to int, from ...int) (left uint64) {
 			break
 		}
 		room -= s
-		p.move(id, from[k], to)
+		p.move(id, to)
 	}
 	return room
 }
@@ -105,6 +105,6 @@ func (p *wTinyLFU) cross(room uint64, to int, from ...int) (left uint64) {
 // demote takes what protected holds above its share back to probation.
 func (p *wTinyLFU) demote() {
 	for p.bytes[wtProtected] > p.protCap {
-		p.move(p.l.oldest(wtProtected), wtProtected, wtProbation)
+		p.move(p.l.oldest(wtProtected), wtProbation)
 	}
 }
