@@ -204,6 +204,7 @@ type analysis struct {
 	s    *vm.State
 	code []ebpf.Insn
 	flat []bool // by map: look-ups give the address of a value
+	subs []lookupCode
 	// frames is how many frames from the one in use upwards may be touched:
 	// those of a trace's inlined calls.
 	frames int64
@@ -211,6 +212,7 @@ type analysis struct {
 
 func newAnalysis(s *vm.State, code []ebpf.Insn) *analysis {
 	a := &analysis{s: s, code: code, frames: 1}
+	a.subs = make([]lookupCode, len(s.Maps))
 	for _, m := range s.Maps {
 		_, ok := maps.FlatOf(m)
 		a.flat = append(a.flat, ok)
@@ -242,6 +244,26 @@ func (a *analysis) inBounds(k *known, base uint8, off int16, n int, write bool) 
 	return false
 }
 
+// there says whether an access takes a value to be there that is in bounds if it is, and
+// notes so: behind the access it is.
+func (a *analysis) there(k *known, base uint8, off int16, n int, write bool) bool {
+	v := &k.r[base]
+	if !v.null || v.off != 0 {
+		return false
+	}
+	v.null = false
+	in := a.inBounds(k, base, off, n, write)
+	v.null = true
+	if was := *v; in {
+		k.each(func(o *val) {
+			if o.kind == was.kind && o.id == was.id && o.m == was.m {
+				o.null = false
+			}
+		})
+	}
+	return in
+}
+
 // step makes of what is known before the instruction at pc what is known after
 // it, where control falls through to the next.
 func (a *analysis) step(k *known, pc int) {
@@ -256,8 +278,14 @@ func (a *analysis) step(k *known, pc int) {
 		}
 		k.r[0] = val{}
 	case ebpf.ClassLDX:
+		a.there(k, in.Src, in.Off, in.Size(), false)
 		k.r[in.Dst] = a.load(k, in)
 	case ebpf.ClassST, ebpf.ClassSTX:
+		if in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq {
+			a.there(k, in.Src, in.Off, in.Size(), false)
+		} else {
+			a.there(k, in.Dst, in.Off, in.Size(), true)
+		}
 		if in.IsAtomic() {
 			a.atomic(k, in)
 			return

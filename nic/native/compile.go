@@ -21,24 +21,25 @@ type compiler struct {
 	skip map[int]string // slots that could not be linked
 	note bool           // stores to map values are noted: the interpreter does them
 
-	first  asm.Label   // that of slot 0; those of the other slots follow it
-	bails  []asm.Label // by slot, or unwritten
-	beyond map[int]asm.Label
-	order  []int       // slots of bails, as they were asked for
-	end    asm.Label   // the program is over
-	exit   asm.Label   // back to Go
-	lookup []asm.Label // by map, or unwritten
-	wanted []int32
-	always []bool   // by slot: always left to the interpreter
-	far    []func() // what stands out of the way, to be written behind the rest
-	uses   fields   // what code reads of the context
-	reach  int      // of the packet, code touches no byte from here on
-	copies bool     // the packet has to stand in the buffer: code writes to it, or finds it there
-	line   *line    // of a trace
-	extra  int      // see Trace.extra
-	given  []given  // of a program: what of its registers code relies on
-	dead   []bool   // by slot: a block that control never comes to begins here
-	low    int64    // of a program: see unit.low
+	first   asm.Label   // that of slot 0; those of the other slots follow it
+	bails   []asm.Label // by slot, or unwritten
+	beyond  map[int]asm.Label
+	order   []int       // slots of bails, as they were asked for
+	end     asm.Label   // the program is over
+	exit    asm.Label   // back to Go
+	lookup  []asm.Label // by map, or unwritten
+	wanted  []int32     // whose look-ups stand one after the other, up to subsEnd
+	subsEnd int
+	always  []bool   // by slot: always left to the interpreter
+	far     []func() // what stands out of the way, to be written behind the rest
+	uses    fields   // what code reads of the context
+	reach   int      // of the packet, code touches no byte from here on
+	copies  bool     // the packet has to stand in the buffer: code writes to it, or finds it there
+	line    *line    // of a trace
+	extra   int      // see Trace.extra
+	given   []given  // of a program: what of its registers code relies on
+	dead    []bool   // by slot: a block that control never comes to begins here
+	low     int64    // of a program: see unit.low
 }
 
 // unwritten is no label.
@@ -71,7 +72,6 @@ func (w *work) compiler(s *vm.State, code []ebpf.Insn) (*compiler, error) {
 		w.a = *newAnalysis(s, code)
 	}
 	w.a.code, w.a.frames = code, 1
-	w.f.find(code)
 	n := len(code) + 1
 	c := &w.c
 	*c = compiler{Backend: w.b, a: &w.a, f: &w.f, code: code, note: s.Opt.Track,
@@ -145,6 +145,7 @@ func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string
 		return nil, nil, err
 	}
 	c.skip = unlinked
+	c.f.find(code)
 	start := nothing()
 	if withCtx {
 		start.r[1] = val{kind: kCtx}
@@ -300,9 +301,9 @@ func (c *compiler) tail() {
 	c.Ret()
 	for _, m := range c.wanted {
 		c.Bind(c.lookup[m])
-		f, _ := maps.FlatOf(c.a.s.Maps[m])
-		lookup(c.Backend, &f)
+		c.Raw(c.a.lookup(c.Name(), m))
 	}
+	c.subsEnd = c.Len()
 }
 
 func reg(r uint8) asm.Reg { return asm.Reg(r) }
@@ -317,9 +318,11 @@ func (c *compiler) to(pc int) asm.Label {
 
 // insn writes one instruction.
 func (c *compiler) insn(k *known, pc int, in ebpf.Insn) {
-	if _, ok := c.skip[pc]; ok || !vm.Valid(in) && !in.IsSelect() {
-		c.leave(pc)
-		return
+	if c.line == nil { // a trace has none of these (straight)
+		if _, ok := c.skip[pc]; ok || !vm.Valid(in) {
+			c.leave(pc)
+			return
+		}
 	}
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
@@ -383,19 +386,9 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 		}
 		return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
 	}
-	if v := k.r[base]; (v.kind == kValue || v.kind == kRecord) && v.null && v.off == 0 {
-		// A value that the program takes to be there.
-		present := *k
-		present.r[base].null = false
-		if c.a.inBounds(&present, base, off, n, write) {
-			c.BrK(asm.EQ, true, reg(base), 0, c.bail(pc))
-			k.each(func(o *val) {
-				if o.kind == v.kind && o.id == v.id && o.m == v.m {
-					o.null = false
-				}
-			})
-			return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
-		}
+	if c.a.there(k, base, off, n, write) {
+		c.BrK(asm.EQ, true, reg(base), 0, c.bail(pc))
+		return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
 	}
 	if l := c.line; l != nil && l.at != 0 && !l.moved {
 		// The limits in the context are of where the packet began at first: Go's.

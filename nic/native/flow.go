@@ -95,6 +95,17 @@ func (f *flow) find(code []ebpf.Insn) {
 	}
 }
 
+// line is find for straight-line code.
+func (f *flow) line(code []ebpf.Insn) {
+	f.second = cleared(f.second, len(code)+1)
+	for pc := 0; pc < len(code); pc++ {
+		if code[pc].IsWide() && pc+1 < len(code) {
+			pc++
+			f.second[pc] = true
+		}
+	}
+}
+
 // ends says whether control never goes on to the next slot.
 func ends(in ebpf.Insn) bool {
 	return in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32 || in.Op == ebpf.OpExit

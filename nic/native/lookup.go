@@ -107,6 +107,29 @@ func lookup(b asm.Backend, f *maps.Flat) {
 	far()
 }
 
+// lookupCode is the code of a subroutine, and what it was written of.
+type lookupCode struct {
+	of   maps.Flat
+	text []byte
+}
+
+// lookup is the code of the subroutine for map m, which is written once.
+func (a *analysis) lookup(arch string, m int32) []byte {
+	f, _ := maps.FlatOf(a.s.Maps[m])
+	if s := &a.subs[m]; s.text == nil || s.of != f {
+		b, err := asm.New(arch)
+		if err == nil {
+			lookup(b, &f)
+			s.text, err = b.Code()
+		}
+		if err != nil {
+			panic(err) // code for this machine was being written, and jumps here are short
+		}
+		s.of = f
+	}
+	return a.subs[m].text
+}
+
 // A key of 8 to 16 bytes stays in registers, its first eight bytes in firstWord and
 // its last eight in lastWord.
 const firstWord, lastWord = asm.R1, asm.R6

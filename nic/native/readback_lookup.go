@@ -31,7 +31,7 @@ type sub struct {
 
 // subroutine reads back what looks keys up in map m, which begins at byte at.
 func (b *reader) subroutine(m int32, at int) error {
-	end := len(b.text)
+	end := b.c.subsEnd
 	if i := slices.Index(b.c.wanted, m); i+1 < len(b.c.wanted) {
 		end = b.c.Offset(b.c.lookup[b.c.wanted[i+1]])
 	}

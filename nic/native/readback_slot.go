@@ -13,8 +13,9 @@ import (
 func (b *reader) expect(pc int) [11]uint64 {
 	in := b.c.code[pc]
 	r := b.r
-	b.now = slot{pc: pc, in: in, have: -1, note: -1, way: int(b.draw(1000+uint64(pc)) & 3)}
 	w := &b.now
+	*w = slot{}
+	w.pc, w.in, w.have, w.note, w.way = pc, in, -1, -1, int(b.draw(1000+uint64(pc))&3)
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
 		switch {

@@ -74,12 +74,10 @@ func (c *compiler) through(k *known, base uint8, off int16, n int, write bool) {
 	if v.kind == kCtx {
 		return // a field, or a fault
 	}
-	if v.null {
-		there := *k
-		there.r[base].null = false
-		k = &there
-	}
-	switch in := c.a.inBounds(k, base, off, n, write); {
+	k.r[base].null = false // where it isn't there, it is no place in the frame
+	in := c.a.inBounds(k, base, off, n, write)
+	k.r[base].null = v.null
+	switch {
 	case !in:
 		c.low = -vm.StackSize
 	case v.kind == kFrame:

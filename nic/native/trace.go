@@ -275,6 +275,7 @@ type lineInfo struct {
 	src       uint64
 	srcFixed  bool // its source register holds src
 	baseFixed bool // its address is fixed and in bounds
+	after     val  // what is known of its result, where it does nothing but write one register
 }
 
 // fixedValue is what a value is, if every run of the trace has it the same.
@@ -331,6 +332,7 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	if err != nil {
 		return nil, nil, err
 	}
+	c.f.line(t.Code)
 	c.a.frames = vm.MaxFrames
 	w.line = line{t: t, info: cleared(w.line.info, len(t.Code)), dirty: cleared(w.line.dirty, len(s.Maps)), have: have, held: held, store: w.line.store[:0]}
 	c.line = &w.line
@@ -492,9 +494,9 @@ func (c *compiler) decide(w *work) {
 			}
 		}
 		c.next(k, pc)
-		switch in.Class() {
-		case ebpf.ClassALU, ebpf.ClassALU64, ebpf.ClassLDX, ebpf.ClassLD:
-			i.res, i.resFixed = c.fixedValue(k.r[in.Dst])
+		if writesOne(in) {
+			i.after = k.r[in.Dst]
+			i.res, i.resFixed = c.fixedValue(i.after)
 		}
 	}
 	c.line.moved, c.line.all, c.line.at, c.line.low = false, false, 0, 0
@@ -606,10 +608,19 @@ func (c *compiler) lineBody(w *work) error {
 				return err
 			}
 		}
-		c.next(k, pc)
+		if writesOne(in) && in.Class() != ebpf.ClassLDX {
+			k.r[in.Dst] = i.after
+		} else {
+			c.next(k, pc)
+		}
 	}
 	c.Bind(c.at(len(c.code)))
 	return nil
+}
+
+// writesOne says whether an instruction of a trace does nothing but write one register.
+func writesOne(in ebpf.Insn) bool {
+	return in.Class() == ebpf.ClassALU || in.Class() == ebpf.ClassALU64 || in.Class() == ebpf.ClassLDX || in.Class() == ebpf.ClassLD
 }
 
 func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {

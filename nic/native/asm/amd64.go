@@ -43,6 +43,7 @@ var hw = [...]uint8{
 
 func (a *amd64) Name() string { return "amd64" }
 func (a *amd64) Reset()       { a.reset(); a.b = a.b[:0] }
+func (a *amd64) Raw(b []byte) { a.b = append(a.b, b...) }
 func (a *amd64) Len() int     { return len(a.b) }
 func (a *amd64) Bind(l Label) { a.bind(l, len(a.b)) }
 

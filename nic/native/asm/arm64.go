@@ -29,6 +29,7 @@ var hwA = [...]uint32{
 
 func (a *arm64) Name() string { return "arm64" }
 func (a *arm64) Reset()       { a.reset(); a.b = a.b[:0] }
+func (a *arm64) Raw(b []byte) { a.b = append(a.b, b...) }
 func (a *arm64) Len() int     { return len(a.b) }
 func (a *arm64) Bind(l Label) { a.bind(l, len(a.b)) }
 

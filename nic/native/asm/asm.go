@@ -84,6 +84,7 @@ type Label int32
 // bits clear the upper half of what they write. size is 1, 2, 4 or 8 bytes.
 type Backend interface {
 	Name() string // GOARCH
+	Raw(b []byte) // appends code that was written before
 	Reset()       // forgets all that was written; its memory, Code's too, is used again
 	// Len is the number of bytes written so far.
 	Len() int

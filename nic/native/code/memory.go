@@ -28,6 +28,7 @@ type Memory struct {
 	span []byte
 	page int
 	free []extent // by offset, never adjacent
+	open extent   // pages that may be written to and hold no block yet
 	kept []extent // freed, but not to be used again while there is other room
 	used int      // bytes of blocks in use
 	peak int
@@ -66,6 +67,7 @@ func New(size int) (*Memory, error) {
 		return nil, err
 	}
 	b.Free()
+	m.closes()
 	m.peak = 0
 	return m, nil
 }
@@ -75,7 +77,7 @@ func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.span
-	m.span, m.free, m.kept, m.used = nil, nil, nil, 0
+	m.span, m.free, m.kept, m.open, m.used = nil, nil, nil, extent{}, 0
 	if s == nil {
 		return nil
 	}
@@ -98,6 +100,34 @@ func (m *Memory) Put(code []byte) (*Block, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := (len(code) + m.page - 1) &^ (m.page - 1)
+	if n == 0 {
+		return nil, ErrFull
+	}
+	if m.open.n < n {
+		if err := m.opens(n); err != nil {
+			return nil, err
+		}
+	}
+	off := m.open.off
+	pages := m.span[off : off+n]
+	copy(pages, code)
+	if err := unix.Mprotect(pages, unix.PROT_READ|unix.PROT_EXEC); err != nil {
+		return nil, fmt.Errorf("native code: the system lets no page become executable: %w", err)
+	}
+	flush(uintptr(unsafe.Pointer(&pages[0])), uintptr(len(code)))
+	m.open.off += n
+	m.open.n -= n
+	m.used += n
+	m.peak = max(m.peak, m.used)
+	return &Block{mem: m, off: off, n: n, Len: len(code)}, nil
+}
+
+// atOnce is how many pages are made writable by one call of the system.
+const atOnce = 16
+
+// opens makes n bytes of pages writable, and more where there are.
+func (m *Memory) opens(n int) error {
+	m.closes()
 	room := func(e extent) bool { return e.n >= n }
 	at := slices.IndexFunc(m.free, room)
 	if at < 0 && len(m.kept) > 0 {
@@ -107,28 +137,30 @@ func (m *Memory) Put(code []byte) (*Block, error) {
 		m.kept = nil
 		at = slices.IndexFunc(m.free, room)
 	}
-	if at < 0 || n == 0 {
-		return nil, ErrFull
+	if at < 0 {
+		return ErrFull
 	}
-	off := m.free[at].off
-	pages := m.span[off : off+n]
+	e := &m.free[at]
+	open := extent{e.off, min(e.n, max(n, atOnce*m.page))}
+	pages := m.span[open.off : open.off+open.n]
 	if err := unix.Mprotect(pages, unix.PROT_READ|unix.PROT_WRITE); err != nil {
-		return nil, fmt.Errorf("native code: make pages writable: %w", err)
+		return fmt.Errorf("native code: make pages writable: %w", err)
 	}
-	copy(pages, code)
-	if err := unix.Mprotect(pages, unix.PROT_READ|unix.PROT_EXEC); err != nil {
-		m.drop(pages)
-		return nil, fmt.Errorf("native code: the system lets no page become executable: %w", err)
-	}
-	flush(uintptr(unsafe.Pointer(&pages[0])), uintptr(len(code)))
-	if m.free[at].off += n; m.free[at].n == n {
+	unix.Madvise(pages, unix.MADV_POPULATE_WRITE) // one fault for all, where the system knows it
+	if e.off, e.n = e.off+open.n, e.n-open.n; e.n == 0 {
 		m.free = slices.Delete(m.free, at, at+1)
-	} else {
-		m.free[at].n -= n
 	}
-	m.used += n
-	m.peak = max(m.peak, m.used)
-	return &Block{mem: m, off: off, n: n, Len: len(code)}, nil
+	m.open = open
+	return nil
+}
+
+// closes takes back what opens has made writable and no block has taken.
+func (m *Memory) closes() {
+	if e := m.open; e.n > 0 {
+		m.drop(m.span[e.off : e.off+e.n])
+		m.open = extent{}
+		m.give(e)
+	}
 }
 
 // drop takes the pages' contents and every right to them away.

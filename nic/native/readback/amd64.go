@@ -13,26 +13,64 @@ var homeAMD64 = []uint8{0, 7, 6, 2, 9, 8, 3, 13, 15, 12, 5, 1, 10, 11, 14}
 var (
 	groupImm   = [8]Do{0: Add, 1: Or, 4: And, 5: Sub, 6: Xor, 7: Cmp}
 	groupShift = [8]Do{4: Lsh, 5: Rsh, 7: Arsh}
-	aluAMD64   = map[byte]Do{0x01: Add, 0x09: Or, 0x21: And, 0x29: Sub, 0x31: Xor, 0x39: Cmp, 0x85: Test}
+	aluAMD64   = [256]Do{0x01: Add, 0x09: Or, 0x21: And, 0x29: Sub, 0x31: Xor, 0x39: Cmp, 0x85: Test}
 	condAMD64  = [16]Cond{2: LT, 3: GE, 4: EQ, 5: NE, 6: LE, 7: GT, 8: Minus, 12: SLT, 13: SGE, 14: SLE, 15: SGT}
 )
 
 // x86 is an instruction being read (Intel SDM, volume 2, chapter 2).
 type x86 struct {
-	b        []byte // padded
+	b        *[maxLen]byte // padded
 	i        int
 	rex      byte
 	reg, rm  uint8
 	mem, rip bool
 	in       *Inst
 	bad      bool
-
-	// What a REX prefix may say: registers, the width, a low byte, not the middle of
-	// ModRM, which is an opcode, nor that and an index, where there is no ModRM.
-	asks, sized, low, group, plain bool
 }
 
-func (x *x86) byte() byte { x.i++; return x.b[x.i-1] }
+// rexes is what a REX prefix may say of an opcode.
+type rexes uint8
+
+const (
+	asks  rexes = 1 << iota // registers
+	sized                   // the width
+	low                     // that a byte is a low one
+	group                   // not the middle of ModRM, which is an opcode
+	plain                   // nor that and an index: there is no ModRM
+)
+
+// rexOne and rexTwo are of opcodes of one byte, and of those behind 0x0f.
+var rexOne, rexTwo = func() (one, two [256]rexes) {
+	set := func(r *rexes, of rexes, is bool) {
+		if is {
+			*r |= of
+		}
+	}
+	for i := range 256 {
+		op := byte(i)
+		set(&one[i], asks, op != 0xe8 && op != 0xe9 && op != 0xc3)
+		set(&one[i], sized, op != 0x88 && op != 0xc6 && op != 0xff)
+		set(&one[i], low, op == 0x88)
+		set(&one[i], plain, op&0xf8 == 0xb8 || op == 0x99)
+		set(&two[i], asks, op&0xf0 != 0x80)
+		set(&two[i], sized, op == 0xbe || op == 0xbf || op == 0xaf || op&0xf8 == 0xc8)
+		set(&two[i], low, op == 0xb6 || op == 0xbe)
+		set(&two[i], plain, op&0xf8 == 0xc8)
+	}
+	for _, op := range []byte{0x81, 0x83, 0xc1, 0xc6, 0xc7, 0xd3, 0xf7, 0xff} {
+		one[op] |= group
+	}
+	return one, two
+}()
+
+// wrong says whether a prefix says something else: one that changes nothing is none
+// that is written.
+func (r rexes) wrong(rex byte) bool {
+	return rex != 0 && (r&asks == 0 || rex&8 != 0 && r&sized == 0 || rex == 0x40 && r&low == 0 ||
+		r&group != 0 && rex&4 != 0 || r&plain != 0 && rex&6 != 0)
+}
+
+func (x *x86) byte() byte { x.i++; return x.b[(x.i-1)&(maxLen-1)] }
 
 func (x *x86) imm8() int64 { return int64(int8(x.byte())) }
 
@@ -85,11 +123,12 @@ func scanAMD64(code []byte, at int, in *Inst) error {
 		return fmt.Errorf("byte %d: outside of the code", at)
 	}
 	*in = Inst{Dst: None, A: None, B: None, C: None, Base: None, Index: None}
-	x := x86{b: code[at:], in: in}
-	if len(x.b) < maxLen {
-		padded := [maxLen]byte{}
-		copy(padded[:], x.b)
-		x.b = padded[:]
+	x := x86{in: in}
+	if len(code)-at >= maxLen {
+		x.b = (*[maxLen]byte)(code[at:])
+	} else {
+		x.b = new([maxLen]byte)
+		copy(x.b[:], code[at:])
 	}
 	short, rep := false, false
 	switch x.b[0] {
@@ -108,29 +147,13 @@ func scanAMD64(code []byte, at int, in *Inst) error {
 	two := op == 0x0f
 	if two {
 		op = x.byte()
-	}
-	if two {
-		x.asks = op&0xf0 != 0x80
-		x.sized = op == 0xbe || op == 0xbf || op == 0xaf || op&0xf8 == 0xc8
-		x.low = op == 0xb6 || op == 0xbe
-		x.plain = op&0xf8 == 0xc8
 		x.two(op, rep)
+		x.bad = x.bad || rexTwo[op].wrong(x.rex)
 	} else {
-		x.asks = op != 0xe8 && op != 0xe9 && op != 0xc3
-		x.sized = op != 0x88 && op != 0xc6 && op != 0xff
-		x.low = op == 0x88
-		x.plain = op&0xf8 == 0xb8 || op == 0x99
-		switch op {
-		case 0x81, 0x83, 0xc1, 0xc6, 0xc7, 0xd3, 0xf7, 0xff:
-			x.group = true
-		}
 		x.one(op, short)
+		x.bad = x.bad || rexOne[op].wrong(x.rex)
 	}
 	in.Len = uint8(x.i)
-	// A prefix that changes nothing is none that is written.
-	if x.rex != 0 && (!x.asks || in.Wide && !x.sized || x.rex == 0x40 && !x.low || x.group && x.rex&4 != 0 || x.plain && x.rex&6 != 0) {
-		x.bad = true
-	}
 	if short && (two || op != 0x89 && op != 0xc7 && op != 0xc1) || rep && !(two && (op == 0x6f || op == 0x7f)) {
 		x.bad = true
 	}
