@@ -16,8 +16,9 @@ type Tier2 struct {
 	// that run side by side may ask at once.
 	Better func(id uint32) (slots uint32, units uint64)
 	// Swapped, where set, is told when the better trace of an id is ready, wait
-	// packets after it became hot: before its size and all events that follow.
-	Swapped func(id uint32, wait uint64)
+	// packets after it became hot and so many hits after the id's trace was made:
+	// before its size and all events that follow.
+	Swapped func(id uint32, wait, hits uint64)
 }
 
 // of is for a stream of some of the ids, numbered anew.
@@ -109,7 +110,7 @@ func (c *TraceCache) Due() {
 		c.stats.Swapped++
 		c.stats.Waited += s.at - s.hot
 		if t.Swapped != nil {
-			t.Swapped(s.id, s.at-s.hot)
+			t.Swapped(s.id, s.at-s.hot, t.hits[s.id])
 		}
 		t.slots[s.id] = s.slots
 		c.Resize(s.id, s.slots)

@@ -22,7 +22,9 @@ func TestTier2(t *testing.T) {
 			}
 			return 12, units
 		},
-		Swapped: func(id uint32, wait uint64) { told = append(told, fmt.Sprint(id, " after ", wait)) },
+		Swapped: func(id uint32, wait, hits uint64) {
+			told = append(told, fmt.Sprint(id, " after ", wait, " and ", hits, " hits"))
+		},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +54,7 @@ func TestTier2(t *testing.T) {
 	if st.Hot != 2 || st.Swapped != 1 || st.Waited != units/perPacket+1 || st.Resized != 1 || st.Installed != 4 || st.Evicted != 2 {
 		t.Errorf("%+v", st)
 	}
-	if !slices.Equal(told, []string{"0 after 3"}) {
+	if !slices.Equal(told, []string{"0 after 3 and 3 hits"}) {
 		t.Error(told)
 	}
 	// Invalidated, it is another trace: of the size it is given, and cold.

@@ -82,15 +82,26 @@ func (s *Study) source(f *Figure, note string) string {
 		}
 		note += ")"
 	}
+	if f.ofPaths() {
+		return fmt.Sprintf("measured on Linux %s, %s: %s; time of a core, median of %d paths of the samples, and the middle half of them", m.Kernel, m.Date, note, f.Rounds)
+	}
 	return fmt.Sprintf("measured on Linux %s%s, %s: %s; %s, lower quartile, %d rounds (median %s, IQR %s)",
 		m.Kernel, jit, m.Date, note, how, f.Rounds, number(f.Median), number(f.IQR()))
 }
 
+// ofPaths says whether a figure is of one path each, once.
+func (f *Figure) ofPaths() bool {
+	return f.Group == "compile" && (f.Name == "unit" || f.Name == "search")
+}
+
 // spread is the range of a look-up's time from the smallest map to the largest,
-// of an instruction's from those that overlap to those that wait.
+// of an instruction's from those that overlap to those that wait, of a unit of work by path.
 func (s *Study) spread(f *Figure) (lo, hi float64, ok bool) {
 	if wait := s.Find("insn", "alu"); f.Group == "insn" && wait != nil {
 		return f.Value, wait.Value, wait.Value > f.Value
+	}
+	if f.ofPaths() {
+		return f.Q1, f.Q3, f.Q3 > f.Q1
 	}
 	if f.Group != "type" {
 		return 0, 0, false
@@ -129,6 +140,8 @@ var parameters = []struct {
 	{"compile.base", "a path first seen", figure("compile", "base")},
 	{"compile.insn", "a path first seen", figure("compile", "insn")},
 	{"compile.optimise", "superoptimized and proved", figure("compile", "optimise")},
+	{"compile.unit", "a unit of tier 1's work", figure("compile", "unit")},
+	{"compile.search", "a unit of tier 2's work", figure("compile", "search")},
 	{"user.array", "BPF_MAP_LOOKUP_ELEM", mapFigure("user", "lookup", "array")},
 	{"user.hash", "BPF_MAP_LOOKUP_ELEM", mapFigure("user", "lookup", "hash")},
 	{"user.percpu", "BPF_MAP_LOOKUP_ELEM", mapFigure("user", "lookup", "percpu_hash")},

@@ -30,6 +30,9 @@ type Options struct {
 	Optimise      Optimiser
 	OptimisePaths int
 	OptimiseNote  string // how it is set
+	// Tiered, where set, is timed by unit of its work: tier 2 on up to OptimisePaths
+	// paths of each sample program, one at least.
+	Tiered Tiered
 }
 
 // Quick are options that take seconds.
@@ -62,6 +65,7 @@ var steps = []step{
 	{"program", "sample programs", wholePrograms, false},
 	{"compile", "recording and compiling", compiles, true},
 	{"optimise", "superoptimizing", optimises, true},
+	{"tier", "units of the optimiser's work", tiers, true},
 }
 
 // Steps are the names of the steps.

@@ -250,3 +250,46 @@ func TestOptimise(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestTiers: each path is made cheaper by both tiers, tier 2 on as many of a sample
+// as are asked for, and the profile has what a unit took.
+func TestTiers(t *testing.T) {
+	need(t)
+	opt := brief()
+	opt.Steps, opt.OptimisePaths = []string{"tier"}, 2
+	var calls [3]int
+	opt.Tiered = func(_ context.Context, p *pathcond.Path, c *pathcond.Compiler, tier int) (uint64, error) {
+		if calls[tier]++; p.Trace.Len() < tierSlots || c == nil {
+			t.Errorf("a trace of %d slots", p.Trace.Len())
+		}
+		began := busy()
+		for busy() < began+int64(tier)*1000 {
+		}
+		return 10, nil
+	}
+	s, err := Run(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := s.Find("compile", "unit"), s.Find("compile", "search")
+	if one == nil || two == nil || one.Rounds*tier1Times != calls[1] || two.Rounds != calls[2] || calls[2] < 10 || calls[2] > 16 || one.Value < 100 || two.Value < 200 {
+		t.Fatalf("%v calls, figures %+v and %+v", calls, one, two)
+	}
+	base, err := profile.LoadHost("paper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := s.Profile(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Unit != uint64(1000*one.Value+0.5) && one.Value < 100 || h.Search == base.Search || !strings.Contains(h.From["compile.search"].Source, "paths of the samples") {
+		t.Errorf("profile: unit %d ps, search %d ps, %q", h.Unit, h.Search, h.From["compile.search"].Source)
+	}
+	opt.Tiered = func(context.Context, *pathcond.Path, *pathcond.Compiler, int) (uint64, error) {
+		return 0, errors.New("no solver")
+	}
+	if _, err := Run(t.Context(), opt); err == nil || err.Error() != "calibrate tier: no solver" {
+		t.Errorf("error %v", err)
+	}
+}

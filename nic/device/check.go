@@ -30,6 +30,9 @@ func (in *Input) Check() error {
 		if p := &in.Paths[i]; p.Compile > maxTime || p.Install > maxTime {
 			return fmt.Errorf("path %d: compiles in %d ps and installs in %d ps: more than %d", i, p.Compile, p.Install, uint64(maxTime))
 		}
+		if b := &in.Paths[i].Better; b.Search > maxTime || b.Install > maxTime {
+			return fmt.Errorf("path %d: is searched in %d ps and swapped in %d ps: more than %d", i, b.Search, b.Install, uint64(maxTime))
+		}
 	}
 	for i, v := range in.Invalidations {
 		switch {

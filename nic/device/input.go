@@ -13,6 +13,10 @@ type Input struct {
 
 	// Invalidations take a path out just before the packet of that number.
 	Invalidations []stream.Invalidation
+
+	// Hot is how many hits of a path's trace make tier 2 search it for a better
+	// one; 0: there is no such tier.
+	Hot uint64
 }
 
 // Packet is one packet in order of arrival; its time of arrival is in the Load.
@@ -62,5 +66,6 @@ type Path struct {
 	Optimise uint64
 	Install  uint64 // ps of the install channel
 	Bytes    uint32 // over PCIe for the install
+	Better   Better // what tier 2 makes of it
 	Refused  bool   // does not fit the device: never installed, its packets count as uncacheable
 }

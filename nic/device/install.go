@@ -31,7 +31,7 @@ func (m *model) look(t int64, s uint32, p *Packet) cache.Outcome {
 		return m.trace.Uncacheable()
 	}
 	path := &m.in.Paths[p.Path]
-	out := m.trace.Request(uint32(p.Path), path.Slots, path.Cost)
+	out := m.trace.Request(uint32(p.Path), m.size(uint32(p.Path)), path.Cost)
 	sl := &m.slots[s]
 	if y := &m.pay[p.Path]; y.First < 0 {
 		y.First = t
@@ -39,6 +39,9 @@ func (m *model) look(t int64, s uint32, p *Packet) cache.Outcome {
 	if out == cache.Hit {
 		sl.onNIC = true
 		m.paid(t, p)
+		if m.in.Hot > 0 {
+			m.hotHit(t, uint32(p.Path))
+		}
 		return out
 	}
 	if out != cache.InFlight && m.trace.InFlight(uint32(p.Path)) { // it began
@@ -65,7 +68,10 @@ func (m *model) settle(passes int) {
 				continue
 			}
 			path, id := &m.in.Paths[p.Path], uint32(p.Path)
-			if m.trace.Request(id, path.Slots, path.Cost) != cache.Hit && m.trace.InFlight(id) {
+			switch out := m.trace.Request(id, m.size(id), path.Cost); {
+			case out == cache.Hit && m.in.Hot > 0:
+				m.settledHit(id)
+			case out != cache.Hit && m.trace.InFlight(id):
 				m.trace.Finish(id)
 				m.made[id] = true
 			}
@@ -80,6 +86,7 @@ func (m *model) settle(passes int) {
 func (m *model) forget(path uint32) {
 	m.trace.Invalidate(path)
 	m.made[path] = false
+	m.outdated(0, path)
 }
 
 // invalidate takes out what packet seq must not find, and reports whether a
@@ -108,6 +115,7 @@ func (m *model) invalidate(t int64, seq uint64) (sent bool) {
 // takeOut invalidates one path.
 func (m *model) takeOut(t int64, path uint32) (sent bool) {
 	m.made[path] = false // what it was made from has changed
+	m.outdated(t, path)
 	inside := m.trace.Installed(path)
 	if !m.trace.Invalidate(path) {
 		return false
@@ -123,7 +131,12 @@ func (m *model) takeOut(t int64, path uint32) (sent bool) {
 	return true
 }
 
-func (m *model) stale(j job) bool { return m.gen[j.path] != j.gen }
+func (m *model) stale(j job) bool {
+	if j.swap {
+		return m.tier[j.path].gen != j.gen
+	}
+	return m.gen[j.path] != j.gen
+}
 
 // recorded is a path that the host has run, and whose install may go on: it
 // compiles, or, where its trace was made before and is still good, goes to the
@@ -148,6 +161,7 @@ func (m *model) recorded(t int64, j job) {
 func (m *model) compile(t int64, j job, since int64) {
 	m.wait[gCompileQ].add(t - since)
 	m.served[gCompileQ]++
+	m.progress(t)
 	m.g[gCompilers].inc(t)
 	id := uint32(len(m.jobs))
 	if n := len(m.freeJobs); n > 0 {
@@ -161,10 +175,12 @@ func (m *model) compile(t int64, j job, since int64) {
 	m.pay[j.path].Spent += int64(m.in.Paths[j.path].Compile)
 	m.compilers.push(timer{t + int64(m.in.Paths[j.path].Compile), m.jobSeq, id})
 	m.next[evCompiled] = m.compilers.next()
+	m.plan(t)
 }
 
 // compiled is a trace made; it goes to the install channel.
 func (m *model) compiled(t int64) {
+	m.progress(t)
 	id := m.compilers.pop().id
 	j := m.jobs[id]
 	m.freeJobs = append(m.freeJobs, id)
@@ -177,6 +193,7 @@ func (m *model) compiled(t int64) {
 		}
 	}
 	m.next[evCompiled] = m.compilers.next()
+	m.plan(t)
 	if !m.stale(j) {
 		m.made[j.path] = true
 		m.sum.comp.Made++
@@ -184,8 +201,12 @@ func (m *model) compiled(t int64) {
 	}
 }
 
-// send gives a trace to the install channel.
+// send gives a trace to the install channel: the best the host has.
 func (m *model) send(t int64, j job) {
+	if !j.swap && m.tier[j.path].ready {
+		j.better = true
+		m.trace.Resize(j.path, m.in.Paths[j.path].Better.Slots) // it may have been found meanwhile
+	}
 	switch {
 	case !m.installing:
 		m.begins(t, j, t)
@@ -208,12 +229,16 @@ func (m *model) begins(t int64, j job, since int64) {
 	m.g[gInstall].inc(t)
 	start := max(t, m.lastInstall+m.installGap)
 	m.lastInstall = start
-	x := m.install[j.path]
+	x, takes := m.install[j.path], m.in.Paths[j.path].Install
+	if j.better {
+		b := &m.in.Paths[j.path].Better
+		x, takes = m.newCrossing(onLink(uint64(b.Bytes), m.nic)), b.Install
+	}
 	m.sum.pcie[down][Installs] += x.bytes
 	_, through := m.line[down].book(t, x.ser)
 	m.installing = true
 	m.installJob = j
-	m.next[evInstalled] = max(through, start+int64(m.in.Paths[j.path].Install))
+	m.next[evInstalled] = max(through, start+int64(takes))
 }
 
 // installed is a trace going in, unless it has become stale under way or the
@@ -223,10 +248,15 @@ func (m *model) installed(t int64) {
 	m.installing = false
 	m.g[gInstall].dec(t)
 	m.next[evInstalled] = never
-	if !m.stale(j) {
+	switch {
+	case m.stale(j):
+	case j.swap:
+		m.swapped(t, j.path)
+	default:
 		m.trace.Finish(j.path)
 		if m.trace.Installed(j.path) {
 			m.sum.comp.Installed++
+			m.holds(j.path, j.better)
 			m.disturb(t)
 			m.planTake(t)
 		} else {

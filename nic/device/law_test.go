@@ -69,6 +69,13 @@ func random(seed uint64) (*Input, *profile.NIC, *profile.Host, Load, Options) {
 			load.Times = append(load.Times, t)
 		}
 	}
+	if r := rand.New(rand.NewPCG(seed, 7)); r.IntN(2) == 0 {
+		in.Hot = 1 + r.Uint64N(4)
+		for i := range in.Paths {
+			p := &in.Paths[i]
+			p.Better = Better{Search: r.Uint64N(40_000) * ns, Exec: r.Uint32N(p.Exec + 2), Slots: uint32(r.IntN(int(p.Slots) + 2)), Install: r.Uint64N(5000) * ns, Bytes: r.Uint32N(2000)}
+		}
+	}
 	names := []string{"lru", "fifo", "sieve", "arc", "w-tinylfu", "s3-fifo", "slru"}
 	opt := Options{
 		Mode: Mode(r.IntN(4) % 3), Ordered: r.IntN(2) == 0,
@@ -121,6 +128,9 @@ func TestConservationAndLittle(t *testing.T) {
 			c.Evicted != r.Cache.Evicted || c.Refused != r.Cache.Refused || c.Lost+c.NoWorker+c.NoChannel != r.Cache.Abandoned {
 			fail("compile %+v, cache %+v", c, r.Cache)
 		}
+		if c.Hot != c.Searched+c.Unfinished || c.Found > c.Searched || c.Swapped > c.Hot && len(in.Invalidations) == 0 && opt.Cache.Entries > 0 {
+			fail("tier 2: %+v", c)
+		}
 		if opt.Ordered && r.Order.Reordered > 0 {
 			fail("%+v", r.Order)
 		}
@@ -141,7 +151,7 @@ func TestConservationAndLittle(t *testing.T) {
 		}
 
 		// Little, queue by queue.
-		for _, g := range []int{gIngress, gUnitQ, gCoreQ} {
+		for _, g := range []int{gIngress, gUnitQ, gCoreQ, gSearchQ} {
 			if m.end.g[g].lo != m.wait[g].lo || m.end.g[g].hi != m.wait[g].hi {
 				fail("gauge %d: integral %d, waits %d", g, m.end.g[g].lo, m.wait[g].lo)
 			}
@@ -169,6 +179,7 @@ func TestConservationAndLittle(t *testing.T) {
 			"ingress": r.Drops.Ingress > 0, "host": r.Drops.Host > 0, "egress": r.Drops.Egress > 0, "needs host": r.Drops.NeedsHost > 0, "transmit": r.Drops.Transmit > 0,
 			"lost": c.Lost > 0, "no worker": c.NoWorker > 0, "no channel": c.NoChannel > 0, "stopped": c.Stopped > 0,
 			"refused": c.Refused > 0, "dropped": c.Dropped > 0, "evicted": c.Evicted > 0,
+			"hot": c.Hot > 0, "unfinished": c.Unfinished > 0, "nothing found": c.Found < c.Searched, "swapped": c.Swapped > 0, "found and not in": c.Swapped < c.Found, "resized": r.Cache.Resized > 0,
 			"reordered": r.Order.Reordered > 0, "held": r.Order.Held > 0, "messages": r.Memory.NIC.Messages > 0 && r.Memory.Host.Messages > 0,
 		} {
 			if on {
@@ -176,7 +187,7 @@ func TestConservationAndLittle(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 15 {
+	if len(seen) != 21 {
 		t.Errorf("not all that can happen happened: %v", seen)
 	}
 }

@@ -2,6 +2,7 @@ package device
 
 import (
 	"fmt"
+	"slices"
 
 	"jitnic/cache"
 	"jitnic/nic/profile"
@@ -14,6 +15,7 @@ import (
 const (
 	evInstalled = iota // the install channel is through with a trace
 	evCompiled         // a compiler is
+	evSearched         // a hot trace has been searched
 	evBack             // a packet has come back from the host
 	evCore             // a core is through with a packet
 	evUp               // a packet has reached its core's ring
@@ -38,6 +40,8 @@ const (
 	gEgress         // being sent on the port
 	gCompileQ
 	gCompilers
+	gSearchQ  // hot traces that no compiler works on
+	gSearches // and those that one does
 	gInstallQ
 	gInstall
 	gauges = iota
@@ -76,7 +80,11 @@ type timed struct {
 
 // job is an install that has begun. gen tells it from a later one of the path:
 // an invalidation makes it stale.
-type job struct{ path, gen uint32 }
+type job struct {
+	path, gen uint32
+	better    bool // of tier 2
+	swap      bool // in the place of the trace that is installed: gen is tiered.gen
+}
 
 // core is one of the host.
 type core struct {
@@ -147,6 +155,10 @@ type model struct {
 	compilers                  timers
 	jobs                       []job // of those timers
 	jobSeq                     uint32
+	tier                       []tiered // by path
+	betterPay                  []Pay    // by path, of tier 2
+	searches                   []search
+	searchedTo                 int64 // until when their time has been counted
 	installQ                   ring[job]
 	installing                 bool
 	installJob                 job
@@ -243,10 +255,18 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		gen:   make([]uint32, len(in.Paths)),
 		made:  make([]bool, len(in.Paths)),
 		pay:   make([]Pay, len(in.Paths)),
+		tier:  make([]tiered, len(in.Paths)),
 		log:   make([]exit, 0, min(count, 1<<22)),
 	}
 	for i := range m.pay {
 		m.pay[i] = Pay{First: -1, After: -1}
+	}
+	if in.Hot > 0 {
+		m.betterPay = slices.Clone(m.pay)
+	}
+	m.prices()
+	for i := range m.next {
+		m.next[i] = never
 	}
 	m.res.Groups = make([]Group, max(opt.Groups, 0))
 	if opt.Mode == HostOnly {
@@ -258,7 +278,6 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		}
 		m.settle(opt.Settle)
 	}
-	m.prices()
 	flows := uint32(0)
 	for i := range in.Packets {
 		flows = max(flows, in.Packets[i].Flow+1)
@@ -291,9 +310,6 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		for i := range m.valid {
 			m.valid[i] = 2
 		}
-	}
-	for i := range m.next {
-		m.next[i] = never
 	}
 	if count > 0 {
 		m.start(load.First)

@@ -126,6 +126,13 @@ func (g *gauge) dec(t int64) {
 	g.n--
 }
 
+// set makes it n.
+func (g *gauge) set(t, n int64) {
+	g.sync(t)
+	g.n = n
+	g.max = max(g.max, n)
+}
+
 // since is the integral since an earlier state of the gauge.
 func (g *gauge) since(old *gauge) float64 {
 	lo, b := bits.Sub64(g.lo, old.lo, 0)

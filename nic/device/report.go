@@ -31,7 +31,7 @@ func (m *model) result() *Result {
 		to = end
 	}
 	window := float64(to.t - from.t)
-	r.Mode, r.Pays = m.opt.Mode, m.pay
+	r.Mode, r.Pays, r.Better = m.opt.Mode, m.pay, m.betterPay
 	r.Window = to.t - from.t
 	r.Packets, r.Bytes = m.offered[0], m.offered[1]
 	if m.trace != nil {
@@ -86,6 +86,9 @@ func (m *model) result() *Result {
 		station("compilers", m.host.Compilers, gCompileQ, gCompilers),
 		station("install channel", 1, gInstallQ, gInstall),
 	}
+	if m.in.Hot > 0 {
+		r.Stations = append(r.Stations, station(Searches, m.host.Compilers, gSearchQ, gSearches))
+	}
 	r.Growth = m.final - m.middle
 	r.Cores = mean(gCores)
 	var sum, most int64
@@ -107,6 +110,7 @@ func (m *model) result() *Result {
 		Begun: a.Begun - b.Begun, Made: a.Made - b.Made, Installed: a.Installed - b.Installed, Refused: a.Refused - b.Refused,
 		Lost: a.Lost - b.Lost, NoWorker: a.NoWorker - b.NoWorker, NoChannel: a.NoChannel - b.NoChannel,
 		Stopped: a.Stopped - b.Stopped, Evicted: a.Evicted - b.Evicted, Dropped: a.Dropped - b.Dropped,
+		Hot: a.Hot - b.Hot, Searched: a.Searched - b.Searched, Unfinished: a.Unfinished - b.Unfinished, Found: a.Found - b.Found, Swapped: a.Swapped - b.Swapped,
 		Stall: a.Stall - b.Stall,
 	}
 	o := end.tally.order

@@ -144,7 +144,13 @@ type Compile struct {
 	Stopped   uint64 // by invalidation
 	Evicted   uint64
 	Dropped   uint64 // installed ones taken out by invalidation
-	Stall     int64  // ps in which the matcher took no packet because of installs and invalidations
+	// Of tier 2: Hot are Searched and Unfinished together, once all work is done.
+	Hot        uint64 // traces that were to be searched
+	Searched   uint64 // to the end
+	Unfinished uint64 // not so: invalidated before, or no packet was left
+	Found      uint64 // of those searched: a better trace was found
+	Swapped    uint64 // put in the place of the other while that was installed
+	Stall      int64  // ps in which the matcher took no packet because of installs and invalidations
 }
 
 // Pay is when the trace of a path had saved host cores as much time as compiling it
@@ -191,6 +197,7 @@ type Result struct {
 	Outcome  cache.Counts // of the packets looked up; all 0 in mode HostOnly
 	Cache    cache.Stats  // of the whole run, settling and warm-up included
 	Pays     []Pay        // by path, of the whole run
+	Better   []Pay        // of tier 2's work, likewise: Spent on searching, Saved of executors; nil without it
 
 	Latency     Latency // of packets finished
 	HitLatency  Latency // run on the NIC

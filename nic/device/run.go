@@ -19,6 +19,10 @@ func (m *model) run() error {
 				at, k = m.next[i], i
 			}
 		}
+		if k == evSearched && m.inside == 0 && m.next[evArrive] == never {
+			m.unsearched(t)
+			continue
+		}
 		if at == never {
 			break
 		}
@@ -28,6 +32,8 @@ func (m *model) run() error {
 			m.installed(t)
 		case evCompiled:
 			m.compiled(t)
+		case evSearched:
+			m.searched(t)
 		case evCore:
 			m.coreDone(t)
 		case evUp:
@@ -365,7 +371,7 @@ func (m *model) coreDone(t int64) {
 	begun := sl.job
 	m.verdict(t, s)
 	if begun != 0 { // after the packet: the install's bytes don't go before it
-		m.recorded(t, job{uint32(p.Path), begun})
+		m.recorded(t, job{path: uint32(p.Path), gen: begun})
 	}
 }
 

@@ -23,6 +23,20 @@ type Payback struct {
 
 	// Tiers are what each of the compiler's steps costs, and what it gains.
 	Tiers []TierPayback `json:"tiers"`
+	// Swaps are what became in the run of the traces that were hot, where there is
+	// such a tier.
+	Swaps *Swaps `json:"swaps,omitempty"`
+}
+
+// Swaps are of the run from an empty cache.
+type Swaps struct {
+	Hot        uint64  `json:"hot"`        // traces
+	Searched   uint64  `json:"searched"`   // of these, within the run
+	Found      uint64  `json:"found"`      // of these: a better trace was found
+	Swapped    uint64  `json:"swapped"`    // put in the place of tier 1's while that was installed
+	Unfinished uint64  `json:"unfinished"` // hot, and not searched to the end
+	Paid       int     `json:"paid"`       // paths whose hits have saved executors what the search took
+	Median     float64 `json:"median_ns"`  // from the path's first packet until then, of these
 }
 
 // TierPayback is a step of the compiler: tier 0 makes a trace of a recording, which
@@ -36,6 +50,12 @@ type TierPayback struct {
 	Hits  float64 `json:"hits"`     // until it has paid, in the median; -1: for half of the packets or more it never does
 	After float64 `json:"after_ns"` // from the path's first packet, if each hits from then on, at its share of the study's rate
 	Never float64 `json:"never"`    // share of the packets for whose path it gains nothing
+	// Of a tier that is for hot traces alone; all the above is of these then.
+	Traces int     `json:"traces,omitempty"`  // that are searched
+	Found  int     `json:"found,omitempty"`   // for which that finds a better one
+	Hot    float64 `json:"hot_ns,omitempty"`  // from the path's first packet until it is, median; in After
+	Wait   float64 `json:"wait_ns,omitempty"` // then for a compiler that no other hot trace has, mean over traces; in After
+	Swap   float64 `json:"swap_ns,omitempty"` // of the install channel, mean over the traces found; in After
 }
 
 // pays is what a run from an empty cache tells. raw are the traces' prices before
@@ -70,20 +90,94 @@ func (s *study) pays(r *device.Result, raw, best *price.Prices) *Payback {
 	}
 	cycle := 1e6 / float64(s.n.Clock) // ns, of a clock in kHz
 	host := s.hostTime()
-	out.Tiers = append(out.Tiers, s.tierPays(0, "host core time", packets, func(i int) (float64, float64) {
+	out.Tiers = append(out.Tiers, s.tierPays(0, "host core time", packets, func(i int) (spent, gain, before float64) {
 		d := &best.In.Paths[i]
-		return float64(d.Compile-d.Optimise) / 1000, host[i]
+		return float64(d.Compile-d.Optimise) / 1000, host[i], 0
 	}))
 	if s.Optimised {
-		tier := 2
-		if slices.ContainsFunc(s.w.Paths, func(p workload.Path) bool { return p.Units > 0 }) {
-			tier = 1
-		}
-		out.Tiers = append(out.Tiers, s.tierPays(tier, "executor time", packets, func(i int) (float64, float64) {
-			return float64(best.In.Paths[i].Optimise) / 1000, (float64(raw.Cycles[i]) - float64(best.Cycles[i])) * cycle
+		out.Tiers = append(out.Tiers, s.tierPays(s.w.Tier, "executor time", packets, func(i int) (spent, gain, before float64) {
+			return float64(best.In.Paths[i].Optimise) / 1000, (float64(raw.Cycles[i]) - float64(best.Cycles[i])) * cycle, 0
 		}))
 	}
+	if best.In.Hot > 0 {
+		out.Tiers = append(out.Tiers, s.hotPays(packets, best, cycle))
+		out.Swaps = swaps(r)
+	}
 	return out
+}
+
+// swaps are those of a run.
+func swaps(r *device.Result) *Swaps {
+	c := &r.Compile
+	out := &Swaps{Hot: c.Hot, Searched: c.Searched, Found: c.Found, Swapped: c.Swapped, Unfinished: c.Unfinished}
+	var after []float64
+	for _, y := range r.Better {
+		if y.After >= 0 {
+			after = append(after, float64(y.After)/1000)
+		}
+	}
+	slices.Sort(after)
+	if out.Paid = len(after); out.Paid > 0 {
+		out.Median = after[(out.Paid-1)/2]
+	}
+	return out
+}
+
+// hotPays is tier 2's row. A run of the model is seldom as long as searches take, so
+// it is worked out: all paths have their first packet at once and then each packets
+// at its share of the rate, compilers search in the order in which traces become hot,
+// and new paths, which go first, are over by then.
+func (s *study) hotPays(packets []float64, best *price.Prices, cycle float64) TierPayback {
+	in := best.In
+	var hot []int
+	at := make([]float64, len(packets)) // from the first packet until hot, then until swapped
+	for i, n := range packets {
+		if p := &in.Paths[i]; n > 0 && p.Better.Search > 0 && !p.Refused {
+			hot = append(hot, i)
+			at[i] = float64(p.Compile+p.Install)/1000 + float64(in.Hot)/s.rateOf(n)*1e9
+		}
+	}
+	slices.SortStableFunc(hot, func(a, b int) int { return cmp.Compare(at[a], at[b]) })
+	out := TierPayback{Tier: 2, Of: "executor time", Traces: len(hot), Hits: -1}
+	if len(hot) == 0 {
+		return out
+	}
+	own := make([]float64, len(packets))
+	free := make([]float64, s.h.Compilers)
+	when := make([]float64, 0, len(hot))
+	for _, i := range hot {
+		own[i] = packets[i]
+		when = append(when, at[i])
+		worker := 0
+		for k := range free {
+			if free[k] < free[worker] {
+				worker = k
+			}
+		}
+		b := &in.Paths[i].Better
+		begin := max(at[i], free[worker])
+		out.Wait += (begin - at[i]) / float64(len(hot))
+		free[worker] = begin + float64(b.Search)/1000
+		at[i] = free[worker] + float64(b.Install)/1000
+		if b.Slots > 0 {
+			out.Found++
+			out.Swap += float64(b.Install) / 1000
+		}
+	}
+	of := s.tierPays(2, out.Of, own, func(i int) (spent, gain, before float64) {
+		if b := &in.Paths[i].Better; b.Slots > 0 {
+			gain = (float64(best.Cycles[i]) - float64(best.Better[i])) * cycle
+		}
+		return float64(in.Paths[i].Better.Search) / 1000, gain, at[i]
+	})
+	of.Traces, of.Found, of.Wait = out.Traces, out.Found, out.Wait
+	of.Hot, of.Swap = when[(len(when)-1)/2], out.Swap/float64(max(1, out.Found))
+	return of
+}
+
+// rateOf is the rate of a path with so many of the capture's packets, a second.
+func (s *study) rateOf(packets float64) float64 {
+	return float64(s.Rate) * packets / float64(len(s.w.Packets))
 }
 
 // hostTime is by path what a hit saves a host core, in ns, in the mean of its
@@ -111,8 +205,9 @@ func (s *study) hostTime() []float64 {
 	return sum
 }
 
-// tierPays weighs what a tier costs a path against what a hit of it gains.
-func (s *study) tierPays(tier int, of string, packets []float64, path func(i int) (spent, gain float64)) TierPayback {
+// tierPays weighs what a tier costs a path against what a hit of it gains, in ns, from
+// so long after its first packet (before).
+func (s *study) tierPays(tier int, of string, packets []float64, path func(i int) (spent, gain, before float64)) TierPayback {
 	out := TierPayback{Tier: tier, Of: of}
 	type one struct{ hits, after, packets float64 }
 	var ones []one
@@ -121,14 +216,14 @@ func (s *study) tierPays(tier int, of string, packets []float64, path func(i int
 		if n == 0 {
 			continue
 		}
-		spent, gain := path(i)
+		spent, gain, before := path(i)
 		all += n
 		out.Spent += n * spent
 		out.Gain += n * gain
 		x := one{math.Inf(1), math.Inf(1), n}
 		if gain > 0 {
 			x.hits = math.Ceil(spent / gain)
-			x.after = x.hits / (float64(s.Rate) * n / float64(len(s.w.Packets))) * 1e9
+			x.after = before + x.hits/s.rateOf(n)*1e9
 		} else {
 			out.Never += n
 		}

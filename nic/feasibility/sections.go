@@ -248,7 +248,9 @@ func (s *study) throughput(raw, best *costs) error {
 }
 
 // forPackets says whether packets wait at a station, not traces.
-func forPackets(station string) bool { return station != "compilers" && station != "install channel" }
+func forPackets(station string) bool {
+	return station != "compilers" && station != "install channel" && station != device.Searches
+}
 
 // throughputOf names what keeps a mode from more: the link, or the station that
 // was busiest at the rate found.

@@ -87,7 +87,7 @@ func (s *study) reprice(base *costs, n *profile.NIC, h *profile.Host, in touches
 	if in&(inFit|inMatch|inCycles|inPrices) != 0 {
 		p := price.Parts{Match: c.match, Refused: refused(c.fit), Placed: placed(c.fit, c.match)}
 		if in&inCycles == 0 {
-			p.Cycles = base.prices.Cycles
+			p.Cycles, p.Better = base.prices.Cycles, base.prices.Better
 		}
 		if c.prices, err = price.Build(s.w, n, h, p); err != nil {
 			return nil, err

@@ -196,8 +196,8 @@ type SwingEnd struct {
 	Hits   float64 `json:"hit_ratio"`
 }
 
-// leastPackets is how many packets a run has at least: enough for a p999.
-const leastPackets = 100_000
+// LeastPackets is how many packets a run has at least: enough for a p999.
+const LeastPackets = 100_000
 
 // study is a Study in the making.
 type study struct {
@@ -222,7 +222,7 @@ func Run(ctx context.Context, w *workload.Workload, x *match.Analysis, tree *tre
 		return nil, fmt.Errorf("feasibility: no rate")
 	}
 	if opt.Packets == 0 {
-		opt.Packets = max(len(w.Packets), leastPackets)
+		opt.Packets = max(len(w.Packets), LeastPackets)
 	}
 	if opt.Arrivals == "" {
 		opt.Arrivals = device.Constant

@@ -72,7 +72,7 @@ func Beside(ctx context.Context, parts []Part, n *profile.NIC, h *profile.Host, 
 		return nil, fmt.Errorf("feasibility: %d programs: two at least share a device", len(parts))
 	}
 	if opt.Packets == 0 {
-		opt.Packets = max(len(parts)*len(parts[0].W.Packets), leastPackets)
+		opt.Packets = max(len(parts)*len(parts[0].W.Packets), LeastPackets)
 	}
 	opt.Packets -= opt.Packets % len(parts) // the same of each
 	opt.Arrivals = cmp.Or(opt.Arrivals, device.Constant)
@@ -229,6 +229,7 @@ func merge(ins []*device.Input) *device.Input {
 		}
 		out.Paths = append(out.Paths, in.Paths...)
 		out.Entries += in.Entries
+		out.Hot = max(out.Hot, in.Hot)
 		for _, v := range in.Invalidations {
 			at := v.At*uint64(k) + uint64(g) // where its packet is now
 			if v.At >= uint64(len(in.Packets)) {

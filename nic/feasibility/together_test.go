@@ -68,7 +68,7 @@ func TestMerge(t *testing.T) {
 		return &device.Input{
 			Packets:  []device.Packet{{Path: 0, Flow: 0, N: 1}, {Path: -1, Flow: 1, First: 1, N: 1}},
 			Accesses: []device.Access{{Entry: 0}, {Entry: uint32(entries) - 1, Write: true}},
-			Paths:    []device.Path{{Slots: uint32(entries)}}, Entries: entries,
+			Paths:    []device.Path{{Slots: uint32(entries)}}, Entries: entries, Hot: uint64(entries),
 			Invalidations: []stream.Invalidation{{At: 1, ID: 0}, {At: 2, ID: 0}},
 		}
 	}
@@ -76,7 +76,7 @@ func TestMerge(t *testing.T) {
 	if err := in.Check(); err != nil {
 		t.Fatal(err)
 	}
-	if in.Entries != 5 || len(in.Packets) != 4 || in.Packets[0].Path != 0 || in.Packets[1].Path != 1 || in.Packets[2].Path != -1 || in.Packets[1].Flow != 2 || in.Packets[3].Flow != 3 {
+	if in.Entries != 5 || in.Hot != 3 || len(in.Packets) != 4 || in.Packets[0].Path != 0 || in.Packets[1].Path != 1 || in.Packets[2].Path != -1 || in.Packets[1].Flow != 2 || in.Packets[3].Flow != 3 {
 		t.Errorf("%+v", in)
 	}
 	if a := in.Accesses[in.Packets[3].First]; a.Entry != 4 || !a.Write {

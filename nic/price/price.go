@@ -21,6 +21,7 @@ type Parts struct {
 	Placed  []bool       // by map: it is on the device, for some path that is; nil: all are
 	Raw     bool         // price the traces as they were before optimisation
 	Cycles  []uint32     // of [Cycles] on the device; nil: they are made
+	Better  []uint32     // and those of tier 2's traces, with Cycles
 }
 
 // Prices are a workload's prices on a device and a host.
@@ -28,6 +29,7 @@ type Prices struct {
 	In *device.Input
 	// Cycles are by path the executor's for the trace alone, without dispatch.
 	Cycles []uint32
+	Better []uint32 // of what tier 2 makes of it; 0: nothing
 	Insns  []uint32 // of the trace priced
 }
 
@@ -39,17 +41,23 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 	out := &Prices{In: &device.Input{
 		Packets: make([]device.Packet, len(w.Packets)), Paths: make([]device.Path, len(w.Paths)),
 		Entries: w.Entries, Invalidations: w.Invalidations,
-	}, Cycles: p.Cycles, Insns: make([]uint32, len(w.Paths))}
+	}, Cycles: p.Cycles, Better: p.Better, Insns: make([]uint32, len(w.Paths))}
 	shared := sharedMaps(w, p.Placed)
 	if out.Cycles == nil {
 		var err error
-		if out.Cycles, err = Cycles(w, n, p.Raw); err != nil {
+		if out.Cycles, err = Cycles(w, n, installed(p.Raw)); err != nil {
+			return nil, err
+		}
+		if out.Better, err = Cycles(w, n, better); err != nil {
 			return nil, err
 		}
 	}
+	if !p.Raw {
+		out.In.Hot = w.Hot
+	}
 	for i := range w.Paths {
 		path := &w.Paths[i]
-		t := traceOf(path, p.Raw)
+		t := installed(p.Raw)(path)
 		out.Insns[i] = uint32(t.Len())
 		slots := uint64(t.Len() + len(path.Cond))
 		mc := &p.Match.Paths[i]
@@ -62,10 +70,18 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 			Refused: mc.Refused != "" || i < len(p.Refused) && p.Refused[i],
 		}
 		if path.Optimised && !p.Raw {
-			d.Optimise = min(Optimise(path, h), longest)
+			d.Optimise = min(Optimise(path, w.Tier, h), longest)
 			d.Compile += d.Optimise
 		}
 		d.Compile, d.Install = min(d.Compile, longest), min(d.Install, longest)
+		if !p.Raw && path.Search > 0 {
+			d.Better.Search = min(h.Search*path.Search, longest)
+			if path.Better != nil {
+				slots := uint64(path.Better.Len() + len(path.Cond))
+				d.Better = device.Better{Search: d.Better.Search, Exec: sat(uint64(out.Better[i]) + n.Dispatch), Slots: sat(slots),
+					Install: min(1000*(n.InstallBase+n.InstallSlot*slots), longest), Bytes: sat(8 * slots)}
+			}
+		}
 	}
 	host := Packets(w, h)
 	counted := make([]bool, len(w.Paths))
@@ -98,10 +114,13 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 	return out, nil
 }
 
-// Optimise is what the optimiser takes for a path's trace, in ps: its counted work
-// where tiers count it, else so much for each instruction.
-func Optimise(path *workload.Path, h *profile.Host) uint64 {
-	if path.Units > 0 {
+// Optimise is what the optimiser takes for a path's trace, in ps, before the install:
+// the counted work of a tier where tiers count it, else so much for each instruction.
+func Optimise(path *workload.Path, tier int, h *profile.Host) uint64 {
+	switch {
+	case path.Units > 0 && tier == 2:
+		return h.Search * path.Units
+	case path.Units > 0:
 		return h.Unit * path.Units
 	}
 	return h.Optimise * uint64(path.Raw.Len())
@@ -135,17 +154,21 @@ func Machine(c *pathcond.Compiler, n *profile.NIC) *vliw.Machine {
 	return m.For(specs)
 }
 
-// Cycles are by path what its trace takes on the device's executor, without
-// dispatch.
-func Cycles(w *workload.Workload, n *profile.NIC, raw bool) ([]uint32, error) {
+// Cycles are by path what one of its traces takes on the device's executor, without
+// dispatch; 0 where there is no such trace.
+func Cycles(w *workload.Workload, n *profile.NIC, of func(*workload.Path) *trace.Trace) ([]uint32, error) {
 	m := Machine(w.Compiler, n)
 	if n.Executor == profile.ExecScalar {
-		return scalar(w, m, raw), nil
+		return scalar(w, m, of), nil
 	}
 	out := make([]uint32, len(w.Paths))
 	s := vliw.NewScheduler(m)
 	for i := range w.Paths {
-		x, err := s.Schedule(traceOf(&w.Paths[i], raw))
+		t := of(&w.Paths[i])
+		if t == nil {
+			continue
+		}
+		x, err := s.Schedule(t)
 		if err != nil {
 			return nil, fmt.Errorf("path %d: %w", i, err)
 		}
@@ -156,23 +179,29 @@ func Cycles(w *workload.Workload, n *profile.NIC, raw bool) ([]uint32, error) {
 
 // Scalar is Cycles on a core that starts one instruction a cycle at best.
 func Scalar(w *workload.Workload, n *profile.NIC, raw bool) []uint32 {
-	return scalar(w, Machine(w.Compiler, n), raw)
+	return scalar(w, Machine(w.Compiler, n), installed(raw))
 }
 
-func scalar(w *workload.Workload, m *vliw.Machine, raw bool) []uint32 {
+func scalar(w *workload.Workload, m *vliw.Machine, of func(*workload.Path) *trace.Trace) []uint32 {
 	out := make([]uint32, len(w.Paths))
 	for i := range w.Paths {
-		out[i] = vliw.ScalarCycles(traceOf(&w.Paths[i], raw), m)
+		if t := of(&w.Paths[i]); t != nil {
+			out[i] = vliw.ScalarCycles(t, m)
+		}
 	}
 	return out
 }
 
-func traceOf(p *workload.Path, raw bool) *trace.Trace {
+// installed tells the trace that a miss installs, as it is or before it was optimised.
+func installed(raw bool) func(*workload.Path) *trace.Trace {
 	if raw {
-		return p.Raw
+		return func(p *workload.Path) *trace.Trace { return p.Raw }
 	}
-	return p.Trace
+	return func(p *workload.Path) *trace.Trace { return p.Trace }
 }
+
+// better tells what tier 2 makes of that.
+func better(p *workload.Path) *trace.Trace { return p.Better }
 
 // fates are where packets go on a device: a redirect leaves by the wire, as
 // most do (a redirect to a core or socket of the host crosses PCIe instead).

@@ -73,19 +73,20 @@ func hand() (*profile.NIC, *profile.Host, *match.Costs) {
 }
 
 // Every number of the device's input, by hand.
-// Where tiers count their work, that is the optimiser's time: 0.5 us a unit.
+// Where tiers count their work, that is the optimiser's time: so much for a unit of
+// the tier.
 func TestOptimise(t *testing.T) {
 	h, err := profile.LoadHost("paper")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &workload.Path{Raw: parse(t, 10, "r0 = 1\nr0 += 1\nexit")}
-	if got := Optimise(p, h); got != 3*1_000_000_000 {
+	if got := Optimise(p, 2, h); got != 3*1_000_000_000 {
 		t.Errorf("all layers: %d ps", got)
 	}
 	p.Units = 700
-	if got := Optimise(p, h); got != 700*500_000 {
-		t.Errorf("700 units: %d ps", got)
+	if one, two := Optimise(p, 1, h), Optimise(p, 2, h); one != 700*h.Unit || two != 700*h.Search || one <= two || two == 0 {
+		t.Errorf("700 units: %d ps at tier 1, %d at tier 2", one, two)
 	}
 }
 

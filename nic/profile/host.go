@@ -33,7 +33,8 @@ type Host struct {
 	CompileBase  uint64 `key:"compile.base" unit:"ns" doc:"a path: record, condition, trace"`
 	CompileInsn  uint64 `key:"compile.insn" unit:"ns/insn" doc:"and for each instruction of the path"`
 	Optimise     uint64 `key:"compile.optimise" unit:"ns/insn" doc:"and with all layers of the superoptimizer"`
-	Unit         uint64 `key:"compile.unit" unit:"ns" default:"500" doc:"and a unit of its counted work, with tiers: an instruction followed, a proposal tried"`
+	Unit         uint64 `key:"compile.unit" unit:"ns" default:"1369" doc:"and, with tiers, a unit of tier 1's counted work: an instruction followed"`
+	Search       uint64 `key:"compile.search" unit:"ns" default:"155" doc:"and a unit of tier 2's: a proposal tried"`
 
 	// What user space pays (Table 4 of the paper calibrate follows).
 	UserArray  uint64 `key:"user.array" unit:"ns" doc:"a look-up in an array from user space"`

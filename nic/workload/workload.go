@@ -40,6 +40,11 @@ type Workload struct {
 	// (Path.Mask) and of their values: what a megaflow would be keyed by.
 	Mega []uint64
 
+	Tier int // of the optimiser, that traces are installed at; 0: as recorded
+	// Hot is how many hits of a path let tier 2 search its trace; 0: there is no such
+	// tier.
+	Hot uint64
+
 	// Compiler, where set, prints conditions; the terms of Path.Cond are its.
 	Compiler *pathcond.Compiler
 }
@@ -99,6 +104,9 @@ type Path struct {
 	First     uint64 // packet that discovered it
 	Optimised bool
 	Units     uint64 // counted work of its tier of the optimiser; 0: it isn't counted
+
+	Better *trace.Trace // what tier 2 makes of Trace once it is hot; nil: it isn't, or nothing better was found
+	Search uint64       // counted work of that; 0: it isn't searched
 }
 
 // Abort is a way not to be offloaded.

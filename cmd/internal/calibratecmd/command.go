@@ -146,6 +146,13 @@ func (o *options) calibration() (*calibrate.Options, error) {
 			return t, err
 		}
 	}
+	opt.Tiered = func(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, tier int) (uint64, error) {
+		_, r, err := superopt.OptimizeTrace(ctx, p, c, &superopt.Options{Seed: o.seed, Tier: tier, Workers: 1}, false)
+		if err != nil {
+			return 0, err
+		}
+		return r.Units(), nil
+	}
 	if o.profile != "" && o.to.Dir != "" {
 		return nil, fmt.Errorf("--profile: writes nothing else; --out has the profile too")
 	}

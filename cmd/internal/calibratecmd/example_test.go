@@ -15,5 +15,5 @@ func Example() {
 	c.SetArgs([]string{"--quick", "--steps", "floor,hashes"})
 	fmt.Println(c.Execute())
 	// Output:
-	// --steps: step "hashes": not one of [floor insn packet call atomic type map change output xdp user live program compile optimise]
+	// --steps: step "hashes": not one of [floor insn packet call atomic type map change output xdp user live program compile optimise tier]
 }

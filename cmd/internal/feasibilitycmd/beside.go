@@ -41,7 +41,7 @@ func (o *options) beside(ctx context.Context, stdout io.Writer) error {
 	for _, p := range o.programs {
 		in := o.in
 		in.Program = p
-		r, err := offload.Observe(ctx, in, offload.Options{Remedies: o.how, Optimiser: &o.opt}, nics...)
+		r, err := offload.Observe(ctx, in, offload.Options{Remedies: o.how, Optimiser: &o.opt, Packets: o.packets}, nics...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p, err)
 		}

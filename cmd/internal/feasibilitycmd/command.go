@@ -198,7 +198,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	run, err := offload.Observe(ctx, o.in, offload.Options{Remedies: o.how, Optimiser: &o.opt}, nics...)
+	run, err := offload.Observe(ctx, o.in, offload.Options{Remedies: o.how, Optimiser: &o.opt, Packets: o.packets}, nics...)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package feasibilitycmd
 
 import (
+	"strconv"
+
 	"jitnic/cache"
 	"jitnic/cmd/internal/report"
 	"jitnic/nic/feasibility"
@@ -15,6 +17,8 @@ type csvRow struct {
 	Run     string `json:"run"`
 	*feasibility.Figures
 	Pays *feasibility.Payback `json:"trace_pays,omitempty"` // of the run from an empty cache
+	// Tier are its tiers.
+	Tier map[string]*feasibility.TierPayback `json:"tier,omitempty"`
 }
 
 // records are a row for each run: the points at the study's rate, the variants of
@@ -29,6 +33,17 @@ func (r *Report) records() report.Records {
 	for _, name := range []string{"paths", "paid", "packets", "median_ns", "p90_ns"} {
 		out.Columns = append(out.Columns, report.Column{Name: "pays_" + name, Key: "trace_pays." + name})
 	}
+	for _, tier := range []string{"0", "1", "2"} {
+		for _, name := range []string{"spent_ns", "gain_ns", "hits", "after_ns", "never"} {
+			out.Columns = append(out.Columns, report.Column{Name: "tier" + tier + "_" + name, Key: "tier." + tier + "." + name})
+		}
+	}
+	for _, name := range []string{"traces", "found", "hot_ns", "wait_ns", "swap_ns"} {
+		out.Columns = append(out.Columns, report.Column{Name: "tier2_" + name, Key: "tier.2." + name})
+	}
+	for _, name := range []string{"hot", "searched", "found", "swapped", "unfinished", "paid", "median_ns"} {
+		out.Columns = append(out.Columns, report.Column{Name: "swaps_" + name, Key: "trace_pays.swaps." + name})
+	}
 	for o := range cache.Outcomes {
 		name := cache.Outcome(o).String()
 		out.Columns = append(out.Columns, report.Column{Name: name, Key: "outcomes." + name})
@@ -36,7 +51,7 @@ func (r *Report) records() report.Records {
 	for _, s := range r.Studies {
 		row := func(run string, f *feasibility.Figures) {
 			if f != nil {
-				out.Rows = append(out.Rows, &csvRow{s.Program, s.Capture, s.NIC.Name, s.Host.Name, run, f, nil})
+				out.Rows = append(out.Rows, &csvRow{s.Program, s.Capture, s.NIC.Name, s.Host.Name, run, f, nil, nil})
 			}
 		}
 		for _, f := range s.Point {
@@ -44,7 +59,12 @@ func (r *Report) records() report.Records {
 		}
 		row("other order", s.Ordered)
 		if row("cold", s.Cold); s.Cold != nil {
-			out.Rows[len(out.Rows)-1].(*csvRow).Pays = s.Pays
+			cold := out.Rows[len(out.Rows)-1].(*csvRow)
+			cold.Pays, cold.Tier = s.Pays, map[string]*feasibility.TierPayback{}
+			for i := range s.Pays.Tiers {
+				t := &s.Pays.Tiers[i]
+				cold.Tier[strconv.Itoa(t.Tier)] = t
+			}
 		}
 		for i := range s.Memory {
 			row("memory "+s.Memory[i].Model, s.Memory[i].Figures)

@@ -144,39 +144,54 @@ func verdictFacts(s *feasibility.Study, whole bool) (out report.Facts) {
 		out.Add("over seeds", text)
 	}
 	out.Add("break-even", "hit ratio for host cores: "+even(s.BreakEven.Cores)+"; for latency: "+latencyEven(s)+"; reached: "+percent(at(s, device.Both).HitRatio))
-	if text := paysText(s.Pays); text != "" {
-		out.Add("a trace pays", text)
-	}
+	out = append(out, pays(s.Pays)...)
 	if s.Budget != "" {
 		out.Add("trace cache", s.Budget)
 	}
 	return append(out, needs(s)...)
 }
 
-// paysText says how long after a path's first packet its trace has paid, and what
-// the compiler's steps do to that.
-func paysText(p *feasibility.Payback) string {
+// pays say how long after a path's first packet its trace has paid, and by tier when
+// what the compiler did has.
+func pays(p *feasibility.Payback) (out report.Facts) {
 	if p == nil || p.Paths == 0 {
-		return ""
+		return nil
 	}
 	text := fmt.Sprintf("from an empty cache none of %d within the run", p.Paths)
 	if p.Paid > 0 {
 		text = fmt.Sprintf("%s after its path's first packet in the median (nine of ten within %s), compile queue and install included; %d of %d paths, with %s of the packets, within the run",
 			latency(p.Median), latency(p.P90), p.Paid, p.Paths, percent(p.Packets))
 	}
-	for _, t := range p.Tiers {
-		name := fmt.Sprintf("tier %d", t.Tier)
-		switch {
-		case t.Hits < 0 && t.Tier > 0:
-			text += fmt.Sprintf("; %s costs %s a trace and saves most hits no cycle", name, latency(t.Spent))
-		case t.Hits < 0:
-			text += fmt.Sprintf("; %s costs %s a trace, and most hits save the host nothing", name, latency(t.Spent))
-		default:
-			text += fmt.Sprintf("; %s costs %s a trace and saves %s of %s a hit: paid after %s hits, %s at the rate of its path", name, latency(t.Spent), latency(t.Gain), t.Of,
-				report.Count(uint64(t.Hits)), latency(t.After))
-		}
+	out.Add("a trace pays", text)
+	for i := range p.Tiers {
+		t := &p.Tiers[i]
+		out.Add(fmt.Sprintf("  tier %d", t.Tier), tierText(t))
 	}
-	return text
+	if w := p.Swaps; w != nil && w.Hot > 0 {
+		text := fmt.Sprintf("in the run from an empty cache %d traces became hot, %d of %d better ones found were swapped in, %d searches were not done when it ended", w.Hot, w.Swapped, w.Found, w.Unfinished)
+		if w.Paid > 0 {
+			text += fmt.Sprintf("; %d have paid, %s after the path's first packet in the median", w.Paid, latency(w.Median))
+		}
+		out.Add("  swaps", text)
+	}
+	return out
+}
+
+// tierText is what a tier costs and gains, and when that has paid.
+func tierText(t *feasibility.TierPayback) string {
+	text := fmt.Sprintf("%s a trace", latency(t.Spent))
+	if t.Tier == 2 && t.Traces > 0 {
+		text += fmt.Sprintf(", for %d that are hot %s after the path's first packet (median): %s until a compiler is free (mean), and a swap of %s for the %d better ones found", t.Traces, latency(t.Hot), latency(t.Wait), latency(t.Swap), t.Found)
+	}
+	switch {
+	case t.Tier == 2 && t.Traces == 0 && t.Spent == 0:
+		return "no trace becomes hot"
+	case t.Hits < 0 && t.Tier > 0:
+		return text + "; most hits save no cycle"
+	case t.Hits < 0:
+		return text + "; most hits save the host nothing"
+	}
+	return text + fmt.Sprintf("; a hit saves %s of %s: paid after %s hits, %s after the path's first packet at its rate", latency(t.Gain), t.Of, report.Count(uint64(t.Hits)), latency(t.After))
 }
 
 // chanceText is what the runs compared give over seeds, where that differs: the

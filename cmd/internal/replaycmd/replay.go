@@ -190,8 +190,9 @@ func Command() *cobra.Command {
 			}
 			r := Summarise(s, &ca)
 			r.Capture = newCapture(s.Source, by)
-			if r.Superopt = sum; sum != nil {
-				sum.Hot.Settle(s.Runtime.NIC.Cache.Stats())
+			r.Superopt = sum
+			if err := sum.Settle(s.Runtime); err != nil {
+				return err
 			}
 			if check {
 				r.Check = &Check{Packets: s.Runtime.Checked}

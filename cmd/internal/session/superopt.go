@@ -1,6 +1,8 @@
 package session
 
 import (
+	"fmt"
+
 	"jitnic/cmd/internal/report"
 	"jitnic/host/run/replay"
 )
@@ -36,6 +38,12 @@ func Superopt(o *replay.Optimised) (f report.Facts) {
 		}
 		if h.Resized > 0 {
 			f.Addf("    resized", "%d entries take other slots since", h.Resized)
+		}
+	}
+	for _, p := range o.Paid {
+		if p.Traces > 0 {
+			f.Addf(fmt.Sprintf("  tier %d pays", p.Tier), "after %s hits of a path in the median; %d of the %d traces it made shorter had so many: %s instructions saved, for work worth %s",
+				report.Count(p.Hits), p.Paid, p.Traces, report.Count(p.Saved), report.Count(p.Worth))
 		}
 	}
 	return f

@@ -166,8 +166,9 @@ func Command() *cobra.Command {
 				limit = interrupted
 			}
 			r := Summarise(s, ca.Remedies, classes, whole, limit)
-			if r.Superopt = sum; sum != nil {
-				sum.Hot.Settle(s.Runtime.NIC.Cache.Stats())
+			r.Superopt = sum
+			if err := sum.Settle(s.Runtime); err != nil {
+				return err
 			}
 			if by != "" {
 				r.group(s, classes, by)

@@ -19,9 +19,16 @@ type PathInfo struct {
 	First   uint64 // packet number of its discovery
 	Frame   uint64 // that packet in its capture File; 0: First + 1 of the only one
 	File    string
+	Swap    *Swap  // of Trace into the place of tier 1's; nil: there was none
 	ready   bool   // Trace has been asked for
 	slots   uint32 // instructions and predicates
 	gone    bool   // its condition can never hold again
+}
+
+// Swap is when the better trace of a path took the place of another.
+type Swap struct {
+	Hits uint64 // of the path before it
+	From int    // instructions of the other
 }
 
 // DeadPath is a path that can't be a trace.

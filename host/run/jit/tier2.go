@@ -41,8 +41,9 @@ func (t *Tier2) install(c *cache.Config, r *Runtime) {
 			t.better[nic.Path(id)] = better
 			return Slots(i.Path, better), units
 		},
-		Swapped: func(id uint32, _ uint64) {
+		Swapped: func(id uint32, _, hits uint64) {
 			i := r.info[id]
+			i.Swap = &Swap{Hits: hits, From: i.Trace.Len()}
 			i.Trace = t.better[nic.Path(id)]
 			if r.opt.SizeInstalled {
 				i.slots = Slots(i.Path, i.Trace)

@@ -1,6 +1,7 @@
 package offload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -31,6 +32,9 @@ type Run struct {
 type Options struct {
 	replay.Remedies                   // how traces are made
 	Optimiser       *replay.Optimiser // nil: traces as recorded
+	// Packets are those of the longest run that a study will make; 0: what
+	// feasibility.Options' Packets then is. What hits often in it is hot.
+	Packets int
 }
 
 // Observe runs the program over the captures once, for studies on these devices.
@@ -39,7 +43,7 @@ type Options struct {
 func Observe(ctx context.Context, in replay.Input, opt Options, nics ...*profile.NIC) (*Run, error) {
 	r := &Run{whole: wholePrograms{nics: nics}}
 	var err error
-	if r.Workload, r.Session, r.Superopt, err = replay.Workload(ctx, in, opt.Remedies, opt.Optimiser, r.whole.shape); err != nil {
+	if r.Workload, r.Session, r.Superopt, err = replay.Workload(ctx, in, opt.Remedies, opt.Optimiser, cmp.Or(opt.Packets, feasibility.LeastPackets), r.whole.shape); err != nil {
 		return nil, err
 	}
 	if err = r.whole.err; err == nil && len(r.Workload.Packets) == 0 {

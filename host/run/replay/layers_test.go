@@ -184,7 +184,9 @@ func traces(t *testing.T, run *Session, sum *Optimised) string {
 	if sum == nil {
 		return ""
 	}
-	sum.Hot.Settle(run.Runtime.NIC.Cache.Stats())
+	if err := sum.Settle(run.Runtime); err != nil {
+		t.Fatal(err)
+	}
 	j, err := json.Marshal(sum)
 	if err != nil {
 		t.Fatal(err)

@@ -64,6 +64,11 @@ type Optimised struct {
 	// Units are what tier 1 cost in counted work, with tiers alone.
 	Units int64                     `json:"units,omitempty"`
 	units map[*pathcond.Path]uint64 // of each
+	// Paid says of each tier whose work is counted when that has paid.
+	Paid     []Paid                    `json:"paid,omitempty"`
+	searched map[*pathcond.Path]uint64 // units of tier 2
+	first    int                       // tier before the install
+	several  bool                      // traces of a path, one after the other
 	// Hot is what became of hot traces, with tiers alone.
 	Hot *Hot `json:"tier2,omitempty"`
 }
@@ -171,7 +176,7 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 	if o == nil || !o.On {
 		return nil
 	}
-	sum := &Optimised{units: map[*pathcond.Path]uint64{}}
+	sum := &Optimised{units: map[*pathcond.Path]uint64{}, first: o.before(), several: h.Remedies.Specialise || h.Remedies.Auto}
 	if o.nic != nil {
 		sum.NIC = o.nic.Name
 	}

@@ -53,6 +53,14 @@ func (o *Optimiser) String() string {
 // Type is what help calls the value.
 func (o *Optimiser) Type() string { return "tier" }
 
+// before is the tier that traces are installed at.
+func (o *Optimiser) before() int {
+	if o.all() || o.Tier == Tier2 {
+		return 2
+	}
+	return 1
+}
+
 // all says whether every layer is run on every trace: where layers are named,
 // they are those meant.
 func (o *Optimiser) all() bool { return o.Tier == TierAll || o.Layers != "" }
