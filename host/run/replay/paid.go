@@ -16,7 +16,7 @@ import (
 // cycle of device "hxdp" an instruction. The device model has the queues too
 // (feasibility).
 type Paid struct {
-	Tier   int    `json:"tier"`
+	Tier   int    `json:"tier"`               // 1 or 2
 	Traces int    `json:"traces"`             // that it made shorter
 	Paid   int    `json:"paid"`               // of these: within the run
 	Hits   uint64 `json:"hits"`               // of a path until then, median over Traces
