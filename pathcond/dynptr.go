@@ -1,8 +1,6 @@
 package pathcond
 
 import (
-	"encoding/binary"
-
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -16,6 +14,7 @@ import (
 type symDynptr struct {
 	null, xdp bool
 	rdonly    bool
+	record    bool    // of a ring buffer's record
 	base      bv.Term // memory
 	baseC     uint64  // in the recorded run
 	size, off bv.Term // 64 bits
@@ -182,68 +181,6 @@ func symDynptrData(x *exec, c *call) bv.Term {
 	}
 	addr, _, _ := x.where(d, off, offC, n)
 	return addr
-}
-
-// symRingReserveDynptr is bpf_ringbuf_reserve_dynptr(ring, size, flags, ptr).
-func symRingReserveDynptr(x *exec, c *call) bv.Term {
-	c.meta.Args = 4
-	i := x.mapArg(c, 1)
-	size, flags := uint64(x.size32(c, 2)), x.constArg(c, 3)
-	x.out.writes(x, c, c.rec.Args[3], 16)
-	none := func(e maps.Errno) bv.Term {
-		x.setDynptr(c, 4, &symDynptr{null: true, size: x.u64(0), off: x.u64(0)})
-		return x.errno(int64(e))
-	}
-	switch {
-	case flags != 0:
-		return none(maps.EINVAL)
-	case size > dynptrSizeBits:
-		return none(maps.E2BIG)
-	}
-	t, ok := x.room(i, size)
-	if !ok {
-		x.abort(trace.ReasonHelper, "helper ringbuf_reserve_dynptr: a second record of a ring buffer in one run")
-	}
-	full := int64(c.rec.Ret) != 0
-	x.decide(x.b.Bin(bv.OpEq, t, x.u64(0)), full, WhyHelper)
-	if full {
-		return none(maps.EINVAL)
-	}
-	x.setDynptr(c, 4, &symDynptr{base: t, baseC: x.recordInRun(c), size: x.u64(size), sizeC: size, off: x.u64(0)})
-	return x.u64(0)
-}
-
-// recordInRun is the address of the record that the call reserved in the recorded
-// run.
-func (x *exec) recordInRun(c *call) uint64 {
-	v := x.rec.Value(c.rec)
-	if len(v) < 8 {
-		x.abort(trace.ReasonInternal, "a recording without the record that was reserved")
-	}
-	return binary.LittleEndian.Uint64(v)
-}
-
-// symRingCommitDynptr is bpf_ringbuf_submit_dynptr(ptr, flags) or
-// bpf_ringbuf_discard_dynptr: the dynptr is null from then on.
-func symRingCommitDynptr(x *exec, c *call) bv.Term {
-	c.meta.Args = 2
-	x.out.reads(x, c, c.rec.Args[0], 16)
-	x.dynptr(c, 1)
-	x.setDynptr(c, 1, &symDynptr{null: true, size: x.u64(0), off: x.u64(0)})
-	x.out.writes(x, c, c.rec.Args[0], 16)
-	return x.u64(0)
-}
-
-// symRingQuery is bpf_ringbuf_query(ring, flags).
-func symRingQuery(x *exec, c *call) bv.Term {
-	c.meta.Args = 2
-	c.meta.Result = true
-	i := x.mapArg(c, 1)
-	flags := x.constArg(c, 2)
-	if x.mapState(i).ringUsed {
-		return x.unknown(64)
-	}
-	return x.b.Fun(Fun(FunQuery, i), 64, bv.Fact{}, x.u64(flags))
 }
 
 // put writes the code of one instruction without memory.

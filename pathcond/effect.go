@@ -95,7 +95,7 @@ func (x *exec) effects() {
 		for _, s := range m.log.stores {
 			e.Values = append(e.Values, s.told(i))
 		}
-		if (len(m.events) > 0 || m.poisoned || m.ringUsed) && e.Other == "" {
+		if (len(m.events) > 0 || m.poisoned || m.ring.ops != nil || m.unsettled != nil || m.queue.changed()) && e.Other == "" {
 			e.Other = fmt.Sprintf("it changes map %q", x.s.Maps[i].Spec().Name)
 		}
 	}

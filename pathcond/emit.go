@@ -77,6 +77,10 @@ func (e *emitter) alu(x *exec, in ebpf.Insn, v bv.Term) {
 }
 
 func (e *emitter) wide(x *exec, lo, hi ebpf.Insn) {
+	if lo.Src == ebpf.PseudoFunc { // a trace has no functions: what the helper is handed
+		e.constant(x, lo.Dst, x.step.Val)
+		return
+	}
 	e.put(lo, x.here())
 	e.put(hi, x.here())
 }
@@ -90,12 +94,9 @@ func (e *emitter) offset(x *exec, reg uint8, off int16) int16 {
 }
 
 func (e *emitter) load(x *exec, in ebpf.Insn, v bv.Term) {
-	if c, ok := x.b.IsConst(v); ok && e.plain(c) {
+	if c, ok := x.b.IsConst(v); ok && (e.plain(c) || x.isKey(x.step.Addr)) {
 		e.constant(x, in.Dst, c)
 		return
-	}
-	if x.isKey(x.step.Addr) {
-		x.abort(trace.ReasonUnencodable, "a callback's key that is no small constant")
 	}
 	m := x.here()
 	e.access(x, &m, in.Size())
@@ -190,23 +191,6 @@ func (e *emitter) leave(x *exec, fr *symFrame, d int) {
 // loop saves a bpf_loop's context argument.
 func (e *emitter) loop(x *exec, d int) { e.saveInsn(x, true, 3, d, 4) }
 
-// eachCallback sets those of for_each_map_elem's callback called from depth d.
-func (e *emitter) eachCallback(x *exec, fr *symFrame, value bv.Term, d int) {
-	m := x.here()
-	m.Map = int32(fr.each)
-	first, ok := x.s.ValuePtr(fr.each, 0)
-	v, known := x.b.IsConst(value)
-	if !ok || !known || v-first >= 1<<31 {
-		x.abort(trace.ReasonIteration, x.s.Maps[fr.each].Spec().Name)
-	}
-	e.put(ebpf.Insn{Op: ebpf.OpLDDW, Dst: 1, Src: ebpf.PseudoMapFD, Imm: int32(fr.each)}, m)
-	e.put(ebpf.Insn{}, m)
-	e.constant(x, 2, 0)
-	e.put(ebpf.Insn{Op: ebpf.OpLDDW, Dst: 3, Src: ebpf.PseudoMapValue, Imm: int32(fr.each)}, m)
-	e.put(ebpf.Insn{Imm: int32(v - first)}, m)
-	e.saveInsn(x, false, 4, d, 4)
-}
-
 // callback sets the arguments of a callback called from depth d.
 func (e *emitter) callback(x *exec, fr *symFrame, d int) {
 	e.constant(x, 1, fr.i)
@@ -217,7 +201,8 @@ func (e *emitter) callback(x *exec, fr *symFrame, d int) {
 // never wrote: a fresh frame is zero, the trace's is whatever was there.
 func (e *emitter) reads(x *exec, c *call, addr uint64, n int) {
 	if x.isKey(addr) {
-		x.abort(trace.ReasonUnencodable, "a callback's key handed to a helper")
+		c.meta.Reads = append(c.meta.Reads, trace.Span{Addr: x.keySlot(addr), N: uint32(n)})
+		return
 	}
 	kind, _ := x.place(addr, max(n, 1))
 	if kind != trace.MemStack || n == 0 {

@@ -13,8 +13,9 @@ import (
 type Env struct {
 	S        *vm.State
 	Versions *Versions
-	key      [512]byte
+	key      [MaxAsked]byte
 	fib      [64]byte
+	behind   [MaxValues][]byte
 }
 
 // put writes runs of bytes, of the lengths given and each in chunks of 8, into the
@@ -32,21 +33,62 @@ func (e *Env) put(at int, args []uint64, lengths ...int) {
 // text answers FunText.
 func (e *Env) text(arg int, args []uint64) uint64 {
 	word, n, values, size := TextParts(arg)
-	chunks := (n + 7) / 8
-	vals := args[chunks : chunks+values]
 	e.put(0, args, n)
-	if size < 0 {
-		return e.S.TextLen(e.key[:n], vals)
+	args = args[(n+7)/8:]
+	kinds := vm.ArgKinds(e.key[:n])
+	var vals [MaxValues]uint64
+	at := n
+	for i := range values {
+		k := 0
+		if i < len(kinds) {
+			k = kinds[i].Bytes()
+		}
+		e.behind[i] = nil
+		if k <= 0 {
+			vals[i], args = args[0], args[1:]
+		}
+		if k < 0 {
+			k = int(min(vals[i], MaxText))
+		}
+		e.put(at, args, k)
+		args = args[(k+7)/8:]
+		e.behind[i] = e.key[at : at+k]
+		at += k
 	}
-	e.put(n, args[chunks+values:], size)
-	dst := e.key[n : n+size]
-	r0 := e.S.Text(dst, e.key[:n], vals)
+	if size < 0 {
+		return e.S.TextLen(e.key[:n], vals[:values], e.behind[:])
+	}
+	e.put(at, args, size)
+	dst := e.key[at : at+size]
+	r0 := e.S.Text(dst, e.key[:n], vals[:values], e.behind[:])
 	if word == 0 {
 		return r0
 	}
 	var b [8]byte
 	copy(b[:], dst[8*(word-1):])
 	return binary.LittleEndian.Uint64(b[:])
+}
+
+// word is the k-th 8 bytes of b, with zeros behind it.
+func word(b []byte, k uint64) uint64 {
+	var w [8]byte
+	if k < uint64(len(b)+7)/8 {
+		copy(w[:], b[8*k:])
+	}
+	return binary.LittleEndian.Uint64(w[:])
+}
+
+// asked says whether a bloom filter has the value that the first arguments are, once
+// it has those behind it.
+func (e *Env) asked(m maps.Map, args []uint64) bool {
+	n := int(m.Spec().ValueSize)
+	each := (n + 7) / 8
+	at := 0
+	for ; len(args) >= each && each > 0 && at+n <= len(e.key); at += n {
+		e.put(at, args, n)
+		args = args[each:]
+	}
+	return at > 0 && maps.HasAfter(m, e.key[:n], e.key[n:at])
 }
 
 // Input is the value of an input.
@@ -112,12 +154,8 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 		return uint64(s.Maps[arg].Len())
 	case FunPresent:
 		m := s.Maps[arg]
-		if f, ok := m.(maps.Queue); ok { // a bloom filter
-			n := int(m.Spec().ValueSize)
-			for i, v := range args {
-				binary.LittleEndian.PutUint64(e.key[8*i:], v)
-			}
-			return bv.Bit(f.PeekElem(e.key[:n]) == maps.OK)
+		if _, ok := m.(maps.Queue); ok { // a bloom filter
+			return bv.Bit(e.asked(m, args))
 		}
 		_, ok := m.(maps.Redirects)
 		if !ok {
@@ -125,7 +163,21 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 		}
 		return bv.Bit(s.RedirectTarget(m, args[0]))
 	case FunRoom:
-		return maps.Room(s.Maps[arg], args[0])
+		return maps.Room(s.Maps[arg], args[0], args[1:])
+	case FunElem:
+		return word(s.Maps[arg].(maps.Elements).Elem(args[0]), args[1])
+	case FunKeyAt:
+		return word(maps.KeyAt(s.Maps[arg], args[0]), args[1])
+	case FunTimer:
+		return s.TimerState(args[0])
+	case FunLookupOn:
+		m := s.Maps[arg]
+		last := len(args) - 1
+		e.put(0, args[:last], int(m.Spec().KeySize))
+		if args[last] >= uint64(s.Opt.CPUs) {
+			return 0
+		}
+		return m.Peek(e.key[:m.Spec().KeySize], int(args[last]))
 	case FunNumber:
 		signed, left, n := NumberParts(arg)
 		for i, v := range args[1:] {
@@ -142,7 +194,7 @@ func (e *Env) Apply(k uint64, args []uint64) uint64 {
 		e.put(0, args[1:], size, n)
 		return s.Cookie(gen, e.key[:size], e.key[size:size+n])
 	case FunQuery:
-		return s.Maps[arg].(maps.Ring).Query(args[0])
+		return maps.QueryAfter(s.Maps[arg], args[0], args[1:])
 	case FunText:
 		return e.text(arg, args)
 	case FunConn:

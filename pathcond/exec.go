@@ -153,7 +153,8 @@ func (c *Compiler) Before() {
 	c.preLen = c.preLen[:0]
 	for _, m := range c.S.Maps {
 		n := 0
-		if t := m.Spec().Type; maps.Ordered(t) || c.Specialise && (t == cebpf.Hash || t == cebpf.LPMTrie) {
+		switch t := m.Spec().Type; {
+		case maps.Ordered(t), t == cebpf.Queue, t == cebpf.Stack, c.Specialise && (t == cebpf.Hash || t == cebpf.LPMTrie):
 			n = m.Len()
 		}
 		c.preLen = append(c.preLen, n)
@@ -191,8 +192,11 @@ type exec struct {
 	entries             map[uint64]bool // values that a version guards, by address
 	tails               int
 	dynptrs             map[uint64]*symDynptr
-	frags               uint64 // bytes of the recorded packet beyond its linear part
-	takesFrags          bool   // the program may get such packets
+	timers              []timerState
+	lends               bool               // keys to callbacks
+	keys                map[bv.Term]string // of what look-ups gave: the key in the run
+	frags               uint64             // bytes of the recorded packet beyond its linear part
+	takesFrags          bool               // the program may get such packets
 
 	// Of merging and predication: the region being followed, the predicate under which the
 	// instruction at hand counts (0: always), where the recording goes on
@@ -225,7 +229,9 @@ type symFrame struct {
 	loop  bool // a callback's: called again until i says no
 	i     uint64
 	ctx   bv.Term
-	each  int // of for_each_map_elem: the map, else -1
+	each  int      // of for_each_map_elem: the map, else -1
+	visit [][]byte // the keys it takes up, in order; nil of an array
+	at    int      // how many of them were taken up
 }
 
 // byteRef is one byte of a term; term 0 is a byte never written, which is 0.
@@ -263,7 +269,7 @@ func (c *Compiler) Compile(rec *vm.Recording, length int, fault error) *Path {
 // step that is.
 func (c *Compiler) compile(rec *vm.Recording, length int, fault error, first, table int, cutting bool) (p *Path, to int) {
 	c.inputLen = min(length, vm.MaxLinear)
-	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{Table: table}, held: cutting, resume: nowhere, bases: map[bv.Term]uint64{}, found: map[bv.Term]uint64{}}
+	x := &exec{c: c, b: c.B, s: c.S, rec: rec, f: NewFacts(c.B), maps: map[int]*mapState{}, path: &Path{Table: table}, held: cutting, resume: nowhere, bases: map[bv.Term]uint64{}, found: map[bv.Term]uint64{}, keys: map[bv.Term]string{}}
 	p = x.path
 	x.frags = uint64(length - c.inputLen)
 	x.takesFrags = len(rec.Steps) > 0 && c.Obj.Programs[rec.Steps[0].Prog].XDPFrags
@@ -577,6 +583,9 @@ func (x *exec) enter(loop bool, ctx bv.Term, n uint64) {
 	x.out.enter(x, len(x.frames)-1)
 	fr.start = len(x.out.code)
 	x.frames = append(x.frames, fr)
+	if x.lends && len(x.frames) >= trace.Frames-1 {
+		x.abort(trace.ReasonUnencodable, "a call so deep that a key lent to a callback is in the way")
+	}
 	x.clearFrame()
 }
 

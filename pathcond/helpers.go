@@ -44,7 +44,10 @@ func init() {
 		ebpf.FnSkLookupTcp: symNoSocket, ebpf.FnSkLookupUdp: symNoSocket, ebpf.FnSkcLookupTcp: symNoSocket,
 		ebpf.FnSnprintf: symSnprintf, ebpf.FnCheckMtu: symCheckMTU, ebpf.FnStrncmp: symStrncmp,
 		ebpf.FnDynptrFromMem: symDynptrFromMem, ebpf.FnDynptrRead: symDynptrRead, ebpf.FnDynptrWrite: symDynptrWrite, ebpf.FnDynptrData: symDynptrData,
-		ebpf.FnMapPushElem: symQueue, ebpf.FnMapPopElem: symQueue, ebpf.FnMapPeekElem: symQueue,
+		ebpf.FnMapPushElem: symPush, ebpf.FnMapPopElem: symPop, ebpf.FnMapPeekElem: symPeek,
+		ebpf.FnTimerInit: symTimerInit, ebpf.FnTimerSetCallback: symTimerSetCallback, ebpf.FnTimerStart: symTimerStart, ebpf.FnTimerCancel: symTimerCancel,
+		ebpf.FnProbeRead: symProbeRead, ebpf.FnProbeReadKernel: symProbeRead, ebpf.FnProbeReadKernelStr: symProbeReadStr,
+		ebpf.FnProbeReadUser: symProbeReadUser, ebpf.FnProbeReadUserStr: symProbeReadUser,
 	}
 }
 
@@ -152,22 +155,13 @@ func symLookup(x *exec, c *call) bv.Term {
 	r0 := x.lookup(i, key, x.rec.Key(c.rec), c.rec.Ret)
 	if c.rec.Ret != 0 && x.valueBase(r0) {
 		x.found[r0] = c.rec.Ret
+		x.keys[r0] = string(x.rec.Key(c.rec))
 	}
 	if x.c.follows() && isArray(spec.Type) && c.rec.Ret != 0 { // the number is within the array, and elements are always there
 		x.came(r0, c.rec.Ret)
 		x.f.Learn(x.b.Bin(bv.OpEq, r0, x.u64(0)), false)
 	}
 	return r0
-}
-
-func symLookupPerCPU(x *exec, c *call) bv.Term {
-	i := x.mapArg(c, 1)
-	spec := x.s.Maps[i].Spec()
-	c.meta.Args = 3
-	c.meta.Result = !maps.Ordered(spec.Type)
-	x.reads(c, 2, int(spec.KeySize))
-	x.mapState(i).reused = true // values of other CPUs alias this CPU's at unmodelled places
-	return x.unknown(64)
 }
 
 func symUpdate(x *exec, c *call) bv.Term {
@@ -567,88 +561,6 @@ func symCheckMTU(x *exec, c *call) bv.Term {
 	return b.ZExt(b.Bin(bv.OpSLt, b.Const(uint64(mtu)+hardHeader, 32), n), 64)
 }
 
-func symRingOutput(x *exec, c *call) bv.Term {
-	c.meta.Args = 4
-	i := x.mapArg(c, 1)
-	n := x.size32(c, 3)
-	x.reads(c, 2, n)
-	flags := x.constArg(c, 4)
-	t, ok := x.room(i, uint64(n))
-	switch {
-	case flags&^3 != 0:
-		return x.errno(int64(maps.EINVAL))
-	case !ok:
-		return x.unknown(64)
-	}
-	return x.b.Ite(x.b.Bin(bv.OpEq, t, x.u64(0)), x.errno(int64(maps.EAGAIN)), x.u64(0))
-}
-
-// room is the address a reservation of size bytes would have before the run;
-// ok is false after another operation of the path on the same ring buffer.
-func (x *exec) room(i int, size uint64) (t bv.Term, ok bool) {
-	ms := x.mapState(i)
-	if ms.ringUsed {
-		return 0, false
-	}
-	ms.ringUsed = true
-	return x.b.Fun(Fun(FunRoom, i), 64, bv.Fact{}, x.u64(size)), true
-}
-
-func symRingReserve(x *exec, c *call) bv.Term {
-	c.meta.Args = 3
-	i := x.mapArg(c, 1)
-	size, flags := x.constArg(c, 2), x.constArg(c, 3)
-	t, ok := x.room(i, size)
-	switch {
-	case flags != 0:
-		return x.u64(0)
-	case !ok:
-		return x.unknown(64)
-	}
-	x.decide(x.b.Bin(bv.OpEq, t, x.u64(0)), c.rec.Ret == 0, WhyHelper)
-	if c.rec.Ret == 0 {
-		return x.u64(0)
-	}
-	return t
-}
-
-func symRingCommit(x *exec, c *call) bv.Term {
-	c.meta.Args = 2
-	return x.u64(0)
-}
-
-func symQueue(x *exec, c *call) bv.Term {
-	i := x.mapArg(c, 1)
-	n := int(x.s.Maps[i].Spec().ValueSize)
-	c.meta.Args = 2
-	if c.rec.Helper == ebpf.FnMapPushElem {
-		c.meta.Args = 3
-		x.reads(c, 2, n)
-		x.mapState(i).poisoned = true // for a later peek
-		return x.unknown(64)
-	}
-	if x.s.Maps[i].Spec().Type == cebpf.BloomFilter {
-		return x.bloomPeek(c, i, n)
-	}
-	x.reads(c, 2, n) // an empty queue leaves or clears it: keep what is there
-	for k := 0; k < n; k++ {
-		x.writeMem(x.b.Bin(bv.OpAdd, x.r[2], x.u64(uint64(k))), c.rec.Args[1]+uint64(k), 1, x.unknown(8))
-	}
-	return x.unknown(64)
-}
-
-// bloomPeek asks a bloom filter for a value, as it was before the run: after a
-// push of the path itself the answer isn't known.
-func (x *exec) bloomPeek(c *call, i, n int) bv.Term {
-	b := x.b
-	x.reads(c, 2, n)
-	if x.mapState(i).poisoned {
-		return x.unknown(64)
-	}
-	there := b.Fun(Fun(FunPresent, i), 1, bv.Fact{}, x.chunks(x.r[2], c.rec.Args[1], n)...)
-	return b.Ite(there, x.u64(0), x.errno(int64(maps.ENOENT)))
-}
-
 // tailCall executes bpf_tail_call: its target is part of the condition.
 func (x *exec) tailCall(rc *vm.Call) {
 	b := x.b
@@ -694,52 +606,6 @@ func (x *exec) loopCall(rc *vm.Call) {
 	x.out.loop(x, len(x.frames)-1)
 	x.enter(true, ctx, uint64(n))
 	x.callback(&x.frames[len(x.frames)-1])
-}
-
-// forEach executes bpf_for_each_map_elem on an array, whose elements are known:
-// the calls of the callback follow as steps of their own. What it visits of
-// another map, and in which order, depends on every entry.
-func (x *exec) forEach(rc *vm.Call) {
-	c := &call{rec: rc}
-	i := x.mapArg(c, 1)
-	spec := x.s.Maps[i].Spec()
-	x.constArg(c, 2)
-	if x.constArg(c, 4) != 0 {
-		x.r[0] = x.u64(rc.Ret)
-		x.out.constant(x, 0, rc.Ret)
-		return
-	}
-	if spec.Type != cebpf.Array {
-		x.abort(trace.ReasonIteration, spec.Type.String()+" "+spec.Name)
-	}
-	ctx := x.r[3]
-	x.out.loop(x, len(x.frames)-1)
-	x.enter(true, ctx, uint64(spec.Max))
-	fr := &x.frames[len(x.frames)-1]
-	fr.each = i
-	x.callback(fr)
-}
-
-// eachCallback sets the arguments of the next call of for_each_map_elem's
-// callback: the map, the key, the value and the context. A trace has no memory
-// for the key: what is read of it is a constant.
-func (x *exec) eachCallback(fr *symFrame) {
-	key := x.b.Const(fr.i, 32)
-	at := x.s.KeyPtr(len(x.frames) - 1)
-	x.other.stores = append(x.other.stores, store{off: at, n: 4, val: key, concrete: at})
-	value := x.initialLookup(fr.each, []bv.Term{key})
-	x.r[1] = x.u64(vm.MapPtr(fr.each))
-	x.r[2] = x.u64(at)
-	x.r[3] = value
-	x.r[4] = fr.ctx
-	x.r[5] = x.unknown(64)
-	x.r[10] = x.u64(x.s.FrameTop(len(x.frames) - 1))
-	x.out.eachCallback(x, fr, value, len(x.frames)-2)
-}
-
-// isKey says whether the address is that of a key lent to a callback.
-func (x *exec) isKey(addr uint64) bool {
-	return addr-x.s.KeyPtr(0) < x.s.KeyPtr(vm.MaxFrames)-x.s.KeyPtr(0)
 }
 
 // symStrncmp is bpf_strncmp(s1, s1_sz, s2): s2 is a constant string, of which the

@@ -33,14 +33,19 @@ const (
 	FunCount   = uint64(3)  // entries present in a map
 	FunFib     = uint64(4)  // word i of bpf_fib_lookup's answer; i 0: the return code
 	FunOpaque  = uint64(5)  // a value that can't be known before the run
-	FunPresent = uint64(6)  // 1 where a redirect map has the key, or a bloom filter the value
+	FunPresent = uint64(6)  // 1 where a redirect map has the key, or a bloom filter the value once it has those of the further arguments
 	FunNumber  = uint64(9)  // what strtol or strtoul makes of bytes, see number; arguments: flags, the bytes in 8-byte chunks
 	FunFresh   = uint64(8)  // address of an element the path itself has made: not NULL, else unknown before the run
 	FunConn    = uint64(10) // what bpf_xdp_ct_lookup answers, see Conn; arguments: tuple and options in 8-byte chunks
 	FunCookie  = uint64(11) // what a SYN cookie helper answers, see Cookie; arguments: jiffies, addresses and header in 8-byte chunks
-	FunQuery   = uint64(12) // what bpf_ringbuf_query says of a map; argument: its flags
+	FunQuery   = uint64(12) // what bpf_ringbuf_query says of a map; arguments: its flags, what was done to the buffer before (maps.ReserveOp)
 	FunText    = uint64(13) // what printing answers, see Text; arguments: format in 8-byte chunks, values, old bytes in 8-byte chunks
-	FunRoom    = uint64(7)  // address a reservation of so many bytes in a ring buffer would have, or 0
+	FunRoom    = uint64(7)  // address a reservation of so many bytes in a ring buffer would have, or 0; arguments: size, as FunQuery's
+	FunElem    = uint64(14) // word of an element of a queue or stack, or 0; arguments: its place from the oldest, which 8 bytes
+	// FunLookupOn is FunLookup of another CPU's value; arguments: key in 8-byte chunks, CPU.
+	FunLookupOn = uint64(15)
+	FunTimer    = uint64(16) // what is known of a timer, see vm.TimerInit; argument: its address
+	FunKeyAt    = uint64(17) // word of a hash's key in the order of a visit, or 0; arguments: how many come before it, which 8 bytes
 )
 
 // Number is the rest of FunNumber's number: of strtol (signed) or strtoul, the
@@ -87,7 +92,9 @@ func CookieParts(arg int) (gen, v6 bool, n int) { return arg&1 == 1, arg&2 == 2,
 
 // Text is the rest of FunText's number: the result (word 0) or word word-1 of the
 // buffer, of a format of n bytes with so many values; size is the buffer's, in
-// bytes, or -1 where the text goes to the trace pipe.
+// bytes, or -1 where the text goes to the trace pipe. A value that the format shows
+// as a string is two things: its length, and its bytes in 8-byte chunks; one that it
+// shows as an address of the network is that address.
 func Text(word, n, values, size int) int { return word | n<<8 | values<<20 | (size+1)<<24 }
 
 // TextParts is the inverse of Text.

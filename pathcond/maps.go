@@ -20,8 +20,10 @@ type mapState struct {
 	// reused: an old value pointer may see another entry; see stale.
 	reused bool
 	// poisoned: an operation whose effect isn't modelled.
-	poisoned bool
-	ringUsed bool // of a ring buffer: something was reserved or output
+	poisoned  bool
+	ring      ringState
+	queue     queueState
+	unsettled *unsettled // the last operation on a queue or ring buffer
 }
 
 // mapEvent is an update or delete of a map by the path.
@@ -296,7 +298,7 @@ func (x *exec) aliasMap(i int, s *store, base bv.Term, off, concrete uint64, n i
 func (x *exec) valueBase(t bv.Term) bool {
 	if x.b.Op(t) == bv.OpFun {
 		id, _ := FunParts(x.b.K(t))
-		return id == FunLookup
+		return id == FunLookup || id == FunLookupOn
 	}
 	return false
 }

@@ -104,22 +104,29 @@ func TestAbortReasons(t *testing.T) {
 			call get_current_uid_gid#15
 			r0 = 2
 			exit`},
-		{want: trace.ReasonOpaqueBranch, says: "helper trace_printk at insn 4", code: `
-			*(u64 *)(r10 -8) = 0x732541
-			r1 = r10
-			r1 += -8
-			r2 = 4
-			call trace_printk#6
+		{want: trace.ReasonOpaqueBranch, says: "helper map_update_elem at insn 9", maps: []*maps.Spec{lpm}, code: `
+			*(u64 *)(r10 -8) = 1
+			*(u64 *)(r10 -16) = 1
+			r1 = map[#0]
+			r2 = r10
+			r2 += -8
+			r3 = r10
+			r3 += -16
+			r4 = 0
+			call map_update_elem#2
 			if r0 s> 0x0 goto +0
 			r0 = 2
 			exit`},
-		{want: trace.ReasonOpaqueAddress, says: "helper trace_printk at insn 5", code: `
-			*(u64 *)(r10 -8) = 0x732541
-			*(u64 *)(r10 -16) = 0x41
-			r1 = r10
-			r1 += -8
-			r2 = 4
-			call trace_printk#6
+		{want: trace.ReasonOpaqueAddress, says: "helper map_update_elem at insn 9", maps: []*maps.Spec{lpm}, code: `
+			*(u64 *)(r10 -8) = 1
+			*(u64 *)(r10 -16) = 1
+			r1 = map[#0]
+			r2 = r10
+			r2 += -8
+			r3 = r10
+			r3 += -16
+			r4 = 0
+			call map_update_elem#2
 			r0 &= 7
 			r1 = r10
 			r1 += -16
@@ -136,12 +143,16 @@ func TestAbortReasons(t *testing.T) {
 		{want: trace.ReasonFragments, packet: 5000, code: `
 			r0 = 2
 			exit`},
-		{want: trace.ReasonDynamicMap, maps: []*maps.Spec{outer, inner}, code: `
-			*(u64 *)(r10 -8) = 0x732541
-			r1 = r10
-			r1 += -8
-			r2 = 4
-			call trace_printk#6
+		{want: trace.ReasonDynamicMap, maps: []*maps.Spec{outer, inner, lpm}, code: `
+			*(u64 *)(r10 -8) = 1
+			*(u64 *)(r10 -16) = 1
+			r1 = map[#2]
+			r2 = r10
+			r2 += -8
+			r3 = r10
+			r3 += -16
+			r4 = 0
+			call map_update_elem#2
 			r0 >>= 32
 			*(u32 *)(r10 -4) = r0
 			*(u32 *)(r10 -8) = 0
@@ -201,7 +212,7 @@ func TestAbortReasons(t *testing.T) {
 		r0 = 2
 		exit
 		r0 = 0
-		exit`, hash)
+		exit`, lru)
 	in := each.Programs[0].Insns
 	cb := []ebpf.Insn{{Op: ebpf.OpLDDW, Dst: 2, Src: ebpf.PseudoFunc, Imm: 5}, {}}
 	each.Programs[0].Insns = append(append(append([]ebpf.Insn{}, in[:2]...), cb...), in[2:]...)

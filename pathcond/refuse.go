@@ -5,23 +5,6 @@ import (
 	"jitnic/host/vm"
 )
 
-const (
-	noTimer = "no term stands for the state of a timer"
-)
-
-// unmodelled says why a trace can't call a helper that the interpreter runs.
-var unmodelled = map[int32]string{
-	ebpf.FnProbeRead:          "reads memory at an address that a run alone tells",
-	ebpf.FnProbeReadUser:      "reads memory at an address that a run alone tells",
-	ebpf.FnProbeReadKernel:    "reads memory at an address that a run alone tells",
-	ebpf.FnProbeReadUserStr:   "reads memory at an address that a run alone tells",
-	ebpf.FnProbeReadKernelStr: "reads memory at an address that a run alone tells",
-	ebpf.FnTimerInit:          noTimer,
-	ebpf.FnTimerSetCallback:   noTimer,
-	ebpf.FnTimerStart:         noTimer,
-	ebpf.FnTimerCancel:        noTimer,
-}
-
 // Refusal says why a trace can't call a helper or kernel function; "" where it
 // can.
 func Refusal(h *ebpf.Helper) string {
@@ -34,7 +17,7 @@ func Refusal(h *ebpf.Helper) string {
 	if h.ID == 0 {
 		return "no meaning in terms is written down for the kernel function"
 	}
-	return unmodelled[h.ID]
+	return ""
 }
 
 // named is what an abort says of a helper or kernel function: its name, and the

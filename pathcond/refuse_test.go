@@ -4,15 +4,15 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/vm"
 )
 
-// TestRefused: a reason stands for no helper that a trace may call, and for
-// none that the interpreter hasn't.
+// TestRefused: no reason stands for what a trace may call, and what the interpreter
+// hasn't, a trace hasn't either.
 func TestRefused(t *testing.T) {
-	for id := range unmodelled {
-		h := ebpf.HelperByID(id)
-		if Modelled(id) || Refusal(h) != unmodelled[id] {
-			t.Errorf("helper %d (%s): a reason, and yet: %q", id, h.Name, Refusal(h))
+	for _, h := range ebpf.Helpers() {
+		if has := Modelled(h.ID); has != vm.Supported(h.ID) || has != (Refusal(&h) == "") {
+			t.Errorf("helper %d (%s): in a trace %v, in the interpreter %v, and refused: %q", h.ID, h.Name, has, vm.Supported(h.ID), Refusal(&h))
 		}
 	}
 	for name := range symKfuncs {

@@ -1,9 +1,8 @@
 package pathcond
 
 import (
-	"bytes"
-
 	"jitnic/host/ebpf"
+	"jitnic/host/vm"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
 )
@@ -27,40 +26,19 @@ func (x *exec) format(c *call, r, n int) (text []byte) {
 	return text
 }
 
-// Plain says whether a format's conversions are of numbers alone.
-func Plain(format []byte) bool {
-	percent := false
-	for _, k := range format {
-		switch {
-		case k == '%':
-			percent = !percent
-		case percent && (k == 's' || k == 'p'):
-			return false
-		case percent && bytes.IndexByte([]byte("cdiuxX"), k) >= 0:
-			percent = false
-		}
-	}
-	return true
-}
-
 // offset64 is the address i bytes from what register r holds.
 func (x *exec) offset64(r, i int) bv.Term {
 	return x.b.Bin(bv.OpAdd, x.r[r], x.u64(uint64(i)))
 }
 
-// printed is a word that printing answers.
-func (x *exec) printed(word int, text []byte, values []bv.Term, size int, old []bv.Term) bv.Term {
+// printed is a word that printing answers: of n values, whose terms are in values.
+func (x *exec) printed(word int, text []byte, n int, values []bv.Term, size int, old []bv.Term) bv.Term {
 	var args []bv.Term
-	for i := 0; i < len(text); i += 8 {
-		n := min(8, len(text)-i)
-		v := uint64(0)
-		for k := range n {
-			v |= uint64(text[i+k]) << (8 * k)
-		}
-		args = append(args, x.b.Const(v, 8*n))
+	for w, v := range chunksOf(text) {
+		args = append(args, x.b.Const(v, 8*min(8, len(text)-8*w)))
 	}
 	args = append(append(args, values...), old...)
-	return x.b.Fun(Fun(FunText, Text(word, len(text), len(values), size)), 64, bv.Fact{}, args...)
+	return x.b.Fun(Fun(FunText, Text(word, len(text), n, size)), 64, bv.Fact{}, args...)
 }
 
 // MaxValues is how many values a format takes (MAX_BPRINTF_VARARGS).
@@ -75,9 +53,75 @@ func (x *exec) values(c *call, r, n int) (vals []bv.Term, ok bool) {
 	return x.chunks(x.r[r], c.rec.Args[r-1], n), true
 }
 
-// symPrint: trace_printk's format and arguments. The strings are usually
-// .rodata or stack; all of the stack is kept for it. How long the line is, is a
-// function of format and values where no string or address is printed.
+// shown are the terms of values as a format shows them: the values, or where it shows
+// what lies behind one, those bytes; of a string its length first.
+func (x *exec) shown(c *call, text []byte, vals []bv.Term) (out []bv.Term) {
+	kinds, run := vm.ArgKinds(text), x.rec.Printed(c.rec)
+	if len(run) != len(vals) {
+		x.abort(trace.ReasonInternal, "a recording without the values printed")
+	}
+	for i, v := range vals {
+		if i >= len(kinds) || kinds[i] == vm.ArgNumber {
+			out = append(out, v)
+			continue
+		}
+		at, n := run[i].Value, kinds[i].Bytes()
+		read := x.readable(v, &run[i])
+		switch {
+		case n < 0 && !read:
+			out = append(out, x.u64(0))
+		case n < 0:
+			x.out.reads(x, c, at, len(run[i].Behind)+1)
+			out = append(out, x.shownString(v, at, len(run[i].Behind))...)
+		case !read:
+			for ; n > 0; n -= 8 {
+				out = append(out, x.b.Const(0, 8*min(8, n)))
+			}
+		default:
+			x.out.reads(x, c, at, n)
+			out = append(out, x.chunks(v, at, n)...)
+		}
+	}
+	return out
+}
+
+// readable says whether what lies behind a value is read; where it isn't, the
+// condition says that it is this value, at which there is no memory.
+func (x *exec) readable(v bv.Term, run *vm.Printed) bool {
+	switch kind, _ := x.place(run.Value, 1); {
+	case run.Behind != nil:
+		return true
+	case kind != trace.MemNone && kind != trace.MemCtx:
+		x.abort(trace.ReasonHelper, "printing what runs out of what the program reaches")
+	case x.b.Opaque(v):
+		x.abort(trace.ReasonOpaqueAddress, x.whence(v))
+	}
+	x.fix(v, run.Value, WhyOffset)
+	return false
+}
+
+// shownString are the terms of a string of n bytes: its length, and its bytes in
+// chunks of 8.
+func (x *exec) shownString(v bv.Term, at uint64, n int) []bv.Term {
+	if n > MaxText {
+		x.abort(trace.ReasonTooLong, "a string of more than 256 bytes printed")
+	}
+	s := x.text(v, at, n, vm.MaxString)
+	out := []bv.Term{x.u64(uint64(n))}
+	for len(s) > 0 {
+		k := min(8, len(s))
+		t := s[0]
+		for _, u := range s[1:k] {
+			t = x.b.Concat(u, t)
+		}
+		out, s = append(out, t), s[k:]
+	}
+	return out
+}
+
+// symPrint: trace_printk's format and arguments. How long the line is, is a function
+// of format and values, and of what lies behind those that are shown as a string or
+// an address of the network.
 func symPrint(x *exec, c *call) bv.Term {
 	c.meta.Args = 5
 	vals, ok := []bv.Term{x.r[3], x.r[4], x.r[5]}, true
@@ -91,12 +135,12 @@ func symPrint(x *exec, c *call) bv.Term {
 	x.reads(c, 1, n)
 	text := x.format(c, 1, n)
 	switch {
-	case text == nil || !Plain(text) || !ok:
+	case text == nil:
 		return x.unknown(64)
-	case !hasPercent(text):
+	case !ok || !hasPercent(text):
 		return x.u64(c.rec.Ret)
 	}
-	return x.printed(0, text, vals, -1, nil)
+	return x.printed(0, text, len(vals), x.shown(c, text, vals), -1, nil)
 }
 
 func hasPercent(text []byte) bool {
@@ -115,15 +159,13 @@ func symSnprintf(x *exec, c *call) bv.Term {
 	size, n := x.size32(c, 2), x.size32(c, 5)
 	x.reads(c, 4, n)
 	text := x.format(c, 3, -1)
-	vals, ok := x.values(c, 4, n)
 	switch {
 	case text == nil:
 		x.abort(trace.ReasonHelper, "helper snprintf: a format that is no short constant")
-	case !Plain(text):
-		x.abort(trace.ReasonHelper, "helper snprintf: prints a string or an address")
 	case size > MaxText:
 		x.abort(trace.ReasonHelper, "helper snprintf: a buffer of more than 256 bytes")
 	}
+	vals, ok := x.values(c, 4, n)
 	x.reads(c, 3, len(text))
 	x.out.reads(x, c, c.rec.Args[0], size)
 	x.out.writes(x, c, c.rec.Args[0], size)
@@ -131,10 +173,11 @@ func symSnprintf(x *exec, c *call) bv.Term {
 		return x.u64(c.rec.Ret)
 	}
 	old := x.chunks(x.r[1], c.rec.Args[0], size)
-	res := x.printed(0, text, vals, size, old)
+	shown := x.shown(c, text, vals)
+	res := x.printed(0, text, len(vals), shown, size, old)
 	for i := 0; i < size; i += 8 {
 		m := min(8, size-i)
-		x.writeMem(x.offset64(1, i), c.rec.Args[0]+uint64(i), m, x.b.Extract(x.printed(i/8+1, text, vals, size, old), 0, 8*m))
+		x.writeMem(x.offset64(1, i), c.rec.Args[0]+uint64(i), m, x.b.Extract(x.printed(i/8+1, text, len(vals), shown, size, old), 0, 8*m))
 	}
 	return res
 }

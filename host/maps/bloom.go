@@ -80,6 +80,35 @@ func (m *bloom) PeekElem(value []byte) Errno {
 	return OK
 }
 
+// HasAfter says whether a bloom filter would have a value after values, one behind
+// the other in pushed, were put in.
+func HasAfter(m Map, value, pushed []byte) bool {
+	f, ok := m.(*bloom)
+	return ok && f.hasAfter(value, pushed)
+}
+
+func (m *bloom) hasAfter(value, pushed []byte) bool {
+	for i := range m.hashes {
+		h := jhash(value, i) & m.mask
+		if m.mem[h/8]>>(h%8)&1 == 0 && !m.sets(h, pushed, len(value)) {
+			return false
+		}
+	}
+	return true
+}
+
+// sets says whether putting in values of n bytes sets bit h.
+func (m *bloom) sets(h uint32, values []byte, n int) bool {
+	for ; len(values) >= n && n > 0; values = values[n:] {
+		for i := range m.hashes {
+			if jhash(values[:n], i)&m.mask == h {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (m *bloom) PopElem(dst []byte) Errno { return EOPNOTSUPP }
 
 func (m *bloom) UpdateResult(key []byte, flags uint64, cpu int) Errno {

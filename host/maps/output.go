@@ -141,6 +141,7 @@ const (
 	ringHeader  = 8
 	ringBusy    = 1 << 31
 	ringDiscard = 1 << 30
+	ringMost    = 1<<30 - 1 // bytes of a record (RINGBUF_MAX_RECORD_SZ)
 )
 
 func ringSize(s *Spec, cpus int) uint64 { return 2 * uint64(s.Max) }
@@ -159,7 +160,7 @@ func (m *ring) header(pos uint64) []byte { return m.mem[pos&m.mask:][:ringHeader
 func step(n uint64) uint64 { return (n + ringHeader + 7) &^ 7 }
 
 func (m *ring) Reserve(size uint64, flags uint64) uint64 {
-	if flags != 0 || size > 1<<30-1 || step(size) > m.mask+1 { // RINGBUF_MAX_RECORD_SZ
+	if flags != 0 || size > ringMost || step(size) > m.mask+1 {
 		m.out.Drops++
 		return 0
 	}
@@ -227,16 +228,19 @@ func (m *ring) Output(record []byte, flags uint64) Errno {
 	return m.Commit(addr, false)
 }
 
-func (m *ring) Query(what uint64) uint64 {
+func (m *ring) Query(what uint64) uint64 { return m.query(what, m.cons, m.prod) }
+
+// query is what it says of a buffer read up to cons and written up to prod.
+func (m *ring) query(what, cons, prod uint64) uint64 {
 	switch what {
 	case 0: // BPF_RB_AVAIL_DATA
-		return m.prod - m.cons
+		return prod - cons
 	case 1: // BPF_RB_RING_SIZE
 		return m.mask + 1
 	case 2: // BPF_RB_CONS_POS
-		return m.cons
+		return cons
 	case 3: // BPF_RB_PROD_POS
-		return m.prod
+		return prod
 	}
 	return 0
 }

@@ -22,6 +22,14 @@ type Queue interface {
 	PeekElem(dst []byte) Errno
 }
 
+// Elements is met by queues and stacks.
+type Elements interface {
+	Queue
+	// Elem is the element at a place counted from the oldest, or nil: good until the
+	// map is changed.
+	Elem(at uint64) []byte
+}
+
 // queue is a queue or stack (kernel/bpf/queue_stack_maps.c): a ring of one
 // element more than it holds.
 type queue struct {
@@ -104,6 +112,13 @@ func (m *queue) PopElem(dst []byte) Errno {
 	}
 	m.wrote()
 	return OK
+}
+
+func (m *queue) Elem(at uint64) []byte {
+	if at >= uint64(m.Len()) {
+		return nil
+	}
+	return m.elem((m.tail + at) % m.size)
 }
 
 func (m *queue) UpdateResult(key []byte, flags uint64, cpu int) Errno {

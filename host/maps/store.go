@@ -308,6 +308,29 @@ func (m *store) Range(f func(key, value []byte) bool) {
 	}
 }
 
+// KeyAt is the key that Range comes to after n others, or nil where there aren't so
+// many entries; m must be a hash. It is good until the map is changed.
+func KeyAt(m Map, n uint64) []byte {
+	h, ok := m.(interface{ keyAt(n uint64) []byte })
+	if !ok {
+		return nil
+	}
+	return h.keyAt(n)
+}
+
+func (m *store) keyAt(n uint64) []byte {
+	for e, live := range m.live[:m.fresh] {
+		if !live {
+			continue
+		}
+		if n == 0 {
+			return m.keyOf(uint32(e))
+		}
+		n--
+	}
+	return nil
+}
+
 func (m *store) isPerCPU() bool { return IsPerCPU(m.spec) }
 
 // KeyOf implements Owner.

@@ -177,6 +177,9 @@ func (it *Interp) startLoop(id int32, rec *Recording, c int) *Fault {
 		if f = s.openIter(m, &l); f != nil {
 			return f
 		}
+		if rec != nil {
+			rec.visits(c, s.iter[l.keys:])
+		}
 	}
 	saved := *r
 	if f := it.enter(it.prog, it.pc); f != nil {

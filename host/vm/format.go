@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"strconv"
 
 	"jitnic/host/maps"
@@ -12,12 +13,91 @@ const maxArgs = 12
 // maxText is where the kernel cuts what it prints (MAX_BPRINTF_BUF).
 const maxText = 1024
 
+// ArgKind is what a conversion makes of its argument.
+type ArgKind uint8
+
+// The kinds of argument.
+const (
+	ArgNumber ArgKind = iota // prints the value itself, an address too
+	ArgString                // prints the string at it
+	ArgIPv4                  // prints the 4 bytes at it
+	ArgIPv6                  // prints the 16 bytes at it
+)
+
+// Bytes is how many bytes of memory are printed of an argument; -1: a string.
+func (k ArgKind) Bytes() int {
+	return [...]int{ArgNumber: 0, ArgString: -1, ArgIPv4: 4, ArgIPv6: 16}[k]
+}
+
+// MaxString is how many bytes of a string are printed (MAX_BPRINTF_BIN_ARGS).
+const MaxString = 512
+
+// conversion is one of a format.
+type conversion struct {
+	spec
+	kind  ArgKind
+	verb  byte // d, u, x, X, c or p of a number
+	long  bool
+	plain bool // of an IP address: %pi
+}
+
+// ArgKinds are what the conversions of a format make of their arguments; those up
+// to where it is no format.
+func ArgKinds(text []byte) (kinds []ArgKind) {
+	for i := 0; i < len(text) && text[i] != 0; i++ {
+		if text[i] != '%' {
+			continue
+		}
+		if i++; i < len(text) && text[i] == '%' {
+			continue
+		}
+		c, next, e := readConversion(text, i)
+		if e != 0 {
+			break
+		}
+		kinds = append(kinds, c.kind)
+		i = next - 1
+	}
+	return kinds
+}
+
+// readConversion reads what stands behind a percent sign (bpf_bprintf_prepare,
+// kernel/bpf/helpers.c), and says where the text goes on.
+func readConversion(text []byte, i int) (c conversion, next int, e maps.Errno) {
+	at := func(k int) byte {
+		if k < len(text) {
+			return text[k]
+		}
+		return 0
+	}
+	i = c.flags(text, i)
+	c.verb = at(i)
+	switch c.verb {
+	case 'p':
+		return c, c.pointer(text, i+1), c.refuse
+	case 's':
+		c.kind = ArgString
+		return c, i + 1, endsWord(at(i + 1))
+	case 'c':
+		return c, i + 1, 0
+	}
+	for n := 0; n < 2 && at(i) == 'l'; n++ {
+		c.long = true
+		i++
+	}
+	switch c.verb = at(i); c.verb {
+	case 'd', 'i', 'u', 'x', 'X':
+		return c, i + 1, 0
+	}
+	return c, i, maps.EINVAL
+}
+
 // format makes a text as bpf_trace_printk and bpf_snprintf do: text ends with a
 // zero byte; %d %i %u %x %X %c %s %p with l and ll, a width and flags, and
-// %pI4, %pi4, %pI6, %pi6, %pks, %pus (kernel/bpf/helpers.c,
-// bpf_bprintf_prepare). The result is good until the next call. Pointers print
-// as the address the program sees.
-func (s *State) format(text []byte, args []uint64) ([]byte, maps.Errno) {
+// %pI4, %pi4, %pI6, %pi6, %pks, %pus. The result is good until the next call.
+// Pointers print as the address the program sees. What lies behind an argument is
+// read from memory, or is in behind, where that isn't nil.
+func (s *State) format(text []byte, args []uint64, behind [][]byte) ([]byte, maps.Errno) {
 	if len(text) == 0 || text[len(text)-1] != 0 {
 		return nil, maps.EINVAL
 	}
@@ -36,76 +116,28 @@ func (s *State) format(text []byte, args []uint64) ([]byte, maps.Errno) {
 			out = append(out, c)
 			continue
 		}
-		i++
-		at := func(k int) byte {
-			if k < len(text) {
-				return text[k]
-			}
-			return 0
-		}
-		if at(i) == '%' {
+		if i++; i < len(text) && text[i] == '%' {
 			out = append(out, '%')
 			continue
 		}
 		if next >= len(args) {
 			return nil, maps.EINVAL
 		}
-		arg := args[next]
-		next++
-		var sp spec
-		i = sp.flags(text, i)
-		if at(i) == 'p' {
-			n, e := s.pointer(&out, text[i+1:], arg)
-			if e != 0 {
-				return nil, e
-			}
-			i += n
-			continue
+		conv, goOn, e := readConversion(text, i)
+		if e != 0 {
+			return nil, e
 		}
-		if at(i) == 's' {
-			out = s.appendString(out, arg)
-			continue
-		}
-		if at(i) == 'c' {
-			out = sp.pad(out, []byte{byte(arg)})
-			continue
-		}
-		size := 4
-		for at(i) == 'l' {
-			size = 8
-			i++
-		}
-		switch at(i) {
-		case 'd', 'i':
-			v := int64(arg)
-			if size == 4 {
-				v = int64(int32(arg))
-			}
-			var buf [32]byte
-			out = sp.pad(out, strconv.AppendInt(buf[:0], v, 10))
-		case 'u', 'x', 'X':
-			v := arg
-			if size == 4 {
-				v = uint64(uint32(arg))
-			}
-			var buf [32]byte
-			b := buf[:0]
-			if at(i) == 'u' {
-				b = strconv.AppendUint(b, v, 10)
-			} else {
-				b = strconv.AppendUint(b, v, 16)
-				if at(i) == 'X' {
-					for j := range b {
-						if b[j] >= 'a' {
-							b[j] -= 'a' - 'A'
-						}
-					}
-				}
-			}
-			out = sp.pad(out, b)
+		i = goOn - 1
+		var mem []byte
+		switch {
+		case conv.kind == ArgNumber:
+		case behind != nil:
+			mem = behind[next]
 		default:
-			return nil, maps.EINVAL
+			mem = s.behind(conv.kind, args[next])
 		}
+		out = conv.print(out, args[next], mem)
+		next++
 	}
 	if len(out) > maxText-1 {
 		out = out[:maxText-1]
@@ -114,10 +146,80 @@ func (s *State) format(text []byte, args []uint64) ([]byte, maps.Errno) {
 	return out, 0
 }
 
+// behind is what lies at addr that is printed; nothing, or zeros, where the program
+// can't read it.
+func (s *State) behind(kind ArgKind, addr uint64) []byte {
+	if kind == ArgString {
+		b, f := s.cstring(addr, MaxString)
+		if f != nil {
+			return nil
+		}
+		return b
+	}
+	b, _ := s.bytes(addr, uint64(kind.Bytes()), false)
+	return b
+}
+
+// print appends what the conversion makes of a value, or of the memory behind it.
+func (c *conversion) print(out []byte, v uint64, mem []byte) []byte {
+	var buf [32]byte
+	b := buf[:0]
+	switch {
+	case c.kind == ArgString:
+		return c.pad(out, mem)
+	case c.kind == ArgIPv4:
+		var zeros [4]byte
+		copy(zeros[:], mem)
+		return appendIPv4(out, zeros[:], c.plain)
+	case c.kind == ArgIPv6:
+		var zeros [16]byte
+		copy(zeros[:], mem)
+		return appendIPv6(out, zeros[:], c.plain)
+	case c.verb == 'p':
+		const digits = "0123456789abcdef"
+		for shift := 60; shift >= 0; shift -= 4 {
+			out = append(out, digits[v>>shift&15])
+		}
+		return out
+	case c.verb == 'c':
+		return c.pad(out, append(b, byte(v)))
+	case c.verb == 'd' || c.verb == 'i':
+		if !c.long {
+			v = uint64(int64(int32(v)))
+		}
+		return c.number(out, strconv.AppendInt(b, int64(v), 10), true)
+	}
+	if !c.long {
+		v = uint64(uint32(v))
+	}
+	if c.verb == 'u' {
+		return c.number(out, strconv.AppendUint(b, v, 10), false)
+	}
+	b = strconv.AppendUint(b, v, 16)
+	if c.verb == 'X' {
+		b = bytes.ToUpper(b)
+	}
+	return c.number(out, b, false)
+}
+
 // spec is the flags and width of one conversion.
 type spec struct {
 	width            int
 	zero, left, plus bool
+	space            bool
+	refuse           maps.Errno // of what stands behind %p
+}
+
+// endsWord: behind a string or an address no word may go on.
+func endsWord(c byte) maps.Errno {
+	if c == 0 || isSpace(c) || isPunct(c) {
+		return 0
+	}
+	return maps.EINVAL
+}
+
+func isPunct(c byte) bool {
+	return c > ' ' && c < 0x7f && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
 }
 
 // flags reads them and returns where the conversion goes on.
@@ -131,6 +233,7 @@ func (sp *spec) flags(text []byte, i int) int {
 		case '+':
 			sp.plus = true
 		case ' ':
+			sp.space = true
 		default:
 			for i < len(text) && text[i] >= '0' && text[i] <= '9' {
 				sp.width = min(sp.width*10+int(text[i]-'0'), maxText)
@@ -142,85 +245,66 @@ func (sp *spec) flags(text []byte, i int) int {
 	return i
 }
 
+// pad appends b, with blanks up to the width.
 func (sp *spec) pad(out, b []byte) []byte {
-	if sp.plus && len(b) > 0 && b[0] != '-' {
-		out = append(out, '+')
-		sp.width--
-	}
-	fill := byte(' ')
-	if sp.zero && !sp.left {
-		fill = '0'
-		if len(b) > 0 && b[0] == '-' {
-			out = append(out, '-')
-			b = b[1:]
-			sp.width--
-		}
-	}
 	n := sp.width - len(b)
-	if !sp.left {
-		for ; n > 0; n-- {
-			out = append(out, fill)
-		}
+	if sp.left {
+		out = append(out, b...)
 	}
-	out = append(out, b...)
 	for ; n > 0; n-- {
 		out = append(out, ' ')
+	}
+	if !sp.left {
+		out = append(out, b...)
 	}
 	return out
 }
 
-// pointer prints a %p and says how many letters after the p it took.
-func (s *State) pointer(out *[]byte, rest []byte, arg uint64) (int, maps.Errno) {
+// number appends the digits of a number, which a sign may stand before (number,
+// lib/vsprintf.c).
+func (sp *spec) number(out, b []byte, signed bool) []byte {
+	sign := byte(0)
+	switch {
+	case b[0] == '-':
+		sign, b = '-', b[1:]
+	case signed && sp.plus:
+		sign = '+'
+	case signed && sp.space:
+		sign = ' '
+	}
+	if n := sp.width - len(b) - min(int(sign), 1); sp.zero && !sp.left && n > 0 {
+		b = append(bytes.Repeat([]byte{'0'}, n), b...)
+	}
+	if sign != 0 {
+		b = append([]byte{sign}, b...)
+	}
+	return sp.pad(out, b)
+}
+
+// pointer reads what stands behind %p, from i on, and says where the text goes on.
+func (c *conversion) pointer(text []byte, i int) int {
 	at := func(k int) byte {
-		if k < len(rest) {
-			return rest[k]
+		if k < len(text) {
+			return text[k]
 		}
 		return 0
 	}
-	switch c := at(0); c {
-	case 'k', 'u':
-		if at(1) != 's' {
-			return 0, maps.EINVAL
-		}
-		*out = s.appendString(*out, arg)
-		return 2, 0
-	case 'i', 'I':
-		switch at(1) {
-		case '4':
-			b, f := s.bytes(arg, 4, false)
-			if f != nil {
-				b = make([]byte, 4)
-			}
-			*out = appendIPv4(*out, b, c == 'i')
-		case '6':
-			b, f := s.bytes(arg, 16, false)
-			if f != nil {
-				b = make([]byte, 16)
-			}
-			*out = appendIPv6(*out, b, c == 'i')
-		default:
-			return 0, maps.EINVAL
-		}
-		return 2, 0
+	switch k := at(i); {
+	case (k == 'k' || k == 'u') && at(i+1) == 's':
+		c.kind, c.refuse = ArgString, endsWord(at(i+2))
+		return i + 2
+	case k == 'K' || k == 'x' || k == 's' || k == 'S' || k == 'B':
+		return i + 1
+	case endsWord(k) == 0:
+		return i
+	case (k == 'i' || k == 'I') && at(i+1) == '4':
+		c.kind, c.plain = ArgIPv4, k == 'i'
+	case (k == 'i' || k == 'I') && at(i+1) == '6':
+		c.kind, c.plain = ArgIPv6, k == 'i'
+	default:
+		c.refuse = maps.EINVAL
 	}
-	n := 0
-	switch at(0) {
-	case 'K', 'x', 'B', 'S', 's':
-		n = 1
-	}
-	const digits = "0123456789abcdef"
-	for shift := 60; shift >= 0; shift -= 4 {
-		*out = append(*out, digits[arg>>shift&15])
-	}
-	return n, 0
-}
-
-func (s *State) appendString(out []byte, addr uint64) []byte {
-	b, f := s.cstring(addr, 512)
-	if f != nil {
-		return out
-	}
-	return append(out, b...)
+	return i + 2
 }
 
 // appendIPv4 prints an address; with zeros in front of short numbers for %pi4.

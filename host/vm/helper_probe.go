@@ -16,6 +16,10 @@ func kernelFault(addr uint64) maps.Errno {
 	return efault
 }
 
+// KernelFault is what bpf_probe_read_kernel answers where the program can't read at
+// addr.
+func KernelFault(addr uint64) uint64 { return negErrno(kernelFault(addr)) }
+
 // probeRead is bpf_probe_read_kernel(dst, size, src), and bpf_probe_read: of
 // memory that the program can't reach anyhow it reads zeros and says why.
 func probeRead(s *State, r *[11]uint64) *Fault {

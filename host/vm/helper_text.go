@@ -192,7 +192,7 @@ func (s *State) formatArgs(args *[maxArgs]uint64, addr, size uint64) (int, maps.
 }
 
 func (s *State) print(r *[11]uint64, text []byte, args []uint64) *Fault {
-	out, e := s.format(text, args)
+	out, e := s.format(text, args, nil)
 	if e != 0 {
 		r[0] = negErrno(e)
 		return nil
@@ -225,7 +225,7 @@ func snprintf(s *State, r *[11]uint64) *Fault {
 	var out []byte
 	if e == 0 {
 		// format wants the zero that ends the text.
-		out, e = s.format(s.Mem.B[r[3]:r[3]+uint64(len(text))+1], args[:n])
+		out, e = s.format(s.Mem.B[r[3]:r[3]+uint64(len(text))+1], args[:n], nil)
 	}
 	if e != 0 {
 		r[0] = negErrno(e)
@@ -244,10 +244,10 @@ func putText(dst, text []byte) uint64 {
 	return uint64(len(text) + 1)
 }
 
-// Text is what bpf_snprintf makes of dst, and its result; text ends with a zero,
-// and its conversions are of numbers.
-func (s *State) Text(dst, text []byte, args []uint64) uint64 {
-	out, e := s.format(text, args)
+// Text is what bpf_snprintf makes of dst, and its result; text ends with a zero.
+// Behind is what lies at each argument that is no number ([ArgKinds]).
+func (s *State) Text(dst, text []byte, args []uint64, behind [][]byte) uint64 {
+	out, e := s.format(text, args, behind)
 	if e != 0 {
 		return negErrno(e)
 	}
@@ -255,8 +255,8 @@ func (s *State) Text(dst, text []byte, args []uint64) uint64 {
 }
 
 // TextLen is the result of bpf_trace_printk and bpf_trace_vprintk.
-func (s *State) TextLen(text []byte, args []uint64) uint64 {
-	out, e := s.format(text, args)
+func (s *State) TextLen(text []byte, args []uint64, behind [][]byte) uint64 {
+	out, e := s.format(text, args, behind)
 	if e != 0 {
 		return negErrno(e)
 	}

@@ -51,8 +51,38 @@ func (s *State) timerArg(addr uint64) (*timer, *Fault) {
 	return nil, nil
 }
 
+// What TimerState says of a timer.
+const (
+	TimerInit     = 1 << iota // it was initialised
+	TimerCallback             // and has a callback
+	TimerArmed                // and will call it
+)
+
+// TimerState is what is known of the timer at addr; 0: nothing. It changes nothing,
+// and conditions use it.
+func (s *State) TimerState(addr uint64) (state uint64) {
+	for _, t := range s.timers {
+		if t.addr == addr && s.alive(t) {
+			state = TimerInit
+			if t.callback != 0 {
+				state |= TimerCallback
+			}
+			if t.armed {
+				state |= TimerArmed
+			}
+		}
+	}
+	return state
+}
+
 // alive says whether the entry that a timer stands in is still there.
 func (s *State) alive(t *timer) bool { return s.Maps[t.index].Peek(t.key, s.CPU) == t.value }
+
+// TimerClock says whether bpf_timer_init takes these flags: they name a clock.
+func TimerClock(flags uint64) bool {
+	const realtime, monotonic, boottime = 0, 1, 7
+	return flags == realtime || flags == monotonic || flags == boottime
+}
 
 // timerInit is bpf_timer_init(timer, map, flags).
 func timerInit(s *State, r *[11]uint64) *Fault {
@@ -64,10 +94,8 @@ func timerInit(s *State, r *[11]uint64) *Fault {
 	if f != nil {
 		return f
 	}
-	const realtime, monotonic, boottime, clocks = 0, 1, 7, 16
-	clock := r[3] & (clocks - 1)
 	switch {
-	case r[3] >= clocks || clock != realtime && clock != monotonic && clock != boottime:
+	case !TimerClock(r[3]):
 		r[0] = negErrno(maps.EINVAL)
 		return nil
 	case t != nil:

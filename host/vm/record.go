@@ -49,7 +49,9 @@ type Call struct {
 	// The map key that was passed, and the value of an update, as they were
 	// before the call: spans of Blob, of length 0 where there is none. Of
 	// bpf_xdp_ct_lookup the value is the options, as they were after it, and of
-	// bpf_ringbuf_reserve_dynptr the address of the record, 0 where there is none.
+	// bpf_ringbuf_reserve_dynptr the address of the record, 0 where there is none, and
+	// of bpf_for_each_map_elem the keys it takes up, in order. Of helpers that print
+	// see [Recording.Printed].
 	KeyOff, KeyLen int32
 	ValOff, ValLen int32
 }
@@ -77,6 +79,13 @@ func (r *Recording) span(s *State, addr, n uint64) (off, length int32) {
 	return off, int32(n)
 }
 
+// visits notes the keys that call c takes up.
+func (r *Recording) visits(c int, keys []byte) {
+	call := &r.Calls[c]
+	call.ValOff, call.ValLen = int32(len(r.Blob)), int32(len(keys))
+	r.Blob = append(r.Blob, keys...)
+}
+
 // call opens the record of a helper call: its arguments, key and value.
 func (r *Recording) call(s *State, id int32, regs *[16]uint64) int {
 	c := Call{Helper: id, Map: -1}
@@ -100,6 +109,7 @@ func (r *Recording) call(s *State, id int32, regs *[16]uint64) int {
 			}
 		}
 	}
+	r.prints(s, &c)
 	r.Calls = append(r.Calls, c)
 	return len(r.Calls) - 1
 }

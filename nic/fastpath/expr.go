@@ -63,6 +63,14 @@ func (b *builder) unsupported(t bv.Term, seen map[bv.Term]bool) string {
 			return "the room in a ring buffer"
 		case pathcond.FunNumber:
 			return "a number read from text"
+		case pathcond.FunElem:
+			return "what a queue holds"
+		case pathcond.FunKeyAt:
+			return "the order of a hash's entries"
+		case pathcond.FunLookupOn:
+			return "another CPU's value"
+		case pathcond.FunTimer:
+			return "the state of a timer"
 		default:
 			return "a value that isn't known before the run"
 		}

@@ -155,8 +155,12 @@ func condUses(b *bv.Builder, cond []pathcond.Pred, path int32) []use {
 			switch id {
 			case pathcond.FunLookup:
 				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnMapLookupElem), arg, at}, use{useMap, "", arg, at})
-			case pathcond.FunPresent, pathcond.FunCount, pathcond.FunRoom:
+			case pathcond.FunPresent, pathcond.FunCount, pathcond.FunRoom, pathcond.FunElem, pathcond.FunKeyAt:
 				out = append(out, use{useMap, "", arg, at})
+			case pathcond.FunLookupOn:
+				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnMapLookupPercpuElem), arg, at}, use{useMap, "", arg, at})
+			case pathcond.FunTimer:
+				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnTimerInit), -1, at})
 			case pathcond.FunQuery:
 				out = append(out, use{useHelper, ebpf.HelperName(ebpf.FnRingbufQuery), -1, at}, use{useMap, "", arg, at})
 			case pathcond.FunCookie:

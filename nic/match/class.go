@@ -93,7 +93,8 @@ func (a *Analyser) lookups(cond []pathcond.Pred) (n int) {
 		}
 		if a.b.Op(t) == bv.OpFun {
 			switch function(a.b.K(t)) {
-			case pathcond.FunLookup, pathcond.FunCount, pathcond.FunFib, pathcond.FunConn, pathcond.FunQuery, pathcond.FunPresent, pathcond.FunRoom:
+			case pathcond.FunLookup, pathcond.FunCount, pathcond.FunFib, pathcond.FunConn, pathcond.FunQuery, pathcond.FunPresent, pathcond.FunRoom,
+				pathcond.FunElem, pathcond.FunKeyAt, pathcond.FunLookupOn, pathcond.FunTimer:
 				n++
 			}
 		}

@@ -32,7 +32,7 @@ func (c *compiler) atomic(k *known, pc int, in ebpf.Insn) {
 		return
 	}
 	wide := n == 8
-	if m.Index != asm.T0 && (in.Dst == in.Src || in.Dst == 0) {
+	if m.Index != asm.T0 && m.Index != asm.None && (in.Dst == in.Src || in.Dst == 0) {
 		c.Mov(true, asm.T0, m.Index)
 		m.Index = asm.T0
 	}

@@ -114,7 +114,7 @@ func (sc *scope) statement(s string) (p pathcond.Pred, ok bool, err *ebpf.Syntax
 	return pathcond.Pred{}, false, nil
 }
 
-var reserved = map[string]bool{"pkt": true, "map": true, "prog": true, "ct": true, "fib": true, "strtol": true, "strtoul": true, "time": true, "boot": true,
+var reserved = map[string]bool{"pkt": true, "map": true, "prog": true, "ct": true, "fib": true, "strtol": true, "strtoul": true, "timer": true, "time": true, "boot": true,
 	"jiffies": true, "cpu": true, "ifindex": true, "rxq": true, "egress": true, "rand": true, "le": true, "bswap": true,
 	"bits": true, "cat": true, "mem": true, "opaque": true, "raw": true, "true": true, "false": true, "hex": true,
 	"layout": true, "let": true, "s": true, "in": true, "not": true}
@@ -618,6 +618,8 @@ func (r *reader) primary() *expr {
 		return leaf(r.cookie())
 	case "snprintf", "trace_printk":
 		return leaf(r.printed(name == "snprintf"))
+	case "timer":
+		return leaf(b.Fun(pathcond.FunTimer, 64, bv.Fact{}, r.numbers(1, 1)...))
 	case "fib":
 		return leaf(r.fib())
 	case "time":
@@ -849,17 +851,10 @@ func (r *reader) mapExpr(col int) *expr {
 	if r.isWord("version") {
 		return r.leaf(r.version(m, nil, at), col)
 	}
-	if c.S.Maps[m].Spec().Type == cebpf.RingBuf && r.isWord("query") {
-		r.need("(")
-		flags := r.value(64)
-		r.need(")")
-		return r.leaf(r.b.Fun(pathcond.Fun(pathcond.FunQuery, m), 64, bv.Fact{}, flags), col)
-	}
-	if r.isWord("room") {
-		r.need("(")
-		size := r.value(64)
-		r.need(")")
-		return r.leaf(r.b.Fun(pathcond.Fun(pathcond.FunRoom, m), 64, bv.Fact{}, size), col)
+	for _, f := range mapFuncs {
+		if f.of(c.S.Maps[m].Spec().Type) && r.isWord(f.word) {
+			return r.leaf(r.b.Fun(pathcond.Fun(f.id, m), 64, bv.Fact{}, r.numbers(f.least, f.most)...), col)
+		}
 	}
 	r.need("[")
 	spec := c.S.Maps[m].Spec()
@@ -875,8 +870,18 @@ func (r *reader) mapExpr(col int) *expr {
 		key = r.bytes(int(spec.KeySize))
 	}
 	r.need("]")
+	for spec.Type == cebpf.BloomFilter && r.is("[") { // what is put in before it is asked
+		if key = append(key, r.bytes(int(spec.ValueSize))...); 8*len(key) > pathcond.MaxAsked {
+			r.fail("too many values")
+		}
+		r.need("]")
+	}
 	if r.isWord("version") {
 		return r.leaf(r.version(m, key, at), col)
+	}
+	if maps.IsPerCPU(spec) && r.isWord("on") {
+		key = append(key, r.numbers(1, 1)...)
+		return r.leaf(r.postfix(m, r.b.Fun(pathcond.Fun(pathcond.FunLookupOn, m), 64, bv.Fact{}, key...), key), col)
 	}
 	if w := r.peekWord(); w == "occupied" || w == "vacant" {
 		if _, ok := c.S.Maps[m].(maps.Redirects); (!ok || !isIndexed(spec)) && spec.Type != cebpf.BloomFilter {
@@ -893,6 +898,36 @@ func (r *reader) mapExpr(col int) *expr {
 		r.fail("\"occupied\" or \"vacant\" expected")
 	}
 	return r.leaf(r.postfix(m, c.Element(m, key), key), col)
+}
+
+// mapFuncs are the words for what is asked of maps with numbers.
+var mapFuncs = []struct {
+	word        string
+	id          uint64
+	of          func(cebpf.MapType) bool
+	least, most int // numbers
+}{
+	{"query", pathcond.FunQuery, isRing, 1, 1 + maps.MaxRingOps},
+	{"room", pathcond.FunRoom, isRing, 1, 1 + maps.MaxRingOps},
+	{"elem", pathcond.FunElem, func(t cebpf.MapType) bool { return t == cebpf.Queue || t == cebpf.Stack }, 2, 2},
+	{"key", pathcond.FunKeyAt, func(t cebpf.MapType) bool { return t == cebpf.Hash || t == cebpf.PerCPUHash }, 2, 2},
+}
+
+func isRing(t cebpf.MapType) bool { return t == cebpf.RingBuf }
+
+// numbers reads a list of numbers of 64 bits between parentheses.
+func (r *reader) numbers(least, most int) (out []bv.Term) {
+	r.need("(")
+	for {
+		out = append(out, r.value(64))
+		if len(out) == most || len(out) >= least && !r.is(",") {
+			break
+		} else if len(out) < least {
+			r.need(",")
+		}
+	}
+	r.need(")")
+	return out
 }
 
 const maxKey = 512 // bytes (MAX_BPF_STACK: a key stands on the stack)
@@ -1137,7 +1172,7 @@ func (r *reader) cookie() bv.Term {
 
 // printed reads [len = N, values = K, size = M][format][value]…[bytes before].rc, or
 // .w0 and so on: what printing K values by a format of N bytes answers, or a word
-// of the buffer of M bytes after it.
+// of the buffer of M bytes after it. A value shown as a string is [len = L, bytes].
 func (r *reader) printed(buffer bool) bv.Term {
 	r.need("[")
 	n := int(r.named("len", pathcond.MaxFormat))
@@ -1153,22 +1188,28 @@ func (r *reader) printed(buffer bool) bv.Term {
 	at := r.at
 	args := r.bytes(n)
 	r.need("]")
-	var format []byte
-	for _, t := range args {
-		v, ok := r.b.IsConst(t)
-		if !ok {
-			r.failAt(at, "a format is constant")
-		}
-		for range r.b.Width(t) / 8 {
-			format, v = append(format, byte(v)), v>>8
-		}
+	format := formatOf(r.b, args)
+	if len(format) != n {
+		r.failAt(at, "a format is constant")
 	}
-	if !pathcond.Plain(format) {
-		r.failAt(at, "a format of numbers alone expected")
-	}
-	for range values {
+	kinds := vm.ArgKinds(format)
+	for i := range values {
 		r.need("[")
-		args = append(args, r.value(64))
+		k := 0
+		if i < len(kinds) {
+			k = kinds[i].Bytes()
+		}
+		if k < 0 {
+			k = int(r.named("len", pathcond.MaxText))
+			if args = append(args, r.b.Const(uint64(k), 64)); k > 0 {
+				r.need(",")
+			}
+		} else if k == 0 {
+			args = append(args, r.value(64))
+		}
+		if k > 0 {
+			args = append(args, r.bytes(k)...)
+		}
 		r.need("]")
 	}
 	if size > 0 {

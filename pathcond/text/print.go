@@ -543,7 +543,16 @@ func (p *printer) function(t bv.Term) string {
 	case pathcond.FunCount:
 		return "map " + c.mapName(arg) + " count"
 	case pathcond.FunRoom:
-		return "map " + c.mapName(arg) + " room(" + p.expr(args[0], false).s + ")"
+		return "map " + c.mapName(arg) + " room" + p.list(args)
+	case pathcond.FunElem:
+		return "map " + c.mapName(arg) + " elem" + p.list(args)
+	case pathcond.FunKeyAt:
+		return "map " + c.mapName(arg) + " key" + p.list(args)
+	case pathcond.FunLookupOn:
+		last := len(args) - 1
+		return p.entry(arg, args[:last]) + " on" + p.list(args[last:])
+	case pathcond.FunTimer:
+		return "timer" + p.list(args)
 	case pathcond.FunPresent:
 		return p.entry(arg, args) + " occupied"
 	case pathcond.FunOpaque:
@@ -563,7 +572,7 @@ func (p *printer) function(t bv.Term) string {
 		}
 		return s + "." + connAnswers[answer]
 	case pathcond.FunQuery:
-		return "map " + c.mapName(arg) + " query(" + p.expr(args[0], false).s + ")"
+		return "map " + c.mapName(arg) + " query" + p.list(args)
 	case pathcond.FunCookie:
 		gen, v6, n := pathcond.CookieParts(arg)
 		addrs := pathcond.CookieAddrs(v6) / 8
@@ -592,7 +601,24 @@ func (p *printer) entry(m int, key []bv.Term) string {
 		p.form = form
 		return fmt.Sprintf("map %s[%s]", c.mapName(m), s)
 	}
-	return fmt.Sprintf("map %s[%s]", c.mapName(m), p.bytes(key))
+	s := "map " + c.mapName(m)
+	each := len(key)
+	if spec.Type == cebpf.BloomFilter { // what is asked for, and what is put in before
+		each = len(keyChunks(int(spec.ValueSize)))
+	}
+	for ; len(key) > 0; key = key[each:] {
+		s += "[" + p.bytes(key[:each]) + "]"
+	}
+	return s
+}
+
+// list prints numbers between parentheses.
+func (p *printer) list(args []bv.Term) string {
+	s := "("
+	for i, t := range args {
+		s += pick(i > 0, ", ", "") + p.expr(t, false).s
+	}
+	return s + ")"
 }
 
 // printed prints what printing answers.
@@ -604,16 +630,52 @@ func (p *printer) printed(arg int, args []bv.Term) string {
 		s = fmt.Sprintf("snprintf[len = %d, values = %d, size = %d", n, values, size)
 	}
 	s += "][" + p.bytes(args[:chunks]) + "]"
-	for _, v := range args[chunks : chunks+values] {
-		s += "[" + p.expr(v, false).s + "]"
+	kinds := vm.ArgKinds(formatOf(p.b, args[:chunks]))
+	args = args[chunks:]
+	for i := range values {
+		k := 0
+		if i < len(kinds) {
+			k = kinds[i].Bytes()
+		}
+		s += "["
+		switch {
+		case k == 0:
+			s += p.expr(args[0], false).s
+			args = args[1:]
+		case k < 0:
+			n, _ := p.b.IsConst(args[0])
+			s += fmt.Sprintf("len = %d", n)
+			if k, args = int(n), args[1:]; k > 0 {
+				s += ", "
+			}
+		}
+		if n := len(keyChunks(k)); k > 0 {
+			s += p.bytes(args[:n])
+			args = args[n:]
+		}
+		s += "]"
 	}
 	if size > 0 {
-		s += "[" + p.bytes(args[chunks+values:]) + "]"
+		s += "[" + p.bytes(args) + "]"
 	}
 	if word == 0 {
 		return s + ".rc"
 	}
 	return fmt.Sprintf("%s.w%d", s, word-1)
+}
+
+// formatOf are the bytes of a format in chunks of 8; those up to where it is none.
+func formatOf(b *bv.Builder, chunks []bv.Term) (format []byte) {
+	for _, t := range chunks {
+		v, ok := b.IsConst(t)
+		if !ok {
+			return format
+		}
+		for range b.Width(t) / 8 {
+			format, v = append(format, byte(v)), v>>8
+		}
+	}
+	return format
 }
 
 // cookieNames are the words for what is asked of SYN cookies: made or not, for

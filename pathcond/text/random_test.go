@@ -36,6 +36,9 @@ func textCompiler(t testing.TB) words {
 		{Name: "trie", Type: cebpf.LPMTrie, KeySize: 8, ValueSize: 8, Max: 8, Flags: 1},
 		{Name: "ring", Type: cebpf.RingBuf, Max: 4096},
 		{Name: "calls", Type: cebpf.ProgramArray, KeySize: 4, ValueSize: 4, Max: 4},
+		{Name: "fifo", Type: cebpf.Queue, ValueSize: 12, Max: 4},
+		{Name: "seen", Type: cebpf.BloomFilter, ValueSize: 12, Max: 16},
+		{Name: "each", Type: cebpf.PerCPUHash, KeySize: 6, ValueSize: 8, Max: 4},
 	}
 	code, err := ebpf.Parser{}.Code("r0 = 2\nexit")
 	if err != nil {
@@ -222,6 +225,9 @@ func (m *termMaker) pred(depth int) bv.Term {
 		return b.Bin(bv.OpULt, b.Fun(pathcond.Fun(pathcond.FunQuery, 6), 64, bv.Fact{}, m.of(64, depth)), b.Const(uint64(1+r.IntN(4096)), 64))
 	}
 	if r.IntN(2) == 0 {
+		return m.asked(depth, chunks)
+	}
+	if r.IntN(2) == 0 {
 		const format = "a %d, %x\x00"
 		values, size := r.IntN(4), []int{-1, 0, 5, 8, 21}[r.IntN(5)]
 		word := 0
@@ -247,6 +253,36 @@ func (m *termMaker) pred(depth int) bv.Term {
 	}
 	args[8] = b.Const(uint64(r.IntN(3)), 64)
 	return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(pathcond.FunFib, r.IntN(9)), 64, bv.Fact{}, args...), m.of(64, depth))
+}
+
+// asked is a question to a map, or to a timer, that isn't a look-up's.
+func (m *termMaker) asked(depth int, chunks func(int) []bv.Term) bv.Term {
+	b, r := m.c.B, m.r
+	f := func(id uint64, arg int, args ...bv.Term) bv.Term {
+		return b.Bin(bv.OpEq, b.Fun(pathcond.Fun(id, arg), 64, bv.Fact{}, args...), m.of(64, depth))
+	}
+	small := func(n int) bv.Term { return b.Const(uint64(r.IntN(n)), 64) }
+	switch r.IntN(7) {
+	case 0:
+		return f(pathcond.FunElem, 8, m.of(64, depth), small(2))
+	case 1:
+		return f(pathcond.FunKeyAt, []int{0, 10}[r.IntN(2)], small(8), small(2))
+	case 2:
+		return f(pathcond.FunTimer, 0, m.of(64, depth))
+	case 3:
+		return f(pathcond.FunLookupOn, 10, append(chunks(6), m.of(64, depth))...)
+	case 4:
+		id := []uint64{pathcond.FunRoom, pathcond.FunQuery}[r.IntN(2)]
+		return f(id, 6, small(100), b.Const(maps.ReserveOp(r.Uint64N(5000)), 64), b.Const(maps.CommitOp(r.IntN(2)), 64), b.Const(maps.ReserveOp(8), 64))
+	case 5:
+		return b.Fun(pathcond.Fun(pathcond.FunPresent, 9), 1, bv.Fact{}, append(append(chunks(12), chunks(12)...), chunks(12)...)...)
+	}
+	const format = "%s %pI4%pi6 %4d\x00"
+	n := r.IntN(20)
+	args := []bv.Term{b.Const(binary.LittleEndian.Uint64([]byte(format)), 64), b.Const(binary.LittleEndian.Uint64([]byte(format[8:])), 64)}
+	args = append(append(args, b.Const(uint64(n), 64)), chunks(n)...)
+	args = append(append(append(args, chunks(4)...), chunks(16)...), m.of(64, depth))
+	return f(pathcond.FunText, pathcond.Text(1, len(format), 4, 9), append(args, chunks(9)...)...)
 }
 
 // TestTextOfRandomTerms prints conditions of random terms and reads them back
@@ -310,6 +346,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("snprintf[len = 5, values = 1, size = 4][hex(6125643100)][pkt.len][hex(00000000)].w0 == 3 && map flows version == 0 && bits(tag, 32, 1) == 1")
 	f.Add("syncookie.check4[len = 20, at jiffies][hex(0102030405060708)][pkt[0:8], pkt[8:16], pkt[16:20]] == 0")
 	f.Add("map ring query(0) < 7; trace_printk[len = 3, values = 3][hex(256400)][1][time][2].rc == 4")
+	f.Add("map fifo elem(1, 0) == 3; map flows key(2, 1) == 0; timer(pkt.len) == 1\nmap each[hex(010203040506)] on(1) present")
+	f.Add("map seen[pkt[0:8], pkt[8:12]][hex(000000000000000000000000)] vacant; map ring room(8, 16, 1, 24) == 0")
+	f.Add("snprintf[len = 3, values = 1, size = 4][hex(257300)][len = 2, pkt[0:2]][hex(00000000)].w0 == 3")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := textCompiler(t)
 		cond, err := Parse(c.Compiler, text)

@@ -21,6 +21,8 @@ type Options struct {
 	NoLoops    bool
 	Latched    bool // time and random numbers: a kernel's run can't be repeated
 	V4         bool // instructions of ISA version 4: movsx, ldsx, sdiv, bswap
+	Answers    bool // reading by address, printing, records of a ring buffer; the license is GPL
+	OwnOrder   bool // what the kernel answers otherwise: visits of hashes, values of other CPUs, timers
 
 	// Trace is told the name of each production used.
 	Trace func(statement string)
@@ -128,6 +130,7 @@ func (sh *shared) newMaps() {
 		sh.maps = append(sh.maps, in, &twin,
 			&maps.Spec{Name: "outer", Type: []cebpf.MapType{cebpf.ArrayOfMaps, cebpf.HashOfMaps}[n(2)], KeySize: 4, ValueSize: 4, Max: 4, Inner: in})
 	}
+	sh.answerMaps()
 	if !sh.opt.NoCalls {
 		add(2, &maps.Spec{Name: "jumps", Type: cebpf.ProgramArray, KeySize: 4, ValueSize: 4, Max: 3})
 	}
@@ -153,6 +156,9 @@ func (sh *shared) contents(c *Case) {
 		case cebpf.DevMap, cebpf.DevMapHash:
 			m.Contents = []maps.Entry{{Key: le32(uint32(n(3))), Value: le32(1)}} // the loopback device
 		case cebpf.Array, cebpf.PerCPUArray:
+			if m.ReadOnly {
+				break
+			}
 			for i := range m.Max {
 				pool = append(pool, le32(i))
 			}

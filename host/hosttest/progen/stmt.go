@@ -54,6 +54,12 @@ func init() {
 		{"loop", 3, (*gen).bounded, false, func(o *Options) bool { return !o.NoLoops }},
 		{"tail call", 2, (*gen).tailCall, false, func(o *Options) bool { return !o.NoCalls && !o.NoMaps }},
 		{"redirect", 1, (*gen).redirect, false, always},
+		{"probe", 4, (*gen).probe, true, answers},
+		{"printing", 4, (*gen).printing, true, answers},
+		{"record", 4, (*gen).record, false, answers},
+		{"visit", 4, (*gen).visit, false, ownOrder},
+		{"other CPU", 5, (*gen).otherCPU, true, ownOrder},
+		{"timer", 7, (*gen).timer, false, ownOrder},
 	}
 }
 

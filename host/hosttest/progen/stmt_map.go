@@ -11,7 +11,7 @@ func (g *gen) mapOf(types ...cebpf.MapType) int {
 	var ms []int
 	for i, m := range g.maps {
 		for _, t := range types {
-			if m.Type == t {
+			if m.Type == t && !m.ReadOnly {
 				ms = append(ms, i)
 			}
 		}

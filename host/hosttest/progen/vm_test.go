@@ -18,7 +18,7 @@ import (
 func TestRuns(t *testing.T) {
 	paths, packets, verdicts := 0, 0, map[uint32]int{}
 	for seed := range uint64(150) {
-		c := Generate(seed, Options{V4: true, Latched: true})
+		c := Generate(seed, Options{V4: true, Latched: true, Answers: seed%2 == 0, OwnOrder: seed%3 == 0})
 		st, err := vm.NewState(c.Object, vm.Options{})
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
@@ -73,7 +73,7 @@ func TestCovers(t *testing.T) {
 	types := map[cebpf.MapType]int{}
 	locals := 0
 	for seed := range uint64(600) {
-		c := Generate(seed, Options{V4: true, Latched: true, Trace: func(s string) { used[s]++ }})
+		c := Generate(seed, Options{V4: true, Latched: true, Answers: seed%4 == 0, OwnOrder: seed%4 == 0, Trace: func(s string) { used[s]++ }})
 		for _, m := range c.Object.Maps {
 			types[m.Type]++
 		}
@@ -113,7 +113,7 @@ func TestCovers(t *testing.T) {
 			}
 		}
 	}
-	for _, h := range []int32{1, 2, 3, 5, 7, 8, 12, 23, 28, 44, 51, 54, 65, 87, 88, 89, 118, 125, 130, 160, 164, 181, 188, 189, 190, 195} {
+	for _, h := range []int32{1, 2, 3, 5, 7, 8, 12, 23, 28, 44, 51, 54, 65, 87, 88, 89, 118, 125, 130, 160, 113, 115, 131, 132, 133, 134, 164, 165, 169, 170, 171, 172, 181, 188, 189, 190, 195} {
 		if helpers[h] == 0 {
 			t.Errorf("helper %d never called", h)
 		}

@@ -23,7 +23,7 @@ import (
 // counts, paths and maps must be the same, and so must an interpreter's maps. It
 // returns how many packets went by many at a time.
 func batches(seed uint64, how Remedies) (batched uint64, err error) {
-	c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0})
+	c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0, Answers: seed%7 == 1, OwnOrder: seed%7 == 2})
 	rng := rand.New(rand.NewPCG(seed, 3))
 	pkts := c.Packets(20, seed)
 	for range 20 {

@@ -74,6 +74,9 @@ func checkPath(r *Runtime, in *vm.Input, out *vm.Output) error {
 	if err := r.S.Begin(in); err != nil {
 		return nil
 	}
+	if err := r.timers(in.TimeNS); err != nil { // as a run begins
+		return err
+	}
 	m, dead := r.Tree.Match(), false
 	if m >= nic.Untraceable {
 		m, dead = nic.NoPath, true
@@ -175,7 +178,7 @@ func TestConditionsOfRandomPrograms(t *testing.T) {
 	aborts := map[string]int{}
 	hits, packets, paths, dead := uint64(0), uint64(0), 0, 0
 	for seed := first; seed < first+uint64(n); seed++ {
-		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0})
+		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0, Answers: seed%5 == 1, OwnOrder: seed%5 == 2 || seed%10 == 1})
 		for k, how := range ways {
 			if k > 1 && n > 1 && seed%4 != uint64(k%4) {
 				continue
@@ -207,7 +210,7 @@ func TestConditionsOfRandomPrograms(t *testing.T) {
 var ways = []Remedies{{}, {Specialise: true}, {Auto: true}, {Predicate: 8}, {Predicate: 64}, {Merge: true}, {Merge: true, Predicate: 32}, {Merge: true, Predicate: 32, Auto: true}}
 
 func randomProgram(c *progen.Case, seed uint64, how Remedies, done func(r *Runtime)) error {
-	r, err := New(c.Object, c.Entry, Options{Check: true, Remedies: how, VM: vm.Options{Seed: seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12}})
+	r, err := New(c.Object, c.Entry, Options{Check: true, Remedies: how, VM: vm.Options{Seed: seed, CPUs: 1 + int(seed%2)}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12}})
 	if err != nil {
 		return err
 	}
@@ -215,7 +218,7 @@ func randomProgram(c *progen.Case, seed uint64, how Remedies, done func(r *Runti
 	if r.prof != nil { // judged in a hurry: keys come and go within the packets there are
 		r.prof.judging = judging{every: 1, window: 6, heavy: 3, light: 3}
 	}
-	twin, err := New(c.Object, c.Entry, Options{Remedies: how, VM: vm.Options{Seed: seed}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12}})
+	twin, err := New(c.Object, c.Entry, Options{Remedies: how, VM: vm.Options{Seed: seed, CPUs: 1 + int(seed%2)}, Cache: cache.Config{Policy: "lru", Entries: 1 << 12}})
 	if err != nil {
 		return err
 	}
@@ -228,7 +231,7 @@ func randomProgram(c *progen.Case, seed uint64, how Remedies, done func(r *Runti
 		if rng.IntN(2) == 0 {
 			p = c.Mutate(rng, p)
 		}
-		in := vm.Input{Data: p, TimeNS: uint64(1000 + i), IfIndex: 1, Packet: uint64(i)}
+		in := vm.Input{Data: p, TimeNS: uint64(1000 + i), IfIndex: 1, Packet: uint64(i), CPU: i % 2 % r.S.Opt.CPUs}
 		if _, err := r.Process(&in, &out); err != nil {
 			if m, ok := err.(*Mismatch); ok && m.Path >= 0 {
 				err = fmt.Errorf("%w\n%s\n%s", err, text.Format(r.Comp, r.info[m.Path].Path.Cond), ebpf.Printer{}.Code(r.info[m.Path].Trace.Code))
