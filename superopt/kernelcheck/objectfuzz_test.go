@@ -337,7 +337,7 @@ func TestRandomObjects(t *testing.T) {
 	none := 0
 	each(t, *objects, 25, 1000, func(seed uint64) error {
 		c := progen.Generate(seed, progen.Options{
-			Statements: 6 + int(seed%*sizes), V4: seed%2 == 0, Latched: seed%3 == 0, NoCalls: seed%4 == 1, NoLoops: seed%4 != 0, NoMaps: seed%7 == 6})
+			Statements: 6 + int(seed%*sizes), V4: seed%2 == 0, Latched: seed%3 == 0, NoCalls: seed%4 == 1, NoLoops: seed%4 != 0, NoMaps: seed%7 == 6, Answers: seed%1000 >= 900})
 		raw, err := writeObject(c.Object)
 		if errors.Is(err, errNoObject) {
 			none++
