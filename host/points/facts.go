@@ -93,8 +93,12 @@ func JoinFacts(a, b *Facts) Facts {
 	for i := range f.R {
 		f.R[i] = Join(a.R[i], b.R[i])
 	}
-	for i := range f.Spill {
-		f.Spill[i] = joinSlots(a.Spill[i], b.Spill[i])
+	if a.Spill != b.Spill { // mostly they are the same
+		for i := range f.Spill {
+			if a.Spill[i] != b.Spill[i] {
+				f.Spill[i] = joinSlots(a.Spill[i], b.Spill[i])
+			}
+		}
 	}
 	for i := range f.Init {
 		f.Init[i] &= b.Init[i]

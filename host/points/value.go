@@ -30,6 +30,8 @@ func (k Kind) String() string { return kindNames[k] }
 type Value struct {
 	Kind Kind
 	Null bool // MapValue: may still be 0
+	//lint:ignore U1000 without a hole in it, values are compared as plain memory
+	hole [2]byte
 	// Base of pointers: 0, or the number (+1) of the instruction that added a variable; -1 not
 	// known. Two of one Kind and Base differ by their Offs.
 	Base int32

@@ -16,8 +16,8 @@ type Analysis struct {
 	Before []Live          // before each instruction
 	// Problems are what the verifier would refuse.
 	Problems []Problem
-	target   []bool // instructions jumps lead to, and where functions begin
 	way      *way   // through the program
+	jumps    *jumps // of it
 	// Stale: in loops less may be known than Analyse would find.
 	Stale bool
 }
@@ -42,6 +42,7 @@ var nowhere = &points.Facts{}
 // joining is the facts of a place while its edges are followed.
 type joining struct {
 	f      *points.Facts // nowhere, or its own
+	room   *points.Facts // memory for its own; nil: new
 	visits int
 }
 
@@ -55,8 +56,10 @@ func (j *joining) push(f *points.Facts) bool {
 		return false
 	}
 	if !j.f.Reached { // most places are come to once
-		c := *f
-		j.f = &c
+		if j.f = j.room; j.f == nil {
+			j.f = new(points.Facts)
+		}
+		*j.f = *f
 		j.visits++
 		return true
 	}
@@ -71,50 +74,49 @@ func (j *joining) push(f *points.Facts) bool {
 	return true
 }
 
-// roots are the functions that begin with nothing known of their callers: the
+// rooted says whether function k begins with nothing known of its callers: the
 // main one, and those whose address is taken or that nothing calls.
-func roots(p *ir.Prog) []int {
-	called, taken := map[int32]bool{}, map[int32]bool{}
+func rooted(p *ir.Prog, k int) bool {
+	called := false
 	for i := range p.Insts {
-		switch in := &p.Insts[i]; {
-		case in.To < 0:
-		case in.Op == ebpf.OpCall:
-			called[in.To] = true
-		case in.Op == ebpf.OpLDDW:
-			taken[in.To] = true
+		if in := &p.Insts[i]; in.To == p.Entry[k] {
+			if in.Op == ebpf.OpLDDW {
+				return true
+			}
+			called = called || in.Op == ebpf.OpCall
 		}
 	}
-	var out []int
-	for i, e := range p.Entry {
-		if i == 0 || !called[e] || taken[e] {
-			out = append(out, i)
-		}
-	}
-	return out
+	return k == 0 || !called
+}
+
+// flow is what goes over from an instruction to those it leads to.
+type flow struct {
+	p       *ir.Prog
+	yes, no points.Facts // on an edge that is being told of
 }
 
 // edges gives to each what holds on every edge out of instruction i, before
-// which f holds.
-func edges(p *ir.Prog, i int, f *points.Facts, each func(to int, f *points.Facts)) {
-	in := &p.Insts[i]
+// which f holds. What it gives lasts as long as the call of each.
+func (w *flow) edges(i int, f *points.Facts, each func(to int, f *points.Facts)) {
+	in := &w.p.Insts[i]
+	w.no = *f
 	if in.IsCondJump() {
-		yes, no := *f, *f
-		points.Branch(in.Insn, &yes, true)
-		points.Branch(in.Insn, &no, false)
-		each(int(in.To), &yes)
-		each(i+1, &no)
+		w.yes = *f
+		points.Branch(in.Insn, &w.yes, true)
+		points.Branch(in.Insn, &w.no, false)
+		each(int(in.To), &w.yes)
+		each(i+1, &w.no)
 		return
 	}
-	after := *f
 	if in.Op == ebpf.OpCall && in.To >= 0 { // a callee knows what its callers hand it
-		g := points.Called(f)
-		each(int(in.To), &g)
+		w.yes = points.Called(f)
+		each(int(in.To), &w.yes)
 	}
-	Step(p, i, &after, nil)
+	Step(w.p, i, &w.no, nil)
 	if in.Jumps() {
-		each(int(in.To), &after)
+		each(int(in.To), &w.no)
 	} else if !in.Ends() {
-		each(i+1, &after)
+		each(i+1, &w.no)
 	}
 }
 
@@ -138,18 +140,21 @@ func Analyse(p *ir.Prog) *Analysis {
 			work[to] = true
 		}
 	}
-	for _, i := range roots(p) {
-		f := EntryFacts(p, i)
-		push(int(p.Entry[i]), &f)
+	for i := range p.Entry {
+		if rooted(p, i) {
+			f := EntryFacts(p, i)
+			push(int(p.Entry[i]), &f)
+		}
 	}
-	a := &Analysis{p: p, In: make([]*points.Facts, n+1), way: wayOf(p)}
+	a := &Analysis{p: p, In: make([]*points.Facts, n+1), way: wayOf(p), jumps: jumpsOf(p)}
+	w := &flow{p: p}
 	for _, part := range a.way.parts() {
 		for again := true; again; {
 			again = false
 			for _, i := range part {
 				if work[i] {
 					work[i], again = false, true
-					edges(p, int(i), at[i].f, push)
+					w.edges(int(i), at[i].f, push)
 				}
 			}
 		}

@@ -144,7 +144,7 @@ func TestRecheckAgreesWithAnalysis(t *testing.T) {
 			case 2:
 				q.Insts[i].Src = uint8(rng.IntN(11))
 			}
-			got, ok := a.ProblemsOf(q)
+			got, ok := a.ProblemsOf(q, 0, len(q.Insts))
 			if !ok {
 				continue
 			}

@@ -51,7 +51,6 @@ func (a *Analysis) Liveness() {
 			}
 		}
 	}
-	a.targets()
 }
 
 // liveAt finds what is live after instruction i and gives what is before it,

@@ -1,6 +1,7 @@
 package dataflow
 
 import (
+	"container/heap"
 	"slices"
 
 	"jitnic/host/ebpf"
@@ -10,206 +11,192 @@ import (
 
 // A rewrite changes a few instructions of what may be thousands, and what is
 // known changes near them. Update follows just that, in time that goes with what
-// changed. Outside of loops it gives what Analyse and Liveness would, value for
-// value. In a loop what was known is kept where it still holds: it may be less
-// than they would find (Stale), and it never is more than holds, as every edge of
-// the program agrees with it. A change that goes round a loop is left to them.
+// changed, but for moving what stands behind an instruction that is gone. Outside
+// of loops it gives what Analyse and Liveness would, value for value. In a loop
+// what was known is kept where it still holds: it may be less than they would find
+// (Stale), and it never is more than holds, as every edge of the program agrees
+// with it. Where a change goes round a loop, that loop is followed anew.
 
-// Update is the analysis of q, which Compact made of edited, a copy of a's
-// program with other instructions in the same places; index is what Compact
-// gave. Instructions must have been given names (Prog.Number). What a held goes
-// over into it: a is no good afterwards.
-func (a *Analysis) Update(edited, q *ir.Prog, index []int32) *Analysis {
-	if u := a.follow(edited, q, index, a); u != nil {
-		if !u.backward() {
-			u.new.Liveness()
-		}
-		return u.new
+// Update makes a the analysis of q, which is a's program with other instructions
+// in [s, e), and puts q in order (Compact). Instructions must have been given names
+// (Prog.Number). It says false, and has done nothing, where q must be followed
+// anew: its places don't answer to a's, or functions are called no more.
+func (a *Analysis) Update(q *ir.Prog, s, e int) bool {
+	if a.Before == nil || len(q.Insts) != len(a.p.Insts) || len(q.Entry) != len(a.p.Entry) || a.dropped(q, s, e) {
+		return false
 	}
-	b := Analyse(q)
-	b.Liveness()
-	return b
-}
-
-// ProblemsAfter is the problems of q, as Update would find them.
-func (a *Analysis) ProblemsAfter(edited, q *ir.Prog, index []int32) []Problem {
-	if u := a.follow(edited, q, index, nil); u != nil {
-		return u.new.Problems
-	}
-	return Analyse(q).Problems
-}
-
-// follow brings facts and problems up to date; nil where they must be found anew.
-// The memory of into, if not nil, is used for it.
-func (a *Analysis) follow(edited, q *ir.Prog, index []int32, into *Analysis) *update {
-	if u := a.carry(edited, q, index, into); u != nil && u.forward() {
-		return u
-	}
-	return nil
-}
-
-// update is an analysis on its way to another program.
-type update struct {
-	q   *ir.Prog  // the program now
-	new *Analysis // of q
-	// from lists the jumps and calls to each place: from[first[i]:first[i+1]].
-	from, first []int32
-	changed     []bool // instructions that are new, or lead elsewhere
-	in          []bool // places to be joined anew
-	moved       []bool // places whose facts are new
-	live        []bool // places whose liveness is to be found anew
-}
-
-// carry moves what was known to the places of q and marks what is in doubt; nil
-// where the places don't answer to each other.
-func (a *Analysis) carry(edited, q *ir.Prog, index []int32, into *Analysis) *update {
-	p, n := a.p, len(q.Insts)
-	if a.Before == nil || len(edited.Insts) != len(p.Insts) || len(q.Entry) != len(p.Entry) || int(index[len(p.Insts)]) != n {
-		return nil
-	}
-	fresh := &Analysis{p: q, Stale: a.Stale}
-	if into != nil { // places only move down: none is written before it is read
-		fresh.In, fresh.Live, fresh.Before = into.In[:n+1], into.Live[:n], into.Before[:n+1]
-	} else {
-		fresh.In, fresh.Live, fresh.Before = make([]*points.Facts, n+1), make([]Live, n), make([]Live, n+1)
-	}
-	u := &update{q: q, new: fresh,
-		changed: make([]bool, n+1), in: make([]bool, n+1), moved: make([]bool, n+1), live: make([]bool, n+1)}
-	u.jumps()
-	led := false // elsewhere than before
-	for i := range p.Insts {
-		to := int(index[i])
-		old, now := &p.Insts[i], &edited.Insts[i]
-		if now.Op != ir.Nop {
-			if into == nil || to != i {
-				u.new.In[to], u.new.Live[to], u.new.Before[to] = a.In[i], a.Live[i], a.Before[i]
-			}
-			if *old == *now {
-				continue
-			}
-			u.changed[to], u.live[to] = true, true
-		} else { // gone: what comes behind is come to from before it
-			u.in[to] = true
-			u.came(to)
-		}
-		led = led || old.To >= 0 || now.To >= 0 || old.Ends() != now.Ends()
-		if old.To >= 0 {
-			u.in[index[old.To]] = true
-		}
-		if now.To >= 0 {
-			u.in[index[now.To]] = true
-		}
-		if next := int(index[i+1]); !old.Ends() || !now.Ends() {
-			u.in[next] = true
-		}
-	}
-	u.new.In[n], u.new.Before[n] = nowhere, Live{}
-	if led {
-		u.new.way = wayOf(q)
-	} else {
-		u.new.way = a.way.carried(index, func(i int32) bool { return edited.Insts[i].Op == ir.Nop }, n)
-	}
-	for _, at := range a.Problems {
-		if edited.Insts[at.Insn].Op != ir.Nop {
-			u.new.Problems = append(u.new.Problems, Problem{int(index[at.Insn]), at.What})
-		}
-	}
-	return u
-}
-
-// jumps finds who leads where.
-func (u *update) jumps() {
-	q, n := u.q, len(u.q.Insts)
-	u.first = make([]int32, n+2)
-	for i := range q.Insts {
-		if to := leads(q, i); to >= 0 {
-			u.first[to+1]++
-		}
-	}
-	for i := range n + 1 {
-		u.first[i+1] += u.first[i]
-	}
-	u.from = make([]int32, u.first[n+1])
-	fill := slices.Clone(u.first)
-	for i := range q.Insts {
-		if to := leads(q, i); to >= 0 {
-			u.from[fill[to]] = int32(i)
-			fill[to]++
-		}
-	}
-}
-
-// forward brings the facts up to date; false where they must be found anew.
-func (u *update) forward() bool {
-	n := len(u.q.Insts)
-	root := map[int]int{}
-	for _, i := range roots(u.q) {
-		root[int(u.q.Entry[i])] = i
-	}
-	for _, at := range u.new.way.order {
-		i := int(at)
-		if u.in[i] {
-			u.again(i, root)
-		}
-		if !u.changed[i] && !u.moved[i] {
-			continue
-		}
-		// all that is behind it is in doubt
-		u.new.Stale = u.new.Stale || u.new.way.loop[i]
-		u.live[i] = true
-		round := false
-		next(u.q, i, func(to int32) {
-			u.in[to] = true
-			if u.new.way.pos[to] <= u.new.way.pos[i] {
-				was := u.new.In[to]
-				u.again(int(to), root)
-				round = round || u.new.In[to] != was
-			}
-		})
-		if round {
-			return false
-		}
-	}
-	again := func(i int) bool { return i < n && (u.changed[i] || u.moved[i]) }
-	u.new.Problems = slices.DeleteFunc(u.new.Problems, func(p Problem) bool { return again(p.Insn) })
-	for i := range n {
-		if again(i) && u.new.In[i].Reached {
-			u.new.Problems = complaints(u.q, i, u.new.In[i], u.new.Problems)
-		}
-	}
-	slices.SortStableFunc(u.new.Problems, func(a, b Problem) int { return a.Insn - b.Insn })
+	c := a.follow(q, s, e)
+	c.keep()
 	return true
 }
 
-// again finds out what holds before instruction i.
-func (u *update) again(i int, root map[int]int) {
-	from := joining{f: nowhere}
-	if u.new.way.loop[i] {
-		u.new.Stale = true
-		if old := *u.new.In[i]; old.Reached {
-			from = joining{f: &old, visits: 1}
+// dropped says whether functions that a's program calls are called by none in q.
+func (a *Analysis) dropped(q *ir.Prog, s, e int) bool {
+	if len(q.Entry) < 2 || !slices.ContainsFunc(a.p.Insts[s:e], func(in ir.Inst) bool { return in.To >= 0 && !in.Jumps() }) {
+		return false
+	}
+	r := q.Clone()
+	r.DropUncalled()
+	return len(r.Entry) < len(q.Entry)
+}
+
+// ProblemsAfter is the problems that q has and a's program has not, of which q is
+// a copy with other instructions in [s, e).
+func (a *Analysis) ProblemsAfter(q *ir.Prog, s, e int) []Problem {
+	if len(q.Insts) != len(a.p.Insts) || len(q.Entry) != len(a.p.Entry) {
+		return Analyse(q).Problems
+	}
+	return a.follow(q, s, e).problems
+}
+
+// Changed narrows [s, e) to what is other in q than in a's program; all of q where
+// their places don't answer to each other.
+func (a *Analysis) Changed(q *ir.Prog, s, e int) (int, int) {
+	if len(q.Insts) != len(a.p.Insts) {
+		return 0, len(q.Insts)
+	}
+	for s < e && a.p.Insts[s] == q.Insts[s] {
+		s++
+	}
+	for e > s && a.p.Insts[e-1] == q.Insts[e-1] {
+		e--
+	}
+	return s, e
+}
+
+// change is a rewrite while it is followed: facts that are new beside those of the
+// program before.
+type change struct {
+	a        *Analysis
+	q        *ir.Prog // the program now, with nops
+	s, e     int      // where it is other than before
+	led      bool     // elsewhere than before
+	way      *way     // through q
+	jumps    *jumps   // of q
+	facts    map[int32]*points.Facts
+	problems []Problem // of what changed
+	todo     places    // in doubt, the first on the way at the front
+	doubt    map[int32]bool
+	stale    bool
+	flow
+	room points.Facts // for facts that turn out to be the old ones
+}
+
+// follow finds out what holds in q.
+func (a *Analysis) follow(q *ir.Prog, s, e int) *change {
+	c := &change{a: a, q: q, way: a.way, jumps: a.jumps, facts: map[int32]*points.Facts{}, doubt: map[int32]bool{}, flow: flow{p: q}}
+	c.s, c.e = a.Changed(q, s, e)
+	for i := c.s; i < c.e; i++ {
+		if c.changed(i) {
+			c.led = c.led || a.p.Insts[i].Turns() || q.Insts[i].Turns()
 		}
 	}
-	if f := u.join(from, i, root); *f != *u.new.In[i] {
-		u.new.In[i], u.moved[i] = f, true
+	if c.led {
+		c.way, c.jumps = wayOf(q), jumpsOf(q)
+	}
+	c.todo.pos = c.way.pos
+	for i := c.s; i < c.e; i++ {
+		if !c.changed(i) {
+			continue
+		}
+		c.ask(i)
+		for _, p := range [2]*ir.Prog{a.p, q} {
+			if to := p.Insts[i].To; to >= 0 {
+				c.ask(int(to))
+			}
+			if !p.Insts[i].Ends() {
+				c.ask(i + 1)
+			}
+		}
+	}
+	for c.todo.Len() > 0 {
+		i := heap.Pop(&c.todo).(int32)
+		if c.doubt[i] {
+			delete(c.doubt, i)
+			c.visit(int(i))
+		}
+	}
+	c.complain()
+	return c
+}
+
+// changed says whether instruction i is new, or leads elsewhere.
+func (c *change) changed(i int) bool {
+	return i >= c.s && i < c.e && c.a.p.Insts[i] != c.q.Insts[i]
+}
+
+// in is what holds before instruction i.
+func (c *change) in(i int) *points.Facts {
+	if f := c.facts[int32(i)]; f != nil {
+		return f
+	}
+	return c.a.In[i]
+}
+
+// ask puts what holds before i in doubt.
+func (c *change) ask(i int) {
+	if i < len(c.q.Insts) && !c.doubt[int32(i)] {
+		c.doubt[int32(i)] = true
+		heap.Push(&c.todo, int32(i))
 	}
 }
 
-// join adds to what holds at i what holds on all edges there, in the order
-// Analyse meets them: a function's own beginning, then along the way.
-func (u *update) join(at joining, i int, root map[int]int) *points.Facts {
-	if r, ok := root[i]; ok {
-		f := EntryFacts(u.q, r)
+// visit finds out what holds before i, and asks those behind it where that, or the
+// instruction, is new.
+func (c *change) visit(i int) {
+	moved := c.again(i)
+	if !moved && !c.changed(i) {
+		return
+	}
+	c.stale = c.stale || c.way.inLoop(i)
+	round := false
+	next(c.q, i, func(to int32) {
+		if c.way.at(int(to)) > c.way.at(i) {
+			c.ask(int(to))
+		} else if !round && c.again(int(to)) {
+			round = true
+		}
+	})
+	if round {
+		c.anew(i)
+	}
+}
+
+// again finds out what holds before instruction i; it says whether that is new.
+func (c *change) again(i int) bool {
+	from := joining{f: nowhere, room: &c.room}
+	if c.way.inLoop(i) {
+		c.stale = true
+		if old := c.in(i); old.Reached {
+			c.room = *old
+			from.f, from.visits = &c.room, 1
+		}
+	}
+	f := c.join(from, i, func(int32) bool { return true })
+	if *f == *c.in(i) {
+		return false
+	}
+	n := *f
+	c.facts[int32(i)] = &n
+	return true
+}
+
+// join adds to what holds at i what holds on all edges there from places that
+// count, in the order Analyse meets them: a function's own beginning, then along
+// the way.
+func (c *change) join(at joining, i int, counts func(k int32) bool) *points.Facts {
+	if k := slices.Index(c.q.Entry, int32(i)); k >= 0 && rooted(c.q, k) {
+		f := EntryFacts(c.q, k)
 		at.push(&f)
 	}
-	from := append(make([]int32, 0, 8), u.from[u.first[i]:u.first[i+1]]...)
-	if i > 0 && !u.q.Insts[i-1].Ends() && !slices.Contains(from, int32(i-1)) {
+	from := append(make([]int32, 0, 8), c.jumps.to(i)...)
+	if i > 0 && !c.q.Insts[i-1].Ends() && !slices.Contains(from, int32(i-1)) {
 		from = append(from, int32(i-1))
 	}
-	slices.SortFunc(from, func(a, b int32) int { return int(u.new.way.pos[a] - u.new.way.pos[b]) })
+	slices.SortFunc(from, func(x, y int32) int { return int(c.way.at(int(x)) - c.way.at(int(y))) })
 	for _, k := range from {
-		if f := u.new.In[k]; f.Reached {
-			edges(u.q, int(k), f, func(to int, f *points.Facts) {
+		if f := c.in(int(k)); f.Reached && counts(k) {
+			c.edges(int(k), f, func(to int, f *points.Facts) {
 				if to == i {
 					at.push(f)
 				}
@@ -219,68 +206,280 @@ func (u *update) join(at joining, i int, root map[int]int) *points.Facts {
 	return at.f
 }
 
-// came puts the liveness in doubt of all places that lead to i.
-func (u *update) came(i int) {
-	mark := func(k int) {
-		u.live[k] = true
-		u.asked(k)
+// anew follows the loop in which i is as Analyse does, from what leads into it.
+func (c *change) anew(i int) {
+	part := c.way.part(i)
+	inside := make(map[int32]*joining, len(part))
+	for _, k := range part {
+		inside[k] = &joining{f: nowhere}
 	}
-	if i > 0 {
-		mark(i - 1)
+	work := make(map[int32]bool, len(part))
+	for _, k := range part {
+		f := c.join(joining{f: nowhere, room: &c.room}, int(k), func(from int32) bool { return inside[from] == nil })
+		if f.Reached {
+			inside[k].push(f)
+			work[k] = true
+		}
 	}
-	for _, k := range u.from[u.first[i]:u.first[i+1]] {
-		mark(int(k))
+	for again := true; again; {
+		again = false
+		for _, k := range part {
+			if !work[k] {
+				continue
+			}
+			work[k], again = false, true
+			c.edges(int(k), inside[k].f, func(to int, f *points.Facts) {
+				if j := inside[int32(to)]; j != nil && j.push(f) {
+					work[int32(to)] = true
+				}
+			})
+		}
+	}
+	for _, k := range part {
+		delete(c.doubt, k)
+	}
+	for _, k := range part {
+		if f := inside[k].f; *f != *c.in(int(k)) {
+			c.facts[k] = f
+		}
+		if c.facts[k] != nil || c.changed(int(k)) {
+			next(c.q, int(k), func(to int32) {
+				if inside[to] == nil {
+					c.ask(int(to))
+				}
+			})
+		}
 	}
 }
 
-// asked puts the liveness in doubt of calls whose result instruction k may ask
-// for: what is live before them depends on where their failing path leads.
-func (u *update) asked(k int) {
-	for c := max(0, k-ir.AskedWithin); c < k; c++ {
-		if u.q.Insts[c].Op == ebpf.OpCall {
-			u.live[c] = true
+// complain finds the problems of what is new.
+func (c *change) complain() {
+	for i := c.s; i < c.e; i++ {
+		if f := c.a.In[i]; c.changed(i) && c.facts[int32(i)] == nil && f.Reached {
+			c.problems = complaints(c.q, i, f, c.problems)
 		}
+	}
+	for i, f := range c.facts {
+		if f.Reached {
+			c.problems = complaints(c.q, int(i), f, c.problems)
+		}
+	}
+	slices.SortStableFunc(c.problems, func(x, y Problem) int { return x.Insn - y.Insn })
+}
+
+// keep makes c.a the analysis of c.q, put in order.
+func (c *change) keep() {
+	a := c.a
+	live := &liveness{a: a}
+	kept := slices.DeleteFunc(a.Problems, func(p Problem) bool { return c.changed(p.Insn) || c.facts[int32(p.Insn)] != nil })
+	a.Problems = append(kept, c.problems...)
+	slices.SortStableFunc(a.Problems, func(x, y Problem) int { return x.Insn - y.Insn })
+	var doubt, gone []int32
+	for i := c.s; i < c.e; i++ {
+		switch {
+		case c.q.Insts[i].Op == ir.Nop:
+			gone = append(gone, int32(i))
+		case c.changed(i):
+			doubt = append(doubt, int32(i))
+		}
+	}
+	for i, f := range c.facts {
+		a.In[i] = f
+		if c.q.Insts[i].Op != ir.Nop {
+			doubt = append(doubt, i)
+		}
+	}
+	a.p, a.way, a.jumps, a.Stale = c.q, c.way, c.jumps, a.Stale || c.stale
+	index := c.q.Compact()
+	if index != nil {
+		a.compact(index, gone, c.led)
+	}
+	live.pos = a.way.pos
+	for _, i := range gone {
+		live.came(int(index[i]))
+	}
+	for _, i := range doubt {
+		if index != nil {
+			i = index[i]
+		}
+		live.ask(int(i))
+		live.asked(int(i))
+	}
+	live.run()
+}
+
+// compact moves what is known to where the instructions stand now: index gives
+// that, gone is which are no more, led whether they led anywhere.
+func (a *Analysis) compact(index, gone []int32, led bool) {
+	n := int(index[len(index)-1])
+	for i := int(gone[0]); i < len(index)-1; i++ {
+		if to := int(index[i]); to < int(index[i+1]) {
+			a.In[to], a.Live[to], a.Before[to] = a.In[i], a.Live[i], a.Before[i]
+		}
+	}
+	a.In[n], a.Before[n] = nowhere, Live{}
+	clear(a.In[n+1:])
+	a.In, a.Live, a.Before = a.In[:n+1], a.Live[:n], a.Before[:n+1]
+	kept := a.Problems[:0]
+	for _, p := range a.Problems {
+		if index[p.Insn] < index[p.Insn+1] {
+			kept = append(kept, Problem{int(index[p.Insn]), p.What})
+		}
+	}
+	a.Problems = kept
+	a.way = a.way.carried(index)
+	if led {
+		a.jumps = jumpsOf(a.p)
+	} else {
+		a.jumps = a.jumps.carried(index)
+	}
+}
+
+// places is a queue of places, the first on the way at the front.
+type places struct {
+	list []int32
+	pos  []int32 // nil: the program's own order
+	back bool    // the last on the way at the front
+}
+
+func (p *places) at(k int) int32 {
+	x := p.list[k]
+	if p.pos != nil {
+		x = p.pos[x]
+	}
+	return x
+}
+
+func (p *places) Len() int { return len(p.list) }
+func (p *places) Less(i, j int) bool {
+	if p.back {
+		i, j = j, i
+	}
+	return p.at(i) < p.at(j)
+}
+func (p *places) Swap(i, j int) { p.list[i], p.list[j] = p.list[j], p.list[i] }
+func (p *places) Push(x any)    { p.list = append(p.list, x.(int32)) }
+func (p *places) Pop() any {
+	x := p.list[len(p.list)-1]
+	p.list = p.list[:len(p.list)-1]
+	return x
+}
+
+// liveness is what is live while it is brought up to date.
+type liveness struct {
+	a *Analysis
+	places
+	doubt map[int32]bool
+}
+
+// ask puts what is live after i in doubt.
+func (l *liveness) ask(i int) {
+	if l.doubt == nil {
+		l.doubt, l.back = map[int32]bool{}, true
+	}
+	if !l.doubt[int32(i)] {
+		l.doubt[int32(i)] = true
+		heap.Push(l, int32(i))
+	}
+}
+
+// came asks all places that lead to i.
+func (l *liveness) came(i int) {
+	l.before(i, func(k int) {
+		l.ask(k)
+		l.asked(k)
+	})
+}
+
+// before calls f with the places that may lead to i.
+func (l *liveness) before(i int, f func(k int)) {
+	if i > 0 {
+		f(i - 1)
+	}
+	for _, k := range l.a.jumps.to(i) {
+		f(int(k))
+	}
+}
+
+// asked asks the calls whose result instruction k may ask for: what is live before
+// them depends on where their failing path leads.
+func (l *liveness) asked(k int) {
+	for c := max(0, k-ir.AskedWithin); c < k; c++ {
+		if l.a.p.Insts[c].Op == ebpf.OpCall {
+			l.ask(c)
+		}
+	}
+}
+
+// run brings the liveness up to date.
+func (l *liveness) run() {
+	a := l.a
+	for l.Len() > 0 {
+		i := int(heap.Pop(l).(int32))
+		if !l.doubt[int32(i)] {
+			continue
+		}
+		delete(l.doubt, int32(i))
+		before := a.liveAt(i)
+		if before == a.Before[i] {
+			continue
+		}
+		if a.way.inLoop(i) {
+			a.Stale = true
+			if before.without(&a.Before[i]) && l.fromBehind(i) {
+				l.anew(i)
+				continue
+			}
+		}
+		a.Before[i] = before
+		l.before(i, func(k int) {
+			if a.way.at(k) < a.way.at(i) {
+				l.ask(k)
+			}
+			l.asked(k)
+		})
 	}
 }
 
 // fromBehind says whether a place that is before i on the way back leads there:
 // a loop's end.
-func (u *update) fromBehind(i int) bool {
-	pos := u.new.way.pos
-	for _, k := range u.from[u.first[i]:u.first[i+1]] {
-		if pos[k] >= pos[i] {
+func (l *liveness) fromBehind(i int) bool {
+	at := l.a.way.at(i)
+	for _, k := range l.a.jumps.to(i) {
+		if l.a.way.at(int(k)) >= at {
 			return true
 		}
 	}
-	return i > 0 && !u.q.Insts[i-1].Ends() && pos[i-1] >= pos[i]
+	return i > 0 && !l.a.p.Insts[i-1].Ends() && l.a.way.at(i-1) >= at
 }
 
-// backward brings the liveness up to date; false where it must be found anew.
-func (u *update) backward() bool {
-	a := u.new
-	for i := range u.q.Insts {
-		if u.changed[i] {
-			u.asked(i)
-		}
+// anew finds what is live in the loop in which i is as Liveness does, from what is
+// live where it is left.
+func (l *liveness) anew(i int) {
+	a, part := l.a, l.a.way.part(i)
+	was := make([]Live, len(part))
+	for x, k := range part {
+		was[x], a.Before[k] = a.Before[k], Live{}
+		delete(l.doubt, k)
 	}
-	for k := len(a.way.order) - 1; k >= 0; k-- {
-		i := int(a.way.order[k])
-		if !u.live[i] {
-			continue
-		}
-		before := a.liveAt(i)
-		if before == a.Before[i] {
-			continue
-		}
-		if a.way.loop[i] {
-			a.Stale = true
-			if before.without(&a.Before[i]) && u.fromBehind(i) {
-				return false
+	for again := true; again; {
+		again = false
+		for x := len(part) - 1; x >= 0; x-- {
+			k := int(part[x])
+			if out := a.liveAt(k); out != a.Before[k] {
+				a.Before[k], again = out, true
 			}
 		}
-		a.Before[i] = before
-		u.came(i)
 	}
-	a.targets()
-	return true
+	first := a.way.at(int(part[0]))
+	for x, k := range part {
+		if was[x] != a.Before[k] {
+			l.before(int(k), func(k int) {
+				if a.way.at(k) < first {
+					l.ask(k)
+					l.asked(k)
+				}
+			})
+		}
+	}
 }

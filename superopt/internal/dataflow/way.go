@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"container/heap"
+	"slices"
 
 	"jitnic/host/ebpf"
 	"jitnic/superopt/internal/ir"
@@ -12,11 +13,33 @@ import (
 // lay blocks out so that most jumps go forward, and then it is the program's
 // own order; but not all do that lead back are loops.
 type way struct {
-	order []int32 // instructions
+	n     int
+	order []int32 // instructions; nil, like the others: the program's own order, without loops
 	pos   []int32 // of each instruction, where it stands in order
 	loop  []bool  // of each instruction: whether it is in a loop
 	ends  []int32 // where in order a part ends: an instruction alone, or a loop
-	plain bool    // order is the program's own, without loops
+}
+
+// at is where instruction i stands on the way.
+func (w *way) at(i int) int32 {
+	if w.order == nil || i >= len(w.pos) {
+		return int32(i)
+	}
+	return w.pos[i]
+}
+
+// inLoop says whether instruction i is in a loop.
+func (w *way) inLoop(i int) bool { return w.order != nil && i < len(w.loop) && w.loop[i] }
+
+// part gives the part that instruction i is in.
+func (w *way) part(i int) []int32 {
+	at := w.at(i)
+	k, _ := slices.BinarySearch(w.ends, at+1)
+	from := int32(0)
+	if k > 0 {
+		from = w.ends[k-1]
+	}
+	return w.order[from:w.ends[k]]
 }
 
 // wayOf finds the way through p: strongly connected components by Tarjan's
@@ -24,20 +47,13 @@ type way struct {
 // in the program that nothing left leads to.
 func wayOf(p *ir.Prog) *way {
 	n := len(p.Insts)
-	w := &way{order: make([]int32, 0, n), pos: make([]int32, n), loop: make([]bool, n)}
-	w.plain = true
+	w := &way{n: n}
 	for i := range p.Insts {
 		if to := leads(p, i); to >= 0 && int(to) <= i {
-			w.plain = false
+			w.order, w.pos, w.loop = make([]int32, 0, n), make([]int32, n), make([]bool, n)
+			w.sort(p)
 			break
 		}
-	}
-	if w.plain {
-		for i := range n {
-			w.order = append(w.order, int32(i))
-		}
-	} else {
-		w.sort(p)
 	}
 	for k, i := range w.order {
 		w.pos[i] = int32(k)
@@ -65,8 +81,12 @@ func next(p *ir.Prog, i int, f func(int32)) {
 
 // parts gives the order in parts: one of all where there are no loops.
 func (w *way) parts() [][]int32 {
-	if w.plain {
-		return [][]int32{w.order}
+	if w.order == nil {
+		all := make([]int32, w.n)
+		for i := range all {
+			all[i] = int32(i)
+		}
+		return [][]int32{all}
 	}
 	var out [][]int32
 	from := int32(0)
@@ -77,14 +97,18 @@ func (w *way) parts() [][]int32 {
 	return out
 }
 
-// carried is the way when instructions have gone and no other changed where it
-// leads; index gives the new places and gone tells who went.
-func (w *way) carried(index []int32, gone func(i int32) bool, n int) *way {
-	c := &way{order: make([]int32, 0, n), pos: make([]int32, n), loop: make([]bool, n), plain: w.plain}
+// carried is the way when instructions have gone; index gives the new places, of
+// one that is gone that of the next.
+func (w *way) carried(index []int32) *way {
+	n := int(index[len(index)-1])
+	c := &way{n: n}
+	if w.order == nil {
+		return c
+	}
+	c.order, c.pos, c.loop = make([]int32, 0, n), make([]int32, n), make([]bool, n)
 	part := 0
 	for k, i := range w.order {
-		if !gone(i) {
-			to := index[i]
+		if to := index[i]; to < index[i+1] {
 			c.pos[to] = int32(len(c.order))
 			c.loop[to] = w.loop[i]
 			c.order = append(c.order, to)
@@ -97,6 +121,53 @@ func (w *way) carried(index []int32, gone func(i int32) bool, n int) *way {
 		}
 	}
 	return c
+}
+
+// jumps is who jumps to, or calls, each place.
+type jumps struct {
+	from, first []int32 // of place i: from[first[i]:first[i+1]]
+}
+
+// jumpsOf finds those of p.
+func jumpsOf(p *ir.Prog) *jumps {
+	n := len(p.Insts)
+	j := &jumps{first: make([]int32, n+2)}
+	for i := range p.Insts {
+		if to := leads(p, i); to >= 0 {
+			j.first[to+1]++
+		}
+	}
+	for i := range n + 1 {
+		j.first[i+1] += j.first[i]
+	}
+	j.from = make([]int32, j.first[n+1])
+	fill := slices.Clone(j.first)
+	for i := range p.Insts {
+		if to := leads(p, i); to >= 0 {
+			j.from[fill[to]] = int32(i)
+			fill[to]++
+		}
+	}
+	return j
+}
+
+// to gives who leads to i.
+func (j *jumps) to(i int) []int32 { return j.from[j.first[i]:j.first[i+1]] }
+
+// carried is the jumps when instructions have gone that are none.
+func (j *jumps) carried(index []int32) *jumps {
+	for k, i := range j.from {
+		j.from[k] = index[i]
+	}
+	n := int(index[len(index)-1])
+	for i, to := range index[:len(index)-1] {
+		if i == 0 || index[i-1] < to { // the first of those that stand at to now
+			j.first[to] = j.first[i]
+		}
+	}
+	j.first[n], j.first[n+1] = int32(len(j.from)), int32(len(j.from))
+	j.first = j.first[:n+2]
+	return j
 }
 
 // sort fills in order, loop and ends.

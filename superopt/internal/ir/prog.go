@@ -245,8 +245,16 @@ func SlotsOf(in *Inst) int {
 }
 
 // Compact drops the nops and renumbers every target. It gives the new index of
-// each instruction, for a nop that of the one behind it.
+// each instruction, for a nop that of the one behind it; nil where there are no
+// nops.
 func (p *Prog) Compact() (index []int32) {
+	s := 0
+	for s < len(p.Insts) && p.Insts[s].Op != Nop {
+		s++
+	}
+	if s == len(p.Insts) {
+		return nil
+	}
 	index = make([]int32, len(p.Insts)+1)
 	n := int32(0)
 	for i := range p.Insts {
@@ -256,21 +264,24 @@ func (p *Prog) Compact() (index []int32) {
 		}
 	}
 	index[len(p.Insts)] = n
-	out := make([]Inst, 0, n)
-	var ids []int32
-	for i, in := range p.Insts {
+	ids := p.ids // others may share them
+	if ids != nil {
+		p.ids = make([]int32, n)
+	}
+	for i := range p.Insts {
+		in := p.Insts[i]
 		if in.Op == Nop {
 			continue
 		}
 		if in.To >= 0 {
 			in.To = index[in.To]
 		}
-		out = append(out, in)
-		if p.ids != nil {
-			ids = append(ids, p.ID(i))
+		p.Insts[index[i]] = in
+		if ids != nil {
+			p.ids[index[i]] = ids[i]
 		}
 	}
-	p.Insts, p.ids = out, ids
+	p.Insts = p.Insts[:n]
 	for i, e := range p.Entry {
 		p.Entry[i] = index[e]
 	}
@@ -334,6 +345,9 @@ func (in *Inst) Const64() uint64 { return uint64(uint32(in.Imm)) | uint64(uint32
 func (in *Inst) Jumps() bool {
 	return in.IsCondJump() || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32
 }
+
+// Turns says whether control may go on elsewhere than with the next instruction.
+func (in *Inst) Turns() bool { return in.Jumps() || in.Ends() || in.To >= 0 }
 
 // Ends says whether control never falls through to the next instruction.
 func (in *Inst) Ends() bool {

@@ -167,6 +167,9 @@ func passXadd(o *rewrite.Gate) bool {
 				if st.Class() != ebpf.ClassSTX || st.IsAtomic() || st.Dst != ld.Src || st.Off != ld.Off || st.Size() != ld.Size() {
 					continue
 				}
+				if o.Known.In[s].R[st.Src].IsPointer() { // added to in memory, it is none to the verifier any more
+					continue
+				}
 				for a := l + 1; a < s; a++ {
 					ad := &o.Prog.Insts[a]
 					if (ad.Class() != ebpf.ClassALU64 && ad.Class() != ebpf.ClassALU) || ad.ALUOp() != ebpf.ALUAdd || ad.Dst != st.Src {

@@ -1,7 +1,9 @@
 package rewrite
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -21,11 +23,12 @@ type Gate struct {
 	Prover  *proof.Prover
 	log     func(format string, args ...any)
 
-	Prog  *ir.Prog           // as it is now
-	Known *dataflow.Analysis // of it
-	Free  bool               // no loops: one instruction runs once at most
-	large bool               // what is known follows the changes
-	spare []ir.Inst          // of a proposal that was not taken, for the next
+	Prog   *ir.Prog           // as it is now
+	Known  *dataflow.Analysis // of it
+	Free   bool               // no loops: one instruction runs once at most
+	draft  *ir.Prog           // a copy of Prog for the next proposal
+	copied *ir.Prog           // the program of which it is one
+	room   []ir.Inst          // memory of a program that nobody holds, for the next copy
 
 	Pricing
 	questions
@@ -36,8 +39,9 @@ type Gate struct {
 
 // questions are what needs no second answer.
 type questions struct {
-	banned map[string]bool // not proved, or not safe
-	Bad    map[string]bool // problems the original has already
+	banned map[[sha256.Size]byte]bool // not proved, or not safe: by a digest of the question, of which there are many
+	text   []byte                     // of the last question
+	Bad    map[string]bool            // problems the original has already
 }
 
 // Notes are what passes keep between their runs.
@@ -51,15 +55,15 @@ type Notes struct {
 // New is a program as it comes in, followed and priced; its prover is
 // the caller's to close.
 func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption) (*Gate, error) {
-	cost, err := opt.costFunc(p)
+	summed, cost, err := opt.costOf(p)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.Wellformed(); err != nil {
 		return nil, err
 	}
-	o := &Gate{Ctx: ctx, Options: opt, Stats: &Stats{}, log: opt.Log, Prog: p.Clone(), Pricing: Pricing{Cost: cost},
-		questions: questions{banned: map[string]bool{}, Bad: map[string]bool{}}, route: route{Assume: assume}}
+	o := &Gate{Ctx: ctx, Options: opt, Stats: &Stats{}, log: opt.Log, Prog: p.Clone(), Pricing: Pricing{Cost: cost, summed: summed},
+		questions: questions{banned: map[[sha256.Size]byte]bool{}, Bad: map[string]bool{}}, route: route{Assume: assume}}
 	o.Prover = proof.NewProver(uint32(opt.Seed))
 	o.Prover.FailLimit = opt.FailLimit
 	if opt.Accel != nil {
@@ -71,9 +75,6 @@ func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption)
 	if opt.Tier == 1 {
 		o.Known = dataflow.Line(o.Prog) // and only that is asked
 	} else {
-		if o.large = len(p.Insts) >= large; o.large {
-			o.Prog.Number()
-		}
 		o.Refresh()
 		o.learn(o.Prog)
 	}
@@ -99,24 +100,29 @@ func (o *Gate) Progress() {
 // Refresh takes note of a new program: it is put in order, followed anew, and
 // kept for undo and for the best few.
 func (o *Gate) Refresh() {
-	edited := *o.Prog
-	index := o.Prog.Compact()
-	o.Prog.DropUncalled()
-	if o.steps != nil {
-		o.stepped(&edited)
+	s, e := 0, len(o.Prog.Insts)
+	if o.Known != nil {
+		s, e = o.Known.Changed(o.Prog, s, e)
 	}
-	if o.Known != nil && o.large {
-		o.Known = o.Known.Update(&edited, o.Prog, index)
+	o.refresh(s, e)
+}
+
+// refresh is Refresh of a program of which [s, e) are new.
+func (o *Gate) refresh(s, e int) {
+	if o.steps != nil {
+		o.stepped()
+	}
+	if o.Known != nil && o.Known.Update(o.Prog, s, e) {
 		o.Free = o.Prog.LoopFree()
 	} else {
+		o.Prog.Compact()
+		o.Prog.DropUncalled()
+		o.Prog.Number()
+		o.priced = nil
 		o.Analyse()
 	}
 	o.remember()
 }
-
-// large is from how many instructions on what is known of a program follows its
-// changes instead of being found anew with each.
-const large = 1000
 
 // Analyse finds out what is to be known of the program as it is.
 func (o *Gate) Analyse() {
@@ -148,20 +154,38 @@ func (o *Gate) Try(pass string, s, e int, enable bool, f Edit) bool {
 	if o.Ctx.Err() != nil {
 		return false
 	}
-	q := *o.Prog
-	q.Insts, o.spare = append(o.spare[:0], o.Prog.Insts...), nil
-	q.Entry = slices.Clone(o.Prog.Entry)
-	f(&q)
-	taken := o.consider(pass, s, e, enable, &q)
-	if !taken { // nobody keeps it
-		o.spare = q.Insts
+	p := o.Prog
+	if o.copied != p {
+		o.newDraft()
 	}
-	return taken
+	q := o.draft
+	f(q)
+	if !o.consider(pass, s, e, enable, q) {
+		copy(q.Insts[s:e], p.Insts[s:e])
+		return false
+	}
+	o.draft, o.copied = nil, nil
+	if o.steps == nil && o.Assume == nil { // else the log of steps and trails hold it
+		o.room = p.Insts
+	}
+	return true
+}
+
+// newDraft makes the draft a copy of the program.
+func (o *Gate) newDraft() {
+	if o.draft != nil {
+		o.room = o.draft.Insts
+	}
+	q := *o.Prog
+	q.Insts = append(o.room[:0], o.Prog.Insts...)
+	q.Entry = slices.Clone(o.Prog.Entry)
+	o.draft, o.copied, o.room = &q, o.Prog, nil
 }
 
 func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
 	st := o.Stats.Pass(pass)
-	before, after := o.now(), o.Cost(q)
+	p, from, to := o.Prog, s, e
+	before, after := o.prices(p, q, from, to)
 	if after > before || after == before && !enable {
 		return false
 	}
@@ -183,7 +207,7 @@ func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
 	if tr != nil {
 		first = 0 // all that comes before is part of the question
 	}
-	k := o.Question(first, e, q)
+	k := sha256.Sum256(o.question(first, e, q))
 	if o.banned[k] { // the same question, answered before
 		return false
 	}
@@ -201,7 +225,7 @@ func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
 		}
 		return false
 	}
-	if why := o.Unsafe(q); why != "" {
+	if why := o.unsafe(q, from, to); why != "" {
 		st.Unsafe++
 		o.banned[k] = true
 		if o.log != nil {
@@ -216,21 +240,17 @@ func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
 	if o.log != nil {
 		o.log("%s [%d,%d) accepted, cost %g -> %g", pass, s, e, before, after)
 	}
+	if a, b := o.Known.Changed(q, 0, min(len(q.Insts), large)); a < b && (a < from || b > to) { // of most programs that is all
+		panic(fmt.Sprintf("pass %s changed [%d,%d) in a window [%d,%d)", pass, a, b, from, to))
+	}
 	o.From = max(0, s-12)
+	o.taken(p, q, from, to)
 	o.Prog = q
-	o.Refresh()
+	o.refresh(from, to)
 	if o.Options.Progress != nil {
 		o.Progress()
 	}
 	return true
-}
-
-// now is the cost of the program as it is.
-func (o *Gate) now() float64 {
-	if o.priced != o.Prog {
-		o.priced, o.price = o.Prog, o.Cost(o.Prog)
-	}
-	return o.price
 }
 
 // InWindows says whether what q changes lies in the windows asked for.
@@ -257,24 +277,36 @@ func (o *Gate) InWindows(q *ir.Prog) bool {
 // Unsafe says what the verifier would refuse in q that it did not in the
 // program so far.
 func (o *Gate) Unsafe(q *ir.Prog) string {
+	s, e := o.Known.Changed(q, 0, len(q.Insts))
+	return o.unsafe(q, s, e)
+}
+
+// unsafe is Unsafe of a q that is the program but for [s, e).
+func (o *Gate) unsafe(q *ir.Prog, s, e int) string {
 	if len(o.refused) > 0 && slices.ContainsFunc(o.refused, func(r Rewrite) bool { return slices.Equal(r, between(o.Prog, q)) }) {
 		return "the proof of the whole program was against it"
 	}
-	if len(q.Entry) > 1 { // a function that q alone doesn't call goes with the call
+	if len(q.Entry) > 1 && o.calls(s, e) { // a function that q alone doesn't call goes with the call
 		c := q.Clone()
 		if c.DropUncalled(); len(c.Entry) < len(q.Entry) {
-			q = c
+			return cmp.Or(o.malformed(c, 0, len(c.Insts)), o.worse(dataflow.Analyse(c).Problems))
 		}
 	}
-	if why := o.malformed(q); why != "" {
+	if why := o.malformed(q, s, e); why != "" {
 		return why
 	}
-	problems, ok := o.Known.ProblemsOf(q)
+	problems, ok := o.Known.ProblemsOf(q, s, e)
 	why := o.worse(problems)
 	if why == "" && !ok {
-		why = o.worse(o.problemsOf(q))
+		why = o.worse(o.Known.ProblemsAfter(q, s, e))
 	}
 	return why
+}
+
+// calls says whether anything in [s, e) of the program calls a function, or takes
+// its address.
+func (o *Gate) calls(s, e int) bool {
+	return slices.ContainsFunc(o.Prog.Insts[s:e], func(in ir.Inst) bool { return in.To >= 0 && !in.Jumps() })
 }
 
 // worse names the first problem that the original has not; "" where there is
@@ -288,24 +320,22 @@ func (o *Gate) worse(problems []dataflow.Problem) string {
 	return ""
 }
 
-// problemsOf is what the verifier would say of q.
-func (o *Gate) problemsOf(q *ir.Prog) []dataflow.Problem {
-	if !o.large {
-		return dataflow.Analyse(q).Problems
-	}
-	c := q.Clone()
-	index := c.Compact()
-	return o.Known.ProblemsAfter(q, c, index)
-}
-
 // malformed says what the verifier would refuse before it follows any path
-// (check_subprogs, resolve_pseudo_ldimm64 and the field checks): an encoding
-// that isn't one, and control that leaves its function. Selects are a trace's
-// alone, and begin in no program that has none.
-func (o *Gate) malformed(q *ir.Prog) string {
-	for i := range q.Insts {
+// (check_subprogs, resolve_pseudo_ldimm64 and the field checks) in [s, e) of q:
+// an encoding that isn't one, and control that leaves its function. Selects are a
+// trace's alone, and begin in no program that has none.
+func (o *Gate) malformed(q *ir.Prog, s, e int) string {
+	turns := len(q.Insts) != len(o.Prog.Insts)
+	for i := s; i < e; i++ {
 		in := &q.Insts[i]
-		if in.Op == ir.Nop || in.Fixed || i < len(o.Prog.Insts) && *in == o.Prog.Insts[i] {
+		if i < len(o.Prog.Insts) {
+			old := &o.Prog.Insts[i]
+			if *in == *old {
+				continue
+			}
+			turns = turns || in.Turns() || old.Turns()
+		}
+		if in.Op == ir.Nop || in.Fixed {
 			continue
 		}
 		var hi *ebpf.Insn
@@ -316,7 +346,7 @@ func (o *Gate) malformed(q *ir.Prog) string {
 			return fmt.Sprintf("insn %d: %s", i, what)
 		}
 	}
-	if len(q.Entry) < 2 {
+	if len(q.Entry) < 2 || !turns {
 		return ""
 	}
 	return q.LeavesFunction()

@@ -27,7 +27,7 @@ func (o *Gate) LineProved(l *proof.Line, q *ir.Prog, wants func(i int) uint16) b
 
 // unsafeLine is Unsafe of straight code.
 func (o *Gate) unsafeLine(q *ir.Prog) string {
-	if why := o.malformed(q); why != "" {
+	if why := o.malformed(q, 0, len(q.Insts)); why != "" {
 		return why
 	}
 	for _, p := range dataflow.Line(q).Problems {

@@ -39,25 +39,20 @@ type Memo interface {
 	Put(question, answer []byte)
 }
 
-// costFunc is what is to be made small of p.
-func (o *Options) costFunc(p *ir.Prog) (ir.CostFunc, error) {
+// costOf is what is to be made small of p: a cost made of sums, or else any
+// function.
+func (o *Options) costOf(p *ir.Prog) (*ir.Summed, ir.CostFunc, error) {
 	if o.CostFunc != nil {
-		return o.CostFunc, nil
+		return nil, o.CostFunc, nil
 	}
 	name := o.Cost
 	if name == "" {
 		name = "count"
 	}
-	switch name {
-	case "latency":
-		return o.Prices().Cost, nil
-	case "balanced":
-		return ir.BalancedCost(p, *o.Prices()), nil
+	if c := ir.CostNamed(name, p, *o.Prices()); c != nil {
+		return c, c.Cost, nil
 	}
-	if cost, ok := ir.CostNamed(name); ok {
-		return cost, nil
-	}
-	return nil, fmt.Errorf("cost %q: not one of %s", name, strings.Join(ir.CostNames(), ", "))
+	return nil, nil, fmt.Errorf("cost %q: not one of %s", name, strings.Join(ir.CostNames(), ", "))
 }
 
 // Prices gives the prices of the cost "latency" and of the reports.

@@ -13,8 +13,10 @@ type Pricing struct {
 	// their sum.
 	OpCost   [256]float64
 	Additive bool
-	// price is the cost of the program priced.
-	priced *ir.Prog
+	// summed is Cost where it is made of sums, which follow the changes; nil: any.
+	summed *ir.Summed
+	priced *ir.Prog // the program of which sums and price are
+	sums   ir.Sums
 	price  float64
 }
 
@@ -32,4 +34,29 @@ func (o *Pricing) learn(p *ir.Prog) {
 		sum += o.OpCost[p.Insts[i].Op]
 	}
 	o.Additive = math.Abs(sum-o.Cost(p)) < 1e-6*(1+math.Abs(sum))
+}
+
+// prices are the costs of p and of q, which is p but for [s, e).
+func (o *Pricing) prices(p, q *ir.Prog, s, e int) (before, after float64) {
+	if o.priced != p {
+		o.priced = p
+		if o.summed != nil {
+			o.sums = o.summed.Table.Sum(p.Insts)
+			o.price = o.summed.Of(o.sums)
+		} else {
+			o.price = o.Cost(p)
+		}
+	}
+	if o.summed == nil {
+		return o.price, o.Cost(q)
+	}
+	return o.price, o.summed.Of(o.summed.Table.Edited(o.sums, p.Insts[s:e], q.Insts[s:e]))
+}
+
+// taken: q is the program now, which the last prices were about.
+func (o *Pricing) taken(p, q *ir.Prog, s, e int) {
+	if o.summed != nil && o.priced == p {
+		o.sums = o.summed.Table.Edited(o.sums, p.Insts[s:e], q.Insts[s:e])
+		o.price, o.priced = o.summed.Of(o.sums), q
+	}
 }

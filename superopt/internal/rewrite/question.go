@@ -9,8 +9,11 @@ import (
 
 // Question is the whole question: old and new code of the window with its distance
 // to jump targets, what is known before, what is live after.
-func (o *Gate) Question(s, e int, q *ir.Prog) string {
-	b := make([]byte, 0, 1024)
+func (o *Gate) Question(s, e int, q *ir.Prog) string { return string(o.question(s, e, q)) }
+
+// question is Question in memory that the next one uses again.
+func (o *Gate) question(s, e int, q *ir.Prog) []byte {
+	b := o.text[:0]
 	put := func(p *ir.Prog) {
 		for i := s; i < e; i++ {
 			in := &p.Insts[i]
@@ -56,5 +59,6 @@ func (o *Gate) Question(s, e int, q *ir.Prog) string {
 			val(&f.Spill[r])
 		}
 	}
-	return string(b)
+	o.text = b
+	return b
 }

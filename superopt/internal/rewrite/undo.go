@@ -31,6 +31,9 @@ type edit struct {
 // keepEvery is how many steps of a large program go by until one is kept whole.
 const keepEvery = 64
 
+// large is from how many instructions on a program is.
+const large = 1000
+
 // history is the way here.
 type history struct {
 	// Past are the programs on it, where more than one result is wanted.
@@ -54,18 +57,20 @@ func (o *Gate) Keep(original *ir.Prog) {
 	}
 }
 
-// stepped adds the program as it is now; edited is it before it was put in order.
-func (o *Gate) stepped(edited *ir.Prog) {
-	s := step{what: between(o.last, edited), p: o.Prog}
-	if o.large && len(o.steps)%keepEvery != 0 && len(edited.Insts) == len(o.last.Insts) {
+// stepped adds the program as it is now, not yet put in order. Its instructions
+// stay as they are from then on.
+func (o *Gate) stepped() {
+	p := o.Prog
+	s := step{what: between(o.last, p), p: p}
+	if len(p.Insts) >= large && len(o.steps)%keepEvery != 0 && len(p.Insts) == len(o.last.Insts) {
 		s.p = nil
-		for i := range edited.Insts {
-			if edited.Insts[i] != o.last.Insts[i] {
-				s.edits = append(s.edits, edit{i, edited.Insts[i]})
+		for i := range p.Insts {
+			if p.Insts[i] != o.last.Insts[i] {
+				s.edits = append(s.edits, edit{i, p.Insts[i]})
 			}
 		}
 	}
-	o.steps, o.last = append(o.steps, s), o.Prog
+	o.steps, o.last = append(o.steps, s), p
 }
 
 // program is the one of step k.
