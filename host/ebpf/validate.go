@@ -290,6 +290,9 @@ func (i Insn) checkWide(hi *Insn) string {
 	if i.Off != 0 || i.Src > PseudoFunc {
 		return "BPF_LD_IMM64 uses reserved fields"
 	}
+	if (i.Src == PseudoMapFD || i.Src == PseudoMapValue) && i.Imm < 0 {
+		return "no index of a map"
+	}
 	if (i.Src == PseudoMapFD || i.Src == PseudoFunc) && hi.Imm != 0 {
 		return "unrecognized bpf_ld_imm64 insn"
 	}

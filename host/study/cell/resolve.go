@@ -5,39 +5,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"jitnic/cache"
-	"jitnic/cache/policy"
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
-	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/host/study/spec"
 	"jitnic/nic/profile"
-	"jitnic/pcaps/samples"
 
 	cebpf "github.com/cilium/ebpf"
 )
-
-// Files is where a study's inputs are from: a folder here, or a file system
-// elsewhere.
-type Files interface {
-	// Glob lists the files that match, sorted.
-	Glob(pattern string) ([]string, error)
-	// Sum is a file's sha256 and size.
-	Sum(path string) (sum string, size int64, err error)
-	// Local is a path on this machine with the file's contents.
-	Local(path string) (string, error)
-}
 
 // A Plan is the cells of a study.
 type Plan struct {
@@ -73,11 +53,6 @@ type resolver struct {
 	seen     map[string]*Cell
 	counted  map[string]uint64 // packets, by captures and filter
 	ctx      context.Context
-}
-
-type summed struct {
-	sum  string
-	size int64
 }
 
 // program is one entry of an object.
@@ -170,84 +145,6 @@ func howMade(a *spec.Axes) (out []made) {
 		}
 	}
 	return out
-}
-
-// builtIn says whether a name stands for itself, and for no file.
-func builtIn(p string) bool {
-	return strings.HasPrefix(p, "sample:") || strings.HasPrefix(p, "filter:")
-}
-
-// at is a path of the study's folder.
-func (r *resolver) at(p string) string {
-	if filepath.IsAbs(p) || strings.Contains(p, "://") || builtIn(p) {
-		return p
-	}
-	return filepath.Join(r.study.Dir, p)
-}
-
-// name is what rows call a file: as the study names it, without folders of an
-// absolute path.
-func (r *resolver) name(p string) string {
-	if builtIn(p) {
-		return p
-	}
-	if rel, err := filepath.Rel(r.study.Dir, p); err == nil && !filepath.IsAbs(p) && !strings.Contains(p, "://") {
-		return filepath.ToSlash(rel)
-	}
-	return path.Base(filepath.ToSlash(p))
-}
-
-func (r *resolver) sum(p string) (summed, error) {
-	if s, ok := r.sums[p]; ok {
-		return s, nil
-	}
-	var s summed
-	var err error
-	if name, ok := strings.CutPrefix(p, "sample:"); ok {
-		var in io.Reader
-		if in, err = samples.Open(name); err == nil {
-			s, err = sumOf(in)
-		}
-	} else {
-		s.sum, s.size, err = r.files.Sum(p)
-	}
-	if err != nil {
-		return s, err
-	}
-	r.sums[p] = s
-	return s, nil
-}
-
-func sumOf(in io.Reader) (summed, error) {
-	h := sha256.New()
-	n, err := io.Copy(h, in)
-	return summed{hex.EncodeToString(h.Sum(nil)), n}, err
-}
-
-// expand lists what a name stands for.
-func (r *resolver) expand(at spec.Place, name string) ([]string, error) {
-	p := r.at(name)
-	if !strings.ContainsAny(p, "*?[") || builtIn(p) {
-		return []string{p}, nil
-	}
-	out, err := r.files.Glob(p)
-	if err != nil {
-		return nil, at.Fail(fmt.Errorf("%s: %w", name, err))
-	}
-	if len(out) == 0 {
-		return nil, at.Fail(fmt.Errorf("%s: nothing matches", name))
-	}
-	return out, nil
-}
-
-// there says whether any file is there of those that are named.
-func (r *resolver) there(names []string) bool {
-	for _, n := range names {
-		if found, err := r.files.Glob(r.at(n)); builtIn(n) || err == nil && len(found) > 0 {
-			return true
-		}
-	}
-	return len(names) == 0
 }
 
 func (r *resolver) captures(c *spec.Capture) ([]*capture, error) {
@@ -550,197 +447,4 @@ func (r *resolver) object(p *spec.Program, prog *program) string {
 		}
 	}
 	return r.at(p.File)
-}
-
-func both(a, b string) string {
-	if a != "" && b != "" {
-		return "(" + a + ") and (" + b + ")"
-	}
-	return a + b
-}
-
-func (c *Cell) coordinates() string {
-	return fmt.Sprintf("%s\x00%s\x00%d\x00%s\x00%s\x00%s\x00%s", c.Address, c.Split, c.Seed, c.Program, c.Entry, c.Capture, c.Maps)
-}
-
-// join adds what is new of another cell of the same coordinates.
-func (c *Cell) join(o *Cell) {
-	for _, p := range o.Points {
-		if !slices.ContainsFunc(c.Points, func(q cache.Config) bool { return c.PointKey(&q) == c.PointKey(&p) }) {
-			c.Points = append(c.Points, p)
-		}
-	}
-	for _, d := range o.Devices {
-		if !slices.ContainsFunc(c.Devices, func(x Device) bool {
-			return x.NICHash == d.NICHash && x.HostHash == d.HostHash && x.Rate == d.Rate && x.Tier == d.Tier
-		}) {
-			c.Devices = append(c.Devices, d)
-		}
-	}
-}
-
-// points are the caches that are run over the cell's paths. A bound knows no
-// admission, and what draws nothing gives the same for every seed: it has the
-// first alone.
-func (r *resolver) points(a *spec.Axes, c *Cell, seed uint64) []cache.Config {
-	var out []cache.Config
-	for _, p := range a.Policies {
-		info, err := policy.Lookup(p)
-		for i, adm := range a.Admissions {
-			if err == nil && info.Kind == policy.Bound {
-				if i > 0 {
-					continue
-				}
-				adm = "always"
-			}
-			for _, hot := range a.Hot {
-				for _, delay := range a.InstallDelay {
-					cfg := cache.Config{Policy: p, Admission: adm, HotThreshold: hot, InstallDelay: delay, Seed: seed}
-					for _, n := range a.Entries {
-						cfg.Entries, cfg.Slots = n, 0
-						out = r.keep(out, c, cfg)
-					}
-					for _, n := range a.Slots {
-						cfg.Entries, cfg.Slots = 0, n
-						out = r.keep(out, c, cfg)
-					}
-				}
-			}
-		}
-	}
-	return out
-}
-
-func (r *resolver) keep(out []cache.Config, c *Cell, cfg cache.Config) []cache.Config {
-	if Excluded(r.study.Exclude, c, &cfg, nil) {
-		r.plan.Skipped++
-		return out
-	}
-	return append(out, cfg)
-}
-
-// wanted are the devices that are not excluded for every point of the cell.
-func (r *resolver) wanted(c *Cell, devices []Device) []Device {
-	var out []Device
-	for i := range devices {
-		if !Excluded(r.study.Exclude, c, nil, &devices[i]) {
-			out = append(out, devices[i])
-		}
-	}
-	return out
-}
-
-// Excluded says whether a row is taken out: the row of a cell's point on a device,
-// either of which may be nil. Then items that say something of it don't hold.
-func Excluded(exclude []spec.Match, c *Cell, p *cache.Config, d *Device) bool {
-	for _, m := range exclude {
-		all := true
-		for _, w := range m.Want {
-			v, ok := coordinate(w.Column, c, p, d)
-			all = all && ok && slices.ContainsFunc(w.Any, func(pattern string) bool {
-				hit, err := path.Match(strings.ReplaceAll(pattern, "/", "\x01"), strings.ReplaceAll(v, "/", "\x01"))
-				return pattern == v || err == nil && hit
-			})
-		}
-		if all {
-			return true
-		}
-	}
-	return false
-}
-
-func coordinate(column string, c *Cell, p *cache.Config, d *Device) (string, bool) {
-	switch column {
-	case "program":
-		return c.Program, true
-	case "entry":
-		return c.Entry, true
-	case "capture":
-		return c.Capture, true
-	case "mode":
-		return c.Mode, true
-	case "segments":
-		return jit.SegmentsName(c.Segments), true
-	case "queues":
-		return fmt.Sprint(c.Queues), true
-	case "split":
-		return c.Split, true
-	case "seed":
-		return fmt.Sprint(c.Seed), true
-	}
-	if p != nil {
-		switch column {
-		case "policy":
-			return p.Policy, true
-		case "admission":
-			return p.Admission, true
-		case "entries":
-			return fmt.Sprint(p.Entries), true
-		case "slots":
-			return fmt.Sprint(p.Slots), true
-		case "hot":
-			return fmt.Sprint(p.HotThreshold), true
-		case "install_delay":
-			return fmt.Sprint(p.InstallDelay), true
-		}
-	}
-	if d != nil {
-		switch column {
-		case "device":
-			return d.Name, true
-		case "host":
-			return d.Host, true
-		case "rate_pps":
-			return fmt.Sprint(d.Rate), true
-		case "tier":
-			return fmt.Sprint(d.Tier), true
-		}
-	}
-	return "", false
-}
-
-// Folder is the files of this machine. Sums of large files are kept in Cache, by
-// name, size and time of change, where it is set.
-type Folder struct {
-	Known func(path string, st os.FileInfo) (sum string, ok bool)
-	Learn func(path string, st os.FileInfo, sum string)
-}
-
-// Glob lists the files that match.
-func (Folder) Glob(pattern string) ([]string, error) {
-	out, err := filepath.Glob(pattern)
-	slices.Sort(out)
-	return out, err
-}
-
-// Local is the path itself.
-func (Folder) Local(path string) (string, error) { return path, nil }
-
-// Sum reads the file.
-func (f Folder) Sum(path string) (string, int64, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return "", 0, err
-	}
-	if !st.Mode().IsRegular() {
-		return "", 0, fmt.Errorf("%s: %w", path, errors.New("not a regular file: a study reads its inputs more than once"))
-	}
-	if f.Known != nil {
-		if sum, ok := f.Known(path, st); ok {
-			return sum, st.Size(), nil
-		}
-	}
-	in, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
-	}
-	defer in.Close()
-	s, err := sumOf(in)
-	if err != nil {
-		return "", 0, err
-	}
-	if f.Learn != nil {
-		f.Learn(path, st, s.sum)
-	}
-	return s.sum, s.size, nil
 }
