@@ -11,120 +11,143 @@ import (
 // the same): a load outside the packet and a division by zero return 0. The
 // error is an instruction it doesn't know.
 func Run(code []Insn, data []byte, wire uint32, params []uint32) (uint32, error) {
-	var a, x uint32
-	cells := map[uint32]uint32{}
-	load := func(at uint64, size uint16) (uint32, bool) {
-		n := map[uint16]uint64{SizeW: 4, SizeH: 2, SizeB: 1}[size]
-		if n == 0 || at+n > uint64(len(data)) {
-			return 0, false
-		}
-		var v uint32
-		for _, b := range data[at : at+n] {
-			v = v<<8 | uint32(b)
-		}
-		return v, true
-	}
+	m := classicVM{data: data, wire: wire, params: params, cells: map[uint32]uint32{}}
 	for pc := 0; pc < len(code); pc++ {
 		c := code[pc]
-		ok := true
-		switch mode := c.Code & 0xe0; c.Code & 7 {
+		known, ok := true, true
+		switch c.Code & 7 {
 		case ClsRET:
 			if c.Code&0x18 == 0x10 {
-				return a, nil
+				return m.a, nil
 			}
 			return c.K, nil
-		case ClsLD:
-			switch mode {
-			case ModeIMM:
-				a = c.K
-			case ModeABS:
-				a, ok = load(uint64(c.K), c.Code&0x18)
-			case ModeIND:
-				a, ok = load(uint64(x)+uint64(c.K), c.Code&0x18)
-			case ModeMEM:
-				a = cells[c.K]
-			case ModeLEN:
-				a = wire
-			case modeParam:
-				a = params[c.K]
-			default:
-				return 0, unknown(pc, c)
-			}
-		case ClsLDX:
-			switch mode {
-			case ModeIMM:
-				x = c.K
-			case ModeMEM:
-				x = cells[c.K]
-			case ModeLEN:
-				x = wire
-			case ModeMSH:
-				x, ok = load(uint64(c.K), SizeB)
-				x = x & 0xf * 4
-			default:
-				return 0, unknown(pc, c)
-			}
+		case ClsLD, ClsLDX:
+			known, ok = m.load(c)
 		case ClsST:
-			cells[c.K] = a
+			m.cells[c.K] = m.a
 		case ClsSTX:
-			cells[c.K] = x
+			m.cells[c.K] = m.x
 		case ClsALU:
-			v := c.K
-			if c.Code&SrcX != 0 {
-				v = x
-			}
-			if c.Code&0xf0 == OpNeg {
-				a = -a
-				break
-			}
-			found := false
-			for letter, op := range aluOf {
-				if op == c.Code&0xf0 {
-					a, ok = apply(letter, a, v)
-					found = true
-				}
-			}
-			if !found {
-				return 0, unknown(pc, c)
-			}
+			known, ok = m.alu(c)
 		case ClsJMP:
-			v := c.K
-			if c.Code&SrcX != 0 {
-				v = x
-			}
-			var yes bool
-			switch c.Code & 0xf0 {
-			case JumpA:
-				pc += int(c.K)
-				continue
-			case JumpEQ:
-				yes = a == v
-			case JumpGT:
-				yes = a > v
-			case JumpGE:
-				yes = a >= v
-			case JumpSET:
-				yes = a&v != 0
-			default:
-				return 0, unknown(pc, c)
-			}
-			if yes {
-				pc += c.Jt
-			} else {
-				pc += c.Jf
-			}
+			var by int
+			by, known = m.jump(c)
+			pc += by
 		case ClsMISC:
 			if c.Code&0x80 == Tax {
-				x = a
+				m.x = m.a
 			} else {
-				a = x
+				m.a = m.x
 			}
 		}
-		if !ok {
+		switch {
+		case !known:
+			return 0, unknown(pc, c)
+		case !ok:
 			return 0, nil
 		}
 	}
 	return 0, fmt.Errorf("classic BPF: it ends without a return")
+}
+
+// classicVM is what classic BPF runs on: two registers, cells, and the packet.
+type classicVM struct {
+	a, x   uint32
+	cells  map[uint32]uint32
+	data   []byte
+	wire   uint32
+	params []uint32
+}
+
+// fetch loads from the packet; false outside of it.
+func (m *classicVM) fetch(at uint64, size uint16) (uint32, bool) {
+	n := map[uint16]uint64{SizeW: 4, SizeH: 2, SizeB: 1}[size]
+	if n == 0 || at+n > uint64(len(m.data)) {
+		return 0, false
+	}
+	var v uint32
+	for _, b := range m.data[at : at+n] {
+		v = v<<8 | uint32(b)
+	}
+	return v, true
+}
+
+// load is a load of a, or of x, which has fewer modes.
+func (m *classicVM) load(c Insn) (known, ok bool) {
+	var v uint32
+	ok = true
+	switch mode, ofX := c.Code&0xe0, c.Code&7 == ClsLDX; {
+	case mode == ModeIMM:
+		v = c.K
+	case mode == ModeMEM:
+		v = m.cells[c.K]
+	case mode == ModeLEN:
+		v = m.wire
+	case ofX && mode == ModeMSH:
+		v, ok = m.fetch(uint64(c.K), SizeB)
+		v = v & 0xf * 4
+	case ofX:
+		return false, true
+	case mode == ModeABS:
+		v, ok = m.fetch(uint64(c.K), c.Code&0x18)
+	case mode == ModeIND:
+		v, ok = m.fetch(uint64(m.x)+uint64(c.K), c.Code&0x18)
+	case mode == modeParam:
+		v = m.params[c.K]
+	default:
+		return false, true
+	}
+	if c.Code&7 == ClsLDX {
+		m.x = v
+	} else {
+		m.a = v
+	}
+	return true, ok
+}
+
+// operand is the second of an operation or a comparison.
+func (m *classicVM) operand(c Insn) uint32 {
+	if c.Code&SrcX != 0 {
+		return m.x
+	}
+	return c.K
+}
+
+func (m *classicVM) alu(c Insn) (known, ok bool) {
+	if c.Code&0xf0 == OpNeg {
+		m.a = -m.a
+		return true, true
+	}
+	for letter, op := range aluOf {
+		if op == c.Code&0xf0 {
+			m.a, ok = apply(letter, m.a, m.operand(c))
+			return true, ok
+		}
+	}
+	return false, true
+}
+
+// jump is how many instructions are passed over.
+func (m *classicVM) jump(c Insn) (by int, known bool) {
+	var yes bool
+	switch v := m.operand(c); c.Code & 0xf0 {
+	case JumpA:
+		return int(c.K), true
+	case JumpEQ:
+		yes = m.a == v
+	case JumpGT:
+		yes = m.a > v
+	case JumpGE:
+		yes = m.a >= v
+	case JumpSET:
+		yes = m.a&v != 0
+	default:
+		return 0, false
+	}
+	if yes {
+		return c.Jt, true
+	}
+	return c.Jf, true
 }
 
 func unknown(pc int, c Insn) error {

@@ -326,87 +326,95 @@ var jmpName = map[uint8]string{0x10: "BPF_JEQ", 0x20: "BPF_JGT", 0x30: "BPF_JGE"
 
 // macroLine prints an instruction as the macro the kernel's samples would use.
 func macroLine(in, hi ebpf.Insn) (string, error) {
-	r := func(n uint8) string { return fmt.Sprintf("BPF_REG_%d", n) }
-	raw := fmt.Sprintf("BPF_RAW_INSN(0x%02x, %s, %s, %d, %d)", in.Op, r(in.Dst), r(in.Src), in.Off, in.Imm)
-	plain := in.Off == 0
+	size := sizeName[in.Op&0x18]
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
-		w := "64"
-		if in.Class() == ebpf.ClassALU {
-			w = "32"
-		}
-		if !plain || aluName[in.ALUOp()] == "" || in.ALUOp() == ebpf.ALUNeg || in.ALUOp() == ebpf.ALUEnd && w == "64" {
-			return raw, nil
-		}
-		if in.ALUOp() == ebpf.ALUEnd {
-			t := "BPF_TO_LE"
-			if in.Op&ebpf.SrcX != 0 {
-				t = "BPF_TO_BE"
-			}
-			return fmt.Sprintf("BPF_ENDIAN(%s, %s, %d)", t, r(in.Dst), in.Imm), nil
-		}
-		arg := fmt.Sprint(in.Imm)
-		form := "IMM"
-		if in.Op&ebpf.SrcX != 0 {
-			arg, form = r(in.Src), "REG"
-		}
-		if in.ALUOp() == ebpf.ALUMov {
-			return fmt.Sprintf("BPF_MOV%s_%s(%s, %s)", w, form, r(in.Dst), arg), nil
-		}
-		return fmt.Sprintf("BPF_ALU%s_%s(%s, %s, %s)", w, form, aluName[in.ALUOp()], r(in.Dst), arg), nil
+		return aluMacro(in), nil
 	case ebpf.ClassLDX:
 		if in.Mode() == ebpf.ModeMEM {
-			return fmt.Sprintf("BPF_LDX_MEM(%s, %s, %s, %d)", sizeName[in.Op&0x18], r(in.Dst), r(in.Src), in.Off), nil
+			return fmt.Sprintf("BPF_LDX_MEM(%s, %s, %s, %d)", size, regMacro(in.Dst), regMacro(in.Src), in.Off), nil
 		}
 	case ebpf.ClassST:
-		if in.Mode() != ebpf.ModeMEM {
-			return raw, nil
-		}
-		return fmt.Sprintf("BPF_ST_MEM(%s, %s, %d, %d)", sizeName[in.Op&0x18], r(in.Dst), in.Off, in.Imm), nil
-	case ebpf.ClassSTX:
 		if in.Mode() == ebpf.ModeMEM {
-			return fmt.Sprintf("BPF_STX_MEM(%s, %s, %s, %d)", sizeName[in.Op&0x18], r(in.Dst), r(in.Src), in.Off), nil
+			return fmt.Sprintf("BPF_ST_MEM(%s, %s, %d, %d)", size, regMacro(in.Dst), in.Off, in.Imm), nil
 		}
-		if in.Mode() != ebpf.ModeATOMIC {
-			return raw, nil
+	case ebpf.ClassSTX:
+		switch {
+		case in.Mode() == ebpf.ModeMEM:
+			return fmt.Sprintf("BPF_STX_MEM(%s, %s, %s, %d)", size, regMacro(in.Dst), regMacro(in.Src), in.Off), nil
+		case in.Mode() == ebpf.ModeATOMIC && in.Imm == 0:
+			return fmt.Sprintf("BPF_STX_XADD(%s, %s, %s, %d)", size, regMacro(in.Dst), regMacro(in.Src), in.Off), nil
+		case in.Mode() == ebpf.ModeATOMIC:
+			return fmt.Sprintf("BPF_ATOMIC_OP(%s, %d, %s, %s, %d)", size, in.Imm, regMacro(in.Dst), regMacro(in.Src), in.Off), nil
 		}
-		if in.Imm == 0 {
-			return fmt.Sprintf("BPF_STX_XADD(%s, %s, %s, %d)", sizeName[in.Op&0x18], r(in.Dst), r(in.Src), in.Off), nil
-		}
-		return fmt.Sprintf("BPF_ATOMIC_OP(%s, %d, %s, %s, %d)", sizeName[in.Op&0x18], in.Imm, r(in.Dst), r(in.Src), in.Off), nil
 	case ebpf.ClassLD:
 		switch {
 		case in.Op == ebpf.OpLDDW && in.Src == ebpf.PseudoMapFD && hi.Imm == 0:
-			return fmt.Sprintf("BPF_LD_MAP_FD(%s, %d)", r(in.Dst), in.Imm), nil
+			return fmt.Sprintf("BPF_LD_MAP_FD(%s, %d)", regMacro(in.Dst), in.Imm), nil
 		case in.Op == ebpf.OpLDDW && in.Src == 0:
-			return fmt.Sprintf("BPF_LD_IMM64(%s, %d)", r(in.Dst), int64(uint64(uint32(in.Imm))|uint64(uint32(hi.Imm))<<32)), nil
+			return fmt.Sprintf("BPF_LD_IMM64(%s, %d)", regMacro(in.Dst), int64(ebpf.Const64(in, hi))), nil
 		case in.Op == ebpf.OpLDDW:
-			return fmt.Sprintf("BPF_LD_IMM64_RAW(%s, %d, %d)", r(in.Dst), in.Src, int64(uint64(uint32(in.Imm))|uint64(uint32(hi.Imm))<<32)), nil
+			return fmt.Sprintf("BPF_LD_IMM64_RAW(%s, %d, %d)", regMacro(in.Dst), in.Src, int64(ebpf.Const64(in, hi))), nil
 		case in.Mode() == ebpf.ModeABS:
-			return fmt.Sprintf("BPF_LD_ABS(%s, %d)", sizeName[in.Op&0x18], in.Imm), nil
+			return fmt.Sprintf("BPF_LD_ABS(%s, %d)", size, in.Imm), nil
 		case in.Mode() == ebpf.ModeIND:
-			return fmt.Sprintf("BPF_LD_IND(%s, %s, %d)", sizeName[in.Op&0x18], r(in.Src), in.Imm), nil
+			return fmt.Sprintf("BPF_LD_IND(%s, %s, %d)", size, regMacro(in.Src), in.Imm), nil
 		}
 	case ebpf.ClassJMP, ebpf.ClassJMP32:
-		switch {
-		case in.Op == ebpf.OpExit:
-			return "BPF_EXIT_INSN()", nil
-		case in.Op == ebpf.OpCall && in.Src == 0:
-			if int(in.Imm) < len(helperNames) && in.Imm > 0 {
-				return fmt.Sprintf("BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_%s)", helperNames[in.Imm]), nil
-			}
-		case in.Op == ebpf.OpJA:
-			return fmt.Sprintf("BPF_JMP_A(%d)", in.Off), nil
-		case in.IsCondJump() && jmpName[in.JmpOp()] != "":
-			w := ""
-			if in.Class() == ebpf.ClassJMP32 {
-				w = "32"
-			}
-			if in.Op&ebpf.SrcX != 0 {
-				return fmt.Sprintf("BPF_JMP%s_REG(%s, %s, %s, %d)", w, jmpName[in.JmpOp()], r(in.Dst), r(in.Src), in.Off), nil
-			}
-			return fmt.Sprintf("BPF_JMP%s_IMM(%s, %s, %d, %d)", w, jmpName[in.JmpOp()], r(in.Dst), in.Imm, in.Off), nil
-		}
+		return jumpMacro(in), nil
 	}
-	return raw, nil
+	return rawMacro(in), nil
+}
+
+func regMacro(r uint8) string { return fmt.Sprintf("BPF_REG_%d", r) }
+
+// rawMacro is any instruction, field by field.
+func rawMacro(in ebpf.Insn) string {
+	return fmt.Sprintf("BPF_RAW_INSN(0x%02x, %s, %s, %d, %d)", in.Op, regMacro(in.Dst), regMacro(in.Src), in.Off, in.Imm)
+}
+
+// operandMacro is the second operand, and the ending of the macro's name.
+func operandMacro(in ebpf.Insn) (form, arg string) {
+	if in.Op&ebpf.SrcX != 0 {
+		return "REG", regMacro(in.Src)
+	}
+	return "IMM", fmt.Sprint(in.Imm)
+}
+
+func aluMacro(in ebpf.Insn) string {
+	op, w := in.ALUOp(), "64"
+	if in.Class() == ebpf.ClassALU {
+		w = "32"
+	}
+	if in.Off != 0 || aluName[op] == "" || op == ebpf.ALUNeg || op == ebpf.ALUEnd && w == "64" {
+		return rawMacro(in)
+	}
+	form, arg := operandMacro(in)
+	switch op {
+	case ebpf.ALUEnd:
+		to := map[string]string{"IMM": "LE", "REG": "BE"}[form]
+		return fmt.Sprintf("BPF_ENDIAN(BPF_TO_%s, %s, %d)", to, regMacro(in.Dst), in.Imm)
+	case ebpf.ALUMov:
+		return fmt.Sprintf("BPF_MOV%s_%s(%s, %s)", w, form, regMacro(in.Dst), arg)
+	}
+	return fmt.Sprintf("BPF_ALU%s_%s(%s, %s, %s)", w, form, aluName[op], regMacro(in.Dst), arg)
+}
+
+func jumpMacro(in ebpf.Insn) string {
+	switch {
+	case in.Op == ebpf.OpExit:
+		return "BPF_EXIT_INSN()"
+	case in.Op == ebpf.OpCall && in.Src == 0 && in.Imm > 0 && int(in.Imm) < len(helperNames):
+		return fmt.Sprintf("BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_%s)", helperNames[in.Imm])
+	case in.Op == ebpf.OpJA:
+		return fmt.Sprintf("BPF_JMP_A(%d)", in.Off)
+	case in.IsCondJump() && jmpName[in.JmpOp()] != "":
+		w := ""
+		if in.Class() == ebpf.ClassJMP32 {
+			w = "32"
+		}
+		form, arg := operandMacro(in)
+		return fmt.Sprintf("BPF_JMP%s_%s(%s, %s, %s, %d)", w, form, jmpName[in.JmpOp()], regMacro(in.Dst), arg, in.Off)
+	}
+	return rawMacro(in)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"jitnic/host/ebpf"
+
 	"github.com/cilium/ebpf/btf"
 )
 
@@ -172,55 +174,17 @@ func (o *Object) rewriteBTFExt(data [][]byte, changed map[int]*layout) error {
 				return nil
 			}
 			count := 0
-			switch k {
-			case 0, 2: // functions; CO-RE: their instructions are fixed
-				for r := 0; r < n; r++ {
+			keep := func(old, slot int) {
+				emit(old, uint32(8*slot))
+				count++
+			}
+			if k == 1 {
+				o.relayLines(name, l, d, at+8, n, size, keep)
+			} else { // functions; CO-RE: their instructions are fixed
+				for r := range n {
 					old := at + 8 + r*size
-					slot := int(le.Uint32(d[old:]) / 8)
-					if slot >= len(l.to) || k == 2 && !l.same[slot] {
-						continue
-					}
-					emit(old, uint32(8*l.to[slot]))
-					count++
-				}
-			case 1:
-				// Each new instruction keeps the line of the one it stands for; a record
-				// is written where the line changes and where a function begins.
-				cover := make([]int, len(l.to)) // old slot -> record, -1 none
-				starts := map[int]bool{}
-				for s := range cover {
-					cover[s] = -1
-				}
-				for r := 0; r < n; r++ {
-					old := at + 8 + r*size
-					if s := int(le.Uint32(d[old:]) / 8); s < len(cover) {
-						cover[s] = old
-					}
-				}
-				for s := 1; s < len(cover); s++ {
-					if cover[s] < 0 {
-						cover[s] = cover[s-1]
-					}
-				}
-				for _, f := range o.Funcs {
-					if o.secs[f.sec].name == name {
-						starts[l.to[f.start]] = true
-						if f.start < len(cover) && cover[f.start] >= 0 && l.to[f.start] < len(l.from) && l.from[l.to[f.start]] < 0 {
-							l.from[l.to[f.start]] = f.start
-						}
-					}
-				}
-				last := -1
-				for s, from := range l.from {
-					rec := last
-					if from >= 0 {
-						rec = cover[from]
-					}
-					second := s > 0 && from > 0 && l.from[s-1] == from-1 && l.data[8*(s-1)] == 0x18
-					if rec >= 0 && (rec != last || starts[s]) && !second {
-						emit(rec, uint32(8*s))
-						count++
-						last = rec
+					if slot := int(le.Uint32(d[old:]) / 8); slot < len(l.to) && (k == 0 || l.same[slot]) {
+						keep(old, l.to[slot])
 					}
 				}
 			}
@@ -240,7 +204,56 @@ func (o *Object) rewriteBTFExt(data [][]byte, changed map[int]*layout) error {
 		le.PutUint32(out[p.at+4:], uint32(len(out)-start))
 	}
 	data[i] = out
-	// its own relocations
+	o.moveRelocations(i, moved, data)
+	return nil
+}
+
+// relayLines keeps the records of lines of a section, n from at on: each new
+// instruction keeps the line of the one it stands for, and a record is written where
+// the line changes and where a function begins.
+func (o *Object) relayLines(name string, l *layout, d []byte, at, n, size int, keep func(old, slot int)) {
+	cover := make([]int, len(l.to)) // old slot -> record, -1 none
+	for s := range cover {
+		cover[s] = -1
+	}
+	for r := range n {
+		old := at + r*size
+		if s := int(le.Uint32(d[old:]) / 8); s < len(cover) {
+			cover[s] = old
+		}
+	}
+	for s := 1; s < len(cover); s++ {
+		if cover[s] < 0 {
+			cover[s] = cover[s-1]
+		}
+	}
+	starts := map[int]bool{}
+	for _, f := range o.Funcs {
+		if o.secs[f.sec].name != name {
+			continue
+		}
+		starts[l.to[f.start]] = true
+		if f.start < len(cover) && cover[f.start] >= 0 && l.to[f.start] < len(l.from) && l.from[l.to[f.start]] < 0 {
+			l.from[l.to[f.start]] = f.start
+		}
+	}
+	last := -1
+	for s, from := range l.from {
+		rec := last
+		if from >= 0 {
+			rec = cover[from]
+		}
+		second := s > 0 && from > 0 && l.from[s-1] == from-1 && l.data[8*(s-1)] == ebpf.OpLDDW
+		if rec >= 0 && (rec != last || starts[s]) && !second {
+			keep(rec, s)
+			last = rec
+		}
+	}
+}
+
+// moveRelocations puts into data the relocations of section i, whose records went
+// where moved says.
+func (o *Object) moveRelocations(i int, moved map[int][]int, data [][]byte) {
 	for r := range o.secs {
 		s := &o.secs[r]
 		if s.typ != uint32(elf.SHT_REL) || int(s.info) != i {
@@ -255,5 +268,4 @@ func (o *Object) rewriteBTFExt(data [][]byte, changed map[int]*layout) error {
 		}
 		data[r] = b
 	}
-	return nil
 }

@@ -93,26 +93,8 @@ func Parse(path string, raw []byte) (o *Object, err error) {
 	if f.Class != elf.ELFCLASS64 || f.ByteOrder != le || f.Machine != elf.EM_BPF && f.Machine != elf.EM_NONE {
 		return fail("not a little-endian eBPF object")
 	}
-	o.shoff = le.Uint64(raw[0x28:])
-	shnum := int(le.Uint16(raw[0x3c:]))
-	if o.shoff+uint64(shnum)*64 > uint64(len(raw)) || le.Uint16(raw[0x3a:]) != 64 {
-		return fail("section table outside the file")
-	}
-	for i := 0; i < shnum && i < len(f.Sections); i++ {
-		h := raw[o.shoff+uint64(i)*64:]
-		s := section{name: f.Sections[i].Name, typ: le.Uint32(h[4:]), flags: le.Uint64(h[8:]), off: le.Uint64(h[24:]), size: le.Uint64(h[32:]),
-			link: le.Uint32(h[40:]), info: le.Uint32(h[44:]), align: le.Uint64(h[48:]), entsize: le.Uint64(h[56:])}
-		if s.typ != uint32(elf.SHT_NOBITS) && s.typ != uint32(elf.SHT_NULL) {
-			if s.off > uint64(len(raw)) || s.size > uint64(len(raw))-s.off {
-				return fail("section %s outside the file", s.name)
-			}
-			s.data = raw[s.off : s.off+s.size]
-		}
-		if s.align > 1<<16 {
-			return fail("section %s aligned to %d bytes", s.name, s.align)
-		}
-		s.code = s.typ == uint32(elf.SHT_PROGBITS) && s.flags&uint64(elf.SHF_EXECINSTR) != 0 && s.size > 0
-		o.secs = append(o.secs, s)
+	if err := o.readSections(f); err != nil {
+		return fail("%v", err)
 	}
 	for i := range o.secs {
 		if o.secs[i].typ == uint32(elf.SHT_SYMTAB) {
@@ -121,23 +103,8 @@ func Parse(path string, raw []byte) (o *Object, err error) {
 			}
 		}
 	}
-	for i := range o.secs {
-		r := &o.secs[i]
-		if r.typ != uint32(elf.SHT_REL) || int(r.info) >= len(o.secs) || !o.secs[r.info].code {
-			continue
-		}
-		t := &o.secs[r.info]
-		if t.rel == nil {
-			t.rel = map[int]reloc{}
-		}
-		for k := 0; k+16 <= len(r.data); k += 16 {
-			at := le.Uint64(r.data[k:])
-			info := le.Uint64(r.data[k+8:])
-			if at%8 != 0 || at >= t.size || int(info>>32) >= len(o.syms) {
-				return fail("section %s: relocation at %#x is not one of an instruction", r.name, at)
-			}
-			t.rel[int(at/8)] = reloc{uint32(info >> 32), uint32(info)}
-		}
+	if err := o.readRelocations(); err != nil {
+		return fail("%v", err)
 	}
 	// Maps are what the loader makes of the file: it knows all ways to declare one,
 	// and mends what old compilers left. What it doesn't read has none: functions
@@ -161,6 +128,56 @@ func Parse(path string, raw []byte) (o *Object, err error) {
 		return fail("no code")
 	}
 	return o, nil
+}
+
+// readSections takes the table of sections.
+func (o *Object) readSections(f *elf.File) error {
+	raw := o.raw
+	o.shoff = le.Uint64(raw[0x28:])
+	shnum := int(le.Uint16(raw[0x3c:]))
+	if o.shoff+uint64(shnum)*64 > uint64(len(raw)) || le.Uint16(raw[0x3a:]) != 64 {
+		return errors.New("section table outside the file")
+	}
+	for i := 0; i < shnum && i < len(f.Sections); i++ {
+		h := raw[o.shoff+uint64(i)*64:]
+		s := section{name: f.Sections[i].Name, typ: le.Uint32(h[4:]), flags: le.Uint64(h[8:]), off: le.Uint64(h[24:]), size: le.Uint64(h[32:]),
+			link: le.Uint32(h[40:]), info: le.Uint32(h[44:]), align: le.Uint64(h[48:]), entsize: le.Uint64(h[56:])}
+		if s.typ != uint32(elf.SHT_NOBITS) && s.typ != uint32(elf.SHT_NULL) {
+			if s.off > uint64(len(raw)) || s.size > uint64(len(raw))-s.off {
+				return fmt.Errorf("section %s outside the file", s.name)
+			}
+			s.data = raw[s.off : s.off+s.size]
+		}
+		if s.align > 1<<16 {
+			return fmt.Errorf("section %s aligned to %d bytes", s.name, s.align)
+		}
+		s.code = s.typ == uint32(elf.SHT_PROGBITS) && s.flags&uint64(elf.SHF_EXECINSTR) != 0 && s.size > 0
+		o.secs = append(o.secs, s)
+	}
+	return nil
+}
+
+// readRelocations notes which instructions refer to which symbols.
+func (o *Object) readRelocations() error {
+	for i := range o.secs {
+		r := &o.secs[i]
+		if r.typ != uint32(elf.SHT_REL) || int(r.info) >= len(o.secs) || !o.secs[r.info].code {
+			continue
+		}
+		t := &o.secs[r.info]
+		if t.rel == nil {
+			t.rel = map[int]reloc{}
+		}
+		for k := 0; k+16 <= len(r.data); k += 16 {
+			at := le.Uint64(r.data[k:])
+			info := le.Uint64(r.data[k+8:])
+			if at%8 != 0 || at >= t.size || int(info>>32) >= len(o.syms) {
+				return fmt.Errorf("section %s: relocation at %#x is not one of an instruction", r.name, at)
+			}
+			t.rel[int(at/8)] = reloc{uint32(info >> 32), uint32(info)}
+		}
+	}
+	return nil
 }
 
 func (o *Object) readSymbols(i int) error {

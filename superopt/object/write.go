@@ -118,103 +118,136 @@ func (o *Object) relay(sec int, pad bool) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &layout{to: make([]int, len(old)+1), kept: make([]bool, len(old)+1), same: make([]bool, len(old)+1)}
-	var out []ebpf.Insn
-	type fix struct{ at, old int }
-	var calls []fix
+	w := relaying{s: s, old: old, layout: &layout{to: make([]int, len(old)+1), kept: make([]bool, len(old)+1), same: make([]bool, len(old)+1)}}
 	for _, f := range o.Funcs {
 		if f.sec != sec {
 			continue
 		}
-		base := len(out)
-		put := func(in ebpf.Insn, from int) {
-			out = append(out, in)
-			l.from = append(l.from, from)
-		}
 		if f.New == nil {
-			for k := f.start; k < f.end; k++ {
-				l.to[k], l.kept[k], l.same[k] = len(out), true, true
-				if r, ok := s.rel[k]; ok {
-					l.rels = append(l.rels, newRel{len(out), r})
-				}
-				if old[k].Op == ebpf.OpCall && old[k].Src == ebpf.CallLocal {
-					calls = append(calls, fix{len(out), k})
-				}
-				put(old[k], k)
-			}
+			w.keep(f)
 			continue
 		}
-		q := f.wanted(pad)
-		slots, at, err := q.Layout()
-		if err != nil {
+		if err := w.replace(f, pad); err != nil {
 			return nil, err
 		}
-		for k := f.start; k < f.end; k++ {
-			l.to[k] = -1
-		}
-		for i := range q.Insts {
-			in := &q.Insts[i]
-			n := base + int(at[i])
-			own := -1 // the slot it stands for
-			if in.Slot >= 0 {
-				own = f.start + int(in.Slot)
-			}
-			ref := -1 // the slot whose relocation it needs
-			if in.Fixed || isReference(in) {
-				src, err := f.source(in)
-				if err != nil {
-					return nil, fmt.Errorf("function %s: %w", f.Name, err)
-				}
-				ref = f.start + src
-			}
-			for k := range int(at[i+1] - at[i]) {
-				x, from := slots[int(at[i])+k], -1
-				if own >= 0 {
-					from = own + k
-				}
-				if ref >= 0 {
-					dst := x.Dst
-					if x = old[ref+k]; k == 0 && !in.Fixed {
-						x.Dst = dst
-					}
-				}
-				put(x, from)
-			}
-			if r, ok := s.rel[ref]; ok {
-				l.rels = append(l.rels, newRel{n, r})
-			}
-			if ref >= 0 && old[ref].Op == ebpf.OpCall && old[ref].Src == ebpf.CallLocal {
-				calls = append(calls, fix{n, ref})
-			}
-			if own >= 0 && l.to[own] < 0 {
-				l.to[own], l.kept[own] = n, true
-				l.same[own] = out[n].Op == old[own].Op && out[n].Off == old[own].Off && out[n].Imm == old[own].Imm
-			}
-		}
-		// what went away points to what follows
-		next := len(out)
-		for k := f.end - 1; k >= f.start; k-- {
-			if l.to[k] < 0 {
-				l.to[k] = next
-			} else {
-				next = l.to[k]
-			}
-		}
-		l.to[f.start] = base
 	}
-	l.to[len(old)] = len(out)
-	for _, c := range calls { // in-section calls without a relocation
-		if _, ok := s.rel[c.old]; ok {
+	w.to[len(old)] = len(w.out)
+	if err := w.link(); err != nil {
+		return nil, err
+	}
+	w.data = ebpf.Encode(w.out)
+	return w.layout, nil
+}
+
+// relaying is a section of code that is being written anew.
+type relaying struct {
+	*layout
+	s     *section
+	old   []ebpf.Insn
+	out   []ebpf.Insn
+	calls []localCall
+}
+
+// localCall is a call of a function of the section: where it stands now, and where it
+// stood.
+type localCall struct{ at, old int }
+
+// put appends an instruction that stands for the one at slot from; -1 for none.
+func (w *relaying) put(in ebpf.Insn, from int) {
+	w.out = append(w.out, in)
+	w.from = append(w.from, from)
+}
+
+// refers gives the instruction that is put next what the one at slot old refers to.
+func (w *relaying) refers(old int) {
+	if r, ok := w.s.rel[old]; ok {
+		w.rels = append(w.rels, newRel{len(w.out), r})
+	}
+	if w.old[old].Op == ebpf.OpCall && w.old[old].Src == ebpf.CallLocal {
+		w.calls = append(w.calls, localCall{len(w.out), old})
+	}
+}
+
+// keep takes a function over as it was.
+func (w *relaying) keep(f *Func) {
+	for k := f.start; k < f.end; k++ {
+		w.to[k], w.kept[k], w.same[k] = len(w.out), true, true
+		w.refers(k)
+		w.put(w.old[k], k)
+	}
+}
+
+// replace writes what a function has become.
+func (w *relaying) replace(f *Func, pad bool) error {
+	q := f.wanted(pad)
+	slots, at, err := q.Layout()
+	if err != nil {
+		return err
+	}
+	base := len(w.out)
+	for k := f.start; k < f.end; k++ {
+		w.to[k] = -1
+	}
+	for i := range q.Insts {
+		in := &q.Insts[i]
+		n := len(w.out)
+		own, ref := -1, -1 // the slot it stands for, and the one whose relocation it needs
+		if in.Slot >= 0 {
+			own = f.start + int(in.Slot)
+		}
+		if in.Fixed || isReference(in) {
+			src, err := f.source(in)
+			if err != nil {
+				return fmt.Errorf("function %s: %w", f.Name, err)
+			}
+			ref = f.start + src
+			w.refers(ref)
+		}
+		for k := range int(at[i+1] - at[i]) {
+			x, from := slots[int(at[i])+k], -1
+			if own >= 0 {
+				from = own + k
+			}
+			if ref >= 0 {
+				dst := x.Dst
+				if x = w.old[ref+k]; k == 0 && !in.Fixed {
+					x.Dst = dst
+				}
+			}
+			w.put(x, from)
+		}
+		if own >= 0 && w.to[own] < 0 {
+			a, b := &w.out[n], &w.old[own]
+			w.to[own], w.kept[own] = n, true
+			w.same[own] = a.Op == b.Op && a.Off == b.Off && a.Imm == b.Imm
+		}
+	}
+	// what went away points to what follows
+	next := len(w.out)
+	for k := f.end - 1; k >= f.start; k-- {
+		if w.to[k] < 0 {
+			w.to[k] = next
+		} else {
+			next = w.to[k]
+		}
+	}
+	w.to[f.start] = base
+	return nil
+}
+
+// link gives calls inside the section, which have no relocation, where they go now.
+func (w *relaying) link() error {
+	for _, c := range w.calls {
+		if _, ok := w.s.rel[c.old]; ok {
 			continue
 		}
-		t := c.old + 1 + int(old[c.old].Imm)
-		if t < 0 || t >= len(old) {
-			return nil, fmt.Errorf("insn %d: call of slot %d", c.old, t)
+		t := c.old + 1 + int(w.old[c.old].Imm)
+		if t < 0 || t >= len(w.old) {
+			return fmt.Errorf("insn %d: call of slot %d", c.old, t)
 		}
-		out[c.at].Imm = int32(l.to[t] - c.at - 1)
+		w.out[c.at].Imm = int32(w.to[t] - c.at - 1)
 	}
-	l.data = ebpf.Encode(out)
-	return l, nil
+	return nil
 }
 
 // moveCallees mends addends: a relocation against a section symbol keeps the

@@ -173,31 +173,12 @@ func written(r *flower.Rules) (out [3]string) {
 }
 
 func (f *flags) run(ctx context.Context) (*Report, error) {
-	live, rounds := f.live != "false", -1
-	switch f.live {
-	case "captures", "true", "false":
-		rounds = 0
-	case "hosts":
-		rounds = liveRounds
+	live, rounds, err := f.check()
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case f.opt.Entries < 1:
-		return nil, fmt.Errorf("--entries %d: want 1 or more", f.opt.Entries)
-	case f.in.Queues != 1:
-		return nil, fmt.Errorf("--queues %d: the kernel runs one packet at a time, on one queue", f.in.Queues)
-	case f.kernel != "auto" && f.kernel != "on" && f.kernel != "off":
-		return nil, fmt.Errorf("--kernel %s: want auto, on or off", f.kernel)
-	case f.times && f.kernel == "off":
-		return nil, errors.New("--times: needs the kernel, which --kernel off leaves out")
-	case rounds < 0:
-		return nil, fmt.Errorf("--live %s: want captures or hosts", f.live)
-	case live && f.kernel == "off":
-		return nil, errors.New("--live: needs the kernel, which --kernel off leaves out")
-	}
-	var missing error // why the kernel has no part in it
-	if f.kernel == "off" {
-		missing = errors.New("--kernel off")
-	} else {
+	missing := errors.New("--kernel off") // why the kernel has no part in it
+	if f.kernel != "off" {
 		missing = kernel.Available()
 	}
 	if missing != nil && (f.kernel == "on" || f.times || live) {
@@ -206,9 +187,6 @@ func (f *flags) run(ctx context.Context) (*Report, error) {
 	by := slices.IndexFunc(parsers, func(p parser) bool { return p.name == f.parser })
 	if by < 0 {
 		return nil, fmt.Errorf("--parser %s: want %s", f.parser, parserNames())
-	}
-	if f.carry != "" && fastpath.Carriers[f.carry] == nil {
-		return nil, fmt.Errorf("--carry %s: want tc or ovs", f.carry)
 	}
 	f.opt.Rules = f.rules != [3]string{} || f.carry != ""
 	f.opt.NoKernel, f.opt.Superopt, f.opt.Counters = missing != nil, &f.super, true
@@ -234,29 +212,72 @@ func (f *flags) run(ctx context.Context) (*Report, error) {
 		r.Live = newLive(r.live)
 	}
 	if f.opt.Rules {
-		o, err := p.Flower(ctx, parsers[by].is)
-		if err != nil {
+		if err := f.flower(ctx, r, p, by); err != nil {
 			return nil, err
-		}
-		r.Flower = newFlower(o, p)
-		f.written = written(o.Rules)
-		if f.carry != "" {
-			if r.Flower.Carried, err = p.Carry(ctx, o, f.carry); err != nil {
-				return nil, err
-			}
 		}
 	}
 	if f.out != "" && r.bad() == nil {
-		built := p.Built
-		if !f.counters {
-			if built, err = p.Bare(); err != nil {
-				return nil, err
-			}
-		}
-		if f.file, err = objfile.Write(built.Object, built.Program); err != nil {
+		if err := f.object(r, p); err != nil {
 			return nil, err
 		}
-		r.Out, r.Bytes = report.Name(f.out), len(f.file)
 	}
 	return r, nil
+}
+
+// check refuses what the flags don't allow; rounds are those of live hosts, 0: the
+// captures are sent.
+func (f *flags) check() (live bool, rounds int, err error) {
+	live, rounds = f.live != "false", -1
+	switch f.live {
+	case "captures", "true", "false":
+		rounds = 0
+	case "hosts":
+		rounds = liveRounds
+	}
+	switch {
+	case f.opt.Entries < 1:
+		err = fmt.Errorf("--entries %d: want 1 or more", f.opt.Entries)
+	case f.in.Queues != 1:
+		err = fmt.Errorf("--queues %d: the kernel runs one packet at a time, on one queue", f.in.Queues)
+	case f.kernel != "auto" && f.kernel != "on" && f.kernel != "off":
+		err = fmt.Errorf("--kernel %s: want auto, on or off", f.kernel)
+	case f.times && f.kernel == "off":
+		err = errors.New("--times: needs the kernel, which --kernel off leaves out")
+	case rounds < 0:
+		err = fmt.Errorf("--live %s: want captures or hosts", f.live)
+	case live && f.kernel == "off":
+		err = errors.New("--live: needs the kernel, which --kernel off leaves out")
+	case f.carry != "" && fastpath.Carriers[f.carry] == nil:
+		err = fmt.Errorf("--carry %s: want tc or ovs", f.carry)
+	}
+	return live, rounds, err
+}
+
+// flower makes the rules, and has them carry packets where that is asked for.
+func (f *flags) flower(ctx context.Context, r *Report, p *fastpath.Plan, by int) error {
+	o, err := p.Flower(ctx, parsers[by].is)
+	if err != nil {
+		return err
+	}
+	r.Flower = newFlower(o, p)
+	f.written = written(o.Rules)
+	if f.carry != "" {
+		r.Flower.Carried, err = p.Carry(ctx, o, f.carry)
+	}
+	return err
+}
+
+// object makes the file that is asked for.
+func (f *flags) object(r *Report, p *fastpath.Plan) (err error) {
+	built := p.Built
+	if !f.counters {
+		if built, err = p.Bare(); err != nil {
+			return err
+		}
+	}
+	if f.file, err = objfile.Write(built.Object, built.Program); err != nil {
+		return err
+	}
+	r.Out, r.Bytes = report.Name(f.out), len(f.file)
+	return nil
 }

@@ -346,76 +346,107 @@ func (r *Report) document() *report.Document {
 	for _, n := range r.Notes {
 		f.Add("note", n)
 	}
-	if l := r.Live; l != nil {
-		f.Add("live", report.Count(l.Sent), "frames sent to each", fmt.Sprintf("%s passed, %s sent back, %s redirected; leaves took %s", report.Count(l.Passed), report.Count(l.Returned), report.Count(l.Sideways), report.Count(l.Leaves)))
-		switch {
-		case l.Unsteady:
-			f.Add("", "", "nothing can be said: two originals differ from each other")
-		case l.Differs == "":
-			f.Add("", report.Count(uint64(l.Maps)), "maps equal afterwards; what came out is equal, byte by byte and in order")
-		}
-		for _, x := range l.Loose {
-			f.Add("", "", "not compared, since two originals differ there: "+x)
-		}
-		if h := l.Hosts; h != nil {
-			f.Add("live hosts", report.Count(h.IPv4+h.IPv6), "IP frames", fmt.Sprintf("%s IPv6, %s tagged; %d of %d HTTP transfers, %d of %d questions and %d of %d echoes came through", report.Count(h.IPv6), report.Count(h.VLAN), h.HTTP, h.HTTP+h.HTTPFailed, h.DNS, h.DNS+h.DNSFailed, h.Pings, h.Pings+h.PingsLost))
-			if h.Tunnels > 0 {
-				f.Add("  tunnels", report.Count(h.Tunnels), "frames that the program wrapped came to the server unwrapped")
-			}
-			f.Add("  run again", report.Count(uint64(h.Kernel)), "of their frames by test run", report.Count(h.VM)+" in the VM, equal")
-		}
-		if l.Skipped > 0 {
-			f.Add("", report.Count(l.Skipped), "frames not sent: longer than the devices take")
-		}
-	}
-	if x := r.Flower; x != nil {
-		f.Add("flower rules take", report.Count(x.Packets), report.Share(x.Packets, r.Packets), fmt.Sprintf("%d of %d paths, %d rules; by flower's semantics in Go they say what the program says", x.Paths, len(r.Rows), x.Rules))
-		if c := x.Carried; c != nil {
-			f.Add("  carried by "+c.By, report.Count(c.Sent), "packets sent through "+report.Count(uint64(c.Rules))+" rules", fmt.Sprintf("%s by rules other than trap; each came out where they say, with these bytes; %s not sent", report.Count(c.Ruled), report.Count(c.Skipped)))
-		}
-		if x.Edited > 0 {
-			f.Add("  change", report.Count(x.Edited), report.Share(x.Edited, r.Packets))
-		}
-		if x.NotPlain > 0 {
-			f.Add("  not plain", report.Count(x.NotPlain), report.Share(x.NotPlain, r.Packets), "to software, by the parser")
-		}
-		if x.Long > 0 {
-			f.Add("  in pieces", report.Count(x.Long), report.Share(x.Long, r.Packets), fmt.Sprintf("to software: longer than %d bytes, of which the program sees no more; the port's MTU must keep them out", vm.MaxLinear))
-		}
-		if x.NoRun > 0 {
-			f.Add("  left out", report.Count(x.NoRun), report.Share(x.NoRun, r.Packets), "no program runs on them: shorter than an Ethernet header, or too long")
-		}
-		if x.Counts > 0 {
-			f.Add("  counted", report.Count(uint64(x.Counts)), "numbers in maps that rules' own statistics stand for")
-		}
-		if x.Assumed > 0 {
-			f.Add("  taken for granted", report.Count(uint64(x.Assumed)), "predicates (--frozen): nobody else writes these maps")
-		}
-		for _, y := range x.Refused[:min(len(x.Refused), 8)] {
-			f.Add("  refused", report.Count(y.Packets), fmt.Sprintf("path %d", y.Path), y.Why)
-		}
-		if n := len(x.Refused) - 8; n > 0 {
-			f.Addf("  refused", "%d more paths", n)
-		}
-	}
-	if t := r.Times; t != nil {
-		ns := func(name string, v float64) {
-			if v > 0 {
-				f.Add(name, fmt.Sprintf("%.1f", v), "ns a packet", fmt.Sprintf("%.2f of the original's", v/t.Original))
-			}
-		}
-		ns("original", t.Original)
-		ns("fast path", t.Plain)
-		ns("with --superopt", t.Super)
-		f.Addf("timed", "%.1f %% of the packets: the others' paths don't stay on one packet", 100*t.Share)
-		f.Add("it pays", report.Count(t.Paying), report.Share(t.Paying, r.Packets), t.where())
-		if t.Miss != 0 {
-			f.Addf("a miss adds", "%.1f ns", t.Miss)
-		}
-	}
+	r.Live.facts(&f)
+	r.Flower.facts(&f, r)
+	r.Times.facts(&f, r.Packets)
 	if r.Out != "" {
 		f.Add("object", r.Out, report.Count(uint64(r.Bytes))+" bytes")
 	}
+	d := &report.Document{Verb: "fastpath", Title: r.Entry + " on " + strings.Join(r.Captures, ", "), About: "a program's hottest paths in the running kernel", Data: r,
+		Footer: "Every number is also in the JSON."}
+	rows := report.Records{Name: "rows.csv", Columns: report.Columns("path", "packets", "counted", "before", "after", "slots", "out", "original_ns", "plain_ns", "superopt_ns", "not_timed")}
+	for i := range r.Rows {
+		rows.Rows = append(rows.Rows, &r.Rows[i])
+	}
+	d.Records = []report.Records{rows}
+	d.Add(report.Section{ID: "fastpath", Title: "The fast path", Blocks: []report.Block{{Facts: f}, {Apart: true, Table: r.pathTable()}}})
+	return d
+}
+
+// facts are what live frames showed.
+func (l *Live) facts(f *report.Facts) {
+	if l == nil {
+		return
+	}
+	f.Add("live", report.Count(l.Sent), "frames sent to each", fmt.Sprintf("%s passed, %s sent back, %s redirected; leaves took %s", report.Count(l.Passed), report.Count(l.Returned), report.Count(l.Sideways), report.Count(l.Leaves)))
+	switch {
+	case l.Unsteady:
+		f.Add("", "", "nothing can be said: two originals differ from each other")
+	case l.Differs == "":
+		f.Add("", report.Count(uint64(l.Maps)), "maps equal afterwards; what came out is equal, byte by byte and in order")
+	}
+	for _, x := range l.Loose {
+		f.Add("", "", "not compared, since two originals differ there: "+x)
+	}
+	if h := l.Hosts; h != nil {
+		f.Add("live hosts", report.Count(h.IPv4+h.IPv6), "IP frames", fmt.Sprintf("%s IPv6, %s tagged; %d of %d HTTP transfers, %d of %d questions and %d of %d echoes came through", report.Count(h.IPv6), report.Count(h.VLAN), h.HTTP, h.HTTP+h.HTTPFailed, h.DNS, h.DNS+h.DNSFailed, h.Pings, h.Pings+h.PingsLost))
+		if h.Tunnels > 0 {
+			f.Add("  tunnels", report.Count(h.Tunnels), "frames that the program wrapped came to the server unwrapped")
+		}
+		f.Add("  run again", report.Count(uint64(h.Kernel)), "of their frames by test run", report.Count(h.VM)+" in the VM, equal")
+	}
+	if l.Skipped > 0 {
+		f.Add("", report.Count(l.Skipped), "frames not sent: longer than the devices take")
+	}
+}
+
+// facts are what flower's rules take.
+func (x *Flower) facts(f *report.Facts, r *Report) {
+	if x == nil {
+		return
+	}
+	f.Add("flower rules take", report.Count(x.Packets), report.Share(x.Packets, r.Packets), fmt.Sprintf("%d of %d paths, %d rules; by flower's semantics in Go they say what the program says", x.Paths, len(r.Rows), x.Rules))
+	if c := x.Carried; c != nil {
+		f.Add("  carried by "+c.By, report.Count(c.Sent), "packets sent through "+report.Count(uint64(c.Rules))+" rules", fmt.Sprintf("%s by rules other than trap; each came out where they say, with these bytes; %s not sent", report.Count(c.Ruled), report.Count(c.Skipped)))
+	}
+	if x.Edited > 0 {
+		f.Add("  change", report.Count(x.Edited), report.Share(x.Edited, r.Packets))
+	}
+	if x.NotPlain > 0 {
+		f.Add("  not plain", report.Count(x.NotPlain), report.Share(x.NotPlain, r.Packets), "to software, by the parser")
+	}
+	if x.Long > 0 {
+		f.Add("  in pieces", report.Count(x.Long), report.Share(x.Long, r.Packets), fmt.Sprintf("to software: longer than %d bytes, of which the program sees no more; the port's MTU must keep them out", vm.MaxLinear))
+	}
+	if x.NoRun > 0 {
+		f.Add("  left out", report.Count(x.NoRun), report.Share(x.NoRun, r.Packets), "no program runs on them: shorter than an Ethernet header, or too long")
+	}
+	if x.Counts > 0 {
+		f.Add("  counted", report.Count(uint64(x.Counts)), "numbers in maps that rules' own statistics stand for")
+	}
+	if x.Assumed > 0 {
+		f.Add("  taken for granted", report.Count(uint64(x.Assumed)), "predicates (--frozen): nobody else writes these maps")
+	}
+	for _, y := range x.Refused[:min(len(x.Refused), 8)] {
+		f.Add("  refused", report.Count(y.Packets), fmt.Sprintf("path %d", y.Path), y.Why)
+	}
+	if n := len(x.Refused) - 8; n > 0 {
+		f.Addf("  refused", "%d more paths", n)
+	}
+}
+
+// facts are the times the kernel took for a packet.
+func (t *Times) facts(f *report.Facts, packets uint64) {
+	if t == nil {
+		return
+	}
+	ns := func(name string, v float64) {
+		if v > 0 {
+			f.Add(name, fmt.Sprintf("%.1f", v), "ns a packet", fmt.Sprintf("%.2f of the original's", v/t.Original))
+		}
+	}
+	ns("original", t.Original)
+	ns("fast path", t.Plain)
+	ns("with --superopt", t.Super)
+	f.Addf("timed", "%.1f %% of the packets: the others' paths don't stay on one packet", 100*t.Share)
+	f.Add("it pays", report.Count(t.Paying), report.Share(t.Paying, packets), t.where())
+	if t.Miss != 0 {
+		f.Addf("a miss adds", "%.1f ns", t.Miss)
+	}
+}
+
+// pathTable has a row for each path.
+func (r *Report) pathTable() *report.Table {
 	tab := &report.Table{ID: "paths", Title: "Paths", Open: true, Right: 1, Head: []string{"path", "packets", "counted", "trace", "superopt", "leaf", "original ns", "plain ns", "superopt ns", "left out, not timed"}}
 	for _, x := range r.Rows {
 		num := func(v float64) string {
@@ -430,13 +461,5 @@ func (r *Report) document() *report.Document {
 		}
 		tab.Add(fmt.Sprint(x.Path), report.Count(x.Packets), report.Count(x.Counted), fmt.Sprint(x.Before), fmt.Sprint(x.After), fmt.Sprint(x.Slots), num(x.NS), num(x.Plain), num(x.Super), why)
 	}
-	d := &report.Document{Verb: "fastpath", Title: r.Entry + " on " + strings.Join(r.Captures, ", "), About: "a program's hottest paths in the running kernel", Data: r,
-		Footer: "Every number is also in the JSON."}
-	rows := report.Records{Name: "rows.csv", Columns: report.Columns("path", "packets", "counted", "before", "after", "slots", "out", "original_ns", "plain_ns", "superopt_ns", "not_timed")}
-	for i := range r.Rows {
-		rows.Rows = append(rows.Rows, &r.Rows[i])
-	}
-	d.Records = []report.Records{rows}
-	d.Add(report.Section{ID: "fastpath", Title: "The fast path", Blocks: []report.Block{{Facts: f}, {Apart: true, Table: tab}}})
-	return d
+	return tab
 }

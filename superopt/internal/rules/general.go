@@ -262,102 +262,124 @@ func computed(old *expr, n byte, env *bindings, numbers []int64) (out []*expr) {
 		return nil
 	}
 	v, _ := env.get(n)
-	N := letter(n)
-	try := func(e *expr) {
+	for _, e := range slices.Concat(ofOld(old, n, v), ofNumbers(old, n, v, want, numbers), ofShifts(old, n, v, want), ofLetters(n)) {
 		if x, ok := e.eval(env); ok && (x == want || int32(x) == int32(want) && uint64(x)>>32 == 0) {
 			out = append(out, e)
 		}
 	}
-	try(N)
-	try(un('n', N))
-	try(un('~', N))
-	if old.op != 'k' { // what holds so far, with N for one of its numbers
-		var sub func(e *expr) []*expr
-		sub = func(e *expr) (r []*expr) {
-			switch {
-			case e == nil:
-			case e.op == 'k':
-				if e.k == v {
-					r = append(r, N)
-				}
-				if e.k == -v && v != 0 {
-					r = append(r, un('n', N))
-				}
-				if v >= 0 && v < 63 && e.k == 1<<v {
-					r = append(r, bi('<', num(1), N))
-				}
-			case e.a != nil:
-				for _, x := range sub(e.a) {
-					r = append(r, &expr{op: e.op, a: x, b: e.b})
-				}
-				if e.b != nil {
-					for _, x := range sub(e.b) {
-						y := &expr{op: e.op, a: e.a, b: x}
-						if x.op == 'n' && (e.op == '+' || e.op == '-') {
-							y = &expr{op: '+' + '-' - e.op, a: e.a, b: x.a}
-						}
-						r = append(r, y)
-					}
-				}
-			}
-			return
-		}
-		for _, e := range sub(old) {
-			try(e)
-		}
-		for _, op := range []byte("+-&|^*") {
-			try(&expr{op: op, a: old, b: N})
-		}
-	}
-	if want != v {
-		try(plus(N, want-v))
-	}
+	return out
+}
+
+// ofOld are the letter, and what holds so far with it for one of its numbers; v is
+// what the letter stands for.
+func ofOld(old *expr, n byte, v int64) []*expr {
+	N := letter(n)
+	out := []*expr{N, un('n', N), un('~', N)}
 	if old.op == 'k' {
-		for _, k := range numbers {
-			for _, op := range []byte("&|^*<>-") {
-				try(&expr{op: op, a: N, b: num(k)})
+		return out
+	}
+	out = append(out, lettered(old, N, v)...)
+	for _, op := range []byte("+-&|^*") {
+		out = append(out, bi(op, old, N))
+	}
+	return out
+}
+
+// lettered are the expressions with N, which is v, for one number of e.
+func lettered(e, N *expr, v int64) (out []*expr) {
+	switch {
+	case e == nil:
+	case e.op == 'k':
+		if e.k == v {
+			out = append(out, N)
+		}
+		if e.k == -v && v != 0 {
+			out = append(out, un('n', N))
+		}
+		if v >= 0 && v < 63 && e.k == 1<<v {
+			out = append(out, bi('<', num(1), N))
+		}
+	case e.a != nil:
+		for _, x := range lettered(e.a, N, v) {
+			out = append(out, &expr{op: e.op, a: x, b: e.b})
+		}
+		for _, x := range lettered(e.b, N, v) {
+			y := bi(e.op, e.a, x)
+			if x.op == 'n' && (e.op == '+' || e.op == '-') {
+				y = bi('+'+'-'-e.op, e.a, x.a)
 			}
-			try(&expr{op: '-', a: num(k), b: N})
+			out = append(out, y)
 		}
 	}
+	return out
+}
+
+// ofNumbers are the letter with a number beside it.
+func ofNumbers(old *expr, n byte, v, want int64, numbers []int64) (out []*expr) {
+	N := letter(n)
+	if want != v {
+		out = append(out, plus(N, want-v))
+	}
+	if old.op != 'k' {
+		return out
+	}
+	for _, k := range numbers {
+		for _, op := range []byte("&|^*<>-") {
+			out = append(out, bi(op, N, num(k)))
+		}
+		out = append(out, bi('-', num(k), N))
+	}
+	return out
+}
+
+// ofShifts are the letter as a number of bits, as a power of two, and as one of two
+// neighbours in memory.
+func ofShifts(old *expr, n byte, v, want int64) (out []*expr) {
+	N := letter(n)
 	if v >= 0 && v < 64 {
-		try(bi('<', num(1), N))
-		try(plus(bi('<', num(1), N), -1))
-		try(bi('-', num(64), N))
-		try(bi('-', num(32), N))
-		try(plus(bi('<', num(1), bi('-', num(64), N)), -1))
-		try(plus(bi('<', num(1), bi('-', num(32), N)), -1))
-		try(bi('<', num(-1), N))
-		try(bi('&', bi('<', num(-1), N), num(0xffffffff)))
+		out = append(out,
+			bi('<', num(1), N),
+			plus(bi('<', num(1), N), -1),
+			bi('-', num(64), N),
+			bi('-', num(32), N),
+			plus(bi('<', num(1), bi('-', num(64), N)), -1),
+			plus(bi('<', num(1), bi('-', num(32), N)), -1),
+			bi('<', num(-1), N),
+			bi('&', bi('<', num(-1), N), num(0xffffffff)))
 	}
 	if v > 0 && v&(v-1) == 0 {
-		try(un('L', N))
-		try(plus(N, -1))
+		out = append(out, un('L', N), plus(N, -1))
 	}
-	for _, w := range []int64{8, 16, 32} { // neighbours in memory
+	if old.op != 'k' {
+		return out
+	}
+	for _, w := range []int64{8, 16, 32} {
 		m := num(1<<w - 1)
-		if old.op == 'k' {
-			if want&^(1<<w-1) != 0 {
-				try(&expr{op: '|', a: bi('&', N, m), b: num(want &^ (1<<w - 1))})
-			}
-			if want&(1<<w-1) != 0 {
-				try(&expr{op: '|', a: bi('<', N, num(w)), b: num(want & (1<<w - 1))})
-			}
-			try(bi('&', N, m))
+		if want&^(1<<w-1) != 0 {
+			out = append(out, bi('|', bi('&', N, m), num(want&^(1<<w-1))))
 		}
+		if want&(1<<w-1) != 0 {
+			out = append(out, bi('|', bi('<', N, num(w)), num(want&(1<<w-1))))
+		}
+		out = append(out, bi('&', N, m))
 	}
+	return out
+}
+
+// ofLetters are the letter with each one before it.
+func ofLetters(n byte) (out []*expr) {
+	N := letter(n)
 	for u := byte('I'); u < n; u++ {
 		U := letter(u)
 		for _, op := range []byte("+-&|^*<>") {
-			try(bi(op, U, N))
+			out = append(out, bi(op, U, N))
 			if op == '-' || op == '<' || op == '>' {
-				try(bi(op, N, U))
+				out = append(out, bi(op, N, U))
 			}
 		}
 		for _, w := range []int64{8, 16, 32} {
 			m := num(1<<w - 1)
-			try(bi('|', bi('&', U, m), bi('<', N, num(w))))
-			try(bi('|', bi('&', N, m), bi('<', U, num(w))))
+			out = append(out, bi('|', bi('&', U, m), bi('<', N, num(w))), bi('|', bi('&', N, m), bi('<', U, num(w))))
 		}
 	}
 	return out
