@@ -98,7 +98,7 @@ func (c *Compiler) SetCuts(program string, pcs []int) error {
 	before, wild := points.Before(c.Obj.Programs[i].Insns, specs)
 	c.cuts, c.cutProg, c.cutAt = nil, i, map[int32]int{}
 	g := c.graphOf(i)
-	g.cuts, g.regions = map[int]bool{}, map[string]*region{}
+	g.cuts, g.regions = map[int]bool{}, map[wanted]*region{}
 	clear(c.weighed) // they were regions of other cuts
 	for _, pc := range pcs {
 		st, ok := before[pc]
@@ -230,7 +230,7 @@ func (x *exec) symbol(addr uint64, v points.Value) bv.Term {
 	t := x.b.Fun(FunLoad, 64, bv.Fact{}, x.u64(addr))
 	if v.IsPointer() && v.Kind != points.Map {
 		x.kinds[t] = v
-		x.f.iv[t] = interval{0, 1 << 40} // flat memory is smaller than this
+		keep(&x.f.iv, t, interval{0, 1 << 40}) // flat memory is smaller than this
 	}
 	return t
 }
@@ -268,7 +268,7 @@ func (x *exec) unspill(o uint64, v points.Value) {
 		t = x.symbol(x.s.Stack+o, v)
 	}
 	for k := range uint64(8) {
-		x.stack[o+k] = byteRef{t, uint8(k)}
+		x.setByte(o+k, byteRef{t, uint8(k)})
 	}
 }
 

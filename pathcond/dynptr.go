@@ -53,7 +53,7 @@ func (x *exec) setDynptr(c *call, r int, d *symDynptr) {
 	}
 	x.dynptrs[at] = d
 	for i := uint64(0); i < 16; i++ {
-		x.stack[at-x.s.Stack+i] = byteRef{x.unknown(8), 0}
+		x.setByte(at-x.s.Stack+i, byteRef{x.unknown(8), 0})
 	}
 }
 

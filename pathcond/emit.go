@@ -1,6 +1,8 @@
 package pathcond
 
 import (
+	"slices"
+
 	"jitnic/host/ebpf"
 	"jitnic/pathcond/bv"
 	"jitnic/trace"
@@ -21,8 +23,7 @@ type emitter struct {
 }
 
 func (e *emitter) init(x *exec) {
-	e.code = make([]ebpf.Insn, 0, len(x.rec.Steps)+16)
-	e.meta = make([]trace.Meta, 0, len(x.rec.Steps)+16)
+	e.code, e.meta = x.c.room.code[:0], x.c.room.meta[:0]
 	e.lo, e.hi = 1<<16, uint64(len(x.s.Mem.B))
 }
 
@@ -216,7 +217,7 @@ func (e *emitter) reads(x *exec, c *call, addr uint64, n int) {
 			m := made()
 			m.Mem, m.Addr = trace.MemStack, addr+uint64(i)
 			e.put(ebpf.Insn{Op: ebpf.ClassST | ebpf.ModeMEM | ebpf.SizeB, Dst: 10, Off: int16(int64(m.Addr) - int64(top))}, m)
-			x.stack[o] = byteRef{x.b.Const(0, 8), 0}
+			x.setByte(o, byteRef{x.b.Const(0, 8), 0})
 		}
 	}
 }
@@ -260,6 +261,8 @@ func (e *emitter) exit(x *exec) {
 func (e *emitter) finish(x *exec) *trace.Trace {
 	least, _ := x.f.Bounds(x.input(InLen, 64, lenFact))
 	t := &trace.Trace{Straight: trace.Len(e.code), MinLen: int(least)}
-	t.Code, t.Meta = trace.EliminateDead(e.code, e.meta, x.s.Stack, x.left...)
+	x.c.room.code, x.c.room.meta = e.code, e.meta
+	code, meta := trace.EliminateDead(e.code, e.meta, x.s.Stack, x.left...)
+	t.Code, t.Meta = slices.Clone(code), slices.Clone(meta)
 	return t
 }

@@ -140,6 +140,7 @@ type Compiler struct {
 	cutProg int32         // of this program
 	cutAt   map[int32]int // table by slot
 
+	room       *room
 	graphs     map[int32]*graph
 	weighed    map[approach]*weighed
 	readMostly []bool // by map index: no program writes it
@@ -166,7 +167,7 @@ func NewCompiler(s *vm.State, obj *loader.Object) *Compiler {
 	b := bv.NewBuilder()
 	b.Join = joinLoads(b)
 	return &Compiler{B: b, S: s, Obj: obj, MaxTrace: DefaultMaxTrace, MaxGuards: DefaultMaxGuards,
-		Versions: NewVersions(), graphs: map[int32]*graph{}, weighed: map[approach]*weighed{}}
+		Versions: NewVersions(), room: &room{}, graphs: map[int32]*graph{}, weighed: map[approach]*weighed{}}
 }
 
 // exec is one symbolic execution.
@@ -203,6 +204,7 @@ type exec struct {
 	// (nowhere: with the next step), and where addresses the path came to stand.
 	chosen uint64 // hash of what was chosen so far
 	quiet  *weave
+	noting bool // what is stored to the stack will be taken back
 	active bv.Term
 	resume int
 	bases  map[bv.Term]uint64
@@ -232,12 +234,6 @@ type symFrame struct {
 	each  int      // of for_each_map_elem: the map, else -1
 	visit [][]byte // the keys it takes up, in order; nil of an array
 	at    int      // how many of them were taken up
-}
-
-// byteRef is one byte of a term; term 0 is a byte never written, which is 0.
-type byteRef struct {
-	term bv.Term
-	idx  uint8
 }
 
 type abortError struct{ a *trace.Abort }
@@ -365,7 +361,7 @@ func (x *exec) begin() {
 	x.data = b.Const(buf, 64)
 	x.meta = x.data
 	x.dataEnd = b.Bin(bv.OpAdd, x.data, n)
-	x.stack = make([]byteRef, trace.Frames*trace.FrameStride)
+	x.stack = x.c.room.fresh()
 	for i := range x.r {
 		x.r[i] = b.Const(0, 64)
 	}
@@ -462,7 +458,7 @@ func (x *exec) fix(t bv.Term, concrete uint64, why Why) bv.Term {
 	}
 	c := x.b.Const(concrete, x.b.Width(t))
 	x.decide(x.b.Bin(bv.OpEq, t, c), true, why)
-	x.f.iv[t] = interval{concrete, concrete}
+	keep(&x.f.iv, t, interval{concrete, concrete})
 	return c
 }
 
@@ -586,6 +582,7 @@ func (x *exec) enter(loop bool, ctx bv.Term, n uint64) {
 	if x.lends && len(x.frames) >= trace.Frames-1 {
 		x.abort(trace.ReasonUnencodable, "a call so deep that a key lent to a callback is in the way")
 	}
+	x.c.room.frames = max(x.c.room.frames, len(x.frames))
 	x.clearFrame()
 }
 

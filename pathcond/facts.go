@@ -29,8 +29,15 @@ type gap struct{ least, below int64 }
 
 type interval struct{ min, max uint64 }
 
-func NewFacts(b *bv.Builder) *Facts {
-	return &Facts{b: b, truth: map[bv.Term]bool{}, iv: map[bv.Term]interval{}, gap: map[pair]gap{}, bits: map[bv.Term]fixedBits{}}
+func NewFacts(b *bv.Builder) *Facts { return &Facts{b: b} }
+
+// keep puts something into a map of facts; most facts that are made for a moment
+// keep little, or nothing.
+func keep[K comparable, V any](in *map[K]V, k K, v V) {
+	if *in == nil {
+		*in = map[K]V{}
+	}
+	(*in)[k] = v
 }
 
 // child knows what f does, and learns by itself. f may learn nothing meanwhile.
@@ -291,8 +298,8 @@ func (f *Facts) Learn(p bv.Term, val bool) {
 	if _, k := b.IsConst(p); k {
 		return
 	}
-	f.truth[p] = val
-	f.iv[p] = interval{bv.Bit(val), bv.Bit(val)}
+	keep(&f.truth, p, val)
+	keep(&f.iv, p, interval{bv.Bit(val), bv.Bit(val)})
 	args := b.Args(p)
 	switch b.Op(p) {
 	case bv.OpNot:
@@ -313,7 +320,7 @@ func (f *Facts) Learn(p bv.Term, val bool) {
 			} else {
 				g.least = max(g.least, d)
 			}
-			f.gap[p] = g
+			keep(&f.gap, p, g)
 		}
 		xl, xh := f.Bounds(args[0])
 		yl, yh := f.Bounds(args[1])
@@ -333,7 +340,7 @@ func (f *Facts) Learn(p bv.Term, val bool) {
 		yl, yh := f.Bounds(args[1])
 		if x, c, ok := f.masked(args[0]); ok && val && yl == yh {
 			g, _ := of(f, masks, x)
-			f.bits[x] = fixedBits{g.mask | c, g.val&^c | yl}
+			keep(&f.bits, x, fixedBits{g.mask | c, g.val&^c | yl})
 		}
 		if val {
 			f.narrow(args[0], yl, yh)
@@ -364,7 +371,7 @@ func (f *Facts) narrow(t bv.Term, lo, hi uint64) {
 	if nl > nh || (nl == l && nh == h) {
 		return
 	}
-	f.iv[t] = interval{nl, nh}
+	keep(&f.iv, t, interval{nl, nh})
 	args := b.Args(t)
 	switch b.Op(t) {
 	case bv.OpZExt:

@@ -45,6 +45,12 @@ func (x *exec) mapState(i int) *mapState {
 	return m
 }
 
+// untouched says whether the path has changed nothing of a map.
+func (x *exec) untouched(i int) bool {
+	m := x.mapState(i)
+	return len(m.log.stores) == 0 && len(m.events) == 0 && !m.reused && !m.poisoned
+}
+
 // chunks reads a key (or value) of n bytes as terms of up to 8 bytes.
 func (x *exec) chunks(addr bv.Term, concrete uint64, n int) []bv.Term {
 	out := make([]bv.Term, 0, (n+7)/8)

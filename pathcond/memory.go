@@ -263,7 +263,7 @@ func (x *exec) writeMem(addr bv.Term, concrete uint64, n int, val bv.Term) {
 		x.fix(addr, concrete, WhyOffset)
 		o := concrete - x.s.Stack
 		for i := 0; i < n; i++ {
-			x.stack[o+uint64(i)] = byteRef{val, uint8(i)}
+			x.setByte(o+uint64(i), byteRef{val, uint8(i)})
 		}
 	case trace.MemPacket:
 		x.inPacket(addr, concrete, n)

@@ -39,6 +39,7 @@ type weave struct {
 	g      *graph
 	r      *region
 	step   *vm.Step // of the branch
+	now    vm.Step  // that is executed
 	target int      // or nowhere: all ways
 	leads  []bool   // by block: it leads to the target
 	always []bool   // by block: all ways to the target go through it
@@ -47,11 +48,12 @@ type weave struct {
 	at     int      // the block being executed
 	facts  []*Facts // by block, at its end
 	regs   [][11]val
-	over   []int // by block: the nearest block that all ways to it go through; -1
-	guards map[int]guard
-	conds  map[int]guard
+	over   []int   // by block: the nearest block that all ways to it go through; -1
+	guards []guard // by block, where they are known (term)
+	conds  []guard // likewise
 	nodes  []node
 	slots  int16
+	varies bool // what it does isn't told by the way to the branch alone: addresses are the run's
 }
 
 // val is a value: an index of weave.nodes; 0: none.
@@ -119,7 +121,7 @@ func (x *exec) together(in ebpf.Insn, p bv.Term) bool {
 		c.Regions.left("the run ends in it")
 		return false
 	}
-	x.take(g, w.r, w.asks, w.selects)
+	x.take(g, w)
 	return true
 }
 
@@ -134,7 +136,7 @@ func (x *exec) weighs(g *graph) *weighed {
 		}
 		asks, selects, bad, why := x.weigh(g, r)
 		if why == "" {
-			w.r, w.asks, w.selects = r, asks, selects
+			w.r, w.asks, w.selects, w.kept = r, asks, selects, make([]*kept, len(r.targets))
 			break
 		}
 		w.left = append(w.left, why)
@@ -169,10 +171,13 @@ func (x *exec) weigh(g *graph, r *region) (asks []bv.Term, selects []bool, bad i
 		})
 	}
 	selects = make([]bool, len(r.targets))
-	if why = run(nowhere); why != "" {
-		return nil, nil, w.at, why
+	reach := []bv.Term{x.b.Bool(true)}
+	if len(r.targets) > 1 {
+		if why = run(nowhere); why != "" {
+			return nil, nil, w.at, why
+		}
+		reach = w.reach()
 	}
-	reach := w.reach()
 	for t := range r.targets {
 		asks = append(asks, reach[t])
 		if x.b.Opaque(reach[t]) {
@@ -193,29 +198,53 @@ func (x *exec) weigh(g *graph, r *region) (asks []bv.Term, selects []bool, bad i
 
 // take makes the place that the run's way leads to part of the condition, and
 // executes the ways that lead to it.
-func (x *exec) take(g *graph, r *region, asks []bv.Term, selects []bool) {
-	t := x.taken(g, r)
-	step, facts := x.step, x.f
-	w := x.weave(g, r, t)
-	if why := w.try(func() { w.run(); w.mark(); w.write() }); why != "" {
-		x.step, x.f = step, facts
-		x.abort(trace.ReasonInternal, why)
+func (x *exec) take(g *graph, at *weighed) {
+	t := x.taken(g, at.r)
+	ask := func() {
+		for i, p := range at.asks[:min(t+1, len(at.asks)-1)] { // the last is where no other is
+			x.decide(p, i == t, WhyBranch)
+		}
 	}
-	x.step, x.f = step, facts
-	x.code = g.code
-	for i, p := range asks[:min(t+1, len(asks)-1)] { // the last is where no other is
-		x.decide(p, i == t, WhyBranch)
+	if k := at.kept[t]; k != nil {
+		ask()
+		x.again(k)
+	} else {
+		at.kept[t] = x.follow(g, at.r, t, ask)
 	}
-	w.learn()
-	w.leave()
-	if selects[t] {
+	if at.selects[t] {
 		x.c.Regions.Joined++
 		x.path.Predicated++
 	} else {
 		x.c.Regions.Merged++
 		x.path.Merged++
 	}
-	x.resume = r.targets[t]
+	x.resume = at.r.targets[t]
+}
+
+// follow executes the ways that lead to a target. It gives what that did, where the
+// next that comes to the branch in the same way can do without.
+func (x *exec) follow(g *graph, r *region, t int, ask func()) *kept {
+	step, facts, code, origins := x.step, x.f, len(x.out.code), len(x.origins)
+	w := x.weave(g, r, t)
+	x.noteStack()
+	why := w.try(func() { w.run(); w.mark(); w.write() })
+	x.noting = false
+	x.step, x.f = step, facts
+	if why != "" {
+		x.abort(trace.ReasonInternal, why)
+	}
+	x.code = g.code
+	ask()
+	k := &kept{learnt: w.learnt()}
+	for _, p := range k.learnt {
+		x.f.learn(p)
+	}
+	w.leave()
+	if w.varies || x.from != nil {
+		return nil
+	}
+	k.keep(x, code, origins)
+	return k
 }
 
 // taken is the target that the recorded run came to; -1: none.
@@ -243,16 +272,21 @@ func (x *exec) taken(g *graph, r *region) int {
 
 // mark remembers the state of an execution; what it returns goes back to it.
 func (x *exec) mark() (undo func()) {
-	r, stack := x.r, append([]byteRef(nil), x.stack[:len(x.frames)*trace.FrameStride]...)
-	packet := len(x.packet.stores)
-	logs := map[int]int{}
+	r, packet := x.r, len(x.packet.stores)
+	var logs map[int]int
 	for i, m := range x.maps {
-		logs[i] = len(m.log.stores)
+		if n := len(m.log.stores); n > 0 {
+			keep(&logs, i, n)
+		}
 	}
+	x.noteStack()
 	code, opaque, step, facts, text := len(x.out.code), x.opaque, x.step, x.f, x.code
 	return func() {
 		x.r, x.opaque, x.step, x.f, x.code = r, opaque, step, facts, text
-		copy(x.stack, stack)
+		for _, b := range slices.Backward(x.c.room.stores) {
+			x.stack[b.at] = b.was
+		}
+		x.noting = false
 		x.packet.stores = x.packet.stores[:packet]
 		for i, m := range x.maps {
 			m.log.stores = m.log.stores[:logs[i]]
@@ -261,11 +295,12 @@ func (x *exec) mark() (undo func()) {
 	}
 }
 
-// weave prepares the execution of a region.
+// weave prepares the execution of a region: there is one at a time.
 func (x *exec) weave(g *graph, r *region, target int) *weave {
 	n := len(r.blocks)
-	w := &weave{x: x, g: g, r: r, step: x.step, target: target, known: make([]int, n), pred: make([]bv.Term, n), facts: make([]*Facts, n),
-		regs: make([][11]val, n), over: make([]int, n), guards: map[int]guard{}, conds: map[int]guard{}, nodes: make([]node, 1, 64), slots: firstSlot}
+	w := &x.c.room.weave
+	*w = weave{x: x, g: g, r: r, step: x.step, target: target, known: fresh(w.known, n), pred: fresh(w.pred, n), facts: fresh(w.facts, n),
+		regs: fresh(w.regs, n), over: fresh(w.over, n), guards: fresh(w.guards, n+1), conds: fresh(w.conds, n+1), nodes: fresh(w.nodes, 1), slots: firstSlot}
 	if target == nowhere {
 		w.leads = slices.Repeat([]bool{true}, n)
 		w.always = make([]bool, n)
@@ -470,7 +505,7 @@ func (w *weave) counts(i int) guard {
 	if i == 0 || w.always[i] {
 		return guard{term: w.x.b.Bool(true)}
 	}
-	if g, ok := w.guards[i]; ok {
+	if g := w.guards[i]; g.term != 0 {
 		return g
 	}
 	var in []edge
@@ -633,16 +668,17 @@ func choose(b *bv.Builder, p, yes, no bv.Term) bv.Term {
 	return b.Ite(p, yes, no)
 }
 
-// learn notes what the way to the target says of branches that all ways go through.
-func (w *weave) learn() {
+// learnt is what the way to the target says of branches that all ways go through.
+func (w *weave) learnt() (out []bv.Term) {
 	for i := range w.r.blocks {
 		if !w.always[i] || w.facts[i] == nil || w.pred[i] == 0 || w.known[i] >= 0 {
 			continue
 		}
 		if s := w.sides(i); len(s) == 1 {
-			w.x.f.learn(w.side(edge{i, s[0]}))
+			out = append(out, w.side(edge{i, s[0]}))
 		}
 	}
+	return out
 }
 
 // leave makes what registers hold at the target what they hold.

@@ -1,7 +1,6 @@
 package pathcond
 
 import (
-	"fmt"
 	"slices"
 
 	"jitnic/host/ebpf"
@@ -34,7 +33,7 @@ type graph struct {
 	code    []ebpf.Insn
 	live    []ebpf.Regs   // before each slot
 	from    map[int][]int // of a block's first slot: the last slots of the blocks that lead to it
-	regions map[string]*region
+	regions map[wanted]*region
 	cuts    map[int]bool // slots that no region may swallow: paths are cut there
 	wild    bool         // it is no valid program: there are no regions
 }
@@ -63,7 +62,7 @@ func (c *Compiler) graphOf(prog int32) *graph {
 }
 
 func newGraph(p *loader.Program) *graph {
-	g := &graph{code: p.Insns, live: make([]ebpf.Regs, len(p.Insns)+1), from: map[int][]int{}, regions: map[string]*region{}}
+	g := &graph{code: p.Insns, live: make([]ebpf.Regs, len(p.Insns)+1), from: map[int][]int{}, regions: map[wanted]*region{}}
 	var next [2]int
 	for changed := true; changed; {
 		changed = false
@@ -128,6 +127,13 @@ type limits struct {
 	targets int
 }
 
+// wanted is a region that was asked for.
+type wanted struct {
+	pc  int
+	lim limits
+	not [tries]int
+}
+
 // region gives the region of the branch at pc that takes most ways together:
 // whose ways are the most for each place they lead to. None of the slots in not
 // begins a block of it. It is nil where there is none.
@@ -135,7 +141,8 @@ func (g *graph) region(pc int, lim limits, not []int) *region {
 	if g.wild {
 		return nil
 	}
-	key := fmt.Sprint(pc, lim, not)
+	key := wanted{pc: pc, lim: lim}
+	copy(key.not[:], not)
 	r, ok := g.regions[key]
 	if !ok {
 		r = g.best(pc, lim, not)
@@ -154,10 +161,11 @@ func (g *graph) best(pc int, lim limits, not []int) *region {
 	for _, s := range not {
 		barred[s] = true
 	}
+	inside := make([]bool, len(g.code)) // by slot: a block of it begins there, the branch's apart
 	var best *region
 	most := 1.0
 	for size := 1; ; {
-		if g.leaves(grown, lim.targets) {
+		if g.leaves(grown, inside, lim.targets) {
 			r := g.close(grown)
 			if ways := r.ways() / float64(len(r.targets)); ways > most && g.price(r, lim.size) <= lim.size {
 				best, most = r, ways
@@ -171,6 +179,7 @@ func (g *graph) best(pc int, lim limits, not []int) *region {
 			return best
 		}
 		grown = append(grown, next)
+		inside[next.pc] = true
 		taken[next.last] = true
 		barred[next.pc] = true
 	}
@@ -252,7 +261,7 @@ func (g *graph) before(s, pc int) int {
 }
 
 // leaves says whether blocks lead out to n places at most, of which all exits are one.
-func (g *graph) leaves(in []block, n int) bool {
+func (g *graph) leaves(in []block, inside []bool, n int) bool {
 	var next [2]int
 	out := make([]int, 0, 4)
 	for i := range in {
@@ -260,7 +269,7 @@ func (g *graph) leaves(in []block, n int) bool {
 			if g.code[s].Op == ebpf.OpExit {
 				s = ends
 			}
-			if slices.Contains(out, s) || slices.ContainsFunc(in[1:], func(b block) bool { return b.pc == s }) {
+			if s >= 0 && inside[s] || slices.Contains(out, s) {
 				continue
 			}
 			if out = append(out, s); len(out) > n {

@@ -83,12 +83,15 @@ func (w *weave) block(b *block, i int) {
 	regs := &w.regs[i]
 	for pc := b.pc; pc <= b.last; pc += width(w.g.code[pc]) {
 		in := w.g.code[pc]
-		x.step = &vm.Step{Prog: w.step.Prog, PC: int32(pc), Frame: w.step.Frame}
+		w.now = vm.Step{Prog: w.step.Prog, PC: int32(pc), Frame: w.step.Frame}
+		x.step = &w.now
 		if in.Src < 11 && in.Dst < 11 {
-			for n := range uint8(10) {
-				if in.Reads().Has(n) && in.Op != ebpf.OpCall && regs[n] == 0 {
-					panic(quit{"a register that nothing has written"})
-				}
+			if in.Op != ebpf.OpCall {
+				each(in.Reads(), func(n uint8) {
+					if n < 10 && regs[n] == 0 {
+						panic(quit{"a register that nothing has written"})
+					}
+				})
 			}
 		}
 		switch in.Class() {
@@ -286,6 +289,7 @@ func (w *weave) load(in ebpf.Insn, base val) val {
 	addr := x.b.Bin(bv.OpAdd, w.nodes[base].term, x.u64(uint64(int64(in.Off))))
 	kind, owner, at := w.find(addr, n)
 	_, constant := x.b.IsConst(addr)
+	w.varies = w.varies || kind == trace.MemPacket && len(x.packet.stores) > 0 || kind == trace.MemMap && !x.untouched(owner)
 	m := x.here()
 	m.Mem, m.Map, m.Addr = kind, int32(owner), at
 	nd := node{kind: nLoad, in: in, a: base, meta: m}
@@ -382,7 +386,9 @@ func (w *weave) store(in ebpf.Insn, regs *[11]val) {
 		if !w.inside(addr, n) {
 			panic(quit{"a store that no way has checked"})
 		}
+		w.varies = true
 	case trace.MemMap:
+		w.varies = true
 	default:
 		panic(quit{"a store to other memory"})
 	}
@@ -454,7 +460,7 @@ func (w *weave) storeStack(in ebpf.Insn, src val, v bv.Term, at uint64, m trace.
 	}
 	w.add(nd)
 	for i := range was {
-		x.stack[o+uint64(i)] = byteRef{v, uint8(i)}
+		x.setByte(o+uint64(i), byteRef{v, uint8(i)})
 	}
 }
 
@@ -468,6 +474,7 @@ var pure = map[int32]bool{
 // array's element whose number is a constant.
 func (w *weave) call(in ebpf.Insn, regs *[11]val) val {
 	x := w.x
+	w.varies = true
 	c := &call{in: in, rec: &vm.Call{Helper: in.Imm, Map: -1}, m: -1, meta: x.here()}
 	if pure[in.Imm] {
 		t := symHelpers[in.Imm](x, c)
@@ -542,7 +549,7 @@ func (w *weave) there(null bv.Term) {
 // cond is a number that isn't 0 where the branch that ends block i jumps (or where it
 // doesn't: want false).
 func (w *weave) cond(i int) guard {
-	if g, ok := w.conds[i]; ok {
+	if g := w.conds[i]; g.term != 0 {
 		return g
 	}
 	b := &w.r.blocks[i]

@@ -1,8 +1,12 @@
 package pathcond
 
 import (
+	"slices"
+
+	"jitnic/host/ebpf"
 	"jitnic/pathcond/bv"
 	"jitnic/pcaps/splitmix"
+	"jitnic/trace"
 )
 
 // Whether a branch's ways can be taken together, and what that asks, is the same for
@@ -16,6 +20,7 @@ type weighed struct {
 	r       *region
 	asks    []bv.Term
 	selects []bool
+	kept    []*kept  // by target: what taking them together does, where that is known
 	left    []string // why the regions tried before it were not taken
 }
 
@@ -63,4 +68,36 @@ func (x *exec) weighed(g *graph) *weighed {
 		x.c.weighed[k] = w
 	}
 	return w
+}
+
+// kept is what following a region to a target did to an execution.
+type kept struct {
+	learnt  []bv.Term
+	code    []ebpf.Insn
+	meta    []trace.Meta
+	stack   []overwritten // bytes as they are since
+	r       [11]bv.Term
+	opaque  int
+	origins []origin
+}
+
+// keep takes down what was done since there were so many instructions and origins.
+func (k *kept) keep(x *exec, code, origins int) {
+	k.code, k.meta = slices.Clone(x.out.code[code:]), slices.Clone(x.out.meta[code:])
+	for _, b := range x.c.room.stores {
+		k.stack = append(k.stack, overwritten{b.at, x.stack[b.at]})
+	}
+	k.r, k.opaque, k.origins = x.r, x.opaque, slices.Clone(x.origins[origins:])
+}
+
+// again does it to an execution that has come there in the same way.
+func (x *exec) again(k *kept) {
+	for _, p := range k.learnt {
+		x.f.learn(p)
+	}
+	x.out.code, x.out.meta = append(x.out.code, k.code...), append(x.out.meta, k.meta...)
+	for _, b := range k.stack {
+		x.setByte(b.at, b.was)
+	}
+	x.r, x.opaque, x.origins = k.r, k.opaque, append(x.origins, k.origins...)
 }

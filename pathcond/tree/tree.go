@@ -23,7 +23,9 @@ type Tree struct {
 	root  ref
 	paths int
 
-	val    []uint64 // slots
+	val    []uint64           // slots
+	above  map[bv.Term]uint16 // those that the nodes from the root to lowest fill
+	lowest int32              // the node made last
 	calls  []Call
 	chains []chain
 	args   []uint64
@@ -210,9 +212,10 @@ func (t *Tree) edge(parent int32, side bool) *ref {
 func (t *Tree) newNode(p bv.Term, parent int32, side bool) int32 {
 	n := node{yes: none, no: none, table: -1}
 	o := origin{term: p, parent: parent, chain: -1}
-	above, next := t.slotsAbove(parent)
-	t.lower(&n, &o, above, next)
+	next := t.slotsAbove(parent)
+	t.lower(&n, &o, t.above, next)
 	id := int32(len(t.nodes))
+	t.lowest = id
 	t.nodes = append(t.nodes, n)
 	t.from = append(t.from, o)
 	b := t.b
@@ -257,20 +260,26 @@ func (t *Tree) updateTable(ci int32) {
 	c.last = c.list[len(c.list)-1]
 }
 
-// slotsAbove gives the slots that the nodes from the root to parent fill.
-func (t *Tree) slotsAbove(parent int32) (map[bv.Term]uint16, uint16) {
-	above := map[bv.Term]uint16{}
-	next := uint16(0)
+// slotsAbove makes t.above the slots that the nodes from the root to parent fill, and
+// gives the first that is free. It knows them where parent is the node made last.
+func (t *Tree) slotsAbove(parent int32) (next uint16) {
 	if parent >= 0 {
 		next = t.from[parent].next
+		if parent == t.lowest {
+			return next
+		}
 	}
+	if t.above == nil {
+		t.above = map[bv.Term]uint16{}
+	}
+	clear(t.above)
 	for p := parent; p >= 0; p = t.from[p].parent {
 		n := &t.from[p]
 		for i, x := range n.made {
-			above[x] = n.next - uint16(len(n.made)) + uint16(i)
+			t.above[x] = n.next - uint16(len(n.made)) + uint16(i)
 		}
 	}
-	return above, next
+	return next
 }
 
 // Holds evaluates a condition by itself, predicate by predicate.

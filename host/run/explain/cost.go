@@ -46,7 +46,12 @@ func (s *Study) Cost(n int) error {
 
 // cost works out the misses for room that points cost together.
 func (s *Study) cost(t *Tally, points ...*Point) error {
-	pt, err := cache.Simulate(s.merged(s.classes(points)), s.config())
+	if t.Cold == 0 { // all paths are told apart without them: they are requested as they were
+		t.Capacity, t.Costed = 0, true
+		return nil
+	}
+	cfg := s.config()
+	pt, err := cache.Simulate(s.merged(s.classes(points), s.repeats(cfg)), cfg)
 	if err != nil {
 		return err
 	}
@@ -84,13 +89,26 @@ func (s *Study) answerAt(path int, points []*Point) (sum uint64, comes bool) {
 	return sum, comes
 }
 
-// merged is the stream with classes for paths; a class has the size of its first.
-func (s *Study) merged(class []uint32) *stream.Stream {
-	out := &stream.Stream{IDs: make([]uint32, len(s.stream.IDs)), Sizes: make([]uint32, len(class)), Costs: make([]uint32, len(class))}
-	for i, id := range s.stream.IDs {
-		if out.IDs[i] = id; id != stream.None {
-			out.IDs[i] = class[id]
+// repeats says whether a request for what was requested last hits and changes nothing,
+// so that it may be left out where misses are counted.
+func (s *Study) repeats(cfg cache.Config) bool {
+	return cfg.Policy == "lru" && cfg.Entries > 0 && cfg.HotThreshold <= 1 && cfg.InstallDelay == 0 && cfg.InstallTime == 0 && cfg.TTL == 0 &&
+		(cfg.Admission == "" || cfg.Admission == "always") && len(s.stream.Invalidations) == 0
+}
+
+// merged is the stream with classes for paths, some without repeats; a class has the
+// size of its first.
+func (s *Study) merged(class []uint32, repeats bool) *stream.Stream {
+	out := &stream.Stream{IDs: make([]uint32, 0, len(s.stream.IDs)), Sizes: make([]uint32, len(class)), Costs: make([]uint32, len(class))}
+	last := uint32(stream.None)
+	for _, id := range s.stream.IDs {
+		if id != stream.None {
+			id = class[id]
 		}
+		if id != last || !repeats {
+			out.IDs = append(out.IDs, id)
+		}
+		last = id
 	}
 	for i := len(class) - 1; i >= 0; i-- {
 		out.Sizes[class[i]], out.Costs[class[i]] = s.stream.Sizes[i], s.stream.Costs[i]

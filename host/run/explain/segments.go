@@ -73,12 +73,10 @@ func segment(s *Study, f *Fold) *Remedy {
 		}
 	}
 	at, entries := -1, s.Paths()
-	for _, pc := range s.cutter.Places() {
-		if pc <= last || last < 0 {
-			continue
-		}
-		if n := s.cutter.Left(pc); n < entries {
-			at, entries = pc, n
+	left := s.cutter.Left()
+	for i, pc := range s.cutter.Places() {
+		if pc > last && last >= 0 && left[i] < entries {
+			at, entries = pc, left[i]
 		}
 	}
 	if at < 0 {

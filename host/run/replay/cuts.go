@@ -230,12 +230,13 @@ func (j *judge) segments(way int, cut map[int]bool, each func(s segment)) {
 // A Cutter says of ways that were recorded what cuts would make of them.
 type Cutter struct {
 	j    *judge
-	seen map[segment]bool
+	left []int // by place, of so many ways
+	ways int
 }
 
 // NewCutter is for runs of a runtime's entry program.
 func NewCutter(rt *jit.Runtime) *Cutter {
-	return &Cutter{newJudge(rt.Comp, rt.Entry), map[segment]bool{}}
+	return &Cutter{j: newJudge(rt.Comp, rt.Entry)}
 }
 
 // Take takes a recorded run and says which way it is; -1: none.
@@ -244,8 +245,18 @@ func (c *Cutter) Take(rec *vm.Recording) int { return c.j.take(rec) }
 // Places are the slots at which the program may be cut, ascending.
 func (c *Cutter) Places() []int { return c.j.all }
 
-// Left is how many distinct segments the ways have with one cut.
-func (c *Cutter) Left(pc int) int { return c.j.left(map[int]bool{pc: true}, c.seen) }
+// Left is how many distinct segments the ways have with one cut, by place.
+func (c *Cutter) Left() []int {
+	if c.ways == len(c.j.taken) && c.left != nil {
+		return c.left
+	}
+	c.left, c.ways = make([]int, len(c.j.all)), len(c.j.taken)
+	seen := map[segment]bool{}
+	for i, pc := range c.j.all {
+		c.left[i] = c.j.left(map[int]bool{pc: true}, seen)
+	}
+	return c.left
+}
 
 // Cut numbers the segments of each way with one cut, densely.
 func (c *Cutter) Cut(pc int) (byWay [][]uint32) {
