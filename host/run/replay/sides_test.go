@@ -42,3 +42,27 @@ func TestSideBySide(t *testing.T) {
 		t.Error(which)
 	}
 }
+
+// What speaks for a mode is told from what speaks against it, and no figure is said to
+// stand in the place of the same.
+func TestAgainst(t *testing.T) {
+	side := func(hits, executed, condition, installs float64, bound string) *Side {
+		return &Side{Mode: "generic", Executed: executed, Condition: condition, Device: &SideDevice{HitRatio: hits, Installs: installs, Bound: bound}}
+	}
+	whole := side(1, 77.3, 20, 100, "units, 98 % busy")
+	for _, c := range []struct {
+		m    *Side
+		want string
+	}{
+		{side(1, 70, 20, 100, ""), "70.0 instructions a packet in place of 77.3"},
+		{side(1, 70, 21, 100, ""), "70.0 instructions a packet in place of 77.3; though 21.0 predicates a path in place of 20.0"},
+		{side(0.9113, 77.31, 20, 100, ""), "though 91.13 % of hits in place of 100.00: the host runs what misses beside the device, and generic traces are kept by units, 98 % busy"},
+		{side(1, 80, 20, 100, ""), "though 80.0 instructions a packet in place of 77.3: its packets occupy what generic traces are kept by, units, 98 % busy, for less time"},
+		{side(0.9113, 77.31, 20, 50, ""), "50 installs a second in place of 100; though 91.13 % of hits in place of 100.00"},
+		{side(1, 77.31, 20, 100.2, ""), "by less than hits, instructions, predicates and installs show"},
+	} {
+		if got := c.m.against(whole); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
