@@ -461,6 +461,10 @@ func (a *analysis) alu(k *known, in ebpf.Insn, pc int) val {
 			}
 		}
 	}
+	known := func(v val) bool { return v.kind == kNumber && v.exact }
+	if known(s) && (op == ebpf.ALUMov || known(d)) {
+		return exactly(vm.ALU(in, d.max, s.max))
+	}
 	top := uint64(math.MaxUint64)
 	if !wide {
 		top = math.MaxUint32
