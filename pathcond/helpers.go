@@ -26,9 +26,6 @@ var symHelpers map[int32]func(x *exec, c *call) bv.Term
 func init() {
 	symHelpers = map[int32]func(x *exec, c *call) bv.Term{
 		ebpf.FnMapLookupElem: symLookup, ebpf.FnMapLookupPercpuElem: symLookupPerCPU, ebpf.FnMapUpdateElem: symUpdate, ebpf.FnMapDeleteElem: symDelete,
-		ebpf.FnKtimeGetNs: symClock(InTime), ebpf.FnKtimeGetBootNs: symClock(InTime), ebpf.FnKtimeGetTaiNs: symClock(InTime),
-		ebpf.FnKtimeGetCoarseNs: symClock(InCoarse), ebpf.FnJiffies64: symClock(InJiffies),
-		ebpf.FnGetSmpProcessorId: symCPU, ebpf.FnGetCurrentPidTgid: symTask, ebpf.FnGetNumaNodeId: symNuma, ebpf.FnGetPrandomU32: symRandom,
 		ebpf.FnTracePrintk: symPrint, ebpf.FnTraceVprintk: symPrint,
 		ebpf.FnRedirect: symRedirect, ebpf.FnRedirectMap: symRedirectMap,
 		ebpf.FnCsumDiff: symCsumDiff, ebpf.FnXdpAdjustHead: symAdjustHead, ebpf.FnXdpAdjustMeta: symAdjustMeta, ebpf.FnXdpAdjustTail: symAdjustTail,
@@ -48,6 +45,16 @@ func init() {
 		ebpf.FnTimerInit: symTimerInit, ebpf.FnTimerSetCallback: symTimerSetCallback, ebpf.FnTimerStart: symTimerStart, ebpf.FnTimerCancel: symTimerCancel,
 		ebpf.FnProbeRead: symProbeRead, ebpf.FnProbeReadKernel: symProbeRead, ebpf.FnProbeReadKernelStr: symProbeReadStr,
 		ebpf.FnProbeReadUser: symProbeReadUser, ebpf.FnProbeReadUserStr: symProbeReadUser,
+	}
+	answers := map[ebpf.Latch]func(x *exec, c *call) bv.Term{
+		ebpf.LatchTime: symClock(InTime), ebpf.LatchCoarse: symClock(InCoarse), ebpf.LatchJiffies: symClock(InJiffies),
+		ebpf.LatchCPU: symCPU, ebpf.LatchTask: symTask, ebpf.LatchNuma: symNuma, ebpf.LatchRandom: symRandom,
+	}
+	rows := ebpf.Helpers()
+	for i := range rows {
+		if f := answers[rows[i].Answer()]; f != nil && vm.Supported(rows[i].ID) {
+			symHelpers[rows[i].ID] = f
+		}
 	}
 }
 

@@ -101,7 +101,7 @@ func TestAbortReasons(t *testing.T) {
 			if r3 == 0x5 goto +0
 			exit`, change: func(c *Compiler, s *vm.State) { c.MaxGuards = 1 }},
 		{want: trace.ReasonHelper, code: `
-			call get_current_uid_gid#15
+			call perf_event_read#22
 			r0 = 2
 			exit`},
 		{want: trace.ReasonOpaqueBranch, says: "helper map_update_elem at insn 9", maps: []*maps.Spec{lpm}, code: `

@@ -195,6 +195,15 @@ func HelperName(id int32) string {
 	return "helper"
 }
 
+// Answer is the input from outside that a call's result is, and nothing else;
+// NoLatch where the result is another thing.
+func (h *Helper) Answer() Latch {
+	if h == nil || h.Ret != RetScalar || h.NumArgs() > 0 {
+		return NoLatch
+	}
+	return h.Latch
+}
+
 // HelperNumber is the inverse of [HelperName]; a bpf_ in front is fine.
 func HelperNumber(name string) (int32, bool) {
 	n, ok := helperByName[strings.TrimPrefix(name, "bpf_")]

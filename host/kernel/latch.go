@@ -34,13 +34,10 @@ const (
 	latchSize   = latchDraws + 8*Draws
 )
 
-// latched lists the helpers that are answered from the map, and where from.
-var latched = map[int32]int32{
-	ebpf.FnKtimeGetNs: latchTime, ebpf.FnKtimeGetBootNs: latchTime, ebpf.FnKtimeGetTaiNs: latchTime,
-	ebpf.FnKtimeGetCoarseNs:  latchCoarse,
-	ebpf.FnJiffies64:         latchJiff,
-	ebpf.FnGetPrandomU32:     latchDraws,
-	ebpf.FnGetCurrentPidTgid: latchTask,
+// latched lists the answers ([ebpf.Helper.Answer]) that come from the map, and where
+// from.
+var latched = map[ebpf.Latch]int32{
+	ebpf.LatchTime: latchTime, ebpf.LatchCoarse: latchCoarse, ebpf.LatchJiffies: latchJiff, ebpf.LatchRandom: latchDraws, ebpf.LatchTask: latchTask,
 }
 
 // latchCalls turns calls of latched helpers into calls of functions behind the
@@ -54,8 +51,8 @@ func (ms *Maps) latchCalls(code []ebpf.Insn, funcs []loader.Func) ([]ebpf.Insn, 
 			pc++
 			continue
 		}
-		off, ok := latched[in.Imm]
-		if in.Op != ebpf.OpCall || in.Src != ebpf.CallHelper || !ok {
+		off, ok := latched[in.Called().Answer()]
+		if !ok {
 			continue
 		}
 		if ms.latch == nil {

@@ -18,7 +18,6 @@ const (
 
 // refused are the helpers that XDP programs may call and the VM hasn't.
 var refused = map[int32]string{
-	ebpf.FnGetCurrentUidGid:           noTask,
 	ebpf.FnGetCurrentComm:             noTask,
 	ebpf.FnGetCgroupClassid:           noCgroups,
 	ebpf.FnPerfEventRead:              noCounters,

@@ -25,21 +25,15 @@ var macroConst = map[string]int64{
 	"XDP_ABORTED": 0, "XDP_DROP": 1, "XDP_PASS": 2, "XDP_TX": 3, "XDP_REDIRECT": 4,
 }
 
-var helperNames = []string{"unspec", "map_lookup_elem", "map_update_elem", "map_delete_elem", "probe_read", "ktime_get_ns", "trace_printk",
-	"get_prandom_u32", "get_smp_processor_id", "skb_store_bytes", "l3_csum_replace", "l4_csum_replace", "tail_call", "clone_redirect",
-	"get_current_pid_tgid", "get_current_uid_gid", "get_current_comm", "get_cgroup_classid", "skb_vlan_push", "skb_vlan_pop",
-	"skb_get_tunnel_key", "skb_set_tunnel_key", "perf_event_read", "redirect", "get_route_realm", "perf_event_output", "skb_load_bytes",
-	"get_stackid", "csum_diff", "skb_get_tunnel_opt", "skb_set_tunnel_opt", "skb_change_proto", "skb_change_type", "skb_under_cgroup",
-	"get_hash_recalc", "get_current_task", "probe_write_user", "current_task_under_cgroup", "skb_change_tail", "skb_pull_data",
-	"csum_update", "set_hash_invalid", "get_numa_node_id", "skb_change_head", "xdp_adjust_head", "probe_read_str", "get_socket_cookie",
-	"get_socket_uid", "set_hash", "setsockopt", "skb_adjust_room", "redirect_map"}
+// lastNamed is the last helper whose name K2's headers have, those of Linux 4.14.
+const lastNamed = ebpf.FnRedirectMap
 
 func init() {
 	for i := int64(0); i <= 10; i++ {
 		macroConst[fmt.Sprintf("BPF_REG_%d", i)] = i
 	}
-	for i, n := range helperNames {
-		macroConst["BPF_FUNC_"+n] = int64(i)
+	for id := range int32(lastNamed) + 1 {
+		macroConst["BPF_FUNC_"+ebpf.HelperName(id)] = int64(id)
 	}
 }
 
@@ -404,8 +398,8 @@ func jumpMacro(in ebpf.Insn) string {
 	switch {
 	case in.Op == ebpf.OpExit:
 		return "BPF_EXIT_INSN()"
-	case in.Op == ebpf.OpCall && in.Src == 0 && in.Imm > 0 && int(in.Imm) < len(helperNames):
-		return fmt.Sprintf("BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_%s)", helperNames[in.Imm])
+	case in.Op == ebpf.OpCall && in.Src == 0 && in.Imm > 0 && in.Imm <= lastNamed:
+		return fmt.Sprintf("BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_%s)", ebpf.HelperName(in.Imm))
 	case in.Op == ebpf.OpJA:
 		return fmt.Sprintf("BPF_JMP_A(%d)", in.Off)
 	case in.IsCondJump() && jmpName[in.JmpOp()] != "":
