@@ -270,9 +270,15 @@ func (w *Work) search() {
 	}
 }
 
-// putBack undoes what gained nothing.
+// putBack undoes what gained nothing: all of it where nothing was gained at all.
 func (w *Work) putBack() {
-	if w.restore && w.opt.Runs('p') {
+	if !w.restore {
+		return
+	}
+	if w.o.Cost(w.o.Prog) >= w.o.Cost(w.original) {
+		w.o.Prog = w.original.Clone()
+		w.o.Refresh()
+	} else if w.opt.Runs('p') {
 		passes.Restore(w.o, w.original)
 	}
 }

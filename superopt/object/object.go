@@ -65,7 +65,9 @@ type Func struct {
 	New           *superopt.Prog // what Write puts there; nil: as read
 	Err           error          // why it can't be optimised; it is kept as it is
 	sec           int
-	start, end    int // slots
+	start, end    int  // slots
+	called        bool // by another, or by itself
+	nameless      bool // no symbol stands there: its name says where it begins
 }
 
 // Read reads an object file.
@@ -118,10 +120,10 @@ func Parse(path string, raw []byte) (o *Object, err error) {
 	for i, m := range o.Maps {
 		index[m.Name] = i
 	}
-	core := o.coreSlots()
+	core, callees := o.coreSlots(), o.callees()
 	for i := range o.secs {
 		if o.secs[i].code {
-			o.functions(i, index, core[i])
+			o.functions(i, callees, index, core[i])
 		}
 	}
 	if len(o.Funcs) == 0 {
@@ -226,15 +228,70 @@ func KindOf(sec string) superopt.Kind {
 	return superopt.KindOther
 }
 
-// functions cuts a code section at its function symbols.
-func (o *Object) functions(sec int, index map[string]int, core map[int]bool) {
+// place is where a function begins: a slot of a section.
+type place struct{ sec, slot int }
+
+// callees are the places that instructions of any section call or take the address
+// of: functions begin there, whether or not a symbol says so.
+func (o *Object) callees() map[place]bool {
+	out := map[place]bool{}
+	for sec := range o.secs {
+		s := &o.secs[sec]
+		if !s.code {
+			continue
+		}
+		all, err := ebpf.Decode(s.data)
+		if err != nil {
+			continue
+		}
+		for at, in := range all {
+			if p, ok := o.callee(sec, at, in); ok && p.slot >= 0 && p.slot < len(o.secs[p.sec].data)/8 {
+				out[p] = true
+			}
+		}
+	}
+	return out
+}
+
+// callee is the function that the instruction at a slot calls, or takes the
+// address of.
+func (o *Object) callee(sec, at int, in ebpf.Insn) (place, bool) {
+	if in.Op != ebpf.OpCall && in.Op != ebpf.OpLDDW {
+		return place{}, false
+	}
+	r, has := o.secs[sec].rel[at]
+	if !has {
+		local := in.Op == ebpf.OpCall && in.Src == ebpf.CallLocal || in.Op == ebpf.OpLDDW && in.Src == ebpf.PseudoFunc
+		return place{sec, at + 1 + int(in.Imm)}, local
+	}
+	y := o.syms[r.sym]
+	if y.shndx == 0 || int(y.shndx) >= len(o.secs) || !o.secs[y.shndx].code {
+		return place{}, false
+	}
+	to := place{int(y.shndx), int(y.value / 8)}
+	if y.info&15 == byte(elf.STT_SECTION) { // the place is the addend
+		if to.slot = int(in.Imm) + 1; in.Op == ebpf.OpLDDW {
+			to.slot = int(in.Imm) / 8
+		}
+	}
+	return to, true
+}
+
+// functions cuts a code section at its function symbols, and where something calls
+// it.
+func (o *Object) functions(sec int, callees map[place]bool, index map[string]int, core map[int]bool) {
 	s := &o.secs[sec]
 	starts := map[int]string{}
 	for _, y := range o.syms {
-		if int(y.shndx) == sec && (y.info&15 == byte(elf.STT_FUNC) || y.info&15 == byte(elf.STT_NOTYPE) && y.name != "" && y.info>>4 == byte(elf.STB_GLOBAL)) {
-			if y.value%8 == 0 && y.value < s.size {
-				starts[int(y.value/8)] = y.name
-			}
+		if int(y.shndx) != sec || y.value%8 != 0 || y.value >= s.size {
+			continue
+		}
+		at := int(y.value / 8)
+		switch kind := y.info & 15; {
+		case kind == byte(elf.STT_FUNC) || kind == byte(elf.STT_NOTYPE) && y.name != "" && y.info>>4 == byte(elf.STB_GLOBAL):
+			starts[at] = y.name
+		case kind == byte(elf.STT_NOTYPE) && y.name != "" && callees[place{sec, at}] && starts[at] == "":
+			starts[at] = y.name
 		}
 	}
 	if _, ok := starts[0]; !ok {
@@ -244,6 +301,11 @@ func (o *Object) functions(sec int, index map[string]int, core map[int]bool) {
 	for k := range starts {
 		order = append(order, k)
 	}
+	for p := range callees {
+		if _, ok := starts[p.slot]; p.sec == sec && !ok {
+			order = append(order, p.slot)
+		}
+	}
 	sort.Ints(order)
 	all, err := ebpf.Decode(s.data)
 	for n, st := range order {
@@ -251,7 +313,11 @@ func (o *Object) functions(sec int, index map[string]int, core map[int]bool) {
 		if n+1 < len(order) {
 			end = order[n+1]
 		}
-		f := &Func{Name: starts[st], Section: s.name, sec: sec, start: st, end: end, Err: err}
+		name, ok := starts[st]
+		if !ok { // as host/loader names it
+			name = fmt.Sprintf("%s+%d", s.name, st)
+		}
+		f := &Func{Name: name, Section: s.name, sec: sec, start: st, end: end, called: callees[place{sec, st}], nameless: !ok, Err: err}
 		o.Funcs = append(o.Funcs, f)
 		if err == nil {
 			f.Prog, f.Err = o.program(f, all[st:end], s, index, core)
@@ -308,6 +374,6 @@ func (o *Object) program(f *Func, code []ebpf.Insn, s *section, index map[string
 	if err != nil {
 		return nil, err
 	}
-	p.Sub = s.name == ".text"
+	p.Sub = s.name == ".text" || f.called
 	return p, nil
 }

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"slices"
+	"strings"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
@@ -53,7 +54,7 @@ func (o *Object) checkFuncs(got *Object, pad bool) error {
 	}
 	for i, f := range o.Funcs {
 		g := got.Funcs[i]
-		if f.Name != g.Name || f.Section != g.Section {
+		if f.Name != g.Name && !(f.nameless && g.nameless) || f.Section != g.Section {
 			return fmt.Errorf("function %s of %s, want %s of %s", g.Name, g.Section, f.Name, f.Section)
 		}
 		var err error
@@ -134,8 +135,12 @@ func (o *Object) reference(sec, at int) string {
 
 // place names the function that begins at a slot of a section.
 func (o *Object) place(sec, at int) string {
-	for _, f := range o.Funcs {
-		if f.sec == sec && f.start == at {
+	for i, f := range o.Funcs {
+		switch {
+		case f.sec != sec || f.start != at:
+		case f.nameless: // wherever it is moved
+			return fmt.Sprintf("the file's function %d", i)
+		default:
 			return "function " + f.Name
 		}
 	}
@@ -222,7 +227,7 @@ func (o *Object) checkLinked(out []byte, pad bool) error {
 	}
 	for i, p := range old.Programs {
 		q := new.Programs[i]
-		if p.Name != q.Name || p.Section != q.Section || p.Type != q.Type {
+		if !o.sameName(p.Name, q.Name, p.Section) || p.Section != q.Section || p.Type != q.Type {
 			return fmt.Errorf("program %s of %s, want %s of %s", q.Name, q.Section, p.Name, p.Section)
 		}
 		if err := o.sameProgram(p, q, pad); err != nil {
@@ -279,6 +284,12 @@ func (c *calls) leads(s, t int) bool {
 	return c.to[k] == m
 }
 
+// sameName says whether a function of that name may be of the other name in the
+// new file: one that only tells where it begins goes by another when it is moved.
+func (o *Object) sameName(old, new, section string) bool {
+	return old == new || strings.HasPrefix(new, section+"+") && slices.ContainsFunc(o.Funcs, func(f *Func) bool { return f.nameless && f.Name == old })
+}
+
 // named finds the functions that the loader may mean by a name; nil stands for
 // one that this package doesn't know and that stays as it was.
 func (o *Object) named(name, section string, slots int) []*Func {
@@ -303,7 +314,7 @@ func (o *Object) named(name, section string, slots int) []*Func {
 // the loader linked one of them.
 func (c *calls) sameFunction(k, m int) (err error) {
 	a := c.old.Funcs[k]
-	if b := c.new.Funcs[m]; a.Name != b.Name {
+	if b := c.new.Funcs[m]; !c.o.sameName(a.Name, b.Name, c.old.Section) {
 		return fmt.Errorf("it is %s", b.Name)
 	}
 	for _, f := range c.o.named(a.Name, c.old.Section, a.End-a.Start) {

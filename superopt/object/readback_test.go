@@ -180,3 +180,36 @@ func TestUntypedSymbols(t *testing.T) {
 		}
 	}
 }
+
+// Functions begin where something calls, whatever the symbols there say: those of
+// a local label, and of one that is in no symbol table, are read as functions,
+// get shorter, and are found again behind one that got shorter.
+func TestFunctionsAtLabels(t *testing.T) {
+	o := optimised(t, "testdata/labels.o")
+	var names []string
+	for _, f := range o.Funcs {
+		if f.Err != nil {
+			t.Fatalf("%s: %v", f.Name, f.Err)
+		}
+		if called := f.Name != "prog"; f.Prog.Sub != called || f.New.Slots() >= f.Prog.Slots() {
+			t.Errorf("%s: called %v, %d -> %d slots", f.Name, f.Prog.Sub, f.Prog.Slots(), f.New.Slots())
+		}
+		names = append(names, f.Name)
+	}
+	if got := strings.Join(names, " "); got != "prog inner xdp+12" {
+		t.Fatalf("functions %s", got)
+	}
+	out, err := o.Write(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse("out.o", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range got.Funcs {
+		if want := o.Funcs[i].New; f.Name == names[i] != (i < 2) || f.Prog.Slots() != want.Slots() {
+			t.Errorf("%s: %d slots, %d of %s before", f.Name, f.Prog.Slots(), want.Slots(), names[i])
+		}
+	}
+}

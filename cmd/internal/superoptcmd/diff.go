@@ -40,28 +40,57 @@ func align(old, new *superopt.Prog) []row {
 	return rows
 }
 
-// same says whether two instructions differ at most in how far a jump goes.
-func same(old, new *superopt.Prog, i, j int) bool {
-	a, b := &old.Insts[i], &new.Insts[j]
-	x, y := a.Insn, b.Insn
-	if a.To >= 0 && b.To >= 0 {
-		x.Off, y.Off = 0, 0
-		if x.Op == ebpf.OpJA32 || x.Op == ebpf.OpCall || x.Op == ebpf.OpLDDW {
-			x.Imm, y.Imm = 0, 0
-		}
-		return x == y && target(old, a) <= target(new, b)
-	}
-	return x == y && a.Hi == b.Hi
+// difference is two programs beside each other.
+type difference struct {
+	old, new *superopt.Prog
+	rows     []row
+	// next: of each instruction of old, which of new the first from there on has
+	// become that is still there.
+	next []int
+	kept []bool // of each instruction of new: it stands for one of old, beside it
 }
 
-// target is the slot of the original that a jump leads to.
-func target(p *superopt.Prog, in *superopt.Inst) int32 {
-	for k := int(in.To); k < len(p.Insts); k++ {
-		if s := p.Insts[k].Slot; s >= 0 {
-			return s
+func differ(old, new *superopt.Prog) *difference {
+	d := &difference{old: old, new: new, rows: align(old, new), next: make([]int, len(old.Insts)+1), kept: make([]bool, len(new.Insts))}
+	at := len(new.Insts)
+	d.next[len(old.Insts)] = at
+	for k := len(d.rows) - 1; k >= 0; k-- {
+		if r := d.rows[k]; r.old >= 0 {
+			if r.new >= 0 {
+				at, d.kept[r.new] = r.new, true
+			}
+			d.next[r.old] = at
 		}
 	}
-	return 1 << 30
+	return d
+}
+
+// leads says how far new's instruction goes beside what became of the place that
+// old's goes to: 0 there, and only the number is another one.
+func (d *difference) leads(a, b *superopt.Inst) int {
+	to := int(b.To)
+	for to < len(d.kept) && !d.kept[to] {
+		to++
+	}
+	return to - d.next[a.To]
+}
+
+// same says whether two instructions are the same but for the numbers of places.
+func (d *difference) same(i, j int) bool {
+	a, b := &d.old.Insts[i], &d.new.Insts[j]
+	return bare(a) == bare(b) && (a.To < 0) == (b.To < 0) && (a.To < 0 || d.leads(a, b) == 0)
+}
+
+// bare is an instruction without the place it leads to.
+func bare(in *superopt.Inst) superopt.Inst {
+	out := superopt.Inst{Insn: in.Insn, Hi: in.Hi}
+	if in.To >= 0 {
+		out.Off = 0
+		if in.Op == ebpf.OpJA32 || in.Op == ebpf.OpCall || in.Op == ebpf.OpLDDW {
+			out.Imm = 0
+		}
+	}
+	return out
 }
 
 // diffTable is the difference of two programs: the instruction before, the one
@@ -70,15 +99,16 @@ func target(p *superopt.Prog, in *superopt.Inst) int32 {
 func diffTable(old, new *superopt.Prog) *report.Table {
 	t := &report.Table{Left: 4}
 	const context = 2
-	rows := align(old, new)
+	d := differ(old, new)
+	rows := d.rows
 	note := make([]string, len(rows))
 	show := make([]bool, len(rows))
 	for k, r := range rows {
-		if note[k] = comment(old, new, r); note[k] == "" {
+		if note[k] = d.comment(r); note[k] == "" {
 			continue
 		}
-		for d := max(0, k-context); d <= min(len(rows)-1, k+context); d++ {
-			show[d] = true
+		for n := max(0, k-context); n <= min(len(rows)-1, k+context); n++ {
+			show[n] = true
 		}
 	}
 	skipped := 0
@@ -121,20 +151,23 @@ func diffTable(old, new *superopt.Prog) *report.Table {
 
 // comment says in a few words what happened to an instruction; "" where
 // nothing did.
-func comment(old, new *superopt.Prog, r row) string {
+func (d *difference) comment(r row) string {
 	switch {
 	case r.new < 0:
-		return gone(&old.Insts[r.old])
+		return gone(&d.old.Insts[r.old])
 	case r.old < 0:
 		return "in the place of others"
-	case same(old, new, r.old, r.new):
+	case d.same(r.old, r.new):
 		return ""
 	}
-	a, b := &old.Insts[r.old], &new.Insts[r.new]
+	a, b := &d.old.Insts[r.old], &d.new.Insts[r.new]
 	switch {
-	case a.To >= 0 && b.To >= 0 && a.Op == b.Op:
+	case a.To >= 0 && b.To >= 0 && bare(a) == bare(b):
+		if d.leads(a, b) < 0 {
+			return "jumps elsewhere"
+		}
 		return "jumps further"
-	case a.To >= 0 && b.To >= 0:
+	case a.To >= 0 && b.To >= 0 && a.Op != b.Op:
 		return "condition changed"
 	case b.IsAtomic() && !a.IsAtomic():
 		return "load, add and store in one atomic (more time, fewer instructions)"

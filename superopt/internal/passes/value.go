@@ -64,7 +64,9 @@ func valueNumber(o *rewrite.Gate, s, e int) bool {
 		if isMov := in.ALUOp() == ebpf.ALUMov && in.Op&ebpf.SrcX == 0 && (in.Class() == ebpf.ClassALU64 || in.Class() == ebpf.ClassALU); !isMov {
 			for r := 0; r < 11; r++ {
 				if r != d && before.R[r] == t {
-					if o.Try("value-number", s, i+1, true, func(q *ir.Prog) { q.Insts[i] = ir.MovReg(uint8(d), uint8(r)) }) {
+					mv := ir.MovReg(uint8(d), uint8(r))
+					mv.Slot = in.Slot
+					if o.Try("value-number", s, i+1, true, func(q *ir.Prog) { q.Insts[i] = mv }) {
 						return true
 					}
 				}
