@@ -127,6 +127,22 @@ func (c *Compiler) CutAt(table int) int {
 	return c.cuts[table-1].PC
 }
 
+// Handed is what the program's code says of the 8 bytes of stack memory at an address
+// as a segment of a table finds them: of a register that is handed over there, or of
+// the stack.
+func (c *Compiler) Handed(table int, addr uint64) points.Value {
+	at := &c.cuts[table-1].at
+	if off := addr - c.S.Stack; off/8 < uint64(len(at.Spill)) {
+		return at.Spill[off/8]
+	}
+	for r := range at.R[:10] {
+		if addr == c.S.FrameTop(0)+uint64(cutSlot(uint8(r))) {
+			return at.R[r]
+		}
+	}
+	return points.Value{}
+}
+
 // Segments is Compile with the path cut: a path for each segment, in order. Each
 // but the last ends at the cut that its Next names. The last may have Abort set;
 // what would have come after it isn't there.

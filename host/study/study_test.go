@@ -306,11 +306,12 @@ exclude:
   - {capture: "sample:*", device: "hxdp clock*"}
 include:
   - {captures: sample:vlan, policies: fifo, entries: 4}
+  - {programs: sample:telemetry, captures: sample:lab, segments: 3, policies: lru, entries: 8, devices: hxdp}
 `)
 	out := filepath.Join(t.TempDir(), "r")
 	r := do(t, path, out, nil)
-	// dns: 2 seeds × 4 points × 1 device; attack: 2 × 3 × 2; vlan: 1.
-	if r.Failed != 0 || r.Cells != 5 || r.Rows != 8+12+1 {
+	// dns: 2 seeds × 4 points × 1 device; attack: 2 × 3 × 2; vlan: 1; segments: 1.
+	if r.Failed != 0 || r.Cells != 6 || r.Rows != 8+12+1+1 {
 		t.Fatalf("%+v, %d rows", r.Summary, r.Rows)
 	}
 	rows, err := result.Read(filepath.Join(out, "rows.parquet"))

@@ -17,8 +17,9 @@ const (
 
 // account fills in what follows from where each packet ran: shares of work, host
 // time, cycles and latency. part is by packet the instructions that the NIC took
-// over of one that was halved; nil where none was.
-func (r *Result) account(s *Setting, in *device.Input, where []place, part []uint32) {
+// over of one that was halved; nil where none was. vain is by packet what the device
+// spent on one whose first segments were in; nil: nothing.
+func (r *Result) account(s *Setting, in *device.Input, where []place, part []uint32, vain []spent) {
 	r.Packets, r.Input = uint64(len(where)), in
 	var all, taken uint64     // instructions
 	var alone, left uint64    // ps of host cores
@@ -47,9 +48,12 @@ func (r *Result) account(s *Setting, in *device.Input, where []place, part []uin
 			}
 			latency.add(s.hit(c, h, p, q))
 		} else {
-			c = uint64(p.Miss)
+			var late float64
+			if c = uint64(p.Miss); vain != nil && vain[i].cycles > 0 {
+				c, late = uint64(vain[i].cycles), float64(uint64(vain[i].reads)*s.NIC.PCIeRead)
+			}
 			h = s.Host.Driver + uint64(p.Host) + 1000*s.stall(in, p)
-			latency.add(s.miss(h, p))
+			latency.add(s.miss(c, h, p) + late)
 		}
 		left += h
 		cycles.add(float64(c))
@@ -87,7 +91,7 @@ func (t *total) add(v float64) {
 //
 //	hit   match + exec, + reads × pcie.read where maps are on the host,
 //	      + up + host.driver + verdict.pass where it goes to the host's stack
-//	miss  match + up + host.driver + program and verdict on the host,
+//	miss  match (of paths that are cut also the segments that were in) + up + host.driver + program and verdict on the host,
 //	      + reads × pcie.read where maps are on the NIC,
 //	      + pcie.read + bytes / pcie.rate where it leaves by the wire
 //	up    (pcie.writeread − pcie.read) + bytes / pcie.rate + pcie.doorbell
@@ -111,8 +115,8 @@ func (s *Setting) hit(cycles, h uint64, p *device.Packet, q *device.Path) float6
 }
 
 // miss is that of one that ends on the host, after h ps there.
-func (s *Setting) miss(h uint64, p *device.Packet) float64 {
-	t := s.cycles(uint64(p.Miss)) + s.up(p.Len) + float64(h)/1e3
+func (s *Setting) miss(cycles, h uint64, p *device.Packet) float64 {
+	t := s.cycles(cycles) + s.up(p.Len) + float64(h)/1e3
 	if p.Fate == device.Wire {
 		t += float64(s.NIC.PCIeRead) + s.transfer(p.OutLen)
 	}

@@ -15,6 +15,10 @@ type requests struct {
 	invalidations []stream.Invalidation
 	entries       []device.Path // by id
 
+	// cut, where set, says that packets ask for the segments of their path, and ids
+	// are by packet that path: a packet is a hit where all of them are in.
+	cut bool
+
 	// naive, where set, is by packet the id under which a packet finds an entry
 	// and is decided by it even where its path can't be on the device; and an
 	// entry decides as the packet did that it was made of.
@@ -32,7 +36,7 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 	if cfg.Policy == "" {
 		cfg.Policy = "lru"
 	}
-	cfg.IDs, cfg.Events, cfg.Keys = len(q.entries), true, nil
+	cfg.IDs, cfg.Events, cfg.Keys, cfg.External = len(q.entries), true, nil, q.cut
 	c, err := cache.NewTraceCache(cfg)
 	if err != nil {
 		return nil, err
@@ -40,6 +44,10 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 	r := &Result{Design: d.Name(), Is: d.Is(), Cached: true, Cache: s.Cache}
 	r.Cache.Policy, r.Cache.InstallDelay, r.Cache.InstallTime = cfg.Policy, 0, 0
 	where := make([]place, len(q.ids))
+	var vain []spent
+	if q.cut {
+		vain = make([]spent, len(q.ids))
+	}
 	var made []int // by id: the packet its entry was made of
 	if q.naive != nil {
 		made = make([]int, len(q.entries))
@@ -90,12 +98,16 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 			id = q.naive[i]
 		}
 		o := cache.Uncacheable
-		if id == stream.None {
+		switch {
+		case q.cut:
+			o, vain[i] = s.segments(c, i, id == stream.None)
+		case id == stream.None:
 			c.Uncacheable()
-		} else {
+		default:
 			e := &q.entries[id]
 			o = c.Request(id, e.Slots, e.Cost)
 		}
+		r.Counts[o]++
 		events(i)
 		if o == cache.Hit {
 			where[i] = onNIC
@@ -110,14 +122,19 @@ func (s *Setting) cached(d Design, q *requests) (*Result, error) {
 	events(len(q.ids) - 1)
 
 	st := c.Stats()
-	r.Counts, r.Installs, r.Evictions = st.Outcome, st.Installed, st.Evicted
+	r.Installs, r.Evictions = st.Installed, st.Evicted
 	r.Invalidations = st.Invalidated + st.Canceled
 	if t := s.seconds(); t > 0 {
 		r.InstallRate = float64(r.Installs) / t
 	}
-	r.Entries = q.asked()
-	r.Need = q.need(r.Entries)
-	r.account(s, q.input(s, where), where, nil)
+	if q.cut {
+		r.Entries = s.asked(q)
+		r.Need = s.needCut(q, r.Entries)
+	} else {
+		r.Entries = q.asked()
+		r.Need = q.need(r.Entries)
+	}
+	r.account(s, q.input(s, where), where, nil, vain)
 	return r, nil
 }
 
@@ -155,7 +172,13 @@ func (s *Setting) codeSize(path uint32) uint64 {
 func (q *requests) input(s *Setting, where []place) *device.Input {
 	in := &device.Input{Packets: make([]device.Packet, len(q.ids)), Accesses: s.In.Accesses, Entries: s.In.Entries,
 		Paths: q.entries, Invalidations: q.invalidations}
+	if q.cut {
+		in.Paths, in.Segments = s.In.Paths, s.In.Segments
+	}
 	copy(in.Packets, s.In.Packets)
+	if q.cut {
+		return in
+	}
 	for i, id := range q.ids {
 		if id == stream.None && q.naive != nil && (where[i] == wrongly || where[i] == onNIC) {
 			id = q.naive[i]

@@ -1,6 +1,9 @@
 package designs
 
-import "cmp"
+import (
+	"cmp"
+	"errors"
+)
 
 // Comparison is designs side by side on one capture and budget.
 type Comparison struct {
@@ -15,7 +18,15 @@ type Comparison struct {
 	Seconds float64   `json:"seconds"` // of the capture
 	Results []*Result `json:"designs"`
 	Best    []Best    `json:"best"`
-	Claim   *Claim    `json:"claims"`
+	Claim   *Claim    `json:"claims"` // of whole paths: null where they are cut
+	// Refused are designs that have no meaning here, with the reason.
+	Refused []Refused `json:"refused,omitempty"`
+}
+
+// Refused is a design that has no meaning for the paths at hand.
+type Refused struct {
+	Design string `json:"design"`
+	Why    string `json:"why"` // the paths at hand give it no meaning
 }
 
 // Best is which design is ahead by one measure, of those that decided no packet
@@ -44,12 +55,20 @@ func Compare(s *Setting, names []string) (*Comparison, error) {
 			return nil, err
 		}
 		r, err := d.Run(s)
+		var no *RefusedError
+		if errors.As(err, &no) {
+			c.Refused = append(c.Refused, Refused{no.Design, no.Why})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		c.Results = append(c.Results, r)
 	}
 	c.Best = best(c.Results)
+	if s.W.Segments != nil {
+		return c, nil
+	}
 	var err error
 	c.Claim, err = Claims(s)
 	return c, err

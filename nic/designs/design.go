@@ -124,6 +124,8 @@ func (s *Setting) check() error {
 		return fmt.Errorf("designs: %d times of %d packets", len(w.Time), len(w.Packets))
 	case s.NIC.Clock == 0:
 		return fmt.Errorf("designs: nic %q: clock 0", s.NIC.Name)
+	case len(s.In.Segments) != len(w.Segments):
+		return fmt.Errorf("designs: prices of %d segments, workload of %d", len(s.In.Segments), len(w.Segments))
 	}
 	for i := range w.Packets {
 		p := &w.Packets[i]

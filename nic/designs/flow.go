@@ -29,6 +29,9 @@ func (d flow) Run(s *Setting) (*Result, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	if err := s.whole(d, "its entries run whole paths' traces"); err != nil {
+		return nil, err
+	}
 	keys := make([]uint32, len(s.W.Packets))
 	n := 0
 	for i := range keys {

@@ -59,7 +59,7 @@ func (d hxdp) Run(s *Setting) (*Result, error) {
 			r.Slots += uint64(len(p.Insns))
 		}
 	}
-	r.account(s, in, where, nil)
+	r.account(s, in, where, nil, nil)
 	r.counts()
 	for _, t := range Targets { // none are needed
 		r.Need = append(r.Need, Need{Target: t, Reached: r.Packets > 0 && r.HitRatio >= t})

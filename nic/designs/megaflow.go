@@ -26,6 +26,9 @@ func (d megaflow) Run(s *Setting) (*Result, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	if err := s.whole(d, "an entry is the bytes that a whole path consults"); err != nil {
+		return nil, err
+	}
 	w := s.W
 	if len(w.Mega) != len(w.Packets) {
 		return nil, fmt.Errorf("design %q: the workload has %d megaflow keys for %d packets", d.Name(), len(w.Mega), len(w.Packets))

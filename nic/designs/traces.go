@@ -21,7 +21,7 @@ func (d traces) Run(s *Setting) (*Result, error) {
 // paths is the requests for traces, by path.
 func (s *Setting) paths() *requests {
 	q := &requests{ids: make([]uint32, len(s.W.Packets)), path: make([]int32, len(s.W.Packets)),
-		invalidations: s.W.Invalidations, entries: s.In.Paths}
+		invalidations: s.W.Invalidations, entries: s.In.Traces(), cut: s.In.Segments != nil}
 	for i := range q.ids {
 		q.path[i] = s.path(i)
 		q.ids[i] = stream.None

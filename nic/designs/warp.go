@@ -26,6 +26,9 @@ func (d warp) Run(s *Setting) (*Result, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	if err := s.whole(d, "its table has the conditions of whole paths"); err != nil {
+		return nil, err
+	}
 	w := s.W
 	pre := s.prefixes()
 	in := s.uncached(append([]device.Path(nil), s.In.Paths...))
@@ -55,7 +58,7 @@ func (d warp) Run(s *Setting) (*Result, error) {
 		}
 	}
 	r := &Result{Design: d.Name(), Is: d.Is(), Cache: preinstalled}
-	r.account(s, in, where, part)
+	r.account(s, in, where, part, nil)
 	r.counts()
 	r.Need = static(hits, r.Packets)
 	r.Entries = s.leaves(hits)

@@ -26,18 +26,30 @@ func (in *Input) Check() error {
 			return fmt.Errorf("access %d: entry %d: there are %d", i, a.Entry, in.Entries)
 		}
 	}
+	traces := in.Traces()
 	for i := range in.Paths {
-		if p := &in.Paths[i]; p.Compile > maxTime || p.Install > maxTime {
+		parts := in.Paths[i].Parts
+		if (len(parts) == 0) != (in.Segments == nil) {
+			return fmt.Errorf("path %d: %d segments, of %d", i, len(parts), len(in.Segments))
+		}
+		for _, x := range parts {
+			if int64(x.Segment) >= int64(len(in.Segments)) {
+				return fmt.Errorf("path %d: segment %d: there are %d", i, x.Segment, len(in.Segments))
+			}
+		}
+	}
+	for i := range traces {
+		if p := &traces[i]; p.Compile > maxTime || p.Install > maxTime {
 			return fmt.Errorf("path %d: compiles in %d ps and installs in %d ps: more than %d", i, p.Compile, p.Install, uint64(maxTime))
 		}
-		if b := &in.Paths[i].Better; b.Search > maxTime || b.Install > maxTime {
+		if b := &traces[i].Better; b.Search > maxTime || b.Install > maxTime {
 			return fmt.Errorf("path %d: is searched in %d ps and swapped in %d ps: more than %d", i, b.Search, b.Install, uint64(maxTime))
 		}
 	}
 	for i, v := range in.Invalidations {
 		switch {
-		case int(v.ID) >= len(in.Paths):
-			return fmt.Errorf("invalidation %d: path %d: there are %d", i, v.ID, len(in.Paths))
+		case int(v.ID) >= len(traces):
+			return fmt.Errorf("invalidation %d: path %d: there are %d", i, v.ID, len(traces))
 		case i > 0 && v.At < in.Invalidations[i-1].At:
 			return fmt.Errorf("invalidation %d: before packet %d, and the one in front of it before packet %d", i, v.At, in.Invalidations[i-1].At)
 		case v.At > uint64(len(in.Packets)):

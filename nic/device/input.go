@@ -9,9 +9,10 @@ type Input struct {
 	Packets  []Packet
 	Accesses []Access // Packet.First begins a packet's own
 	Paths    []Path   // by path number
+	Segments []Path   // of paths that are cut (Path.Parts): what stands in the trace cache; nil: the paths do
 	Entries  int      // Access.Entry is below it
 
-	// Invalidations take a path out just before the packet of that number.
+	// Invalidations take a trace out just before the packet of that number.
 	Invalidations []stream.Invalidation
 
 	// Hot is how many hits of a path's trace make tier 2 search it for a better
@@ -53,10 +54,20 @@ type Access struct {
 	Write bool
 }
 
-// Path is one path's price on this device.
+// Traces are what stands in the trace cache, by number.
+func (in *Input) Traces() []Path {
+	if in.Segments != nil {
+		return in.Segments
+	}
+	return in.Paths
+}
+
+// Path is one path's price on this device, or a segment's. Of a path that is cut it
+// says how packets run, of its segments what stands in the cache: Slots, Cost,
+// Compile, Optimise, Install, Bytes, and Refused of each.
 type Path struct {
-	Match   uint32 // cycles of the matcher on a hit
-	Exec    uint32 // cycles of an executor unit, accesses to maps on the NIC included
+	Match   uint32 // cycles of the matcher on a hit, of the first table
+	Exec    uint32 // cycles of an executor unit, accesses to maps on the NIC included; of a path that is cut its segments' together, and waiting for the tables behind the first
 	Reads   uint16 // look-ups and loads that cross PCIe where the maps are on the host; each stalls the unit
 	Writes  uint16 // updates, stores and atomics that cross PCIe then; posted
 	Slots   uint32 // of its entry in the cache
@@ -68,4 +79,14 @@ type Path struct {
 	Bytes    uint32 // over PCIe for the install
 	Better   Better // what tier 2 makes of it
 	Refused  bool   // does not fit the device: never installed, its packets count as uncacheable
+	Parts    []Part // of a path that is cut: its segments, in order; nil: it is whole
+}
+
+// Part is a segment's in a path. A unit runs the segments one after the other, and
+// looks each but the first up in its table; where one isn't in, the packet goes on to
+// the host as it came.
+type Part struct {
+	Segment  uint32
+	Fail     uint32 // cycles of a unit until it is known that this one, not the first, isn't in, and what was held back is taken back
+	Accesses uint16 // of the packet's, that come before this segment
 }

@@ -16,40 +16,83 @@ func (m *model) saved(p *Packet) int64 {
 	return whole
 }
 
-// paid notes at a hit whether the path's trace has saved by now what it cost.
+// paid notes at a hit whether the traces it ran have saved by now what they cost. What
+// a packet saves counts for its segments in equal parts.
 func (m *model) paid(t int64, p *Packet) {
-	if y := &m.pay[p.Path]; y.After < 0 {
-		if y.Saved += m.saved(p); y.Saved >= y.Spent {
-			y.After = t - y.First
+	k := int64(m.parts(p))
+	left := m.saved(p)
+	for i := range k {
+		won := left / (k - i)
+		left -= won
+		if y := &m.pay[m.part(p, int(i))]; y.After < 0 {
+			if y.Saved += won; y.Saved >= y.Spent {
+				y.After = t - y.First
+			}
 		}
 	}
 }
 
-// look asks the trace cache for a packet, and notes in its slot what follows.
+// parts is how many traces a packet runs, and part the k'th of them.
+func (m *model) parts(p *Packet) int { return max(len(m.in.Paths[p.Path].Parts), 1) }
+
+func (m *model) part(p *Packet, k int) uint32 {
+	if parts := m.in.Paths[p.Path].Parts; parts != nil {
+		return parts[k].Segment
+	}
+	return uint32(p.Path)
+}
+
+// unfit is the part of a refused path at which the device finds that it can't go on:
+// the first that isn't in, else the last.
+func (m *model) unfit(p *Packet) uint8 {
+	last := 0
+	if p.Path >= 0 {
+		last = m.parts(p) - 1
+		for k := range last {
+			if !m.trace.Installed(m.part(p, k)) {
+				return uint8(k)
+			}
+		}
+	}
+	return uint8(last)
+}
+
+// look asks the trace cache for a packet, for each of its segments where paths are
+// cut, and notes in its slot what follows. The packet's outcome is that of its first
+// trace that isn't in.
 func (m *model) look(t int64, s uint32, p *Packet) cache.Outcome {
+	sl := &m.slots[s]
 	if p.Path < 0 || m.in.Paths[p.Path].Refused {
+		sl.fails = m.unfit(p)
 		return m.trace.Uncacheable()
 	}
-	path := &m.in.Paths[p.Path]
-	out := m.trace.Request(uint32(p.Path), m.size(uint32(p.Path)), path.Cost)
-	sl := &m.slots[s]
-	if y := &m.pay[p.Path]; y.First < 0 {
-		y.First = t
+	first := cache.Hit
+	for k := range m.parts(p) {
+		id := m.part(p, k)
+		out := m.trace.Request(id, m.size(id), m.traces[id].Cost)
+		if y := &m.pay[id]; y.First < 0 {
+			y.First = t
+		}
+		if out == cache.Hit {
+			if m.in.Hot > 0 {
+				m.hotHit(t, id)
+			}
+			continue
+		}
+		if first == cache.Hit {
+			first, sl.fails = out, uint8(k)
+		}
+		if out != cache.InFlight && m.trace.InFlight(id) { // it began
+			m.sum.comp.Begun++
+			m.gen[id]++
+			m.begun[s] = append(m.begun[s], job{path: id, gen: m.gen[id]})
+		}
 	}
-	if out == cache.Hit {
+	if first == cache.Hit {
 		sl.onNIC = true
 		m.paid(t, p)
-		if m.in.Hot > 0 {
-			m.hotHit(t, uint32(p.Path))
-		}
-		return out
 	}
-	if out != cache.InFlight && m.trace.InFlight(uint32(p.Path)) { // it began
-		m.sum.comp.Begun++
-		m.gen[p.Path]++
-		sl.job = m.gen[p.Path]
-	}
-	return out
+	return first
 }
 
 // settle lets the packets pass the trace cache so many times without a device:
@@ -67,13 +110,17 @@ func (m *model) settle(passes int) {
 				m.trace.Uncacheable()
 				continue
 			}
-			path, id := &m.in.Paths[p.Path], uint32(p.Path)
-			switch out := m.trace.Request(id, m.size(id), path.Cost); {
-			case out == cache.Hit && m.in.Hot > 0:
-				m.settledHit(id)
-			case out != cache.Hit && m.trace.InFlight(id):
-				m.trace.Finish(id)
-				m.made[id] = true
+			for k := range m.parts(p) {
+				id := m.part(p, k)
+				if m.trace.Request(id, m.size(id), m.traces[id].Cost) == cache.Hit && m.in.Hot > 0 {
+					m.settledHit(id)
+				}
+			}
+			for k := range m.parts(p) { // when all have been asked for, as on the device
+				if id := m.part(p, k); m.trace.InFlight(id) {
+					m.trace.Finish(id)
+					m.made[id] = true
+				}
 			}
 		}
 		for _, v := range gone {
@@ -172,8 +219,8 @@ func (m *model) compile(t int64, j job, since int64) {
 		m.jobs = append(m.jobs, j)
 	}
 	m.jobSeq++
-	m.pay[j.path].Spent += int64(m.in.Paths[j.path].Compile)
-	m.compilers.push(timer{t + int64(m.in.Paths[j.path].Compile), m.jobSeq, id})
+	m.pay[j.path].Spent += int64(m.traces[j.path].Compile)
+	m.compilers.push(timer{t + int64(m.traces[j.path].Compile), m.jobSeq, id})
 	m.next[evCompiled] = m.compilers.next()
 	m.plan(t)
 }
@@ -205,7 +252,7 @@ func (m *model) compiled(t int64) {
 func (m *model) send(t int64, j job) {
 	if !j.swap && m.tier[j.path].ready {
 		j.better = true
-		m.trace.Resize(j.path, m.in.Paths[j.path].Better.Slots) // it may have been found meanwhile
+		m.trace.Resize(j.path, m.traces[j.path].Better.Slots) // it may have been found meanwhile
 	}
 	switch {
 	case !m.installing:
@@ -229,9 +276,9 @@ func (m *model) begins(t int64, j job, since int64) {
 	m.g[gInstall].inc(t)
 	start := max(t, m.lastInstall+m.installGap)
 	m.lastInstall = start
-	x, takes := m.install[j.path], m.in.Paths[j.path].Install
+	x, takes := m.install[j.path], m.traces[j.path].Install
 	if j.better {
-		b := &m.in.Paths[j.path].Better
+		b := &m.traces[j.path].Better
 		x, takes = m.newCrossing(onLink(uint64(b.Bytes), m.nic)), b.Install
 	}
 	m.sum.pcie[down][Installs] += x.bytes

@@ -84,6 +84,30 @@ func (m *model) onNIC(t int64, pkt uint32, path int32) int64 {
 	return 0
 }
 
+// inVain is the stall of a unit that begins packet p at t and runs segments of it up
+// to one that isn't in, which make n accesses: reads alone, as writes are held back.
+// The unit is done sooner than with onNIC, so what it fetches is.
+func (m *model) inVain(t int64, pkt uint32, n int) int64 {
+	side := &m.sum.memory.NIC
+	p := &m.in.Packets[pkt]
+	var reads, fetched uint64
+	for _, a := range m.in.Accesses[p.First : p.First+uint32(n)] {
+		if a.Write {
+			continue
+		}
+		reads++
+		switch {
+		case m.memory == memHost:
+			fetched++
+		case m.memory == profile.MemReplicated && m.valid[a.Entry]&1 == 0:
+			m.valid[a.Entry] |= 1
+			fetched++
+		}
+	}
+	side.Reads += reads
+	return m.fetch(side, up, t, fetched)
+}
+
 // onHost is the stall of a core that begins packet p at t.
 func (m *model) onHost(t int64, pkt uint32) int64 {
 	if m.uses == nil {

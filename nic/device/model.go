@@ -64,11 +64,11 @@ type slot struct {
 	since   int64 // when it came to where it is
 	seq     uint32
 	pkt     uint32
-	job     uint32 // the generation of its path it is to be recorded for, 0: none
-	next    int32  // of its flow, in the order of arrival; or the next free slot
+	next    int32 // of its flow, in the order of arrival; or the next free slot
 	core    uint16
-	onNIC   bool // a hit
-	lost    bool // leaves the matcher to nowhere
+	fails   uint8 // of a path that is cut: the part that isn't in, 0: the first, or all are
+	onNIC   bool  // a hit
+	lost    bool  // leaves the matcher to nowhere
 	end     ending
 }
 
@@ -78,7 +78,7 @@ type timed struct {
 	s uint32
 }
 
-// job is an install that has begun. gen tells it from a later one of the path:
+// job is an install that has begun, of a trace. gen tells it from a later one:
 // an invalidation makes it stale.
 type job struct {
 	path, gen uint32
@@ -105,9 +105,10 @@ type model struct {
 	trace  *cache.TraceCache
 
 	// Times in ps.
-	match, exec     []int64 // by path
-	wire            []int64 // on the port, by bytes
-	toHost          []int64 // on PCIe, by bytes: the packet and its descriptors
+	match, exec     []int64   // by path
+	fail            [][]int64 // by path and part: what a unit takes until it is known that this one isn't in
+	wire            []int64   // on the port, by bytes
+	toHost          []int64   // on PCIe, by bytes: the packet and its descriptors
 	toHostBytes     []uint64
 	interval, stall int64
 	sending         int64 // on the port, at least
@@ -116,7 +117,7 @@ type model struct {
 	installGap      int64
 	request, data   crossing
 	message         crossing
-	install         []crossing // by path
+	install         []crossing // by trace
 
 	// The load.
 	src         *source
@@ -131,6 +132,7 @@ type model struct {
 
 	next  [events]int64
 	slots []slot
+	begun [][]job // by slot: what its packet is to be recorded for
 	free  int32
 
 	ingress    ring[uint32]
@@ -146,17 +148,19 @@ type model struct {
 	cores      []core
 	coreTimers timers
 
-	gen                        []uint32 // by path: of its latest install
-	made                       []bool   // by path: the host has its trace
-	pay                        []Pay    // by path
+	traces                     []Path
+	gen                        []uint32 // by trace: of its latest install
+	made                       []bool   // by trace: the host has it
+	pay                        []Pay    // by trace
 	compileQ                   ring[job]
 	compileSince, installSince ring[int64] // when those waiting came
 	freeJobs                   []uint32
 	compilers                  timers
 	jobs                       []job // of those timers
 	jobSeq                     uint32
-	tier                       []tiered // by path
-	betterPay                  []Pay    // by path, of tier 2
+	tier                       []tiered // by trace
+	less                       []int64  // by trace: what the one that is in is shorter than Exec, in ps
+	betterPay                  []Pay    // by trace, of tier 2
 	searches                   []search
 	searchedTo                 int64 // until when their time has been counted
 	installQ                   ring[job]
@@ -251,13 +255,12 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		in: in, nic: nic, host: host, opt: opt, memory: nic.Memory, clock: newClock(nic.Clock),
 		src: src, count: uint32(count), warm: uint32(opt.Warm),
 		free: -1, lastTake: -1 << 62, lastInstall: -1 << 62,
-		cores: make([]core, host.Cores),
-		gen:   make([]uint32, len(in.Paths)),
-		made:  make([]bool, len(in.Paths)),
-		pay:   make([]Pay, len(in.Paths)),
-		tier:  make([]tiered, len(in.Paths)),
-		log:   make([]exit, 0, min(count, 1<<22)),
+		cores:  make([]core, host.Cores),
+		traces: in.Traces(),
+		log:    make([]exit, 0, min(count, 1<<22)),
 	}
+	m.gen, m.made, m.pay = make([]uint32, len(m.traces)), make([]bool, len(m.traces)), make([]Pay, len(m.traces))
+	m.tier, m.less = make([]tiered, len(m.traces)), make([]int64, len(m.traces))
 	for i := range m.pay {
 		m.pay[i] = Pay{First: -1, After: -1}
 	}
@@ -273,7 +276,7 @@ func newModel(in *Input, nic *profile.NIC, host *profile.Host, load Load, opt Op
 		m.memory = profile.MemShared // all maps are with the only one who uses them
 	}
 	if opt.Mode == Both {
-		if m.trace, err = newCache(opt.Cache, nic, len(in.Paths)); err != nil {
+		if m.trace, err = newCache(opt.Cache, nic, len(m.traces)); err != nil {
 			return nil, err
 		}
 		m.settle(opt.Settle)
@@ -361,7 +364,14 @@ func (m *model) prices() {
 		p := &m.in.Paths[i]
 		m.match = append(m.match, m.clock.ps(uint64(p.Match)))
 		m.exec = append(m.exec, m.clock.ps(uint64(p.Exec)))
-		m.install = append(m.install, m.newCrossing(onLink(uint64(p.Bytes), n)))
+		var fail []int64
+		for _, x := range p.Parts {
+			fail = append(fail, m.clock.ps(uint64(x.Fail)))
+		}
+		m.fail = append(m.fail, fail)
+	}
+	for i := range m.traces {
+		m.install = append(m.install, m.newCrossing(onLink(uint64(m.traces[i].Bytes), n)))
 	}
 	longest := 0
 	for i := range m.in.Packets {
@@ -400,9 +410,10 @@ func (m *model) slot() uint32 {
 	if m.free >= 0 {
 		s := m.free
 		m.free = m.slots[s].next
+		m.begun[s] = m.begun[s][:0]
 		return uint32(s)
 	}
-	m.slots = append(m.slots, slot{})
+	m.slots, m.begun = append(m.slots, slot{}), append(m.begun, nil)
 	return uint32(len(m.slots) - 1)
 }
 

@@ -196,7 +196,7 @@ type Result struct {
 	Groups   []Group      // by group, Options.Groups of them
 	Outcome  cache.Counts // of the packets looked up; all 0 in mode HostOnly
 	Cache    cache.Stats  // of the whole run, settling and warm-up included
-	Pays     []Pay        // by path, of the whole run
+	Pays     []Pay        // by trace, of the whole run
 	Better   []Pay        // of tier 2's work, likewise: Spent on searching, Saved of executors; nil without it
 
 	Latency     Latency // of packets finished

@@ -180,7 +180,7 @@ func (m *model) take(t int64) bool {
 			}
 		}
 	}
-	if sl.onNIC {
+	if sl.onNIC || sl.fails > 0 {
 		latency = m.match[p.Path]
 	} else {
 		latency = m.clock.ps(uint64(p.Miss))
@@ -212,7 +212,7 @@ func (m *model) matched(t int64) {
 			m.res.Drops.NeedsHost++
 		}
 		m.done(t, s, lost)
-	case !sl.onNIC:
+	case !sl.onNIC && sl.fails == 0:
 		m.sendUp(t, s)
 	case len(m.units) < int(m.nic.Units):
 		m.startUnit(t, s, t)
@@ -243,8 +243,11 @@ func (m *model) startUnit(t int64, s uint32, since int64) {
 	p := &m.in.Packets[sl.pkt]
 	m.wait[gUnitQ].add(t - since)
 	m.served[gUnitQ]++
-	end := t + m.exec[p.Path]
-	if m.memory == memHost || m.uses != nil {
+	end := t
+	if sl.fails > 0 { // a later segment isn't in: those before it run in vain
+		part := &m.in.Paths[p.Path].Parts[sl.fails]
+		end += m.fail[p.Path][sl.fails] - m.quicker(p, int(sl.fails)) + m.inVain(t, sl.pkt, int(part.Accesses))
+	} else if end += m.exec[p.Path] - m.quicker(p, m.parts(p)); m.memory == memHost || m.uses != nil {
 		end += m.onNIC(t, sl.pkt, p.Path)
 	}
 	m.g[gUnits].inc(t)
@@ -263,6 +266,10 @@ func (m *model) unitDone(t int64) {
 	m.next[evUnit] = m.units.next()
 	if m.blocked {
 		m.next[evMatched] = t
+	}
+	if !m.slots[s].onNIC {
+		m.sendUp(t, s)
+		return
 	}
 	switch m.in.Packets[m.slots[s].pkt].Fate {
 	case Drop:
@@ -291,9 +298,11 @@ func (m *model) sendUp(t int64, s uint32) {
 				m.res.HostWork += int64(p.Host) // without the stalls that it would have had
 			}
 		}
-		if sl.job != 0 && m.gen[p.Path] == sl.job {
-			m.sum.comp.Lost++
-			m.trace.Abandon(uint32(p.Path))
+		for _, j := range m.begun[s] {
+			if !m.stale(j) {
+				m.sum.comp.Lost++
+				m.trace.Abandon(j.path)
+			}
 		}
 		m.done(t, s, lost)
 		return
@@ -359,7 +368,6 @@ func (m *model) coreDone(t int64) {
 	s := m.coreTimers.pop().id
 	m.g[gCores].dec(t)
 	sl := &m.slots[s]
-	p := &m.in.Packets[sl.pkt]
 	c := &m.cores[sl.core]
 	c.busy = false
 	if c.ring.n > 0 {
@@ -368,10 +376,10 @@ func (m *model) coreDone(t int64) {
 		m.startCore(t, w, m.slots[w].since)
 	}
 	m.next[evCore] = m.coreTimers.next()
-	begun := sl.job
+	begun := m.begun[s]
 	m.verdict(t, s)
-	if begun != 0 { // after the packet: the install's bytes don't go before it
-		m.recorded(t, job{path: uint32(p.Path), gen: begun})
+	for _, j := range begun { // after the packet: the installs' bytes don't go before it
+		m.recorded(t, j)
 	}
 }
 

@@ -32,10 +32,18 @@ type search struct {
 	left      int64 // ps
 }
 
+// quicker is what the better traces among a packet's first k are shorter, in ps.
+func (m *model) quicker(p *Packet, k int) (less int64) {
+	for i := range k {
+		less += m.less[m.part(p, i)]
+	}
+	return less
+}
+
 // hotHit counts a hit of a path, on the trace as it is installed.
 func (m *model) hotHit(t int64, path uint32) {
 	x := &m.tier[path]
-	p := &m.in.Paths[path]
+	p := &m.traces[path]
 	switch x.hits++; {
 	case x.hits == m.in.Hot && p.Better.Search > 0:
 		m.sum.comp.Hot++
@@ -55,7 +63,7 @@ func (m *model) hotHit(t int64, path uint32) {
 
 // gain is the time a hit is shorter with the better trace, in ps.
 func (m *model) gain(path uint32) int64 {
-	p := &m.in.Paths[path]
+	p := &m.traces[path]
 	return m.clock.ps(uint64(p.Exec)) - m.clock.ps(uint64(p.Better.Exec))
 }
 
@@ -94,7 +102,7 @@ func (m *model) searched(t int64) {
 		}
 		m.drop(t, i)
 		m.sum.comp.Searched++
-		x, p := &m.tier[s.path], &m.in.Paths[s.path]
+		x, p := &m.tier[s.path], &m.traces[s.path]
 		y := &m.betterPay[s.path]
 		y.First = m.pay[s.path].First
 		y.Spent += int64(p.Better.Search)
@@ -111,7 +119,7 @@ func (m *model) searched(t int64) {
 func (m *model) drop(t int64, i int) {
 	s := m.searches[i]
 	m.searches = append(m.searches[:i], m.searches[i+1:]...)
-	m.wait[gSearchQ].add(t - s.since - (int64(m.in.Paths[s.path].Better.Search) - s.left))
+	m.wait[gSearchQ].add(t - s.since - (int64(m.traces[s.path].Better.Search) - s.left))
 	m.served[gSearchQ]++
 }
 
@@ -145,26 +153,25 @@ func (m *model) swapped(t int64, path uint32) {
 	}
 	m.sum.comp.Swapped++
 	m.holds(path, true)
-	m.trace.Resize(path, m.in.Paths[path].Better.Slots)
+	m.trace.Resize(path, m.traces[path].Better.Slots)
 	m.disturb(t)
 	m.planTake(t)
 }
 
-// holds says which of a path's traces the device has.
+// holds says which of a trace's forms the device has.
 func (m *model) holds(path uint32, better bool) {
-	p := &m.in.Paths[path]
 	m.tier[path].in = better
-	if m.exec[path] = m.clock.ps(uint64(p.Exec)); better {
-		m.exec[path] = m.clock.ps(uint64(p.Better.Exec))
+	if m.less[path] = 0; better {
+		m.less[path] = m.gain(path)
 	}
 }
 
 // size is that of the trace which the host has of a path.
 func (m *model) size(path uint32) uint32 {
 	if m.tier[path].ready {
-		return m.in.Paths[path].Better.Slots
+		return m.traces[path].Better.Slots
 	}
-	return m.in.Paths[path].Slots
+	return m.traces[path].Slots
 }
 
 // outdated is a path whose traces are no more: what they were made from has changed.
@@ -187,7 +194,7 @@ func (m *model) outdated(t int64, path uint32) {
 // at once.
 func (m *model) settledHit(path uint32) {
 	x := &m.tier[path]
-	p := &m.in.Paths[path]
+	p := &m.traces[path]
 	if x.hits++; x.hits == m.in.Hot && p.Better.Search > 0 && p.Better.Slots > 0 {
 		x.ready = true
 		m.holds(path, true)

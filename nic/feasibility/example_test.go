@@ -81,7 +81,7 @@ func Example() {
 		return
 	}
 	for _, rate := range []uint64{10_000_000, 40_000_000} {
-		s, err := feasibility.Run(context.Background(), w, x, tree, n, h, feasibility.Options{Cache: cache.Config{Policy: "lru"}, Rate: rate, Seed: 1})
+		s, err := feasibility.Run(context.Background(), w, x, match.Trees{tree}, n, h, feasibility.Options{Cache: cache.Config{Policy: "lru"}, Rate: rate, Seed: 1})
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -57,7 +57,7 @@ func TestBudget(t *testing.T) {
 	w, x, tree := observed(t, "ipv6filter", "sample:lab", 0, false)
 	n, h := profiles(t, "hxdp", "paper")
 	n.Slots, n.MatcherCapacity = 0, uint64(tree.Nodes())
-	s = &study{Study: &Study{}, w: w, x: x, tree: tree, n: n, h: h}
+	s = &study{Study: &Study{}, w: w, x: x, trees: tree, n: n, h: h}
 	if k, err := s.cost(n, h, false); err != nil || k.cache.Entries != uint64(len(w.Paths)) {
 		t.Errorf("%v: %s", err, k.says)
 	}
@@ -77,7 +77,7 @@ func TestCoresNeeded(t *testing.T) {
 		if queue == 1024 {
 			n.MatcherInterval = 0 // and loses many before the matcher
 		}
-		s := &study{Study: &Study{}, ctx: t.Context(), w: w, x: x, tree: tree, n: n, h: h}
+		s := &study{Study: &Study{}, ctx: t.Context(), w: w, x: x, trees: tree, n: n, h: h}
 		c, err := s.cost(n, h, false)
 		if err != nil {
 			t.Fatal(err)

@@ -63,21 +63,25 @@ type TierPayback struct {
 func (s *study) pays(r *device.Result, raw, best *price.Prices) *Payback {
 	out := &Payback{}
 	var after []float64
-	packets := make([]float64, len(s.w.Paths))
+	packets := make([]float64, len(s.w.Traces()))
 	all, paid := 0.0, 0.0
-	for i := range s.w.Packets {
-		if p := s.w.Packets[i].Path; p >= 0 {
-			packets[p]++
-			all++
+	for i, n := range s.packets() {
+		all += n
+		yet := false
+		for _, p := range s.w.Parts(i) {
+			packets[p.Segment] += n
+			yet = yet || r.Pays[p.Segment].After < 0
+		}
+		if !yet {
+			paid += n
 		}
 	}
-	for i, y := range r.Pays {
+	for _, y := range r.Pays {
 		if y.First < 0 {
 			continue
 		}
 		if out.Paths++; y.After >= 0 {
 			out.Paid++
-			paid += packets[i]
 			after = append(after, float64(y.After)/1000)
 		}
 	}
@@ -91,12 +95,12 @@ func (s *study) pays(r *device.Result, raw, best *price.Prices) *Payback {
 	cycle := 1e6 / float64(s.n.Clock) // ns, of a clock in kHz
 	host := s.hostTime()
 	out.Tiers = append(out.Tiers, s.tierPays(0, "host core time", packets, func(i int) (spent, gain, before float64) {
-		d := &best.In.Paths[i]
+		d := &best.In.Traces()[i]
 		return float64(d.Compile-d.Optimise) / 1000, host[i], 0
 	}))
 	if s.Optimised {
 		out.Tiers = append(out.Tiers, s.tierPays(s.w.Tier, "executor time", packets, func(i int) (spent, gain, before float64) {
-			return float64(best.In.Paths[i].Optimise) / 1000, (float64(raw.Cycles[i]) - float64(best.Cycles[i])) * cycle, 0
+			return float64(best.In.Traces()[i].Optimise) / 1000, (float64(raw.Cycles[i]) - float64(best.Cycles[i])) * cycle, 0
 		}))
 	}
 	if best.In.Hot > 0 {
@@ -132,7 +136,7 @@ func (s *study) hotPays(packets []float64, best *price.Prices, cycle float64) Ti
 	var hot []int
 	at := make([]float64, len(packets)) // from the first packet until hot, then until swapped
 	for i, n := range packets {
-		if p := &in.Paths[i]; n > 0 && p.Better.Search > 0 && !p.Refused {
+		if p := &in.Traces()[i]; n > 0 && p.Better.Search > 0 && !p.Refused {
 			hot = append(hot, i)
 			at[i] = float64(p.Compile+p.Install)/1000 + float64(in.Hot)/s.rateOf(n)*1e9
 		}
@@ -154,7 +158,7 @@ func (s *study) hotPays(packets []float64, best *price.Prices, cycle float64) Ti
 				worker = k
 			}
 		}
-		b := &in.Paths[i].Better
+		b := &in.Traces()[i].Better
 		begin := max(at[i], free[worker])
 		out.Wait += (begin - at[i]) / float64(len(hot))
 		free[worker] = begin + float64(b.Search)/1000
@@ -165,10 +169,10 @@ func (s *study) hotPays(packets []float64, best *price.Prices, cycle float64) Ti
 		}
 	}
 	of := s.tierPays(2, out.Of, own, func(i int) (spent, gain, before float64) {
-		if b := &in.Paths[i].Better; b.Slots > 0 {
+		if b := &in.Traces()[i].Better; b.Slots > 0 {
 			gain = (float64(best.Cycles[i]) - float64(best.Better[i])) * cycle
 		}
-		return float64(in.Paths[i].Better.Search) / 1000, gain, at[i]
+		return float64(in.Traces()[i].Better.Search) / 1000, gain, at[i]
 	})
 	of.Traces, of.Found, of.Wait = out.Traces, out.Found, out.Wait
 	of.Hot, of.Swap = when[(len(when)-1)/2], out.Swap/float64(max(1, out.Found))
@@ -180,10 +184,25 @@ func (s *study) rateOf(packets float64) float64 {
 	return float64(s.Rate) * packets / float64(len(s.w.Packets))
 }
 
-// hostTime is by path what a hit saves a host core, in ns, in the mean of its
-// packets.
+// packets counts those of each path.
+func (s *study) packets() []float64 {
+	out := make([]float64, len(s.w.Paths))
+	for i := range s.w.Packets {
+		if p := s.w.Packets[i].Path; p >= 0 {
+			out[p]++
+		}
+	}
+	return out
+}
+
+// hostTime is by trace what a hit saves a host core, in ns, in the mean of its
+// packets: of a path that is cut each segment an equal part.
 func (s *study) hostTime() []float64 {
-	sum, n := make([]float64, len(s.w.Paths)), make([]float64, len(s.w.Paths))
+	sum, n := make([]float64, len(s.w.Traces())), make([]float64, len(s.w.Traces()))
+	parts := make([][]workload.Part, len(s.w.Paths))
+	for i := range parts {
+		parts[i] = s.w.Parts(i)
+	}
 	host := price.Packets(s.w, s.h)
 	for i := range s.w.Packets {
 		q := &s.w.Packets[i]
@@ -196,8 +215,10 @@ func (s *study) hostTime() []float64 {
 		} else {
 			ps += s.h.Driver
 		}
-		sum[q.Path] += float64(ps) / 1000
-		n[q.Path]++
+		for _, p := range parts[q.Path] {
+			sum[p.Segment] += float64(ps) / 1000 / float64(len(parts[q.Path]))
+			n[p.Segment]++
+		}
 	}
 	for i := range sum {
 		sum[i] /= max(1, n[i])

@@ -11,7 +11,6 @@ import (
 	"jitnic/host/vm"
 	"jitnic/nic/match"
 	"jitnic/nic/workload"
-	"jitnic/pathcond/tree"
 	"jitnic/pcaps/rss"
 )
 
@@ -43,9 +42,16 @@ func play(t testing.TB, name, capture string, limit uint64, opt jit.Options, eac
 }
 
 // observed is what a sample program does with a capture.
-func observed(t testing.TB, name, capture string, limit uint64, specialise bool) (*workload.Workload, *match.Analysis, *tree.Tree) {
+func observed(t testing.TB, name, capture string, limit uint64, specialise bool) (*workload.Workload, *match.Analysis, match.Trees) {
 	t.Helper()
-	r, obs := play(t, name, capture, limit, jit.Options{Record: true, Remedies: jit.Remedies{Specialise: specialise}}, nil)
+	return observeWith(t, name, capture, limit, jit.Options{Remedies: jit.Remedies{Specialise: specialise}})
+}
+
+// observeWith is the same of a runtime with options of its own.
+func observeWith(t testing.TB, name, capture string, limit uint64, opt jit.Options) (*workload.Workload, *match.Analysis, match.Trees) {
+	t.Helper()
+	opt.Record = true
+	r, obs := play(t, name, capture, limit, opt, nil)
 	w, err := obs.Finish()
 	if err != nil {
 		t.Fatal(err)
@@ -55,5 +61,5 @@ func observed(t testing.TB, name, capture string, limit uint64, specialise bool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w, x, r.Tree
+	return w, x, r.Tables()
 }

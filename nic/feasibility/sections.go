@@ -3,6 +3,7 @@ package feasibility
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"jitnic/nic/designs"
@@ -13,6 +14,7 @@ import (
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
+	"jitnic/nic/workload"
 )
 
 // executors tells what traces and the whole program take on the device's core.
@@ -28,9 +30,9 @@ func (s *study) executors(raw, best *price.Prices) error {
 	if s.Optimised {
 		e.Best = s.traceCost(best, price.Scalar(s.w, s.n, false))
 	}
-	most := -1
-	for i := range s.w.Paths {
-		if most < 0 || s.w.Paths[i].Packets > s.w.Paths[most].Packets {
+	most, traces := -1, s.w.Traces()
+	for i := range traces {
+		if most < 0 || traces[i].Packets > traces[most].Packets {
 			most = i
 		}
 	}
@@ -38,7 +40,7 @@ func (s *study) executors(raw, best *price.Prices) error {
 	if most < 0 {
 		return nil
 	}
-	x, err := vliw.New(s.w.Paths[most].Trace, price.Machine(s.w.Compiler, s.n))
+	x, err := vliw.New(traces[most].Trace, price.Machine(s.w.Compiler, s.n))
 	if err != nil {
 		return fmt.Errorf("path %d: %w", most, err)
 	}
@@ -51,21 +53,24 @@ func (s *study) mapName(i int) string { return s.w.Maps[i].Name }
 func (s *study) traceCost(p *price.Prices, scalar []uint32) TraceCost {
 	var c TraceCost
 	var packets float64
-	for i := range s.w.Paths {
-		in, cy, sc, n := float64(p.Insns[i]), float64(p.Cycles[i]), float64(scalar[i]), float64(s.w.Paths[i].Packets)
+	traces := s.w.Traces()
+	for i := range traces {
+		in, cy, sc, n := float64(p.Insns[i]), float64(p.Cycles[i]), float64(scalar[i]), float64(traces[i].Packets)
 		c.Insns += in
 		c.Cycles += cy
 		c.Scalar += sc
 		c.PacketInsns += n * in
 		c.PacketCycles += n * cy
 		c.PacketScalar += n * sc
-		packets += n
+		if traces[i].Table == 0 { // of segments each packet has one there
+			packets += n
+		}
 		c.LongestInsns, c.LongestCycles = max(c.LongestInsns, p.Insns[i]), max(c.LongestCycles, p.Cycles[i])
 	}
 	if c.Cycles > 0 {
 		c.IPC = c.Insns / c.Cycles
 	}
-	if n := float64(len(s.w.Paths)); n > 0 {
+	if n := float64(len(traces)); n > 0 {
 		c.Insns, c.Cycles, c.Scalar = c.Insns/n, c.Cycles/n, c.Scalar/n
 	}
 	if packets > 0 {
@@ -296,10 +301,11 @@ func throughputOf(t *load.Throughput, optimised bool) Throughput {
 
 // placed are the maps that paths on the device use: those it takes by its own
 // limits and by its matcher's.
-func placed(r *fit.Report, m *match.Costs) []bool {
+func placed(w *workload.Workload, r *fit.Report, m *match.Costs) []bool {
 	out := make([]bool, len(r.Maps))
 	for i := range r.Paths {
-		if p := &r.Paths[i]; len(p.Blockers) == 0 && m.Paths[i].Refused == "" {
+		matched := !slices.ContainsFunc(w.Parts(i), func(p workload.Part) bool { return m.Paths[p.Segment].Refused != "" })
+		if p := &r.Paths[i]; len(p.Blockers) == 0 && matched {
 			for _, id := range p.Maps {
 				out[id] = true
 			}
@@ -328,7 +334,7 @@ func (s *study) program(c *costs) func(shape uint32) (uint32, bool) {
 	for i := range c.fit.Paths {
 		for _, b := range c.fit.Paths[i].Blockers {
 			switch c.fit.Blockers[b].Kind {
-			case fit.KindTrace, fit.KindStore:
+			case fit.KindTrace, fit.KindStore, fit.KindTables, fit.KindHeld:
 			default:
 				blocked[s.w.Paths[i].Shape] = true
 			}

@@ -3,6 +3,7 @@ package feasibility
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"jitnic/nic/device"
@@ -49,10 +50,12 @@ var reach = []struct {
 	{"link.", inAlone},
 	{"egress.", inAlone},
 	{"pcie.", inAlone},
+	{"matcher.tables", inFit | inPrices},
 	{"matcher.", inMatch | inPrices},
 	{"exec.units", 0},
 	{"exec.queue", 0},
 	{"exec.dispatch", inPrices},
+	{"exec.held", inPrices},
 	{"exec.", inCycles | inPrices},
 	{"map.", inCycles | inPrices},
 	{"memory.", inFit | inPrices},
@@ -61,6 +64,9 @@ var reach = []struct {
 	{"install.", 0},
 	{"limit.", inFit | inMatch | inPrices},
 }
+
+// segmentsOnly are parameters that say nothing of whole paths.
+var segmentsOnly = []string{"matcher.tables", "matcher.next", "exec.held", "limit.held"}
 
 func reachOf(key string) touches {
 	for _, r := range reach {
@@ -80,12 +86,12 @@ func (s *study) reprice(base *costs, n *profile.NIC, h *profile.Host, in touches
 		c.fit = fit.Check(s.w, n)
 	}
 	if in&inMatch != 0 {
-		if c.match, err = s.x.Costs(s.tree, n); err != nil {
+		if c.match, err = s.x.Costs(s.trees, n); err != nil {
 			return nil, err
 		}
 	}
 	if in&(inFit|inMatch|inCycles|inPrices) != 0 {
-		p := price.Parts{Match: c.match, Refused: refused(c.fit), Placed: placed(c.fit, c.match)}
+		p := price.Parts{Match: c.match, Refused: refused(c.fit), Placed: placed(s.w, c.fit, c.match)}
 		if in&inCycles == 0 {
 			p.Cycles, p.Better = base.prices.Cycles, base.prices.Better
 		}
@@ -113,7 +119,7 @@ func (s *study) swings() (rows []Swing, all []swing) {
 			if len(ends) == 0 && p.Lo != "" {
 				ends = []string{p.Lo, p.Hi}
 			}
-			if !p.Assumed {
+			if !p.Assumed || s.w.Segments == nil && slices.Contains(segmentsOnly, p.Key) {
 				continue
 			}
 			sw := Swing{Key: prefix + p.Key, Value: p.Value}

@@ -17,7 +17,6 @@ import (
 	"jitnic/nic/profile"
 	"jitnic/nic/vliw"
 	"jitnic/nic/workload"
-	"jitnic/pathcond/tree"
 )
 
 // Options say what a study asks.
@@ -64,6 +63,8 @@ type Study struct {
 	Paths   int     `json:"paths"`
 	NIC     Profile `json:"nic"`
 	Host    Profile `json:"host"`
+	// Segments is what paths that are cut are made of; nil: they are whole.
+	Segments *Segments `json:"segments,omitempty"`
 
 	Rate      uint64  `json:"rate_pps"`
 	LineRate  uint64  `json:"line_rate_pps"` // what link.rate can bring in of the capture's frames; 0: no limit
@@ -202,19 +203,19 @@ const LeastPackets = 100_000
 // study is a Study in the making.
 type study struct {
 	*Study
-	ctx  context.Context
-	opt  Options
-	w    *workload.Workload
-	x    *match.Analysis
-	tree *tree.Tree
-	n    *profile.NIC
-	h    *profile.Host
+	ctx   context.Context
+	opt   Options
+	w     *workload.Workload
+	x     *match.Analysis
+	trees match.Trees
+	n     *profile.NIC
+	h     *profile.Host
 }
 
-// Run makes a study. x are w's conditions, judged; tree, where not nil, is
-// their guard tree. When ctx ends, the sections that are finished are returned,
+// Run makes a study. x are w's conditions, judged; trees, where not nil, are their
+// guard trees. When ctx ends, the sections that are finished are returned,
 // marked as partial.
-func Run(ctx context.Context, w *workload.Workload, x *match.Analysis, tree *tree.Tree, n *profile.NIC, h *profile.Host, opt Options) (*Study, error) {
+func Run(ctx context.Context, w *workload.Workload, x *match.Analysis, trees match.Trees, n *profile.NIC, h *profile.Host, opt Options) (*Study, error) {
 	if len(w.Packets) == 0 {
 		return nil, fmt.Errorf("%s: no packets", w.Capture)
 	}
@@ -227,7 +228,7 @@ func Run(ctx context.Context, w *workload.Workload, x *match.Analysis, tree *tre
 	if opt.Arrivals == "" {
 		opt.Arrivals = device.Constant
 	}
-	s := &study{Study: &Study{NotRun: w.NotRun}, ctx: ctx, opt: opt, w: w, x: x, tree: tree, n: n, h: h}
+	s := &study{Study: &Study{NotRun: w.NotRun}, ctx: ctx, opt: opt, w: w, x: x, trees: trees, n: n, h: h}
 	if err := s.run(); err != nil {
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 			return nil, err
@@ -255,8 +256,8 @@ func (s *study) run() error {
 	s.Rate, s.Arrivals = s.opt.Rate, string(s.opt.Arrivals)
 	s.InOrder, s.Remote = s.opt.Ordered, s.opt.Remote
 	s.Policy, s.Admission, s.Hot = s.opt.Cache.Policy, s.opt.Cache.Admission, max(s.opt.Cache.HotThreshold, 1)
-	for i := range w.Paths {
-		s.Optimised = s.Optimised || w.Paths[i].Optimised
+	for i := range w.Traces() {
+		s.Optimised = s.Optimised || w.Traces()[i].Optimised
 	}
 	if err := s.step("pricing", 0, 1); err != nil {
 		return err
@@ -267,10 +268,11 @@ func (s *study) run() error {
 	}
 	s.Fit = c.fit
 	s.Budget = c.says
-	if s.Matchers, err = s.x.Report(s.tree, n); err != nil {
+	if s.Matchers, err = s.x.Report(s.trees, n); err != nil {
 		return err
 	}
 	s.LineRate, s.Frame = device.LineRate(c.prices.In, n), frame(w, n)
+	s.Segments = segmentsOf(w, c)
 	raw := c
 	if s.Optimised {
 		if raw, err = s.cost(n, h, true); err != nil {
@@ -360,15 +362,16 @@ func (s *study) budget(c *costs) (cfg cache.Config, says string) {
 		return cfg, fmt.Sprintf("%d slots, as asked for", cfg.Slots)
 	default:
 		var paths, slots, entries uint64
-		for i := range c.prices.In.Paths {
-			if p := &c.prices.In.Paths[i]; !p.Refused {
+		traces := c.prices.In.Traces()
+		for i := range traces {
+			if p := &traces[i]; !p.Refused {
 				paths++
 				slots += uint64(p.Slots)
 				entries += c.match.Paths[i].Entries
 			}
 		}
-		if n.Matcher == profile.MatchTree && s.tree != nil { // its nodes are shared
-			entries = min(entries, uint64(s.tree.Nodes()))
+		if n.Matcher == profile.MatchTree && len(s.trees) > 0 && s.trees[0] != nil { // its nodes are shared
+			entries = min(entries, uint64(s.trees.Nodes()))
 		}
 		if paths == 0 {
 			cfg.Entries = 1
@@ -390,7 +393,7 @@ func (s *study) budget(c *costs) (cfg cache.Config, says string) {
 			says = fmt.Sprintf("%d slots: limit.slots", n.Slots)
 		}
 		if cfg.Entries == 0 && cfg.Slots == 0 {
-			cfg.Entries = max(paths, uint64(len(s.w.Paths)))
+			cfg.Entries = max(paths, uint64(len(s.w.Traces())))
 			says = "all traces: the device has no limit"
 		}
 	}
@@ -412,10 +415,10 @@ func (s *study) cost(n *profile.NIC, h *profile.Host, raw bool) (*costs, error) 
 	c := &costs{n: n, h: h}
 	var err error
 	c.fit = fit.Check(s.w, n)
-	if c.match, err = s.x.Costs(s.tree, n); err != nil {
+	if c.match, err = s.x.Costs(s.trees, n); err != nil {
 		return nil, err
 	}
-	c.prices, err = price.Build(s.w, n, h, price.Parts{Match: c.match, Refused: refused(c.fit), Placed: placed(c.fit, c.match), Raw: raw})
+	c.prices, err = price.Build(s.w, n, h, price.Parts{Match: c.match, Refused: refused(c.fit), Placed: placed(s.w, c.fit, c.match), Raw: raw})
 	if err != nil {
 		return nil, err
 	}
@@ -553,13 +556,13 @@ func (s *study) outcome(c *costs, both, host *Figures) *outcome {
 	return o
 }
 
-// meanCompile is what a trace takes a compiler, in ns, on average over the
-// paths that the device takes.
+// meanCompile is what a trace takes a compiler, in ns, on average over those that
+// the device takes.
 func meanCompile(in *device.Input) float64 {
 	var sum, n float64
-	for i := range in.Paths {
-		if !in.Paths[i].Refused {
-			sum += float64(in.Paths[i].Compile)
+	for i, traces := 0, in.Traces(); i < len(traces); i++ {
+		if !traces[i].Refused {
+			sum += float64(traces[i].Compile)
 			n++
 		}
 	}
@@ -617,8 +620,8 @@ func (s *study) need(o *outcome, c *costs) error {
 	d.Installs = o.Both.Installs
 	d.CompileTrace = meanCompile(c.prices.In)
 	var install, n float64
-	for i := range c.prices.In.Paths {
-		if p := &c.prices.In.Paths[i]; !p.Refused {
+	for i, traces := 0, c.prices.In.Traces(); i < len(traces); i++ {
+		if p := &traces[i]; !p.Refused {
 			install += float64(p.Install)
 			n++
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,6 @@ import (
 	"jitnic/nic/match"
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
-	"jitnic/pathcond/tree"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -184,7 +184,7 @@ func TestPlaced(t *testing.T) {
 	w, x, tree := observed(t, "conntrack", "sample:lab", 2000, false)
 	n, h := profiles(t, "hxdp", "paper")
 	n.Matcher, n.MatcherCapacity = profile.MatchTCAM, 0
-	s := &study{Study: &Study{}, w: w, x: x, tree: tree, n: n, h: h}
+	s := &study{Study: &Study{}, w: w, x: x, trees: tree, n: n, h: h}
 	c, err := s.cost(n, h, false)
 	if err != nil {
 		t.Fatal(err)
@@ -239,7 +239,7 @@ func TestMemoryModels(t *testing.T) {
 }
 
 // small is a study of few packets with all sections.
-func small(t testing.TB) (*workload.Workload, *match.Analysis, *tree.Tree, Options) {
+func small(t testing.TB) (*workload.Workload, *match.Analysis, match.Trees, Options) {
 	w, x, tree := observed(t, "firewall", "sample:lab", 600, false)
 	return w, x, tree, Options{
 		Cache: cache.Config{Policy: "lru", HotThreshold: 1, Seed: 1}, Rate: 5_000_000, Rates: []uint64{1_000_000, 10_000_000}, Packets: 600, Seed: 1,
@@ -343,12 +343,12 @@ func TestSensitivity(t *testing.T) {
 	w, x, tree := observed(t, "loadbalancer", "sample:lab", 500, false)
 	for _, name := range profile.Names() {
 		n, h := profiles(t, name, "paper")
-		s := &study{Study: &Study{}, ctx: context.Background(), w: w, x: x, tree: tree, n: n, h: h,
+		s := &study{Study: &Study{}, ctx: context.Background(), w: w, x: x, trees: tree, n: n, h: h,
 			opt: Options{Cache: cache.Config{Policy: "lru", HotThreshold: 1, Seed: 1}, Rate: 5_000_000, Packets: 500, Seed: 1, Workers: 2}}
 		s.Rate, s.NIC.Params, s.Host.Params = s.opt.Rate, n.Params(), h.Params()
 		assumed := 0
 		for _, p := range append(n.Params(), h.Params()...) {
-			if p.Assumed {
+			if p.Assumed && !slices.Contains(segmentsOnly, p.Key) {
 				assumed++
 			}
 		}
@@ -405,7 +405,7 @@ func TestSensitivity(t *testing.T) {
 	if err := n.Put("limit.trace", "500", profile.Origin{Source: "test"}); err != nil {
 		t.Fatal(err)
 	}
-	s := &study{Study: &Study{}, n: n, h: h}
+	s := &study{Study: &Study{}, w: w, n: n, h: h}
 	s.NIC.Params = n.Params()
 	rows, _ := s.swings()
 	for _, r := range rows {

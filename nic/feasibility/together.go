@@ -14,15 +14,14 @@ import (
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
-	"jitnic/pathcond/tree"
 )
 
 // A Part is one of several programs on one device, with what it did with the
 // packets. All parts did the same packets.
 type Part struct {
-	W    *workload.Workload
-	X    *match.Analysis
-	Tree *tree.Tree
+	W     *workload.Workload
+	X     *match.Analysis
+	Trees match.Trees
 }
 
 // Together is what several programs on one device do: each is on a port of its
@@ -77,6 +76,9 @@ func Beside(ctx context.Context, parts []Part, n *profile.NIC, h *profile.Host, 
 	opt.Packets -= opt.Packets % len(parts) // the same of each
 	opt.Arrivals = cmp.Or(opt.Arrivals, device.Constant)
 	for _, p := range parts {
+		if p.W.Segments != nil {
+			return nil, fmt.Errorf("%s: its paths are cut into segments: several programs share a device with whole paths alone", p.W.Program)
+		}
 		if len(p.W.Packets) == 0 || len(p.W.Packets) != len(parts[0].W.Packets) {
 			return nil, fmt.Errorf("%s: %d packets, and %s %d: the programs are to share a capture", p.W.Program, len(p.W.Packets), parts[0].W.Program, len(parts[0].W.Packets))
 		}
@@ -88,7 +90,7 @@ func Beside(ctx context.Context, parts []Part, n *profile.NIC, h *profile.Host, 
 	var ins []*device.Input
 	for _, p := range parts {
 		// With the device to itself.
-		own := &study{Study: &Study{}, ctx: ctx, opt: opt, w: p.W, x: p.X, tree: p.Tree, n: n, h: h}
+		own := &study{Study: &Study{}, ctx: ctx, opt: opt, w: p.W, x: p.X, trees: p.Trees, n: n, h: h}
 		own.Rate = max(opt.Rate/uint64(len(parts)), 1)
 		c, err := own.cost(n, h, false)
 		if err != nil {

@@ -73,11 +73,16 @@ func (c *checker) measure() {
 			c.lost[p.Abort]++
 		}
 	}
+	traces := c.w.Traces()
 	for i := range r.Paths {
-		p, wp := &r.Paths[i], &c.w.Paths[i]
-		p.Preds, p.Slots = len(wp.Cond), uint64(wp.Slots)
-		if wp.Trace != nil {
-			p.Insns = wp.Trace.Len()
+		p := &r.Paths[i]
+		for _, part := range c.w.Parts(i) {
+			t := &traces[part.Segment]
+			p.Preds += len(t.Cond)
+			p.Slots += uint64(t.Slots)
+			if t.Trace != nil {
+				p.Insns += t.Trace.Len()
+			}
 		}
 		if p.Packets > 0 {
 			c.order = append(c.order, int32(i))
@@ -111,33 +116,49 @@ func mapBytes(m *workload.Map) uint64 {
 
 // uses finds what each path asks of the device, and what of it is refused.
 func (c *checker) uses() {
+	traces := c.w.Traces()
 	for _, path := range c.order {
-		p, wp := &c.r.Paths[path], &c.w.Paths[path]
-		if wp.Trace == nil {
-			continue
-		}
-		us := usesOf(wp.Trace, path)
-		if c.w.Compiler != nil {
-			us = append(us, condUses(c.w.Compiler.B, wp.Cond, path)...)
-		}
-		for _, u := range us {
-			if u.m >= 0 && int(u.m) < len(c.r.Maps) && !slices.Contains(p.Maps, int(u.m)) {
-				p.Maps = append(p.Maps, int(u.m))
-			}
-			c.refuse(p, u)
+		p := &c.r.Paths[path]
+		for _, part := range c.w.Parts(int(path)) {
+			c.usesOf(p, path, &traces[part.Segment])
 		}
 		slices.Sort(p.Maps)
 		for _, m := range p.Maps {
 			c.r.Maps[m].Paths++
 			c.r.Maps[m].Packets += p.Packets
 		}
-		whole := Place{Path: path, Slot: 0, Prog: -1, Insn: -1}
-		if l := c.n.TraceSlots; l > 0 && uint64(p.Insns) > l {
-			c.block(p, KindTrace, "traces of more than limit.trace", "limit.trace", fmt.Sprintf("limit %d", l), whole)
+		if l := c.n.Held; l > 0 && uint64(c.w.Held(int(path)).Bytes) > l {
+			c.block(p, KindHeld, "more held back than limit.held", "limit.held", fmt.Sprintf("limit %d B", l), wholeTrace(path))
 		}
-		if l := c.n.Slots; l > 0 && p.Slots > l {
-			c.block(p, KindStore, "entries of more than limit.slots", "limit.slots", fmt.Sprintf("limit %d", l), whole)
+	}
+}
+
+// wholeTrace is the place of what is said of all of a path.
+func wholeTrace(path int32) Place { return Place{Path: path, Slot: 0, Prog: -1, Insn: -1} }
+
+// usesOf finds what one of a path's traces asks of the device.
+func (c *checker) usesOf(p *PathFit, path int32, t *workload.Path) {
+	if t.Trace == nil {
+		return
+	}
+	us := usesOf(t.Trace, path)
+	if c.w.Compiler != nil {
+		us = append(us, condUses(c.w.Compiler.B, t.Cond, path)...)
+	}
+	for _, u := range us {
+		if u.m >= 0 && int(u.m) < len(c.r.Maps) && !slices.Contains(p.Maps, int(u.m)) {
+			p.Maps = append(p.Maps, int(u.m))
 		}
+		c.refuse(p, u)
+	}
+	if l := c.n.TraceSlots; l > 0 && uint64(t.Trace.Len()) > l {
+		c.block(p, KindTrace, "traces of more than limit.trace", "limit.trace", fmt.Sprintf("limit %d", l), wholeTrace(path))
+	}
+	if l := c.n.Slots; l > 0 && uint64(t.Slots) > l {
+		c.block(p, KindStore, "entries of more than limit.slots", "limit.slots", fmt.Sprintf("limit %d", l), wholeTrace(path))
+	}
+	if l := c.n.MatcherTables; l > 0 && uint64(t.Table) >= l {
+		c.block(p, KindTables, "segments behind the last of matcher.tables", "matcher.tables", fmt.Sprintf("limit %d", l), wholeTrace(path))
 	}
 }
 

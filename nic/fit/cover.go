@@ -22,7 +22,7 @@ func (c *checker) coverage() {
 	}
 	r.AtOnce = c.atOnce(fits)
 	all := c.cover(fits, 1)
-	r.Needs = Needs{Traces: uint64(all.Paths), Slots: all.Slots, MapEntries: all.MapEntries, MapMemory: all.MapMemory}
+	r.Needs = Needs{Traces: uint64(all.traces()), Slots: all.Slots, MapEntries: all.MapEntries, MapMemory: all.MapMemory}
 	for _, path := range fits {
 		r.Needs.Trace = max(r.Needs.Trace, uint64(r.Paths[path].Insns))
 		for _, m := range r.Paths[path].Maps {
@@ -36,15 +36,44 @@ func (c *checker) coverage() {
 	}
 }
 
+// covered is what a cover has so far.
+type covered struct{ maps, traces []bool }
+
+func (c *checker) covered() covered {
+	return covered{make([]bool, len(c.r.Maps)), make([]bool, len(c.w.Traces()))}
+}
+
+// more are the traces that a path adds to a cover, and their slots: segments are
+// shared.
+func (c *checker) more(seen covered, path int32) (traces int, slots uint64) {
+	if c.w.Segments == nil {
+		return 1, c.r.Paths[path].Slots
+	}
+	for _, p := range c.w.Paths[path].Parts {
+		if !seen.traces[p.Segment] {
+			traces++
+			slots += uint64(c.w.Segments[p.Segment].Slots)
+		}
+	}
+	return traces, slots
+}
+
 // add takes a path into a cover.
-func (c *checker) add(to *Cover, seen []bool, path int32) {
+func (c *checker) add(to *Cover, seen covered, path int32) {
 	p := &c.r.Paths[path]
+	traces, slots := c.more(seen, path)
 	to.Paths++
 	to.Packets += p.Packets
-	to.Slots += p.Slots
+	to.Slots += slots
+	if c.w.Segments != nil {
+		to.Segments += traces
+	}
+	for _, p := range c.w.Paths[path].Parts {
+		seen.traces[p.Segment] = true
+	}
 	for _, m := range p.Maps {
-		if !seen[m] {
-			seen[m] = true
+		if !seen.maps[m] {
+			seen.maps[m] = true
 			to.MapEntries += c.r.Maps[m].Entries
 			to.MapMemory += c.r.Maps[m].Memory
 		}
@@ -55,7 +84,7 @@ func (c *checker) add(to *Cover, seen []bool, path int32) {
 func (c *checker) cover(paths []int32, target float64) Cover {
 	out := Cover{Target: target}
 	want := uint64(math.Ceil(target*float64(c.r.Packets) - 1e-6))
-	seen := make([]bool, len(c.r.Maps))
+	seen := c.covered()
 	for _, path := range paths {
 		if out.Packets >= want {
 			break
@@ -70,13 +99,14 @@ func (c *checker) cover(paths []int32, target float64) Cover {
 func (c *checker) atOnce(paths []int32) Cover {
 	var out Cover
 	out.Reached = true
-	seen := make([]bool, len(c.r.Maps))
+	seen := c.covered()
 	for _, path := range paths {
-		if n := c.n.Entries; n > 0 && uint64(out.Paths) >= n {
+		traces, slots := c.more(seen, path)
+		if n := c.n.Entries; n > 0 && uint64(out.traces()+traces) > n {
 			out.Reached = false
-			break
+			continue // what stands in already has segments of others
 		}
-		if n := c.n.Slots; n > 0 && out.Slots+c.r.Paths[path].Slots > n {
+		if n := c.n.Slots; n > 0 && out.Slots+slots > n {
 			out.Reached = false
 			continue // a colder but shorter one may still fit
 		}

@@ -468,6 +468,10 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%s is not in the text", r.Blockers[i].Title())
 		}
 	}
+	cut := Check(chains(), device(t, "matcher.tables=1", "limit.held=1"))
+	for i := range cut.Blockers {
+		seen[cut.Blockers[i].Kind] = true
+	}
 	for _, k := range Kinds {
 		if !seen[k] {
 			t.Errorf("%s: not reached:\n%s", k, text)

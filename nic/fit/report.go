@@ -45,12 +45,14 @@ const (
 	KindInsn       Kind = "instruction"
 	KindTrace      Kind = "trace length"
 	KindStore      Kind = "entry size"  // one trace with its condition exceeds the whole store
+	KindTables     Kind = "tables"      // a segment's table is one more than the device has
+	KindHeld       Kind = "held back"   // a path's segments but the last overwrite more than is held back for a packet
 	KindMapEntries Kind = "map entries" // Σ max_entries
 	KindMapMemory  Kind = "map memory"
 )
 
 // Kinds lists them all.
-var Kinds = []Kind{KindAbort, KindHelper, KindMapType, KindMapEntry, KindMapWrite, KindInsn, KindTrace, KindStore, KindMapEntries, KindMapMemory}
+var Kinds = []Kind{KindAbort, KindHelper, KindMapType, KindMapEntry, KindMapWrite, KindInsn, KindTrace, KindStore, KindTables, KindHeld, KindMapEntries, KindMapMemory}
 
 // Place is where something stands: a slot of a path's trace, and the
 // instruction of the program it came from.
@@ -121,9 +123,18 @@ type Cover struct {
 	Packets    uint64  `json:"packets"`
 	Share      float64 `json:"share"`
 	Paths      int     `json:"paths"`
+	Segments   int     `json:"segments,omitempty"` // of these paths, where they are cut, each once
 	Slots      uint64  `json:"slots"`
 	MapEntries uint64  `json:"map_entries"`
 	MapMemory  uint64  `json:"map_memory"`
+}
+
+// traces is how many entries the paths are.
+func (c *Cover) traces() int {
+	if c.Segments > 0 {
+		return c.Segments
+	}
+	return c.Paths
 }
 
 // Targets are the shares that Coverage is given for.

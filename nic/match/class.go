@@ -73,6 +73,9 @@ func (a *Analyser) reads(t bv.Term) flags {
 		}
 		base, off := b.SplitAdd(b.Args(t)[0])
 		switch {
+		case base == 0 && a.isHanded(off): // in the key
+		case a.throughHanded(base):
+			f |= readsVariable
 		case !a.inPacket(off): // a value of a map at a place known or computed
 			f |= readsState
 		case base != 0:

@@ -20,6 +20,8 @@ type Options struct {
 	// it: it finds fields behind headers of variable length and compares
 	// lengths, each comparison a bit of the key.
 	Parser bool
+
+	table int // in which the conditions stand: what is handed over differs from cut to cut
 }
 
 // Condition is a path's condition with the packets it stands for.

@@ -13,23 +13,63 @@ import (
 )
 
 // Analysis is a workload's conditions, judged. It is made once and priced for
-// many devices.
+// many devices. Of paths that are cut it is that of the first table, with those of
+// the others.
 type Analysis struct {
 	W     *workload.Workload
 	Conds []*Judged // by path
 
 	a      *Analyser
 	tss    *TSS
-	parsed *Analysis // behind a parser; made when a report first asks for it
+	parsed *Analysis   // behind a parser; made when a report first asks for it
+	behind []*Analysis // of the tables behind the first
+	traces int         // of all tables
 }
 
-// Analyse judges the conditions of all paths.
+// Analyse judges the conditions of all paths, or of all segments, each in its table.
 func Analyse(w *workload.Workload, opt Options) (*Analysis, error) {
 	if w.Compiler == nil {
 		return nil, fmt.Errorf("match: workload of %s: no compiler: its conditions can't be read", w.Program)
 	}
-	x := &Analysis{W: w, a: NewAnalyser(w.Compiler, opt)}
-	conds := Conditions(w)
+	if w.Segments == nil {
+		return analyse(w, Conditions(w), opt)
+	}
+	var first *Analysis
+	for t := range w.Tables() {
+		x, err := analyse(inTable(w, t, opt))
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = x
+			first.traces = len(w.Segments)
+		} else {
+			first.behind = append(first.behind, x)
+		}
+	}
+	return first, nil
+}
+
+// inTable is what a table of segments has to do with a workload: its segments with
+// their conditions, and, of the first, the packets.
+func inTable(w *workload.Workload, table int, opt Options) (*workload.Workload, []Condition, Options) {
+	of := &workload.Workload{Program: w.Program, Capture: w.Capture, Compiler: w.Compiler}
+	if table == 0 {
+		of.Packets = w.Packets
+	}
+	var conds []Condition
+	for i := range w.Segments {
+		if s := &w.Segments[i]; s.Table == table {
+			of.Paths = append(of.Paths, *s)
+			conds = append(conds, Condition{int32(i), s.Packets, s.Cond})
+		}
+	}
+	opt.table = table
+	return of, conds, opt
+}
+
+func analyse(w *workload.Workload, conds []Condition, opt Options) (*Analysis, error) {
+	x := &Analysis{W: w, a: NewAnalyser(w.Compiler, opt), traces: len(conds)}
 	for _, c := range conds {
 		x.a.learnLengths(c.Cond)
 	}
@@ -51,10 +91,11 @@ type PathCost struct {
 	Refused string // why the matcher can't hold it; empty if it can
 }
 
-// Costs are the prices of a program's paths in a device's matcher.
+// Costs are the prices of a program's paths in a device's matcher; of paths that are
+// cut those of their segments, each in its table.
 type Costs struct {
 	Kind  profile.MatcherKind
-	Paths []PathCost // by path
+	Paths []PathCost // by path, or by segment
 	// Miss is the mean for packets of no path: that of the paths' misses,
 	// weighted with their packets.
 	Miss uint32
@@ -66,10 +107,29 @@ type Costs struct {
 	Width     int    // of the key in bits; 0 where there is none
 }
 
-// Price analyses a workload and prices it for one device. t, where not nil, is
-// the guard tree of the same conditions by the same numbers; without it the
-// walks are as long as the workload says.
-func Price(w *workload.Workload, t *tree.Tree, n *profile.NIC) (*Costs, error) {
+// Trees are the guard trees of a workload's conditions by the same numbers, one for
+// each table; without them walks are as long as the workload says.
+type Trees []*tree.Tree
+
+func (t Trees) of(table int) *tree.Tree {
+	if table < len(t) {
+		return t[table]
+	}
+	return nil
+}
+
+// Nodes are those of all trees.
+func (t Trees) Nodes() (n int) {
+	for _, x := range t {
+		if x != nil {
+			n += x.Nodes()
+		}
+	}
+	return n
+}
+
+// Price analyses a workload and prices it for one device.
+func Price(w *workload.Workload, t Trees, n *profile.NIC) (*Costs, error) {
 	x, err := Analyse(w, Options{})
 	if err != nil {
 		return nil, err
@@ -91,8 +151,41 @@ func Price(w *workload.Workload, t *tree.Tree, n *profile.NIC) (*Costs, error) {
 // counted ([Place] bounds them). A miss tries all masks. A TCAM takes one step, hit or miss, and
 // no look-ups.
 //
+// Tables of segments are priced each by itself, those behind the first with
+// matcher.next in place of matcher.base; they share the matcher's capacity.
+//
 // Several devices may be priced at once.
-func (x *Analysis) Costs(t *tree.Tree, n *profile.NIC) (*Costs, error) {
+func (x *Analysis) Costs(t Trees, n *profile.NIC) (*Costs, error) {
+	c, err := x.costs(t.of(0), n)
+	if err != nil || len(x.behind) == 0 {
+		return c, err
+	}
+	all := *c
+	all.Paths = make([]PathCost, x.traces)
+	x.put(&all, c)
+	next := *n
+	next.MatcherBase = n.MatcherNext
+	for i, b := range x.behind {
+		if c, err = b.costs(t.of(i+1), &next); err != nil {
+			return nil, err
+		}
+		b.put(&all, c)
+		all.Installed += c.Installed
+		all.Entries += c.Entries
+		all.Bits += c.Bits
+		all.Width = max(all.Width, c.Width)
+	}
+	return &all, nil
+}
+
+// put gives a table's prices their places among those of all.
+func (x *Analysis) put(all, c *Costs) {
+	for i, j := range x.Conds {
+		all.Paths[j.Path] = c.Paths[i]
+	}
+}
+
+func (x *Analysis) costs(t *tree.Tree, n *profile.NIC) (*Costs, error) {
 	c := &Costs{Kind: n.Matcher, Paths: make([]PathCost, len(x.Conds))}
 	switch n.Matcher {
 	case profile.MatchLinear:

@@ -90,7 +90,7 @@ func TestCosts(t *testing.T) {
 	} {
 		n := nic
 		c.change(&n)
-		got, err := Price(w, tree, &n)
+		got, err := Price(w, Trees{tree}, &n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestRefusals(t *testing.T) {
 		{profile.NIC{Matcher: profile.MatchTree, MatcherCapacity: 4}, 2, "5 nodes in a tree of 4"},
 		{profile.NIC{Matcher: profile.MatchTSS, MatcherWidth: 32}, 1, "a key of 40 bits in tables of 32"},
 	} {
-		got, err := Price(w, tree, &c.n)
+		got, err := Price(w, Trees{tree}, &c.n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,11 +150,11 @@ func TestRefusals(t *testing.T) {
 
 func TestCostsErrors(t *testing.T) {
 	w, tree := five(t)
-	if _, err := Price(w, tree, &profile.NIC{Name: "odd", Matcher: "cam"}); err == nil || !strings.Contains(err.Error(), `nic odd: matcher "cam"`) {
+	if _, err := Price(w, Trees{tree}, &profile.NIC{Name: "odd", Matcher: "cam"}); err == nil || !strings.Contains(err.Error(), `nic odd: matcher "cam"`) {
 		t.Errorf("unknown matcher: %v", err)
 	}
 	w.Compiler = nil
-	if _, err := Price(w, tree, &profile.NIC{Matcher: profile.MatchTree}); err == nil {
+	if _, err := Price(w, Trees{tree}, &profile.NIC{Matcher: profile.MatchTree}); err == nil {
 		t.Error("a workload without a compiler was priced")
 	}
 	// No paths at all, and times past any number.
@@ -166,7 +166,7 @@ func TestCostsErrors(t *testing.T) {
 		}
 	}
 	w, tree = five(t)
-	got, err := Price(w, tree, &profile.NIC{Matcher: profile.MatchTree, MatcherStep: math.MaxUint64 / 2})
+	got, err := Price(w, Trees{tree}, &profile.NIC{Matcher: profile.MatchTree, MatcherStep: math.MaxUint64 / 2})
 	if err != nil || got.Paths[2].Match != math.MaxUint32 {
 		t.Errorf("the longest walk: %+v, %v", got, err)
 	}

@@ -58,7 +58,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	r, err := x.Report(tree, &profile.NIC{Name: "a NIC", Matcher: profile.MatchTree, MatcherLanes: 2, MatcherBase: 10, MatcherStep: 3, MatcherLookup: 20})
+	r, err := x.Report(match.Trees{tree}, &profile.NIC{Name: "a NIC", Matcher: profile.MatchTree, MatcherLanes: 2, MatcherBase: 10, MatcherStep: 3, MatcherLookup: 20})
 	if err != nil {
 		fmt.Println(err)
 		return

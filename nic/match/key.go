@@ -14,13 +14,22 @@ import (
 type keyEnv struct {
 	a     *Analyser
 	mem   [vm.MaxLinear + 8]byte
-	meta  [keyParsed - keyLength]bool
+	meta  [keyHanded - keyLength]bool
+	left  [handedBits/8 + 8]byte       // by the segment before
 	given [keyIfindex - keyLength]bool // the bits of the length that were set
 }
 
 func (e *keyEnv) set(k int32, v bool) {
 	if k >= keyParsed {
 		return // follows from the others
+	}
+	if k >= keyHanded {
+		k -= keyHanded
+		b := byte(0x80) >> (k % 8)
+		if e.left[k/8] &^= b; v {
+			e.left[k/8] |= b
+		}
+		return
 	}
 	if k >= keyLength {
 		if e.meta[k-keyLength] = v; k < keyIfindex {
@@ -63,12 +72,17 @@ func (e *keyEnv) length(v uint64) uint64 {
 	return v
 }
 
-// Apply is a load of the packet: no other function is asked for.
+// Apply is a load of the packet, or of what the segment before has left: no other
+// function is asked for.
 func (e *keyEnv) Apply(k uint64, args []uint64) uint64 {
-	if function(k) != pathcond.FunLoad || len(args) != 1 || !e.a.inPacket(args[0]) {
-		return 0
+	switch {
+	case function(k) != pathcond.FunLoad || len(args) != 1:
+	case e.a.inPacket(args[0]):
+		return binary.LittleEndian.Uint64(e.mem[args[0]-e.a.data:])
+	case e.a.isHanded(args[0]):
+		return binary.LittleEndian.Uint64(e.left[args[0]-e.a.c.S.Stack:])
 	}
-	return binary.LittleEndian.Uint64(e.mem[args[0]-e.a.data:])
+	return 0
 }
 
 // Packet is what a matcher sees of a packet: the bytes of its linear part and
@@ -76,6 +90,7 @@ func (e *keyEnv) Apply(k uint64, args []uint64) uint64 {
 type Packet struct {
 	Data                []byte
 	Ifindex, Queue, CPU uint32
+	Left                []byte // of stack memory, by the segment before; nil: there is none
 }
 
 // Key is the layout of a matcher's key: the bits of packet and context that
@@ -131,8 +146,12 @@ func (k *Key) Pack(dst []uint64, p *Packet) []uint64 {
 				loaded = true
 			}
 			v = k.a.parsedBit(b)
+		case b >= keyHanded:
+			if at := b - keyHanded; int(at/8) < len(p.Left) {
+				v = uint64(p.Left[at/8] >> (7 - at%8))
+			}
 		case b >= keyCPU:
-			v = uint64(p.CPU >> (keyParsed - 1 - b))
+			v = uint64(p.CPU >> (keyHanded - 1 - b))
 		case b >= keyQueue:
 			v = uint64(p.Queue >> (keyCPU - 1 - b))
 		case b >= keyIfindex:
@@ -174,7 +193,7 @@ func (k *Key) Fields() []Field {
 		for _, m := range []struct {
 			name   string
 			lo, hi int32
-		}{{"pkt.len", keyLength, keyIfindex}, {"ifindex", keyIfindex, keyQueue}, {"queue", keyQueue, keyCPU}, {"cpu", keyCPU, keyParsed}} {
+		}{{"pkt.len", keyLength, keyIfindex}, {"ifindex", keyIfindex, keyQueue}, {"queue", keyQueue, keyCPU}, {"cpu", keyCPU, keyHanded}, {"handed over", keyHanded, keyParsed}} {
 			if from >= m.lo && from < m.hi {
 				name = m.name
 				for end < len(k.bits) && k.bits[end] < m.hi {

@@ -77,7 +77,7 @@ func (a *Analyser) learnLengths(cond []pathcond.Pred) {
 		switch op := a.b.Op(t); {
 		case op == bv.OpFun: // a load: nothing else is free of state
 			if base, _ := a.b.SplitAdd(args[0]); base != 0 {
-				a.eachLoad(base, func(l bv.Term) { a.lengths[l] = true })
+				a.eachLoad(base, a.isLength)
 			}
 		case op == bv.OpULt || op == bv.OpULe:
 			compared = append(compared, t)
@@ -90,12 +90,20 @@ func (a *Analyser) learnLengths(cond []pathcond.Pred) {
 		before := len(a.lengths)
 		for _, t := range compared {
 			if args := a.b.Args(t); a.ofLengths(args[0]) || a.ofLengths(args[1]) {
-				a.eachLoad(t, func(l bv.Term) { a.lengths[l] = true })
+				a.eachLoad(t, a.isLength)
 			}
 		}
 		if len(a.lengths) == before {
 			return
 		}
+	}
+}
+
+// isLength notes a load as a length, but for what a segment has left: that no parser
+// before the first table has seen.
+func (a *Analyser) isLength(l bv.Term) {
+	if at, ok := a.b.IsConst(a.b.Args(l)[0]); !ok || !a.isHanded(at) {
+		a.lengths[l] = true
 	}
 }
 

@@ -31,6 +31,9 @@ type Report struct {
 	TSS         Tuples       `json:"tss"`
 	Blockers    []Blocker    `json:"blockers"` // predicates that no entry expresses, those of most packets first
 	Paths       []PathRow    `json:"paths"`    // by packets
+	// Behind are the same of the tables behind the first, where paths are cut into
+	// segments: of their segments, and the packets that come to them.
+	Behind []*Report `json:"behind,omitempty"`
 }
 
 // ClassCount counts predicates of one class.
@@ -155,7 +158,24 @@ const (
 // Report compares the matchers for one device. Its own kind of matcher is priced
 // with its limits; the other kinds with the same cycles per step and look-up, and
 // without limits. One report is made at a time.
-func (x *Analysis) Report(t *tree.Tree, n *profile.NIC) (*Report, error) {
+func (x *Analysis) Report(t Trees, n *profile.NIC) (*Report, error) {
+	r, err := x.report(t.of(0), n)
+	if err != nil || len(x.behind) == 0 {
+		return r, err
+	}
+	next := *n
+	next.MatcherBase = n.MatcherNext
+	for i, b := range x.behind {
+		of, err := b.report(t.of(i+1), &next)
+		if err != nil {
+			return nil, err
+		}
+		r.Behind = append(r.Behind, of)
+	}
+	return r, nil
+}
+
+func (x *Analysis) report(t *tree.Tree, n *profile.NIC) (*Report, error) {
 	parsed, err := x.behindParser()
 	if err != nil {
 		return nil, err
@@ -177,7 +197,7 @@ func (x *Analysis) Report(t *tree.Tree, n *profile.NIC) (*Report, error) {
 		if own := kind == n.Matcher; !own {
 			m.Matcher, m.MatcherCapacity, m.MatcherWidth, m.MatcherRange = kind, 0, 0, 0
 		}
-		c, err := x.Costs(t, &m)
+		c, err := x.costs(t, &m)
 		if err != nil {
 			return nil, err
 		}
@@ -225,7 +245,11 @@ func (x *Analysis) behindParser() (*Analysis, error) {
 		opt := x.a.opt
 		opt.Parser = true
 		var err error
-		if x.parsed, err = Analyse(x.W, opt); err != nil {
+		conds := make([]Condition, len(x.Conds))
+		for i, j := range x.Conds {
+			conds[i] = j.Condition
+		}
+		if x.parsed, err = analyse(x.W, conds, opt); err != nil {
 			return nil, err
 		}
 	}

@@ -21,7 +21,7 @@ func TestReportOfSamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rep, err := x.Report(r.Tree, device)
+		rep, err := x.Report(match.Trees{r.Tree}, device)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestReportOfSamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rep, err = x.Report(r.Tree, device); err != nil {
+		if rep, err = x.Report(match.Trees{r.Tree}, device); err != nil {
 			t.Fatal(err)
 		}
 		if rep.Format(&b); a.String() != b.String() {

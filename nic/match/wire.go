@@ -13,7 +13,8 @@ const (
 	keyIfindex = keyLength + 16          // 32
 	keyQueue   = keyIfindex + 32         // 32
 	keyCPU     = keyQueue + 32           // 32
-	keyParsed  = keyCPU + 32             // what a parser makes of the packet: see parser.go
+	keyHanded  = keyCPU + 32             // what the segment before has left: see handed.go
+	keyParsed  = keyHanded + handedBits  // what a parser makes of the packet: see parser.go
 )
 
 // metadata is where an input stands in the key, and how wide it is there.
@@ -119,6 +120,12 @@ func (r *reader) wire(t bv.Term, subst bool) []wire {
 		if off := addr - r.a.data; ok && off+uint64(w/8) <= vm.MaxLinear && off < vm.MaxLinear {
 			for i := range out {
 				out[i] = r.keyWire(int32(off)*8+int32(i/8*8+7-i%8), subst)
+			}
+			return out
+		}
+		if at, fits := r.a.handed(addr, w); ok && fits {
+			for i := range out {
+				out[i] = r.keyWire(at+int32(i/8*8+7-i%8), subst)
 			}
 			return out
 		}

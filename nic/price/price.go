@@ -27,21 +27,23 @@ type Parts struct {
 // Prices are a workload's prices on a device and a host.
 type Prices struct {
 	In *device.Input
-	// Cycles are by path the executor's for the trace alone, without dispatch.
+	// Cycles are by trace (of paths that are cut by segment) the executor's for it
+	// alone, without dispatch.
 	Cycles []uint32
 	Better []uint32 // of what tier 2 makes of it; 0: nothing
-	Insns  []uint32 // of the trace priced
+	Insns  []uint32 // of the traces priced
 }
 
 // Build prices a workload.
 func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Prices, error) {
-	if len(p.Match.Paths) != len(w.Paths) {
-		return nil, fmt.Errorf("price: match costs of %d paths for a workload of %d", len(p.Match.Paths), len(w.Paths))
+	traces := w.Traces()
+	if len(p.Match.Paths) != len(traces) {
+		return nil, fmt.Errorf("price: match costs of %d paths for a workload of %d", len(p.Match.Paths), len(traces))
 	}
 	out := &Prices{In: &device.Input{
 		Packets: make([]device.Packet, len(w.Packets)), Paths: make([]device.Path, len(w.Paths)),
 		Entries: w.Entries, Invalidations: w.Invalidations,
-	}, Cycles: p.Cycles, Better: p.Better, Insns: make([]uint32, len(w.Paths))}
+	}, Cycles: p.Cycles, Better: p.Better, Insns: make([]uint32, len(traces))}
 	shared := sharedMaps(w, p.Placed)
 	if out.Cycles == nil {
 		var err error
@@ -55,19 +57,22 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 	if !p.Raw {
 		out.In.Hot = w.Hot
 	}
-	for i := range w.Paths {
-		path := &w.Paths[i]
+	if w.Segments != nil {
+		out.In.Segments = make([]device.Path, len(traces))
+	}
+	for i := range traces {
+		path := &traces[i]
 		t := installed(p.Raw)(path)
 		out.Insns[i] = uint32(t.Len())
 		slots := uint64(t.Len() + len(path.Cond))
 		mc := &p.Match.Paths[i]
-		d := &out.In.Paths[i]
+		d := &out.In.Traces()[i]
 		*d = device.Path{
 			Match: mc.Match, Exec: sat(uint64(out.Cycles[i]) + n.Dispatch), Slots: sat(slots), Cost: sat(uint64(path.Raw.Raw)),
 			Compile: h.CompileBase + h.CompileInsn*uint64(path.Raw.Raw),
 			Install: 1000 * (n.InstallBase + n.InstallSlot*slots),
 			Bytes:   sat(8 * slots),
-			Refused: mc.Refused != "" || i < len(p.Refused) && p.Refused[i],
+			Refused: mc.Refused != "" || w.Segments == nil && i < len(p.Refused) && p.Refused[i],
 		}
 		if path.Optimised && !p.Raw {
 			d.Optimise = min(Optimise(path, w.Tier, h), longest)
@@ -83,14 +88,19 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 			}
 		}
 	}
+	if w.Segments != nil {
+		out.chains(w, n, &p)
+	}
 	host := Packets(w, h)
 	counted := make([]bool, len(w.Paths))
+	uses := func(a workload.Access) bool { return shared == nil || shared[w.EntryMap[a.Entry]] }
 	for i := range w.Packets {
 		q := &w.Packets[i]
 		d := &out.In.Packets[i]
 		first := len(out.In.Accesses)
-		for _, a := range w.Accesses[q.First : q.First+uint32(q.N)] {
-			if shared == nil || shared[w.EntryMap[a.Entry]] {
+		accesses := w.Accesses[q.First : q.First+uint32(q.N)]
+		for _, a := range accesses {
+			if uses(a) {
 				out.In.Accesses = append(out.In.Accesses, device.Access{Entry: a.Entry, Write: a.Write})
 			}
 		}
@@ -99,9 +109,10 @@ func Build(w *workload.Workload, n *profile.NIC, h *profile.Host, p Parts) (*Pri
 		if q.Path == workload.None {
 			continue
 		}
-		d.Miss = p.Match.Paths[q.Path].Miss
+		d.Miss = p.Match.Paths[w.First(q.Path)].Miss
 		if !counted[q.Path] { // all runs of a path make the same accesses
 			counted[q.Path] = true
+			before(&w.Paths[q.Path], &out.In.Paths[q.Path], accesses, uses)
 			for _, a := range out.In.Accesses[first:] {
 				if a.Write {
 					out.In.Paths[q.Path].Writes++
@@ -154,17 +165,18 @@ func Machine(c *pathcond.Compiler, n *profile.NIC) *vliw.Machine {
 	return m.For(specs)
 }
 
-// Cycles are by path what one of its traces takes on the device's executor, without
-// dispatch; 0 where there is no such trace.
+// Cycles are by trace what one of its forms takes on the device's executor, without
+// dispatch; 0 where there is no such form.
 func Cycles(w *workload.Workload, n *profile.NIC, of func(*workload.Path) *trace.Trace) ([]uint32, error) {
 	m := Machine(w.Compiler, n)
 	if n.Executor == profile.ExecScalar {
 		return scalar(w, m, of), nil
 	}
-	out := make([]uint32, len(w.Paths))
+	traces := w.Traces()
+	out := make([]uint32, len(traces))
 	s := vliw.NewScheduler(m)
-	for i := range w.Paths {
-		t := of(&w.Paths[i])
+	for i := range traces {
+		t := of(&traces[i])
 		if t == nil {
 			continue
 		}
@@ -183,9 +195,10 @@ func Scalar(w *workload.Workload, n *profile.NIC, raw bool) []uint32 {
 }
 
 func scalar(w *workload.Workload, m *vliw.Machine, of func(*workload.Path) *trace.Trace) []uint32 {
-	out := make([]uint32, len(w.Paths))
-	for i := range w.Paths {
-		if t := of(&w.Paths[i]); t != nil {
+	traces := w.Traces()
+	out := make([]uint32, len(traces))
+	for i := range traces {
+		if t := of(&traces[i]); t != nil {
 			out[i] = vliw.ScalarCycles(t, m)
 		}
 	}

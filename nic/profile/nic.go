@@ -28,6 +28,8 @@ type NIC struct {
 	MatcherCapacity uint64      `key:"matcher.capacity" unit:"entries" zero:"unlimited" doc:"conditions (linear), nodes (tree), masked entries (tss), TCAM entries (tcam)"`
 	MatcherWidth    uint64      `key:"matcher.width" unit:"bit" zero:"unlimited" doc:"of a TCAM entry or TSS key"`
 	MatcherRange    uint64      `key:"matcher.range" unit:"bool" doc:"the TCAM encodes ranges itself"`
+	MatcherTables   uint64      `key:"matcher.tables" unit:"tables" zero:"unlimited" default:"unlimited" doc:"one behind the other, each with a matcher of its own, for paths that are cut into segments"`
+	MatcherNext     uint64      `key:"matcher.next" unit:"cycles" default:"0" doc:"from a unit to the table behind its segment and back, in place of matcher.base"`
 
 	// The executor: straight-line traces.
 	Executor   ExecutorKind `key:"exec.kind" unit:"name" names:"scalar|vliw" doc:"how traces are executed"`
@@ -55,6 +57,7 @@ type NIC struct {
 	RunProgram uint64       `key:"exec.program" unit:"bool" doc:"can also run whole programs with branches"`
 	Extended   uint64       `key:"exec.extended" unit:"bool" doc:"hXDP's instruction set: three operands, 6-byte accesses, exit with a constant, branches in parallel; bounds and zeroing by hardware"`
 	Drain      uint64       `key:"exec.drain" unit:"cycles" default:"0" doc:"an exit with r0, from its row until it is seen; one with a constant (exec.extended) is seen at once"`
+	LatHeld    uint64       `key:"exec.held" unit:"cycles/store" default:"0" doc:"a store that is held back until a packet's last segment has hit: to note it, and to take it back"`
 	CrossLane  uint64       `key:"exec.crosslane" unit:"cycles" range:"0..1024" doc:"added before another lane can use a result; a VLIW that forwards within a lane has 1"`
 
 	// PCIe.
@@ -77,6 +80,7 @@ type NIC struct {
 	// What fits.
 	Slots       uint64   `key:"limit.slots" unit:"slots" zero:"unlimited" doc:"all traces and conditions together"`
 	TraceSlots  uint64   `key:"limit.trace" unit:"slots" zero:"unlimited" doc:"one trace"`
+	Held        uint64   `key:"limit.held" unit:"B" zero:"unlimited" default:"unlimited" doc:"stores to packet and maps held back for one packet until its last segment has hit"`
 	Entries     uint64   `key:"limit.entries" unit:"traces" zero:"unlimited" doc:"traces installed at once"`
 	MapEntries  uint64   `key:"limit.map.entries" unit:"entries" zero:"unlimited" doc:"max_entries of all maps together"`
 	MapEntry    uint64   `key:"limit.map.entry" unit:"B" zero:"unlimited" doc:"key and value of one entry, each rounded up to 8 B"`

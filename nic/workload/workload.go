@@ -18,6 +18,7 @@ type Workload struct {
 	Time     []int64  // of the capture, ns since its first packet; not falling
 	Accesses []Access // of all packets; Packet.First begins a packet's own
 	Paths    []Path   // by path number
+	Segments []Path   // of paths that are cut (Path.Parts): what stands in the trace cache in their place, by number; nil: they are whole
 	Aborts   []Abort  // why packets with Path None can't be offloaded; Packet.Abort indexes it
 	Shapes   []Shape  // the runs' operations, shared by packets that did the same
 	Maps     []Map
@@ -25,7 +26,7 @@ type Workload struct {
 	EntryMap []uint16 // by entry: its map
 
 	// Invalidations of specialised paths, as in a request stream.
-	Invalidations []stream.Invalidation
+	Invalidations []stream.Invalidation // of Traces
 
 	// NotRun are the packets of which the run is no result; nil: none.
 	NotRun *NotRun
@@ -37,7 +38,7 @@ type Workload struct {
 	// nil: not known.
 	Effects []uint32
 	// Mega is by packet a hash of which packet bytes its path consults
-	// (Path.Mask) and of their values: what a megaflow would be keyed by.
+	// (Path.Mask) and of their values: what a megaflow would be keyed by; nil where paths are cut.
 	Mega []uint64
 
 	Tier int // of the optimiser, that traces are installed at; 0: as recorded
@@ -90,7 +91,7 @@ type Access struct {
 	Write bool   // store, atomic, update or delete
 }
 
-// Path is one path that can be a trace.
+// Path is one path that can be a trace, or a segment of such paths.
 type Path struct {
 	Raw       *trace.Trace    // before optimisation
 	Trace     *trace.Trace    // what is installed
@@ -107,6 +108,13 @@ type Path struct {
 
 	Better *trace.Trace // what tier 2 makes of Trace once it is hot; nil: it isn't, or nothing better was found
 	Search uint64       // counted work of that; 0: it isn't searched
+
+	// Of a path that is cut Parts are its segments, in order; of what stands above it
+	// has Shape, Packets and First alone, and the segments have the rest, but for Mask.
+	Parts []Part
+	// Table is that of a segment, Held what its stores overwrite where its path goes on.
+	Table int
+	Held  Held
 }
 
 // Abort is a way not to be offloaded.

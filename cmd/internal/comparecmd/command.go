@@ -118,6 +118,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 		if err := o.dev.Sides(ctx, o.in, "lru", ways, r.Remedies); err != nil {
 			return err
 		}
+		r.Partial = ctx.Err() != nil
 	}
 	if siege != nil {
 		siege.Progress = func(done, total uint64) { bar.Step("attacking", int64(done), int64(total)) }

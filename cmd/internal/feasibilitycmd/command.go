@@ -82,6 +82,9 @@ func Command() *cobra.Command {
 				if err := besideFlags(c.Flags()); err != nil {
 					return err
 				}
+				if o.how.Segments != 0 {
+					return errors.New("--segments: not with --programs: several programs share a device with whole paths alone")
+				}
 				return o.beside(c.Context(), c.OutOrStdout())
 			}
 			if o.in.Program == "" {
@@ -198,19 +201,23 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	run, err := offload.Observe(ctx, o.in, offload.Options{Remedies: o.how, Optimiser: &o.opt, Packets: o.packets}, nics...)
+	fo := o.studyOptions()
+	var caches []cache.Config // that say where paths are cut
+	if o.entries > 0 || o.slots > 0 {
+		caches = []cache.Config{fo.Cache}
+	}
+	run, err := offload.Observe(ctx, o.in, offload.Options{Remedies: o.how, Optimiser: &o.opt, Packets: o.packets, Caches: caches}, nics...)
 	if err != nil {
 		return err
 	}
 	defer run.Close()
-	fo := o.studyOptions()
 	if !o.quick {
 		fo.Throughput, fo.Sensitivity, fo.Seeds = true, true, seeds
 	}
 	bar := session.NewBar(stderr, "")
 	defer bar.End()
 	fo.Progress = func(what string, done, total int) { bar.Step(what, int64(done), int64(total)) }
-	r := &Report{notes: run.Session.Source.Notes(), Superopt: run.Superopt}
+	r := &Report{notes: run.Session.Source.Notes(), Superopt: run.Superopt, Segments: session.CutOf(run.Session)}
 	for _, n := range nics {
 		rates, err := feasibility.Wire(run.Workload, n).Rates(o.rate)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"jitnic/cmd/internal/report"
 	"jitnic/nic/feasibility"
+	"jitnic/nic/match"
 	"jitnic/nic/profile"
 )
 
@@ -89,6 +90,7 @@ func study(d *report.Document, s *feasibility.Study, slug string) {
 	var matchers report.Facts
 	if m := s.Matchers; m != nil {
 		add("match", "Matching", report.Block{Only: report.InText, Apart: true, Table: textMatchers(m)}, report.Block{Only: report.InText, Apart: true, Table: textTernary(m)}, page(matcherTable(m), true, false), page(ternaryTable(m), true, false), page(predicateTable(m), false, true), page(classTable(m), false, false), page(refusalTable(m), false, false))
+		behind(m, func(blocks ...report.Block) { add("match-behind", "Matching behind the first table", blocks...) })
 	}
 	if e := &s.Executors; e.Best.Cycles > 0 {
 		matchers = append(append(matchers, execFacts(s)...), execLines(s)...)
@@ -140,6 +142,24 @@ func schedules(s *feasibility.Study, add func(id, title string, blocks ...report
 	}
 }
 
+// behind adds the matchers of the tables behind the first, where there are any.
+func behind(m *match.Report, add func(blocks ...report.Block)) {
+	var blocks []report.Block
+	for i, b := range m.Behind {
+		name := fmt.Sprintf(", table %d: %d segments, of %s packets", i+2, b.Conditions, report.Count(b.PathPackets))
+		text, page, why := textMatchers(b), matcherTable(b), refusalTable(b)
+		for _, t := range []*report.Table{text, page, why} {
+			t.Title += name
+			t.ID = fmt.Sprintf("%s-%d", t.ID, i+2)
+		}
+		page.Open = true
+		blocks = append(blocks, report.Block{Only: report.InText, Apart: true, Table: text}, report.Block{Only: report.OnPage, Table: page}, report.Block{Only: report.OnPage, Table: why})
+	}
+	if blocks != nil {
+		add(blocks...)
+	}
+}
+
 // loading adds what the runs under load gave.
 func loading(d *report.Document, s *feasibility.Study, slug string) {
 	var beside report.Facts
@@ -176,6 +196,13 @@ func rivals(d *report.Document, s *feasibility.Study, slug string) {
 	}
 	page(designTable(s))
 	blocks = append(blocks, report.Block{Only: report.OnPage, Facts: designFacts(s)})
+	var refused report.Facts
+	for _, x := range s.Designs.Refused {
+		refused.Add(x.Design, "not compared: "+x.Why)
+	}
+	if refused != nil {
+		blocks = append(blocks, report.Block{Facts: refused})
+	}
 	if c := s.Designs.Claim; c != nil {
 		blocks = append(blocks, report.Block{Only: report.InText, Facts: report.Facts{{Name: "claims", Cols: []string{claimLine(c)}}}})
 		page(claimTable(c))

@@ -15,6 +15,10 @@ func execFacts(s *feasibility.Study) (out report.Facts) {
 		core = fmt.Sprintf("%s, %d lanes, at %s MHz (exec.kind, exec.lanes, clock)", e.Kind, e.Lanes, digits(e.Clock))
 	}
 	out.Add("executor", core)
+	if g := s.Segments; g != nil {
+		out.Addf("segments", "%d in %d tables, %s a packet in the mean: a unit runs them one after the other, waits %s for the tables behind the first (matcher.next, matcher.step, matcher.lookup) and takes %s to hold back %s bytes (exec.held), %d at most (limit.held)",
+			g.Segments, g.Tables, digits(g.Each), nanos(g.Lookups), nanos(g.HeldNS), digits(g.Held), g.HeldMost)
+	}
 	return out
 }
 

@@ -20,6 +20,8 @@ type Report struct {
 	Partial bool                 `json:"partial"`
 	// Superopt is what the optimiser did to the traces, with --superopt.
 	Superopt *replay.Optimised `json:"superopt,omitempty"`
+	// Segments tell where paths were cut, with --segments.
+	Segments *session.Cut `json:"segments,omitempty"`
 
 	notes []pcaps.Note // on the captures
 }
@@ -108,6 +110,7 @@ func (r *Report) facts() (out report.Facts) {
 	out.Add("capture", capture)
 	out = append(out, session.NotRun(s.NotRun, s.Packets)...)
 	out = append(out, session.Superopt(r.Superopt)...)
+	out = append(out, r.Segments.Where()...)
 	for _, n := range r.notes {
 		text := n.Text
 		if n.Count > 0 {

@@ -214,6 +214,7 @@ func Command() *cobra.Command {
 				if err := dev.Sides(c.Context(), in, ca.Policy, ways, r.Remedies); err != nil {
 					return err
 				}
+				r.Partial = c.Context().Err() != nil
 			}
 			out.Other[0].Write = s.DumpMaps
 			if err := out.Write(c.OutOrStdout(), r.document()); err != nil {
@@ -224,6 +225,9 @@ func Command() *cobra.Command {
 			}
 			if s.Partial {
 				return fmt.Errorf("interrupted after %d packets", r.Packets)
+			}
+			if r.Partial {
+				return errors.New("interrupted: ways to make traces are missing")
 			}
 			return r.NotRun.Err()
 		},

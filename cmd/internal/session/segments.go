@@ -9,14 +9,19 @@ import (
 	"jitnic/host/run/replay"
 )
 
-// Segments tells where paths were cut.
-type Segments struct {
+// Cut tells where paths were cut.
+type Cut struct {
 	*replay.Cuts
-	Tables   []SegmentTable `json:"tables"`   // one for the program's beginning, and one for each place
-	Requests uint64         `json:"requests"` // of the cache: one for each segment of a packet
-	Hits     uint64         `json:"hits"`     // of these
-	Buffer   int            `json:"buffer"`   // bytes of packet and map values held back at most until a packet's last segment had hit
-	Engine   string         `json:"engine"`   // what ran the segments, packet by packet: native, go
+	Tables []SegmentTable `json:"tables"` // one for the program's beginning, and one for each place
+}
+
+// Segments tells where paths were cut, and what a cache did with the segments.
+type Segments struct {
+	Cut
+	Requests uint64 `json:"requests"` // of the cache: one for each segment of a packet
+	Hits     uint64 `json:"hits"`     // of these
+	Buffer   int    `json:"buffer"`   // bytes of packet and map values held back at most until a packet's last segment had hit
+	Engine   string `json:"engine"`   // what ran the segments, packet by packet: native, go
 }
 
 // SegmentTable is what stands in one table.
@@ -30,14 +35,25 @@ type SegmentTable struct {
 	Packets    uint64  `json:"packets"`    // that came to it
 }
 
-// SegmentsOf tells where a session's paths were cut; nil: they weren't to be.
+// SegmentsOf tells where a session's paths were cut, and what its cache did; nil: they
+// weren't to be.
 func SegmentsOf(s *replay.Session) *Segments {
-	if s.Cuts == nil {
+	c := CutOf(s)
+	if c == nil {
 		return nil
 	}
 	rt := s.Runtime
 	st := rt.NIC.Cache.Stats()
-	r := &Segments{Cuts: s.Cuts, Requests: st.Outcome.Total(), Hits: st.Outcome[cache.Hit], Buffer: rt.NIC.Buffer(), Engine: rt.Engine()}
+	return &Segments{Cut: *c, Requests: st.Outcome.Total(), Hits: st.Outcome[cache.Hit], Buffer: rt.NIC.Buffer(), Engine: rt.Engine()}
+}
+
+// CutOf tells where a session's paths were cut; nil: they weren't to be.
+func CutOf(s *replay.Session) *Cut {
+	if s.Cuts == nil {
+		return nil
+	}
+	rt := s.Runtime
+	r := &Cut{Cuts: s.Cuts}
 	if len(rt.Tables()) < 2 {
 		return r
 	}
@@ -75,8 +91,10 @@ func SegmentsOf(s *replay.Session) *Segments {
 
 // Facts are the same, line by line.
 func (s *Segments) Facts() (f report.Facts) {
-	f = s.Where()
-	if s == nil || len(s.Tables) == 0 {
+	if s == nil {
+		return nil
+	}
+	if f = s.Where(); len(s.Tables) == 0 {
 		return f
 	}
 	f.Add("  requests", report.Count(s.Requests), "", fmt.Sprintf("one for each segment of a packet; %s hit", report.Count(s.Hits)))
@@ -85,7 +103,7 @@ func (s *Segments) Facts() (f report.Facts) {
 }
 
 // Where are the lines that tell the places and tables.
-func (s *Segments) Where() (f report.Facts) {
+func (s *Cut) Where() (f report.Facts) {
 	if s == nil {
 		return nil
 	}
@@ -108,7 +126,7 @@ func (s *Segments) Where() (f report.Facts) {
 }
 
 // tried says what hit with each set of cuts that was tried.
-func (s *Segments) tried() string {
+func (s *Cut) tried() string {
 	var out []string
 	for _, t := range s.Tried {
 		how := "whole paths hit"

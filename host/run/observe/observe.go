@@ -2,16 +2,18 @@ package observe
 
 import (
 	"hash/maphash"
+	"maps"
 
 	"jitnic/cache/stream"
 	"jitnic/host/ebpf"
-	"jitnic/host/maps"
+	hostmaps "jitnic/host/maps"
 	"jitnic/host/mem"
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic"
 	"jitnic/nic/workload"
 	"jitnic/nic/workload/consult"
+	"jitnic/pathcond/tree"
 	"jitnic/pcaps/rss"
 	"jitnic/trace"
 
@@ -35,6 +37,7 @@ type Observer struct {
 	flows   *flowTable
 	masker  *consult.Masker
 	byPath  []pathShape
+	ways    ways
 	key     []byte
 	found   []foundValue
 	effects effects
@@ -44,7 +47,7 @@ type Observer struct {
 
 // pathShape is the shape of a path's runs, known after the first.
 type pathShape struct {
-	info  *jit.PathInfo
+	infos []*jit.PathInfo // of its traces
 	shape uint32
 	mask  []uint16
 }
@@ -90,7 +93,8 @@ func (o *Observer) Packet(in *vm.Input, out *vm.Output, res nic.Result) {
 	if n := len(w.Time); n > 0 {
 		t = max(t, w.Time[n-1]) // captures of several ports may step back
 	}
-	p := workload.Packet{Path: res.Path, Abort: workload.None, First: uint32(len(w.Accesses)),
+	path, traces := o.path(&res, len(w.Packets))
+	p := workload.Packet{Path: path, Abort: workload.None, First: uint32(len(w.Accesses)),
 		Len: clip(len(in.Data)), OutLen: clip(len(out.Data)), Fate: fate(out), Added: uint8(min(int(in.Added), len(in.Data)))}
 	if o.queues > 1 {
 		p.Queue = uint16(rss.Queue(in.Data, o.queues))
@@ -103,18 +107,21 @@ func (o *Observer) Packet(in *vm.Input, out *vm.Output, res nic.Result) {
 	}
 	o.accesses(rec)
 	p.N = clip(len(w.Accesses) - int(p.First))
+	o.ways.end(p.N)
 	if p.Path == workload.None {
 		p.Shape = o.shape(rec)
 		p.Abort = o.abort(res.Abort)
 		w.Aborts[p.Abort].Packets++
 	} else {
-		p.Shape = o.shapeOf(p.Path, rec)
+		p.Shape = o.shapeOf(p.Path, traces, rec)
 	}
 	w.Effects = append(w.Effects, o.effect(in, out))
 	w.Packets = append(w.Packets, p)
 	w.Time = append(w.Time, t)
 	w.Keys = append(w.Keys, key)
-	w.Mega = append(w.Mega, o.masker.Hash(p.Path, in.Data))
+	if !o.cut() {
+		w.Mega = append(w.Mega, o.masker.Hash(p.Path, in.Data))
+	}
 }
 
 // clip puts a length into 16 bits.
@@ -136,15 +143,26 @@ func fate(out *vm.Output) workload.Fate {
 	return workload.Drop
 }
 
-// shapeOf is the shape of a path's run: all runs of a path execute the same.
-func (o *Observer) shapeOf(path int32, rec *vm.Recording) uint32 {
+// shapeOf is the shape of a path's run, of these traces: all runs of a path execute
+// the same.
+func (o *Observer) shapeOf(path int32, traces []nic.Path, rec *vm.Recording) uint32 {
 	for int(path) >= len(o.byPath) {
 		o.byPath = append(o.byPath, pathShape{})
 	}
 	ps := &o.byPath[path]
-	if info := o.r.Paths()[path]; ps.info != info { // also where a changed entry gave the number to another path
-		ps.info, ps.shape = info, o.shape(rec)
-		ps.mask = o.masker.Add(path, info.Path.Cond, info.Path.Trace)
+	infos := o.r.Paths()
+	known := ps.infos != nil
+	for i := range ps.infos {
+		known = known && ps.infos[i] == infos[traces[i]] // not where a changed entry gave the number to another path
+	}
+	if !known {
+		ps.infos, ps.shape = nil, o.shape(rec)
+		for _, t := range traces {
+			ps.infos = append(ps.infos, infos[t])
+		}
+		if !o.cut() {
+			ps.mask = o.masker.Add(path, infos[path].Path.Cond, infos[path].Path.Trace)
+		}
 	}
 	return ps.shape
 }
@@ -237,6 +255,9 @@ func (o *Observer) accesses(rec *vm.Recording) {
 	}
 	for i := range rec.Steps {
 		s := &rec.Steps[i]
+		if i > 0 && s.Prog == rec.Steps[0].Prog && s.Frame == 0 {
+			o.ways.passes(int(s.PC), len(w.Accesses)-begin)
+		}
 		in := o.r.Obj.Programs[s.Prog].Insns[s.PC]
 		switch in.Class() {
 		case ebpf.ClassLDX, ebpf.ClassST, ebpf.ClassSTX:
@@ -248,7 +269,7 @@ func (o *Observer) accesses(rec *vm.Recording) {
 			if m.Spec().ReadOnly {
 				continue // constants
 			}
-			own, ok := m.(maps.Owner)
+			own, ok := m.(hostmaps.Owner)
 			if !ok {
 				continue
 			}
@@ -277,7 +298,7 @@ func (o *Observer) accesses(rec *vm.Recording) {
 				add(e, true)
 			default:
 				add(e, false)
-				if own, ok := o.r.S.Maps[c.Map].(maps.Owner); ok && c.Helper == ebpf.FnMapLookupElem && c.Ret != 0 {
+				if own, ok := o.r.S.Maps[c.Map].(hostmaps.Owner); ok && c.Helper == ebpf.FnMapLookupElem && c.Ret != 0 {
 					o.found = append(o.found, foundValue{own.ValueOf(c.Ret), e})
 				}
 			}
@@ -331,24 +352,37 @@ func (o *Observer) abort(why *trace.Abort) int32 {
 func (o *Observer) Finish() (*workload.Workload, error) {
 	w, r := o.W, o.r
 	w.Entries = len(o.entries)
-	w.Paths = make([]workload.Path, len(r.Paths()))
-	walks := r.Tree.Walks()
+	traces := make([]workload.Path, len(r.Paths()))
+	walks := map[int32]tree.Walk{}
+	for _, t := range r.Tables() {
+		maps.Copy(walks, t.Walks())
+	}
 	for i, info := range r.Paths() {
 		t, err := r.Trace(nic.Path(i))
 		if err != nil {
 			return nil, err
 		}
-		w.Paths[i] = workload.Path{Raw: info.Path.Trace, Trace: t, Cond: info.Path.Cond, Depth: walks[int32(i)].Nodes, Lookups: walks[int32(i)].Lookups,
+		traces[i] = workload.Path{Raw: info.Path.Trace, Trace: t, Cond: info.Path.Cond, Depth: walks[int32(i)].Nodes, Lookups: walks[int32(i)].Lookups,
 			Slots: uint32(t.Len() + len(info.Path.Cond)), Packets: info.Packets, First: info.First,
 			Optimised: r.Optimises()}
-		if i < len(o.byPath) {
-			w.Paths[i].Shape, w.Paths[i].Mask = o.byPath[i].shape, o.byPath[i].mask
+	}
+	if o.cut() {
+		w.Segments, w.Paths = traces, o.ways.paths
+		for i, info := range r.Paths() {
+			if traces[i].Table = info.Path.Table; info.Path.Next > 0 {
+				traces[i].Held = workload.HeldBy(info.Path.Trace)
+			}
 		}
+	} else {
+		w.Paths = traces
+	}
+	for i := range o.byPath {
+		w.Paths[i].Shape, w.Paths[i].Mask = o.byPath[i].shape, o.byPath[i].mask
 	}
 	for i, m := range r.S.Maps {
 		s := m.Spec()
-		w.Maps = append(w.Maps, workload.Map{Name: s.Name, Type: maps.TypeName(s.Type), Key: s.KeySize, Value: s.ValueSize,
-			Max: s.Max, Used: uint32(m.Len()), Touched: o.touched[i], PerCPU: maps.IsPerCPU(s)})
+		w.Maps = append(w.Maps, workload.Map{Name: s.Name, Type: hostmaps.TypeName(s.Type), Key: s.KeySize, Value: s.ValueSize,
+			Max: s.Max, Used: uint32(m.Len()), Touched: o.touched[i], PerCPU: hostmaps.IsPerCPU(s)})
 	}
 	return w, nil
 }

@@ -67,7 +67,7 @@ type wayOut struct {
 
 // Judge explores a program and holds it against devices. in names no captures.
 func Judge(ctx context.Context, in replay.Input, how replay.Remedies, nics ...*profile.NIC) (*Alone, error) {
-	if err := replay.Whole(how, "the device model runs whole paths"); err != nil {
+	if err := replay.Whole(how, "where paths are cut is chosen by the packets of a capture: name one"); err != nil {
 		return nil, err
 	}
 	o := explore.Options()

@@ -13,7 +13,7 @@ import (
 func Beside(ctx context.Context, runs []*Run, n *profile.NIC, host *profile.Host, opt feasibility.Options) (*feasibility.Together, error) {
 	var parts []feasibility.Part
 	for _, r := range runs {
-		parts = append(parts, feasibility.Part{W: r.Workload, X: r.Match, Tree: r.Session.Runtime.Tree})
+		parts = append(parts, feasibility.Part{W: r.Workload, X: r.Match, Trees: r.Session.Runtime.Tables()})
 	}
 	t, err := feasibility.Beside(ctx, parts, n, host, opt)
 	if err != nil {

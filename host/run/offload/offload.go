@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"jitnic/cache"
 	"jitnic/host/run/replay"
 	"jitnic/host/vm"
 	"jitnic/nic/designs"
@@ -35,6 +36,7 @@ type Options struct {
 	// Packets are those of the longest run that a study will make; 0: what
 	// feasibility.Options' Packets then is. What hits often in it is hot.
 	Packets int
+	Caches  []cache.Config // that say into how many tables paths are cut, where Remedies leaves it to them; nil: some of usual sizes
 }
 
 // Observe runs the program over the captures once, for studies on these devices.
@@ -43,7 +45,7 @@ type Options struct {
 func Observe(ctx context.Context, in replay.Input, opt Options, nics ...*profile.NIC) (*Run, error) {
 	r := &Run{whole: wholePrograms{nics: nics}}
 	var err error
-	if r.Workload, r.Session, r.Superopt, err = replay.Workload(ctx, in, opt.Remedies, opt.Optimiser, cmp.Or(opt.Packets, feasibility.LeastPackets), r.whole.shape); err != nil {
+	if r.Workload, r.Session, r.Superopt, err = replay.Workload(ctx, in, opt.Remedies, opt.Optimiser, cmp.Or(opt.Packets, feasibility.LeastPackets), opt.Caches, r.whole.shape); err != nil {
 		return nil, err
 	}
 	if err = r.whole.err; err == nil && len(r.Workload.Packets) == 0 {
@@ -72,7 +74,7 @@ func (r *Run) Study(ctx context.Context, n *profile.NIC, host *profile.Host, opt
 	}
 	opt.Static, opt.Prefix = r.whole.sched[i], r.whole.prefix
 	opt.Program = func(shape uint32) (uint32, bool) { return r.whole.cycles[i][shape], true }
-	s, err := feasibility.Run(ctx, r.Workload, r.Match, r.Session.Runtime.Tree, n, host, opt)
+	s, err := feasibility.Run(ctx, r.Workload, r.Match, r.Session.Runtime.Tables(), n, host, opt)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Name, err)
 	}

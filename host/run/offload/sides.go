@@ -2,6 +2,7 @@ package offload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"jitnic/cache"
@@ -41,33 +42,36 @@ func (d *Device) Open() (err error) {
 }
 
 // Sides tells of each way what it would do on the device, with a trace cache of
-// replay.SideEntries entries: latency at the rate, and the highest rate without loss.
-// A way that the device's model has no runs of says why. The program runs once more
-// in each.
+// replay.SideEntries entries, which says where paths are cut too: latency at the rate,
+// and the highest rate without loss. A way that can't be had there says why. The
+// program runs once more in each. Where ctx ends, the ways from there on have nothing.
 func (d *Device) Sides(ctx context.Context, in replay.Input, policy string, ways []replay.Remedies, sides []replay.Side) error {
 	if d.nic == nil {
 		return nil
 	}
 	for i := range sides {
 		on, err := d.side(ctx, in, policy, ways[i])
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("%v: %w", ways[i], err)
 		}
-		if sides[i].Device = on; ctx.Err() != nil {
-			return nil
-		}
+		sides[i].Device = on
 	}
 	return nil
 }
 
 func (d *Device) side(ctx context.Context, in replay.Input, policy string, how replay.Remedies) (*replay.SideDevice, error) {
 	on := &replay.SideDevice{NIC: d.nic.Name}
-	run, err := Observe(ctx, in, Options{Remedies: how}, d.nic)
-	switch {
-	case err != nil && how.Segments != 0:
+	held := cache.Config{Policy: policy, Entries: replay.SideEntries, HotThreshold: 1, Seed: in.Seed}
+	run, err := Observe(ctx, in, Options{Remedies: how, Caches: []cache.Config{held}}, d.nic)
+	var refused *replay.SettingError
+	if errors.As(err, &refused) {
 		on.Missing = err.Error()
 		return on, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
 	}
 	defer run.Close()
@@ -76,14 +80,9 @@ func (d *Device) side(ctx context.Context, in replay.Input, policy string, how r
 		return nil, fmt.Errorf("--rate: %w", err)
 	}
 	on.Rate = rates[0]
-	s, err := run.Study(ctx, d.nic, d.host, feasibility.Options{
-		Cache: cache.Config{Policy: policy, Entries: replay.SideEntries, HotThreshold: 1, Seed: in.Seed},
-		Rate:  on.Rate, Seed: in.Seed, Throughput: true})
+	s, err := run.Study(ctx, d.nic, d.host, feasibility.Options{Cache: held, Rate: on.Rate, Seed: in.Seed, Throughput: true})
 	if err != nil {
 		on.Missing = err.Error()
-		return on, nil
-	}
-	if s.Partial {
 		return on, nil
 	}
 	for _, f := range s.Point {

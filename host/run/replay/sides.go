@@ -78,17 +78,18 @@ func Ways(given Remedies) []Remedies {
 // through caches of this policy. Where the number of segments is left open, each
 // cache has the cuts that it would choose: a run for each set of them, of which the
 // one for 64 entries is described. The captures must be readable again and again.
+// Where ctx ends, the modes from there on are missing.
 func SideBySide(ctx context.Context, in Input, policy string, modes []Remedies) ([]Side, error) {
 	var out []Side
 	g := cache.Grid{Policies: []string{policy}, Entries: modeSizes, Slots: []uint64{1}, HotThreshold: 1, Seed: in.Seed}
 	for _, how := range modes {
 		m := Side{Mode: how.String(), Sizes: make([]SidePoint, len(modeSizes))}
 		whole, err := m.measure(ctx, in, how, &g)
+		if ctx.Err() != nil || err == nil && !whole {
+			return out, nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%v: %w", how, err)
-		}
-		if !whole {
-			return out, nil
 		}
 		out = append(out, m)
 	}

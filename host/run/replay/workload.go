@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"jitnic/cache"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/observe"
 	"jitnic/host/vm"
@@ -15,18 +16,19 @@ import (
 // for models of devices. With an optimiser that is on, every path's trace is
 // optimised, and by tier 2 too what hits often enough to be hot in a model's run of
 // so many packets (run), the captures' repeated. shape, where not nil, is shown the
-// first run of each shape. The session has run when it returns, and is closed by the
-// caller; Partial says that it was interrupted.
-func Workload(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser, run int, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
-	if err := Whole(how, "the device model runs whole paths"); err != nil {
-		return nil, nil, nil, err
-	}
+// first run of each shape. caches are those that say into how many tables paths are
+// cut where nobody else does; nil: some of usual sizes. The session has run when it
+// returns, and is closed by the caller; Partial says that it was interrupted.
+func Workload(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser, run int, caches []cache.Config, shape func(s *Session, id uint32, rec *vm.Recording)) (*workload.Workload, *Session, *Optimised, error) {
 	if err := opt.Open(ctx); err != nil {
 		return nil, nil, nil, err
 	}
+	if caches == nil {
+		caches = usualCaches(in.Seed)
+	}
 	var sum *Optimised
 	var hot *jit.Tier2
-	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Remedies: how}, func(o *jit.Options) {
+	s, err := Open(ctx, in, Cache{Policy: "fifo", Entries: 1, Remedies: how, asked: caches}, func(o *jit.Options) {
 		o.Record = true
 		sum = opt.Install(ctx, o, in.Seed)
 		hot, o.Tier2 = o.Tier2, nil // the model says when a trace is hot
@@ -61,7 +63,7 @@ func Workload(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser, r
 	if sum != nil {
 		w.Tier = opt.before()
 		for i, p := range s.Runtime.Paths() {
-			w.Paths[i].Units = sum.units[p.Path]
+			w.Traces()[i].Units = sum.units[p.Path]
 		}
 	}
 	w.NotRun = s.NotRun()
@@ -79,7 +81,7 @@ func search(ctx context.Context, w *workload.Workload, s *Session, hot *jit.Tier
 		passes += uint64(run / n)
 	}
 	for i, p := range s.Runtime.Paths() {
-		x := &w.Paths[i]
+		x := &w.Traces()[i]
 		if x.Packets*passes < hot.After || ctx.Err() != nil {
 			continue
 		}
