@@ -209,9 +209,9 @@ func (c *treeCompiler) exact(r tree.Ref) bool {
 	if !ok {
 		return false
 	}
-	table := newExactTable(paths, words)
-	c.tables = append(c.tables, table.entries)
-	for _, p := range paths {
+	table, placed := newExactTable(paths, words)
+	c.tables, c.moves = append(c.tables, table.entries), append(c.moves, table.moves)
+	for _, p := range placed {
 		c.hashed[p.leaf] = true
 		c.paths = max(c.paths, p.path+1)
 	}
@@ -254,41 +254,69 @@ func (c *treeCompiler) allHashed(at edge, r tree.Ref) bool {
 }
 
 // exactTable holds the paths by their key, each entry the key's words and then
-// path+1, or 0: no entry. A search goes up from a key's home to the first such.
+// path+1, or 0: no entry. A key's place is its hash's low bits, changed by what its
+// high bits find in moves, which is chosen so that every key has a place of its own
+// (Fox, Heath, Chen and Daoud, SIGIR 1992): a search whose length varies would be
+// guessed wrong by the processor at every fifth packet.
 type exactTable struct {
 	entries []uint64
+	moves   []uint32 // in bytes of entries
+	buckets int      // of keys that are moved alike: 1<<buckets
 	mask    uint64
 	stride  int // in words
 }
 
-func newExactTable(paths []exactPath, words int) *exactTable {
-	n := uint64(1) << bits.Len(uint(len(paths)+len(paths)/2))
-	t := &exactTable{mask: n - 1, stride: 2 * words}
-	at := map[uint64]bool{}
-	type placed struct {
-		key  [2]uint64
-		path nic.Path
-		at   uint64
+// shift makes of an entry's number its place in bytes.
+func (t *exactTable) shift() int { return 3 + bits.TrailingZeros(uint(t.stride)) }
+
+// newExactTable makes a table of paths, and says which have got a place: two keys of
+// a bucket whose low bits are the same can't both.
+func newExactTable(paths []exactPath, words int) (t *exactTable, placed []exactPath) {
+	n := bits.Len(uint(len(paths) + len(paths)/4))
+	t = &exactTable{mask: 1<<n - 1, stride: 2 * words, buckets: max(n-3, 1)}
+	t.entries = make([]uint64, t.stride<<n)
+	t.moves = make([]uint32, 1<<t.buckets)
+	type key struct {
+		home  uint64
+		path  int
+		words [2]uint64
 	}
-	var list []placed
-	last := uint64(0)
-	for _, p := range paths {
-		key, _, _ := p.way.words()
-		i := exactHash(key, words) & t.mask
-		for at[i] {
-			i++
+	buckets := make([][]key, len(t.moves))
+	for i, p := range paths {
+		w, _, _ := p.way.words()
+		h := exactHash(w, words)
+		b := &buckets[h>>(64-t.buckets)]
+		if !slices.ContainsFunc(*b, func(k key) bool { return k.home == h&t.mask }) {
+			*b = append(*b, key{h & t.mask, i, w})
 		}
-		at[i] = true
-		last = max(last, i)
-		list = append(list, placed{key, p.path, i})
 	}
-	t.entries = make([]uint64, int(max(last+2, n))*t.stride)
-	for _, p := range list {
-		e := t.entries[int(p.at)*t.stride:]
-		copy(e[:words], p.key[:words])
-		e[words] = uint64(p.path) + 1
+	order := make([]int, len(buckets))
+	for i := range order {
+		order[i] = i
 	}
-	return t
+	slices.SortStableFunc(order, func(a, b int) int { return len(buckets[b]) - len(buckets[a]) })
+	taken := make([]uint64, t.mask/64+1) // bits
+	for _, i := range order {
+		keys := buckets[i]
+	moves:
+		for move := range t.mask + 1 {
+			for j := range keys {
+				if i := keys[j].home ^ move; taken[i/64]>>(i%64)&1 != 0 {
+					continue moves
+				}
+			}
+			t.moves[i] = uint32(move << t.shift())
+			for _, k := range keys {
+				taken[(k.home^move)/64] |= 1 << ((k.home ^ move) % 64)
+				e := t.entries[int(k.home^move)*t.stride:]
+				copy(e[:words], k.words[:words])
+				e[words] = uint64(paths[k.path].path) + 1
+				placed = append(placed, paths[k.path])
+			}
+			break
+		}
+	}
+	return t, placed
 }
 
 // exactHash is the hash of a key: wyhash's mixing of two words.
@@ -306,7 +334,7 @@ func exactHash(key [2]uint64, words int) uint64 {
 func (c *treeCompiler) probeExact(w way, words int, t *exactTable) {
 	const x, y, load = asm.R1, asm.T0, asm.R0
 	spill := c.h[x] != 0
-	none, top, next := c.NewLabel(), c.NewLabel(), c.NewLabel()
+	none := c.NewLabel()
 	if spill {
 		c.Store(8, x, asm.At(asm.Ctx, offSave))
 	}
@@ -337,14 +365,19 @@ func (c *treeCompiler) probeExact(w way, words int, t *exactTable) {
 	c.Imm(load, maps.HashP0)
 	c.Op(asm.Xor, true, x, load)
 	c.MulFold(x, y)
-	c.withK(asm.And, x, t.mask)
-	c.OpK(asm.Lsh, true, x, int32(3+bits.TrailingZeros(uint(t.stride))))
+	c.Mov(true, load, x)
+	c.OpK(asm.Rsh, true, load, int32(64-t.buckets))
+	c.OpK(asm.Lsh, true, load, 2)
+	c.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(unsafe.SliceData(t.moves)))))
+	c.Load(4, load, asm.Mem{Base: asm.T1, Index: load})
+	c.OpK(asm.Lsh, true, x, int32(t.shift()))
+	c.Op(asm.Xor, true, x, load)
+	c.withK(asm.And, x, t.mask<<t.shift())
 	c.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(unsafe.SliceData(t.entries)))))
 	c.Op(asm.Add, true, x, asm.T1)
-	c.Bind(top)
 	for i := range int32(words) {
 		c.Load(8, load, asm.At(asm.Ctx, offKey+8*i))
-		c.BrMem(asm.NE, load, asm.At(x, 8*i), next)
+		c.BrMem(asm.NE, load, asm.At(x, 8*i), none)
 	}
 	c.Load(8, load, asm.At(x, int32(8*words)))
 	c.BrK(asm.EQ, true, load, 0, none)
@@ -356,13 +389,6 @@ func (c *treeCompiler) probeExact(w way, words int, t *exactTable) {
 	c.Load(8, asm.T1, asm.At(asm.Ctx, offTable))
 	c.OpK(asm.Lsh, true, load, 3)
 	c.JmpMem(asm.Mem{Base: asm.T1, Index: load})
-	c.later = append(c.later, func() {
-		c.Bind(next)
-		c.Load(8, load, asm.At(x, int32(8*words)))
-		c.OpK(asm.Add, true, x, int32(8*t.stride))
-		c.BrK(asm.NE, true, load, 0, top)
-		c.Jmp(none)
-	})
 	c.Bind(none)
 	if spill {
 		c.Load(8, x, asm.At(asm.Ctx, offSave))

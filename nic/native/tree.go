@@ -58,6 +58,7 @@ type treeCode struct {
 	paths   int32 // above those of all leaves
 	calls   []callOut
 	tables  [][]uint64 // of look-ups of fields, which code reads
+	moves   [][]uint32 // likewise
 	longest int        // code of the longest walk, in bytes
 }
 
@@ -278,6 +279,7 @@ type treeCompiler struct {
 	hashed  map[edge]bool // leaves that look-ups of fields find
 	covered []int8        // by node: all leaves below are (2), or not (1)
 	tables  [][]uint64
+	moves   [][]uint32
 	way     int // bytes of code from the root to where code is being written
 	longest int // of all ways, but for leaves and what stands out of the way
 
@@ -329,7 +331,7 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 	for i := range c.calls {
 		c.calls[i].back = int32(c.Offset(c.backs[i]))
 	}
-	x.uses, x.calls, x.paths, x.tables, x.longest = c.uses, c.calls, c.paths, c.tables, c.longest
+	x.uses, x.calls, x.paths, x.tables, x.moves, x.longest = c.uses, c.calls, c.paths, c.tables, c.moves, c.longest
 	return x, nil
 }
 

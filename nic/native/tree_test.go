@@ -3,9 +3,11 @@ package native
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"jitnic/host/loader"
 	"jitnic/host/vm"
@@ -346,6 +348,7 @@ func TestTreeOperations(t *testing.T) {
 // BenchmarkMatcher is one walk of the guard tree by number of paths, the 44
 // bytes that differ copied in before it.
 func BenchmarkMatcher(b *testing.B) {
+	const turn = 2000
 	for _, n := range []int{10, 1000, 100_000} {
 		f := newForest(b)
 		var pkts [][]byte
@@ -364,11 +367,24 @@ func BenchmarkMatcher(b *testing.B) {
 			match func() int32
 		}{{"native", f.m.Match}, {"go", f.t.Match}, {"copy", func() int32 { return 0 }}} {
 			b.Run(fmt.Sprintf("%d/%s", n, e.name), func(b *testing.B) {
-				for i := 0; b.Loop(); i++ {
-					copy(f.s.Mem.B[f.s.Data:], pkts[i%len(pkts)][:44])
-					if e.match() < 0 {
-						b.Fatal("no match")
+				fastest, k := math.MaxFloat64, 0 // turn: what a busy machine slows least
+				for i := 0; i < b.N; i += turn {
+					begin, n := time.Now(), min(b.N-i, turn)
+					for range n {
+						copy(f.s.Mem.B[f.s.Data:], pkts[k][:44])
+						if e.match() < 0 {
+							b.Fatal("no match")
+						}
+						if k++; k == len(pkts) {
+							k = 0
+						}
 					}
+					if n == turn {
+						fastest = min(fastest, float64(time.Since(begin))/turn)
+					}
+				}
+				if fastest < math.MaxFloat64 {
+					b.ReportMetric(fastest, "fastest-ns")
 				}
 			})
 		}

@@ -266,8 +266,19 @@ func BenchmarkOneLookup(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	run(0, b.N)
+	fastest := math.MaxFloat64
+	for i := 0; i < b.N; i += len(pkts) {
+		n := min(b.N-i, len(pkts))
+		begin := time.Now()
+		run(i, n)
+		if n == len(pkts) {
+			fastest = min(fastest, float64(time.Since(begin))/float64(n))
+		}
+	}
 	report(b)
+	if fastest < math.MaxFloat64 {
+		b.ReportMetric(fastest, "fastest-ns") // pass over all packets: what a busy machine slows least
+	}
 	b.ReportMetric(float64(long.Path.Trace.Raw), "insns/path")
 	b.ReportMetric(float64(long.Trace.Len()), "insns/trace")
 }
@@ -371,7 +382,7 @@ func inC(b *testing.B, pkts [][]byte) float64 {
 // BenchmarkBind is what making a trace native takes, the median over the traces of
 // all samples on a capture of many protocols.
 func BenchmarkBind(b *testing.B) {
-	var times []float64
+	var times, fastest []float64
 	for b.Loop() {
 		for _, s := range programs.All() {
 			p := hosttest.Sample(b, s.Name)
@@ -386,21 +397,26 @@ func BenchmarkBind(b *testing.B) {
 				}
 			}
 			for i, p := range r.Paths() {
+				least := math.MaxFloat64
 				for range 8 {
 					begin := time.Now()
 					c, err := r.parts.first.Exec.Bind(nic.Path(i), p.Trace)
 					if err != nil {
 						b.Fatal(err)
 					}
-					times = append(times, float64(time.Since(begin).Nanoseconds()))
+					took := float64(time.Since(begin).Nanoseconds())
+					times, least = append(times, took), min(least, took)
 					c.Free()
 				}
+				fastest = append(fastest, least)
 			}
 			r.Close()
 		}
 	}
 	slices.Sort(times)
+	slices.Sort(fastest)
 	b.ReportMetric(times[len(times)/2]/1e3, "median-µs")
+	b.ReportMetric(fastest[len(fastest)/2]/1e3, "fastest-median-µs") // of a trace's eight times the least
 	b.ReportMetric(float64(len(times))/8/float64(b.N), "traces")
 }
 
