@@ -30,6 +30,8 @@ type image struct {
 	// externs are the undefined symbols that code refers to, by the place of
 	// the reference.
 	externs map[place]extern
+	// ksyms are the variables of the kernel's that BTF names; nil without BTF.
+	ksyms map[string]bool
 }
 
 // place is a byte offset in a section.

@@ -80,8 +80,12 @@ func (l *linker) linkProgram(name string, ps *cilium.ProgramSpec) (*Program, err
 				// The address of a kernel variable or function; NULL for a
 				// weak one, as in a kernel that hasn't it.
 				raw[0].Src, raw[0].Imm, raw[1].Imm = 0, 0, 0
-				if !ext.weak {
+				switch {
+				case ext.weak:
+				case l.im.ksyms == nil || l.im.ksyms[ext.name]:
 					unsupported(slot, "kernel symbol "+ext.name)
+				default:
+					unsupported(slot, "map or variable "+ext.name+", which the object doesn't define (link it first)")
 				}
 			case isExtern:
 				raw[0].Imm = -1

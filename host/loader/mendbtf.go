@@ -35,12 +35,18 @@ func (im *image) mendKsyms() {
 		if typeOff+typeLen > uint64(len(d)) || strOff+strLen > uint64(len(d)) {
 			return
 		}
-		voidKsyms(d[typeOff:typeOff+typeLen], d[strOff:strOff+strLen])
+		im.ksyms = voidKsyms(d[typeOff:typeOff+typeLen], d[strOff:strOff+strLen])
 	}
 }
 
-func voidKsyms(types, strs []byte) {
-	vars := map[uint32][]byte{} // type id of a variable: its type field
+// voidKsyms takes the types away, and names the variables.
+func voidKsyms(types, strs []byte) (names map[string]bool) {
+	names = map[string]bool{}
+	type variable struct {
+		typ  []byte // its type field
+		name string
+	}
+	vars := map[uint32]variable{} // by type id
 	for id := uint32(1); len(types) >= 12; id++ {
 		info := le.Uint32(types[4:])
 		vlen, size := uint64(info&0xffff), uint64(12)
@@ -49,7 +55,7 @@ func voidKsyms(types, strs []byte) {
 			size += 4
 		case btfVar:
 			size += 4
-			vars[id] = types[8:12]
+			vars[id] = variable{types[8:12], cstring(strs, uint64(le.Uint32(types)))}
 		case btfArray:
 			size += 12
 		case btfStruct, btfUnion, btfDatasec, btfEnum64:
@@ -58,17 +64,19 @@ func voidKsyms(types, strs []byte) {
 			size += 8 * vlen
 		}
 		if size > uint64(len(types)) {
-			return
+			return names
 		}
 		if info>>24&0x1f == btfDatasec && cstring(strs, uint64(le.Uint32(types))) == ".ksyms" {
 			for v := types[12:size]; len(v) >= 12; v = v[12:] {
-				if typ, ok := vars[le.Uint32(v)]; ok {
-					le.PutUint32(typ, 0)
+				if x, ok := vars[le.Uint32(v)]; ok {
+					le.PutUint32(x.typ, 0)
+					names[x.name] = true
 				}
 			}
 		}
 		types = types[size:]
 	}
+	return names
 }
 
 // renameNUMA makes numa_node of BTF map definitions, which libbpf takes and
