@@ -48,14 +48,15 @@ const unwritten = asm.Label(-1)
 // work is what compilations share: memory that the next one takes over. The zero
 // value is ready.
 type work struct {
-	b    asm.Backend
-	c    compiler
-	a    analysis
-	f    flow
-	line line
-	k    [2]known
-	back *reader
-	sets int // of numbers that code is read back on; 0: one
+	b     asm.Backend
+	c     compiler
+	a     analysis
+	f     flow
+	line  line
+	k     [2]known
+	back  *reader
+	trees *treeReader
+	sets  int // of numbers that code is read back on; 0: one
 }
 
 // compiler is a compiler of code on s, with a backend of this machine.

@@ -3,6 +3,8 @@ package native
 import (
 	"errors"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
 
 	"jitnic/host/ebpf"
@@ -12,8 +14,10 @@ import (
 	"jitnic/host/maps"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
+	"jitnic/nic/native/asm"
 	"jitnic/nic/native/readback"
 	"jitnic/pathcond"
+	"jitnic/pathcond/tree"
 	"jitnic/trace"
 
 	cebpf "github.com/cilium/ebpf"
@@ -233,6 +237,113 @@ func TestReadBackLookups(t *testing.T) {
 	}
 	t.Logf("%d of %d changed bits found", n.found, n.tried)
 	if n.tried < 1000 || n.found < n.tried*82/100 {
+		t.Errorf("%d of %d changed bits found", n.found, n.tried)
+	}
+}
+
+// Likewise of guard trees: of what the nodes' code is, by their marks. What is behind
+// the last byte of a node's code, and nodes that look into a map's memory, aren't read.
+func TestReadBackTrees(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	n, nodes, unread := &corrupted{}, 0, 0
+	one := func(name string, s *vm.State, c *pathcond.Compiler, g *tree.Tree, step int) {
+		b, err := asm.New(runtime.GOARCH)
+		if err != nil {
+			t.Skip(err)
+		}
+		made, tc, err := compileTree(b, s, g)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		w := &work{sets: 8}
+		if err := w.readTree(tc, made); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		from, to := len(made.text), 0
+		skip := map[int]bool{} // bytes of nodes that aren't read
+		ends := []int{tc.Offset(tc.none)}
+		for _, l := range tc.lands {
+			ends = append(ends, l.code)
+		}
+		for _, m := range tc.marks {
+			ends = append(ends, m.at)
+		}
+		slices.Sort(ends)
+		for _, m := range tc.marks {
+			nodes++
+			i, _ := slices.BinarySearch(ends, m.at+1)
+			if m.unread {
+				unread++
+				for at := m.at; at < m.test; at++ {
+					skip[at] = true
+				}
+				continue
+			}
+			if i < len(ends) {
+				from, to = min(from, m.at), max(to, ends[i])
+			}
+		}
+		text := made.text
+		bad := append([]byte(nil), text...)
+		made.text = bad
+		for at := from + r.IntN(step); at < to; at += step {
+			if skip[at] {
+				continue
+			}
+			bit := r.IntN(8)
+			bad[at] ^= 1 << bit
+			n.tried++
+			if err := w.readTree(tc, made); err != nil {
+				n.found++
+			} else if testing.Verbose() {
+				t.Logf("%s: missed bit %d of byte %d (% x)", name, bit, at, text[max(at-4, 0):min(at+6, len(text))])
+			}
+			bad[at] ^= 1 << bit
+		}
+	}
+	grow := func(name string, obj *loader.Object, entry *loader.Program, prepare func(*vm.State) error, step int, next func(func(in *vm.Input) error)) {
+		s, it, comp := recorder(t, obj, entry)
+		defer s.Close()
+		if prepare != nil {
+			if err := prepare(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g := tree.New(comp.B, &pathcond.Env{S: s, Versions: comp.Versions})
+		id := int32(0)
+		next(func(in *vm.Input) error {
+			var rec vm.Recording
+			var out vm.Output
+			if err := s.Begin(in); err != nil || g.Match() >= 0 {
+				return nil
+			}
+			comp.Before()
+			it.RunRecorded(in, &out, &rec)
+			if p := comp.Compile(&rec, len(in.Data), out.Err); p.Abort == nil && g.Insert(p, id) == nil {
+				id++
+			}
+			return nil
+		})
+		if g.Nodes() > 0 {
+			one(name, s, comp, g, step)
+		}
+	}
+	for seed := range uint64(25) {
+		c := progen.Generate(seed, progen.Options{V4: true, Latched: seed%2 == 0, Answers: seed%5 == 0})
+		grow("random", c.Object, c.Entry, nil, 5, func(f func(in *vm.Input) error) {
+			for i, data := range c.Packets(20, seed) {
+				_ = f(&vm.Input{Data: data, IfIndex: 1, TimeNS: uint64(i) * 1000, Packet: uint64(i)})
+			}
+		})
+	}
+	for _, p := range programs.All() {
+		sample := hosttest.Sample(t, p.Name)
+		grow(p.Name, sample.Obj, sample.Entry, sample.Prepare, 97, func(f func(in *vm.Input) error) {
+			_ = hosttest.Each(hosttest.Capture(t, "zoo.pcap.gz"), 400, f)
+		})
+	}
+	t.Logf("%d nodes, %d of them not read; %d of %d changed bits found", nodes, unread, n.found, n.tried)
+	if n.tried < 500 || n.found < n.tried*85/100 {
 		t.Errorf("%d of %d changed bits found", n.found, n.tried)
 	}
 }

@@ -111,6 +111,7 @@ func (c *treeCompiler) cell(fun uint64, args []uint16) bool {
 	if !ok || redirects != (id == pathcond.FunPresent) {
 		return false
 	}
+	c.unread = true
 	none := c.NewLabel()
 	loadCell(c.Backend, at, c.get(args[0], asm.T0), none)
 	_, ofMaps := m.(maps.OfMaps)

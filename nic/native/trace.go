@@ -36,7 +36,8 @@ type Machine struct {
 	Mem *code.Memory
 	ctx *context
 	places
-	work work
+	work  work
+	wrong error // of a guard tree's code that was read back: traces then don't run either
 }
 
 // NewMachine makes a machine whose code lies in mem.
@@ -97,6 +98,9 @@ func (e *Traces) BindHeld(p nic.Path, t *trace.Trace, h *nic.Held) (nic.Code, er
 
 // compile makes machine code of a trace, which batches run too from then on.
 func (e *Traces) compile(p nic.Path, t *trace.Trace, h *nic.Held) (*Trace, error) {
+	if e.m.wrong != nil {
+		return nil, e.m.wrong
+	}
 	var have []bv.Term
 	if e.tree != nil {
 		have = e.tree.Lookups(p)

@@ -186,9 +186,15 @@ func (x *Matcher) make() {
 		x.off = err
 		return
 	}
-	made, err := compileTree(b, x.m.S, x.t)
+	made, c, err := compileTree(b, x.m.S, x.t)
+	if err == nil {
+		err = x.m.work.readTree(c, made)
+	}
 	if err != nil {
 		x.off = err
+		if errors.Is(err, ErrReadBack) {
+			x.m.wrong = err
+		}
 		return
 	}
 	x.Free()
@@ -283,22 +289,27 @@ type treeCompiler struct {
 	way     int // bytes of code from the root to where code is being written
 	longest int // of all ways, but for leaves and what stands out of the way
 
+	lands  map[edge]landed // where code begins that edges lead to
+	marks  []mark          // nodes in the order they were written
+	leaves []landed        // likewise
+	unread bool            // the node at hand has code that isn't read back
+
 	below []wanted // by node: slots from above that it and what hangs below it read
 	h     holds
 	live  wanted // slots that are read after the instruction at hand
 }
 
-func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
-	c := &treeCompiler{Backend: b, s: s, t: t, exit: b.NewLabel(), none: b.NewLabel(), hashed: map[edge]bool{}}
+func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, *treeCompiler, error) {
+	c := &treeCompiler{Backend: b, s: s, t: t, exit: b.NewLabel(), none: b.NewLabel(), hashed: map[edge]bool{}, lands: map[edge]landed{}}
 	c.below = make([]wanted, t.Nodes())
 	c.reads(t.Root())
 	if c.err != nil {
-		return nil, c.err
+		return nil, nil, c.err
 	}
 	root := c.NewLabel()
 	x := &treeCode{}
 	c.batch(x, root)
-	c.ref(t.Root(), 0, true)
+	c.ref(edge{node: tree.Nothing}, t.Root(), 0, true)
 	for i := 0; i < len(c.later); i++ {
 		c.later[i]()
 	}
@@ -322,24 +333,26 @@ func compileTree(b asm.Backend, s *vm.State, t *tree.Tree) (*treeCode, error) {
 	c.StoreK(8, matchedOne, asm.At(asm.Ctx, offPC))
 	c.Ret()
 	if c.err != nil {
-		return nil, c.err
+		return nil, nil, c.err
 	}
 	var err error
 	if x.text, err = c.Code(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i := range c.calls {
 		c.calls[i].back = int32(c.Offset(c.backs[i]))
 	}
 	x.uses, x.calls, x.paths, x.tables, x.moves, x.longest = c.uses, c.calls, c.paths, c.tables, c.moves, c.longest
-	return x, nil
+	return x, c, nil
 }
 
 // ref writes what a child leads to. found is how many look-ups stand above; try
 // says that a look-up of fields may pay from here on.
-func (c *treeCompiler) ref(r tree.Ref, found int, try bool) {
+func (c *treeCompiler) ref(at edge, r tree.Ref, found int, try bool) {
 	for c.err == nil {
+		c.lands[at] = landed{c.Len(), r, c.h}
 		if path, ok := tree.Leaf(r); ok {
+			c.leaves = append(c.leaves, c.lands[at])
 			c.leaf(path)
 			return
 		}
@@ -359,13 +372,17 @@ func (c *treeCompiler) ref(r tree.Ref, found int, try bool) {
 			return
 		}
 		c.onlyFields(&n)
+		m := mark{node: r, at: c.Len(), h: c.h, found: found}
+		c.unread = false
 		found = c.body(&n, found)
+		m.unread, m.test, m.then = c.unread, c.Len(), c.h
+		c.marks = append(c.marks, m)
 		no := c.left(edge{r, 0, 0}, n.No)
 		if len(n.Cases) > 0 {
 			try = !paid && (try || !fields)
 			c.cases(r, &n, found, try, begin)
 			try = try && !fields
-			r = no
+			at, r = edge{r, 0, 0}, no
 			continue
 		}
 		try = !fields
@@ -378,23 +395,23 @@ func (c *treeCompiler) ref(r tree.Ref, found int, try bool) {
 			}
 			c.test(&n, false, c.none)
 			c.walked(begin)
-			r = yes
+			at, r = edge{r, 0, 1}, yes
 			continue
 		}
 		if yes == tree.Nothing {
 			c.test(&n, true, c.none)
 			c.walked(begin)
-			r = no
+			at, r = edge{r, 0, 0}, no
 			continue
 		}
 		is := c.NewLabel()
 		c.test(&n, true, is)
 		c.walked(begin)
 		h, way := c.h, c.way
-		c.ref(no, found, try)
+		c.ref(edge{r, 0, 0}, no, found, try)
 		c.h, c.way = h, way
 		c.Bind(is)
-		r = yes
+		at, r = edge{r, 0, 1}, yes
 	}
 }
 
@@ -457,7 +474,7 @@ func (c *treeCompiler) cases(r tree.Ref, n *tree.Node, found int, try bool, begi
 		}
 		c.Bind(to[i])
 		c.h, c.way = h, way
-		c.ref(cs[i].To, found, try)
+		c.ref(edge{r, cs[i].K, 2}, cs[i].To, found, try)
 	}
 	c.Bind(end)
 	c.h, c.way = h, way
@@ -1015,6 +1032,7 @@ func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
 		element(c.Backend, &f)
 		return true
 	}
+	c.unread = true // it looks into the map's own memory
 	for i, a := range call.Args {
 		c.Store(8, c.get(a, asm.R0), asm.At(asm.Ctx, offKey+8*int32(i)))
 	}

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"jitnic/host/loader"
 	"jitnic/host/vm"
+	"jitnic/nic/native/asm"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
 	"jitnic/pathcond/tree"
@@ -388,5 +390,32 @@ func BenchmarkMatcher(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkMake is a guard tree's code being made, and read back, in ns a node.
+func BenchmarkMake(b *testing.B) {
+	f := newForest(b)
+	for id := range 1000 {
+		f.path(b, id, 1000)
+	}
+	backend, err := asm.New(runtime.GOARCH)
+	if err != nil {
+		b.Skip(err)
+	}
+	w := &work{}
+	for _, read := range []bool{false, true} {
+		b.Run(fmt.Sprintf("read back %v", read), func(b *testing.B) {
+			for b.Loop() {
+				made, c, err := compileTree(backend, f.s, f.t)
+				if err == nil && read {
+					err = w.readTree(c, made)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*f.t.Nodes()), "ns/node")
+		})
 	}
 }

@@ -134,7 +134,7 @@ func slowTwin(after, perPacket uint64) *Tier2 {
 func TestBatchesOfRandomPrograms(t *testing.T) {
 	n := uint64(150)
 	if os.Getenv("JITNIC_HEAVY") != "" {
-		n = 20_000
+		n = 1500
 	}
 	batched := uint64(0)
 	seeds := []uint64{510} // a packet that moves behind a look-up whose key it holds

@@ -169,7 +169,7 @@ func mutations(t *testing.T, p *hosttest.Program, pkts [][]byte, times []uint64,
 func TestConditionsOfRandomPrograms(t *testing.T) {
 	first, n := uint64(1), 400
 	if os.Getenv("JITNIC_HEAVY") != "" {
-		n = 20_000
+		n = 8000
 	}
 	if s := os.Getenv("JITNIC_SEED"); s != "" {
 		fmt.Sscan(s, &first)
