@@ -210,6 +210,8 @@ func (s *stepper) load() {
 			v = loaded(base, off)
 		} else if n == 8 && lo%8 == 0 && f.Spill[lo/8].Kind != Unreadable {
 			v = f.Spill[lo/8]
+		} else if n < 8 {
+			s.partly(lo, n)
 		}
 	case Ctx:
 		if k, ok := packetField(s.Context, base.Off+off, n); ok && base.Base == 0 {
@@ -231,6 +233,16 @@ func (s *stepper) load() {
 	f.R[in.Dst] = v
 	if in.Dst == 10 {
 		s.say("r10 is read-only")
+	}
+}
+
+// partly says where n bytes at lo of the stack are part of a pointer, or of what may be
+// one ("invalid size of register fill", check_stack_read_fixed_off).
+func (s *stepper) partly(lo, n int) {
+	for k := lo / 8; k <= (lo+n-1)/8; k++ {
+		if v := &s.f.Spill[k]; v.IsPointer() || v.Kind == Anything {
+			s.say("reads part of what may be a pointer at fp%d", 8*k-512)
+		}
 	}
 }
 

@@ -298,6 +298,23 @@ var regressions = []struct {
 		r0 &= 1
 		r0 += 1
 		exit`},
+	{name: "half of the end's address", why: "a slot that may hold a pointer is read whole or not at all, though half of it is asked for", shorter: true, code: `
+		r6 = r1
+		r1 = *(u32 *)(r6 +4)
+		*(u64 *)(r10 -32) = r1
+		r8 = *(u32 *)(r6 +0)
+		r1 = r6
+		r2 = map[jumps]
+		r3 = 0
+		call tail_call
+		r1 = *(u64 *)(r10 -32)
+		w6 = w1
+		w6 -= w8
+		r0 = 1
+		r0 += 0
+		if w6 > 60 goto +1
+		r0 = 2
+		exit`, maps: []*maps.Spec{{Name: "jumps", Type: cilium.ProgramArray, KeySize: 4, ValueSize: 4, Max: 3}}},
 }
 
 func TestRegressions(t *testing.T) {
