@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"fmt"
+	"strings"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/points"
@@ -191,6 +192,13 @@ type Problem struct {
 
 // String begins with the place: "insn 4: …".
 func (p Problem) String() string { return fmt.Sprintf("insn %d: %s", p.Insn, p.What) }
+
+// Kind is What without which value it is: code that is rewritten has the same values
+// from other instructions.
+func (p Problem) Kind() string {
+	kind, _, _ := strings.Cut(p.What, " (")
+	return kind
+}
 
 func problem(i int, format string, args ...any) Problem {
 	return Problem{i, fmt.Sprintf(format, args...)}

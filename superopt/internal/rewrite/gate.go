@@ -79,7 +79,7 @@ func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption)
 		o.learn(o.Prog)
 	}
 	for _, b := range o.Known.Problems {
-		o.Bad[b.What] = true
+		o.Bad[b.What], o.Bad[b.Kind()] = true, true
 	}
 	return o, nil
 }

@@ -31,7 +31,7 @@ func (o *Gate) unsafeLine(q *ir.Prog) string {
 		return why
 	}
 	for _, p := range dataflow.Line(q).Problems {
-		if !o.Bad[p.What] {
+		if !o.Bad[p.Kind()] {
 			return p.String()
 		}
 	}

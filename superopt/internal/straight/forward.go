@@ -295,7 +295,7 @@ func (w *walker) result(in *ir.Inst, was *[11]bv.Term) {
 		}
 		if x == t {
 			best, low = r, false
-		} else if best < 0 && in.IsLoad() && w.b.Width(x) == 64 && t == w.b.ZExt(w.b.Extract(x, 0, 32), 64) {
+		} else if best < 0 && in.IsLoad() && w.b.Width(x) == 64 && t == w.b.ZExt(w.b.Extract(x, 0, 32), 64) && !w.m.Pointer(x) {
 			best, low = r, true
 		}
 	}

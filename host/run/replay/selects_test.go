@@ -1,0 +1,30 @@
+package replay
+
+import (
+	"testing"
+
+	"jitnic/host/run/jit"
+)
+
+// Traces of ways that came together have numbers and pointers in one register, and
+// code made of them has the same values from other instructions: that is no trouble
+// that the code before it hadn't. Each is proved at once, as a whole.
+func TestSelectsAtOnce(t *testing.T) {
+	in := Input{Program: "sample:nat", Captures: []string{"sample:lab"}, Limit: 9000, Seed: 1}
+	op := &Optimiser{On: true, Tier: Tier1}
+	var sum *Optimised
+	run, err := Open(t.Context(), in, Cache{Policy: "infinite", Entries: 1, Remedies: jit.Remedies{Merge: true, Predicate: 32}}, func(o *jit.Options) {
+		o.Check = true
+		sum = op.Install(t.Context(), o, 1)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	if err := run.Follow(t.Context(), func(Several) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if sum.WithSelects < 3 || sum.Shorter != sum.Traces || sum.Proved != sum.Traces || sum.Refuted+sum.Unknown > 0 {
+		t.Errorf("%+v", sum)
+	}
+}
