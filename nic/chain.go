@@ -89,6 +89,9 @@ func (n *NIC) through(in *vm.Input, out *vm.Output) (Result, error) {
 	c.held.Begin()
 	var last Code
 	for t := 0; ; {
+		if n.Watch != nil {
+			n.Watch(t)
+		}
 		p := NoPath
 		if n.Frags || n.S.Frags == 0 {
 			p = c.tables[t].Match.Match()

@@ -98,6 +98,10 @@ type NIC struct {
 	code  []Code // by path; nil where not installed
 	chain *chain // nil where paths aren't cut
 
+	// Watch, where set, sees each table of segments that a packet comes to before the
+	// table is asked, the state as the segments before it leave it.
+	Watch func(table int)
+
 	// Hits counts hits by path; Batched are those that went by many at a time.
 	Hits    []uint64
 	Batched uint64

@@ -31,6 +31,12 @@ const cutBase = 64
 
 func cutSlot(r uint8) int16 { return cutBase + 8*int16(r) }
 
+// HandedAt says which register is handed over at an address where paths are cut.
+func (c *Compiler) HandedAt(addr uint64) (reg int, ok bool) {
+	off := addr - c.S.FrameTop(0) - cutBase
+	return int(off / 8), off < 8*10 && off%8 == 0
+}
+
 // index is that of a program of the object.
 func (c *Compiler) index(name string) (int32, bool) {
 	for i, p := range c.Obj.Programs {

@@ -2,10 +2,7 @@ package verify
 
 import (
 	"errors"
-	"fmt"
-	"hash/crc32"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,43 +15,6 @@ import (
 
 	cilium "github.com/cilium/ebpf"
 )
-
-// linuxSamples compiles the XDP programs of the kernel's samples and selftests
-// from Debian's linux-source package, once: the objects stay in the user's
-// cache directory.
-func linuxSamples(t *testing.T) []string {
-	t.Helper()
-	tars, _ := filepath.Glob("/usr/src/linux-source-*.tar.xz")
-	if len(tars) == 0 {
-		t.Skip("linux-source is not installed")
-	}
-	if _, err := exec.LookPath("clang"); err != nil {
-		t.Skip("clang is not installed")
-	}
-	tar := tars[len(tars)-1]
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Skip(err)
-	}
-	script, err := os.ReadFile("testdata/linux-samples.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(cache, "jitnic", fmt.Sprintf("%s-%08x", strings.TrimSuffix(filepath.Base(tar), ".tar.xz"), crc32.ChecksumIEEE(script)))
-	if _, err := os.Stat(filepath.Join(out, "done")); err != nil {
-		if testing.Short() {
-			t.Skip("the kernel's samples are not compiled yet, which takes half a minute")
-		}
-		if msg, err := exec.Command("sh", "testdata/linux-samples.sh", tar, out).CombinedOutput(); err != nil {
-			t.Fatalf("compile the kernel's samples: %v: %s", err, msg)
-		}
-	}
-	objs, _ := filepath.Glob(filepath.Join(out, "*.o"))
-	if len(objs) < 20 {
-		t.Fatalf("only %d of the kernel's samples in %s", len(objs), out)
-	}
-	return objs
-}
 
 // routes are what --fib would give: two interfaces, neighbours, a default route.
 const routes = `
@@ -88,7 +48,11 @@ func TestEveryObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	objs, _ := filepath.Glob("/usr/lib/*/bpf/*.o")
-	objs = append(objs, linuxSamples(t)...)
+	samples, err := hosttest.LinuxSamples(t)
+	if err != nil {
+		t.Skip(err)
+	}
+	objs = append(objs, samples...)
 	ran, compared := 0, uint64(0)
 	for _, f := range objs {
 		if filepath.Base(f) == "xdp_synproxy_kern.o" && os.Getenv("JITNIC_HEAVY") == "" {

@@ -1,6 +1,9 @@
 package text
 
 import (
+	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"jitnic/host/vm"
@@ -37,9 +40,37 @@ func (q Question) String() string {
 // Question says a predicate.
 func (s *Speaker) Question(p pathcond.Pred) Question {
 	ls := s.c.lines(s.l, []pathcond.Pred{p}, false)
+	for i := range ls {
+		ls[i] = s.handed(ls[i])
+	}
 	q := apart(ls[len(ls)-1])
 	q.Lets = ls[:len(ls)-1]
 	return q
+}
+
+// stored is a read of 1 to 8 bytes of memory at a fixed place.
+var stored = regexp.MustCompile(`mem\[(\d+) \+: ([1248])\]`)
+
+// handed names what a segment has from the one before it: the registers, and what
+// stands on the stack.
+func (s *Speaker) handed(words string) string {
+	if !strings.Contains(words, "mem[") {
+		return words
+	}
+	return stored.ReplaceAllStringFunc(words, func(m string) string {
+		x := stored.FindStringSubmatch(m)
+		at, err := strconv.ParseUint(x[1], 10, 64)
+		if err != nil {
+			return m
+		}
+		if r, ok := s.c.HandedAt(at); ok && x[2] == "8" {
+			return fmt.Sprintf("r%d", r)
+		}
+		if below := s.c.S.FrameTop(0) - at; below <= vm.StackSize && below > 0 {
+			return fmt.Sprintf("stack[-%d +: %s]", below, x[2])
+		}
+		return m
+	})
 }
 
 // relations are what predicates are taken apart at; of those that begin alike the
@@ -176,6 +207,8 @@ func (r *gatherer) function(t bv.Term) {
 		}
 		if k-c.data() <= vm.MaxLinear {
 			r.add(Read{Words: field(r.p, t), Map: -1, At: addr, Size: b.Width(t) / 8})
+		} else if r.handed(addr) {
+			r.add(Read{Words: r.s.handed(r.p.top(t)), Map: -1})
 		}
 	case pathcond.FunLookup, pathcond.FunCount, pathcond.FunRoom, pathcond.FunPresent, pathcond.FunQuery:
 		if arg < len(c.S.Maps) {
@@ -192,6 +225,26 @@ func (r *gatherer) function(t bv.Term) {
 	case pathcond.FunNumber:
 		r.add(Read{Words: "a number in the payload", Map: -1})
 	}
+}
+
+// handed says whether an address is one, or is found at one, where a segment has
+// something from that before it.
+func (r *gatherer) handed(addr bv.Term) bool {
+	b := r.p.b
+	base, k := b.SplitAdd(addr)
+	if base != 0 {
+		if b.Op(base) != bv.OpFun {
+			return false
+		}
+		if id, _ := pathcond.FunParts(b.K(base)); id != pathcond.FunLoad {
+			return false
+		}
+		at, fixed := b.IsConst(b.Args(base)[0])
+		if k = at; !fixed {
+			return false
+		}
+	}
+	return strings.HasPrefix(r.s.handed(fmt.Sprintf("mem[%d +: 8]", k)), "r") || k-r.s.c.S.Stack < vm.StackSize
 }
 
 // field is the header field that bytes of the packet are of, without which of its

@@ -56,6 +56,9 @@ func Command() *cobra.Command {
 			costed := top
 			if all {
 				costed = max(top, costedInFiles)
+				if err := s.Specialise(c.Context()); err != nil {
+					return err
+				}
 			}
 			if err := s.Cost(costed); err != nil {
 				return err

@@ -160,10 +160,21 @@ func (r *Report) fateDocument() *report.Document {
 		frame = " (" + p.Frame + ")"
 	}
 	f.Addf("packet", "%d%s of %d bytes, %s", p.Packet, frame, p.Length, p.Verdict)
-	if p.Path >= 0 {
+	thing := "path"
+	if len(p.Segments) > 0 {
+		thing = "segment"
+	}
+	if p.Path >= 0 && len(p.Segments) == 0 {
 		f.Addf("path", "%d", p.Path)
 	}
-	f.Addf("when it came", "%d paths were known, %d traces installed (%s)", p.Known, p.Installed, r.Policy)
+	for i, x := range p.Segments {
+		name := ""
+		if i == 0 {
+			name = "segments"
+		}
+		f.Addf(name, "%d in table %d, from %s on: %s", x.Segment, x.Table, x.From, x.Outcome)
+	}
+	f.Addf("when it came", "%d %ss were known, %d traces installed (%s)", p.Known, thing, p.Installed, r.Policy)
 	for i, e := range p.History {
 		if n := len(p.History) - fewEvents; i < n && i > 0 {
 			continue // the first and the last
@@ -176,7 +187,7 @@ func (r *Report) fateDocument() *report.Document {
 		}
 		what := fmt.Sprintf("%s during packet %d", e.What, e.Packet)
 		if e.By >= 0 {
-			what += fmt.Sprintf(", for that of path %d", e.By)
+			what += fmt.Sprintf(", for that of %s %d", thing, e.By)
 		}
 		f.Add(name, what)
 	}
@@ -185,7 +196,7 @@ func (r *Report) fateDocument() *report.Document {
 		{Only: report.InText, Pre: strings.Join(report.Wrap(fmt.Sprintf("packet %d: %s.", p.Packet, p.Why), sentenceWidth), "\n")},
 		{Only: report.OnPage, Facts: report.Facts{{Name: "why", Cols: []string{p.Why + "."}}}},
 		{Apart: true, Facts: f}}})
-	left := &report.Table{ID: "left", Title: "Installed traces it left, the nearest first", Open: true, Left: 1, Right: 4, Head: []string{"path", "agreed", "at", "wants", "has", "source"}}
+	left := &report.Table{ID: "left", Title: "Installed traces it left, the nearest first", Open: true, Left: 1, Right: 4, Head: []string{thing, "agreed", "at", "wants", "has", "source"}}
 	for _, l := range p.Left {
 		left.Add(fmt.Sprint(l.Path), fmt.Sprintf("%d of %d", l.Agreed, l.Of), l.Decision.Place.Where, clip(l.Decision.Predicate, 60), l.Decision.Value, l.Decision.Place.Source)
 	}

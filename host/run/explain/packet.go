@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -31,6 +32,9 @@ type Fate struct {
 	Verdict string `json:"verdict"`
 	Why     string `json:"why"`             // in a sentence
 	Abort   string `json:"abort,omitempty"` // why its path can't be a trace
+	// Segments are those of the packet, where paths are cut: Path is then the first that
+	// missed (of a hit the last), and History, Way and Left are of it.
+	Segments []Piece `json:"segments,omitempty"`
 	// History is what became of the path's own trace before the packet.
 	History []Event `json:"history"`
 	// Way are the predicates the packet satisfied, in program order.
@@ -64,6 +68,14 @@ type Leaving struct {
 	Decision Decision `json:"decision"` // the predicate
 }
 
+// Piece is one segment of a packet.
+type Piece struct {
+	Segment int    `json:"segment"` // its number
+	Table   int    `json:"table"`   // that it stands in; 0 is the first
+	From    string `json:"from"`    // where that begins
+	Outcome string `json:"outcome"` // hit or the miss class
+}
+
 // mostLeft is how many installed traces are named.
 const mostLeft = 5
 
@@ -72,17 +84,15 @@ const mostLeft = 5
 // that path's trace. Packets are numbered from 1, as they are delivered. change may
 // adjust the runtime's options.
 func Packet(ctx context.Context, in replay.Input, ca replay.Cache, change func(o *jit.Options), number uint64) (*Fate, *replay.Session, error) {
-	if err := replay.Whole(ca.Remedies, "of one packet whole paths are explained"); err != nil {
-		return nil, nil, err
-	}
-	if in.Limit == 0 || in.Limit > number {
+	// Of segments the packets behind this one have a say in where paths are cut.
+	if ca.Segments == 0 && (in.Limit == 0 || in.Limit > number) {
 		in.Limit = number
 	}
 	s, err := replay.Open(ctx, in, ca, change)
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &witness{s: s, rt: s.Runtime, last: number - 1, evaluator: bv.NewEvaluator(s.Runtime.Comp.B, s.Runtime.Tree.Env())}
+	w := &witness{s: s, rt: s.Runtime, last: number - 1, tables: make([]table, len(s.Runtime.Tables()))}
 	cfg := jit.UsualCache(ca.Config(in.Seed))
 	cfg.Events = true
 	if w.beside, err = cache.NewTraceCache(cfg); err != nil {
@@ -91,7 +101,7 @@ func Packet(ctx context.Context, in replay.Input, ca replay.Cache, change func(o
 	}
 	w.rt.OnInvalidate(w.invalidated)
 	s.Before = w.before
-	if err := s.Run(ctx, w.after); err != nil {
+	if err := s.Run(ctx, w.after); err != nil && !errors.Is(err, errTold) {
 		s.Close()
 		return nil, nil, err
 	}
@@ -108,17 +118,24 @@ func Packet(ctx context.Context, in replay.Input, ca replay.Cache, change func(o
 type witness struct {
 	s         *replay.Session
 	rt        *jit.Runtime
-	evaluator *bv.Evaluator
 	beside    *cache.TraceCache
 	last      uint64 // index of the packet
 	now       uint64 // index of the packet at hand
 	pending   []nic.Path
 	history   map[nic.Path][]Event
-	values    map[bv.Term]uint64 // what known paths compare, as the packet found it
-	left      []Leaving
+	tables    []table // whole paths stand in one
 	installed int
 	fate      *Fate
 }
+
+// table is how the packet found a table, where it came to it.
+type table struct {
+	values map[bv.Term]uint64 // what its known paths compare
+	left   []Leaving          // its installed traces
+}
+
+// errTold ends a run when its packet has been told of.
+var errTold = errors.New("told")
 
 func (w *witness) invalidated(p nic.Path, during bool) {
 	if during {
@@ -147,39 +164,59 @@ func (w *witness) drain(packet uint64, by int) {
 // as it finds them.
 func (w *witness) before(in *vm.Input) error {
 	w.now = w.rt.Packets
-	if w.now != w.last || w.rt.S.Begin(in) != nil {
+	if w.now != w.last {
 		return nil
 	}
-	w.evaluator.Reset()
-	w.values = map[bv.Term]uint64{}
+	for i := range w.rt.Paths() {
+		if w.rt.NIC.Cache.Installed(uint32(i)) {
+			w.installed++
+		}
+	}
+	if len(w.tables) > 1 { // the device says when the packet comes to each
+		w.rt.NIC.Watch = w.look
+	} else if w.rt.S.Begin(in) == nil {
+		w.look(0)
+	}
+	return nil
+}
+
+// look sees a table as the packet finds it.
+func (w *witness) look(number int) {
+	t := &w.tables[number]
+	if t.values != nil { // it has been here
+		return
+	}
+	t.values = map[bv.Term]uint64{}
+	eval := bv.NewEvaluator(w.rt.Comp.B, w.rt.Tables()[number].Env())
 	for i, p := range w.rt.Paths() {
+		if p.Path.Table != number {
+			continue
+		}
 		for _, pr := range p.Path.Cond {
 			if x, ok := w.compared(pr.Term); ok {
-				w.values[x] = w.evaluator.Eval(x)
+				t.values[x] = eval.Eval(x)
 			}
 		}
 		if !w.rt.NIC.Cache.Installed(uint32(i)) {
 			continue
 		}
-		w.installed++
 		for k, pr := range p.Path.Cond {
-			if (w.evaluator.Eval(pr.Term) != 0) != pr.Want {
-				w.left = append(w.left, Leaving{Path: i, Agreed: k, Of: len(p.Path.Cond), Decision: w.decision(p.Path.Cond, pr)})
+			if (eval.Eval(pr.Term) != 0) != pr.Want {
+				t.left = append(t.left, Leaving{Path: i, Agreed: k, Of: len(p.Path.Cond), Decision: w.decision(t, p.Path.Cond, pr)})
 				break
 			}
 		}
 	}
-	slices.SortStableFunc(w.left, func(a, b Leaving) int {
+	slices.SortStableFunc(t.left, func(a, b Leaving) int {
 		return cmp.Or(b.Agreed-a.Agreed, (a.Of-a.Agreed)-(b.Of-b.Agreed))
 	})
-	w.left = w.left[:min(len(w.left), mostLeft)]
-	return nil
+	t.left = t.left[:min(len(t.left), mostLeft)]
 }
 
-// decision says a predicate, with what its left side was.
-func (w *witness) decision(cond []pathcond.Pred, p pathcond.Pred) Decision {
+// decision says a predicate of a table's, with what its left side was.
+func (w *witness) decision(t *table, cond []pathcond.Pred, p pathcond.Pred) Decision {
 	q := text.In(w.rt.Comp, cond).Question(p)
-	return Decision{Place: PlaceOf(w.s.Obj.Programs[p.Prog], int(p.PC)), Predicate: shown(q), Value: w.value(p, q)}
+	return Decision{Place: PlaceOf(w.s.Obj.Programs[p.Prog], int(p.PC)), Predicate: shown(q), Value: w.value(t, p, q)}
 }
 
 // shown is a question as a person reads it.
@@ -242,12 +279,12 @@ func (w *witness) mask(x bv.Term) (uint64, bool) {
 
 // value is what the left side of a comparison was; "" where nobody looked in time: a
 // path that the packet itself has shown may read what the program has changed since.
-func (w *witness) value(p pathcond.Pred, q text.Question) string {
+func (w *witness) value(t *table, p pathcond.Pred, q text.Question) string {
 	x, ok := w.compared(p.Term)
 	if !ok {
 		return ""
 	}
-	v, ok := w.values[x]
+	v, ok := t.values[x]
 	if !ok {
 		return ""
 	}
@@ -271,27 +308,52 @@ func (w *witness) after(p *replay.Packet) error {
 	if w.now == w.last {
 		w.fate = w.tell(p)
 	}
-	if res.Path == nic.NoPath {
-		w.beside.Uncacheable()
-	} else {
-		slots, cost := w.rt.Price(res.Path)
-		w.beside.Request(uint32(res.Path), slots, cost)
+	for _, id := range requested(&res) {
+		if id == nic.NoPath {
+			w.beside.Uncacheable()
+		} else {
+			slots, cost := w.rt.Price(id)
+			w.beside.Request(uint32(id), slots, cost)
+		}
+		w.drain(w.now+1, int(id))
 	}
-	w.drain(w.now+1, int(res.Path))
 	for _, q := range w.pending {
 		w.beside.Invalidate(uint32(q))
 	}
 	w.pending = w.pending[:0]
 	w.drain(w.now+1, -1)
+	if w.fate != nil {
+		return errTold
+	}
 	return nil
+}
+
+// requested are what a packet asked the cache for: its segments, where paths are cut.
+func requested(res *nic.Result) []nic.Path {
+	if len(res.Segments) > 0 {
+		return res.Segments
+	}
+	return []nic.Path{res.Path}
 }
 
 func (w *witness) tell(p *replay.Packet) *Fate {
 	res := p.Result
 	f := &Fate{Packet: w.last + 1, Frame: frameOf(p.In), Length: len(p.Data), Outcome: res.Outcome.String(), Path: int(res.Path), Verdict: diff.VerdictName(p.Out.Verdict),
 		History: []Event{}, Way: []Decision{}, Left: []Leaving{}, Installed: w.installed, Known: len(w.rt.Paths())}
+	number := 0
+	for i, id := range res.Segments {
+		x := Piece{Segment: int(id), Table: w.rt.Paths()[id].Path.Table, From: w.s.Entry.Name, Outcome: res.Each[i].String()}
+		if x.Table > 0 {
+			x.From = w.s.Cuts.Places[x.Table-1]
+		}
+		if id == res.Path {
+			number = x.Table
+		}
+		f.Segments = append(f.Segments, x)
+	}
+	at := &w.tables[number]
 	if res.Outcome != cache.Hit {
-		f.Left = append(f.Left, w.left...)
+		f.Left = append(f.Left, at.left...)
 	}
 	if res.Abort != nil {
 		f.Abort = AbortPlace(w.rt, res.Abort).Where + ": " + res.Abort.Error()
@@ -300,9 +362,11 @@ func (w *witness) tell(p *replay.Packet) *Fate {
 		f.History = append(f.History, w.history[res.Path]...)
 		cond := w.rt.Paths()[res.Path].Path.Cond
 		for _, pr := range cond {
-			f.Way = append(f.Way, w.decision(cond, pr))
+			f.Way = append(f.Way, w.decision(at, cond, pr))
 		}
-		if w.rt.Paths()[res.Path].First == w.last {
+	}
+	for _, id := range requested(&res) {
+		if id >= 0 && w.rt.Paths()[id].First == w.last {
 			f.Known-- // this one made it known
 		}
 	}
@@ -318,6 +382,19 @@ func frameOf(in *vm.Input) string {
 	return fmt.Sprintf("frame %d of %s", in.Frame, filepath.Base(in.File))
 }
 
+// thing is what a packet's numbers are of.
+func (f *Fate) thing() string {
+	if len(f.Segments) > 0 {
+		return "segment"
+	}
+	return "path"
+}
+
+// missed is the first segment that isn't in: its index; -1: all are.
+func (f *Fate) missed() int {
+	return slices.IndexFunc(f.Segments, func(x Piece) bool { return x.Outcome != cache.Hit.String() })
+}
+
 // why says it in a sentence.
 func (f *Fate) why() string {
 	last := Event{By: -1}
@@ -326,27 +403,43 @@ func (f *Fate) why() string {
 			last = e
 		}
 	}
+	thing := f.thing()
+	what := fmt.Sprintf("%s: the trace of %s %d", f.Outcome, thing, f.Path)
+	before := ""
+	if k := f.missed(); k >= 0 && len(f.Segments) > 1 {
+		what += fmt.Sprintf(", the %s of its %d segments and from %s on,", ordinalOf(k+1), len(f.Segments), f.Segments[k].From)
+		before = fmt.Sprintf(", the %s of its %d and from %s on", ordinalOf(k+1), len(f.Segments), f.Segments[k].From)
+	}
 	switch f.Outcome {
 	case cache.Hit.String():
-		return fmt.Sprintf("hit: the trace of path %d was put in during packet %d", f.Path, last.Packet)
+		if len(f.Segments) > 1 {
+			return fmt.Sprintf("hit: the traces of all its %d segments were in, that of the last, %d, since packet %d", len(f.Segments), f.Path, last.Packet)
+		}
+		return fmt.Sprintf("%s was put in during packet %d", what, last.Packet)
 	case cache.Cold.String():
-		w := fmt.Sprintf("cold: it is the first packet of path %d", f.Path)
+		w := fmt.Sprintf("cold: it is the first packet of %s %d%s", thing, f.Path, before)
 		if len(f.Left) == 0 {
+			if before != "" {
+				return w + ", and no trace of that table was installed"
+			}
 			return w + ", and no trace was installed"
 		}
-		return w + "; " + f.Left[0].String()
+		return w + "; " + f.Left[0].in(thing)
 	case cache.Capacity.String():
-		w := fmt.Sprintf("capacity: the trace of path %d was evicted during packet %d", f.Path, last.Packet)
+		w := fmt.Sprintf("%s was evicted during packet %d", what, last.Packet)
 		if last.By >= 0 && last.By != f.Path {
-			w += fmt.Sprintf(", when that of path %d took its room", last.By)
+			w += fmt.Sprintf(", when that of %s %d took its room", thing, last.By)
+		}
+		if len(f.Segments) > 0 && len(f.Left) > 0 {
+			w += "; " + f.Left[0].in(thing)
 		}
 		return w
 	case cache.Invalidated.String():
-		return fmt.Sprintf("invalidated: the trace of path %d was dropped during packet %d, as a map entry it depends on changed", f.Path, last.Packet)
+		return fmt.Sprintf("%s was dropped during packet %d, as a map entry it depends on changed", what, last.Packet)
 	case cache.InFlight.String():
-		return fmt.Sprintf("in_flight: the trace of path %d was being compiled and installed", f.Path)
+		return what + " was being compiled and installed"
 	case cache.NotHot.String():
-		return fmt.Sprintf("not_hot: path %d was seen before, and was not yet hot or not admitted", f.Path)
+		return fmt.Sprintf("not_hot: %s %d%s was seen before, and was not yet hot or not admitted", thing, f.Path, before)
 	}
 	if f.Abort != "" {
 		return "uncacheable: its path can't be a trace: " + f.Abort
@@ -354,9 +447,19 @@ func (f *Fate) why() string {
 	return "uncacheable: it was refused before it ran"
 }
 
+// ordinalOf is a number in an order.
+func ordinalOf(n int) string {
+	if few := []string{"first", "second", "third", "fourth"}; n <= len(few) {
+		return few[n-1]
+	}
+	return fmt.Sprintf("%d%s", n, ordinal(n))
+}
+
 // String says where a packet left a trace.
-func (l Leaving) String() string {
-	s := fmt.Sprintf("it left the nearest installed trace, of path %d, at %s, where that wants %s", l.Path, l.Decision.Place.Where, l.Decision.Predicate)
+func (l Leaving) String() string { return l.in("path") }
+
+func (l Leaving) in(thing string) string {
+	s := fmt.Sprintf("it left the nearest installed trace, of %s %d, at %s, where that wants %s", thing, l.Path, l.Decision.Place.Where, l.Decision.Predicate)
 	if l.Decision.Value != "" {
 		s += fmt.Sprintf(" and it has %s", l.Decision.Value)
 	}

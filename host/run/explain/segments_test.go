@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
+	"jitnic/nic"
 )
 
 // What a cut would leave, and what would hit, is what a run with that cut has.
@@ -87,5 +89,86 @@ func TestExplainSegments(t *testing.T) {
 	}
 	if !slices.ContainsFunc(s.Points, func(p *Point) bool { return p.Costed && p.Capacity > 0 }) {
 		t.Error("no point costs a miss for room")
+	}
+}
+
+// Of a packet whose path is cut it is told what the replay says: its segments, the first
+// of them that missed, who took its room, and where the packet left what is in the same
+// table.
+func TestPacketOfSegments(t *testing.T) {
+	in := replay.Input{Program: "sample:conntrack", Captures: []string{"sample:lab"}, Limit: 3000, Seed: 1}
+	ca := replay.Cache{Policy: "lru", Entries: 4, Remedies: replay.Remedies{Segments: 3}}
+	type went struct {
+		out      cache.Outcome
+		path     nic.Path
+		segments []nic.Path
+		each     []cache.Outcome
+	}
+	var all []went
+	s, err := replay.Open(t.Context(), in, ca, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Run(t.Context(), func(p *replay.Packet) error {
+		r := p.Result
+		all = append(all, went{r.Outcome, r.Path, slices.Clone(r.Segments), slices.Clone(r.Each)})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	type what struct {
+		out   cache.Outcome
+		table int
+	}
+	seen := map[what]int{}
+	for i, w := range all {
+		if len(w.segments) == 0 {
+			t.Fatalf("packet %d has no segments", i+1)
+		}
+		k := what{w.out, s.Runtime.Paths()[w.path].Path.Table}
+		if seen[k]++; seen[k] != 2 && seen[k] != 60 { // a few of each
+			continue
+		}
+		f, x, err := Packet(t.Context(), in, ca, nil, uint64(i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(x.Cuts.Places, s.Cuts.Places) {
+			t.Fatalf("cut at %v, a run is at %v", x.Cuts.Places, s.Cuts.Places)
+		}
+		x.Close()
+		if f.Outcome != w.out.String() || f.Path != int(w.path) || len(f.Segments) != len(w.segments) || !strings.HasPrefix(f.Why, f.Outcome) {
+			t.Fatalf("packet %d: %+v, a run has %+v", i+1, f, w)
+		}
+		for j, p := range f.Segments {
+			if p.Segment != int(w.segments[j]) || p.Outcome != w.each[j].String() || p.Table != s.Runtime.Paths()[p.Segment].Path.Table {
+				t.Errorf("packet %d: %+v, a run has %+v", i+1, f.Segments, w)
+			}
+		}
+		if k := f.missed(); k >= 0 && f.Segments[k].Segment != f.Path || k < 0 != (w.out == cache.Hit) {
+			t.Errorf("packet %d: of %+v it is told that %d missed", i+1, f.Segments, f.Path)
+		}
+		for _, l := range f.Left {
+			if s.Runtime.Paths()[l.Path].Path.Table != k.table || l.Agreed >= l.Of || l.Decision.Predicate == "" {
+				t.Errorf("packet %d missed in table %d and left %+v", i+1, k.table, l)
+			}
+		}
+		if w.out == cache.Capacity {
+			last := f.History[len(f.History)-1]
+			if last.What != "evicted" || last.By < 0 || last.By == f.Path || !slices.Contains(all[last.Packet-1].segments, nic.Path(last.By)) || !strings.Contains(f.Why, fmt.Sprintf("when that of segment %d took its room", last.By)) {
+				t.Errorf("packet %d: %s %+v", i+1, f.Why, last)
+			}
+		}
+		for _, d := range f.Way {
+			if d.Place.Where == "" || d.Predicate == "" || strings.Contains(d.Predicate, "mem[2") {
+				t.Errorf("packet %d: %+v", i+1, d)
+			}
+		}
+	}
+	for _, k := range []what{{cache.Hit, 1}, {cache.Cold, 0}, {cache.Cold, 1}, {cache.Capacity, 0}, {cache.Capacity, 1}} {
+		if seen[k] < 2 {
+			t.Errorf("no packet like %+v: %v", k, seen)
+		}
 	}
 }

@@ -36,6 +36,7 @@ type Study struct {
 	ways    []int            // by path: of the cutter
 	cut     map[int]uint64   // by slot: packets that hit where paths are cut there
 	writes  map[int]bool     // maps that some path writes; nil: nobody asked
+	special *special         // the run with specialised traces; nil: there was none
 }
 
 // seen is what the packets of one path did.
