@@ -123,7 +123,7 @@ func TestSentences(t *testing.T) {
 		"firewall":     {"65 paths: 20 by eth.type, vlan.type: QinQ, VLAN, IPv6, IPv4 at net.h:263, 273", "udp.dport, udp.sport at firewall.c:110", "services at firewall.c:228, 233"},
 		"conntrack":    {"120 paths: ", "conns.state"},
 		"loadbalancer": {"117 paths: ", "backends at loadbalancer.c:179"},
-		"router":       {"36 paths: ", "routes4, routes6 at router.c:"},
+		"router":       {"36 paths: ", "map routes4, map routes6 at router.c:"},
 		"ratelimiter":  {"83 paths: ", "tcp.flags & SYN|ACK at ratelimiter.c:164"},
 		"nat":          {"59 paths: ", "an entry in outgoing at nat.c:121"},
 		"ipv6filter":   {"38 paths: "},

@@ -73,7 +73,7 @@ func (s *Study) together() []*Fold {
 func (s *Study) cause(f *Fold) string {
 	w := s.Asking(f)
 	if len([]rune(w)) > shortWords+16 || strings.Contains(w, " more") {
-		reads := strings.Split(strings.ReplaceAll(f.Name, "map ", ""), ", ")
+		reads := strings.Split(f.Name, ", ")
 		if source := f.Points[0].Source; len(reads) > fewReads && len(f.Points) == 1 && source != "" {
 			return "`" + cut(strings.TrimRight(source, " {")) + "`, of " + plural(len(reads), "field")
 		}

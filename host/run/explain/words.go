@@ -115,7 +115,7 @@ func (s *Study) reads(p *predicate) []string {
 	if p.reads == nil {
 		p.reads = []string{}
 		for _, r := range s.voice(p).Reads(p.Term) {
-			if w := strings.Replace(numbered.ReplaceAllString(r.Words, "."), "pkt[…]", "unnamed bytes", 1); !r.Below && !slices.Contains(p.reads, w) {
+			if w := strings.Replace(numbered.ReplaceAllString(r.Words, "."), "pkt[…]", "bytes further on", 1); !r.Below && !slices.Contains(p.reads, w) {
 				p.reads = append(p.reads, w)
 			}
 		}
@@ -198,8 +198,8 @@ func (f *families) ask(q text.Question, p *predicate, reads func() []string) {
 
 // valueOf says what is worked out of some things.
 func valueOf(reads []string) string {
-	if len(reads) > fewReads {
-		return "a value of " + plural(len(reads), "field")
+	if n := len(reads) - fewReads + 1; n > 1 {
+		return "a value of " + strings.ReplaceAll(strings.Join(reads[:fewReads-1], ", "), "map ", "") + fmt.Sprintf(" and %d more", n)
 	}
 	return "a value of " + strings.ReplaceAll(strings.Join(reads, " and "), "map ", "")
 }
