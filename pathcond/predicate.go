@@ -134,9 +134,10 @@ func (x *exec) weighs(g *graph) *weighed {
 		if r == nil {
 			break
 		}
-		asks, selects, bad, why := x.weigh(g, r)
+		kept := make([]*kept, len(r.targets))
+		asks, selects, bad, why := x.weigh(g, r, kept)
 		if why == "" {
-			w.r, w.asks, w.selects, w.kept = r, asks, selects, make([]*kept, len(r.targets))
+			w.r, w.asks, w.selects, w.kept = r, asks, selects, kept
 			break
 		}
 		w.left = append(w.left, why)
@@ -150,12 +151,14 @@ func (x *exec) weighs(g *graph) *weighed {
 
 // weigh follows a region to each of its targets, and leaves everything as it was.
 // It gives the predicate under which ways lead to each, and by target whether the
-// trace selects. Where that can't be it says why, and at which block.
-func (x *exec) weigh(g *graph, r *region) (asks []bv.Term, selects []bool, bad int, why string) {
+// trace selects, and puts into done what following it to a target does, where that is
+// the same for all that come there. Where that can't be it says why, and at which block.
+func (x *exec) weigh(g *graph, r *region, done []*kept) (asks []bv.Term, selects []bool, bad int, why string) {
 	var w *weave
 	run := func(target int) string {
 		undo := x.mark()
 		defer undo()
+		code, origins := len(x.out.code), len(x.origins)
 		w = x.weave(g, r, target)
 		return w.try(func() {
 			w.run()
@@ -168,6 +171,8 @@ func (x *exec) weigh(g *graph, r *region) (asks []bv.Term, selects []bool, bad i
 			}
 			selects[target] = more > 0
 			w.write()
+			x.step = w.step
+			done[target] = w.done(code, origins)
 		})
 	}
 	selects = make([]bool, len(r.targets))
@@ -209,7 +214,7 @@ func (x *exec) take(g *graph, at *weighed) {
 		ask()
 		x.again(k)
 	} else {
-		at.kept[t] = x.follow(g, at.r, t, ask)
+		x.follow(g, at.r, t, ask)
 	}
 	if at.selects[t] {
 		x.c.Regions.Joined++
@@ -221,30 +226,21 @@ func (x *exec) take(g *graph, at *weighed) {
 	x.resume = at.r.targets[t]
 }
 
-// follow executes the ways that lead to a target. It gives what that did, where the
-// next that comes to the branch in the same way can do without.
-func (x *exec) follow(g *graph, r *region, t int, ask func()) *kept {
-	step, facts, code, origins := x.step, x.f, len(x.out.code), len(x.origins)
+// follow executes the ways that lead to a target.
+func (x *exec) follow(g *graph, r *region, t int, ask func()) {
+	step, facts := x.step, x.f
 	w := x.weave(g, r, t)
-	x.noteStack()
 	why := w.try(func() { w.run(); w.mark(); w.write() })
-	x.noting = false
 	x.step, x.f = step, facts
 	if why != "" {
 		x.abort(trace.ReasonInternal, why)
 	}
 	x.code = g.code
 	ask()
-	k := &kept{learnt: w.learnt()}
-	for _, p := range k.learnt {
+	for _, p := range w.learnt() {
 		x.f.learn(p)
 	}
 	w.leave()
-	if w.varies || x.from != nil {
-		return nil
-	}
-	k.keep(x, code, origins)
-	return k
 }
 
 // taken is the target that the recorded run came to; -1: none.
@@ -280,9 +276,10 @@ func (x *exec) mark() (undo func()) {
 		}
 	}
 	x.noteStack()
-	code, opaque, step, facts, text := len(x.out.code), x.opaque, x.step, x.f, x.code
+	code, opaque, origins, step, facts, text := len(x.out.code), x.opaque, len(x.origins), x.step, x.f, x.code
 	return func() {
 		x.r, x.opaque, x.step, x.f, x.code = r, opaque, step, facts, text
+		x.origins = x.origins[:origins]
 		for _, b := range slices.Backward(x.c.room.stores) {
 			x.stack[b.at] = b.was
 		}

@@ -81,13 +81,20 @@ type kept struct {
 	origins []origin
 }
 
-// keep takes down what was done since there were so many instructions and origins.
-func (k *kept) keep(x *exec, code, origins int) {
-	k.code, k.meta = slices.Clone(x.out.code[code:]), slices.Clone(x.out.meta[code:])
+// done takes down what following a region did since there were so many instructions and
+// origins; nil: the next that comes there must do it himself.
+func (w *weave) done(code, origins int) *kept {
+	x := w.x
+	if w.varies || x.from != nil {
+		return nil
+	}
+	w.leave()
+	k := &kept{learnt: w.learnt(), code: slices.Clone(x.out.code[code:]), meta: slices.Clone(x.out.meta[code:])}
 	for _, b := range x.c.room.stores {
 		k.stack = append(k.stack, overwritten{b.at, x.stack[b.at]})
 	}
 	k.r, k.opaque, k.origins = x.r, x.opaque, slices.Clone(x.origins[origins:])
+	return k
 }
 
 // again does it to an execution that has come there in the same way.
