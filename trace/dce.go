@@ -8,71 +8,18 @@ import "jitnic/host/ebpf"
 // the stack bytes that are read when the trace is over. It goes backward once:
 // straight-line code needs no fixed point.
 func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64, after ...Span) ([]ebpf.Insn, []Meta) {
-	const stackSize = Frames * FrameStride
-	var live ebpf.Regs
-	liveStack := make([]bool, stackSize)
-	mark := func(addr uint64, n int, v bool) {
-		for i := 0; i < n; i++ {
-			if o := addr + uint64(i) - base; o < stackSize {
-				liveStack[o] = v
-			}
-		}
-	}
+	d := dead{base: base, bytes: make([]bool, Frames*FrameStride)}
 	for _, a := range after {
-		mark(a.Addr, int(a.N), true)
-	}
-	anyLive := func(addr uint64, n int) bool {
-		for i := 0; i < n; i++ {
-			o := addr + uint64(i) - base
-			if o >= stackSize || liveStack[o] {
-				return true
-			}
-		}
-		return false
+		d.mark(a.Addr, int(a.N), true)
 	}
 	keep := make([]bool, len(code))
 	for i := len(code) - 1; i >= 0; i-- {
-		in := code[i]
 		if i > 0 && code[i-1].IsWide() && secondOfWide(code, i) {
 			continue // decided with its first half
 		}
-		m := &meta[i]
-		reads, writes := in.Reads(), in.Writes()
-		need := m.Keep
-		switch {
-		case in.Op == ebpf.OpExit:
-			need = true
-		case in.Op == ebpf.OpCall:
-			need = need || !m.Result || live.Has(0)
-			if in.Called() == nil {
-				reads = ebpf.Regs(1)<<(m.Args+1) - 2
-			}
-			if need {
-				for _, w := range m.Writes {
-					mark(w.Addr, int(w.N), false)
-				}
-				for _, s := range m.Reads {
-					mark(s.Addr, int(s.N), true)
-				}
-			}
-		case in.IsStore():
-			onStack := m.Mem == MemStack
-			need = need || !onStack || in.IsAtomic() || anyLive(m.Addr, in.Size())
-			if need && onStack {
-				mark(m.Addr, in.Size(), in.IsAtomic())
-			}
-		default:
-			need = need || writes == 0 || writes&live != 0
-			if need && in.IsLoad() && m.Mem == MemStack {
-				mark(m.Addr, in.Size(), true)
-			}
-		}
-		if need {
-			live = live.Before(reads, writes)
-		}
-		keep[i] = need
-		if in.IsWide() && i+1 < len(code) {
-			keep[i+1] = need
+		keep[i] = d.before(code[i], &meta[i])
+		if code[i].IsWide() && i+1 < len(code) {
+			keep[i+1] = keep[i]
 		}
 	}
 	n := 0
@@ -83,6 +30,69 @@ func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64, after ...Span) ([
 		}
 	}
 	return code[:n], meta[:n]
+}
+
+// dead is what is read behind a place of a trace.
+type dead struct {
+	live  ebpf.Regs
+	base  uint64
+	bytes []bool // of the stack, from base on
+}
+
+func (d *dead) mark(addr uint64, n int, live bool) {
+	for o := addr - d.base; n > 0; n, o = n-1, o+1 {
+		if o < uint64(len(d.bytes)) {
+			d.bytes[o] = live
+		}
+	}
+}
+
+// reads says whether any of n bytes is read; bytes elsewhere may be.
+func (d *dead) reads(addr uint64, n int) bool {
+	for o := addr - d.base; n > 0; n, o = n-1, o+1 {
+		if o >= uint64(len(d.bytes)) || d.bytes[o] {
+			return true
+		}
+	}
+	return false
+}
+
+// before goes backward over an instruction, and says whether it is needed.
+func (d *dead) before(in ebpf.Insn, m *Meta) bool {
+	reads, writes := in.Reads(), in.Writes()
+	onStack := m.Mem == MemStack
+	need := m.Keep
+	switch {
+	case in.Op == ebpf.OpExit:
+		need = true
+	case in.Op == ebpf.OpCall:
+		need = need || !m.Result || d.live.Has(0)
+		if in.Called() == nil {
+			reads = ebpf.Regs(1)<<(m.Args+1) - 2
+		}
+		if need {
+			for _, w := range m.Writes {
+				d.mark(w.Addr, int(w.N), false)
+			}
+			for _, s := range m.Reads {
+				d.mark(s.Addr, int(s.N), true)
+			}
+		}
+	case in.IsStore():
+		need = need || !onStack || in.IsAtomic() || d.reads(m.Addr, in.Size())
+		if need && onStack {
+			d.mark(m.Addr, in.Size(), in.IsAtomic())
+		}
+	default:
+		need = need || writes == 0 || writes&d.live != 0
+		if need && in.IsLoad() && onStack {
+			d.mark(m.Addr, in.Size(), true)
+		}
+	}
+	if need {
+		d.live = d.live.Before(reads, writes)
+	}
+	return need
 }
 
 // secondOfWide says whether slot i is the second half of a wide instruction.

@@ -38,12 +38,6 @@ func (l *linker) linkProgram(name string, ps *cilium.ProgramSpec) (*Program, err
 		slots += part.slots
 	}
 	p.Insns = make([]ebpf.Insn, 0, slots)
-	unsupported := func(slot int, what string) {
-		if p.Unsupported == nil {
-			p.Unsupported = map[int]string{}
-		}
-		p.Unsupported[slot] = what
-	}
 	var buf bytes.Buffer
 	for _, part := range parts {
 		at := l.funcs[part.name]
@@ -62,58 +56,15 @@ func (l *linker) linkProgram(name string, ps *cilium.ProgramSpec) (*Program, err
 			if err != nil {
 				return nil, fail(slot, "%v", err)
 			}
-			ref := ins.Reference()
-			switch {
-			case isPoisoned(ins):
-				unsupported(slot, oneLine(fmt.Sprint(ins.Source())))
-				raw[0].Dst = 0 // the sentinel writes r10, which no decoder should meet
-			case ins.IsKfuncCall() && isExtern:
-				if ext.name == "bpf_xdp_ct_lookup" && l.obj.Conn == nil {
-					l.obj.Conn = l.kernelStruct("nf_conn")
+			why, err := l.resolve(ins, raw, slot, start, ext, isExtern)
+			if err != nil {
+				return nil, fail(slot, "%v", err)
+			}
+			if why != "" {
+				if p.Unsupported == nil {
+					p.Unsupported = map[int]string{}
 				}
-				raw[0].Imm, raw[0].Off = -1, 0
-				unsupported(slot, "kfunc "+ext.name)
-			case isExtern && raw[0].Op == ebpf.OpLDDW && l.kconfigOffset(ext.name) >= 0:
-				raw[0].Src, raw[0].Imm = ebpf.PseudoMapValue, int32(l.mapIndex[".kconfig"])
-				raw[1].Imm = int32(l.kconfigOffset(ext.name))
-			case isExtern && raw[0].Op == ebpf.OpLDDW:
-				// The address of a kernel variable or function; NULL for a
-				// weak one, as in a kernel that hasn't it.
-				raw[0].Src, raw[0].Imm, raw[1].Imm = 0, 0, 0
-				switch {
-				case ext.weak:
-				case l.im.ksyms == nil || l.im.ksyms[ext.name]:
-					unsupported(slot, "kernel symbol "+ext.name)
-				default:
-					unsupported(slot, "map or variable "+ext.name+", which the object doesn't define (link it first)")
-				}
-			case isExtern:
-				raw[0].Imm = -1
-				unsupported(slot, "function "+ext.name+", which the object doesn't define (link it first)")
-			case ins.IsFunctionReference() && ref != "":
-				target, ok := start[ref]
-				if !ok {
-					return nil, fail(slot, "function %q is not in the object", ref)
-				}
-				raw[0].Imm = int32(target - slot - 1)
-				if len(raw) == 2 {
-					raw[1].Imm = 0
-				}
-			case ins.IsLoadFromMap() && ref != "":
-				m, ok := l.mapIndex[ref]
-				if typ, no := l.foreign[ref]; no {
-					raw[0].Src, raw[0].Imm, raw[1].Imm = 0, 0, 0
-					unsupported(slot, fmt.Sprintf("map %s of type %s", ref, typ))
-					break
-				}
-				if !ok {
-					return nil, fail(slot, "map %q is not in the object", ref)
-				}
-				raw[0].Imm = int32(m)
-			case ins.IsLoadFromMap():
-				return nil, fail(slot, "map file descriptor %d in an object file", raw[0].Imm)
-			case ref != "":
-				return nil, fail(slot, "reference to %q can't be resolved", ref)
+				p.Unsupported[slot] = why
 			}
 			if line, ok := lineOf(ins); ok {
 				p.lines = append(p.lines, lineAt{slot, line})
@@ -122,6 +73,65 @@ func (l *linker) linkProgram(name string, ps *cilium.ProgramSpec) (*Program, err
 		}
 	}
 	return p, nil
+}
+
+// resolve puts in what an instruction at a slot refers to: a map, a function of start, an
+// extern. unsupported says what it is that no run can reach; "" where all is there.
+func (l *linker) resolve(ins *asm.Instruction, raw []ebpf.Insn, slot int, start map[string]int, ext extern, isExtern bool) (unsupported string, err error) {
+	ref := ins.Reference()
+	switch {
+	case isPoisoned(ins):
+		unsupported = oneLine(fmt.Sprint(ins.Source()))
+		raw[0].Dst = 0 // the sentinel writes r10, which no decoder should meet
+	case ins.IsKfuncCall() && isExtern:
+		if ext.name == "bpf_xdp_ct_lookup" && l.obj.Conn == nil {
+			l.obj.Conn = l.kernelStruct("nf_conn")
+		}
+		raw[0].Imm, raw[0].Off = -1, 0
+		unsupported = "kfunc " + ext.name
+	case isExtern && raw[0].Op == ebpf.OpLDDW && l.kconfigOffset(ext.name) >= 0:
+		raw[0].Src, raw[0].Imm = ebpf.PseudoMapValue, int32(l.mapIndex[".kconfig"])
+		raw[1].Imm = int32(l.kconfigOffset(ext.name))
+	case isExtern && raw[0].Op == ebpf.OpLDDW:
+		// The address of a kernel variable or function; NULL for a
+		// weak one, as in a kernel that hasn't it.
+		raw[0].Src, raw[0].Imm, raw[1].Imm = 0, 0, 0
+		switch {
+		case ext.weak:
+		case l.im.ksyms == nil || l.im.ksyms[ext.name]:
+			unsupported = "kernel symbol " + ext.name
+		default:
+			unsupported = "map or variable " + ext.name + ", which the object doesn't define (link it first)"
+		}
+	case isExtern:
+		raw[0].Imm = -1
+		unsupported = "function " + ext.name + ", which the object doesn't define (link it first)"
+	case ins.IsFunctionReference() && ref != "":
+		target, ok := start[ref]
+		if !ok {
+			return "", fmt.Errorf("function %q is not in the object", ref)
+		}
+		raw[0].Imm = int32(target - slot - 1)
+		if len(raw) == 2 {
+			raw[1].Imm = 0
+		}
+	case ins.IsLoadFromMap() && ref != "":
+		m, ok := l.mapIndex[ref]
+		if typ, no := l.foreign[ref]; no {
+			raw[0].Src, raw[0].Imm, raw[1].Imm = 0, 0, 0
+			unsupported = fmt.Sprintf("map %s of type %s", ref, typ)
+			break
+		}
+		if !ok {
+			return "", fmt.Errorf("map %q is not in the object", ref)
+		}
+		raw[0].Imm = int32(m)
+	case ins.IsLoadFromMap():
+		return "", fmt.Errorf("map file descriptor %d in an object file", raw[0].Imm)
+	case ref != "":
+		return "", fmt.Errorf("reference to %q can't be resolved", ref)
+	}
+	return unsupported, nil
 }
 
 // part is one function of a flattened program.

@@ -319,19 +319,7 @@ func (p *Plan) bindValue(e *node, mp maps.Map, c *change, innerName string) erro
 		return e.wrong("a ring buffer has no entries to set")
 	}
 	if b := e.field("bits"); b != nil {
-		if e.field("value") != nil {
-			return b.wrong("beside \"value\"")
-		}
-		bits, ok := mp.(maps.Bits)
-		if !ok || b.kind != isString {
-			return b.wrong("want the bloom filter's bits in hex")
-		}
-		v, err := hexBytes(b, len(bits.Bits()))
-		if err != nil {
-			return err
-		}
-		c.value, c.bits = v, true
-		return nil
+		return bindBits(e, b, mp, c)
 	}
 	v, vs := e.field("value"), e.field("values")
 	t := typeFor(s.Value, int(s.ValueSize))
@@ -347,17 +335,7 @@ func (p *Plan) bindValue(e *node, mp maps.Map, c *change, innerName string) erro
 		c.all = true
 		return err
 	case vs != nil:
-		if vs.kind != isList || len(vs.list) != p.machine.CPUs {
-			return vs.wrong("want a list of %d values, one for each cpu", p.machine.CPUs)
-		}
-		stride := maps.ValueStride(s)
-		c.value, c.all = make([]byte, stride*p.machine.CPUs), true
-		for i, one := range vs.list {
-			if err := encode(one, t, c.value[i*stride:][:s.ValueSize]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return p.bindList(vs, s, t, c)
 	}
 	c.value = make([]byte, s.ValueSize)
 	if hasProgram(s) && (v.kind == isNumber || v.kind == isString) {
@@ -376,19 +354,8 @@ func (p *Plan) bindValue(e *node, mp maps.Map, c *change, innerName string) erro
 	if err := encode(v, t, c.value); err != nil {
 		return err
 	}
-	if sec, ok := underlying(t).(*btf.Datasec); ok && v.kind == isObject && !isForm(v) {
-		// What n leaves out keeps its value: encoding into ones instead of
-		// zeros shows which bytes it sets.
-		ones := slices.Repeat([]byte{0xff}, len(c.value))
-		if err := encodeVars(v, sec, ones); err != nil {
-			return err
-		}
-		c.mask = make([]byte, len(c.value))
-		for i := range ones {
-			if ones[i] == c.value[i] {
-				c.mask[i] = 0xff
-			}
-		}
+	if err := maskOf(v, t, c); err != nil {
+		return err
 	}
 	if maps.IsPerCPU(s) {
 		stride := maps.ValueStride(s)
@@ -397,6 +364,58 @@ func (p *Plan) bindValue(e *node, mp maps.Map, c *change, innerName string) erro
 			copy(all[i*stride:], c.value)
 		}
 		c.value, c.all = all, true
+	}
+	return nil
+}
+
+// bindBits takes the bits of a bloom filter.
+func bindBits(e, b *node, mp maps.Map, c *change) error {
+	if e.field("value") != nil {
+		return b.wrong("beside \"value\"")
+	}
+	bits, ok := mp.(maps.Bits)
+	if !ok || b.kind != isString {
+		return b.wrong("want the bloom filter's bits in hex")
+	}
+	v, err := hexBytes(b, len(bits.Bits()))
+	if err != nil {
+		return err
+	}
+	c.value, c.bits = v, true
+	return nil
+}
+
+// bindList takes a list with a value for each CPU.
+func (p *Plan) bindList(vs *node, s *maps.Spec, t btf.Type, c *change) error {
+	if vs.kind != isList || len(vs.list) != p.machine.CPUs {
+		return vs.wrong("want a list of %d values, one for each cpu", p.machine.CPUs)
+	}
+	stride := maps.ValueStride(s)
+	c.value, c.all = make([]byte, stride*p.machine.CPUs), true
+	for i, one := range vs.list {
+		if err := encode(one, t, c.value[i*stride:][:s.ValueSize]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maskOf notes which bytes an object of variables sets: what it leaves out keeps its
+// value. Encoding into ones instead of zeros shows them.
+func maskOf(v *node, t btf.Type, c *change) error {
+	sec, ok := underlying(t).(*btf.Datasec)
+	if !ok || v.kind != isObject || isForm(v) {
+		return nil
+	}
+	ones := slices.Repeat([]byte{0xff}, len(c.value))
+	if err := encodeVars(v, sec, ones); err != nil {
+		return err
+	}
+	c.mask = make([]byte, len(c.value))
+	for i := range ones {
+		if ones[i] == c.value[i] {
+			c.mask[i] = 0xff
+		}
 	}
 	return nil
 }

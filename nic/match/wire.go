@@ -113,26 +113,7 @@ func (r *reader) wire(t bv.Term, subst bool) []wire {
 		}
 		return out
 	case bv.OpFun:
-		if function(b.K(t)) != pathcond.FunLoad || w%8 != 0 {
-			break
-		}
-		addr, ok := number(r.wires(args[0], true))
-		if off := addr - r.a.data; ok && off+uint64(w/8) <= vm.MaxLinear && off < vm.MaxLinear {
-			for i := range out {
-				out[i] = r.keyWire(int32(off)*8+int32(i/8*8+7-i%8), subst)
-			}
-			return out
-		}
-		if at, fits := r.a.handed(addr, w); ok && fits {
-			for i := range out {
-				out[i] = r.keyWire(at+int32(i/8*8+7-i%8), subst)
-			}
-			return out
-		}
-		if at, ok := r.a.parsedField(t); ok {
-			for i := range out {
-				out[i] = bitOf(at + int32(i/8*8+7-i%8))
-			}
+		if r.packetWires(t, args, out, subst) {
 			return out
 		}
 	case bv.OpZExt:
@@ -182,21 +163,7 @@ func (r *reader) wire(t bv.Term, subst bool) []wire {
 		if j, ok := number(x); ok && constY {
 			return constWires(out, bv.Fold(op, b.Width(args[0]), j, k))
 		}
-		if !constY {
-			break
-		}
-		n := int(min(k, uint64(w)))
-		switch op {
-		case bv.OpShl:
-			copy(out[n:], x)
-			return out
-		case bv.OpLShr:
-			copy(out, x[n:])
-			return out
-		case bv.OpAShr:
-			for i := range out {
-				out[i] = x[min(i+n, w-1)]
-			}
+		if constY && shiftWires(op, out, x, int(min(k, uint64(w)))) {
 			return out
 		}
 	}
@@ -207,6 +174,51 @@ func (r *reader) wire(t bv.Term, subst bool) []wire {
 		}
 	}
 	return out
+}
+
+// packetWires are the bits of a load of the packet, or of a field that the parser gives.
+func (r *reader) packetWires(t bv.Term, args []bv.Term, out []wire, subst bool) bool {
+	w := len(out)
+	if function(r.a.b.K(t)) != pathcond.FunLoad || w%8 != 0 {
+		return false
+	}
+	addr, ok := number(r.wires(args[0], true))
+	if off := addr - r.a.data; ok && off+uint64(w/8) <= vm.MaxLinear && off < vm.MaxLinear {
+		for i := range out {
+			out[i] = r.keyWire(int32(off)*8+int32(i/8*8+7-i%8), subst)
+		}
+		return true
+	}
+	if at, fits := r.a.handed(addr, w); ok && fits {
+		for i := range out {
+			out[i] = r.keyWire(at+int32(i/8*8+7-i%8), subst)
+		}
+		return true
+	}
+	at, ok := r.a.parsedField(t)
+	for i := range out {
+		if ok {
+			out[i] = bitOf(at + int32(i/8*8+7-i%8))
+		}
+	}
+	return ok
+}
+
+// shiftWires is a shift of x by n; false where op is none.
+func shiftWires(op bv.Op, out, x []wire, n int) bool {
+	switch op {
+	case bv.OpShl:
+		copy(out[n:], x)
+	case bv.OpLShr:
+		copy(out, x[n:])
+	case bv.OpAShr:
+		for i := range out {
+			out[i] = x[min(i+n, len(out)-1)]
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 func constWires(out []wire, k uint64) []wire {

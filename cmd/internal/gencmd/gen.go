@@ -12,6 +12,7 @@ import (
 	"jitnic/pcaps/gen"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Command is `jitnic gen`.
@@ -57,30 +58,14 @@ func Command() *cobra.Command {
 					set()
 				}
 			}
-			// The generator takes 0 for "the default"; a user who says 0 means it.
-			switch {
-			case f.Changed("packets") && s.Packets == 0:
-				return fmt.Errorf("--packets 0: want 1 or more")
-			case f.Changed("flows") && s.Flows == 0:
-				return fmt.Errorf("--flows 0: want 1 or more")
-			case f.Changed("rate") && s.RatePPS == 0:
-				return fmt.Errorf("--rate 0: want more than 0")
+			if err := refuse(f, &s, base.Attack != nil, attack == "search"); err != nil {
+				return err
 			}
-			if f.Changed("share") || f.Changed("paths") {
-				if base.Attack == nil {
-					return fmt.Errorf("--share and --paths: there is no attack (--attack KIND)")
-				}
-				if f.Changed("share") {
-					base.Attack.Share = share
-				}
-				if f.Changed("paths") {
-					base.Attack.Paths = paths
-				}
+			if f.Changed("share") {
+				base.Attack.Share = share
 			}
-			for _, name := range []string{"program", "entry", "capture", "budget"} {
-				if attack != "search" && f.Changed(name) {
-					return fmt.Errorf("--%s: is for --attack search alone", name)
-				}
+			if f.Changed("paths") {
+				base.Attack.Paths = paths
 			}
 			var found [][]byte
 			if attack == "search" {
@@ -158,6 +143,27 @@ func Command() *cobra.Command {
 	f.StringArrayVarP(&search.captures, "capture", "c", nil, "search: start from packets of `FILE` (default: of the traffic itself)")
 	f.IntVar(&search.budget, "budget", 1_000_000, "search: packets to try at most")
 	return c
+}
+
+// refuse says which flags don't go together. The generator takes 0 for "the default";
+// a user who says 0 means it.
+func refuse(f *pflag.FlagSet, s *gen.Spec, attack, search bool) error {
+	switch {
+	case f.Changed("packets") && s.Packets == 0:
+		return fmt.Errorf("--packets 0: want 1 or more")
+	case f.Changed("flows") && s.Flows == 0:
+		return fmt.Errorf("--flows 0: want 1 or more")
+	case f.Changed("rate") && s.RatePPS == 0:
+		return fmt.Errorf("--rate 0: want more than 0")
+	case !attack && (f.Changed("share") || f.Changed("paths")):
+		return fmt.Errorf("--share and --paths: there is no attack (--attack KIND)")
+	}
+	for _, name := range []string{"program", "entry", "capture", "budget"} {
+		if !search && f.Changed(name) {
+			return fmt.Errorf("--%s: is for --attack search alone", name)
+		}
+	}
+	return nil
 }
 
 // start is the spec that flags change.

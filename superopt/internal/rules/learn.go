@@ -190,63 +190,71 @@ func (l *learner) rule(old, new []ir.Inst, idx []int) *Rule {
 			}
 		}
 	}
-	// Registers one of the sides sets and nobody reads.
-	var df uint16
-	for i := range old {
-		df |= old[i].Writes()
-	}
-	for i := range new {
-		df |= new[i].Writes()
-	}
-	lv := l.live(idx[len(idx)-1])
-	var dead []byte
-	for reg := 0; reg < 10; reg++ {
-		if df>>reg&1 != 0 && lv>>reg&1 == 0 {
-			dead = append(dead, name[reg])
-		}
-	}
-	ir.SortBy(dead, func(a, b byte) bool { return a < b })
-	r.Dead = dead
+	r.Dead = l.unread(slices.Concat(old, new), idx[len(idx)-1], &name)
 	if !l.proves(r) {
-		// What is known of registers before it may be what makes it right.
-		f := l.facts(idx[0])
-		for reg := 0; reg < 10; reg++ {
-			v := &f.R[reg]
-			if name[reg] == 0 || v.Kind != points.Scalar || v.Max == ^uint64(0) {
-				continue
-			}
-			for _, m := range [...]uint64{1, 0xff, 0xffff, 0xffffffff} {
-				if v.Max <= m {
-					r.If = append(r.If, condition{reg: name[reg], op: "<=", r: num(int64(m))})
-					break
-				}
-			}
-		}
-		if len(r.If) == 0 || !l.proves(r) {
+		if r = l.bounded(r, idx[0], &name); r == nil {
 			return nil
-		}
-		for i := range r.If { // the weakest bound that does
-			for _, m := range [...]int64{0xffffffff, 0xffff, 0xff} {
-				t := r.clone()
-				if t.If[i].r = num(m); m > r.If[i].r.k && l.proves(t) {
-					r = t
-					break
-				}
-			}
-		}
-		for i := 0; i < len(r.If); {
-			t := *r
-			t.If = append(append([]condition(nil), r.If[:i]...), r.If[i+1:]...)
-			if l.proves(&t) {
-				r = &t
-			} else {
-				i++
-			}
 		}
 	}
 	for i := 0; i < len(r.Dead); {
 		t := *r
-		t.Dead = append(append([]byte(nil), r.Dead[:i]...), r.Dead[i+1:]...)
+		t.Dead = slices.Delete(slices.Clone(r.Dead), i, i+1)
+		if l.proves(&t) {
+			r = &t
+		} else {
+			i++
+		}
+	}
+	return r
+}
+
+// unread are the registers that code sets and nobody reads after slot at, by name.
+func (l *learner) unread(code []ir.Inst, at int, name *[11]byte) (dead []byte) {
+	var sets uint16
+	for i := range code {
+		sets |= code[i].Writes()
+	}
+	lv := l.live(at)
+	for reg := range 10 {
+		if sets>>reg&1 != 0 && lv>>reg&1 == 0 {
+			dead = append(dead, name[reg])
+		}
+	}
+	slices.Sort(dead)
+	return dead
+}
+
+// bounded is a rule that what is known of registers before slot at makes right, with
+// the fewest and weakest bounds that do; nil: it isn't.
+func (l *learner) bounded(r *Rule, at int, name *[11]byte) *Rule {
+	f := l.facts(at)
+	for reg := range 10 {
+		v := &f.R[reg]
+		if name[reg] == 0 || v.Kind != points.Scalar || v.Max == ^uint64(0) {
+			continue
+		}
+		for _, m := range [...]uint64{1, 0xff, 0xffff, 0xffffffff} {
+			if v.Max <= m {
+				r.If = append(r.If, condition{reg: name[reg], op: "<=", r: num(int64(m))})
+				break
+			}
+		}
+	}
+	if len(r.If) == 0 || !l.proves(r) {
+		return nil
+	}
+	for i := range r.If { // the weakest bound that does
+		for _, m := range [...]int64{0xffffffff, 0xffff, 0xff} {
+			t := r.clone()
+			if t.If[i].r = num(m); m > r.If[i].r.k && l.proves(t) {
+				r = t
+				break
+			}
+		}
+	}
+	for i := 0; i < len(r.If); {
+		t := *r
+		t.If = slices.Delete(slices.Clone(r.If), i, i+1)
 		if l.proves(&t) {
 			r = &t
 		} else {
