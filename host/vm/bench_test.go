@@ -81,10 +81,7 @@ func BenchmarkPrograms(b *testing.B) {
 		it := load(b, obj, Options{})
 		var rec Recording
 		for _, recorded := range []bool{false, true} {
-			name := strings.TrimSuffix(filepath.Base(file), ".o")
-			if recorded {
-				name += "/recorded"
-			}
+			name := strings.TrimSuffix(filepath.Base(file), ".o") + map[bool]string{false: "/plain", true: "/recorded"}[recorded]
 			b.Run(name, func(b *testing.B) {
 				b.ReportAllocs()
 				var out Output
