@@ -16,9 +16,9 @@ import (
 )
 
 // clocks are helpers that answer for inputs.
-var clocks = map[uint64]string{
-	pathcond.InTime: "ktime_get_ns", pathcond.InBoot: "ktime_get_boot_ns", pathcond.InCoarse: "ktime_get_coarse_ns",
-	pathcond.InJiffies: "jiffies64", pathcond.InCPU: "get_smp_processor_id",
+var clocks = map[uint64]int32{
+	pathcond.InTime: ebpf.FnKtimeGetNs, pathcond.InBoot: ebpf.FnKtimeGetBootNs, pathcond.InCoarse: ebpf.FnKtimeGetCoarseNs,
+	pathcond.InJiffies: ebpf.FnJiffies64, pathcond.InCPU: ebpf.FnGetSmpProcessorId,
 }
 
 // fields are inputs that stand in the context.
@@ -223,8 +223,7 @@ func (b *builder) ready(t bv.Term, f *flow, seen map[bv.Term]bool) error {
 	switch b.b.Op(t) {
 	case bv.OpInput:
 		if h, ok := clocks[b.b.K(t)]; ok {
-			n, _ := ebpf.HelperNumber(h)
-			b.call(n)
+			b.call(h)
 			return b.keep(t, f, 0)
 		}
 	case bv.OpFun:

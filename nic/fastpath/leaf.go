@@ -122,8 +122,7 @@ func (b *builder) clockSlots(f *flow) map[int32]int16 {
 	for t, s := range f.slots {
 		if b.b.Op(t) == bv.OpInput {
 			if h, ok := clocks[b.b.K(t)]; ok {
-				n, _ := ebpf.HelperNumber(h)
-				out[n] = s
+				out[h] = s
 			}
 		}
 	}

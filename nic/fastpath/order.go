@@ -89,7 +89,7 @@ func (b *builder) looksUp(t bv.Term) (found bool) {
 			id, _ := pathcond.FunParts(b.b.K(x))
 			found = found || id != pathcond.FunLoad
 		case bv.OpInput:
-			found = found || clocks[b.b.K(x)] != ""
+			found = found || clocks[b.b.K(x)] != 0
 		}
 		return !found
 	})
