@@ -220,6 +220,7 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 				ne(p.ver, q.ver)
 			}
 			seen := map[bv.Term]bool{}
+			shared := sharedWrites(p, q)
 			for _, side := range [2]*region{p, q} {
 				since := 0
 				if from != nil && side.ver == from[rg].ver {
@@ -233,6 +234,9 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 						continue
 					}
 					seen[w.off] = true
+					if p.ver == q.ver && !m.mayHit(p.writes[shared:], w.off) && !m.mayHit(q.writes[shared:], w.off) {
+						continue // both have there what they shared
+					}
 					if rg == StackRegion {
 						if k, ok := t.IsConst(w.off); ok {
 							lo, ok := points.StackBytes(int64(k), 1)
@@ -248,4 +252,23 @@ func (m *Machine) differFrom(a, b map[int]exitState, out func(int) *dataflow.Liv
 		diff = t.OrB(diff, t.AndB(x.pc, d))
 	}
 	return diff, ""
+}
+
+// sharedWrites is how many writes two regions have in common from the beginning.
+func sharedWrites(p, q *region) int {
+	n := 0
+	for n < len(p.writes) && n < len(q.writes) && p.writes[n] == q.writes[n] {
+		n++
+	}
+	return n
+}
+
+// mayHit says whether any of the writes may be at off.
+func (m *Machine) mayHit(writes []memWrite, off bv.Term) bool {
+	for i := range writes {
+		if k, ok := m.B.IsConst(m.hits(&writes[i], off)); !ok || k != 0 {
+			return true
+		}
+	}
+	return false
 }
