@@ -402,6 +402,8 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 	switch {
 	case (isArray(spec.Type) || isHash(spec.Type)) && flags&^4 > 2:
 		return errno(maps.EINVAL)
+	case ms.poisoned: // what there is now isn't known
+		return x.unknown(64)
 	case (isArray(spec.Type) || isHash(spec.Type)) && flags > 2: // BPF_F_LOCK
 		ms.poisoned = true
 		return x.unknown(64)
@@ -451,7 +453,7 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 		res := b.Ite(was, there, absent)
 		ok := b.Bin(bv.OpEq, res, zero)
 		e := mapEvent{key: key, concrete: bytes.Clone(concrete), ok: ok, okRun: ret == 0}
-		x.opaque++
+		x.unknown(64) // numbered as unknown values are
 		e.fresh = b.Fun(Fun(FunFresh, x.opaque), 64, bv.Fact{Opaque: true, Min: 1})
 		ms.events = append(ms.events, e)
 		if ret == 0 {
@@ -491,6 +493,8 @@ func (x *exec) mapDelete(i int, key []bv.Term, concrete []byte, ret int64) bv.Te
 	switch {
 	case isArray(spec.Type):
 		return x.errno(int64(maps.EINVAL))
+	case ms.poisoned:
+		return x.unknown(64)
 	case isHash(spec.Type):
 		was := x.present(i, key)
 		ms.events = append(ms.events, mapEvent{key: key, concrete: bytes.Clone(concrete), del: true, ok: was, okRun: ret == 0})

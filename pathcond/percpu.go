@@ -19,7 +19,7 @@ func symLookupPerCPU(x *exec, c *call) bv.Term {
 	cpu := b.ZExt(b.Extract(x.r[3], 0, 32), 64)
 	own := b.Bin(bv.OpEq, cpu, symCPU(x, &call{}))
 	ms := x.mapState(i)
-	if v, ok := x.f.Known(own); ok && v && len(ms.events) == 0 {
+	if v, ok := x.f.Known(own); ok && v {
 		return x.genericLookup(i, key, x.rec.Key(c.rec), c.rec.Ret)
 	}
 	for k := len(ms.events) - 1; k >= 0; k-- {

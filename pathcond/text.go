@@ -57,7 +57,7 @@ func (x *exec) values(c *call, r, n int) (vals []bv.Term, ok bool) {
 // what lies behind one, those bytes; of a string its length first.
 func (x *exec) shown(c *call, text []byte, vals []bv.Term) (out []bv.Term) {
 	kinds, run := vm.ArgKinds(text), x.rec.Printed(c.rec)
-	if len(run) != len(vals) {
+	if len(run) < len(vals) {
 		x.abort(trace.ReasonInternal, "a recording without the values printed")
 	}
 	for i, v := range vals {
@@ -140,6 +140,7 @@ func symPrint(x *exec, c *call) bv.Term {
 	case !ok || !hasPercent(text):
 		return x.u64(c.rec.Ret)
 	}
+	vals = vals[:min(len(vals), len(vm.ArgKinds(text)))] // what the others hold doesn't count
 	return x.printed(0, text, len(vals), x.shown(c, text, vals), -1, nil)
 }
 

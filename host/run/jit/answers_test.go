@@ -272,6 +272,16 @@ func TestAnswersTrace(t *testing.T) {
 		r0 = 3
 	out:
 		exit`, []*maps.Spec{sums, textMap("%d is %4s, %pI4 %p")}, 1, 100, "snprintf["},
+		{"printed behind a call that leaves registers unknown", firstByte + `
+		call ktime_get_ns
+		r1 = map[.rodata] +0
+		r2 = 3
+		r3 = r7
+		call trace_printk
+		if r0 > 1 goto out
+		r0 = 3
+	out:
+		exit`, []*maps.Spec{textMap("%d")}, 1, 110, "trace_printk["},
 		{"read by address", firstByte + `
 		r1 = r10
 		r1 += -8
