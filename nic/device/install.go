@@ -187,11 +187,12 @@ func (m *model) stale(j job) bool {
 
 // recorded is a path that the host has run, and whose install may go on: it
 // compiles, or, where its trace was made before and is still good, goes to the
-// install channel.
-func (m *model) recorded(t int64, j job) {
+// install channel. A segment that is made already stays behind those before it in
+// its chain that aren't: the compilers hand it on, in no time.
+func (m *model) recorded(t int64, j job, behind bool) {
 	switch {
 	case m.stale(j):
-	case m.made[j.path]:
+	case m.made[j.path] && !behind:
 		m.send(t, j)
 	case len(m.compilers) < int(m.host.Compilers):
 		m.compile(t, j, t)
@@ -219,8 +220,12 @@ func (m *model) compile(t int64, j job, since int64) {
 		m.jobs = append(m.jobs, j)
 	}
 	m.jobSeq++
-	m.pay[j.path].Spent += int64(m.traces[j.path].Compile)
-	m.compilers.push(timer{t + int64(m.traces[j.path].Compile), m.jobSeq, id})
+	takes := int64(0)
+	if !m.made[j.path] {
+		takes = int64(m.traces[j.path].Compile)
+	}
+	m.pay[j.path].Spent += takes
+	m.compilers.push(timer{t + takes, m.jobSeq, id})
 	m.next[evCompiled] = m.compilers.next()
 	m.plan(t)
 }
@@ -242,8 +247,10 @@ func (m *model) compiled(t int64) {
 	m.next[evCompiled] = m.compilers.next()
 	m.plan(t)
 	if !m.stale(j) {
-		m.made[j.path] = true
-		m.sum.comp.Made++
+		if !m.made[j.path] {
+			m.made[j.path] = true
+			m.sum.comp.Made++
+		}
 		m.send(t, j)
 	}
 }

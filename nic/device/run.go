@@ -378,8 +378,10 @@ func (m *model) coreDone(t int64) {
 	m.next[evCore] = m.coreTimers.next()
 	begun := m.begun[s]
 	m.verdict(t, s)
+	behind := false
 	for _, j := range begun { // after the packet: the installs' bytes don't go before it
-		m.recorded(t, j)
+		behind = behind || !m.made[j.path]
+		m.recorded(t, j, behind)
 	}
 }
 
