@@ -10,6 +10,8 @@ import "jitnic/cache/stream"
 type Tier2 struct {
 	After     uint64 // hits of an id until it is hot; at least 1
 	PerPacket uint64 // units of work that are done between two packets; 0 is 1
+	// Now, where set, counts the packets so far; else each request is one.
+	Now func() uint64
 	// Better is asked for each id that has become hot, once, unless it is
 	// invalidated: the size of the better trace, and the units that finding it
 	// costs. 0 slots: there is none, and the units were spent for nothing. Caches
@@ -101,6 +103,9 @@ func (c *TraceCache) Due() {
 		return
 	}
 	n := c.stats.Packets
+	if t.Now != nil {
+		n = t.Now()
+	}
 	for len(t.queue) > 0 && t.queue[0].at <= n {
 		s := t.queue[0]
 		t.queue = t.queue[1:]

@@ -264,6 +264,10 @@ func (n *NIC) follow() error {
 // packet (cache.Config.Tier2).
 func (n *NIC) Due() error {
 	n.Cache.Due()
+	if n.chain != nil {
+		n.Cache.Events() // segments' code is kept by the chain, which forgets what is swapped
+		return nil
+	}
 	return n.follow()
 }
 

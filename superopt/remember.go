@@ -36,9 +36,11 @@ type program struct {
 	Sub   bool `json:",omitempty"`
 	Trace bool `json:",omitempty"`
 	Goes  bool `json:",omitempty"`
-	Entry []int32
-	Insts []byte
-	Maps  []mapped
+	// Resumes is ir.Prog's.
+	Resumes bool `json:",omitempty"`
+	Entry   []int32
+	Insts   []byte
+	Maps    []mapped
 }
 
 // mapped is what proofs and the verifier's rules ask of a map.
@@ -172,7 +174,7 @@ func (q *question) read() (*ir.Prog, *rewrite.Options, given, error) {
 }
 
 func kept(p *ir.Prog) program {
-	k := program{Name: p.Name, Kind: p.Kind, Sub: p.Sub, Trace: p.Trace, Goes: p.Goes, Entry: p.Entry, Insts: packed(p.Insts)}
+	k := program{Name: p.Name, Kind: p.Kind, Sub: p.Sub, Trace: p.Trace, Goes: p.Goes, Resumes: p.Resumes, Entry: p.Entry, Insts: packed(p.Insts)}
 	for _, m := range p.Maps {
 		k.Maps = append(k.Maps, *mappedOf(m))
 	}
@@ -198,7 +200,7 @@ func (k *program) read() (*ir.Prog, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &ir.Prog{Name: k.Name, Kind: k.Kind, Sub: k.Sub, Trace: k.Trace, Goes: k.Goes, Entry: k.Entry, Insts: insts}
+	p := &ir.Prog{Name: k.Name, Kind: k.Kind, Sub: k.Sub, Trace: k.Trace, Goes: k.Goes, Resumes: k.Resumes, Entry: k.Entry, Insts: insts}
 	for i := range k.Maps {
 		p.Maps = append(p.Maps, k.Maps[i].spec())
 	}

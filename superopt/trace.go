@@ -47,9 +47,9 @@ func OptimizeTrace(ctx context.Context, p *pathcond.Path, c *pathcond.Compiler, 
 	if err != nil {
 		return nil, nil, err
 	}
-	g.Trace, g.Goes = o.Tier > 0, p.Next != 0
-	if (g.Goes || p.Table > 0) && o.Tier != 1 {
-		return nil, nil, errors.New("trace: a segment of a path has tier 1 alone")
+	g.Trace, g.Goes, g.Resumes = o.Tier > 0, p.Next != 0, p.Table > 0
+	if (g.Goes || g.Resumes) && o.Tier == 0 {
+		return nil, nil, errors.New("trace: a segment of a path has tiers alone")
 	}
 	var cond *proof.Condition
 	if !without {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
+	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/passes"
 	"jitnic/superopt/internal/proof"
@@ -194,6 +196,9 @@ func (w *Work) Finish(ctx context.Context) (*rewrite.Result, error) {
 				w.note()
 			})
 		}
+		if w.original.Goes || w.original.Resumes {
+			w.sealed()
+		}
 		if w.opt.Top > 1 {
 			res.Top = top(o, w.original, res.Whole)
 		}
@@ -219,6 +224,29 @@ func (w *Work) Finish(ctx context.Context) (*rewrite.Result, error) {
 	}
 	ir.SortBy(res.RuleHits, func(a, b rewrite.RuleHit) bool { return a.Rule < b.Rule })
 	return res, w.remember(res)
+}
+
+// sealed keeps what was made of a segment only where it is proved once more from
+// beginning to end, with all of the stack memory that it finds and leaves: windows know
+// of the frame alone.
+func (w *Work) sealed() {
+	if w.opt.Tier == 1 { // that is how it was proved
+		return
+	}
+	o := w.o
+	q := o.Prog.Clone()
+	q.Compact()
+	known := dataflow.Analyse(q)
+	known.Liveness()
+	line := o.Prover.Line(w.original, dataflow.Line(w.original).In[0], o.Assume)
+	straight := !slices.ContainsFunc(q.Insts, func(in ir.Inst) bool { return in.Jumps() })
+	if line != nil && straight && o.LineProved(line, q, func(i int) uint16 { return known.Live[i].Regs }) {
+		w.res.Whole = rewrite.Whole{Verdict: proof.Proved{By: "terms"}}
+		return
+	}
+	o.Prog = w.original.Clone()
+	o.Analyse()
+	w.res.Whole = rewrite.Whole{Why: "what was found isn't proved from beginning to end: the segment stays as it was"}
 }
 
 // tally brings the result's counts up to date.

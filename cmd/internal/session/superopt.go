@@ -18,7 +18,7 @@ func Superopt(o *replay.Optimised) (f report.Facts) {
 		f.Add("  failed", text)
 	}
 	if o.Segments > 0 {
-		f.Addf("  segments", "%d of the traces are segments of paths, of which tier 1 alone knows what lives on in stack memory", o.Segments)
+		f.Addf("  segments", "%d of the traces are segments of paths, proved with all that they leave in stack memory", o.Segments)
 	}
 	if o.WithSelects > 0 {
 		f.Addf("  selects", "%d of the traces had some", o.WithSelects)

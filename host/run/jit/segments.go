@@ -19,7 +19,6 @@ func (r *Runtime) segmented() error {
 	if len(r.opt.Cuts) >= MaxTables {
 		return fmt.Errorf("segments: %d cuts: at most %d", len(r.opt.Cuts), MaxTables-1)
 	}
-	r.opt.Tier2 = nil // a segment has none
 	if err := r.Comp.SetCuts(r.Entry.Name, r.opt.Cuts); err != nil {
 		return err
 	}

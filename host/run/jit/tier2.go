@@ -49,7 +49,11 @@ func (t *Tier2) install(c *cache.Config, r *Runtime) {
 				i.slots = Slots(i.Path, i.Trace)
 			}
 			delete(t.better, nic.Path(id))
+			r.NIC.Forget(nic.Path(id))
 		},
+	}
+	if len(r.opt.Cuts) > 0 { // the cache has a request for each segment
+		c.Tier2.Now = func() uint64 { return r.Packets }
 	}
 }
 

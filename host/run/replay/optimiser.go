@@ -45,7 +45,7 @@ type Optimised struct {
 	Failed      int    `json:"failed,omitempty"`       // traces that stay at their tier, as the optimiser failed
 	Faults      int    `json:"faults,omitempty"`       // questions at which the solver failed, out of memory for one
 	Why         string `json:"why_failed,omitempty"`   // of the first
-	Segments    int    `json:"segments,omitempty"`     // traces that are segments of a path: of these tier 1 alone
+	Segments    int    `json:"segments,omitempty"`     // traces that are segments of a path
 	WithSelects int    `json:"with_selects,omitempty"` // traces that had selects before
 	Before      int    `json:"before"`                 // instructions, all traces
 	After       int    `json:"after"`
@@ -198,7 +198,9 @@ func (o *Optimiser) Install(ctx context.Context, h *jit.Options, seed uint64) *O
 		}
 		if p.Table > 0 || p.Next > 0 {
 			sum.Segments++
-			opt.Tier, opt.Layers = 1, ""
+			if opt.Tier, opt.Layers = 1, ""; o.before() == 2 {
+				opt.Tier = 2
+			}
 		}
 		t, r, err := optimizeTrace(ctx, p, c, opt, false)
 		if err != nil {

@@ -46,9 +46,6 @@ func (o *Optimiser) tier2(ctx context.Context, h *jit.Options, seed uint64, sum 
 	t := &jit.Tier2{After: after, PerPacket: unitsPerPacket}
 	sum.Hot, sum.searched = &Hot{After: after}, map[*pathcond.Path]uint64{}
 	t.Optimise = func(p *pathcond.Path, was *trace.Trace, c *pathcond.Compiler) (*trace.Trace, uint64, error) {
-		if p.Table > 0 || p.Next > 0 { // a segment has none
-			return nil, 0, nil
-		}
 		q := *p
 		q.Trace = was
 		opt := o.options(seed)

@@ -34,6 +34,9 @@ func EntryFacts(p *ir.Prog, f int) points.Facts {
 	if p.Kind == ir.KindConst {
 		st.R[1] = points.Top()
 	}
+	if p.Resumes {
+		st.Init.Fill()
+	}
 	return st
 }
 

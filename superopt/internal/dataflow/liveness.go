@@ -34,6 +34,19 @@ func (l *Live) without(o *Live) bool {
 // AllStack makes every byte of the frame live.
 func (l *Live) AllStack() { l.Stack.Fill() }
 
+// AtExit is what is read of what a program leaves at its end.
+func AtExit(p *ir.Prog) Live {
+	l := Live{Regs: 1}
+	if len(p.Entry) > 1 || p.Sub { // a subprogram's caller needs these and its own stack
+		l.Regs |= 1<<6 | 1<<7 | 1<<8 | 1<<9
+		l.AllStack()
+	}
+	if p.Goes {
+		l.AllStack()
+	}
+	return l
+}
+
 // Liveness runs the backward pass: a.live[i] is what is live after
 // instruction i, before is what is live before it.
 func (a *Analysis) Liveness() {
@@ -73,11 +86,7 @@ func (a *Analysis) liveAt(i int) Live {
 func (a *Analysis) backward(i int, l *Live) {
 	in := &a.p.Insts[i]
 	if in.Op == ebpf.OpExit && !in.Fixed {
-		*l = Live{Regs: 1}
-		if len(a.p.Entry) > 1 || a.p.Sub { // a subprogram's caller needs these and its own stack
-			l.Regs |= 1<<6 | 1<<7 | 1<<8 | 1<<9
-			l.AllStack()
-		}
+		*l = AtExit(a.p)
 		return
 	}
 	reads := in.Needs(func(r int) bool { return a.In[i].R[r].Kind != points.Unreadable })

@@ -50,7 +50,9 @@ type Prog struct {
 	// Goes says that a trace goes on in another one, which finds what it leaves in
 	// stack memory, its own frame and what stands above.
 	Goes bool
-	ids  []int32 // nil, or what Number gave
+	// Resumes says that a trace finds the stack memory as another one has left it.
+	Resumes bool
+	ids     []int32 // nil, or what Number gave
 }
 
 // Number gives every instruction a name that stays with its place when others

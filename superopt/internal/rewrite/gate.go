@@ -134,12 +134,8 @@ func (o *Gate) Analyse() {
 // LiveAt is what must agree where a fragment is left.
 func (o *Gate) LiveAt(label int) *dataflow.Live {
 	if label < 0 || label >= len(o.Prog.Insts) {
-		l := &dataflow.Live{Regs: 1}
-		if len(o.Prog.Entry) > 1 || o.Prog.Sub {
-			l.Regs |= 1<<6 | 1<<7 | 1<<8 | 1<<9
-			l.AllStack()
-		}
-		return l
+		l := dataflow.AtExit(o.Prog)
+		return &l
 	}
 	return &o.Known.Before[label]
 }

@@ -100,7 +100,11 @@ func (o *Gate) WholeVerdict(original *ir.Prog) Whole {
 		return q
 	}
 	f := dataflow.EntryFacts(original, 0)
-	t := &proof.Task{Old: pad(original), New: pad(o.Prog), S: 0, E: n, Pre: &f, LoopFree: true, Out: func(int) *dataflow.Live { return &dataflow.Live{Regs: 1} }, NoSafety: true}
+	out := dataflow.Live{Regs: 1}
+	if original.Goes {
+		out.AllStack()
+	}
+	t := &proof.Task{Old: pad(original), New: pad(o.Prog), S: 0, E: n, Pre: &f, LoopFree: true, Out: func(int) *dataflow.Live { return &out }, NoSafety: true}
 	saved := o.Prover.RLimit
 	defer func() { o.Prover.RLimit = saved }()
 	var v proof.Verdict
