@@ -2,9 +2,11 @@ package pathcond
 
 import (
 	"fmt"
+	"slices"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
+	"jitnic/host/mem"
 	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/pathcond/bv"
@@ -408,6 +410,37 @@ func (x *exec) of(addr bv.Term) (sym bv.Term, v points.Value, ok bool) {
 		}
 	}
 	return 0, v, false
+}
+
+// region has the condition say in which region an address is that came over a cut,
+// where the code before the cut doesn't: by halves, so that every packet that comes to
+// this access is asked the same and no two segments hold for one.
+func (x *exec) region(addr bv.Term, concrete uint64) {
+	if x.from == nil {
+		return
+	}
+	base, _ := x.split(addr)
+	if base == 0 {
+		return
+	}
+	_, v, ok := x.of(base)
+	if ok && (v.Kind != points.MapValue || v.Map >= 0) || !ok && !x.loaded(base) {
+		return
+	}
+	all := x.s.Mem.Regions()
+	if ok {
+		all = slices.DeleteFunc(slices.Clone(all), func(r mem.Region) bool { return r.Kind != mem.KindMap })
+	}
+	for len(all) > 1 {
+		half := len(all) / 2
+		below := concrete < all[half].Addr
+		x.decide(x.b.Bin(bv.OpULt, addr, x.u64(all[half].Addr)), below, WhyBounds)
+		if below {
+			all = all[:half]
+		} else {
+			all = all[half:]
+		}
+	}
 }
 
 // inMap makes sure that an address that came over a cut is one in a value of the

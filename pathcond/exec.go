@@ -396,6 +396,18 @@ func (x *exec) place(addr uint64, n int) (kind trace.MemKind, owner int) {
 // decide makes the predicate p, which had value want in the recorded run, part
 // of the condition, unless it follows from what is there.
 func (x *exec) decide(p bv.Term, want bool, why Why) {
+	if x.b.Op(p) == bv.OpNot {
+		p, want = x.b.Args(p)[0], !want
+	}
+	if x.ask(p, want, why) {
+		x.f.Learn(p, want)
+	}
+}
+
+// ask is decide of a predicate that may be taken out of the condition again (see
+// Path.Include): nothing is learnt from it, so that nothing else follows from it. It
+// reports whether the condition said nothing of it before.
+func (x *exec) ask(p bv.Term, want bool, why Why) bool {
 	if v, ok := x.f.Known(p); ok {
 		if v != want {
 			if x.quiet != nil {
@@ -407,7 +419,7 @@ func (x *exec) decide(p bv.Term, want bool, why Why) {
 		if _, fixed := x.b.IsConst(p); !fixed && x.quiet == nil {
 			x.chose(-1, p, want)
 		}
-		return
+		return false
 	}
 	if x.quiet != nil {
 		panic(quit{"one side would ask more"})
@@ -418,9 +430,6 @@ func (x *exec) decide(p bv.Term, want bool, why Why) {
 	if len(x.path.Cond) >= x.c.MaxGuards {
 		x.abort(trace.ReasonTooManyGuards, fmt.Sprintf("%d", x.c.MaxGuards))
 	}
-	if x.b.Op(p) == bv.OpNot {
-		p, want = x.b.Args(p)[0], !want
-	}
 	pr := Pred{Term: p, Want: want, Why: why}
 	if x.step != nil {
 		pr.Prog, pr.PC = x.step.Prog, x.step.PC
@@ -430,7 +439,7 @@ func (x *exec) decide(p bv.Term, want bool, why Why) {
 	if why == WhyOffset {
 		x.path.Concretised++
 	}
-	x.f.Learn(p, want)
+	return true
 }
 
 // chose notes a choice.

@@ -52,12 +52,14 @@ func (x *exec) profiledLookup(i int, key []bv.Term, concrete []byte, ret uint64)
 	l := Lookup{Place: x.place64(), Map: i, Key: key, Prog: x.step.Prog, PC: x.step.PC}
 	for _, heavy := range x.c.Heavy(l.Place) {
 		is := string(concrete) == heavy
-		x.decide(x.c.IsKey(key, []byte(heavy)), is, WhyKey)
+		h := x.c.IsKey(key, []byte(heavy))
 		if is {
+			x.decide(h, true, WhyKey)
 			l.Folded, l.At = true, len(x.path.Cond)
 			x.path.Lookups = append(x.path.Lookups, l)
 			return x.versionedLookup(i, key, concrete, ret)
 		}
+		x.ask(h, false, WhyKey)
 	}
 	l.At = len(x.path.Cond)
 	x.path.Lookups = append(x.path.Lookups, l)

@@ -231,6 +231,7 @@ func (x *exec) inPacket(addr bv.Term, concrete uint64, n int) {
 // readMem reads n bytes at addr wherever they are.
 func (x *exec) readMem(addr bv.Term, concrete uint64, n int) bv.Term {
 	kind, owner := x.place(concrete, n)
+	x.region(addr, concrete)
 	switch kind {
 	case trace.MemStack:
 		x.fix(addr, concrete, WhyOffset)
@@ -257,6 +258,7 @@ func (x *exec) readMem(addr bv.Term, concrete uint64, n int) bv.Term {
 // writeMem writes val (8n bits) at addr.
 func (x *exec) writeMem(addr bv.Term, concrete uint64, n int, val bv.Term) {
 	kind, owner := x.place(concrete, n)
+	x.region(addr, concrete)
 	st := store{n: n, val: val, concrete: concrete, cond: x.active}
 	switch kind {
 	case trace.MemStack:

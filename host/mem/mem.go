@@ -104,6 +104,10 @@ func (a *Arena) Find(addr, n uint64) *Region {
 	return r
 }
 
+// Regions are all that have been handed out, ascending by address. They stay valid
+// until the next Alloc.
+func (a *Arena) Regions() []Region { return a.regions }
+
 // Bytes returns the n bytes at addr, or nil where the arena has none.
 func (a *Arena) Bytes(addr, n uint64) []byte {
 	if addr > uint64(len(a.B)) || n > uint64(len(a.B))-addr {

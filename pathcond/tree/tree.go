@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"slices"
 
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
@@ -97,13 +98,24 @@ func (t *Tree) Nodes() int { return len(t.nodes) }
 // Insert adds a path's condition with the number to return when it holds. It
 // fails if the condition can hold together with another path's.
 func (t *Tree) Insert(p *pathcond.Path, id int32) error {
-	if err := t.insert(&t.root, -1, false, p.Cond, t.facts(p), id); err != nil {
+	if err := t.insert(&t.root, -1, false, once(p.Cond), t.facts(p), id); err != nil {
 		t.remove(&t.root, t.facts(p), id) // where it was put before the overlap was found
 		delete(t.leaves, id)
 		return err
 	}
 	t.paths++
 	return nil
+}
+
+// once is a condition in which each predicate stands once: of keys that aren't the
+// heavy ones of a look-up it may say the same for several (pathcond.Path.Exclude).
+func once(cond []pathcond.Pred) []pathcond.Pred {
+	seen := make(map[bv.Term]bool, len(cond))
+	return slices.DeleteFunc(slices.Clone(cond), func(p pathcond.Pred) bool {
+		again := seen[p.Term]
+		seen[p.Term] = true
+		return again
+	})
 }
 
 // facts are what a path's condition says.

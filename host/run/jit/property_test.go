@@ -177,10 +177,10 @@ func TestConditionsOfRandomPrograms(t *testing.T) {
 	}
 	aborts := map[string]int{}
 	hits, packets, paths, dead := uint64(0), uint64(0), 0, 0
-	for seed := first; seed < first+uint64(n); seed++ {
+	for _, seed := range seeds(first, n, giveBackSeed) {
 		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0, Answers: seed%5 == 1, OwnOrder: seed%5 == 2 || seed%10 == 1})
 		for k, how := range ways {
-			if k > 1 && n > 1 && seed%4 != uint64(k%4) {
+			if k > 1 && n > 1 && seed%4 != uint64(k%4) && seed != giveBackSeed {
 				continue
 			}
 			if err := randomProgram(c, seed, how, func(r *Runtime) {
@@ -204,6 +204,23 @@ func TestConditionsOfRandomPrograms(t *testing.T) {
 		}
 	}
 	t.Logf("%d packets, %d hits, %d paths, %d dead: %v", packets, hits, paths, dead, aborts)
+}
+
+// giveBackSeed is a program in which an array of one entry was asked whether it has a
+// key, after the condition had said that the key isn't the heavy one: what followed
+// from that went with it.
+const giveBackSeed = 1663
+
+// seeds are n from first on, and those that failed once; first alone where n is 1.
+func seeds(first uint64, n int, failed ...uint64) []uint64 {
+	var out []uint64
+	for s := first; s < first+uint64(n); s++ {
+		out = append(out, s)
+	}
+	if n == 1 {
+		return out
+	}
+	return append(out, slices.DeleteFunc(failed, func(s uint64) bool { return s-first < uint64(n) })...)
 }
 
 // ways are how random programs' paths become traces.
