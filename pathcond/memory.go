@@ -160,6 +160,13 @@ func (x *exec) came(addr bv.Term, concrete uint64) {
 	}
 }
 
+// come says whether the run has been at an address that is made of base: 0 counts, the
+// index of an array's first element.
+func (x *exec) come(base bv.Term) bool {
+	_, ok := x.bases[base]
+	return ok
+}
+
 func (x *exec) address(base bv.Term, off uint64) bv.Term {
 	if base == 0 {
 		return x.b.Const(off, 64)

@@ -212,7 +212,7 @@ func (w *weave) find(addr bv.Term, n int) (kind trace.MemKind, owner int, at uin
 	switch {
 	case base == 0:
 		at = off
-	case x.bases[base] != 0:
+	case x.come(base):
 		at = x.bases[base] + off
 	case x.valueBase(base) && w.not0(w.facts[0], base) && x.found[base] != 0:
 		// It was known before the branch, so every run has found it.
@@ -360,7 +360,7 @@ func (w *weave) store(in ebpf.Insn, regs *[11]val) {
 		panic(quit{"an atomic of another kind"})
 	}
 	addr := x.b.Bin(bv.OpAdd, w.nodes[base].term, x.u64(uint64(int64(in.Off))))
-	if b, _ := x.split(addr); b != 0 && x.bases[b] == 0 && !(x.found[b] != 0 && w.not0(w.facts[0], b)) {
+	if b, _ := x.split(addr); b != 0 && !x.come(b) && !(x.found[b] != 0 && w.not0(w.facts[0], b)) {
 		panic(quit{"a store at an address that the path hasn't come to before"})
 	}
 	kind, owner, at := w.find(addr, n)
