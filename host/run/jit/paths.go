@@ -123,12 +123,31 @@ func (r *Runtime) compile(in *vm.Input, out *vm.Output) []*pathcond.Path {
 			if err == nil && r.prof != nil {
 				err = r.prof.written(m)
 			}
+			if err == nil && (r.opt.Merge || r.opt.Predicate > 0) {
+				err = r.anew()
+			}
 			if err != nil {
 				p[0].Abort = r.internal(err)
 				return p[:1]
 			}
 		}
 	}
+}
+
+// anew drops all paths: a branch was left where a look-up in its ways might have been
+// folded, which the paths to come take together with its other side.
+func (r *Runtime) anew() error {
+	var all []nic.Path
+	for i := range r.info {
+		all = append(all, nic.Path(i))
+	}
+	for n, d := range r.dead {
+		if d.Path != nil {
+			r.treeOf(d.Path).Remove(d.Path, nic.Untraceable+nic.Path(n))
+			d.Path = nil
+		}
+	}
+	return r.drop(all, false)
 }
 
 // bury keeps a path that can't be a trace, in the place of the dead one its
