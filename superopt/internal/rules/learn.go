@@ -196,11 +196,16 @@ func (l *learner) rule(old, new []ir.Inst, idx []int) *Rule {
 			return nil
 		}
 	}
-	for i := 0; i < len(r.Dead); {
-		t := *r
-		t.Dead = slices.Delete(slices.Clone(r.Dead), i, i+1)
-		if l.proves(&t) {
-			r = &t
+	return l.barest(r, len(r.Dead), (*Rule).withoutDead)
+}
+
+// barest leaves out of r, one after the other, those of n parts that it is proved
+// without.
+func (l *learner) barest(r *Rule, n int, without func(r *Rule, i int) *Rule) *Rule {
+	for i := 0; i < n; {
+		if t := without(r, i); l.proves(t) {
+			r = t
+			n--
 		} else {
 			i++
 		}
@@ -252,16 +257,7 @@ func (l *learner) bounded(r *Rule, at int, name *[11]byte) *Rule {
 			}
 		}
 	}
-	for i := 0; i < len(r.If); {
-		t := *r
-		t.If = slices.Delete(slices.Clone(r.If), i, i+1)
-		if l.proves(&t) {
-			r = &t
-		} else {
-			i++
-		}
-	}
-	return r
+	return l.barest(r, len(r.If), (*Rule).without)
 }
 
 // patternOf is an instruction with letters for registers and its constants as
@@ -309,6 +305,13 @@ func patternOf(in *ir.Inst, letter func(uint8) byte) (pattern, bool) {
 func (r *Rule) without(i int) *Rule {
 	t := r.clone()
 	t.If = slices.Delete(t.If, i, i+1)
+	return t
+}
+
+// withoutDead asks for one register less to be unread.
+func (r *Rule) withoutDead(i int) *Rule {
+	t := r.clone()
+	t.Dead = slices.Delete(t.Dead, i, i+1)
 	return t
 }
 
