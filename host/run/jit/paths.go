@@ -141,11 +141,8 @@ func (r *Runtime) anew() error {
 	for i := range r.info {
 		all = append(all, nic.Path(i))
 	}
-	for n, d := range r.dead {
-		if d.Path != nil {
-			r.treeOf(d.Path).Remove(d.Path, nic.Untraceable+nic.Path(n))
-			d.Path = nil
-		}
+	for n := range r.dead {
+		r.exhume(nic.Path(n))
 	}
 	return r.drop(all, false)
 }
@@ -157,7 +154,7 @@ func (r *Runtime) bury(p *pathcond.Path, dead nic.Path) *trace.Abort {
 	if dead < 0 && len(r.trees) > 1 { // a segment may be known where the one before it isn't
 		if id, ok := r.treeOf(p).Find(p); ok && id >= nic.Untraceable {
 			dead = id - nic.Untraceable
-			r.treeOf(p).Remove(r.dead[dead].Path, id)
+			r.exhume(dead)
 		}
 	}
 	if dead < 0 {
@@ -172,6 +169,14 @@ func (r *Runtime) bury(p *pathcond.Path, dead nic.Path) *trace.Abort {
 		r.noteOverlap(err, p)
 	}
 	return p.Abort
+}
+
+// exhume takes a path that can't be a trace out of the tree, if it is there.
+func (r *Runtime) exhume(dead nic.Path) {
+	if d := r.dead[dead]; d.Path != nil {
+		r.treeOf(d.Path).Remove(d.Path, nic.Untraceable+dead)
+		d.Path = nil
+	}
 }
 
 // overlap is the evidence of two conditions that hold together.
@@ -213,8 +218,7 @@ func (r *Runtime) drop(paths []nic.Path, during bool) error {
 func (r *Runtime) dropDead(of func(counter int) bool) {
 	for i, d := range r.dead {
 		if d.Path != nil && (slices.ContainsFunc(d.Path.Watched, of) || slices.ContainsFunc(d.Path.Plain, of)) {
-			r.treeOf(d.Path).Remove(d.Path, nic.Untraceable+nic.Path(i))
-			d.Path = nil
+			r.exhume(nic.Path(i))
 		}
 	}
 }

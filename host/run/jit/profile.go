@@ -290,8 +290,7 @@ func (pf *profile) give(p *place) error {
 		return err
 	}
 	for _, n := range dead {
-		pf.r.treeOf(pf.r.dead[n].Path).Remove(pf.r.dead[n].Path, nic.Untraceable+n)
-		pf.r.dead[n].Path = nil
+		pf.r.exhume(n)
 	}
 	return pf.through(p.id, func(leaf nic.Path, path *pathcond.Path, l int) error {
 		t := pf.r.treeOf(path)

@@ -42,7 +42,7 @@ func (r *Runtime) unlearnt(in *vm.Input, out *vm.Output, path nic.Path) (dead ni
 			return dead, d.Abort
 		}
 		// The penalty is over: try it again as if it were new.
-		r.treeOf(d.Path).Remove(d.Path, path)
+		r.exhume(dead)
 	}
 	r.Comp.Before()
 	r.beside.before()
