@@ -63,9 +63,7 @@ func (p *arc) makeRoom(size uint64, evicted []uint32) []uint32 {
 			p.pop(arcB1)
 			evicted = p.replace(false, evicted)
 		default:
-			id := p.pop(arcT1)
-			p.sub(id)
-			evicted = append(evicted, id)
+			evicted = p.lose(arcT1, evicted)
 		}
 	}
 	return evicted
@@ -96,8 +94,7 @@ func (p *arc) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 			evicted = p.replace(ghost == arcB2, evicted)
 		}
 	}
-	p.add(id, size)
-	p.put(q, id)
+	p.enter(q, id, size)
 	return evicted
 }
 
@@ -174,9 +171,5 @@ func (p *arc) Run(ids []uint32, miss []uint64) {
 		p.p = target
 		miss[w] = m
 	}
-	for q := range p.bytes {
-		p.bytes[q] = uint64(p.l.q[q].live)
-	}
-	p.n = int(p.bytes[arcT1] + p.bytes[arcT2])
-	p.used = uint64(p.n)
+	p.recounted()
 }

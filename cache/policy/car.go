@@ -76,9 +76,8 @@ func (p *car) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if ghost >= 0 {
 		p.drop(id)
 	}
-	p.add(id, size)
 	p.ref = fit(p.ref, id)
 	p.ref[id] = false
-	p.put(q, id)
+	p.enter(q, id, size)
 	return evicted
 }

@@ -28,8 +28,8 @@ func (p *golangARC) Access(id uint32) bool {
 	switch p.l.in(id) {
 	case golangT1:
 		p.move(id, golangT2)
-		if p.bytes[golangT2] > p.capacity {
-			p.late = p.overflow(p.late[:0])
+		if p.bytes[golangT2] > p.capacity { // golang-lru bounds T2 by itself: see Insert
+			p.late = p.lose(golangT2, p.late[:0])
 		}
 		return true
 	case golangT2:
@@ -37,14 +37,6 @@ func (p *golangARC) Access(id uint32) bool {
 		return true
 	}
 	return false
-}
-
-// overflow evicts from T2 without a ghost: golang-lru's T2 is bounded by the
-// budget by itself, which shows when the cache holds one entry too many.
-func (p *golangARC) overflow(evicted []uint32) []uint32 {
-	v := p.pop(golangT2)
-	p.sub(v)
-	return append(evicted, v)
 }
 
 // Late appends what the last Access evicted.
@@ -108,12 +100,9 @@ func (p *golangARC) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 			p.pop(golangB2)
 		}
 		if p.bytes[golangT1]+uint64(size) > p.capacity { // replace found T2 empty
-			v := p.pop(golangT1)
-			p.sub(v)
-			evicted = append(evicted, v)
+			evicted = p.lose(golangT1, evicted)
 		}
-		p.add(id, size)
-		p.put(golangT1, id)
+		p.enter(golangT1, id, size)
 		return evicted
 	}
 	// The id keeps its place among the ghosts while room is made, and may so
@@ -122,10 +111,11 @@ func (p *golangARC) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if p.l.in(id) >= 0 {
 		p.drop(id)
 	}
-	p.add(id, size)
-	p.put(golangT2, id)
+	p.enter(golangT2, id, size)
+	// golang-lru's T2 is bounded by the budget by itself, and leaves no ghost then,
+	// which shows when the cache holds one entry too many.
 	if p.bytes[golangT2] > p.capacity {
-		evicted = p.overflow(evicted)
+		evicted = p.lose(golangT2, evicted)
 	}
 	return evicted
 }

@@ -46,9 +46,7 @@ func (p *golangTwoQ) replace(ghost bool, evicted []uint32) []uint32 {
 		p.remember(twoQGhost, id, p.ghostCap)
 		return append(evicted, id)
 	}
-	id := p.pop(twoQFrequent)
-	p.sub(id)
-	return append(evicted, id)
+	return p.lose(twoQFrequent, evicted)
 }
 
 func (p *golangTwoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
@@ -60,15 +58,13 @@ func (p *golangTwoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		evicted = p.replace(ghost, evicted)
 	}
 	if !ghost {
-		p.add(id, size)
-		p.put(twoQRecent, id)
+		p.enter(twoQRecent, id, size)
 		return evicted
 	}
 	// Making room may have forgotten the ghost; it was one all the same.
 	if p.l.in(id) >= 0 {
 		p.drop(id)
 	}
-	p.add(id, size)
-	p.put(twoQFrequent, id)
+	p.enter(twoQFrequent, id, size)
 	return evicted
 }

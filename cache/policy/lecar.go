@@ -76,8 +76,7 @@ func (p *lecar) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 		p.drop(id)
 	}
 	evicted = p.makeRoom(s, evicted)
-	p.add(id, size)
-	p.put(0, id)
+	p.enter(0, id, size)
 	p.f.add(id)
 	return evicted
 }

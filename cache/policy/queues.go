@@ -43,6 +43,31 @@ func (p *queues) move(id uint32, q int) {
 	p.put(q, id)
 }
 
+// enter counts id in and makes it the youngest of q.
+func (p *queues) enter(q int, id, size uint32) {
+	p.add(id, size)
+	p.put(q, id)
+}
+
+// lose evicts the oldest of q.
+func (p *queues) lose(q int, evicted []uint32) []uint32 {
+	id := p.pop(q)
+	p.sub(id)
+	return append(evicted, id)
+}
+
+// recounted takes over the sums after a loop on the queues alone, for unit sizes.
+func (p *queues) recounted() {
+	p.used = 0
+	for q := range p.l.q {
+		p.bytes[q] = uint64(p.l.q[q].live)
+		if uint(q) < p.ghosts {
+			p.used += p.bytes[q]
+		}
+	}
+	p.n = int(p.used)
+}
+
 // remember makes id the youngest of the ghosts of q, which have so much room.
 func (p *queues) remember(q int, id uint32, room uint64) {
 	s := p.sizeOf(id)

@@ -101,10 +101,9 @@ func (p *s3fifo) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	case p.fillMain && p.bytes[s3Small] >= p.smallCap:
 		q = s3Main
 	}
-	p.add(id, size)
 	p.uses = fit(p.uses, id)
 	p.uses[id] = 1
-	p.put(q, id)
+	p.enter(q, id, size)
 	return evicted
 }
 
@@ -200,9 +199,5 @@ func (p *s3fifo) Run(ids []uint32, miss []uint64) {
 		}
 		miss[w] = m
 	}
-	for q := range p.l.q {
-		p.bytes[q] = uint64(p.l.q[q].live)
-	}
-	p.n = int(p.bytes[s3Small] + p.bytes[s3Main])
-	p.used = uint64(p.n)
+	p.recounted()
 }

@@ -45,13 +45,7 @@ func (p *twoQ) evict(evicted []uint32) []uint32 {
 		p.remember(twoQOut, v, p.outCap)
 		return append(evicted, v)
 	}
-	return p.evictMain(evicted)
-}
-
-func (p *twoQ) evictMain(evicted []uint32) []uint32 {
-	v := p.pop(twoQMain)
-	p.sub(v)
-	return append(evicted, v)
+	return p.lose(twoQMain, evicted)
 }
 
 func (p *twoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
@@ -65,18 +59,16 @@ func (p *twoQ) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	}
 	evicted = p.makeRoom(s, evicted)
 	if !known {
-		p.add(id, size)
-		p.put(twoQIn, id)
+		p.enter(twoQIn, id, size)
 		return evicted
 	}
 	if s > p.mainCap {
 		return evicted
 	}
 	for p.bytes[twoQMain]+s > p.mainCap {
-		evicted = p.evictMain(evicted)
+		evicted = p.lose(twoQMain, evicted)
 	}
-	p.add(id, size)
-	p.put(twoQMain, id)
+	p.enter(twoQMain, id, size)
 	return evicted
 }
 
@@ -138,9 +130,5 @@ func (p *twoQ) Run(ids []uint32, miss []uint64) {
 		}
 		miss[w] = m
 	}
-	for q := range p.l.q {
-		p.bytes[q] = uint64(p.l.q[q].live)
-	}
-	p.n = int(p.bytes[twoQIn] + p.bytes[twoQMain])
-	p.used = uint64(p.n)
+	p.recounted()
 }

@@ -75,8 +75,7 @@ func (p *wTinyLFU) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	if uint64(size) > p.capacity {
 		return evicted
 	}
-	p.add(id, size)
-	p.put(wtWindow, id)
+	p.enter(wtWindow, id, size)
 	return p.settle(id, evicted)
 }
 
