@@ -75,8 +75,7 @@ type change struct {
 	jumps    *jumps   // of q
 	facts    map[int32]*points.Facts
 	problems []Problem // of what changed
-	todo     places    // in doubt, the first on the way at the front
-	doubt    map[int32]bool
+	places             // in doubt, the first on the way at the front
 	stale    bool
 	flow
 	room points.Facts // for facts that turn out to be the old ones
@@ -84,7 +83,7 @@ type change struct {
 
 // follow finds out what holds in q.
 func (a *Analysis) follow(q *ir.Prog, s, e int) *change {
-	c := &change{a: a, q: q, way: a.way, jumps: a.jumps, facts: map[int32]*points.Facts{}, doubt: map[int32]bool{}, flow: flow{p: q}}
+	c := &change{a: a, q: q, way: a.way, jumps: a.jumps, facts: map[int32]*points.Facts{}, flow: flow{p: q}}
 	c.s, c.e = a.Changed(q, s, e)
 	for i := c.s; i < c.e; i++ {
 		if c.changed(i) {
@@ -94,7 +93,7 @@ func (a *Analysis) follow(q *ir.Prog, s, e int) *change {
 	if c.led {
 		c.way, c.jumps = wayOf(q), jumpsOf(q)
 	}
-	c.todo.pos = c.way.pos
+	c.pos = c.way.pos
 	for i := c.s; i < c.e; i++ {
 		if !c.changed(i) {
 			continue
@@ -109,12 +108,8 @@ func (a *Analysis) follow(q *ir.Prog, s, e int) *change {
 			}
 		}
 	}
-	for c.todo.Len() > 0 {
-		i := heap.Pop(&c.todo).(int32)
-		if c.doubt[i] {
-			delete(c.doubt, i)
-			c.visit(int(i))
-		}
+	for i, ok := c.take(); ok; i, ok = c.take() {
+		c.visit(i)
 	}
 	c.complain()
 	return c
@@ -135,9 +130,8 @@ func (c *change) in(i int) *points.Facts {
 
 // ask puts what holds before i in doubt.
 func (c *change) ask(i int) {
-	if i < len(c.q.Insts) && !c.doubt[int32(i)] {
-		c.doubt[int32(i)] = true
-		heap.Push(&c.todo, int32(i))
+	if i < len(c.q.Insts) {
+		c.places.ask(i)
 	}
 }
 
@@ -270,7 +264,6 @@ func (c *change) complain() {
 // keep makes c.a the analysis of c.q, put in order.
 func (c *change) keep() {
 	a := c.a
-	live := &liveness{a: a}
 	kept := slices.DeleteFunc(a.Problems, func(p Problem) bool { return c.changed(p.Insn) || c.facts[int32(p.Insn)] != nil })
 	a.Problems = append(kept, c.problems...)
 	slices.SortStableFunc(a.Problems, func(x, y Problem) int { return x.Insn - y.Insn })
@@ -294,7 +287,7 @@ func (c *change) keep() {
 	if index != nil {
 		a.compact(index, gone, c.led)
 	}
-	live.pos = a.way.pos
+	live := &liveness{a: a, places: places{pos: a.way.pos, back: true}}
 	for _, i := range gone {
 		live.came(int(index[i]))
 	}
@@ -335,11 +328,35 @@ func (a *Analysis) compact(index, gone []int32, led bool) {
 	}
 }
 
-// places is a queue of places, the first on the way at the front.
+// places is a queue of the places in doubt, the first on the way at the front.
 type places struct {
-	list []int32
-	pos  []int32 // nil: the program's own order
-	back bool    // the last on the way at the front
+	list  []int32
+	pos   []int32 // nil: the program's own order
+	back  bool    // the last on the way at the front
+	doubt map[int32]bool
+}
+
+// ask puts a place in doubt.
+func (p *places) ask(i int) {
+	if p.doubt == nil {
+		p.doubt = map[int32]bool{}
+	}
+	if !p.doubt[int32(i)] {
+		p.doubt[int32(i)] = true
+		heap.Push(p, int32(i))
+	}
+}
+
+// take gives the next place that is in doubt still, and is no more.
+func (p *places) take() (i int, ok bool) {
+	for len(p.list) > 0 {
+		i := heap.Pop(p).(int32)
+		if p.doubt[i] {
+			delete(p.doubt, i)
+			return int(i), true
+		}
+	}
+	return 0, false
 }
 
 func (p *places) at(k int) int32 {
@@ -367,20 +384,8 @@ func (p *places) Pop() any {
 
 // liveness is what is live while it is brought up to date.
 type liveness struct {
-	a *Analysis
-	places
-	doubt map[int32]bool
-}
-
-// ask puts what is live after i in doubt.
-func (l *liveness) ask(i int) {
-	if l.doubt == nil {
-		l.doubt, l.back = map[int32]bool{}, true
-	}
-	if !l.doubt[int32(i)] {
-		l.doubt[int32(i)] = true
-		heap.Push(l, int32(i))
-	}
+	a      *Analysis
+	places // where what is live before them is in doubt
 }
 
 // came asks all places that lead to i.
@@ -414,12 +419,7 @@ func (l *liveness) asked(k int) {
 // run brings the liveness up to date.
 func (l *liveness) run() {
 	a := l.a
-	for l.Len() > 0 {
-		i := int(heap.Pop(l).(int32))
-		if !l.doubt[int32(i)] {
-			continue
-		}
-		delete(l.doubt, int32(i))
+	for i, ok := l.take(); ok; i, ok = l.take() {
 		before := a.liveAt(i)
 		if before == a.Before[i] {
 			continue
