@@ -181,11 +181,10 @@ func (b *reader) begin(c *compiler, text []byte, seed uint64) {
 	s := b.s
 	b.c, b.text, b.seed = c, text, seed
 	b.mem.reset(seed)
-	b.x = context{
-		depth: vm.MaxFrames - 1, time: b.draw(1), packet: b.draw(2), ifindex: uint64(uint32(b.draw(3))), queue: uint64(uint32(b.draw(4))),
-		cpu: b.draw(5) % uint64(max(s.Opt.CPUs, 1)), next: nextPlace, counted: countPlace, resume: resumePlace, hits: hitsBase, undo: undoBase,
-	}
+	b.x = drawnContext(seed, s)
 	x := &b.x
+	x.depth = vm.MaxFrames - 1
+	x.next, x.counted, x.resume, x.hits, x.undo = nextPlace, countPlace, resumePlace, hitsBase, undoBase
 	x.length = 14 + b.draw(6)%1000
 	x.data = s.Buf + vm.Headroom
 	x.meta, x.end, x.negMeta = x.data, x.data+x.length, -x.data

@@ -128,7 +128,7 @@ type storage struct {
 
 // Load is readback.Memory's.
 func (s *storage) Load(addr uint64, n int) (uint64, error) {
-	if d := addr - ctxBase; d < uint64(len(s.b.block())) {
+	if d := addr - ctxBase; d < uint64(len(s.b.x.block())) {
 		return s.b.field(d, n)
 	}
 	flat := addr - memBase
@@ -171,7 +171,7 @@ func (s *storage) own() []part {
 // Store is readback.Memory's: registers are kept in the block, and an element's
 // reference bit is set.
 func (s *storage) Store(addr, v uint64, n int) error {
-	if d := addr - ctxBase; d < uint64(len(s.b.block())) && n == 8 && d&7 == 0 {
+	if d := addr - ctxBase; d < uint64(len(s.b.x.block())) && n == 8 && d&7 == 0 {
 		if at, ok := within(d, offSave, &s.b.x.save); ok {
 			s.b.x.save[at/8] = v
 			return nil

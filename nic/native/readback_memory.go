@@ -79,8 +79,16 @@ func (w *words) store(addr, v uint64, n int) {
 func low(v uint64, n int) uint64 { return v & bv.Mask(8*n) }
 
 // block is the emulated context's bytes.
-func (b *reader) block() *[unsafe.Sizeof(context{})]byte {
-	return (*[unsafe.Sizeof(context{})]byte)(unsafe.Pointer(&b.x))
+func (c *context) block() *[unsafe.Sizeof(context{})]byte {
+	return (*[unsafe.Sizeof(context{})]byte)(unsafe.Pointer(c))
+}
+
+// drawnContext has what code finds in its block of any packet.
+func drawnContext(seed uint64, s *vm.State) context {
+	return context{
+		time: drawn(seed, 1), packet: drawn(seed, 2), ifindex: uint64(uint32(drawn(seed, 3))), queue: uint64(uint32(drawn(seed, 4))),
+		cpu: drawn(seed, 5) % uint64(max(s.Opt.CPUs, 1)),
+	}
 }
 
 // place is the address in flat memory that a machine address stands for.
@@ -97,7 +105,7 @@ func (b *reader) place(addr uint64) (uint64, error) {
 
 // Load is readback.Memory's.
 func (b *reader) Load(addr uint64, n int) (uint64, error) {
-	if at := addr - ctxBase; at < uint64(len(b.block())) {
+	if at := addr - ctxBase; at < uint64(len(b.x.block())) {
 		return b.field(at, n)
 	}
 	if addr-hitsBase < 1<<48 {
@@ -124,7 +132,7 @@ func within[T any](at uint64, off int32, _ *T) (uint64, bool) {
 // field is what code finds in its block. How a check of an access comes out is
 // drawn: in the packet, in the frame, in neither.
 func (b *reader) field(at uint64, n int) (uint64, error) {
-	if n < 8 && at+uint64(n) > uint64(len(b.block())) || n == 8 && at&7 != 0 {
+	if n < 8 && at+uint64(n) > uint64(len(b.x.block())) || n == 8 && at&7 != 0 {
 		return 0, fmt.Errorf("%d bytes at %d of its block", n, at)
 	}
 	x := &b.x
@@ -149,7 +157,7 @@ func (b *reader) field(at uint64, n int) (uint64, error) {
 		}
 		return b.now.elem, nil
 	}
-	return little(b.block()[at:], n), nil
+	return little(b.x.block()[at:], n), nil
 }
 
 // limit and negFrame are what the check of an access compares with.
@@ -202,11 +210,11 @@ func (w *slot) mayRead(addr, n uint64) bool {
 
 // Store is readback.Memory's.
 func (b *reader) Store(addr, v uint64, n int) error {
-	if at := addr - ctxBase; at < uint64(len(b.block())) {
+	if at := addr - ctxBase; at < uint64(len(b.x.block())) {
 		if n != 8 || at&7 != 0 {
 			return fmt.Errorf("a store of %d bytes at %d of its block", n, at)
 		}
-		binary.LittleEndian.PutUint64(b.block()[at:], v)
+		binary.LittleEndian.PutUint64(b.x.block()[at:], v)
 		return nil
 	}
 	if addr-hitsBase < 1<<48 {

@@ -116,11 +116,8 @@ func (b *treeReader) draw(what uint64) uint64 { return drawn(b.seed, what) }
 func (b *treeReader) node(m *mark, seed uint64, test bool) error {
 	b.seed, b.at = seed, m.node
 	b.mem.reset(seed)
-	s := b.s
-	b.x = context{
-		time: b.draw(1), packet: b.draw(2), ifindex: uint64(uint32(b.draw(3))), queue: uint64(uint32(b.draw(4))),
-		cpu: b.draw(5) % uint64(max(s.Opt.CPUs, 1)), length: vm.MinPacket + b.draw(6)%1000, out: outPlace, table: tablePlace,
-	}
+	b.x = drawnContext(seed, b.s)
+	b.x.length, b.x.out, b.x.table = vm.MinPacket+b.draw(6)%1000, outPlace, tablePlace
 	n := b.c.t.Node(m.node)
 	at, h, need := m.at, &m.h, b.c.needs(m.node)
 	if test {
@@ -321,7 +318,7 @@ func (b *treeReader) peeks(call *tree.Call) bool {
 func (b *treeReader) input(k uint64) uint64 {
 	switch at, _, ok := inputAt(k); {
 	case ok:
-		return little(b.block()[at:], 8)
+		return little(b.x.block()[at:], 8)
 	case isRandom(k):
 		return uint64(vm.Random(b.s.Opt.Seed, b.x.packet, k-pathcond.InRand))
 	case k >= pathcond.InVersion:
@@ -459,17 +456,12 @@ func (b *treeReader) asks(fun uint64, args []uint64) bool {
 	return false
 }
 
-// block is the emulated context's bytes.
-func (b *treeReader) block() *[unsafe.Sizeof(context{})]byte {
-	return (*[unsafe.Sizeof(context{})]byte)(unsafe.Pointer(&b.x))
-}
-
 // Load is readback.Memory's.
 func (b *treeReader) Load(addr uint64, n int) (uint64, error) {
 	header := uint64(uintptr(unsafe.Pointer(&b.c.t.Env().Versions.Counter)))
 	switch at := addr - ctxBase; {
-	case at < uint64(len(b.block())) && at+uint64(n) <= uint64(len(b.block())):
-		return little(b.block()[at:], n), nil
+	case at < uint64(len(b.x.block())) && at+uint64(n) <= uint64(len(b.x.block())):
+		return little(b.x.block()[at:], n), nil
 	case addr-tablePlace < 1<<40 && n == 8:
 		return leafPlace + (addr-tablePlace)/8, nil
 	case addr == header && n == 8:
@@ -490,8 +482,8 @@ func (b *treeReader) Load(addr uint64, n int) (uint64, error) {
 // Store is readback.Memory's.
 func (b *treeReader) Store(addr, v uint64, n int) error {
 	switch at := addr - ctxBase; {
-	case at < uint64(len(b.block())) && n == 8 && at&7 == 0:
-		binary.LittleEndian.PutUint64(b.block()[at:], v)
+	case at < uint64(len(b.x.block())) && n == 8 && at&7 == 0:
+		binary.LittleEndian.PutUint64(b.x.block()[at:], v)
 		return nil
 	case addr == outPlace && n == 4 && b.path < 0:
 		b.path = int64(uint32(v))
