@@ -490,7 +490,7 @@ func (x *Analysis) text(j *Judged, p pathcond.Pred) string {
 	if n := x.a.size(p.Term); n > maxPrinted {
 		return fmt.Sprintf("predicates of more than %d operations", maxPrinted)
 	}
-	s := strings.ReplaceAll(strings.TrimSpace(text.FormatPred(x.a.c, j.Cond, p)), "\n", "; ")
+	s := text.In(x.a.c, j.Cond).Line(p)
 	if len(s) > maxText {
 		s = s[:maxText-len("…")] + "…"
 	}

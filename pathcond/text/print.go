@@ -32,10 +32,9 @@ func FormatPred(c *pathcond.Compiler, context []pathcond.Pred, p pathcond.Pred) 
 }
 
 // PredFirst prints as [FormatPred] does, the predicate before what its names
-// stand for: where little room is left, those can be cut.
+// stand for: where little room is left, those can be cut. It speaks as a [Speaker] does.
 func PredFirst(c *pathcond.Compiler, context []pathcond.Pred, p pathcond.Pred) string {
-	w := words{c}
-	ls := w.lines(w.layoutOf(context), []pathcond.Pred{p}, false)
+	ls := In(c, context).lines(p)
 	return strings.Join(append(ls[len(ls)-1:], ls[:len(ls)-1]...), "; ")
 }
 

@@ -39,13 +39,22 @@ func (q Question) String() string {
 
 // Question says a predicate.
 func (s *Speaker) Question(p pathcond.Pred) Question {
+	ls := s.lines(p)
+	q := apart(ls[len(ls)-1])
+	q.Lets = ls[:len(ls)-1]
+	return q
+}
+
+// Line says a predicate in a line: as [FormatPred] prints it, but for what a segment has
+// from the one before it.
+func (s *Speaker) Line(p pathcond.Pred) string { return strings.Join(s.lines(p), "; ") }
+
+func (s *Speaker) lines(p pathcond.Pred) []string {
 	ls := s.c.lines(s.l, []pathcond.Pred{p}, false)
 	for i := range ls {
 		ls[i] = s.handed(ls[i])
 	}
-	q := apart(ls[len(ls)-1])
-	q.Lets = ls[:len(ls)-1]
-	return q
+	return ls
 }
 
 // stored is a read of 1 to 8 bytes of memory at a fixed place.
@@ -263,7 +272,7 @@ func field(p *printer, t bv.Term) string {
 
 // Words says a term.
 func (s *Speaker) Words(t bv.Term) string {
-	return s.printer().top(t)
+	return s.handed(s.printer().top(t))
 }
 
 // printer is one that knows where headers stand.

@@ -65,8 +65,9 @@ func conditions(rt *jit.Runtime) ([]PathRow, []Node) {
 	for i := range rows {
 		r := &rows[i]
 		all[i] = i
+		voice := text.In(rt.Comp, r.path.Cond)
 		for _, p := range r.path.Cond {
-			r.Condition = append(r.Condition, text.FormatPred(rt.Comp, r.path.Cond, p))
+			r.Condition = append(r.Condition, voice.Line(p))
 			r.At = append(r.At, rt.Comp.Obj.Programs[p.Prog].Place(int(p.PC)))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"testing"
 
 	"jitnic/cache"
@@ -67,6 +68,15 @@ func TestNoCutIsWhole(t *testing.T) {
 	}
 	if again, _ := asJSON(t, in, replay.Remedies{Segments: 3}); again != cut {
 		t.Error("the same study of segments gives other figures")
+	}
+}
+
+// What a segment asks of what the one before it has left is told by the register's name.
+func TestHandedOverIsNamed(t *testing.T) {
+	in := replay.Input{Program: "sample:nat", Captures: []string{"sample:vlan"}, Limit: 600, Seed: 1, Loop: 1, Queues: 1}
+	cut, _ := asJSON(t, in, replay.Remedies{Segments: 5})
+	if raw := regexp.MustCompile(`mem\[\d+ `).FindString(cut); raw != "" || !regexp.MustCompile(`"text":"[^"]*\br\d\b`).MatchString(cut) {
+		t.Errorf("%q in\n%.2000s", raw, cut)
 	}
 }
 
