@@ -21,12 +21,8 @@ type Lookup struct {
 // IsKey is the predicate that a key, in chunks of 8 bytes, has these bytes.
 func (c *Compiler) IsKey(key []bv.Term, is []byte) bv.Term {
 	p := c.B.Bool(true)
-	for i, t := range key {
-		var k uint64
-		for j := min(8, len(is)-8*i) - 1; j >= 0; j-- {
-			k = k<<8 | uint64(is[8*i+j])
-		}
-		p = c.B.AndB(p, c.B.Bin(bv.OpEq, t, c.B.Const(k, c.B.Width(t))))
+	for i, k := range chunksOf(is) {
+		p = c.B.AndB(p, c.B.Bin(bv.OpEq, key[i], c.B.Const(k, c.B.Width(key[i]))))
 	}
 	return p
 }

@@ -168,26 +168,37 @@ func (x *exec) genericLookup(i int, key []bv.Term, concrete []byte, ret uint64) 
 		if t == cebpf.LPMTrie && len(ms.events) > 0 {
 			x.abort(trace.ReasonTrieUpdate, x.s.Maps[i].Spec().Name)
 		}
-		for k := len(ms.events) - 1; k >= 0; k-- {
-			e := &ms.events[k]
-			x.decide(x.sameKey(key, e.key), bytes.Equal(concrete, e.concrete), WhyAlias)
-			if !bytes.Equal(concrete, e.concrete) {
-				continue
-			}
-			x.decide(e.ok, e.okRun, WhyHelper)
-			if !e.okRun {
-				continue
-			}
+		if e := x.changed(i, key, concrete); e != nil {
 			if e.del {
 				return x.b.Const(0, 64)
 			}
 			return e.fresh
 		}
-		if maps.Ordered(t) && len(ms.events) > 0 {
-			x.notFull(i, ms)
-		}
 	}
 	return x.initialLookup(i, key)
+}
+
+// changed is what the path has last done to an entry; nil: nothing. Which of its
+// changes are of that key, and how they went, becomes part of the condition, and that
+// none has evicted the entry.
+func (x *exec) changed(i int, key []bv.Term, concrete []byte) *mapEvent {
+	ms := x.mapState(i)
+	for k := len(ms.events) - 1; k >= 0; k-- {
+		e := &ms.events[k]
+		same := bytes.Equal(concrete, e.concrete)
+		x.decide(x.sameKey(key, e.key), same, WhyAlias)
+		if !same {
+			continue
+		}
+		x.decide(e.ok, e.okRun, WhyHelper)
+		if e.okRun {
+			return e
+		}
+	}
+	if maps.Ordered(x.s.Maps[i].Spec().Type) && len(ms.events) > 0 {
+		x.notFull(i, ms)
+	}
+	return nil
 }
 
 // notFull adds the predicate that the path's inserts evict nothing: half the

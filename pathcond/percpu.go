@@ -1,8 +1,6 @@
 package pathcond
 
 import (
-	"bytes"
-
 	"jitnic/host/maps"
 	"jitnic/pathcond/bv"
 )
@@ -18,27 +16,14 @@ func symLookupPerCPU(x *exec, c *call) bv.Term {
 	key := x.mapKey(i, c)
 	cpu := b.ZExt(b.Extract(x.r[3], 0, 32), 64)
 	own := b.Bin(bv.OpEq, cpu, symCPU(x, &call{}))
-	ms := x.mapState(i)
 	if v, ok := x.f.Known(own); ok && v {
 		return x.genericLookup(i, key, x.rec.Key(c.rec), c.rec.Ret)
 	}
-	for k := len(ms.events) - 1; k >= 0; k-- {
-		e := &ms.events[k]
-		same := bytes.Equal(x.rec.Key(c.rec), e.concrete)
-		x.decide(x.sameKey(key, e.key), same, WhyAlias)
-		if !same {
-			continue
-		}
-		x.decide(e.ok, e.okRun, WhyHelper)
-		switch {
-		case e.okRun && e.del:
+	if e := x.changed(i, key, x.rec.Key(c.rec)); e != nil {
+		if e.del {
 			return x.u64(0)
-		case e.okRun: // of the others' values in it nothing is known
-			return x.unknown(64)
 		}
-	}
-	if maps.Ordered(spec.Type) && len(ms.events) > 0 {
-		x.notFull(i, ms)
+		return x.unknown(64) // of the others' values in it nothing is known
 	}
 	return b.Fun(Fun(FunLookupOn, i), 64, bv.Fact{}, append(key, cpu)...)
 }

@@ -89,12 +89,8 @@ func (v *Versions) Key(i int) (m int, key string) { return v.keys[i].m, v.keys[i
 // versionedLookup folds a look-up to its result: the key is fixed, and the
 // entry's version guards it.
 func (x *exec) versionedLookup(i int, key []bv.Term, concrete []byte, ret uint64) bv.Term {
-	for k, t := range key {
-		var c uint64
-		for j := min(8, len(concrete)-8*k) - 1; j >= 0; j-- {
-			c = c<<8 | uint64(concrete[8*k+j])
-		}
-		x.fixParts(t, c)
+	for k, is := range chunksOf(concrete) {
+		x.fixParts(key[k], is)
 	}
 	v := x.c.Versions
 	w := v.Watch(i, concrete)

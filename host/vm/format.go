@@ -74,7 +74,8 @@ func readConversion(text []byte, i int) (c conversion, next int, e maps.Errno) {
 	c.verb = at(i)
 	switch c.verb {
 	case 'p':
-		return c, c.pointer(text, i+1), c.refuse
+		next, e = c.pointer(text, i+1)
+		return c, next, e
 	case 's':
 		c.kind = ArgString
 		return c, i + 1, endsWord(at(i + 1))
@@ -204,10 +205,8 @@ func (c *conversion) print(out []byte, v uint64, mem []byte) []byte {
 
 // spec is the flags and width of one conversion.
 type spec struct {
-	width            int
-	zero, left, plus bool
-	space            bool
-	refuse           maps.Errno // of what stands behind %p
+	width                   int
+	zero, left, plus, space bool
 }
 
 // endsWord: behind a string or an address no word may go on.
@@ -282,7 +281,7 @@ func (sp *spec) number(out, b []byte, signed bool) []byte {
 }
 
 // pointer reads what stands behind %p, from i on, and says where the text goes on.
-func (c *conversion) pointer(text []byte, i int) int {
+func (c *conversion) pointer(text []byte, i int) (next int, e maps.Errno) {
 	at := func(k int) byte {
 		if k < len(text) {
 			return text[k]
@@ -291,20 +290,20 @@ func (c *conversion) pointer(text []byte, i int) int {
 	}
 	switch k := at(i); {
 	case (k == 'k' || k == 'u') && at(i+1) == 's':
-		c.kind, c.refuse = ArgString, endsWord(at(i+2))
-		return i + 2
+		c.kind = ArgString
+		return i + 2, endsWord(at(i + 2))
 	case k == 'K' || k == 'x' || k == 's' || k == 'S' || k == 'B':
-		return i + 1
+		return i + 1, 0
 	case endsWord(k) == 0:
-		return i
+		return i, 0
 	case (k == 'i' || k == 'I') && at(i+1) == '4':
 		c.kind, c.plain = ArgIPv4, k == 'i'
 	case (k == 'i' || k == 'I') && at(i+1) == '6':
 		c.kind, c.plain = ArgIPv6, k == 'i'
 	default:
-		c.refuse = maps.EINVAL
+		return i, maps.EINVAL
 	}
-	return i + 2
+	return i + 2, 0
 }
 
 // appendIPv4 prints an address; with zeros in front of short numbers for %pi4.
