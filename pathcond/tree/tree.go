@@ -98,7 +98,7 @@ func (t *Tree) Nodes() int { return len(t.nodes) }
 // Insert adds a path's condition with the number to return when it holds. It
 // fails if the condition can hold together with another path's.
 func (t *Tree) Insert(p *pathcond.Path, id int32) error {
-	if err := t.insert(&t.root, -1, false, once(p.Cond), t.facts(p), id); err != nil {
+	if err := t.insert(&t.root, -1, false, once(p.Cond), entry{p.Cond, t.facts(p), id}); err != nil {
 		t.remove(&t.root, t.facts(p), id) // where it was put before the overlap was found
 		delete(t.leaves, id)
 		return err
@@ -155,31 +155,41 @@ const maxSlots = 1 << 15
 // errSlots is the error of a condition that needs more.
 var errSlots = fmt.Errorf("pathcond: the conditions of a path compute more than %d values", maxSlots)
 
+// entry is a path to be added: its condition, what that says, and its number.
+type entry struct {
+	cond  []pathcond.Pred
+	facts *pathcond.Facts
+	id    int32
+}
+
 // insert adds the rest of a condition below the edge (parent, side); at is the
 // edge itself.
-func (t *Tree) insert(at *ref, parent int32, side bool, rest []pathcond.Pred, f *pathcond.Facts, id int32) error {
+func (t *Tree) insert(at *ref, parent int32, side bool, rest []pathcond.Pred, p entry) error {
 	for {
 		r := *at
 		if r.isLeaf() {
-			if r.path() == id {
+			if r.path() == p.id {
 				return nil
 			}
-			return fmt.Errorf("pathcond: conditions of paths %d and %d overlap", r.path(), id)
+			return fmt.Errorf("pathcond: conditions of paths %d and %d overlap", r.path(), p.id)
 		}
 		if r == none {
 			break
 		}
 		n := int32(r)
 		term := t.from[n].term
-		var v bool
-		switch val, ok := f.Known(term); {
-		case ok:
-			v = val
+		v, known := p.facts.Known(term)
+		if known {
 			rest = without(rest, term)
-		default:
-			// The path says nothing of this predicate: it goes both ways.
-			if err := t.insert(t.child(n, true), n, true, rest, f, id); err != nil {
-				return err
+		} else {
+			// The path says nothing of this predicate: it goes both ways that it can.
+			if t.possible(n, true, p.cond) {
+				if err := t.insert(t.child(n, true), n, true, rest, p); err != nil {
+					return err
+				}
+			}
+			if !t.possible(n, false, p.cond) {
+				return nil
 			}
 			v = false
 		}
@@ -194,9 +204,22 @@ func (t *Tree) insert(at *ref, parent int32, side bool, rest []pathcond.Pred, f 
 		*t.edge(parent, side) = ref(n)
 		parent, side = n, pr.Want
 	}
-	*t.edge(parent, side) = leaf(id)
-	t.leaves[id] = append(t.leaves[id], parent)
+	*t.edge(parent, side) = leaf(p.id)
+	t.leaves[p.id] = append(t.leaves[p.id], parent)
 	return nil
+}
+
+// possible says whether a condition may hold where node n's predicate has value v: no
+// predicate of it is otherwise by that alone. A condition that has a value of two ways
+// taken together be one number is in a form that says nothing of the form for another
+// number, until that is taken apart: not (long and k != 3) of long and k == 5.
+func (t *Tree) possible(n int32, v bool, cond []pathcond.Pred) bool {
+	f := pathcond.NewFacts(t.b)
+	f.Learn(t.from[n].term, v)
+	return !slices.ContainsFunc(cond, func(pr pathcond.Pred) bool {
+		is, ok := f.Known(pr.Term)
+		return ok && is != pr.Want
+	})
 }
 
 // without leaves out the predicate that a walk has just asked.
