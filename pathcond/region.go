@@ -234,7 +234,7 @@ func (g *graph) end(s int) int {
 			switch {
 			case in.Op == ebpf.OpExit && pc > s:
 				return g.before(s, pc)
-			case in.Op == ebpf.OpJA, in.Op == ebpf.OpJA32:
+			case in.IsGoto():
 				return pc
 			case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && (pure[in.Imm] || in.Imm == ebpf.FnMapLookupElem):
 			case in.IsCondJump() && in.Op != ebpf.OpMayGo:

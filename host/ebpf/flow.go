@@ -204,7 +204,7 @@ func Blocks(insns []Insn) []Block {
 			pc++
 			continue
 		}
-		if in.Op == OpExit || in.Op == OpJA || in.Op == OpJA32 || in.IsCondJump() {
+		if in.Op == OpExit || in.Jumps() {
 			leader[pc+1] = true
 			for _, t := range Next(insns, pc, next[:0]) {
 				leader[t] = true

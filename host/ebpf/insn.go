@@ -190,6 +190,15 @@ func (i Insn) IsCondJump() bool {
 	return true
 }
 
+// IsGoto says whether the instruction always jumps.
+func (i Insn) IsGoto() bool { return i.Op == OpJA || i.Op == OpJA32 }
+
+// Jumps says whether the instruction jumps, always or on a condition.
+func (i Insn) Jumps() bool { return i.IsCondJump() || i.IsGoto() }
+
+// Ends says whether control never falls through to the next instruction.
+func (i Insn) Ends() bool { return i.Op == OpExit || i.IsGoto() }
+
 // Const64 joins the two slots of a wide instruction.
 func Const64(lo, hi Insn) uint64 { return uint64(uint32(lo.Imm)) | uint64(uint32(hi.Imm))<<32 }
 

@@ -225,7 +225,7 @@ func (c *compiler) body(in []*known) {
 			// it ends here in a fault.
 			dead = true
 			c.leave(pc)
-		case isJump(ins):
+		case ins.Jumps():
 			c.insn(&k, pc, ins)
 			if ins.IsCondJump() {
 				c.a.branch(&k, pc, false)
@@ -507,7 +507,7 @@ func (c *compiler) noted(k *known, base uint8) bool { return c.note && k.r[base]
 // control writes jumps, calls and exits.
 func (c *compiler) control(k *known, pc int, in ebpf.Insn) {
 	switch {
-	case in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32:
+	case in.IsGoto():
 		c.Jmp(c.to(target(in, pc)))
 	case in.Op == ebpf.OpExit:
 		c.Load(8, asm.T0, asm.At(asm.Ctx, offDepth))

@@ -32,12 +32,6 @@ func target(in ebpf.Insn, pc int) int {
 	return int(int32(pc) + 1 + int32(in.Off))
 }
 
-// isJump says whether the instruction may go somewhere else within the
-// function.
-func isJump(in ebpf.Insn) bool {
-	return in.IsCondJump() || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32
-}
-
 // find finds blocks and roots. Every slot is decoded where control can come
 // to it by falling through from slot 0 on, as the interpreter decodes them.
 func (f *flow) find(code []ebpf.Insn) {
@@ -61,7 +55,7 @@ func (f *flow) find(code []ebpf.Insn) {
 				f.second[pc+1] = true
 				pc++
 			}
-		case isJump(in):
+		case in.Jumps():
 			mark(f.leader, target(in, pc))
 			mark(f.counts, target(in, pc))
 			mark(f.leader, pc+1)
@@ -89,7 +83,7 @@ func (f *flow) find(code []ebpf.Insn) {
 		if next < n && f.second[next] {
 			next++
 		}
-		if next < n && !f.counts[next] && !ends(code[pc]) {
+		if next < n && !f.counts[next] && !code[pc].Ends() {
 			f.rest[pc] += f.rest[next]
 		}
 	}
@@ -104,11 +98,6 @@ func (f *flow) line(code []ebpf.Insn) {
 			f.second[pc] = true
 		}
 	}
-}
-
-// ends says whether control never goes on to the next slot.
-func ends(in ebpf.Insn) bool {
-	return in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32 || in.Op == ebpf.OpExit
 }
 
 // ahead are the steps that were counted of what control leaves out where it jumps
@@ -170,7 +159,7 @@ func (a *analysis) solve(f *flow, start *known) []*known {
 				break // a fault: nothing comes after it
 			}
 			next := f.after(pc)
-			if isJump(ins) {
+			if ins.Jumps() {
 				if ins.IsCondJump() {
 					c := k
 					a.branch(&c, pc, false)

@@ -175,7 +175,7 @@ func (b *reader) follows(pc int) int {
 	switch {
 	case in.IsWide():
 		return pc + 2
-	case in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32:
+	case in.IsGoto():
 		return target(in, pc)
 	case in.Op == ebpf.OpExit, in.Op == ebpf.OpMayGo, in.Op == ebpf.OpCallX, in.Op == ebpf.OpCall && in.Src == ebpf.CallLocal:
 		return -1

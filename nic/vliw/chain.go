@@ -108,7 +108,7 @@ func (f *flowGraph) follow(i int32) (next int32, by way) {
 	switch {
 	case o.isExit() || leaves(o.In):
 		return -1, ends
-	case isGoto(o.In):
+	case o.In.IsGoto():
 		return f.at[o.To], jumps
 	case !o.In.IsCondJump():
 		return fall, falls
@@ -139,9 +139,9 @@ func (f *flowGraph) returns(i int32) bool {
 	for k := range b.ops {
 		if o := &b.ops[k]; o.isExit() {
 			return true
-		} else if c := o.In.Class(); c != ebpf.ClassALU && c != ebpf.ClassALU64 && !isGoto(o.In) {
+		} else if c := o.In.Class(); c != ebpf.ClassALU && c != ebpf.ClassALU64 && !o.In.IsGoto() {
 			return false
-		} else if isGoto(o.In) {
+		} else if o.In.IsGoto() {
 			return int(o.To) > int(o.Slot) && f.returns(f.at[o.To])
 		}
 	}

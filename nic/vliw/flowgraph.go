@@ -116,7 +116,7 @@ func (f *flowGraph) targets(i int, dst []int32) []int32 {
 	in := o.In
 	switch {
 	case in.Op == ebpf.OpExit:
-	case isGoto(in):
+	case in.IsGoto():
 		next(int(o.To))
 	case in.IsCondJump():
 		next(b.end)
@@ -302,11 +302,8 @@ func (f *flowGraph) liveAt(o *Op) ebpf.Regs {
 // branches says whether the instruction at a slot is a jump.
 func (f *flowGraph) branches(slot int) bool {
 	in := f.insns[slot]
-	return isGoto(in) || in.IsCondJump() || in.Op == ebpf.OpExit || leaves(in)
+	return in.Jumps() || in.Op == ebpf.OpExit || leaves(in)
 }
-
-// isGoto says whether in jumps always.
-func isGoto(in ebpf.Insn) bool { return in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32 }
 
 // jumpsTo is the slot a jump goes to when taken, -1 for what doesn't jump.
 func jumpsTo(o *Op) int32 {

@@ -206,7 +206,7 @@ func gone(in *superopt.Inst) string {
 		return "call whose result nothing reads"
 	case in.IsCondJump():
 		return "branch whose outcome is known, or that is one with another"
-	case in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32:
+	case in.IsGoto():
 		return "jump to what follows"
 	case isALU(in) && in.ALUOp() == ebpf.ALUMov:
 		return "copy that nothing needs"

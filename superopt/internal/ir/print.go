@@ -29,7 +29,7 @@ func (in *Inst) String() string {
 			return fmt.Sprintf("call %s#%d", h.Name, in.Imm)
 		}
 		return fmt.Sprintf("call %d", in.Imm)
-	case in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32:
+	case in.IsGoto():
 		return fmt.Sprintf("goto @%d", in.To)
 	case in.IsCondJump():
 		x := in.Insn

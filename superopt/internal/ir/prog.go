@@ -337,24 +337,14 @@ func Empty() Inst { return Inst{To: -1, Slot: -1} }
 
 // IsJumpNext says whether the instruction at i is a jump to what comes next.
 func IsJumpNext(in *Inst, i int) bool {
-	return (in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32) && int(in.To) == i+1
+	return in.IsGoto() && int(in.To) == i+1
 }
 
 // Const64 is the constant of a plain wide load.
 func (in *Inst) Const64() uint64 { return uint64(uint32(in.Imm)) | uint64(uint32(in.Hi))<<32 }
 
-// Jumps says whether To is a jump's (not a call's).
-func (in *Inst) Jumps() bool {
-	return in.IsCondJump() || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32
-}
-
 // Turns says whether control may go on elsewhere than with the next instruction.
 func (in *Inst) Turns() bool { return in.Jumps() || in.Ends() || in.To >= 0 }
-
-// Ends says whether control never falls through to the next instruction.
-func (in *Inst) Ends() bool {
-	return in.Op == ebpf.OpExit || in.Op == ebpf.OpJA || in.Op == ebpf.OpJA32
-}
 
 // Barrier says whether the instruction is outside what the proofs model:
 // windows stop at it.

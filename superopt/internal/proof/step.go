@@ -54,7 +54,7 @@ func (m *Machine) Run(p *ir.Prog, s, e int, start *State) (map[int]exitState, []
 		switch {
 		case ins.Op == ebpf.OpExit:
 			flow(-1, st)
-		case ins.Op == ebpf.OpJA || ins.Op == ebpf.OpJA32:
+		case ins.IsGoto():
 			flow(int(ins.To), st)
 		case ins.IsCondJump():
 			if int(ins.To) == i+1 { // both ways lead there
