@@ -191,7 +191,8 @@ func (f *Facts) exact(base bv.Term, c uint64) bool {
 	return hi <= 1<<62 && hi+c <= bv.Mask(f.b.Width(base))
 }
 
-// Known says whether the predicates so far decide p, and how.
+// Known says whether the predicates so far decide p, and how; val is false where they
+// don't.
 func (f *Facts) Known(p bv.Term) (val, ok bool) {
 	b := f.b
 	if c, k := b.IsConst(p); k {
@@ -204,14 +205,15 @@ func (f *Facts) Known(p bv.Term) (val, ok bool) {
 	switch b.Op(p) {
 	case bv.OpNot:
 		v, k := f.Known(args[0])
-		return !v, k
+		return k && !v, k
 	case bv.OpAnd:
 		v0, k0 := f.Known(args[0])
 		v1, k1 := f.Known(args[1])
 		if k0 && !v0 || k1 && !v1 {
 			return false, true
 		}
-		return true, k0 && k1
+		both := k0 && k1
+		return both, both
 	case bv.OpULt:
 		xl, xh := f.Bounds(args[0])
 		yl, yh := f.Bounds(args[1])

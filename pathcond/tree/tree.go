@@ -191,7 +191,6 @@ func (t *Tree) insert(at *ref, parent int32, side bool, rest []pathcond.Pred, p 
 			if !t.possible(n, false, p.cond) {
 				return nil
 			}
-			v = false
 		}
 		parent, side = n, v
 		at = t.child(n, v)
