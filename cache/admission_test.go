@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // On a stream where large ids come once and small ones again and again, the
@@ -27,10 +28,7 @@ func TestAdmissionsKeepWhatPays(t *testing.T) {
 		}
 	}
 	misses := func(admission string) uint64 {
-		p, err := Simulate(s, Config{Policy: "lru", Admission: admission, Slots: 4000, Seed: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(Simulate(s, Config{Policy: "lru", Admission: admission, Slots: 4000, Seed: 1}))(t)
 		return p.Misses
 	}
 	all := misses("always")

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // TestFormatsCountAsLibCacheSim: the same 2,000 requests in every format give
@@ -36,14 +37,8 @@ func TestFormatsCountAsLibCacheSim(t *testing.T) {
 		{"first2000.txt", "lru", 100, 0, 1027},
 		{"first2000.txt", "fifo", 100, 0, 1133},
 	} {
-		s, err := stream.Open(t.Context(), filepath.Join(dir, c.file), stream.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := Simulate(s, Config{Policy: c.policy, Entries: c.entries, Slots: c.slots})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(stream.Open(t.Context(), filepath.Join(dir, c.file), stream.Options{}))(t)
+		p := must.Get(Simulate(s, Config{Policy: c.policy, Entries: c.entries, Slots: c.slots}))(t)
 		if p.Misses != c.misses {
 			t.Errorf("%s, %s, %d entries, %d slots: %d misses, libCacheSim %d", c.file, c.policy, c.entries, c.slots, p.Misses, c.misses)
 		}

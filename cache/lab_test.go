@@ -11,6 +11,7 @@ import (
 
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 	"jitnic/pcaps/splitmix"
 )
 
@@ -153,10 +154,7 @@ func TestTraceCacheIsItsDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawConfig(t)
 		s := drawStream(t, false)
-		c, err := NewTraceCache(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(NewTraceCache(cfg))(t)
 		cap := cfg.Entries + cfg.Slots
 		p, _ := policy.New(cfg.Policy, policy.Config{Capacity: cap, Sized: cfg.Slots > 0, Seed: cfg.Seed})
 		a, _ := NewAdmission(cfg.Admission, cfg.Seed, cap)
@@ -197,10 +195,7 @@ func TestEventsTellWhatIsIn(t *testing.T) {
 		cfg := drawConfig(t)
 		cfg.Events = true
 		s := drawStream(t, false)
-		c, err := NewTraceCache(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(NewTraceCache(cfg))(t)
 		in, flying := map[uint32]bool{}, map[uint32]bool{}
 		n := map[EventKind]uint64{}
 		Replay(s, c, func(i int, o Outcome) {
@@ -256,15 +251,9 @@ func TestComparisonIsReplay(t *testing.T) {
 		if rapid.Bool().Draw(t, "straight") {
 			cfg.Admission, cfg.HotThreshold, cfg.InstallDelay, cfg.InstallTime = "", 0, 0, 0
 		}
-		got, err := Simulate(s, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := must.Get(Simulate(s, cfg))(t)
 		cfg.Keys = s.Keys // drawn streams are Foreign
-		c, err := NewTraceCache(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(NewTraceCache(cfg))(t)
 		miss := make([]uint64, (s.Len()+63)/64)
 		Replay(s, c, func(i int, o Outcome) {
 			if o != Hit {
@@ -297,19 +286,13 @@ func TestGridIsItsPoints(t *testing.T) {
 		}
 		var done, total uint64
 		g.Progress = func(d, n uint64) { done, total = d, n }
-		study, err := g.Run(context.Background(), s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		study := must.Get(g.Run(context.Background(), s))(t)
 		configs := g.Configs()
 		if study.Partial || len(study.Points) != len(configs) || done != total {
 			t.Fatalf("partial %v, %d points of %d, progress %d of %d", study.Partial, len(study.Points), len(configs), done, total)
 		}
 		for i, c := range configs {
-			want, err := Simulate(s, c)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := must.Get(Simulate(s, c))(t)
 			if d := cmp.Diff(want, study.Points[i]); d != "" {
 				t.Fatalf("%+v: %s", c, d)
 			}
@@ -339,10 +322,7 @@ func TestAnInterruptLeavesWhatIsFinished(t *testing.T) {
 			cancel()
 		}
 	}
-	study, err := g.Run(ctx, s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	study := must.Get(g.Run(ctx, s))(t)
 	if !study.Partial || len(study.Points) == 0 || len(study.Points) >= study.Planned {
 		t.Errorf("partial %v, %d points of %d", study.Partial, len(study.Points), study.Planned)
 	}
@@ -401,10 +381,7 @@ func TestParseSizes(t *testing.T) {
 func TestBootstrap(t *testing.T) {
 	s := stream.Zipf(1000, 200_000, 3)
 	point := func(p string, n uint64, seed uint64) *Point {
-		pt, err := Simulate(s, Config{Policy: p, Entries: n, Seed: seed})
-		if err != nil {
-			t.Fatal(err)
-		}
+		pt := must.Get(Simulate(s, Config{Policy: p, Entries: n, Seed: seed}))(t)
 		return &pt
 	}
 	if d := Compare(point("lru", 100, 0), point("sieve", 100, 0), 1); !d.Significant || d.Low <= 0 || d.Mean < d.Low || d.Mean > d.High {
@@ -432,10 +409,7 @@ func TestDescribe(t *testing.T) {
 }
 
 func TestRequestsDoNotAllocate(t *testing.T) {
-	c, err := NewTraceCache(Config{Policy: "lru", Entries: 50, IDs: 500, InstallDelay: 3, Events: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(NewTraceCache(Config{Policy: "lru", Entries: 50, IDs: 500, InstallDelay: 3, Events: true}))(t)
 	ids := stream.Zipf(500, 20_000, 1).IDs
 	pass := func() {
 		for _, id := range ids {

@@ -7,6 +7,7 @@ import (
 
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // Every policy's estimate is near its count on the corpus's kind of stream, and
@@ -19,9 +20,7 @@ func TestMiniSimIsNearTheWhole(t *testing.T) {
 		}
 		cfg := Config{Policy: info.Name, Entries: 2000, Seed: 1}
 		want, err := Simulate(s, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		got, skipped, err := MiniSim(context.Background(), s, []Config{cfg, {Policy: info.Name, Entries: 2}}, 0.2, 1)
 		if err != nil || len(got) != 1 || len(skipped) != 1 || skipped[0] != 1 {
 			t.Fatalf("%s: %d points, %v skipped, %v", info.Name, len(got), skipped, err)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -13,9 +14,7 @@ import (
 func TestPackets(t *testing.T) {
 	s := &stream.Stream{IDs: []uint32{0, 1, 0, 1, 0, 2, stream.None, 0, 1}}
 	n, st, err := Packets(s, []uint8{2, 2, 2, 1, 2}, Config{Policy: "lru", Entries: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	// 0 and 1 are cold; both hit; 2 is cold and takes 1's place; 1 was evicted.
 	want := Counts{Hit: 1, Cold: 2, Capacity: 1, Uncacheable: 1}
 	if n != want || st.Packets != 9 {
@@ -39,13 +38,9 @@ func TestPacketPoint(t *testing.T) {
 	}
 	for _, cfg := range []Config{{Policy: "lru", Entries: 16, HotThreshold: 1}, {Policy: "sieve", Entries: 8, HotThreshold: 2, InstallDelay: 3}} {
 		p, err := NewPacketLab(s, requests, 10, 0).Point(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		n, st, err := Packets(s, requests, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		missed := uint64(0)
 		for _, w := range p.Windows {
 			missed += w.Misses
@@ -55,9 +50,7 @@ func TestPacketPoint(t *testing.T) {
 			t.Errorf("%v: %+v, want %v", cfg.Policy, p, n)
 		}
 		late, err := NewPacketLab(s, requests, 10, 500).Point(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if late.Requests != 1500 || late.Counts().Total() != 1500 || late.Misses > p.Misses {
 			t.Errorf("%v: behind a warm-up %+v", cfg.Policy, late)
 		}
@@ -66,14 +59,10 @@ func TestPacketPoint(t *testing.T) {
 			one[i] = 1
 		}
 		got, err := NewPacketLab(s, one, 10, 100).Point(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		g := Grid{Policies: []string{cfg.Policy}, Entries: []uint64{cfg.Entries}, HotThreshold: cfg.HotThreshold, InstallDelay: cfg.InstallDelay, Windows: 10, Warmup: 100}
 		want, err := g.Run(t.Context(), s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if d := cmp.Diff(want.Points[0], got); d != "" {
 			t.Errorf("%v: a grid's point is another:\n%s", cfg.Policy, d)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -28,38 +29,25 @@ func TestPassIsTheGrid(t *testing.T) {
 			if !plain && x>>4&0x7ff == 5 {
 				w.Invalidate(x >> 25)
 			}
-			if err := w.Request(id, 60+x>>28, int64(i), uint8(x>>27&1)); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, w.Request(id, 60+x>>28, int64(i), uint8(x>>27&1)))
 		}
 		for id := range uint32(128) {
 			w.Define(id, uint64(id), id%7+1, id%9+1)
 		}
-		if err := w.Close(stream.Head{Labels: []string{"a", "b"}}); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, w.Close(stream.Head{Labels: []string{"a", "b"}}))
 		s, _, err := stream.Unpack(bytes.NewReader(b.Bytes()), stream.WithLengths|stream.WithLabels)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		warm := 0
 		if !plain {
 			warm = 5000
 		}
 		g := Grid{Policies: policy.Names(), Entries: []uint64{20}, Slots: []uint64{40}, Seed: 1, Windows: 13, Warmup: warm}
 		want, err := g.Run(context.Background(), s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		p, err := NewPass(g.Configs(), s.Len(), 13, warm)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		for _, define := range []bool{true, false} { // what ids are stands at the end
-			u, err := stream.NewUnpacker(bytes.NewReader(b.Bytes()), stream.WithLengths|stream.WithLabels)
-			if err != nil {
-				t.Fatal(err)
-			}
+			u := must.Get(stream.NewUnpacker(bytes.NewReader(b.Bytes()), stream.WithLengths|stream.WithLabels))(t)
 			var c stream.Chunk
 			for {
 				err := u.Next(&c)
@@ -74,9 +62,7 @@ func TestPassIsTheGrid(t *testing.T) {
 				}
 			}
 			if define {
-				if err := p.Define(u.NumIDs(), u.Sizes, u.Costs, u.Invalidations); err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, p.Define(u.NumIDs(), u.Sizes, u.Costs, u.Invalidations))
 			} else {
 				p.Labels(u.Head.Labels)
 			}

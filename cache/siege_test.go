@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // Unique paths flush fifo and lru; asking for a second request before an
@@ -12,10 +13,7 @@ import (
 func TestSiegeRecommendsWhatHolds(t *testing.T) {
 	legit := stream.Zipf(500, 60_000, 4)
 	g := &Siege{Policies: []string{"fifo", "lru", "s3-fifo", "infinite"}, Admissions: []string{"always", "threshold/2", "threshold/5"}, Entries: []uint64{200}, Seed: 1}
-	s, err := g.Run(context.Background(), legit)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(g.Run(context.Background(), legit))(t)
 	get := func(p, a, attack string) Loss {
 		for _, l := range s.Losses {
 			if l.Policy == p && l.Admission == a && l.Attack == attack {

@@ -7,6 +7,7 @@ import (
 
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // A hot id's better trace is swapped in at the packet that its units say, takes the
@@ -15,7 +16,7 @@ import (
 func TestTier2(t *testing.T) {
 	const after, units, perPacket = 3, 20, 10
 	var told []string
-	c, err := NewTraceCache(Config{Policy: "lru", Slots: 30, Events: true, Tier2: &Tier2{After: after, PerPacket: perPacket,
+	c := must.Get(NewTraceCache(Config{Policy: "lru", Slots: 30, Events: true, Tier2: &Tier2{After: after, PerPacket: perPacket,
 		Better: func(id uint32) (uint32, uint64) {
 			if id == 2 {
 				return 0, units // none found
@@ -25,10 +26,7 @@ func TestTier2(t *testing.T) {
 		Swapped: func(id uint32, wait, hits uint64) {
 			told = append(told, fmt.Sprint(id, " after ", wait, " and ", hits, " hits"))
 		},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}}))(t)
 	var log []string
 	ask := func(ids ...uint32) {
 		for _, id := range ids {
@@ -78,11 +76,8 @@ func TestResizeOverPolicies(t *testing.T) {
 		}
 		resized := uint64(0)
 		for _, slots := range []uint64{1500, 6000} {
-			c, err := NewTraceCache(Config{Policy: info.Name, Slots: slots, Events: true, Seed: 5,
-				Tier2: &Tier2{After: 4, PerPacket: 1, Better: func(id uint32) (uint32, uint64) { return 1 + (id*37)%90, uint64(id % 7) }}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := must.Get(NewTraceCache(Config{Policy: info.Name, Slots: slots, Events: true, Seed: 5,
+				Tier2: &Tier2{After: 4, PerPacket: 1, Better: func(id uint32) (uint32, uint64) { return 1 + (id*37)%90, uint64(id % 7) }}}))(t)
 			in, size := map[uint32]uint64{}, map[uint32]uint64{}
 			for i, id := range ids {
 				c.Due()

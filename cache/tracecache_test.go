@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // Through the TraceCache, a plain stream gives the plain policy's misses.
@@ -21,10 +22,7 @@ func TestTraceCacheGivesThePolicysMisses(t *testing.T) {
 		if i >= 4 && os.Getenv("JITNIC_HEAVY") == "" {
 			break
 		}
-		c, err := NewTraceCache(Config{Policy: g.policy, Entries: 10_000})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(NewTraceCache(Config{Policy: g.policy, Entries: 10_000}))(t)
 		for _, id := range s.IDs {
 			c.Request(id, 1, 1)
 		}
@@ -52,26 +50,17 @@ func TestInstallsEndByCall(t *testing.T) {
 	}
 	for _, name := range []string{"lru", "sieve", "arc", "w-tinylfu"} {
 		cfg := Config{Policy: name, Slots: 40, HotThreshold: 2, Seed: 1}
-		plain, err := NewTraceCache(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plain := must.Get(NewTraceCache(cfg))(t)
 		Replay(s, plain, nil)
 		cfg.External = true
-		c, err := NewTraceCache(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(NewTraceCache(cfg))(t)
 		Replay(s, c, func(i int, o Outcome) { c.Finish(s.IDs[i]) })
 		if c.Stats() != plain.Stats() {
 			t.Errorf("%s: %+v, want %+v", name, c.Stats(), plain.Stats())
 		}
 	}
 
-	c, err := NewTraceCache(Config{Policy: "lru", Entries: 1, External: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(NewTraceCache(Config{Policy: "lru", Entries: 1, External: true}))(t)
 	expect := func(id uint32, want Outcome) {
 		t.Helper()
 		if o := c.Request(id, 1, 1); o != want {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -16,10 +17,7 @@ import (
 // object makes a linked object of a program in text form.
 func object(t testing.TB, code string, specs ...*maps.Spec) (*loader.Object, *loader.Program) {
 	t.Helper()
-	insns, err := ebpf.Parser{}.Code(code)
-	if err != nil {
-		t.Fatal(err)
-	}
+	insns := must.Get(ebpf.Parser{}.Code(code))(t)
 	p := &loader.Program{Name: "p", Insns: insns, Maps: specs, Funcs: []loader.Func{{Name: "p", End: len(insns)}}, Unsupported: map[int]string{}}
 	return &loader.Object{File: "test", Programs: []*loader.Program{p}, Maps: specs}, p
 }
@@ -27,15 +25,9 @@ func object(t testing.TB, code string, specs ...*maps.Spec) (*loader.Object, *lo
 // record runs a program on a packet and compiles the path it takes.
 func record(t testing.TB, obj *loader.Object, pkt []byte, change func(c *Compiler, s *vm.State)) (*Compiler, *Path) {
 	t.Helper()
-	s, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(obj, vm.Options{}))(t)
 	t.Cleanup(func() { s.Close() })
-	it, err := vm.NewInterp(s, obj, obj.Programs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	it := must.Get(vm.NewInterp(s, obj, obj.Programs[0]))(t)
 	c := NewCompiler(s, obj)
 	if change != nil {
 		change(c, s)

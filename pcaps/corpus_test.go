@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // corpusDir returns ../shared/corpus/captures beside the repository, or skips.
@@ -18,10 +20,7 @@ func corpusDir(tb testing.TB) string { return sharedDir(tb, "corpus", "captures"
 // sharedDir returns a folder of ../shared, or skips.
 func sharedDir(tb testing.TB, names ...string) string {
 	tb.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	dir := must.Get(os.Getwd())(tb)
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			break
@@ -45,10 +44,7 @@ type manifestLine struct {
 
 func manifest(tb testing.TB, dir string) []manifestLine {
 	tb.Helper()
-	f, err := os.Open(filepath.Join(dir, "manifest.tsv"))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	f := must.Get(os.Open(filepath.Join(dir, "manifest.tsv")))(tb)
 	defer f.Close()
 	var out []manifestLine
 	sc := bufio.NewScanner(f)
@@ -57,14 +53,8 @@ func manifest(tb testing.TB, dir string) []manifestLine {
 		if c[0] == "file" {
 			continue
 		}
-		packets, err := strconv.ParseUint(c[5], 10, 64)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		bytes, err := strconv.ParseUint(c[7], 10, 64)
-		if err != nil {
-			tb.Fatal(err)
-		}
+		packets := must.Get(strconv.ParseUint(c[5], 10, 64))(tb)
+		bytes := must.Get(strconv.ParseUint(c[7], 10, 64))(tb)
 		out = append(out, manifestLine{c[0], packets, bytes})
 	}
 	return out
@@ -74,10 +64,7 @@ func TestCorpus(t *testing.T) {
 	dir := corpusDir(t)
 	for _, m := range manifest(t, dir) {
 		t.Run(m.file, func(t *testing.T) {
-			src, err := Open(context.Background(), Options{Paths: []string{filepath.Join(dir, m.file)}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			src := must.Get(Open(context.Background(), Options{Paths: []string{filepath.Join(dir, m.file)}}))(t)
 			defer src.Close()
 			var pkt Packet
 			var ktime uint64
@@ -86,9 +73,7 @@ func TestCorpus(t *testing.T) {
 				if err == io.EOF {
 					break
 				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, err)
 				if pkt.KTimeNS < ktime {
 					t.Fatalf("packet %d: clock went from %d to %d", pkt.Index, ktime, pkt.KTimeNS)
 				}
@@ -111,26 +96,14 @@ func BenchmarkRead(b *testing.B) {
 		for jobs := range 2 {
 			b.Run(fmt.Sprintf("%s/jobs=%d", name, jobs+1), func(b *testing.B) {
 				copyTo := filepath.Join(dir, name)
-				src, err := Open(context.Background(), Options{Paths: []string{path}})
-				if err != nil {
-					b.Fatal(err)
-				}
-				w, err := Create(copyTo)
-				if err != nil {
-					b.Fatal(err)
-				}
+				src := must.Get(Open(context.Background(), Options{Paths: []string{path}}))(b)
+				w := must.Get(Create(copyTo))(b)
 				var pkt Packet
 				for src.Next(&pkt) == nil {
-					if err := w.Write(&pkt); err != nil {
-						b.Fatal(err)
-					}
+					must.OK(b, w.Write(&pkt))
 				}
-				if err := w.Close(); err != nil {
-					b.Fatal(err)
-				}
-				if src, err = Open(context.Background(), Options{Paths: []string{copyTo}, Loop: -1, Jobs: jobs + 1}); err != nil {
-					b.Fatal(err)
-				}
+				must.OK(b, w.Close())
+				src = must.Get(Open(context.Background(), Options{Paths: []string{copyTo}, Loop: -1, Jobs: jobs + 1}))(b)
 				defer src.Close()
 				b.ReportAllocs()
 				for b.Loop() {

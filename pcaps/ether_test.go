@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // cooked captures, annotated: the packet as its link type has it, and what a
@@ -86,10 +88,7 @@ func TestLinkTypes(t *testing.T) {
 // TestLinkTypeCorpus counts IPv4 and IPv6 in real captures as tcpdump does.
 func TestLinkTypeCorpus(t *testing.T) {
 	dir := sharedDir(t, "corpus", "linktypes")
-	f, err := os.Open(filepath.Join(dir, "manifest.tsv"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Open(filepath.Join(dir, "manifest.tsv")))(t)
 	defer f.Close()
 	sc := bufio.NewScanner(f)
 	sc.Scan()
@@ -97,9 +96,7 @@ func TestLinkTypeCorpus(t *testing.T) {
 		col := strings.Split(sc.Text(), "\t")
 		for i, filter := range []string{"ip", "ip6"} {
 			src, err := Open(context.Background(), Options{Paths: []string{filepath.Join(dir, col[0])}, Filter: filter})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			pkts, _, err := drain(src)
 			src.Close()
 			if err != nil {
@@ -178,9 +175,7 @@ func TestPadCut(t *testing.T) {
 	b = append(le.u32s(b, 0, 3, 14, 16), make([]byte, 14)...)
 	for _, pad := range []bool{false, true} {
 		pkts, count, err := read(b, Options{PadCut: pad})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		want, padded := []int{14, 14, 14, 14}, uint64(0)
 		if pad {
 			want, padded = []int{20, 14, 14, 16}, 2
@@ -210,14 +205,9 @@ func TestStripVLAN(t *testing.T) {
 	} {
 		packet := unhex(t, c.packet)
 		n := uint32(len(packet))
-		src, err := NewSource(context.Background(), "test", strings.NewReader(string(append(le.u32s(le.pcapFile(magicNanos, 0, 1, 4), 0, 0, n, n), packet...))), Options{StripVLAN: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := must.Get(NewSource(context.Background(), "test", strings.NewReader(string(append(le.u32s(le.pcapFile(magicNanos, 0, 1, 4), 0, 0, n, n), packet...))), Options{StripVLAN: true}))(t)
 		var p Packet
-		if err := src.Next(&p); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, src.Next(&p))
 		if string(p.Data) != string(unhex(t, c.want)) || p.Tag != c.tag || int(p.Len) != len(p.Data) {
 			t.Errorf("%s: %x of %d bytes, tag %+v", c.packet, p.Data, p.Len, p.Tag)
 		}
@@ -236,10 +226,7 @@ func TestEmpty(t *testing.T) {
 		{append(le.u32s(le.pcapFile(magicNanos, 0, 113, 4), 0, 0, 2, 2), 1, 2), Options{LinkType: LinkSkip}, `capture "x.pcap": no packets: 1 of link type LINUX_SLL skipped`},
 		{append(le.u32s(le.pcapFile(magicNanos, 0, 1, 4), 0, 0, 2, 2), 1, 2), Options{Filter: "tcp"}, `capture "x.pcap": no packets: 1 not matched by the filter`},
 	} {
-		src, err := NewSource(context.Background(), "x.pcap", strings.NewReader(string(c.b)), c.o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := must.Get(NewSource(context.Background(), "x.pcap", strings.NewReader(string(c.b)), c.o))(t)
 		var p Packet
 		if err := src.Next(&p); err == nil || err.Error() != c.want {
 			t.Errorf("error %v, want %s", err, c.want)
@@ -255,10 +242,7 @@ func TestCaptures(t *testing.T) {
 	write(t, a, 3, 5e9, 1000)
 	write(t, b, 2, 9e9, 500)
 	write(t, c, 4, 1e9, 100)
-	src, err := Open(context.Background(), Options{Paths: []string{a, b, c}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := must.Get(Open(context.Background(), Options{Paths: []string{a, b, c}}))(t)
 	if _, _, err := drain(src); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -21,10 +23,7 @@ func unhex(tb testing.TB, s string) []byte {
 		line, _, _ = strings.Cut(line, "#")
 		sb.WriteString(strings.Join(strings.Fields(line), ""))
 	}
-	b, err := hex.DecodeString(sb.String())
-	if err != nil {
-		tb.Fatal(err)
-	}
+	b := must.Get(hex.DecodeString(sb.String()))(tb)
 	return b
 }
 
@@ -134,28 +133,17 @@ func zipped(tb testing.TB, how string, b []byte) []byte {
 			tb.Fatal(err)
 		}
 	}
-	if _, err := z.Write(b); err != nil {
-		tb.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		tb.Fatal(err)
-	}
+	must.Get(z.Write(b))(tb)
+	must.OK(tb, z.Close())
 	return out.Bytes()
 }
 
 // write puts n packets of growing length into a file; times are i*step+base.
 func write(tb testing.TB, path string, n int, base, step int64) {
 	tb.Helper()
-	w, err := Create(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	w := must.Get(Create(path))(tb)
 	for i := range n {
-		if err := w.Write(&Packet{Data: bytes.Repeat([]byte{byte(i)}, 14+i%50), TimeNS: base + int64(i)*step, Label: Label(i % 3)}); err != nil {
-			tb.Fatal(err)
-		}
+		must.OK(tb, w.Write(&Packet{Data: bytes.Repeat([]byte{byte(i)}, 14+i%50), TimeNS: base + int64(i)*step, Label: Label(i % 3)}))
 	}
-	if err := w.Close(); err != nil {
-		tb.Fatal(err)
-	}
+	must.OK(tb, w.Close())
 }

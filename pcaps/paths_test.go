@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -21,13 +23,9 @@ func TestWriterRoundTrip(t *testing.T) {
 		path := filepath.Join(dir, name)
 		write(t, path, 300, 1e18+3, 1001)
 		first, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		src, err := Open(context.Background(), Options{Paths: []string{path}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		pkts, _, err := drain(src)
 		if err != nil || len(pkts) != 300 {
 			t.Fatalf("%s: %d packets, %v", name, len(pkts), err)
@@ -51,19 +49,14 @@ func TestWriterRoundTrip(t *testing.T) {
 func TestWriterWholeOrNone(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.pcap")
-	w, err := Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(Create(path))(t)
 	if err := w.Write(&Packet{Data: make([]byte, 60), TimeNS: -1}); err == nil {
 		t.Error("a time before 1970 was written")
 	}
 	if err := w.Close(); err == nil {
 		t.Error("Close after a failed Write must fail")
 	}
-	if w, err = Create(path); err != nil {
-		t.Fatal(err)
-	}
+	w = must.Get(Create(path))(t)
 	w.Abort()
 	if names, _ := os.ReadDir(dir); len(names) != 0 {
 		t.Errorf("left behind: %v", names)
@@ -90,10 +83,7 @@ func TestPaths(t *testing.T) {
 	ctx := context.Background()
 	var stdin bytes.Buffer
 	stdin.Write(ngSample())
-	src, err := Open(ctx, Options{Paths: []string{filepath.Join(dir, "?.pcap"), "-", filepath.Join(dir, "c[1].pcap")}, Stdin: &stdin})
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := must.Get(Open(ctx, Options{Paths: []string{filepath.Join(dir, "?.pcap"), "-", filepath.Join(dir, "c[1].pcap")}, Stdin: &stdin}))(t)
 	var files []string
 	for _, f := range src.Files() {
 		files = append(files, filepath.Base(f))
@@ -143,10 +133,7 @@ func TestLimitFilterLoop(t *testing.T) {
 	open := func(o Options) []got {
 		t.Helper()
 		o.Paths = []string{path}
-		src, err := Open(context.Background(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := must.Get(Open(context.Background(), o))(t)
 		defer src.Close()
 		var p Packet
 		var out []got
@@ -199,16 +186,9 @@ func TestClock(t *testing.T) {
 	}
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
-	if err := os.WriteFile(a, file(0, 5, 4, 6), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(b, file(1, 2), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	src, err := Open(context.Background(), Options{Paths: []string{a, b}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(a, file(0, 5, 4, 6), 0o600))
+	must.OK(t, os.WriteFile(b, file(1, 2), 0o600))
+	src := must.Get(Open(context.Background(), Options{Paths: []string{a, b}}))(t)
 	var k []uint64
 	var p Packet
 	for src.Next(&p) == nil {
@@ -224,13 +204,9 @@ func TestCancel(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.pcap")
 	write(t, path, 100, 0, 1)
 	src, err := Open(ctx, Options{Paths: []string{path}, Loop: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	var p Packet
-	if err := src.Next(&p); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, src.Next(&p))
 	cancel()
 	for err == nil {
 		err = src.Next(&p)

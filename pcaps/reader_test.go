@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/gopacket/pcapgo"
 )
@@ -80,9 +82,7 @@ func TestPcapAnnotated(t *testing.T) {
 		{"abcd", 2, 2_999_999_000, 0, 2, 0},
 	}
 	pkts, c, err := read(b, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if d := cmp.Diff(want, pkts); d != "" {
 		t.Error(d)
 	}
@@ -118,9 +118,7 @@ func TestPcapVariants(t *testing.T) {
 				b = append(b, make([]byte, c.more)...)
 				b = append(b, 1, 2, 3)
 				pkts, _, err := read(b, Options{})
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, err)
 				want := []got{{"010203", 9, 0xfffffffe*1e9 + c.ns, 0, 1, 0}}
 				if d := cmp.Diff(want, pkts); d != "" {
 					t.Error(d)
@@ -142,9 +140,7 @@ var ngWant = []got{
 
 func TestPcapng(t *testing.T) {
 	pkts, c, err := read(ngSample(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if d := cmp.Diff(ngWant, pkts); d != "" {
 		t.Error(d)
 	}
@@ -326,15 +322,10 @@ func TestNoAllocation(t *testing.T) {
 	for _, name := range []string{"a.pcap", "a.pcapng"} {
 		path := filepath.Join(t.TempDir(), name)
 		write(t, path, 20000, 0, 1)
-		src, err := Open(context.Background(), Options{Paths: []string{path}, Filter: "not port 80"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := must.Get(Open(context.Background(), Options{Paths: []string{path}, Filter: "not port 80"}))(t)
 		defer src.Close()
 		var p Packet
-		if err := src.Next(&p); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, src.Next(&p))
 		if n := testing.AllocsPerRun(10000, func() {
 			if err := src.Next(&p); err != nil {
 				t.Fatal(err)
@@ -349,27 +340,12 @@ func TestNoAllocation(t *testing.T) {
 func TestAgainstOthers(t *testing.T) {
 	dir := corpusDir(t)
 	path := filepath.Join(dir, "many-protocols.pcap.gz")
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Open(path))(t)
 	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := pcapgo.NewReader(bytes.NewReader(plain))
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := NewSource(context.Background(), "plain", bytes.NewReader(plain), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	z := must.Get(gzip.NewReader(f))(t)
+	plain := must.Get(io.ReadAll(z))(t)
+	theirs := must.Get(pcapgo.NewReader(bytes.NewReader(plain)))(t)
+	src := must.Get(NewSource(context.Background(), "plain", bytes.NewReader(plain), Options{}))(t)
 	var p Packet
 	for {
 		data, ci, err := theirs.ReadPacketData()
@@ -424,10 +400,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(zipped(f, "gzip", ngSample()))
 	f.Add(zipped(f, "zstd", ngSample()))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		src, err := NewSource(context.Background(), "fuzz", bytes.NewReader(b), Options{Limit: 10000})
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := must.Get(NewSource(context.Background(), "fuzz", bytes.NewReader(b), Options{Limit: 10000}))(t)
 		defer src.Close()
 		var p Packet
 		var n, size uint64

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -39,9 +41,7 @@ func TestWiresharkFormats(t *testing.T) {
 	want[mixed] = Counters{Packets: 200, Skipped: map[string]uint64{"LINUX_SLL": 70}}
 	for path, c := range want {
 		src, err := Open(context.Background(), Options{Paths: []string{path}, LinkType: LinkSkip})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		pkts, got, err := drain(src)
 		if err != nil {
 			t.Errorf("%s: %v", filepath.Base(path), err)

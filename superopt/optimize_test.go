@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
 	"jitnic/superopt/internal/rules"
@@ -18,18 +19,12 @@ import (
 func TestSearchFinds(t *testing.T) {
 	superopttest.NeedZ3(t)
 	p := superopttest.BytesIntoWord(t)
-	r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(Optimize(context.Background(), p, &rewrite.Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 1}))(t)
 	if r.After >= r.Before {
 		t.Fatalf("%d -> %d\n%s", r.Before, r.After, r.Prog)
 	}
 	// the same with more workers
-	s, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Optimize(context.Background(), p, &rewrite.Options{Layers: "s", Seed: 3, Proposals: 40000, Workers: 3}))(t)
 	if r.Prog.String() != s.Prog.String() || r.Proposals != s.Proposals {
 		t.Fatalf("one worker:\n%sthree:\n%s%d and %d proposals", r.Prog, s.Prog, r.Proposals, s.Proposals)
 	}
@@ -40,19 +35,13 @@ func TestSearchFinds(t *testing.T) {
 func TestTop(t *testing.T) {
 	superopttest.NeedZ3(t)
 	p := orByHand(t)
-	one, err := Optimize(context.Background(), p, &rewrite.Options{Seed: 5, Proposals: 4000})
-	if err != nil {
-		t.Fatal(err)
-	}
+	one := must.Get(Optimize(context.Background(), p, &rewrite.Options{Seed: 5, Proposals: 4000}))(t)
 	if one.Top != nil {
 		t.Error("more than one without being asked")
 	}
 	var before string
 	for _, workers := range []int{1, 3} {
-		r, err := Optimize(context.Background(), p, &rewrite.Options{Seed: 5, Proposals: 4000, Top: 3, Workers: workers})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(Optimize(context.Background(), p, &rewrite.Options{Seed: 5, Proposals: 4000, Top: 3, Workers: workers}))(t)
 		if len(r.Top) != 3 || r.Top[0].Prog.String() != one.Prog.String() || r.Prog.String() != one.Prog.String() {
 			t.Fatalf("%d results, the first\n%swithout --top\n%s", len(r.Top), r.Top[0].Prog, one.Prog)
 		}
@@ -90,10 +79,7 @@ func TestJoin(t *testing.T) {
 		{"too wide", [][5]int{{0x61, 1, 1, 0, 0}, {0xb7, 0, 0, 0, -1}, {0x25, 0, 1, 1, 65535}, {0xb7, 0, 0, 0, 5}, {0x67, 0, 0, 0, 40}, {0x95, 0, 0, 0, 0}}, 6},
 	} {
 		p := superopttest.Rows(t, ir.KindTracing, c.rows...)
-		r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "p"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(Optimize(context.Background(), p, &rewrite.Options{Layers: "p"}))(t)
 		if r.After > c.want || !r.Whole.Proved() || c.name == "too wide" && r.After != c.want {
 			t.Errorf("%s: %d -> %d, want %d, %s\n%s", c.name, r.Before, r.After, c.want, r.Whole, r.Prog)
 		}
@@ -135,10 +121,7 @@ func TestCostNoSum(t *testing.T) {
 		[5]int{0x0f, 2, 0, 0, 0}, [5]int{0x0f, 3, 0, 0, 0}, [5]int{0x0f, 4, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
 	var first string
 	for _, workers := range []int{1, 3} {
-		r, err := Optimize(context.Background(), p, &rewrite.Options{CostFunc: depth, Seed: 2, Proposals: 60000, Workers: workers})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(Optimize(context.Background(), p, &rewrite.Options{CostFunc: depth, Seed: 2, Proposals: 60000, Workers: workers}))(t)
 		if int(r.CostBefore) != 5 || int(r.CostAfter) != 4 || r.After != r.Before || !r.Whole.Proved() {
 			t.Errorf("depth %g -> %g, %d -> %d instructions, %s\n%s", r.CostBefore, r.CostAfter, r.Before, r.After, r.Whole, r.Prog)
 		}
@@ -154,10 +137,7 @@ func TestCostNoSum(t *testing.T) {
 // together are no more than what passed on one worker.
 func TestRate(t *testing.T) {
 	superopttest.NeedZ3(t)
-	r, err := Optimize(context.Background(), packetSum(t), &rewrite.Options{Workers: 1, Layers: "s"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(Optimize(context.Background(), packetSum(t), &rewrite.Options{Workers: 1, Layers: "s"}))(t)
 	if r.SearchSeconds <= 0 || r.AskingSeconds <= 0 || r.SearchSeconds+r.AskingSeconds > r.Seconds {
 		t.Errorf("%g s of search, %g s of questions, %g s in all", r.SearchSeconds, r.AskingSeconds, r.Seconds)
 	}
@@ -181,16 +161,9 @@ func TestStoreSecondRun(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "store.txt")
 		var res [2]*rewrite.Result
 		for i := range res {
-			st, err := rules.OpenStore(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if res[i], err = Optimize(context.Background(), orByHand(t), &rewrite.Options{Seed: 5, Store: st, Workers: workers, Proposals: 4000}); err != nil {
-				t.Fatal(err)
-			}
-			if err := st.Save(); err != nil {
-				t.Fatal(err)
-			}
+			st := must.Get(rules.OpenStore(path))(t)
+			res[i] = must.Get(Optimize(context.Background(), orByHand(t), &rewrite.Options{Seed: 5, Store: st, Workers: workers, Proposals: 4000}))(t)
+			must.OK(t, st.Save())
 			st.Close()
 		}
 		a, b := res[0], res[1]
@@ -201,10 +174,7 @@ func TestStoreSecondRun(t *testing.T) {
 			t.Errorf("%d -> %d with %d proposals, then %d with %d:\n%s%s", a.Before, a.After, a.Proposals, b.After, b.Proposals, a.Prog, b.Prog)
 		}
 		t.Logf("proposals: %d, then %d", a.Proposals, b.Proposals)
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := must.Get(os.ReadFile(path))(t)
 		files = append(files, string(text))
 	}
 	if files[0] != files[1] {
@@ -237,10 +207,7 @@ func TestSomeMap(t *testing.T) {
 		return superopttest.RowsOn(t, ir.KindXDP, two, append(c, [5]int{0xb7, 0, 0, 0, 2}, [5]int{0x95, 0, 0, 0, 0})...)
 	}
 	count := func(p *ir.Prog) (words int) {
-		r, err := Optimize(t.Context(), p, &rewrite.Options{Layers: "p"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(Optimize(t.Context(), p, &rewrite.Options{Layers: "p"}))(t)
 		for _, in := range r.Prog.Insts {
 			if in.Class() == ebpf.ClassLDX && in.Size() == 4 && in.Src == 0 {
 				words++
@@ -260,10 +227,7 @@ func TestSomeMap(t *testing.T) {
 // LD_ABS may leave the program, so it stays.
 func TestDefectLoadAbsStays(t *testing.T) {
 	q := superopttest.RowsOn(t, ir.KindSKB, nil, [5]int{0xbf, 1, 6, 0, 0}, [5]int{0xb7, 0, 7, 0, 7}, [5]int{0x28, 0, 0, 0, 12}, [5]int{0xbf, 7, 0, 0, 0}, [5]int{0x95, 0, 0, 0, 0})
-	r, err := Optimize(context.Background(), q, &rewrite.Options{Layers: "p"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(Optimize(context.Background(), q, &rewrite.Options{Layers: "p"}))(t)
 	if n := strings.Count(r.Prog.String(), "skb[12]"); n != 1 {
 		t.Fatalf("the load is gone:\n%s", r.Prog)
 	}
@@ -281,10 +245,7 @@ func TestEqualCostStays(t *testing.T) {
 		[5]int{0xbc, 6, 0, 0, 0}, // w0 = w6
 		[5]int{0x67, 0, 0, 0, 0}, // r0 <<= 0: this one goes
 		[5]int{0x95, 0, 0, 0, 0})
-	r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "pr", Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(Optimize(context.Background(), p, &rewrite.Options{Layers: "pr", Seed: 1}))(t)
 	if r.After >= r.Before || !r.Whole.Proved() {
 		t.Fatalf("%d -> %d, %s", r.Before, r.After, r.Whole)
 	}
@@ -314,10 +275,7 @@ func TestBalanced(t *testing.T) {
 		[5]int{0x95, 0, 0, 0, 0})
 	by := map[string]*rewrite.Result{}
 	for _, cost := range []string{"count", "balanced"} {
-		r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "pr", Seed: 1, Cost: cost})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(Optimize(context.Background(), p, &rewrite.Options{Layers: "pr", Seed: 1, Cost: cost}))(t)
 		by[cost] = r
 	}
 	if c := by["count"]; c.After >= c.Before || c.LatAfter <= c.LatBefore {
@@ -347,10 +305,7 @@ func TestBufferKeptOnFailure(t *testing.T) {
 			[5]int{0x95, 0, 0, 0, 0},
 			fail, // fail:
 			[5]int{0x95, 0, 0, 0, 0})
-		r, err := Optimize(context.Background(), p, &rewrite.Options{Layers: "pr", Seed: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(Optimize(context.Background(), p, &rewrite.Options{Layers: "pr", Seed: 1}))(t)
 		stores := 0
 		for _, in := range r.Prog.Insts {
 			if in.IsStore() {
@@ -391,9 +346,7 @@ func equalCost(t *testing.T, p *ir.Prog, gone string) {
 		q.Insts[0] = ir.Empty()
 		q.Compact()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if !made {
 		t.Fatal("no change of equal cost was made: the test shows nothing")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"jitnic/host/diff"
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/progen"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
@@ -49,9 +50,7 @@ const telnet = `
 func TestTraceCondition(t *testing.T) {
 	counter := &maps.Spec{Name: "dropped", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1}
 	code, err := ebpf.Parser{MapIndex: func(name string) (int, bool) { return 0, name == "dropped" }}.Code(telnet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	p := &loader.Program{Name: "telnet", Insns: code, Maps: []*maps.Spec{counter}}
 	obj := &loader.Object{File: "test", Programs: []*loader.Program{p}, Maps: p.Maps}
 	packet := make([]byte, 54)
@@ -62,13 +61,9 @@ func TestTraceCondition(t *testing.T) {
 		t.Fatal(path.Abort)
 	}
 	with, rw, err := superopt.OptimizeTrace(context.Background(), path, c, nil, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	_, ro, err := superopt.OptimizeTrace(context.Background(), path, c, nil, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	t.Logf("trace of %d: with the condition %d (%s), without %d (%s)\n%s", rw.Before, rw.After, rw.Whole, ro.After, ro.Whole, rw.Prog)
 	if rw.After >= ro.After || !rw.Whole.Proved() {
 		t.Errorf("the condition does not pay: %d with, %d without", rw.After, ro.After)
@@ -78,14 +73,8 @@ func TestTraceCondition(t *testing.T) {
 
 func record(t *testing.T, obj *loader.Object, packet []byte) (*pathcond.Path, *pathcond.Compiler, *vm.State) {
 	t.Helper()
-	s, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	it, err := vm.NewInterp(s, obj, obj.Programs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(obj, vm.Options{}))(t)
+	it := must.Get(vm.NewInterp(s, obj, obj.Programs[0]))(t)
 	c := pathcond.NewCompiler(s, obj)
 	var rec vm.Recording
 	var out vm.Output
@@ -101,15 +90,9 @@ func runBoth(t *testing.T, obj *loader.Object, a, b *trace.Trace, packets [][]by
 	run := func(code []ebpf.Insn, data []byte) vm.Output {
 		p := &loader.Program{Name: "trace", Insns: code, Maps: obj.Maps}
 		o := &loader.Object{File: "trace", Programs: []*loader.Program{p}, Maps: obj.Maps}
-		s, err := vm.NewState(o, vm.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(vm.NewState(o, vm.Options{}))(t)
 		defer s.Close()
-		it, err := vm.NewInterp(s, o, p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		it := must.Get(vm.NewInterp(s, o, p))(t)
 		var out vm.Output
 		it.Run(&vm.Input{Data: data}, &out)
 		out.Data = append([]byte(nil), out.Data...)
@@ -186,13 +169,7 @@ func TestRandomPrograms(t *testing.T) {
 
 func machine(t *testing.T, obj *loader.Object, p *loader.Program) (*vm.State, *vm.Interp) {
 	t.Helper()
-	s, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	it, err := vm.NewInterp(s, obj, p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(obj, vm.Options{}))(t)
+	it := must.Get(vm.NewInterp(s, obj, p))(t)
 	return s, it
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/rewrite"
 	"jitnic/superopt/internal/superopttest"
@@ -16,10 +17,7 @@ import (
 func TestUndoOneBadRewrite(t *testing.T) {
 	superopttest.NeedZ3(t)
 	p := packetSum(t)
-	clean, err := Optimize(context.Background(), p, &rewrite.Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	clean := must.Get(Optimize(context.Background(), p, &rewrite.Options{Seed: 1}))(t)
 	if !clean.Whole.Proved() || clean.Undone != 0 || clean.After >= clean.Before {
 		t.Fatalf("%d -> %d, %d undone, %s", clean.Before, clean.After, clean.Undone, clean.Whole)
 	}
@@ -36,14 +34,11 @@ func TestUndoOneBadRewrite(t *testing.T) {
 		return q
 	}
 	var log []string
-	r, err := optimize(context.Background(), p, &rewrite.Options{Seed: 1, Log: func(f string, args ...any) {
+	r := must.Get(optimize(context.Background(), p, &rewrite.Options{Seed: 1, Log: func(f string, args ...any) {
 		if strings.HasPrefix(f, "undone") {
 			log = append(log, f)
 		}
-	}}, given{tamper: bad, restore: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}}, given{tamper: bad, restore: true}))(t)
 	if r.Undone != 1 || len(log) != 1 || asked != 2 || !r.Whole.Proved() {
 		t.Errorf("%d undone, %d logged, asked %d times, %s", r.Undone, len(log), asked, r.Whole)
 	}
@@ -58,7 +53,7 @@ func TestUndoGivesUp(t *testing.T) {
 	superopttest.NeedZ3(t)
 	p := packetSum(t)
 	n := int32(0)
-	r, err := optimize(context.Background(), p, &rewrite.Options{Seed: 1}, given{tamper: func(q *ir.Prog) *ir.Prog {
+	r := must.Get(optimize(context.Background(), p, &rewrite.Options{Seed: 1}, given{tamper: func(q *ir.Prog) *ir.Prog {
 		n++
 		for i := range q.Insts {
 			if in := &q.Insts[i]; in.Class() == ebpf.ClassST {
@@ -66,10 +61,7 @@ func TestUndoGivesUp(t *testing.T) {
 			}
 		}
 		return q
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}}))(t)
 	if r.Undone != rewrite.MaxUndone || !r.Whole.Proved() || r.After >= r.Before {
 		t.Errorf("%d -> %d, %d undone, %s", r.Before, r.After, r.Undone, r.Whole)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // naive walks a list.
@@ -101,10 +102,7 @@ func TestExactIsLRU(t *testing.T) {
 		s := stream.Uniform(40, 600, rapid.Uint64().Draw(t, "seed"))
 		c := Exact(s.IDs, 40)
 		size := rapid.Uint64Range(1, 50).Draw(t, "size")
-		p, err := policy.New("lru", policy.Config{Capacity: size})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(policy.New("lru", policy.Config{Capacity: size}))(t)
 		miss := make([]uint64, 10)
 		policy.Run(p, s.IDs, miss)
 		n := 0

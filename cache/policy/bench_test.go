@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // The corpus's Zipf stream, made once.
@@ -57,10 +58,7 @@ func BenchmarkRunner(b *testing.B) {
 	miss := make([]uint64, (len(ids)+63)/64)
 	for _, name := range Names() {
 		made := func() Policy {
-			p, err := New(name, Config{Capacity: 10_000, IDs: s.NumIDs(), Seed: 1})
-			if err != nil {
-				b.Fatal(err)
-			}
+			p := must.Get(New(name, Config{Capacity: 10_000, IDs: s.NumIDs(), Seed: 1}))(b)
 			return p
 		}
 		if _, ok := made().(Runner); !ok {

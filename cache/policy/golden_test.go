@@ -12,14 +12,12 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // corpus is the folder of shared inputs, found by walking up to go.mod.
 func corpus(t testing.TB) string {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := must.Get(os.Getwd())(t)
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			break
@@ -58,10 +56,7 @@ func run(t testing.TB, name string, c Config, s *stream.Stream) (misses, slots u
 		return count(miss, s)
 	}
 	c.Keys = s.Keys
-	p, err := New(name, c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := must.Get(New(name, c))(t)
 	if c.Sized {
 		RunSized(p, s.IDs, s.Sizes, nil, miss)
 	} else {
@@ -86,10 +81,7 @@ var heavy = os.Getenv("JITNIC_HEAVY") != ""
 // What libCacheSim counts on the corpus's Zipf stream, exactly. By default the
 // unit-size lines at 10,000 entries; with JITNIC_HEAVY=1 all.
 func TestZipfGoldens(t *testing.T) {
-	f, err := os.Open(filepath.Join(corpus(t), "goldens.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Open(filepath.Join(corpus(t), "goldens.csv")))(t)
 	defer f.Close()
 	unit := stream.Zipf(100_000, 10_000_000, 42)
 	sized := *unit
@@ -128,15 +120,9 @@ func TestZipfGoldens(t *testing.T) {
 
 // What the program of LIRS's author counts on one of its traces.
 func TestLIRSAuthorsCounts(t *testing.T) {
-	f, err := os.Open(filepath.Join(corpus(t), "multi3.trace.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Open(filepath.Join(corpus(t), "multi3.trace.gz")))(t)
 	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	z := must.Get(gzip.NewReader(f))(t)
 	s := &stream.Stream{}
 	dense := map[string]uint32{}
 	for sc := bufio.NewScanner(z); sc.Scan(); {
@@ -154,10 +140,7 @@ func TestLIRSAuthorsCounts(t *testing.T) {
 
 // What libCacheSim's own test suite demands on its public trace at 128 MiB × 1..8.
 func TestCloudPhysicsGoldens(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(corpus(t), "cloudPhysicsIO.oracleGeneral.bin"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(os.ReadFile(filepath.Join(corpus(t), "cloudPhysicsIO.oracleGeneral.bin")))(t)
 	s := &stream.Stream{}
 	dense := map[uint64]uint32{}
 	for ; len(b) >= 24; b = b[24:] {

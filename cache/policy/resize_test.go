@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"pgregory.net/rapid"
 )
 
@@ -121,10 +123,7 @@ func TestResizeIsTheModels(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom(names).Draw(t, "policy")
 		m := &sizedModel{capacity: rapid.IntRange(1, 60).Draw(t, "capacity"), goes: models[name], all: name == "flush-all"}
-		p, err := New(name, Config{Capacity: uint64(m.capacity), Sized: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(New(name, Config{Capacity: uint64(m.capacity), Sized: true}))(t)
 		for range rapid.IntRange(1, 300).Draw(t, "steps") {
 			id := uint32(rapid.IntRange(0, 20).Draw(t, "id"))
 			size := uint32(rapid.IntRange(1, 12).Draw(t, "size"))

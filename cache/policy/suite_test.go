@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 	"jitnic/pcaps/splitmix"
 )
 
@@ -31,19 +32,13 @@ func drawPolicy(t *rapid.T, kinds ...string) string {
 func TestEveryPolicyKeepsItsWord(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := drawPolicy(t, Names()...)
-		info, err := Lookup(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		info := must.Get(Lookup(name))(t)
 		c := Config{
 			Capacity: rapid.Uint64Range(1, 40).Draw(t, "capacity"),
 			Sized:    rapid.Bool().Draw(t, "sized"),
 			Seed:     rapid.Uint64().Draw(t, "seed"),
 		}
-		p, err := New(name, c)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(New(name, c))(t)
 		late, _ := p.(LateEvictor)
 		in := map[uint32]uint64{}
 		const ids = 60
@@ -138,10 +133,7 @@ func TestSameSizeChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := drawPolicy(t, Names()...)
 		c := Config{Capacity: rapid.Uint64Range(1, 60).Draw(t, "capacity"), Sized: rapid.Bool().Draw(t, "sized"), Seed: 7}
-		a, err := New(name, c)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := must.Get(New(name, c))(t)
 		b, _ := New(name, c)
 		size := func(id uint32) uint32 {
 			if c.Sized {
@@ -179,10 +171,7 @@ func TestRunIsTheSteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := drawPolicy(t, Names()...)
 		c := Config{Capacity: rapid.Uint64Range(1, 60).Draw(t, "capacity"), Seed: 7}
-		a, err := New(name, c)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := must.Get(New(name, c))(t)
 		b, _ := New(name, c)
 		ids := drawIDs(t)
 		for len(ids) > 0 {
@@ -276,10 +265,7 @@ func TestBoundsHold(t *testing.T) {
 			t.Fatalf("pfoo-l misses %d, belady with bypass %d", pfoo, bypass)
 		}
 		for _, info := range All() {
-			p, err := New(info.Name, c)
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := must.Get(New(info.Name, c))(t)
 			Run(p, ids, m)
 			n := misses(m)
 			switch {
@@ -355,10 +341,7 @@ func TestStepsDoNotAllocate(t *testing.T) {
 		case "golang-lru", "golang-2q", "golang-arc":
 			continue // the library allocates list nodes
 		}
-		p, err := New(info.Name, Config{Capacity: 50, IDs: 500})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(New(info.Name, Config{Capacity: 50, IDs: 500}))(t)
 		buf := make([]uint32, 0, 1000)
 		pass := func() {
 			for _, id := range ids {

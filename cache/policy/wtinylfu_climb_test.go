@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 )
 
 // A stream whose ids are asked for again soon, within 400 requests, and never more,
@@ -21,10 +22,7 @@ func TestClimberFindsTheWindow(t *testing.T) {
 	}
 	zipf := stream.Zipf(20_000, n, 1).IDs
 	rate := func(name string, ids []uint32) float64 {
-		p, err := New(name, Config{Capacity: entries, IDs: len(ids)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(New(name, Config{Capacity: entries, IDs: len(ids)}))(t)
 		hits := 0
 		var evicted []uint32
 		for _, id := range ids {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
@@ -60,9 +62,7 @@ func TestTextFiles(t *testing.T) {
 				}
 				return
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			var got []string
 			var sum uint64
 			for i, id := range s.IDs {
@@ -120,12 +120,8 @@ func TestBinaryFiles(t *testing.T) {
 	var oracle, mine, zipped bytes.Buffer
 	s := FromKeys32([]uint32{7, 8, 7})
 	s.SetSizes(func(uint64) uint32 { return 100 })
-	if _, err := WriteOracle(&oracle, s); err != nil {
-		t.Fatal(err)
-	}
-	if err := Write(&mine, s); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(WriteOracle(&oracle, s))(t)
+	must.OK(t, Write(&mine, s))
 	z, _ := zstd.NewWriter(&zipped)
 	z.Write(oracle.Bytes())
 	z.Close()
@@ -146,9 +142,7 @@ func TestBinaryFiles(t *testing.T) {
 	}
 	for _, c := range files {
 		path := filepath.Join(t.TempDir(), "requests")
-		if err := os.WriteFile(path, c.b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(path, c.b, 0o600))
 		s, err := Open(t.Context(), path, Options{Format: c.format})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
@@ -244,9 +238,7 @@ func BenchmarkOpen(b *testing.B) {
 	s := Zipf(100_000, 10_000_000, 42)
 	for _, name := range []string{"z.oracleGeneral.bin", "z.req"} {
 		path := filepath.Join(b.TempDir(), name)
-		if _, err := Save(path, "", s); err != nil {
-			b.Fatal(err)
-		}
+		must.Get(Save(path, "", s))(b)
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := Open(b.Context(), path, Options{}); err != nil {
@@ -268,14 +260,8 @@ func TestStretchesChangeNothing(t *testing.T) {
 			binary.LittleEndian.PutUint32(r[12:], rapid.Uint32Range(0, 3).Draw(t, "size"))
 			b = append(b, r...)
 		}
-		want, err := recordsIn(b, layoutOracle, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := recordsIn(b, layoutOracle, rapid.IntRange(2, 7).Draw(t, "stretches"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		want := must.Get(recordsIn(b, layoutOracle, 1))(t)
+		got := must.Get(recordsIn(b, layoutOracle, rapid.IntRange(2, 7).Draw(t, "stretches")))(t)
 		if d := cmp.Diff(want, got, sameStream); d != "" {
 			t.Fatal(d)
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
@@ -18,9 +20,7 @@ func pack(t testing.TB, s *Stream) []byte {
 		for ; v < len(s.Invalidations) && s.Invalidations[v].At <= uint64(i); v++ {
 			p.Invalidate(s.Invalidations[v].ID)
 		}
-		if err := p.Request(id, s.Bytes[i], s.Time[i], s.Labels[i]); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, p.Request(id, s.Bytes[i], s.Time[i], s.Labels[i]))
 	}
 	for ; v < len(s.Invalidations); v++ {
 		p.Invalidate(s.Invalidations[v].ID)
@@ -28,9 +28,7 @@ func pack(t testing.TB, s *Stream) []byte {
 	for id := range s.Sizes {
 		p.Define(uint32(id), s.Keys[id], s.Sizes[id], s.Costs[id])
 	}
-	if err := p.Close(Head{Name: s.Name, Labels: s.LabelNames, Active: s.Active}); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, p.Close(Head{Name: s.Name, Labels: s.LabelNames, Active: s.Active}))
 	return b.Bytes()
 }
 
@@ -64,9 +62,7 @@ func TestPackedRoundTrip(t *testing.T) {
 		var tb testing.TB = new(testing.T)
 		b := pack(tb, s)
 		got, _, err := Unpack(bytes.NewReader(b), WithAll)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if d := cmp.Diff(s, got, cmpopts.IgnoreUnexported(Stream{}), cmpopts.EquateEmpty()); d != "" {
 			t.Fatal(d)
 		}
@@ -91,9 +87,7 @@ func TestPackedBlocks(t *testing.T) {
 		}
 	}
 	got, _, err := Unpack(bytes.NewReader(pack(t, s)), WithAll)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if d := cmp.Diff(s, got, cmpopts.IgnoreUnexported(Stream{})); d != "" {
 		t.Fatal(d)
 	}

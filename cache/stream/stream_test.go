@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
@@ -58,14 +60,9 @@ func TestOwnFormatRoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := draw(t)
 		var b bytes.Buffer
-		if err := Write(&b, s); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, Write(&b, s))
 		whole := b.Bytes()
-		g, err := Read(bytes.NewReader(whole))
-		if err != nil {
-			t.Fatal(err)
-		}
+		g := must.Get(Read(bytes.NewReader(whole)))(t)
 		if d := cmp.Diff(s, g, sameStream); d != "" {
 			t.Fatal(d)
 		}
@@ -129,14 +126,9 @@ func TestSpillChangesNothing(t *testing.T) {
 			if f.Labels {
 				l = s.Labels[i]
 			}
-			if err := r.Request(id, b, ns, l); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, r.Request(id, b, ns, l))
 		}
-		g, err := r.Stream()
-		if err != nil {
-			t.Fatal(err)
-		}
+		g := must.Get(r.Stream())(t)
 		if d := cmp.Diff(s, g, sameStream); d != "" {
 			t.Fatalf("spilled %v: %s", r.Spilled(), d)
 		}
@@ -148,13 +140,8 @@ func TestCSVAndOracleRoundTrip(t *testing.T) {
 		s := draw(t)
 		s.Invalidations = nil
 		var b bytes.Buffer
-		if _, err := WriteCSV(&b, s); err != nil {
-			t.Fatal(err)
-		}
-		g, err := ReadCSV(&b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Get(WriteCSV(&b, s))(t)
+		g := must.Get(ReadCSV(&b))(t)
 		// Ids may be numbered otherwise; what they stand for is the same.
 		if len(g.IDs) != len(s.IDs) {
 			t.Fatalf("%d requests, want %d", len(g.IDs), len(s.IDs))
@@ -181,17 +168,11 @@ func TestCSVAndOracleRoundTrip(t *testing.T) {
 			t.Fatal(d)
 		}
 		b.Reset()
-		dropped, err := WriteOracle(&b, s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		dropped := must.Get(WriteOracle(&b, s))(t)
 		if b.Len() != oracleRecord*(len(s.IDs)-dropped) {
 			t.Fatalf("%d bytes", b.Len())
 		}
-		g, err = ReadOracle(&b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		g = must.Get(ReadOracle(&b))(t)
 		k := 0
 		for _, id := range s.IDs {
 			if id == None {
@@ -216,9 +197,7 @@ func TestOracleIsLibCacheSims(t *testing.T) {
 		t.Skipf("skipped: the shared corpus is missing: %v", err)
 	}
 	s, err := Open(t.Context(), path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if s.Len() != 113_872 || s.NumIDs() != 48_974 {
 		t.Errorf("%d requests of %d objects", s.Len(), s.NumIDs())
 	}
@@ -233,9 +212,7 @@ func TestOracleIsLibCacheSims(t *testing.T) {
 		t.Skip("its times are not in order: they are not kept, so the bytes can't be compared")
 	}
 	var b bytes.Buffer
-	if _, err := WriteOracle(&b, s); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(WriteOracle(&b, s))(t)
 	if !bytes.Equal(b.Bytes(), want) {
 		t.Error("written again it is another file")
 	}
@@ -246,22 +223,15 @@ func TestFilesAndErrors(t *testing.T) {
 	s := Zipf(50, 1000, 1)
 	for _, name := range []string{"a.req", "a.req.zst", "a.csv.gz", "a.oracleGeneral.bin"} {
 		path := filepath.Join(dir, name)
-		if _, err := Save(path, "", s); err != nil {
-			t.Fatal(err)
-		}
-		g, err := Open(t.Context(), path, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Get(Save(path, "", s))(t)
+		g := must.Get(Open(t.Context(), path, Options{}))(t)
 		if d := cmp.Diff(s.IDs, g.IDs); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(path, []byte(text), 0o666))
 		return path
 	}
 	for _, c := range []struct{ name, text, want string }{
@@ -293,10 +263,7 @@ func TestAttacks(t *testing.T) {
 		"unique": {0, 1, 2, 3, 4, 5, 6, 7},
 		"cycle":  {0, 1, 2, 3, 0, 1, 2, 3},
 	} {
-		s, err := Attack(kind, 3, 8, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Attack(kind, 3, 8, 1))(t)
 		if d := cmp.Diff(want, s.IDs); d != "" {
 			t.Errorf("%s: %s", kind, d)
 		}
@@ -334,9 +301,7 @@ func TestAttacks(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	var b bytes.Buffer
-	if err := Write(&b, Zipf(20, 50, 1)); err != nil {
-		f.Fatal(err)
-	}
+	must.OK(f, Write(&b, Zipf(20, 50, 1)))
 	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, err := Read(bytes.NewReader(data)); err == nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 )
 
@@ -48,9 +49,7 @@ func TestChangedObjects(t *testing.T) {
 				data[at] = []byte{0, 1, 0x7f, 0x80, 0xff}[rng.IntN(5)]
 			}
 		}
-		if err := os.WriteFile(object, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(object, data, 0o600))
 		verb := changedVerbs[(i+rng.IntN(2))%len(changedVerbs)]
 		args := strings.Fields(strings.NewReplacer("OBJECT", object, "OUT", out).Replace(verb))
 		code, _, stderr := jitnic(t.Context(), args...)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -128,10 +129,7 @@ func damages(t *testing.T) []damaged {
 		add(fmt.Sprintf("odd requests %d", i), []byte(s), requests...)
 	}
 
-	elf, err := os.ReadFile("../../host/programs/firewall.o")
-	if err != nil {
-		t.Fatal(err)
-	}
+	elf := must.Get(os.ReadFile("../../host/programs/firewall.o"))(t)
 	for i := range 16 {
 		add(fmt.Sprintf("object cut %d", i), elf[:len(elf)*i/16], object...)
 		add(fmt.Sprintf("object cut %d, superopt", i), elf[:len(elf)*i/16], rewrite...)
@@ -156,23 +154,15 @@ func generated(t *testing.T, name string) []byte {
 	if code, _, stderr := jitnic(t.Context(), "gen", "--out", path, "--packets", "20", "--size", "64"); code != 0 {
 		t.Fatal(stderr)
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(os.ReadFile(path))(t)
 	return b
 }
 
 // saved is a stream of requests.
 func saved(t *testing.T, name string) []byte {
 	path := filepath.Join(t.TempDir(), name)
-	if _, err := stream.Save(path, "", stream.Zipf(50, 300, 1)); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Get(stream.Save(path, "", stream.Zipf(50, 300, 1)))(t)
+	b := must.Get(os.ReadFile(path))(t)
 	return b
 }
 
@@ -186,16 +176,9 @@ func packed(t *testing.T, b []byte) map[string][]byte {
 		"lz4":  func(w io.Writer) (io.WriteCloser, error) { return lz4.NewWriter(w), nil },
 	} {
 		var z bytes.Buffer
-		w, err := open(&z)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(b); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
+		w := must.Get(open(&z))(t)
+		must.Get(w.Write(b))(t)
+		must.OK(t, w.Close())
 		out[name] = z.Bytes()
 	}
 	return out
@@ -215,9 +198,7 @@ func TestDamaged(t *testing.T) {
 		if args[0] != "superopt" {
 			args = append(args, "--json", js)
 		}
-		if err := os.WriteFile(file, c.data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(file, c.data, 0o600))
 		code, _, stderr := jitnic(t.Context(), args...)
 		if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "jitnic: ") || len(stderr) > 4000 {
 			t.Errorf("%s: exit code %d, stderr %q", c.name, code, stderr[:min(len(stderr), 300)])

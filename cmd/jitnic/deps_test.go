@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // layers is the policy of DESIGN.md: a package may import packages of its own
@@ -228,9 +230,7 @@ func TestBeamImports(t *testing.T) {
 		}
 	}
 	mod, err := os.ReadFile("../../go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if strings.Contains(string(mod), "apache/beam") {
 		t.Error("go.mod names Apache Beam: it is for the module in cmd/jitnic-beam")
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // TestDocsNameTheirSymbol reads every doc comment of the tree: one that begins
@@ -17,7 +19,7 @@ import (
 func TestDocsNameTheirSymbol(t *testing.T) {
 	root := filepath.Join("..", "..")
 	dirs := map[string][]string{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	must.OK(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -28,19 +30,13 @@ func TestDocsNameTheirSymbol(t *testing.T) {
 			dirs[filepath.Dir(path)] = append(dirs[filepath.Dir(path)], path)
 		}
 		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	read := 0
 	for _, files := range dirs {
 		set := token.NewFileSet()
 		var docs []documented
 		for _, f := range files {
-			file, err := parser.ParseFile(set, f, nil, parser.ParseComments|parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
+			file := must.Get(parser.ParseFile(set, f, nil, parser.ParseComments|parser.SkipObjectResolution))(t)
 			docs = append(docs, declarations(file)...)
 		}
 		names := map[string]bool{}

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // tree is what the pages for builders may name.
@@ -22,7 +24,7 @@ type tree struct {
 
 func readTree(t *testing.T, root string) *tree {
 	x := &tree{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]map[string]bool{}}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	must.OK(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -73,10 +75,7 @@ func readTree(t *testing.T, root string) *tree {
 			return true
 		})
 		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	return x
 }
 
@@ -132,10 +131,7 @@ func TestPagesNameWhatIs(t *testing.T) {
 		t.Fatalf("only %d packages and %d tests found", len(x.dirs), len(x.tests))
 	}
 	for _, name := range []string{"ARCHITECTURE.md", "CONTRIBUTING.md", "RATIONALE.md"} {
-		page, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		page := must.Get(os.ReadFile(filepath.Join(root, name)))(t)
 		for _, what := range x.missing(root, string(page)) {
 			t.Errorf("%s names %s, which is not there", name, what)
 		}

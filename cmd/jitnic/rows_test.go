@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
@@ -113,7 +114,7 @@ func labels(path string) bool {
 // TestNoBareHelperNumbers: a helper's number, and its name, stand in host/ebpf alone.
 func TestNoBareHelperNumbers(t *testing.T) {
 	root := filepath.Join("..", "..")
-	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+	must.OK(t, filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -140,8 +141,5 @@ func TestNoBareHelperNumbers(t *testing.T) {
 			}
 		}
 		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"jitnic/host/hosttest/must"
 )
 
 // jitnic runs the command in this process.
@@ -41,10 +43,7 @@ func TestDeterminism(t *testing.T) {
 			if code != 0 {
 				t.Fatalf("%v: exit code %d: %s", c, code, stderr)
 			}
-			maps, err := os.ReadFile(dump)
-			if err != nil {
-				t.Fatal(err)
-			}
+			maps := must.Get(os.ReadFile(dump))(t)
 			if i == 0 {
 				first = [2]string{report, string(maps)}
 				continue
@@ -75,10 +74,7 @@ func TestCancel(t *testing.T) {
 	if code != 130 || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("paths: exit code %d: %q", code, stderr)
 	}
-	left, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	left := must.Get(os.ReadDir(dir))(t)
 	for _, f := range left {
 		if f.Name() != "p.csv" { // the partial stream is whole as a file
 			t.Errorf("left behind: %s", f.Name())
@@ -95,35 +91,23 @@ func TestInterrupt(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	data, err := os.ReadFile(capture)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	report := filepath.Join(dir, "r.json")
 	cmd := exec.Command(self, "replay", "--program", "sample:firewall", "--capture", "-", "--check", "--json", report)
 	cmd.Args[0] = "jitnic" // TestMain makes it the command
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
+	must.OK(t, cmd.Start())
 	defer cmd.Process.Kill()
 	// Far more than a pipe holds: when it is written, most of it was read.
-	if _, err := in.Write(data); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(in.Write(data))(t)
 	// All of it, after a while: then it waits for more.
 	time.Sleep(300 * time.Millisecond)
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, cmd.Process.Signal(syscall.SIGINT))
 	stuck := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
 	err = cmd.Wait()
 	stuck.Stop()
@@ -135,17 +119,13 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("stderr %q", s)
 	}
 	text, err := os.ReadFile(report)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	var r struct {
 		Packets, Hits uint64
 		Partial       bool
 		Misses        map[string]uint64
 	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal(text, &r))
 	n := r.Hits
 	for _, m := range r.Misses {
 		n += m
@@ -157,9 +137,7 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("stdout does not say partial:\n%s", stdout.String())
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if len(left) != 2 {
 		t.Errorf("left behind: %v", left)
 	}

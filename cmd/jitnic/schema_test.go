@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/superopt/z3"
 )
@@ -56,12 +57,8 @@ func TestSchema(t *testing.T) {
 			var s map[string]any
 			d := json.NewDecoder(strings.NewReader(text))
 			d.UseNumber()
-			if err := d.Decode(&v); err != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal([]byte(schema), &s); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, d.Decode(&v))
+			must.OK(t, json.Unmarshal([]byte(schema), &s))
 			if err := valid(v, s, s, "$"); err != nil {
 				t.Error(err)
 			}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"unicode"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,10 +30,7 @@ func TestMain(m *testing.M) {
 // TestScript runs testdata/script: a session at the shell a file, each with
 // the words below beside testscript's own.
 func TestScript(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := must.Get(filepath.Abs("../.."))(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {

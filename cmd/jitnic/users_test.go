@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 )
 
@@ -36,10 +37,7 @@ type command struct {
 
 func readUsers(t *testing.T) (head string, out []*command) {
 	t.Helper()
-	b, err := os.ReadFile(usersFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(os.ReadFile(usersFile))(t)
 	for l := range strings.Lines(string(b)) {
 		l = strings.TrimRight(l, "\n")
 		switch {
@@ -102,14 +100,8 @@ func jsonKeys(at string, v any, set map[string]bool) {
 
 func TestUsersCommands(t *testing.T) {
 	head, table := readUsers(t)
-	file, err := filepath.Abs(usersFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := must.Get(filepath.Abs(usersFile))(t)
+	root := must.Get(filepath.Abs("../.."))(t)
 	bpf := kernel.Available()
 	t.Chdir(t.TempDir())
 	binary := os.Getenv("JITNIC_USERS")
@@ -146,9 +138,7 @@ func TestUsersCommands(t *testing.T) {
 			fmt.Fprintf(&b, "  %s\n", k)
 		}
 	}
-	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, []byte(b.String()), 0o644))
 }
 
 // record runs the command by a binary and notes what came.

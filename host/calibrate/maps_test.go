@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 
 	cilium "github.com/cilium/ebpf"
@@ -70,17 +71,13 @@ func TestBodies(t *testing.T) {
 			t.Fatalf("%s: %v", k.name, err)
 		}
 		there, err := b.drawn(ms, spec, "uniform", size)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		var fresh []uint32
 		for i := range perRun {
 			fresh = append(fresh, keyOf(spec, uint32(size+i)))
 		}
 		gone, err := b.table(ms, fresh)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		type use struct {
 			name   string
 			table  int32
@@ -117,9 +114,7 @@ func TestBodies(t *testing.T) {
 				t.Fatalf("%s: %s: %+v", k.name, u.name, err)
 			}
 			v, err := ms.Map(int(u.table)).Lookup(make([]byte, 4))
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			if got := binary.LittleEndian.Uint64(v[tableFail:]); got != u.fails {
 				t.Errorf("%s: %s: %d failures, want %d", k.name, u.name, got, u.fails)
 			}
@@ -127,14 +122,10 @@ func TestBodies(t *testing.T) {
 				t.Errorf("%s: %s: took %d keys, want %d", k.name, u.name, got, perRun)
 			}
 			clear(v[:tableKeys]) // for the next
-			if err := ms.Map(int(u.table)).Update(make([]byte, 4), v, 0); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, ms.Map(int(u.table)).Update(make([]byte, 4), v, 0))
 			p.Close()
 			es, err := ms.Map(0).Entries()
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			want := size + u.more
 			if k.isArray() {
 				want = int(spec.Max)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
 
@@ -69,9 +70,7 @@ func TestRestored(t *testing.T) {
 				if err != nil || v == nil {
 					t.Fatal(err)
 				}
-				if err := ms.Map(0).Update(make([]byte, 4), make([]byte, 24), 0); err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, ms.Map(0).Update(make([]byte, 4), make([]byte, 24), 0))
 				return binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[8:])
 			}
 			if _, err := p.Bench(b.packet, 50); err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/profile"
 	"jitnic/pathcond"
 	"jitnic/trace"
@@ -21,13 +22,8 @@ func brief() Options {
 // profileOf is a study's profile, and that of papers which it is made from.
 func profileOf(t *testing.T, s *Study) (h, base *profile.Host) {
 	t.Helper()
-	base, err := profile.LoadHost("paper")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if h, err = s.Profile(base); err != nil {
-		t.Fatal(err)
-	}
+	base = must.Get(profile.LoadHost("paper"))(t)
+	h = must.Get(s.Profile(base))(t)
 	return h, base
 }
 
@@ -88,9 +84,7 @@ func TestRun(t *testing.T) {
 	h, _ := profileOf(t, s)
 	text := h.Format()
 	again, err := profile.ParseHost("this.host", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if got := again.Format(); got != text {
 		t.Errorf("read back it is\n%s\nand was\n%s", got, text)
 	}
@@ -133,10 +127,7 @@ func TestInterrupt(t *testing.T) {
 			stop()
 		}
 	}
-	s, err := Run(ctx, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Run(ctx, opt))(t)
 	if !s.Partial || strings.Join(s.Steps, " ") != "floor atomic" || s.Planned != 3 {
 		t.Errorf("partial %v, steps %v of %d", s.Partial, s.Steps, s.Planned)
 	}
@@ -235,10 +226,7 @@ func TestOptimise(t *testing.T) {
 		}
 		return p.Trace, nil
 	}
-	s, err := Run(t.Context(), opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Run(t.Context(), opt))(t)
 	f := s.Find("compile", "optimise")
 	if f == nil || f.Rounds != calls || calls < 5 || calls > 8 || !strings.HasSuffix(f.Note, "by hand") {
 		t.Errorf("%d calls, figure %+v", calls, f)
@@ -267,10 +255,7 @@ func TestTiers(t *testing.T) {
 		}
 		return 10, nil
 	}
-	s, err := Run(t.Context(), opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Run(t.Context(), opt))(t)
 	one, two := s.Find("compile", "unit"), s.Find("compile", "search")
 	if one == nil || two == nil || one.Rounds*tier1Times != calls[1] || two.Rounds != calls[2] || calls[2] < 10 || calls[2] > 16 || one.Value < 100 || two.Value < 200 {
 		t.Fatalf("%v calls, figures %+v and %+v", calls, one, two)

@@ -10,6 +10,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
@@ -45,9 +46,7 @@ func TestTable(t *testing.T) {
 		}
 		for _, p := range programs.All() {
 			hits, err := newHits(t, p.Name, ins)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			ours := hits.ours(t)
 			var theirs float64
 			err = kernel.Isolated(cpu, func() (err error) {
@@ -104,9 +103,7 @@ func (h *hits) ours(t *testing.T) float64 {
 	for range 20 {
 		begin := time.Now()
 		for in := range slices.Chunk(h.ins, 128) {
-			if err := h.rt.Run(in, nil); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, h.rt.Run(in, nil))
 		}
 		best = min(best, float64(time.Since(begin).Nanoseconds()))
 	}

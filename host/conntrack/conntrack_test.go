@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 
 	"github.com/cilium/ebpf/btf"
@@ -34,10 +35,7 @@ func question(proto uint8, src, dst string, sport, dport uint16) (tuple, opts []
 }
 
 func TestLookup(t *testing.T) {
-	table, err := Read("file", strings.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := must.Get(Read("file", strings.NewReader(file)))(t)
 	none := func(e maps.Errno) Answer { return Answer{Conn: -1, Err: e} }
 	for _, c := range []struct {
 		proto        uint8

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -53,10 +54,7 @@ func machine(t *testing.T) *vm.State {
 			{Name: "q", Type: cebpf.Queue, ValueSize: 4, Max: 4},
 		},
 	}
-	s, err := vm.NewState(obj, vm.Options{CPUs: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(obj, vm.Options{CPUs: 2}))(t)
 	t.Cleanup(func() { s.Close() })
 	return s
 }
@@ -70,9 +68,7 @@ func call(t *testing.T, s *vm.State, id int32, m int, key, value []byte, flags u
 	if id == 87 {
 		r[2], r[3] = s.Stack+64, flags
 	}
-	if err := s.CallHelper(id, &r); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.CallHelper(id, &r))
 	return r[0]
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/needbpf"
 
 	"github.com/cilium/ebpf"
@@ -74,9 +75,7 @@ func protos(t *testing.T) map[string][]proto {
 	}
 	const chunk, most = 1 << 16, 40 << 20
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 16 + chunk, MaxEntries: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer m.Close()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
 		asm.LoadMapValue(asm.R6, m.FD(), 0),
@@ -98,16 +97,9 @@ func protos(t *testing.T) map[string][]proto {
 	value := make([]byte, 16+chunk)
 	for at := (end + 0x1fffff) &^ 0x1fffff; at < end+most; at += chunk {
 		binary.LittleEndian.PutUint64(value, at)
-		if err := m.Put(uint32(0), value); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := p.Run(&ebpf.RunOptions{Data: make([]byte, 64)}); err != nil {
-			t.Fatal(err)
-		}
-		got, err := m.LookupBytes(uint32(0))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, m.Put(uint32(0), value))
+		must.Get(p.Run(&ebpf.RunOptions{Data: make([]byte, 64)}))(t)
+		got := must.Get(m.LookupBytes(uint32(0)))(t)
 		if binary.LittleEndian.Uint64(got[8:]) != 0 {
 			tail = nil
 			continue

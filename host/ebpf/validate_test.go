@@ -6,16 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
 func parse(t testing.TB, text string) []Insn {
 	t.Helper()
-	code, err := Parser{}.Code(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := must.Get(Parser{}.Code(text))(t)
 	return code
 }
 
@@ -116,9 +115,7 @@ func TestValidRoundTrip(t *testing.T) {
 			t.Fatalf("%+v is valid but prints as %s", code, text)
 		}
 		got, err := Parser{}.Code(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if d := cmp.Diff(code, got); d != "" {
 			t.Fatal(text, d)
 		}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // Tables with what random ones lack.
@@ -115,10 +117,7 @@ func TestKernelCorners(t *testing.T) {
 
 func read(t testing.TB, text string) *Table {
 	t.Helper()
-	tab, err := Read("fib.txt", strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	tab := must.Get(Read("fib.txt", strings.NewReader(text)))(t)
 	return tab
 }
 
@@ -261,10 +260,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(randomTable(rand.New(rand.NewPCG(1, 4)), true))
 	for _, name := range []string{"testdata/ip.txt", "testdata/ip-o.txt", "testdata/ip.json"} {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
+		b := must.Get(os.ReadFile(name))(f)
 		f.Add(string(b))
 	}
 	f.Add("route 10.0.0.0/8 nexthop via 192.0.2.1 dev lo weight 1 nexthop dev lo")

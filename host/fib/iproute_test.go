@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // routesOf are a table's routes, links and neighbours as lines, in order.
@@ -29,10 +31,7 @@ func routesOf(t *Table) []string {
 // table all, neigh, rule, nexthop); ip.json is the same of ip -j; and own.txt the
 // same in this package's own words.
 func TestPasted(t *testing.T) {
-	own, err := Load("testdata/own.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := must.Get(Load("testdata/own.txt"))(t)
 	want := routesOf(own)
 	for _, name := range []string{"testdata/ip.txt", "testdata/ip.json", "testdata/ip-o.txt"} {
 		got, err := Load(name)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 
@@ -25,13 +26,9 @@ func need(t testing.TB) {
 func load(t testing.TB, text string, opt Options, flags uint32, specs ...*maps.Spec) *Prog {
 	t.Helper()
 	code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	ms, err := NewMaps(specs)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	t.Cleanup(func() { ms.Close() })
 	p, err := LoadRaw(Raw{Name: "test", Insns: code, Type: cilium.XDP, Flags: flags}, ms, opt)
 	if err != nil {
@@ -131,9 +128,7 @@ func TestContext(t *testing.T) {
 func TestSocketFilter(t *testing.T) {
 	need(t)
 	code, err := ebpf.Parser{}.Code("r0 = *(u32 *)(r1 +0); exit") // skb->len
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	p, err := LoadRaw(Raw{Name: "filter", Insns: code, Type: cilium.SchedCLS}, &Maps{}, Options{})
 	if err != nil {
 		t.Fatalf("%+v", err)
@@ -149,9 +144,7 @@ func TestLatch(t *testing.T) {
 	need(t)
 	for name, want := range map[string]uint32{"ktime_get_ns": 1000, "ktime_get_boot_ns": 1000, "ktime_get_coarse_ns": 900, "jiffies64": 42, "get_prandom_u32": 500} {
 		p := load(t, "call "+name+"; exit", Options{Latch: true}, 0)
-		if err := p.Maps.Latch(Inputs{TimeNS: 1000, CoarseNS: 900, Jiffies: 42, Draw: func(n uint64) uint32 { return uint32(500 + n) }}); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, p.Maps.Latch(Inputs{TimeNS: 1000, CoarseNS: 900, Jiffies: 42, Draw: func(n uint64) uint32 { return uint32(500 + n) }}))
 		if r, err := p.Run(make([]byte, 20), Context{}); err != nil || r.Verdict != want {
 			t.Errorf("%s is %d, %v; want %d", name, r.Verdict, err, want)
 		}
@@ -165,9 +158,7 @@ func TestIsolated(t *testing.T) {
 	need(t)
 	p := load(t, "call get_smp_processor_id; exit", Options{}, 0)
 	cpu, err := CPU()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	err = Isolated(cpu, func() error {
 		for range 100 {
 			if r, err := p.Run(make([]byte, 20), Context{}); err != nil || int(r.Verdict) != cpu {
@@ -243,9 +234,7 @@ func TestMaps(t *testing.T) {
 func TestLoad(t *testing.T) {
 	need(t)
 	o, err := loader.Load("../loader/testdata/modern.o", loader.Options{BTF: loader.LocalBTF})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	p, err := Load(o, o.Named("second"), Options{})
 	if err != nil {
 		t.Fatalf("%+v", err)
@@ -262,9 +251,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("first: %v", err)
 	}
 	old, err := loader.Load("../loader/testdata/old.o", loader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	q, err := Load(old, old.Named("entry"), Options{})
 	if err != nil {
 		t.Fatalf("%+v", err)

@@ -5,17 +5,14 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 )
 
 func TestFromCode(t *testing.T) {
 	code, err := ebpf.Parser{}.Code("call pc+1; exit; r0 = 2; exit")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	o, err := FromCode("x.k2", code, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	p, err := o.Entry("")
 	if err != nil || len(p.Funcs) != 2 || p.Funcs[1] != (Func{Name: "f2", Start: 2, End: 4}) {
 		t.Errorf("%+v, %v", p, err)

@@ -3,15 +3,14 @@ package loader
 import (
 	"strconv"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // TestLines: slots know their source line, those between two lines too, and code
 // of one function never has a line of another.
 func TestLines(t *testing.T) {
-	o, err := Load("../programs/telemetry.o", Options{BTF: LocalBTF})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(Load("../programs/telemetry.o", Options{BTF: LocalBTF}))(t)
 	p := o.Named("telemetry")
 	if !p.HasLines() {
 		t.Fatal("no lines")

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 
 	cilium "github.com/cilium/ebpf"
@@ -21,10 +22,7 @@ import (
 
 func read(t testing.TB, file string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(file))(t)
 	return data
 }
 
@@ -32,10 +30,7 @@ func read(t testing.TB, file string) []byte {
 var local = Options{BTF: LocalBTF, Kconfig: map[string]string{"LINUX_KERNEL_VERSION": "0x60100"}}
 
 func TestModern(t *testing.T) {
-	o, err := Load("testdata/modern.o", local)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(Load("testdata/modern.o", local))(t)
 	var progs []string
 	for _, p := range o.Programs {
 		progs = append(progs, fmt.Sprintf("%s %s %v", p.Name, p.Section, p.Type))
@@ -76,10 +71,7 @@ func TestModern(t *testing.T) {
 		t.Errorf("flows has key type %v, want struct key", byName["flows"].Key)
 	}
 
-	first, err := o.Entry("first")
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := must.Get(o.Entry("first"))(t)
 	var funcs []string
 	for _, f := range first.Funcs {
 		funcs = append(funcs, f.Name)
@@ -133,10 +125,7 @@ func TestModern(t *testing.T) {
 }
 
 func TestOldMaps(t *testing.T) {
-	o, err := Load("testdata/old.o", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(Load("testdata/old.o", Options{}))(t)
 	jumps, outer, lpm := o.Maps[0], o.Maps[2], o.Maps[3]
 	var got []string
 	for _, e := range jumps.Contents {
@@ -159,19 +148,13 @@ func TestOldMaps(t *testing.T) {
 // TestLeftToUserSpace changes definitions to what only user space could
 // complete, or only other programs use.
 func TestLeftToUserSpace(t *testing.T) {
-	im, err := openImage(read(t, "testdata/old.o"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	im := must.Get(openImage(read(t, "testdata/old.o")))(t)
 	for j, name := range im.symName {
 		s := im.syms[j]
 		if int(s.Shndx) >= len(im.secs) || !im.isMaps(int(s.Shndx)) || name == "" {
 			continue
 		}
-		d, err := im.data(int(s.Shndx))
-		if err != nil {
-			t.Fatal(err)
-		}
+		d := must.Get(im.data(int(s.Shndx)))(t)
 		switch def := d[s.Value:]; name {
 		case "prefixes":
 			le.PutUint32(def, uint32(cilium.ReusePortSockArray))
@@ -180,10 +163,7 @@ func TestLeftToUserSpace(t *testing.T) {
 			le.PutUint32(def[12:], 0) // max_elem
 		}
 	}
-	o, err := LoadBytes("changed", im.bytes(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(LoadBytes("changed", im.bytes(), Options{}))(t)
 	if len(o.Maps) != 3 || o.Maps[2].Inner == nil || o.Maps[2].Max == 0 || len(o.Maps[2].Contents) != 0 {
 		t.Errorf("maps are %+v", o.Maps)
 	}
@@ -203,10 +183,7 @@ func TestCommon(t *testing.T) {
 	if _, err := cilium.LoadCollectionSpecFromReader(bytes.NewReader(data)); err == nil {
 		t.Error("no test: cilium/ebpf alone loads it")
 	}
-	o, err := LoadBytes("common", data, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(LoadBytes("common", data, Options{}))(t)
 	if len(o.Maps) != 1 || o.Maps[0].Name != ".bss" || o.Maps[0].ValueSize < 21 {
 		t.Fatalf("maps are %+v", o.Maps)
 	}
@@ -224,9 +201,7 @@ func TestCommon(t *testing.T) {
 
 func TestShortDefinitionsAndText(t *testing.T) {
 	o, err := Load("testdata/short.o", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if a, b := o.Maps[0], o.Maps[1]; a.Name != "first" || a.Max != 3 || a.Flags != 0 || b.Type != cilium.Hash || b.Max != 17 || b.Flags != 0 {
 		t.Errorf("maps are %+v and %+v", a, b)
 	}
@@ -246,10 +221,7 @@ func TestShortDefinitionsAndText(t *testing.T) {
 // and maps without type and size.
 func age(t testing.TB, data []byte) []byte {
 	t.Helper()
-	im, err := openImage(bytes.Clone(data))
-	if err != nil {
-		t.Fatal(err)
-	}
+	im := must.Get(openImage(bytes.Clone(data)))(t)
 	for j := range im.syms {
 		s := &im.syms[j]
 		sec := int(s.Shndx)
@@ -313,15 +285,9 @@ func sameObject(t *testing.T, file string, want, got *Object) {
 
 func TestDeterministic(t *testing.T) {
 	data := read(t, "testdata/modern.o")
-	want, err := LoadBytes("m", data, local)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := must.Get(LoadBytes("m", data, local))(t)
 	for range 20 {
-		got, err := LoadBytes("m", data, local)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := must.Get(LoadBytes("m", data, local))(t)
 		sameObject(t, "m", want, got)
 	}
 }
@@ -361,23 +327,13 @@ func TestCORE(t *testing.T) {
 	task := &btf.Struct{Name: "task_struct", Size: 64, Members: []btf.Member{
 		{Name: "pid", Type: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}, Offset: 40 * 8},
 	}}
-	if _, err := b.Add(task); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := b.Marshal(nil, &btf.MarshalOptions{Order: binary.LittleEndian})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.Add(task))(t)
+	raw := must.Get(b.Marshal(nil, &btf.MarshalOptions{Order: binary.LittleEndian}))(t)
 	file := filepath.Join(t.TempDir(), "types.btf")
-	if err := os.WriteFile(file, raw, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, raw, 0o644))
 	opt := local
 	opt.BTF = file
-	o, err := Load("testdata/modern.o", opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(Load("testdata/modern.o", opt))(t)
 	for _, in := range o.Named("core").Insns {
 		if in.Class() == ebpf.ClassLDX && in.Size() == 4 {
 			if in.Off != 40 {
@@ -462,10 +418,7 @@ func TestEntryOptional(t *testing.T) {
 // TestStaticTails: static functions that nothing calls can be named; those that
 // are called can't, and neither is chosen by itself.
 func TestStaticTails(t *testing.T) {
-	o, err := Load("testdata/tails.o", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(Load("testdata/tails.o", Options{}))(t)
 	for name, want := range map[string]bool{"tail_drop": true, "tail_pass": true, "entry": true, "helped": false, "callee": false} {
 		if p := o.Named(name); (p != nil) != want {
 			t.Errorf("%s: %v", name, p)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // What bpftool 7.1 prints of an array of two CPUs, with -j (the list is one
@@ -34,22 +36,14 @@ func TestBpftool(t *testing.T) {
 	dir := t.TempDir()
 	j, p := filepath.Join(dir, "j.json"), filepath.Join(dir, "p.json")
 	for name, text := range map[string]string{j: dumpJ, p: dumpP} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(name, []byte(text), 0o600))
 	}
 	m, s := machine(t)
 	f, err := Load("counters="+j, "counters="+p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	plan, err := f.Bind(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := plan.Fill(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
+	must.OK(t, plan.Fill())
 	var got []string
 	s.Maps[s.Find("counters")].Range(func(k, v []byte) bool {
 		got = append(got, fmt.Sprintf("%x=%x", k, v))

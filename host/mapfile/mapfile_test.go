@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 	"jitnic/host/mem"
 
@@ -83,44 +84,26 @@ func specs() []*maps.Spec {
 func machine(t testing.TB) (*Machine, *maps.Set) {
 	t.Helper()
 	all := specs()
-	a, err := mem.New(4*maps.SetSize(all, 2) + 1<<22)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := must.Get(mem.New(4*maps.SetSize(all, 2) + 1<<22))(t)
 	t.Cleanup(func() { a.Close() })
-	s, err := maps.NewSet(all, a, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(maps.NewSet(all, a, 2))(t)
 	m := Of(s, []string{"xdp_one", "xdp_two"})
-	if err := s.Fill(m.Program); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Fill(m.Program))
 	return m, s
 }
 
 func fill(t testing.TB, m *Machine, text string) *Plan {
 	t.Helper()
-	f, err := Read("maps.json", strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := f.Bind(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Fill(); err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(Read("maps.json", strings.NewReader(text)))(t)
+	p := must.Get(f.Bind(m))(t)
+	must.OK(t, p.Fill())
 	return p
 }
 
 func dump(t testing.TB, m *Machine) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Write(&b, m); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, Write(&b, m))
 	return b.String()
 }
 
@@ -315,12 +298,8 @@ func TestSaveIsWholeOrNothing(t *testing.T) {
 	fill(t, m, `{"maps": {"allowed": [{"key": "10.0.0.0/8", "value": 1}]}}`)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out.json")
-	if err := Save(path, m); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Load(path); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, Save(path, m))
+	must.Get(Load(path))(t)
 	if err := Save(filepath.Join(dir, "none", "out.json"), m); err == nil {
 		t.Error("saved into a folder that isn't there")
 	}

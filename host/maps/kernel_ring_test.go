@@ -9,6 +9,8 @@ import (
 	"os"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/ringbuf"
@@ -40,10 +42,7 @@ func TestKernelCreate(t *testing.T) {
 	flags := []uint32{0, 0, 0, 1, 1, 2, 8, 16, 1 << 6, 1 << 7, 1 << 8, 3 << 7, 1 << 10, 1 << 11, 1 << 12, 1 << 20}
 	r := rand.New(rand.NewPCG(9, 9))
 	inner := &Spec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, Max: 1}
-	kinner, err := ebpf.NewMap(kernelSpec(inner))
-	if err != nil {
-		t.Fatal(err)
-	}
+	kinner := must.Get(ebpf.NewMap(kernelSpec(inner)))(t)
 	defer kinner.Close()
 	agreed, made := 0, 0
 	for range 4000 {
@@ -142,9 +141,7 @@ func TestKernelRing(t *testing.T) {
 	}
 	defer p.Close()
 	rd, err := ringbuf.NewReader(k.Map)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer rd.Close()
 	r := rand.New(rand.NewPCG(11, 11))
 	var kept [][]byte
@@ -165,9 +162,7 @@ func TestKernelRing(t *testing.T) {
 				break
 			}
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		out = opts.DataOut
 		var got int64
 		if op == 0 {
@@ -191,10 +186,7 @@ func TestKernelRing(t *testing.T) {
 			kept = kept[:0]
 			m.Read(func(b []byte) { kept = append(kept, bytes.Clone(b)) })
 			for j, b := range kept {
-				rec, err := rd.Read()
-				if err != nil {
-					t.Fatal(err)
-				}
+				rec := must.Get(rd.Read())(t)
 				n := len(b)
 				if n == 300 {
 					n = 8 // the rest is what was there before
@@ -278,9 +270,7 @@ func TestKernelOldValue(t *testing.T) {
 			} else {
 				err = k.Put(key, one)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			m.Update(key, one, Any, 0)
 			opts := &ebpf.RunOptions{Data: make([]byte, 64), DataOut: make([]byte, 64), Repeat: 1}
 			for {
@@ -288,9 +278,7 @@ func TestKernelOldValue(t *testing.T) {
 					break
 				}
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			addr := m.Lookup(key, 0)
 			var got [5]uint64
 			for i := range got {

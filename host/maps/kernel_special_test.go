@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/perf"
@@ -28,21 +30,12 @@ func TestKernelDescriptors(t *testing.T) {
 			needKernel(t)
 			k := newKmap(t, s)
 			m := makeMap(t, s, 2)
-			p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, License: "GPL",
-				Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := must.Get(ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, License: "GPL",
+				Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}}))(t)
 			defer p.Close()
-			fits, err := ebpf.NewMap(kernelSpec(inner))
-			if err != nil {
-				t.Fatal(err)
-			}
+			fits := must.Get(ebpf.NewMap(kernelSpec(inner)))(t)
 			defer fits.Close()
-			wrong, err := ebpf.NewMap(kernelSpec(other))
-			if err != nil {
-				t.Fatal(err)
-			}
+			wrong := must.Get(ebpf.NewMap(kernelSpec(other)))(t)
 			defer wrong.Close()
 			r := rand.New(rand.NewPCG(8, uint64(s.Type)))
 			for i := range 400 {
@@ -154,9 +147,7 @@ func TestKernelPerfEvents(t *testing.T) {
 					break
 				}
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			errno := m.Output(index, cpu, in[16:24], in[:i%3*20])
 			if errno == OK {
 				sent++
@@ -177,10 +168,7 @@ func TestKernelPerfEvents(t *testing.T) {
 	}
 	round("all listen")
 	for range sent {
-		rec, err := rd.Read()
-		if err != nil {
-			t.Fatal(err)
-		}
+		rec := must.Get(rd.Read())(t)
 		// The kernel pads a record to 8 bytes less its u32 length; what it
 		// holds begins as ours does.
 		hit := false

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/cilium/ebpf"
 )
 
@@ -25,13 +27,8 @@ func program(name string) int { return strings.Index("one two", name) / 4 }
 func TestSet(t *testing.T) {
 	specs := testSpecs()
 	a := arena(t, 2*SetSize(specs, 2))
-	s, err := NewSet(specs, a, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Fill(program); err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(NewSet(specs, a, 2))(t)
+	must.OK(t, s.Fill(program))
 	if i := s.Maps[s.Find("outer")].(OfMaps).Inner(key32(0)); i != 0 {
 		t.Errorf("inner map %d, want 0", i)
 	}
@@ -44,10 +41,7 @@ func TestSet(t *testing.T) {
 			t.Errorf("cpu %d: %#x", cpu, v)
 		}
 	}
-	c, err := s.Clone(arena(t, uint64(len(a.B))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(s.Clone(arena(t, uint64(len(a.B)))))(t)
 	if d := s.Equal(c); d != "" {
 		t.Errorf("a clone differs: %s", d)
 	}
@@ -88,9 +82,7 @@ func TestFillNamesTheEntry(t *testing.T) {
 			}
 		}
 		s, err := NewSet(specs, arena(t, SetSize(specs, 2)), 2)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		err = s.Fill(func(name string) int {
 			if name == "six" {
 				return -1

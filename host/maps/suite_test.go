@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/mem"
 
 	"github.com/cilium/ebpf"
@@ -39,20 +40,14 @@ func plain() []*Spec {
 
 func arena(t testing.TB, size uint64) *mem.Arena {
 	t.Helper()
-	a, err := mem.New(size)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := must.Get(mem.New(size))(t)
 	t.Cleanup(func() { a.Close() })
 	return a
 }
 
 func makeMap(t testing.TB, s *Spec, cpus int) Map {
 	t.Helper()
-	m, err := New(s, arena(t, ArenaSize(s, cpus)), 0, cpus)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := must.Get(New(s, arena(t, ArenaSize(s, cpus)), 0, cpus))(t)
 	return m
 }
 
@@ -100,21 +95,12 @@ func TestSuite(t *testing.T) {
 
 func suite(r *rapid.T, s *Spec) {
 	const cpus = 2
-	a, err := mem.New(4 * ArenaSize(s, cpus))
-	if err != nil {
-		r.Fatal(err)
-	}
+	a := must.Get(mem.New(4 * ArenaSize(s, cpus)))(r)
 	defer a.Close()
-	m, err := New(s, a, 3, cpus)
-	if err != nil {
-		r.Fatal(err)
-	}
+	m := must.Get(New(s, a, 3, cpus))(r)
 	var wrote [][]byte
 	m.(Notifier).OnWrite(func(k []byte) { wrote = append(wrote, bytes.Clone(k)) })
-	snap, err := Clone(m, a, 4, cpus)
-	if err != nil {
-		r.Fatal(err)
-	}
+	snap := must.Get(Clone(m, a, 4, cpus))(r)
 	for range rapid.IntRange(0, 60).Draw(r, "ops") {
 		key := keyFor(s, rapid.Uint32Range(0, 20).Draw(r, "key"))
 		cpu := rapid.IntRange(0, cpus-1).Draw(r, "cpu")
@@ -124,9 +110,7 @@ func suite(r *rapid.T, s *Spec) {
 		wrote = wrote[:0]
 		switch op := rapid.IntRange(0, 9).Draw(r, "op"); {
 		case op < 4:
-			if err := Copy(snap, m); err != nil {
-				r.Fatal(err)
-			}
+			must.OK(r, Copy(snap, m))
 			want := m.UpdateResult(key, flags, cpu)
 			if d := Equal(snap, m); d != "" {
 				r.Fatalf("update result changed something: %s", d)
@@ -183,9 +167,7 @@ func suite(r *rapid.T, s *Spec) {
 				r.Fatalf("value of %#x: %#x, want %#x", last, v, peek)
 			}
 		case op == 8:
-			if err := Copy(snap, m); err != nil {
-				r.Fatal(err)
-			}
+			must.OK(r, Copy(snap, m))
 		default:
 			if q, ok := m.(Queue); ok {
 				q.PopElem(value)
@@ -220,9 +202,7 @@ func suite(r *rapid.T, s *Spec) {
 		}
 	}
 	// A clone behaves as its original for ever after.
-	if err := Copy(snap, m); err != nil {
-		r.Fatal(err)
-	}
+	must.OK(r, Copy(snap, m))
 	for i := range uint32(30) {
 		key := keyFor(s, i*7%20)
 		value := bytes.Repeat([]byte{byte(i)}, int(s.ValueSize))

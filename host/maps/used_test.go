@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/mem"
 
 	"github.com/cilium/ebpf"
@@ -17,14 +18,8 @@ func TestUsed(t *testing.T) {
 		{Name: "percpu", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 12, Max: 4 << 20},
 		{Name: "hash", Type: ebpf.Hash, KeySize: 4, ValueSize: 8, Max: 100},
 	} {
-		a, err := mem.New(ArenaSize(s, 2))
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := New(s, a, 0, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := must.Get(mem.New(ArenaSize(s, 2)))(t)
+		m := must.Get(New(s, a, 0, 2))(t)
 		want := map[uint32]bool{3: true, s.Max / 2: true, s.Max - 1: true}
 		for i := range want {
 			key := binary.LittleEndian.AppendUint32(nil, i)

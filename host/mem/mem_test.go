@@ -3,6 +3,8 @@ package mem
 import (
 	"fmt"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 func Example() {
@@ -29,17 +31,11 @@ func TestAlloc(t *testing.T) {
 	for _, n := range sizes {
 		total += Span(n)
 	}
-	a, err := New(total)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := must.Get(New(total))(t)
 	defer a.Close()
 	var last uint64
 	for i, n := range sizes {
-		addr, err := a.Alloc(KindMap, i, n)
-		if err != nil {
-			t.Fatal(err)
-		}
+		addr := must.Get(a.Alloc(KindMap, i, n))(t)
 		if addr%64 != 0 || addr < last+guard {
 			t.Errorf("region %d at %#x, the last ended at %#x", i, addr, last)
 		}

@@ -3,6 +3,8 @@ package mem
 import (
 	"os"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // A few writes into a large reservation are found again, and little else.
@@ -10,15 +12,9 @@ func TestTouched(t *testing.T) {
 	if _, err := os.Stat("/proc/self/pagemap"); err != nil {
 		t.Skip("no /proc/self/pagemap")
 	}
-	a, err := New(1 << 32)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := must.Get(New(1 << 32))(t)
 	defer a.Close()
-	addr, err := a.Alloc(KindMap, 0, 3<<30)
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := must.Get(a.Alloc(KindMap, 0, 3<<30))(t)
 	b := a.Bytes(addr, 3<<30)
 	want := []int{5, 1<<30 + 4096, 2<<30 + 77, 3<<30 - 1}
 	for _, i := range want {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
 	"github.com/google/gopacket"
@@ -42,17 +44,11 @@ type sample struct {
 func load(t testing.TB, name string, constants map[string]any) *sample {
 	t.Helper()
 	s, err := Get(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(s.Object))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	for n, v := range constants {
-		if err := spec.Variables[n].Set(v); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, spec.Variables[n].Set(v))
 	}
 	if err := rlimit.RemoveMemlock(); err != nil {
 		t.Skipf("needs the right to lock memory: %v", err)
@@ -168,15 +164,11 @@ func packet(t testing.TB, ls ...gopacket.SerializableLayer) []byte {
 		if c, ok := l.(interface {
 			SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
 		}); ok && network != nil {
-			if err := c.SetNetworkLayerForChecksum(network); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, c.SetNetworkLayerForChecksum(network))
 		}
 	}
 	buf := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ls...); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ls...))
 	return buf.Bytes()
 }
 
@@ -261,13 +253,9 @@ func TestObjectsAreFresh(t *testing.T) {
 		t.Skip("needs llvm-strip")
 	}
 	have, err := exec.Command(clang, "--version").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	made, err := os.ReadFile("clang.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	major, _, _ := strings.Cut(strings.TrimSpace(string(made)), ".")
 	if !strings.Contains(string(have), "version "+major+".") {
 		line, _, _ := strings.Cut(string(have), "\n")
@@ -277,22 +265,14 @@ func TestObjectsAreFresh(t *testing.T) {
 	dir := t.TempDir()
 	sources, _ := filepath.Glob("*.[ch]")
 	for _, f := range append(sources, "Makefile") {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, f), b, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		b := must.Get(os.ReadFile(f))(t)
+		must.OK(t, os.WriteFile(filepath.Join(dir, f), b, 0o644))
 	}
 	if out, err := exec.Command("make", "-C", dir, "CLANG="+clang).CombinedOutput(); err != nil {
 		t.Fatalf("make: %v\n%s", err, out)
 	}
 	for _, s := range every() {
-		got, err := os.ReadFile(filepath.Join(dir, s.Name+".o"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := must.Get(os.ReadFile(filepath.Join(dir, s.Name+".o")))(t)
 		if !bytes.Equal(got, s.Object) {
 			t.Errorf("%s.o isn't what %s.c gives: run make -C host/programs", s.Name, s.Name)
 		}

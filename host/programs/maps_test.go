@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/mapfile"
 	"jitnic/host/vm"
@@ -109,15 +110,10 @@ func katranMaps() []byte {
 func TestMapFiles(t *testing.T) {
 	for name, want := range map[string][]byte{"loadbalancer": loadBalancerMaps(), "katran": katranMaps()} {
 		if *update {
-			if err := os.WriteFile(name+".maps.json", want, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, os.WriteFile(name+".maps.json", want, 0o644))
 			continue
 		}
-		s, err := Get(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Get(name))(t)
 		if !bytes.Equal(s.Maps, want) {
 			t.Errorf("%s.maps.json isn't what Maglev gives: run go test -run MapFiles -update", name)
 		}
@@ -133,21 +129,15 @@ func TestMapFiles(t *testing.T) {
 func TestMapFilesBind(t *testing.T) {
 	for _, s := range every() {
 		obj, err := loader.LoadBytes(s.Name+".o", s.Object, loader.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		st, err := vm.NewState(obj, vm.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		var names []string
 		for _, p := range obj.Programs {
 			names = append(names, p.Name)
 		}
 		f, err := mapfile.Read(s.Name+".maps.json", bytes.NewReader(s.Maps))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		plan, err := f.Bind(mapfile.Of(st.Set, names))
 		if err != nil {
 			t.Errorf("%v", err)

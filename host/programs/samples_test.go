@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -447,9 +449,7 @@ func TestNATPortsRunOut(t *testing.T) {
 	_, out := k.run(pkt)
 	port := binary.BigEndian.Uint16(out[34:])
 	// Take that port and the 15 behind it away.
-	if err := k.Maps["outgoing"].Delete(endpoint{[4]byte{10, 0, 0, 1}, be16(1000), 17, 0}); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, k.Maps["outgoing"].Delete(endpoint{[4]byte{10, 0, 0, 1}, be16(1000), 17, 0}))
 	for i := range uint16(16) {
 		k.put("incoming", publicPort{be16(20000 + (port-20000+i)%40000), 17, 0}, endpoint{Addr: [4]byte{10, 9, 9, 9}})
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/study"
 	"jitnic/host/study/run"
 	"jitnic/host/study/spec"
@@ -29,9 +30,7 @@ devices: hxdp
 // cpu is the time that this process has had of all cores.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
+	must.OK(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
@@ -40,10 +39,7 @@ func cpu(b *testing.B) time.Duration {
 // workers; ran-again how much a second run of a finished study makes, and again-s
 // what that takes.
 func BenchmarkCells(b *testing.B) {
-	s, err := spec.Parse("s.yaml", ".", []byte(hundred))
-	if err != nil {
-		b.Fatal(err)
-	}
+	s := must.Get(spec.Parse("s.yaml", ".", []byte(hundred)))(b)
 	for b.Loop() {
 		for _, jobs := range []int{1, 2} {
 			out := filepath.Join(b.TempDir(), fmt.Sprint(jobs))

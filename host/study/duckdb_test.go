@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/study/result"
 )
 
@@ -54,9 +55,7 @@ func TestDuckDB(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	rows, err := result.Read(filepath.Join(out, "rows.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	want := total{Rows: len(rows)}
 	for _, r := range rows {
 		want.Misses += int(r.Misses)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/study"
 	"jitnic/host/study/cell"
 	"jitnic/host/study/run"
@@ -67,13 +68,9 @@ func (f *faulty) Open(name string) (io.ReadCloser, error) {
 // TestFaultOfOneCell: a fault of jitnic's own is a line of its cell, with the place.
 func TestFaultOfOneCell(t *testing.T) {
 	s, err := spec.Parse("s.yaml", ".", []byte("programs: sample:ipv6filter\ncaptures: sample:dns\npolicies: lru\nentries: 1\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	p, err := study.Plan(t.Context(), s, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	d, err := (&run.Worker{Store: &faulty{}, Files: cell.Folder{}}).Do(t.Context(), p.Cells[0], 1)
 	if err != nil || len(d.Failed) != 1 || !strings.HasPrefix(d.Failed[0], "internal fault: runtime error: index out of range") || !strings.Contains(d.Failed[0], "(memory_test.go:") {
 		t.Errorf("%v, %+v", err, d)

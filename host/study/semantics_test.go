@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/host/study"
@@ -26,15 +27,9 @@ var update = flag.Bool("update", false, "write testdata/semantics.txt anew")
 // them are no longer good, and the number must rise.
 func TestSemantics(t *testing.T) {
 	const path = "testdata/semantics.txt"
-	s, err := spec.Parse("s.yaml", ".", []byte("programs: [sample:ipv6filter, sample:firewall, sample:conntrack, sample:loadbalancer, sample:router, sample:ratelimiter, sample:nat, sample:telemetry]\n"+
-		"captures: sample:dns\nmodes: ["+strings.Join(replay.ModeNames(), ", ")+"]\npolicies: lru\nentries: 1\ninclude: {modes: generic, segments: 3, policies: lru, entries: 1}\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := study.Plan(t.Context(), s, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(spec.Parse("s.yaml", ".", []byte("programs: [sample:ipv6filter, sample:firewall, sample:conntrack, sample:loadbalancer, sample:router, sample:ratelimiter, sample:nat, sample:telemetry]\n"+
+		"captures: sample:dns\nmodes: ["+strings.Join(replay.ModeNames(), ", ")+"]\npolicies: lru\nentries: 1\ninclude: {modes: generic, segments: 3, policies: lru, entries: 1}\n")))(t)
+	p := must.Get(study.Plan(t.Context(), s, ""))(t)
 	st := &memory{}
 	w := &run.Worker{Store: st, Files: cell.Folder{}}
 	var got bytes.Buffer
@@ -44,14 +39,10 @@ func TestSemantics(t *testing.T) {
 			t.Fatalf("%s: %v, %v", c.Program, err, d)
 		}
 		st, _, err := stream.Unpack(bytes.NewReader(st.files[c.Address+".paths"]), stream.WithAll)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		h := sha256.New()
 		for _, v := range []any{st.IDs, st.Bytes, st.Sizes, st.Costs, st.Invalidations} {
-			if err := binary.Write(h, binary.LittleEndian, v); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, binary.Write(h, binary.LittleEndian, v))
 		}
 		how := c.Mode
 		if c.Segments != 0 {
@@ -60,14 +51,9 @@ func TestSemantics(t *testing.T) {
 		fmt.Fprintf(&got, "semantics %d  %-20s %-12s %4d paths  %x\n", cell.Semantics, c.Program, how, d.Facts.IDs, h.Sum(nil)[:8])
 	}
 	if *update {
-		if err := os.WriteFile(path, got.Bytes(), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(path, got.Bytes(), 0o666))
 	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := must.Get(os.ReadFile(path))(t)
 	if string(want) != got.String() {
 		t.Errorf("paths of samples are others than testdata/semantics.txt says. If that is meant, raise cell.Semantics and run this test with -update.\nwant\n%sgot\n%s", want, got.String())
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/study"
 	"jitnic/host/study/result"
 )
@@ -16,10 +17,7 @@ import (
 // snippet is what README.md shows for a program that reads the tables.
 func snippet(t *testing.T, program string) string {
 	t.Helper()
-	b, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(os.ReadFile("../../README.md"))(t)
 	m := regexp.MustCompile(`(?m)^` + program + ` +(.*results/rows.*)$`).FindSubmatch(b)
 	if m == nil {
 		t.Fatalf("README.md shows nothing for %s", program)
@@ -33,10 +31,7 @@ func TestSnippets(t *testing.T) {
 	path := write(t, small+"devices: hxdp\n")
 	out := filepath.Join(t.TempDir(), "r")
 	do(t, path, out, nil)
-	rows, err := result.Read(filepath.Join(out, "rows.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := must.Get(result.Read(filepath.Join(out, "rows.parquet")))(t)
 	want, n := map[string]float64{}, map[string]int{}
 	for _, r := range rows {
 		if !r.Bound {
@@ -117,28 +112,19 @@ func TestRowsOfAnyMachine(t *testing.T) {
 	var all []map[string]string
 	for jobs := 1; jobs <= 2; jobs++ {
 		dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", jobs))
-		if err := os.MkdirAll(dir, 0o777); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.MkdirAll(dir, 0o777))
 		object(t, dir, "firewall", "a.o")
 		for name, b := range map[string]string{"bad.o": "no object", "gone.pcap": "\xd4\xc3\xb2\xa1\x02\x00\x04\x00cut"} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(b), 0o666); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, os.WriteFile(filepath.Join(dir, name), []byte(b), 0o666))
 		}
 		path := filepath.Join(dir, "study.yaml")
-		if err := os.WriteFile(path, fmt.Appendf(nil, text, dir), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(path, fmt.Appendf(nil, text, dir), 0o666))
 		out := filepath.Join(dir, "out")
 		do(t, path, out, func(o *study.Options) { o.Jobs = jobs })
 		x := tables(t, out)
 		delete(x, "study.yaml") // it is what was asked
 		rows := x["rows.parquet"] + x["rows.csv"] + x["ranking.csv"] + x["pairs.csv"]
-		host, err := os.Hostname()
-		if err != nil {
-			t.Fatal(err)
-		}
+		host := must.Get(os.Hostname())(t)
 		for _, s := range []string{dir, "deep", t.TempDir()} {
 			if strings.Contains(rows, s) {
 				t.Errorf("rows hold %q", s)

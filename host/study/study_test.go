@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 	"jitnic/host/run/replay"
 	"jitnic/host/study"
@@ -56,30 +57,19 @@ func TestMain(m *testing.M) {
 func write(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "study.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(path, []byte(text), 0o666))
 	return path
 }
 
 func do(t *testing.T, path, out string, change func(o *study.Options)) *study.Outcome {
 	t.Helper()
-	s, err := spec.Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(spec.Read(path))(t)
+	text := must.Get(os.ReadFile(path))(t)
 	o := study.Options{Out: out, Text: text, Options: run.Options{Jobs: 2}}
 	if change != nil {
 		change(&o)
 	}
-	r, err := study.Run(t.Context(), s, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(study.Run(t.Context(), s, o))(t)
 	return r
 }
 
@@ -88,10 +78,7 @@ func tables(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	for _, n := range []string{"rows.parquet", "rows.csv", "cells.csv", "ranking.csv", "pairs.csv", "windows.csv", "study.yaml"} {
-		b, err := os.ReadFile(filepath.Join(dir, n))
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := must.Get(os.ReadFile(filepath.Join(dir, n)))(t)
 		out[n] = string(b)
 	}
 	return out
@@ -137,12 +124,8 @@ func TestKill(t *testing.T) {
 		}
 	}
 	half := filepath.Join(out, "cells", "ab", ".half-x-1")
-	if err := os.MkdirAll(filepath.Dir(half), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(half, nil, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.MkdirAll(filepath.Dir(half), 0o777))
+	must.OK(t, os.WriteFile(half, nil, 0o666))
 	rest := do(t, path, out, nil)
 	// Of the four that the last one told of, some it had found. A cell killed between
 	// its stream and its points is neither found whole nor run again.
@@ -179,13 +162,8 @@ func TestTwoAtOnce(t *testing.T) {
 // object copies a sample's object into a folder.
 func object(t *testing.T, dir, name, as string) {
 	t.Helper()
-	s, err := programs.Get(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, as), s.Object, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(programs.Get(name))(t)
+	must.OK(t, os.WriteFile(filepath.Join(dir, as), s.Object, 0o666))
 }
 
 // TestChangedInput: what a change makes new is what depends on it, and a wider study
@@ -203,9 +181,7 @@ func TestChangedInput(t *testing.T) {
 	if r := do(t, path, out, nil); r.Ran != 2 || r.Found != 2 {
 		t.Errorf("one of two programs changed: %+v", r.Summary)
 	}
-	if err := os.WriteFile(path, []byte("programs: [a.o, b.o]\ncaptures: [sample:dns, sample:vlan]\npolicies: [lru, fifo]\nentries: [2, 8, 16]\n"), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(path, []byte("programs: [a.o, b.o]\ncaptures: [sample:dns, sample:vlan]\npolicies: [lru, fifo]\nentries: [2, 8, 16]\n"), 0o666))
 	if r := do(t, path, out, nil); r.Ran != 0 || r.Summary.Points != 4*4 || r.Rows != 4*6 {
 		t.Errorf("a size and a policy more: %+v, %d rows", r.Summary, r.Rows)
 	}
@@ -227,19 +203,14 @@ entries: 4
 warmup: 10%
 `)
 	for name, text := range map[string]string{"bad.o": "no object", "cut.pcap": "\xd4\xc3\xb2\xa1\x02\x00\x04\x00cut"} {
-		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o666))
 	}
 	out := filepath.Join(t.TempDir(), "r")
 	r := do(t, path, out, nil)
 	if r.Failed != 4 || r.Rows != 1 {
 		t.Errorf("%+v, %d rows", r.Summary, r.Rows)
 	}
-	cells, err := result.ReadTable[study.CellRow](filepath.Join(out, "cells.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cells := must.Get(result.ReadTable[study.CellRow](filepath.Join(out, "cells.csv")))(t)
 	for i, want := range []struct{ status, says string }{{"part", "pfoo-l: policy \"pfoo-l\": bounds a whole stream"}, {"failed", "\"cut.pcap\": offset 0: "}, {"failed", "bad.o: "}, {"failed", "bad.o: "}} {
 		c := cells[i]
 		if c.Status != want.status || !strings.Contains(c.Error, want.says) || strings.ContainsAny(c.Error, "\n/") {
@@ -247,9 +218,7 @@ warmup: 10%
 		}
 	}
 	// They are tried again, and what can be read by then is.
-	if err := os.Remove(filepath.Join(filepath.Dir(path), "bad.o")); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.Remove(filepath.Join(filepath.Dir(path), "bad.o")))
 	object(t, filepath.Dir(path), "firewall", "bad.o")
 	if r := do(t, path, out, nil); r.Failed != 4 || r.Ran != 1 {
 		t.Errorf("with an object that can be loaded: %+v", r.Summary)
@@ -266,25 +235,19 @@ func TestFullDisk(t *testing.T) {
 	defer unix.Unmount(dir, unix.MNT_DETACH)
 	path := write(t, small)
 	s, err := spec.Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	out := filepath.Join(dir, "r")
 	_, err = study.Run(t.Context(), s, study.Options{Out: out, Options: run.Options{Jobs: 2}})
 	if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), out) {
 		t.Fatalf("%v", err)
 	}
-	if err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+	must.OK(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if strings.Contains(p, ".half-") {
 			t.Errorf("%s is left", p)
 		}
 		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=8m"); err != nil {
-		t.Fatal(err)
-	}
+	}))
+	must.OK(t, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=8m"))
 	if r := do(t, path, out, nil); r.Failed != 0 || r.Ran == 12 || r.Rows != 144 {
 		t.Errorf("with room: %+v", r.Summary)
 	}
@@ -314,10 +277,7 @@ include:
 	if r.Failed != 0 || r.Cells != 6 || r.Rows != 8+12+1+1 {
 		t.Fatalf("%+v, %d rows", r.Summary, r.Rows)
 	}
-	rows, err := result.Read(filepath.Join(out, "rows.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := must.Get(result.Read(filepath.Join(out, "rows.parquet")))(t)
 	for i := range rows {
 		x := &rows[i]
 		switch {
@@ -334,10 +294,7 @@ include:
 		}
 	}
 	// The log has what rows must not have.
-	b, err := os.ReadFile(filepath.Join(out, "log.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(os.ReadFile(filepath.Join(out, "log.jsonl")))(t)
 	for line := range strings.Lines(string(b)) {
 		var x map[string]any
 		if err := json.Unmarshal([]byte(line), &x); err != nil || x["seconds"] == nil || x["at"] == nil {
@@ -360,9 +317,7 @@ include: {programs: sample:loadbalancer, modes: specialised, split: flows/2, pol
 	out := filepath.Join(t.TempDir(), "r")
 	r := do(t, path, out, nil)
 	cells, err := result.ReadTable[study.CellRow](filepath.Join(out, "cells.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	const shared = "is changed by the program and shared between queues"
 	why := map[string]string{
 		"sample:conntrack flows/2":                "map conns " + shared + ": keys for packets hashed as IPv4 hold source address, destination address in more than one order",
@@ -397,9 +352,7 @@ include: {programs: sample:loadbalancer, modes: specialised, split: flows/2, pol
 		t.Errorf("%d refused, %d failed", r.Refused, r.Failed)
 	}
 	rows, err := result.Read(filepath.Join(out, "rows.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	counted := map[string]uint64{}
 	for _, r := range rows {
 		counted[r.Program+" "+r.Split+" "+r.Policy] += r.Requests
@@ -424,28 +377,19 @@ include: {programs: sample:loadbalancer, modes: specialised, split: flows/2, pol
 // TestLongStreams reads streams block by block as it does whole.
 func TestLongStreams(t *testing.T) {
 	s, err := spec.Read(write(t, small))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	p, err := study.Plan(t.Context(), s, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	whole, blocks := &memory{}, &memory{}
 	for _, w := range []*run.Worker{{Store: whole, Files: cell.Folder{}}, {Store: blocks, Files: cell.Folder{}, Whole: 100}} {
 		c := p.Cells[2]
-		d, err := w.Do(t.Context(), c, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		d := must.Get(w.Do(t.Context(), c, 1))(t)
 		if w.Whole > 0 && (len(d.Failed) != 1 || !strings.Contains(d.Failed[0], "belady-bypass: needs all of a stream at once")) {
 			t.Errorf("%v", d.Failed)
 		}
 	}
 	a, err := (&run.Worker{Store: whole}).Points(p.Cells[2])
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	b, err := (&run.Worker{Store: blocks}).Points(p.Cells[2])
 	if err != nil || len(a) != 12 || len(b) != 9 {
 		t.Fatalf("%d and %d points, %v", len(a), len(b), err)
@@ -478,10 +422,7 @@ func TestSegments(t *testing.T) {
 		t.Errorf("3 cells and more were done before: %+v", *rest.Summary)
 	}
 	same(t, "after a kill", tables(t, straight), tables(t, out))
-	rows, err := result.Read(filepath.Join(straight, "rows.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := must.Get(result.Read(filepath.Join(straight, "rows.parquet")))(t)
 	ran := 0
 	for _, r := range rows {
 		if r.Segments == "none" && r.Tables != 1 || r.Segments == "3" && r.Tables < 2 {
@@ -491,14 +432,9 @@ func TestSegments(t *testing.T) {
 			continue
 		}
 		ran++
-		s, err := replay.Open(t.Context(), replay.Input{Program: r.Program, Captures: []string{"sample:lab"}, Limit: 3000, Seed: 1},
-			replay.Cache{Policy: r.Policy, Entries: r.Entries, HotThreshold: r.Hot, Remedies: replay.Remedies{Segments: 3}}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Run(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(replay.Open(t.Context(), replay.Input{Program: r.Program, Captures: []string{"sample:lab"}, Limit: 3000, Seed: 1},
+			replay.Cache{Policy: r.Policy, Entries: r.Entries, HotThreshold: r.Hot, Remedies: replay.Remedies{Segments: 3}}, nil))(t)
+		must.OK(t, s.Run(t.Context(), nil))
 		o := s.Runtime.NIC.Outcomes()
 		if o[cache.Hit] != r.Hits || o[cache.Cold] != r.Cold || o[cache.NotHot] != r.NotHot || o[cache.Capacity] != r.Capacity || o.Total() != r.Requests || o.Total()-o[cache.Hit] != r.Misses ||
 			int(r.Paths) != len(s.Runtime.Paths()) || int(r.Tables) != len(s.Runtime.Tables()) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -153,10 +154,7 @@ func TestForgottenStore(t *testing.T) {
 		// A load of the same place into a register that is free: the recording
 		// still says where.
 		q.Insns[pc] = ebpf.Insn{Op: ebpf.ClassLDX | ebpf.ModeMEM | in.Op&0x18, Dst: 9, Src: in.Dst, Off: in.Off}
-		rep, err := Run(t.Context(), obj, p, Options{broken: broken}, count(4))
-		if err != nil {
-			t.Fatal(err)
-		}
+		rep := must.Get(Run(t.Context(), obj, p, Options{broken: broken}, count(4)))(t)
 		if rep.Mismatches == 0 {
 			t.Errorf("insn %d (%s) left out: %+v", pc, ebpf.Printer{}.Code(p.Insns[pc:pc+1]), rep)
 		}
@@ -249,14 +247,8 @@ func TestCancelled(t *testing.T) {
 // printed by.
 func TestPrintedString(t *testing.T) {
 	need(t)
-	obj, err := loader.Load("testdata/printed.o", loader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rep, err := Run(t.Context(), obj, obj.Programs[0], Options{}, count(8))
-	if err != nil {
-		t.Fatal(err)
-	}
+	obj := must.Get(loader.Load("testdata/printed.o", loader.Options{}))(t)
+	rep := must.Get(Run(t.Context(), obj, obj.Programs[0], Options{}, count(8)))(t)
 	if rep.Compared != 8 || rep.Mismatches != 0 || len(rep.Skipped) > 0 {
 		t.Errorf("%d compared, %d mismatches, skipped %v", rep.Compared, rep.Mismatches, rep.Skipped)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
@@ -23,10 +24,7 @@ import (
 // else they are a 64th.
 func bigObject(t *testing.T) (*loader.Object, *loader.Program) {
 	t.Helper()
-	obj, err := loader.Load("testdata/big.o", loader.Options{BTF: loader.LocalBTF})
-	if err != nil {
-		t.Fatal(err)
-	}
+	obj := must.Get(loader.Load("testdata/big.o", loader.Options{BTF: loader.LocalBTF}))(t)
 	if os.Getenv("JITNIC_HEAVY") == "" {
 		for _, s := range obj.Maps {
 			if s.Type == cilium.ArrayOfMaps {
@@ -36,10 +34,7 @@ func bigObject(t *testing.T) (*loader.Object, *loader.Program) {
 			}
 		}
 	}
-	entry, err := obj.Entry("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	entry := must.Get(obj.Entry(""))(t)
 	return obj, entry
 }
 
@@ -148,8 +143,6 @@ func resident(t *testing.T) int64 {
 		t.Skip(err)
 	}
 	var size, pages int64
-	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(fmt.Sscan(string(b), &size, &pages))(t)
 	return pages * int64(os.Getpagesize())
 }

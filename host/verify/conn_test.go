@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jitnic/host/conntrack"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
 )
@@ -41,21 +42,17 @@ func connPackets(n int) func(*vm.Input) error {
 func TestConnections(t *testing.T) {
 	need(t)
 	obj, err := loader.Load("testdata/ct.o", loader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	rep, err := Run(t.Context(), obj, obj.Programs[0], Options{}, connPackets(600))
 	if err != nil && strings.Contains(err.Error(), "bpf_xdp_ct_lookup") {
 		t.Skip(err)
 	}
-	must(t, rep, err)
+	mustAgree(t, rep, err)
 	if rep.Compared != 600 || rep.Maps != 2 {
 		t.Errorf("%+v", rep)
 	}
 	table, err := conntrack.Read("connections", strings.NewReader("tcp src=0.0.0.1 dst=0.0.0.2 sport=1 dport=0"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if rep, err = Run(t.Context(), obj, obj.Programs[0], Options{CT: table}, connPackets(50)); err != nil || rep.Skipped[SkipCT] != 50 {
 		t.Errorf("%+v, %v", rep, err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"jitnic/host/fib"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
@@ -44,9 +45,7 @@ func TestEveryObject(t *testing.T) {
 		limit = 2000
 	}
 	table, err := fib.Read("routes", strings.NewReader(routes))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	objs, _ := filepath.Glob("/usr/lib/*/bpf/*.o")
 	samples, err := hosttest.LinuxSamples(t)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -17,10 +18,7 @@ import (
 // object makes an object of one program by its text.
 func object(t testing.TB, text string, specs ...*maps.Spec) (*loader.Object, *loader.Program) {
 	t.Helper()
-	code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := must.Get(ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text))(t)
 	p := &loader.Program{Name: "main", Section: "xdp", Type: cilium.XDP, Insns: code, Maps: specs, Funcs: []loader.Func{{Name: "main", End: len(code)}}}
 	return &loader.Object{File: "test", Programs: []*loader.Program{p}, Maps: specs}, p
 }
@@ -170,9 +168,7 @@ func TestDiffer(t *testing.T) {
 		return false, nil
 	}
 	rep, err := Run(t.Context(), obj, p, Options{Update: update}, count(4))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if rep.Mismatches != 3 || !strings.HasPrefix(rep.First, "packet 3: verdict") {
 		t.Errorf("%+v", rep)
 	}

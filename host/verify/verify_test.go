@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
@@ -53,7 +54,7 @@ func packets(t testing.TB, limit uint64, files ...string) func(*vm.Input) error 
 	}
 }
 
-func must(t *testing.T, rep *Report, err error) {
+func mustAgree(t *testing.T, rep *Report, err error) {
 	t.Helper()
 	if err != nil {
 		t.Errorf("%+v", err)
@@ -99,7 +100,7 @@ func TestSamples(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				rep, err := Run(t.Context(), p.Obj, p.Entry, opt, packets(t, limit, files...))
-				must(t, rep, err)
+				mustAgree(t, rep, err)
 			})
 		}
 	}
@@ -125,7 +126,7 @@ func TestLibxdp(t *testing.T) {
 			}
 			t.Run(filepath.Base(f)+"/"+p.Name, func(t *testing.T) {
 				rep, err := Run(t.Context(), obj, p, Options{Seed: 1}, packets(t, 100, files...))
-				must(t, rep, err)
+				mustAgree(t, rep, err)
 			})
 		}
 	}
@@ -135,15 +136,11 @@ func TestLibxdp(t *testing.T) {
 func TestMixed(t *testing.T) {
 	need(t)
 	obj, err := loader.Load("testdata/mixed.o", loader.Options{BTF: loader.LocalBTF})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	entry, err := obj.Entry("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	rep, err := Run(t.Context(), obj, entry, Options{Seed: 5}, packets(t, 3000, hosttest.Corpus(t)...))
-	must(t, rep, err)
+	mustAgree(t, rep, err)
 	if rep.Maps != 6 {
 		t.Errorf("%d maps were compared, want 6", rep.Maps)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 
 	"github.com/cilium/ebpf/asm"
@@ -74,10 +75,7 @@ func BenchmarkPrograms(b *testing.B) {
 	packets := capture(b, "echo-connections.pcap.gz", 2000)
 	files, _ := filepath.Glob("../programs/*.o")
 	for _, file := range files {
-		obj, err := loader.Load(file, loader.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
+		obj := must.Get(loader.Load(file, loader.Options{}))(b)
 		it := load(b, obj, Options{})
 		var rec Recording
 		for _, recorded := range []bool{false, true} {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 
 	cebpf "github.com/cilium/ebpf"
@@ -18,10 +19,7 @@ import (
 // interpreter on random inputs, and demands equal verdicts and equal maps.
 func TestControl(t *testing.T) {
 	needKernel(t)
-	cpus, err := cebpf.PossibleCPU()
-	if err != nil {
-		t.Fatal(err)
-	}
+	cpus := must.Get(cebpf.PossibleCPU())(t)
 	small := func(r *rand.Rand, n int) uint64 { return uint64(r.IntN(n)) }
 	rare := func(r *rand.Rand, v uint64) uint64 {
 		if r.IntN(8) == 0 {
@@ -83,13 +81,9 @@ func TestControl(t *testing.T) {
 			pin(t)
 			file := "testdata/" + tc.file + ".o"
 			obj, err := loader.Load(file, loader.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			spec, err := cebpf.LoadCollectionSpec(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			coll, err := cebpf.NewCollection(spec)
 			if tc.file == "dynptr" && errors.Is(err, cebpf.ErrNotSupported) {
 				t.Skipf("skipped: kernel without dynptrs over packets: %v", err)
@@ -99,9 +93,7 @@ func TestControl(t *testing.T) {
 			}
 			defer coll.Close()
 			s, err := NewState(obj, Options{CPUs: cpus})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			defer s.Close()
 			var entry *loader.Program
 			for _, p := range obj.Programs {
@@ -110,9 +102,7 @@ func TestControl(t *testing.T) {
 				}
 			}
 			it, err := NewInterp(s, obj, entry)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			w := &twin{t: t, it: it, prog: coll.Programs[tc.prog], maps: []*cebpf.Map{coll.Maps["io"]}}
 			// twin's map 0 is io on both sides.
 			io := s.MapIndex("io")
@@ -123,17 +113,12 @@ func TestControl(t *testing.T) {
 				for i, v := range in {
 					binary.LittleEndian.PutUint64(value[8*i:], v)
 				}
-				if err := coll.Maps["io"].Put(uint32(0), value); err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, coll.Maps["io"].Put(uint32(0), value))
 				s.Maps[io].Update(make([]byte, 4), value, 0, 0)
 				w.run(fill([]int{60, 60, 64, 3530, 9000}[r.IntN(5)]))
 				what := fmt.Sprintf("round %d, in %x", round, in)
 				mine := s.Mem.Bytes(s.Maps[io].Peek(make([]byte, 4), 0), uint64(len(value)))
-				kernel, err := coll.Maps["io"].LookupBytes(uint32(0))
-				if err != nil {
-					t.Fatal(err)
-				}
+				kernel := must.Get(coll.Maps["io"].LookupBytes(uint32(0)))(t)
 				for i := 64; i < len(mine); i += 8 {
 					if string(mine[i:i+8]) != string(kernel[i:i+8]) {
 						t.Fatalf("%s: out[%d]: %x, kernel %x", what, i/8-8, mine[i:i+8], kernel[i:i+8])

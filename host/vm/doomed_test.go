@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 )
 
@@ -25,21 +26,12 @@ func TestDoomed(t *testing.T) {
 		{"a loop without an end", "r0 = 2\ngoto -2", -1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			code, err := ebpf.Parser{}.Code(tt.text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			code := must.Get(ebpf.Parser{}.Code(tt.text))(t)
 			p := &loader.Program{Name: "t", Insns: code}
 			obj := &loader.Object{File: "t", Programs: []*loader.Program{p}}
-			s, err := NewState(obj, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := must.Get(NewState(obj, Options{}))(t)
 			defer s.Close()
-			it, err := NewInterp(s, obj, p)
-			if err != nil {
-				t.Fatal(err)
-			}
+			it := must.Get(NewInterp(s, obj, p))(t)
 			f := it.Doomed()
 			got := -1
 			if f != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 
@@ -18,13 +19,8 @@ func link(t testing.TB, name string, insns asm.Instructions) *loader.Program {
 	t.Helper()
 	var raw []ebpf.Insn
 	buf := new(writer)
-	if err := insns.Marshal(buf, binary.LittleEndian); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := ebpf.Decode(buf.b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, insns.Marshal(buf, binary.LittleEndian))
+	raw = must.Get(ebpf.Decode(buf.b))(t)
 	return &loader.Program{Name: name, Insns: raw}
 }
 
@@ -34,15 +30,9 @@ func (w *writer) Write(p []byte) (int, error) { w.b = append(w.b, p...); return 
 
 func load(t testing.TB, obj *loader.Object, opt Options) *Interp {
 	t.Helper()
-	s, err := NewState(obj, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(NewState(obj, opt))(t)
 	t.Cleanup(func() { s.Close() })
-	it, err := NewInterp(s, obj, obj.Programs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	it := must.Get(NewInterp(s, obj, obj.Programs[0]))(t)
 	return it
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/needbpf"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
@@ -54,9 +55,7 @@ func newTwin(t testing.TB, insns []ebpf.Insn, flags uint32, specs ...*maps.Spec)
 		}
 	}
 	code, err := asm.AppendInstructions(nil, bytes.NewReader(ebpf.Encode(linked)), binary.LittleEndian, "linux")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	w.prog, err = cebpf.NewProgram(&cebpf.ProgramSpec{
 		Name: "twin", Type: cebpf.XDP, Instructions: code, License: "GPL", Flags: flags,
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 )
 
@@ -22,9 +23,7 @@ func TestVLANTag(t *testing.T) {
 		{Tag{Offload: true, Proto: 0x8100, TCI: 0x6005}, 0, 0x8100, 0x6005},
 		{Tag{Offload: true, Proto: 0x88a8, TCI: 7}, 0, 0x88a8, 7},
 	} {
-		if err := s.Begin(&Input{Data: packet, Tag: c.tag}); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, s.Begin(&Input{Data: packet, Tag: c.tag}))
 		r := [11]uint64{1: s.Ctx, 2: s.Stack, 3: s.Stack + 2}
 		if f := rxVLANTag(s, &r); f != nil {
 			t.Fatal(f)

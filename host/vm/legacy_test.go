@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 
 	cebpf "github.com/cilium/ebpf"
@@ -32,9 +33,7 @@ func TestPacketLoads(t *testing.T) {
 					insns := []ebpf.Insn{{Op: 0xbf, Dst: 6, Src: 1}, {Op: 0xb7, Dst: 7, Imm: reg}, in,
 						{Op: 0x07, Imm: 5}, {Op: ebpf.OpExit}}
 					code, err := asm.AppendInstructions(nil, bytes.NewReader(ebpf.Encode(insns)), binary.LittleEndian, "linux")
-					if err != nil {
-						t.Fatal(err)
-					}
+					must.OK(t, err)
 					p, err := cebpf.NewProgram(&cebpf.ProgramSpec{Type: cebpf.SocketFilter, Instructions: code, License: "GPL"})
 					if err != nil {
 						t.Fatalf("%+v", err)
@@ -42,9 +41,7 @@ func TestPacketLoads(t *testing.T) {
 					w := twin{t: t, prog: p}
 					want, _, err := w.kernel(pkt)
 					p.Close()
-					if err != nil {
-						t.Fatal(err)
-					}
+					must.OK(t, err)
 					it := load(t, &loader.Object{Programs: []*loader.Program{{Name: "p", Insns: insns}}}, Options{})
 					got, err := it.RunXDP(pkt[14:])
 					if err != nil || uint32(got) != want {

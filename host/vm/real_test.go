@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 
@@ -28,21 +29,15 @@ func capture(t testing.TB, name string, n int) (out [][]byte) {
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	r, err := pcapgo.NewReader(z)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	for len(out) < n {
 		b, _, err := r.ReadPacketData()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		out = append(out, b)
 	}
 	return out
@@ -102,14 +97,10 @@ func runReal(t *testing.T, obj *loader.Object, p *loader.Program, file string, p
 	if errors.As(err, &create) {
 		t.Skipf("skipped: its loader would have to say more of it: %v", err)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer s.Close()
 	it, err := NewInterp(s, obj, p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	coll, kernel := kernelSide(t, p, file)
 	if coll != nil {
 		defer coll.Close()

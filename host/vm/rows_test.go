@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 
@@ -302,9 +303,7 @@ func rowKfunc(t *testing.T, name string) int32 {
 		t.Skipf("skipped: kernel function %s isn't in this kernel", name)
 	}
 	id, err := spec.TypeID(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	return int32(id)
 }
 
@@ -593,9 +592,7 @@ func rowKfuncName(t *testing.T, id int32) string {
 		t.Skipf("skipped: %v", err)
 	}
 	typ, err := spec.TypeByID(btf.TypeID(id))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	return typ.TypeName()
 }
 

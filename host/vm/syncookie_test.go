@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 )
 
@@ -25,13 +26,9 @@ func TestSyncookieAge(t *testing.T) {
 		copy(tcp[12:], []byte{0x60, 2})
 		copy(tcp[20:], []byte{2, 4, 0x05, 0xb4}) // 1460
 		call := func(id int32, at uint64) uint64 {
-			if err := s.Begin(&Input{Data: data, TimeNS: at}); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, s.Begin(&Input{Data: data, TimeNS: at}))
 			r := [11]uint64{1: s.Data + 14, 2: s.Data + 14 + ip, 3: 24}
-			if err := s.CallHelper(id, &r); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, s.CallHelper(id, &r))
 			return r[0]
 		}
 		seq := binary.BigEndian.Uint32(tcp[4:])

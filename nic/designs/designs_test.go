@@ -8,6 +8,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/device"
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
@@ -39,14 +40,8 @@ var handPackets = []handPacket{
 
 func run(t *testing.T, s *Setting, name string) *Result {
 	t.Helper()
-	d, err := Lookup(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := d.Run(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := must.Get(Lookup(name))(t)
+	r := must.Get(d.Run(s))(t)
 	return r
 }
 
@@ -263,10 +258,7 @@ func workloads(holes bool) *rapid.Generator[*Setting] {
 
 func mustRun(t *rapid.T, s *Setting, name string) *Result {
 	d, _ := Lookup(name)
-	r, err := d.Run(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(d.Run(s))(t)
 	return r
 }
 
@@ -289,10 +281,7 @@ func TestTraceIsReplay(t *testing.T) {
 		}
 		cfg := s.Cache
 		cfg.IDs = len(st.Sizes)
-		c, err := cache.NewTraceCache(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(cache.NewTraceCache(cfg))(t)
 		cache.Replay(st, c, nil)
 		r := mustRun(t, s, "trace")
 		want := c.Stats()
@@ -386,9 +375,7 @@ func TestClaims(t *testing.T) {
 	packets = append(packets, handPacket{path: 3})
 	s := hand(paths, packets)
 	c, err := Claims(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	// 87 of 91 hit at best: 95.6 %. One entry that stays would hit 29.
 	if c.Paths != 4 || math.Abs(c.Ceiling-87./91) > 1e-12 {
 		t.Errorf("%d paths, ceiling %v", c.Paths, c.Ceiling)
@@ -443,9 +430,7 @@ func TestClaims(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	c, err := Compare(hand(handPaths, handPackets), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	text := c.Format()
 	again, err := Compare(hand(handPaths, handPackets), Names())
 	if err != nil || text != again.Format() {
@@ -515,10 +500,7 @@ func TestNeedOfInvalidated(t *testing.T) {
 	s.W.Invalidations = []stream.Invalidation{{At: 2, ID: 0}}
 	defer func(old []float64) { Targets = old }(Targets)
 	Targets = []float64{0.4, 0.6}
-	c, err := Claims(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(Claims(s))(t)
 	want := []Need{{0.4, 1, true}, {0.6, 0, false}}
 	if d := cmp.Diff([][]Need{want, want, want}, [][]Need{c.LRU, c.Optimal, run(t, s, "trace").Need}); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/profile"
 )
 
@@ -39,10 +40,7 @@ func packets(n int, p Packet) []Packet {
 
 func mustRun(t testing.TB, in *Input, n *profile.NIC, h *profile.Host, l Load, o Options) *Result {
 	t.Helper()
-	r, err := Run(in, n, h, l, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(Run(in, n, h, l, o))(t)
 	return r
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/profile"
 )
 
@@ -106,9 +107,7 @@ func TestConservationAndLittle(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		if err := m.run(); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, m.run())
 		r := m.result()
 		fail := func(format string, args ...any) {
 			t.Helper()
@@ -201,10 +200,7 @@ func TestSameBytes(t *testing.T) {
 		var text [2]string
 		for i := range text {
 			in, nic, host, load, opt := random(seed)
-			b, err := json.Marshal(mustRun(t, in, nic, host, load, opt))
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := must.Get(json.Marshal(mustRun(t, in, nic, host, load, opt)))(t)
 			text[i] = string(b)
 		}
 		if text[0] != text[1] {
@@ -389,13 +385,8 @@ func TestExtentAgainstDefinition(t *testing.T) {
 	for seed := range uint64(200) {
 		in, nic, host, load, opt := random(seed)
 		opt.Ordered, opt.Mode = false, Both
-		m, err := newModel(in, nic, host, load, opt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := m.run(); err != nil {
-			t.Fatal(err)
-		}
+		m := must.Get(newModel(in, nic, host, load, opt))(t)
+		must.OK(t, m.run())
 		byFlow := map[uint32][]uint32{}
 		for _, e := range m.log {
 			byFlow[e.flow] = append(byFlow[e.flow], e.seq)

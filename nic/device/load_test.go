@@ -5,16 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/profile"
 )
 
 // arrivals lists what a load makes of an input of so many packets.
 func arrivals(t *testing.T, l Load, n int, wire int64) []int64 {
 	t.Helper()
-	s, err := newSource(l, n)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(newSource(l, n))(t)
 	count := max(l.Packets, n)
 	var out []int64
 	for i := range count {

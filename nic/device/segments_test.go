@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 )
 
 // cut makes an input's paths segments, of which its packets take some, one to three.
@@ -39,13 +40,8 @@ func TestOneSegmentIsAPath(t *testing.T) {
 		}
 		var got [2][]byte
 		for i, x := range []*Input{in, &one} {
-			r, err := Run(x, nic, host, load, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got[i], err = json.Marshal(r); err != nil {
-				t.Fatal(err)
-			}
+			r := must.Get(Run(x, nic, host, load, opt))(t)
+			got[i] = must.Get(json.Marshal(r))(t)
 		}
 		if string(got[0]) != string(got[1]) {
 			t.Fatalf("seed %d:\n%s\n%s", seed, got[0], got[1])
@@ -102,10 +98,7 @@ func TestSegmentsHitMoreInMore(t *testing.T) {
 		load.Packets = len(in.Packets)
 		last := uint64(0)
 		for entries := range uint64(12) {
-			m, err := newModel(in, nic, host, load, Options{Cache: cache.Config{Policy: "lru", Entries: entries + 1, HotThreshold: 1}, Settle: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := must.Get(newModel(in, nic, host, load, Options{Cache: cache.Config{Policy: "lru", Entries: entries + 1, HotThreshold: 1}, Settle: 1}))(t)
 			m.settle(1)
 			hits := uint64(0)
 			for i := range in.Packets {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // Names are told apart, and a driver does something.
@@ -37,10 +39,7 @@ func TestLines(t *testing.T) {
 	for _, d := range All {
 		for at, says := range map[string]string{d.XDP: "case XDP_SETUP_PROG:", d.Offload: "case XDP_SETUP_PROG_HW:", d.Flower: "case TC_SETUP_CLSFLOWER:", d.Switchdev: ".eswitch_mode_set"} {
 			if file, line, ok := strings.Cut(at, ":"); ok {
-				n, err := strconv.Atoi(line)
-				if err != nil {
-					t.Fatal(err)
-				}
+				n := must.Get(strconv.Atoi(line))(t)
 				if want[file] == nil {
 					want[file] = map[int]string{}
 				}
@@ -49,10 +48,7 @@ func TestLines(t *testing.T) {
 		}
 	}
 	xz := exec.Command("xz", "-dc", packed)
-	out, err := xz.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := must.Get(xz.StdoutPipe())(t)
 	if err := xz.Start(); err != nil {
 		t.Skip("no xz:", err)
 	}
@@ -62,9 +58,7 @@ func TestLines(t *testing.T) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		file := strings.TrimPrefix(h.Name, "linux-source-6.1/drivers/net/")
 		lines := want[file]
 		if lines == nil {

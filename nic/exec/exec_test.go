@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
 	"jitnic/trace"
@@ -16,19 +17,10 @@ func machines(t *testing.T, code []ebpf.Insn) (*vm.State, *vm.Interp) {
 	t.Helper()
 	p := &loader.Program{Name: "t", Insns: code}
 	obj := &loader.Object{File: "t", Programs: []*loader.Program{p}}
-	a, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := must.Get(vm.NewState(obj, vm.Options{}))(t)
+	b := must.Get(vm.NewState(obj, vm.Options{}))(t)
 	t.Cleanup(func() { a.Close(); b.Close() })
-	it, err := vm.NewInterp(b, obj, p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	it := must.Get(vm.NewInterp(b, obj, p))(t)
 	return a, it
 }
 
@@ -66,18 +58,10 @@ func TestArithmetic(t *testing.T) {
 		}
 		code = append(code, ebpf.Insn{Op: ebpf.OpExit})
 		s, it := machines(t, code)
-		x, err := New(s).Bind(0, &trace.Trace{Code: code})
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := must.Get(New(s).Bind(0, &trace.Trace{Code: code}))(t)
 		in := vm.Input{Data: make([]byte, 64)}
-		if err := s.Begin(&in); err != nil {
-			t.Fatal(err)
-		}
-		got, err := x.Run()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, s.Begin(&in))
+		got := must.Get(x.Run())(t)
 		var out vm.Output
 		it.Run(&in, &out)
 		if uint32(got) != out.Verdict {
@@ -96,9 +80,7 @@ func TestBindRefuses(t *testing.T) {
 		"r0 = map[#7]\nexit":               "",
 	} {
 		code, err := ebpf.Parser{}.Code(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		s, _ := machines(t, code)
 		_, err = New(s).Bind(0, &trace.Trace{Code: code})
 		if want == "" {

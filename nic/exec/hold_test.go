@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/vm"
 	"jitnic/nic"
 	"jitnic/trace"
@@ -13,7 +14,7 @@ import (
 // What traces store is seen by those after them, and gone after Back; the stack
 // isn't counted.
 func TestHeld(t *testing.T) {
-	code, err := ebpf.Parser{}.Code(`
+	code := must.Get(ebpf.Parser{}.Code(`
 		r2 = *(u32 *)(r1 +0)
 		r3 = *(u8 *)(r2 +0)
 		r3 += 1
@@ -22,21 +23,13 @@ func TestHeld(t *testing.T) {
 		*(u64 *)(r10 -8) = r3
 		lock *(u32 *)(r2 +6) += r3
 		r0 = r3
-		exit`)
-	if err != nil {
-		t.Fatal(err)
-	}
+		exit`))(t)
 	s, _ := machines(t, code)
 	h := nic.NewHeld(s)
-	x, err := New(s).BindHeld(0, &trace.Trace{Code: code}, h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := must.Get(New(s).BindHeld(0, &trace.Trace{Code: code}, h))(t)
 	in := vm.Input{Data: bytes.Repeat([]byte{7}, 20)}
 	for round := range 2 {
-		if err := s.Begin(&in); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, s.Begin(&in))
 		h.Begin()
 		for k := range uint64(3) {
 			if r0, err := x.Run(); err != nil || r0 != 8+k {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -17,7 +18,7 @@ import (
 // operation, register, constant or offset, one too many or too few.
 func TestReadBack(t *testing.T) {
 	specs := []*maps.Spec{{Name: "a", Type: cilium.Hash, KeySize: 4, ValueSize: 8, Max: 4}, {Name: "b", Type: cilium.Array, KeySize: 4, ValueSize: 8, Max: 4}}
-	code, err := ebpf.Parser{MapIndex: func(n string) (int, bool) { return int(n[0] - 'a'), true }}.Code(`
+	code := must.Get(ebpf.Parser{MapIndex: func(n string) (int, bool) { return int(n[0] - 'a'), true }}.Code(`
 		r6 = *(u32 *)(r1 +12)
 		r7 = r6
 		r7 += 5
@@ -46,29 +47,18 @@ func TestReadBack(t *testing.T) {
 		r3 = 0x123456789abcdef ll
 		w0 = -1
 		r0 = -1
-		exit`)
-	if err != nil {
-		t.Fatal(err)
-	}
+		exit`))(t)
 	obj := &loader.Object{File: "t", Programs: []*loader.Program{{Name: "t", Insns: code, Maps: specs}}, Maps: specs}
-	s, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(obj, vm.Options{}))(t)
 	defer s.Close()
 	tr := &trace.Trace{Code: code}
 	bound := func() *Executable {
-		x, err := New(s).bind(tr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := must.Get(New(s).bind(tr))(t)
 		return x
 	}
-	if err := bound().readBack(tr); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, bound().readBack(tr))
 	tried := 0
-	must := func(what string, i int, change func(x *Executable, o *op)) {
+	notRead := func(what string, i int, change func(x *Executable, o *op)) {
 		x := bound()
 		change(x, &x.ops[i])
 		tried++
@@ -79,10 +69,10 @@ func TestReadBack(t *testing.T) {
 	for i, o := range bound().ops {
 		for c := opExit; c <= opMovRshK; c++ {
 			if c != o.code {
-				must("operation", i, func(_ *Executable, o *op) { o.code, o.aux = c, 0 })
+				notRead("operation", i, func(_ *Executable, o *op) { o.code, o.aux = c, 0 })
 			}
 		}
-		must("one", i, func(x *Executable, _ *op) { x.ops = append(x.ops[:i:i], x.ops[i+1:]...) })
+		notRead("one", i, func(x *Executable, _ *op) { x.ops = append(x.ops[:i:i], x.ops[i+1:]...) })
 		_, load := loads[o.code]
 		_, store := stores[o.code]
 		inMemory := load || store || o.code == opLdSX || o.code == opAtomic
@@ -92,22 +82,22 @@ func TestReadBack(t *testing.T) {
 			registers = true
 		}
 		if o.code != opExit && o.code != opCall && o.code != opLookup {
-			must("destination", i, func(_ *Executable, o *op) { o.dst ^= 1 })
+			notRead("destination", i, func(_ *Executable, o *op) { o.dst ^= 1 })
 		}
 		if registers {
-			must("source", i, func(_ *Executable, o *op) { o.src ^= 1 })
+			notRead("source", i, func(_ *Executable, o *op) { o.src ^= 1 })
 		}
 		if inMemory {
-			must("offset", i, func(_ *Executable, o *op) { o.off++ })
+			notRead("offset", i, func(_ *Executable, o *op) { o.off++ })
 		}
 		if !registers && o.code != opExit && o.code != opLdSX && o.code != opBE16 && o.code != opALU && o.code != opLookup {
-			must("constant", i, func(_ *Executable, o *op) { o.imm++ })
+			notRead("constant", i, func(_ *Executable, o *op) { o.imm++ })
 		}
 		switch o.code {
 		case opLookup:
-			must("map", i, func(x *Executable, o *op) { x.maps[o.aux].m = s.Maps[1] })
+			notRead("map", i, func(x *Executable, o *op) { x.maps[o.aux].m = s.Maps[1] })
 		case opALU, opAtomic:
-			must("instruction", i, func(x *Executable, o *op) { x.raw[o.aux].Imm++ })
+			notRead("instruction", i, func(x *Executable, o *op) { x.raw[o.aux].Imm++ })
 		}
 	}
 	if tried < 1000 {

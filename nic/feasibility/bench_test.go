@@ -6,6 +6,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/device"
 	"jitnic/nic/price"
 	"jitnic/nic/profile"
@@ -14,14 +15,8 @@ import (
 // profiles returns built-in profiles.
 func profiles(t testing.TB, nic, host string) (*profile.NIC, *profile.Host) {
 	t.Helper()
-	n, err := profile.Load(nic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := profile.LoadHost(host)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(profile.Load(nic))(t)
+	h := must.Get(profile.LoadHost(host))(t)
 	return n, h
 }
 

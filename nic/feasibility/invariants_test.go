@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/device"
 	"jitnic/nic/match"
 	"jitnic/nic/profile"
@@ -31,9 +32,7 @@ func TestFollows(t *testing.T) {
 	if os.Getenv("JITNIC_HEAVY") != "" {
 		checks = "100"
 	}
-	if err := flag.Set("rapid.checks", checks); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, flag.Set("rapid.checks", checks))
 	var all []seen
 	for _, p := range []string{"firewall", "conntrack", "telemetry", "nat"} {
 		w, x, tree := observed(t, p, "sample:lab", 700, p == "conntrack")
@@ -55,10 +54,7 @@ func TestFollows(t *testing.T) {
 			opt.Cache.Entries = uint64(entries)
 		}
 		opt.Rates = []uint64{opt.Rate/7 + 1, opt.Rate, 3 * opt.Rate}
-		s, err := Run(context.Background(), p.w, p.x, p.tree, n, h, opt)
-		if err != nil {
-			r.Fatal(err)
-		}
+		s := must.Get(Run(context.Background(), p.w, p.x, p.tree, n, h, opt))(r)
 		follows(r, s, p.w, n, h)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/device"
 	"jitnic/nic/device/load"
 	"jitnic/nic/match"
@@ -78,10 +79,7 @@ func TestCoresNeeded(t *testing.T) {
 			n.MatcherInterval = 0 // and loses many before the matcher
 		}
 		s := &study{Study: &Study{}, ctx: t.Context(), w: w, x: x, trees: tree, n: n, h: h}
-		c, err := s.cost(n, h, false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(s.cost(n, h, false))(t)
 		mean := 0.0
 		for i := range c.prices.In.Packets {
 			mean += float64(h.Driver+uint64(c.prices.In.Packets[i].Host)) / float64(len(c.prices.In.Packets))
@@ -90,10 +88,7 @@ func TestCoresNeeded(t *testing.T) {
 			s.Rate = rate
 			want := float64(rate) * mean / 1e12
 			for _, mode := range []device.Mode{device.HostOnly, device.Both} {
-				f, err := s.device(c, s.options(c, mode), 40_000)
-				if err != nil {
-					t.Fatal(err)
-				}
+				f := must.Get(s.device(c, s.options(c, mode), 40_000))(t)
 				off := 0.005
 				if f.Loss > 0 || want > float64(h.Cores) {
 					off = 0.06 // packets served are not quite those lost

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/workload"
 )
 
@@ -56,10 +57,7 @@ func TestHotPays(t *testing.T) {
 		}
 	}
 	h.Search, h.Unit = 1_000_000, 1_000_000 // 1 us: a search is 100 us
-	s, err := Run(context.Background(), w, x, tree, n, h, Options{Cache: lru(8), Rate: 1_000_000, Packets: len(of), Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Run(context.Background(), w, x, tree, n, h, Options{Cache: lru(8), Rate: 1_000_000, Packets: len(of), Seed: 1}))(t)
 	row, run := &s.Pays.Tiers[2], s.Pays.Swaps
 	if row.Tier != 2 || row.Traces != 2 || row.Found != 2 || row.Spent != 100_000 || row.Hits <= 0 || row.Never != 0 || row.Wait <= 0 || row.Swap <= 0 {
 		t.Fatalf("%+v", row)
@@ -73,9 +71,7 @@ func TestHotPays(t *testing.T) {
 	}
 	// Without such a tier there is no row, and no station.
 	w.Hot = 0
-	if s, err = Run(context.Background(), w, x, tree, n, h, Options{Cache: lru(8), Rate: 1_000_000, Packets: len(of), Seed: 1}); err != nil {
-		t.Fatal(err)
-	}
+	s = must.Get(Run(context.Background(), w, x, tree, n, h, Options{Cache: lru(8), Rate: 1_000_000, Packets: len(of), Seed: 1}))(t)
 	if len(s.Pays.Tiers) != 2 || s.Pays.Swaps != nil {
 		t.Errorf("%+v", s.Pays)
 	}

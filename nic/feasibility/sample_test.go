@@ -6,6 +6,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/observe"
 	"jitnic/host/vm"
@@ -19,18 +20,12 @@ func play(t testing.TB, name, capture string, limit uint64, opt jit.Options, eac
 	t.Helper()
 	p := hosttest.Sample(t, name)
 	opt.VM.Seed, opt.Prepare = 1, p.Prepare
-	r, err := jit.New(p.Obj, p.Entry, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(jit.New(p.Obj, p.Entry, opt))(t)
 	t.Cleanup(r.Close)
 	obs := observe.New(r, rss.TableSize)
 	var out vm.Output
 	for in := range hosttest.Packets(t, capture, limit) {
-		o, err := r.Process(in, &out)
-		if err != nil {
-			t.Fatal(err)
-		}
+		o := must.Get(r.Process(in, &out))(t)
 		if opt.Record {
 			obs.Packet(in, &out, o)
 		}
@@ -52,14 +47,8 @@ func observeWith(t testing.TB, name, capture string, limit uint64, opt jit.Optio
 	t.Helper()
 	opt.Record = true
 	r, obs := play(t, name, capture, limit, opt, nil)
-	w, err := obs.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(obs.Finish())(t)
 	w.Capture = filepath.Base(capture)
-	x, err := match.Analyse(w, match.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := must.Get(match.Analyse(w, match.Options{}))(t)
 	return w, x, r.Tables()
 }

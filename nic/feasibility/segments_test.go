@@ -6,6 +6,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/nic/profile"
 )
@@ -14,10 +15,7 @@ import (
 func cuts(t testing.TB, name string, n int) []int {
 	t.Helper()
 	p := hosttest.Sample(t, name)
-	r, err := jit.New(p.Obj, p.Entry, jit.Options{Prepare: p.Prepare})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(jit.New(p.Obj, p.Entry, jit.Options{Prepare: p.Prepare}))(t)
 	defer r.Close()
 	all := r.Comp.Candidates(p.Entry.Name)
 	var out []int
@@ -50,10 +48,7 @@ func TestSegmentsCountAsReplay(t *testing.T) {
 			var want cache.Counts
 			play(t, name, capture, 1500, jit.Options{Cache: cfg, Cuts: pcs}, func(o cache.Outcome) { want[o]++ })
 			c := cut(t, name, capture, 1500, 3)
-			s, err := Run(context.Background(), c.w, c.x, c.tree, n, h, Options{Cache: cfg, Rate: 1_000_000, Packets: len(c.w.Packets), Seed: 1, Designs: true})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := must.Get(Run(context.Background(), c.w, c.x, c.tree, n, h, Options{Cache: cfg, Rate: 1_000_000, Packets: len(c.w.Packets), Seed: 1, Designs: true}))(t)
 			for o, k := range want {
 				if got := s.Cold.Outcomes[cache.Outcome(o).String()]; got != k {
 					t.Errorf("%s on %s: %d packets %v, replay counts %d", name, capture, got, cache.Outcome(o), k)
@@ -79,19 +74,11 @@ func TestSegmentsOnDevices(t *testing.T) {
 	_, h := profiles(t, "hxdp", "paper")
 	study := func(set ...string) *Study {
 		t.Helper()
-		n, err := profile.Load("hxdp")
-		if err != nil {
-			t.Fatal(err)
-		}
+		n := must.Get(profile.Load("hxdp"))(t)
 		for i := 0; i < len(set); i += 2 {
-			if err := n.Set(set[i], set[i+1]); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, n.Set(set[i], set[i+1]))
 		}
-		s, err := Run(context.Background(), c.w, c.x, c.tree, n, h, Options{Cache: lru(64), Rate: 100_000, Packets: 3000, Seed: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Run(context.Background(), c.w, c.x, c.tree, n, h, Options{Cache: lru(64), Rate: 100_000, Packets: 3000, Seed: 1}))(t)
 		return s
 	}
 	base := study()

@@ -12,6 +12,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
 	"jitnic/nic/device"
@@ -35,10 +36,7 @@ func TestIdealCountsAsReplay(t *testing.T) {
 		var want cache.Counts
 		play(t, program, capture, limit, jit.Options{Cache: cfg, Remedies: jit.Remedies{Specialise: specialise}}, func(o cache.Outcome) { want[o]++ })
 		w, x, tree := observed(t, program, capture, limit, specialise)
-		s, err := Run(context.Background(), w, x, tree, n, h, Options{Cache: cfg, Rate: 1_000_000, Packets: len(w.Packets), Seed: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Run(context.Background(), w, x, tree, n, h, Options{Cache: cfg, Rate: 1_000_000, Packets: len(w.Packets), Seed: 1}))(t)
 		for o, k := range want {
 			if got := s.Cold.Outcomes[cache.Outcome(o).String()]; got != k {
 				t.Errorf("%s on %s, specialised %v, %+v: %d packets %v, replay counts %d", program, capture, specialise, cfg, got, cache.Outcome(o), k)
@@ -73,10 +71,7 @@ func TestBreakEvenIsTrue(t *testing.T) {
 	w, x, tree := observed(t, "conntrack", "sample:lab", 8000, false)
 	var above, below int
 	for _, entries := range []uint64{1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128} {
-		s, err := Run(context.Background(), w, x, tree, n, h, Options{Cache: lru(entries), Rate: 1_000_000, Packets: 8000, Seed: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Run(context.Background(), w, x, tree, n, h, Options{Cache: lru(entries), Rate: 1_000_000, Packets: 8000, Seed: 1}))(t)
 		both, alone := s.Point[0], s.Point[1]
 		if both.Loss > 0 {
 			t.Fatalf("%d traces: loses %v", entries, both.Loss)
@@ -186,9 +181,7 @@ func TestPlaced(t *testing.T) {
 	n.Matcher, n.MatcherCapacity = profile.MatchTCAM, 0
 	s := &study{Study: &Study{}, w: w, x: x, trees: tree, n: n, h: h}
 	c, err := s.cost(n, h, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	used := make([]bool, len(w.Maps))
 	for i := range c.prices.In.Paths {
 		if !c.prices.In.Paths[i].Refused {
@@ -214,19 +207,13 @@ func TestMemoryModels(t *testing.T) {
 	n, h := profiles(t, "hxdp", "paper")
 	n.MapTypes = []string{"array"}
 	opt := Options{Cache: lru(0), Rate: 2_000_000, Packets: 2000, Seed: 1, Memory: true}
-	all, err := Run(context.Background(), w, x, tree, n, h, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := must.Get(Run(context.Background(), w, x, tree, n, h, opt))(t)
 	opt.Memory = false
 	hits := map[string]float64{}
 	for _, row := range all.Memory {
 		one := n.Clone()
 		one.Memory = profile.MemoryModel(row.Model)
-		s, err := Run(context.Background(), w, x, tree, one, h, opt)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Run(context.Background(), w, x, tree, one, h, opt))(t)
 		if d := cmp.Diff(s.Point[0], row.Figures); d != "" {
 			t.Errorf("%s: (-study +row)\n%s", row.Model, d)
 		}
@@ -250,10 +237,7 @@ func small(t testing.TB) (*workload.Workload, *match.Analysis, match.Trees, Opti
 
 func text(t testing.TB, v any) string {
 	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(json.Marshal(v))(t)
 	return string(b)
 }
 
@@ -273,20 +257,14 @@ func TestSameAndInterrupted(t *testing.T) {
 			t.Errorf("%s: %d of %d", what, done, total)
 		}
 	}
-	whole, err := Run(context.Background(), w, x, tree, n, h, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := must.Get(Run(context.Background(), w, x, tree, n, h, opt))(t)
 	if whole.Partial || whole.Designs == nil || len(whole.Swings) < 20 || len(whole.Curves) != 3 || len(whole.Throughput) != 3 || len(whole.Memory) != 4 || whole.Cold == nil || whole.Ordered == nil {
 		t.Fatalf("sections are missing: %s", text(t, whole))
 	}
 	all := calls
 	again := opt
 	again.Progress, again.Workers = nil, 2
-	two, err := Run(context.Background(), w, x, tree, n, h, again)
-	if err != nil {
-		t.Fatal(err)
-	}
+	two := must.Get(Run(context.Background(), w, x, tree, n, h, again))(t)
 	if a, b := text(t, whole), text(t, two); a != b {
 		t.Error("two workers: another report:\n" + cmp.Diff(a, b))
 	}
@@ -356,14 +334,8 @@ func TestSensitivity(t *testing.T) {
 		if len(rows) != assumed {
 			t.Errorf("%s: %d figures swept, %d are assumed", name, len(rows), assumed)
 		}
-		base, err := s.cost(n, h, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		alone, err := s.device(base, s.options(base, device.HostOnly), 500)
-		if err != nil {
-			t.Fatal(err)
-		}
+		base := must.Get(s.cost(n, h, false))(t)
+		alone := must.Get(s.device(base, s.options(base, device.HostOnly), 500))(t)
 		for _, p := range all {
 			sw := rows[p.at]
 			what := fmt.Sprintf("%s: %s = %s", name, sw.Key, sw.Ends[p.end].Value)
@@ -386,10 +358,7 @@ func TestSensitivity(t *testing.T) {
 				t.Errorf("%s: the host alone runs otherwise", what)
 			}
 		}
-		both, err := s.device(base, s.options(base, device.Both), 500)
-		if err != nil {
-			t.Fatal(err)
-		}
+		both := must.Get(s.device(base, s.options(base, device.Both), 500))(t)
 		if err := s.sensitivity(base, s.outcome(base, both, alone)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -399,12 +368,8 @@ func TestSensitivity(t *testing.T) {
 	}
 	// An end that contradicts another figure is left out.
 	n, h := profiles(t, "hxdp", "paper")
-	if err := n.Put("limit.slots", "600", profile.Origin{Assumed: true, Range: "100..1000"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Put("limit.trace", "500", profile.Origin{Source: "test"}); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, n.Put("limit.slots", "600", profile.Origin{Assumed: true, Range: "100..1000"}))
+	must.OK(t, n.Put("limit.trace", "500", profile.Origin{Source: "test"}))
 	s := &study{Study: &Study{}, w: w, n: n, h: h}
 	s.NIC.Params = n.Params()
 	rows, _ := s.swings()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/cache/stream"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/device"
 	"jitnic/nic/profile"
 )
@@ -20,10 +21,7 @@ func TestTogether(t *testing.T) {
 	}
 	opt := Options{Cache: lru(0), Rate: 1_000_000, Packets: 6000, Seed: 1}
 	n, h := profiles(t, "ideal", "ideal")
-	both, err := Beside(context.Background(), parts, n, h, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	both := must.Get(Beside(context.Background(), parts, n, h, opt))(t)
 	if len(both.Programs) != 2 || both.Point.Packets != 6000 || both.Point.Loss != 0 {
 		t.Fatalf("%+v", both)
 	}
@@ -40,20 +38,14 @@ func TestTogether(t *testing.T) {
 	}
 
 	n, h = profiles(t, "hxdp", "paper")
-	alone, err := Beside(context.Background(), parts, n, h, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	alone := must.Get(Beside(context.Background(), parts, n, h, opt))(t)
 	for _, m := range alone.Programs {
 		if m.Crowded || m.Hits > m.HitsOwn+0.01 {
 			t.Errorf("%+v", m)
 		}
 	}
 	n.MapMemory = alone.Programs[0].MapBytes
-	full, err := Beside(context.Background(), parts, n, h, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	full := must.Get(Beside(context.Background(), parts, n, h, opt))(t)
 	if a, b := full.Programs[0], full.Programs[1]; a.Crowded || !b.Crowded || b.MapBytes > 0 || b.Blocked == "" {
 		t.Errorf("%+v\n%+v", a, b)
 	}
@@ -73,9 +65,7 @@ func TestMerge(t *testing.T) {
 		}
 	}
 	in := merge([]*device.Input{one(2), one(3)})
-	if err := in.Check(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, in.Check())
 	if in.Entries != 5 || in.Hot != 3 || len(in.Packets) != 4 || in.Packets[0].Path != 0 || in.Packets[1].Path != 1 || in.Packets[2].Path != -1 || in.Packets[1].Flow != 2 || in.Packets[3].Flow != 3 {
 		t.Errorf("%+v", in)
 	}

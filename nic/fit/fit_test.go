@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
 	"jitnic/pathcond"
@@ -77,15 +78,10 @@ func work(packets []int, paths []*trace.Trace, aborts ...workload.Abort) *worklo
 // device is the ideal NIC with the maps on it and some parameters set.
 func device(t testing.TB, set ...string) *profile.NIC {
 	t.Helper()
-	n, err := profile.Load("ideal")
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(profile.Load("ideal"))(t)
 	for _, s := range append([]string{"memory.model=nic"}, set...) {
 		k, v, _ := strings.Cut(s, "=")
-		if err := n.Set(k, v); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, n.Set(k, v))
 	}
 	return n
 }
@@ -424,10 +420,7 @@ func TestRandom(t *testing.T) {
 				rt.Fatalf("%+v\n%s", b, r.Format())
 			}
 		}
-		a, err := json.Marshal(r)
-		if err != nil {
-			rt.Fatal(err)
-		}
+		a := must.Get(json.Marshal(r))(rt)
 		if b, _ := json.Marshal(Check(w, n)); string(a) != string(b) {
 			rt.Fatal("the same again differs")
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	hostobs "jitnic/host/run/observe"
 	"jitnic/host/vm"
@@ -71,10 +72,7 @@ func TestSamples(t *testing.T) {
 	for _, name := range []string{"firewall", "conntrack", "ratelimiter", "router", "nat", "telemetry", "loadbalancer", "ipv6filter"} {
 		w := observe(t, name, false, 4000)
 		for _, dev := range profile.Names() {
-			n, err := profile.Load(dev)
-			if err != nil {
-				t.Fatal(err)
-			}
+			n := must.Get(profile.Load(dev))(t)
 			r := fit.Check(w, n)
 			if r.Packets != 4000 {
 				t.Fatalf("%s: %d packets", name, r.Packets)
@@ -115,10 +113,7 @@ func TestSamples(t *testing.T) {
 // Specialised traces fold what they read, so they need fewer maps than generic
 // ones, never more.
 func TestSpecialised(t *testing.T) {
-	n, err := profile.Load("netronome")
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(profile.Load("netronome"))(t)
 	generic, special := fit.Check(observe(t, "firewall", false, 2000), n), fit.Check(observe(t, "firewall", true, 2000), n)
 	blocks := func(r *fit.Report) (packets uint64) {
 		for i := range r.Blockers {

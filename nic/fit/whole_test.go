@@ -3,6 +3,7 @@ package fit
 import (
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
 	"jitnic/nic/profile"
@@ -14,17 +15,11 @@ func TestWhole(t *testing.T) {
 	var obj *loader.Object
 	for _, s := range programs.All() {
 		if s.Name == "telemetry" {
-			o, err := loader.LoadBytes("telemetry.o", s.Object, loader.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			o := must.Get(loader.LoadBytes("telemetry.o", s.Object, loader.Options{}))(t)
 			obj = o
 		}
 	}
-	n, err := profile.Load("netronome")
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(profile.Load("netronome"))(t)
 	var ms []workload.Map
 	for _, m := range obj.Maps {
 		ms = append(ms, workload.Map{Name: m.Name, Type: "lpm_trie", Key: m.KeySize, Value: m.ValueSize, Max: m.Max})
@@ -45,10 +40,7 @@ func TestWhole(t *testing.T) {
 	if len(r.Blockers) != len(got) || r.Blockers[0].Paths != 3 {
 		t.Errorf("merged: %+v", r.Blockers)
 	}
-	ideal, err := profile.Load("ideal")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ideal := must.Get(profile.Load("ideal"))(t)
 	if b := Whole(obj.Programs, func(*loader.Program) int { return 0 }, ms, ideal); len(b) != 0 {
 		t.Errorf("the ideal device refuses %+v", b)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/profile"
 	"jitnic/nic/workload"
 	"jitnic/pathcond"
@@ -31,9 +32,7 @@ func five(t testing.TB) (*workload.Workload, *tree.Tree) {
 	} {
 		cond := parse(t, c, p.cond)
 		w.Paths = append(w.Paths, workload.Path{Cond: cond, Packets: p.packets, First: uint64(4 - i)})
-		if err := tree.Insert(&pathcond.Path{Cond: cond}, int32(i)); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, tree.Insert(&pathcond.Path{Cond: cond}, int32(i)))
 	}
 	return w, tree
 }
@@ -90,10 +89,7 @@ func TestCosts(t *testing.T) {
 	} {
 		n := nic
 		c.change(&n)
-		got, err := Price(w, Trees{tree}, &n)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := must.Get(Price(w, Trees{tree}, &n))(t)
 		name := string(n.Matcher)
 		for i, p := range got.Paths {
 			if p.Match != c.match[i] || p.Miss != c.miss[i] || (p.Refused != "") != (c.refused[i] == 'r') {
@@ -123,10 +119,7 @@ func TestRefusals(t *testing.T) {
 		{profile.NIC{Matcher: profile.MatchTree, MatcherCapacity: 4}, 2, "5 nodes in a tree of 4"},
 		{profile.NIC{Matcher: profile.MatchTSS, MatcherWidth: 32}, 1, "a key of 40 bits in tables of 32"},
 	} {
-		got, err := Price(w, Trees{tree}, &c.n)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := must.Get(Price(w, Trees{tree}, &c.n))(t)
 		if s := got.Paths[c.path].Refused; s != c.want {
 			t.Errorf("path %d: %q, want %q", c.path, s, c.want)
 		}
@@ -138,10 +131,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		c := compiler(t)
 		w := &workload.Workload{Compiler: c, Paths: []workload.Path{{Cond: parse(t, c, cond), Packets: 1}}}
-		got, err := Price(w, nil, &profile.NIC{Matcher: profile.MatchTCAM})
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := must.Get(Price(w, nil, &profile.NIC{Matcher: profile.MatchTCAM}))(t)
 		if s := got.Paths[0].Refused; s != want {
 			t.Errorf("%s: %q, want %q", cond, s, want)
 		}

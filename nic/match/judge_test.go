@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -22,14 +23,9 @@ func compiler(t testing.TB) *pathcond.Compiler {
 	obj := &loader.Object{Maps: []*maps.Spec{
 		{Name: "flows", Type: cebpf.Hash, KeySize: 4, ValueSize: 4, Max: 8},
 		{Name: "limits", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 4}}}
-	s, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(obj, vm.Options{}))(t)
 	t.Cleanup(func() { s.Close() })
-	if err := s.Begin(&vm.Input{Data: make([]byte, 64)}); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Begin(&vm.Input{Data: make([]byte, 64)}))
 	return pathcond.NewCompiler(s, obj)
 }
 
@@ -140,10 +136,7 @@ func TestLookupAllocates(t *testing.T) {
 			"pkt.len >= 34; eth.type != 0x0800"} {
 			conds = append(conds, a.Judge(Condition{Path: int32(i), Cond: parse(t, c, text)}))
 		}
-		tcam, err := NewTCAM(conds, true)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tcam := must.Get(NewTCAM(conds, true))(t)
 		tss := NewTSS(conds)
 		p := &Packet{Data: make([]byte, 64)}
 		k1, k2 := tcam.Key.Pack(nil, p), tss.Key.Pack(nil, p)
@@ -187,10 +180,7 @@ func TestTableKnowsLengths(t *testing.T) {
 	first := b.ZExt(b.Fun(pathcond.FunLoad, 8, bv.Fact{}, b.Const(c.S.Buf+vm.Headroom, 64)), 64)
 	for _, x := range []bv.Term{b.Bin(bv.OpUDiv, b.Const(0, 64), length), b.Bin(bv.OpURem, b.Const(0, 64), length)} {
 		j := NewAnalyser(c, Options{}).Judge(Condition{Cond: []pathcond.Pred{{Term: b.Bin(bv.OpEq, x, first), Want: true}}})
-		m, err := NewTCAM([]*Judged{j}, false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := must.Get(NewTCAM([]*Judged{j}, false))(t)
 		for _, byte0 := range []byte{0, 1, 255} {
 			path, _ := m.Lookup(m.Key.Pack(nil, &Packet{Data: append([]byte{byte0}, make([]byte, 63)...)}))
 			if got, want := path == 0, byte0 == 0; got != want {

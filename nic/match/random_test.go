@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
 	"jitnic/pathcond/bv"
@@ -82,14 +83,8 @@ func TestRandomConditions(t *testing.T) {
 				return
 			}
 		}
-		byPriority, err := NewTCAM(judged, true)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		plain, err := NewTCAM(judged, false)
-		if err != nil {
-			rt.Fatal(err)
-		}
+		byPriority := must.Get(NewTCAM(judged, true))(rt)
+		plain := must.Get(NewTCAM(judged, false))(rt)
 		if uint64(byPriority.Entries()) > counted {
 			rings++
 		}
@@ -103,9 +98,7 @@ func TestRandomConditions(t *testing.T) {
 					p[i] = 0
 				}
 			}
-			if err := c.S.Begin(&vm.Input{Data: p}); err != nil {
-				rt.Fatal(err)
-			}
+			must.OK(rt, c.S.Begin(&vm.Input{Data: p}))
 			want := tree.Match()
 			in := &Packet{Data: p}
 			for name, m := range map[string]*TCAM{"plain": plain, "by priority": byPriority} {
@@ -227,10 +220,7 @@ func TestRandomTerms(t *testing.T) {
 		whole.Residual = nil // of the entries alone
 		var tcams []*TCAM
 		for _, priority := range []bool{false, true} {
-			m, err := NewTCAM([]*Judged{&whole}, priority)
-			if err != nil {
-				rt.Fatal(err)
-			}
+			m := must.Get(NewTCAM([]*Judged{&whole}, priority))(rt)
 			tcams = append(tcams, m)
 		}
 		tree := tree.New(c.B, &pathcond.Env{S: c.S})
@@ -241,9 +231,7 @@ func TestRandomTerms(t *testing.T) {
 				p[i] = byte(rng.Uint32()) >> (rng.IntN(3) * 4)
 			}
 			in := &Packet{Data: p, Ifindex: rng.Uint32N(3), CPU: 0, Queue: rng.Uint32N(3)}
-			if err := c.S.Begin(&vm.Input{Data: p, IfIndex: in.Ifindex, RxQueue: in.Queue}); err != nil {
-				rt.Fatal(err)
-			}
+			must.OK(rt, c.S.Begin(&vm.Input{Data: p, IfIndex: in.Ifindex, RxQueue: in.Queue}))
 			holds := tree.Holds(cond)
 			for i, m := range tcams {
 				path, _ := m.Lookup(m.Key.Pack(nil, in))

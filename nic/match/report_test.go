@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 	"jitnic/nic/match"
 	"jitnic/nic/profile"
@@ -17,14 +18,8 @@ var device = &profile.NIC{Name: "test", Clock: 200_000, Matcher: profile.MatchTr
 func TestReportOfSamples(t *testing.T) {
 	for _, s := range programs.All() {
 		r := replay(t, s.Name, "sample:lab", 4000, false)
-		x, err := match.Analyse(r.work(s.Name, "lab"), match.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		rep, err := x.Report(match.Trees{r.Tree}, device)
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := must.Get(match.Analyse(r.work(s.Name, "lab"), match.Options{}))(t)
+		rep := must.Get(x.Report(match.Trees{r.Tree}, device))(t)
 		conditions, packets, parsed := 0, uint64(0), 0
 		for _, n := range rep.Needs {
 			conditions += n.Conditions
@@ -59,16 +54,9 @@ func TestReportOfSamples(t *testing.T) {
 			t.Errorf("ipv6filter has no maps, but behind a parser a TCAM holds %d of %d", rep.Parsed.Whole.Conditions, rep.Conditions)
 		}
 		var a, b strings.Builder
-		if err := rep.Format(&a); err != nil {
-			t.Fatal(err)
-		}
-		x, err = match.Analyse(r.work(s.Name, "lab"), match.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if rep, err = x.Report(match.Trees{r.Tree}, device); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, rep.Format(&a))
+		x = must.Get(match.Analyse(r.work(s.Name, "lab"), match.Options{}))(t)
+		rep = must.Get(x.Report(match.Trees{r.Tree}, device))(t)
 		if rep.Format(&b); a.String() != b.String() {
 			t.Errorf("%s: two reports differ:\n%s\n%s", s.Name, a.String(), b.String())
 		}

@@ -5,6 +5,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic/workload"
@@ -20,17 +21,12 @@ type run struct {
 func replay(t testing.TB, name, capture string, limit uint64, specialise bool) *run {
 	t.Helper()
 	p := hosttest.Sample(t, name)
-	h, err := jit.New(p.Obj, p.Entry, jit.Options{Cache: cache.Config{Policy: "lru", Entries: 64}, Remedies: jit.Remedies{Specialise: specialise}, Prepare: p.Prepare})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := must.Get(jit.New(p.Obj, p.Entry, jit.Options{Cache: cache.Config{Policy: "lru", Entries: 64}, Remedies: jit.Remedies{Specialise: specialise}, Prepare: p.Prepare}))(t)
 	t.Cleanup(h.Close)
 	r := &run{Runtime: h}
 	var out vm.Output
 	for in := range hosttest.Packets(t, capture, limit) {
-		if _, err := r.Process(in, &out); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(r.Process(in, &out))(t)
 		r.packets = append(r.packets, append([]byte(nil), in.Data...))
 	}
 	return r

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 	"jitnic/nic/match"
@@ -21,10 +22,7 @@ func TestMatchersAgreeWithTree(t *testing.T) {
 			for _, capture := range []string{"sample:lab", "sample:ipv6", hosttest.Capture(t, "zoo.pcap.gz")} {
 				r := replay(t, s.Name, capture, 2500, capture == "sample:ipv6")
 				for _, parser := range []bool{false, true} {
-					x, err := match.Analyse(r.work(s.Name, capture), match.Options{Parser: parser})
-					if err != nil {
-						t.Fatal(err)
-					}
+					x := must.Get(match.Analyse(r.work(s.Name, capture), match.Options{Parser: parser}))(t)
 					agree(t, r, x)
 				}
 			}
@@ -68,9 +66,7 @@ func agree(t *testing.T, r *run, x *match.Analysis) {
 		if len(data) < 14 || len(data) > vm.MaxLinear {
 			return // never offered to a matcher
 		}
-		if err := r.S.Begin(&vm.Input{Data: data, IfIndex: 1}); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, r.S.Begin(&vm.Input{Data: data, IfIndex: 1}))
 		want := r.Tree.Match()
 		if want >= int32(len(x.Conds)) {
 			want = -1 // a path that can't be a trace

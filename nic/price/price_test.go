@@ -8,6 +8,7 @@ import (
 
 	"jitnic/cache/stream"
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/device"
 	"jitnic/nic/match"
 	"jitnic/nic/profile"
@@ -21,10 +22,7 @@ import (
 // parse makes a trace of a path that executed so many instructions.
 func parse(t testing.TB, executed int, text string) *trace.Trace {
 	t.Helper()
-	code, err := ebpf.Parser{}.Code(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := must.Get(ebpf.Parser{}.Code(text))(t)
 	return &trace.Trace{Code: code, Raw: executed}
 }
 
@@ -76,10 +74,7 @@ func hand() (*profile.NIC, *profile.Host, *match.Costs) {
 // Where tiers count their work, that is the optimiser's time: so much for a unit of
 // the tier.
 func TestOptimise(t *testing.T) {
-	h, err := profile.LoadHost("paper")
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := must.Get(profile.LoadHost("paper"))(t)
 	p := &workload.Path{Raw: parse(t, 10, "r0 = 1\nr0 += 1\nexit")}
 	if got := Optimise(p, 2, h); got != 3*1_000_000_000 {
 		t.Errorf("all layers: %d ps", got)
@@ -93,10 +88,7 @@ func TestOptimise(t *testing.T) {
 func TestBuild(t *testing.T) {
 	w := two(t)
 	n, h, m := hand()
-	got, err := Build(w, n, h, Parts{Match: m, Placed: []bool{true, true, false}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(Build(w, n, h, Parts{Match: m, Placed: []bool{true, true, false}}))(t)
 	want := &device.Input{
 		Entries: 4, Invalidations: w.Invalidations,
 		Paths: []device.Path{
@@ -148,10 +140,7 @@ func TestBuild(t *testing.T) {
 	// On a scalar core an instruction a cycle.
 	s := *n
 	s.Executor = profile.ExecScalar
-	got, err = Build(w, &s, h, Parts{Match: m})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got = must.Get(Build(w, &s, h, Parts{Match: m}))(t)
 	if !slices.Equal(got.Cycles, []uint32{2, 4}) || got.In.Paths[1].Exec != 4+6 || !slices.Equal(Scalar(w, n, false), got.Cycles) {
 		t.Errorf("scalar: cycles %d", got.Cycles)
 	}
@@ -162,10 +151,7 @@ func TestBuild(t *testing.T) {
 
 	// As they were before optimisation: three instructions in three cycles, and
 	// no time to optimise.
-	raw, err := Build(w, n, h, Parts{Match: m, Raw: true, Refused: []bool{false, true}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := must.Get(Build(w, n, h, Parts{Match: m, Raw: true, Refused: []bool{false, true}}))(t)
 	if p := raw.In.Paths[0]; p.Exec != 3+6 || p.Slots != 3+3 || p.Compile != 25_000_000 || p.Install != 2_600_000 || p.Bytes != 48 || p.Refused {
 		t.Errorf("raw: %+v", p)
 	}
@@ -174,20 +160,14 @@ func TestBuild(t *testing.T) {
 	}
 	// What the matcher can't hold is refused as well; given cycles are taken.
 	m.Paths[0].Refused = "too wide"
-	ref, err := Build(w, n, h, Parts{Match: m, Cycles: []uint32{100, 200}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ref := must.Get(Build(w, n, h, Parts{Match: m, Cycles: []uint32{100, 200}}))(t)
 	if p := ref.In.Paths; !p[0].Refused || p[1].Refused || p[0].Exec != 106 || p[1].Exec != 206 {
 		t.Errorf("refused by the matcher: %+v", p)
 	}
 
 	// Without a compiler's maps and entries, all accesses are of both sides.
 	w.EntryMap = nil
-	all, err := Build(w, n, h, Parts{Match: m, Placed: []bool{true, true, false}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := must.Get(Build(w, n, h, Parts{Match: m, Placed: []bool{true, true, false}}))(t)
 	if len(all.In.Accesses) != len(w.Accesses) {
 		t.Errorf("%d of %d accesses", len(all.In.Accesses), len(w.Accesses))
 	}
@@ -198,10 +178,7 @@ func TestSaturates(t *testing.T) {
 	w := two(t)
 	n, h, m := hand()
 	h.Pass, n.Dispatch, n.InstallSlot, h.CompileInsn = 1<<40, 1<<40, 1e10, 1e14 // ns, ps
-	got, err := Build(w, n, h, Parts{Match: m})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(Build(w, n, h, Parts{Match: m}))(t)
 	if got.In.Packets[2].Host != math.MaxUint32 || got.In.Paths[0].Exec != math.MaxUint32 {
 		t.Errorf("%+v %+v", got.In.Packets[2], got.In.Paths[0])
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -23,15 +25,9 @@ type profile interface {
 func each(t *testing.T, f func(t *testing.T, text string, load func() profile, parse func(text string) (profile, error), with func(key, value string) (profile, error))) {
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
-			text, err := Text(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			text := must.Get(Text(name))(t)
 			load := func() profile {
-				n, err := Load(name)
-				if err != nil {
-					t.Fatal(err)
-				}
+				n := must.Get(Load(name))(t)
 				return n
 			}
 			f(t, text, load,
@@ -41,15 +37,9 @@ func each(t *testing.T, f func(t *testing.T, text string, load func() profile, p
 	}
 	for _, name := range HostNames() {
 		t.Run("host/"+name, func(t *testing.T) {
-			text, err := HostText(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			text := must.Get(HostText(name))(t)
 			load := func() profile {
-				h, err := LoadHost(name)
-				if err != nil {
-					t.Fatal(err)
-				}
+				h := must.Get(LoadHost(name))(t)
 				return h
 			}
 			f(t, text, load,
@@ -67,10 +57,7 @@ func TestRoundTrip(t *testing.T) {
 		if d := cmp.Diff(text, p.Format()); d != "" {
 			t.Errorf("the file is not in normal form:\n%s", d)
 		}
-		q, err := parse(p.Format())
-		if err != nil {
-			t.Fatal(err)
-		}
+		q := must.Get(parse(p.Format()))(t)
 		if d := cmp.Diff(p.Format(), q.Format()); d != "" {
 			t.Error(d)
 		}
@@ -139,16 +126,10 @@ func TestFigures(t *testing.T) {
 	} {
 		var ps []Param
 		if name, ok := strings.CutPrefix(c.profile, "host/"); ok {
-			h, err := LoadHost(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			h := must.Get(LoadHost(name))(t)
 			ps = h.Params()
 		} else {
-			n, err := Load(c.profile)
-			if err != nil {
-				t.Fatal(err)
-			}
+			n := must.Get(Load(c.profile))(t)
 			ps = n.Params()
 		}
 		found := false
@@ -174,17 +155,13 @@ func TestFigures(t *testing.T) {
 // Fields hold what the files say, in the units of their tags.
 func TestFields(t *testing.T) {
 	n, err := Load("hxdp")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if n.Name != "hxdp" || n.Clock != 156_250 || n.Link != 40_000 || n.PCIeRate != 63_015 || n.Matcher != MatchTree || n.Executor != ExecVLIW ||
 		n.Memory != MemNIC || n.RunProgram != 1 || n.MatcherRange != 0 || n.MapTypes != nil || n.InstallRate != 0 || n.MapWrites != WritesAny {
 		t.Errorf("%+v", n)
 	}
 	h, err := LoadHost("paper")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if h.Driver != 41_600 || h.Hash != 18_800 || h.Optimise != 1_000_000_000 || h.Pass != 273_000 {
 		t.Errorf("%+v", h)
 	}
@@ -198,14 +175,8 @@ func TestFields(t *testing.T) {
 
 // In the ideal profiles nothing takes time and nothing is limited.
 func TestIdeal(t *testing.T) {
-	n, err := Load("ideal")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := LoadHost("ideal")
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(Load("ideal"))(t)
+	h := must.Get(LoadHost("ideal"))(t)
 	for _, p := range append(n.Params(), h.Params()...) {
 		timed := strings.HasPrefix(p.Unit, "cycles") || strings.HasPrefix(p.Unit, "ns") || p.Unit == "B/packet"
 		limit := strings.HasPrefix(p.Key, "limit.") && p.Unit != "name" && p.Unit != "names" && p.Unit != "classes"
@@ -270,10 +241,7 @@ func TestWith(t *testing.T) {
 }
 
 func TestSweep(t *testing.T) {
-	n, err := Parse("x.nic", []byte("base = hxdp\nlimit.slots = 1024 slots assumed 512..unlimited\ninstall.base = 2 us assumed 1..1001\npcie.tlp = 24 B/TLP assumed 20..28\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(Parse("x.nic", []byte("base = hxdp\nlimit.slots = 1024 slots assumed 512..unlimited\ninstall.base = 2 us assumed 1..1001\npcie.tlp = 24 B/TLP assumed 20..28\n")))(t)
 	for _, c := range []struct {
 		key   string
 		steps int
@@ -302,13 +270,8 @@ func TestSweep(t *testing.T) {
 func TestBase(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "mine.nic")
-	if err := os.WriteFile(file, []byte("# faster\nbase = hxdp\nclock = 250 MHz # our own board\nlimit.map.types = hash , array assumed array,hash|hash, array|all\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	n, err := Load(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, []byte("# faster\nbase = hxdp\nclock = 250 MHz # our own board\nlimit.map.types = hash , array assumed array,hash|hash, array|all\n"), 0o600))
+	n := must.Get(Load(file))(t)
 	hxdp, _ := Load("hxdp")
 	if n.Name != "mine" || n.Clock != 250_000 || n.Lanes != hxdp.Lanes || n.Title != hxdp.Title {
 		t.Errorf("%+v", n)
@@ -328,10 +291,7 @@ func TestBase(t *testing.T) {
 // base gives the text of a built-in with a line replaced or left out.
 func base(t *testing.T, key, line string) string {
 	t.Helper()
-	text, err := Text("hxdp")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(Text("hxdp"))(t)
 	var out []string
 	found := false
 	for l := range strings.Lines(text) {
@@ -423,10 +383,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestSetErrors(t *testing.T) {
-	n, err := Load("hxdp")
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(Load("hxdp"))(t)
 	before := n.Format()
 	for _, c := range []struct{ key, value, want string }{
 		{"nope", "5", "nope: no such parameter of a profile"},
@@ -472,13 +429,8 @@ func TestSetErrors(t *testing.T) {
 // Put is what a program that measures uses: the file says where numbers are
 // from.
 func TestPut(t *testing.T) {
-	h, err := LoadHost("paper")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Put("map.hash", Picoseconds(21_345), Origin{Source: "measured on Linux 6.18.5, median of 11", Range: "20..23"}); err != nil {
-		t.Fatal(err)
-	}
+	h := must.Get(LoadHost("paper"))(t)
+	must.OK(t, h.Put("map.hash", Picoseconds(21_345), Origin{Source: "measured on Linux 6.18.5, median of 11", Range: "20..23"}))
 	if h.Hash != 21_345 {
 		t.Error(h.Hash)
 	}

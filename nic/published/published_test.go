@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // Every program is there in both forms, and every figure is about one.
@@ -40,9 +42,7 @@ func TestPrograms(t *testing.T) {
 // The committed objects are what the committed sources give.
 func TestObjects(t *testing.T) {
 	want, err := os.ReadFile("programs/clang.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	out, err := exec.Command("clang", "--version").Output()
 	if err != nil || !strings.Contains(string(out), "clang version "+strings.TrimSpace(string(want))) {
 		t.Skipf("skipped: needs clang %s", strings.TrimSpace(string(want)))
@@ -55,10 +55,7 @@ func TestObjects(t *testing.T) {
 		t.Fatalf("%v\n%s", err, msg)
 	}
 	for _, name := range Programs() {
-		made, err := os.ReadFile(filepath.Join(dir, name+".o"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		made := must.Get(os.ReadFile(filepath.Join(dir, name+".o")))(t)
 		if have, _ := Object(name); string(have) != string(made) {
 			t.Errorf("%s.o: not what %s.c gives: make -C nic/published/programs", name, name)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/points"
@@ -146,9 +147,7 @@ func TestClean(t *testing.T) {
 			exit`, 0, 0, 0, 8},
 	} {
 		code, err := ebpf.Parser{}.Code(tc.code)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		p := &loader.Program{Name: "p", Insns: code, Maps: []*maps.Spec{}}
 		obj := &loader.Object{File: "t", Programs: []*loader.Program{p}}
 		m := Machine{Lanes: 4, NoBounds: true, NoZeroing: true}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 	"jitnic/trace"
 
@@ -21,10 +22,7 @@ var specs = []*maps.Spec{
 
 func parse(t testing.TB, text string) *trace.Trace {
 	t.Helper()
-	code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := must.Get(ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text))(t)
 	return &trace.Trace{Code: code}
 }
 

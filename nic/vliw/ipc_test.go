@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
@@ -57,24 +58,15 @@ func TestIPC(t *testing.T) {
 		obj, entry, prepare := sample(t, s)
 		var static []*vliw.ProgramSchedule
 		for _, m := range ms {
-			p, err := vliw.Program(obj, entry, m)
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := must.Get(vliw.Program(obj, entry, m))(t)
 			static = append(static, p)
 		}
 		rates := make([]rate, len(ms))
 		n := 0
 		var packets, whole, traced, scalar float64
 		for _, f := range files {
-			b, err := newBench(obj, entry, prepare, 0, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w, err := newWhole(obj, entry, prepare, ms[2])
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := must.Get(newBench(obj, entry, prepare, 0, nil))(t)
+			w := must.Get(newWhole(obj, entry, prepare, ms[2]))(t)
 			last := ms[2].For(obj.Maps)
 			cycles := map[int32][2]float64{}
 			for in := range hosttest.Packets(t, f, 300) {
@@ -103,10 +95,7 @@ func TestIPC(t *testing.T) {
 			for _, i := range b.r.Paths() {
 				n++
 				for k, m := range ms {
-					sc, err := vliw.New(i.Path.Trace, m.For(obj.Maps))
-					if err != nil {
-						t.Fatal(err)
-					}
+					sc := must.Get(vliw.New(i.Path.Trace, m.For(obj.Maps)))(t)
 					rates[k].add(sc)
 				}
 			}
@@ -159,10 +148,7 @@ func TestKernelSamples(t *testing.T) {
 			}
 			line := fmt.Sprintf("%-28s %-28s", filepath.Base(f), e.Name)
 			for _, m := range conditions() {
-				p, err := vliw.Program(obj, e, m)
-				if err != nil {
-					t.Fatal(err)
-				}
+				p := must.Get(vliw.Program(obj, e, m))(t)
 				line += fmt.Sprintf(" %4d/%-4d %.2f (%.2f)", p.Insns, p.Bundles, p.IPC(), p.Packed())
 			}
 			t.Log(line)
@@ -178,17 +164,11 @@ func optimisedIPC(t *testing.T, s programs.Sample, files []string) string {
 		return "-"
 	}
 	obj, entry, prepare := sample(t, s)
-	b, err := newBench(obj, entry, prepare, 0, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(newBench(obj, entry, prepare, 0, nil))(t)
 	defer b.close()
 	for _, f := range files {
 		for in := range hosttest.Packets(t, f, 300) {
-			_, err := b.r.Process(in, &b.want)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Get(b.r.Process(in, &b.want))(t)
 		}
 	}
 	paths := slices.Clone(b.r.Paths())
@@ -202,17 +182,11 @@ func optimisedIPC(t *testing.T, s programs.Sample, files []string) string {
 		}
 		n++
 		o, _, err := superopt.OptimizeTrace(context.Background(), p.Path, b.r.Comp, &superopt.Options{Layers: "pr", Proposals: -1, Workers: 1, RLimit: 200_000}, false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		a, err := vliw.New(p.Path.Trace, m)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		c, err := vliw.New(o, m)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		raw.add(a)
 		opt.add(c)
 	}

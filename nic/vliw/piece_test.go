@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -14,15 +15,9 @@ import (
 
 func schedule(t *testing.T, text string, m *Machine) *ProgramSchedule {
 	t.Helper()
-	code, err := ebpf.Parser{}.Code(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := must.Get(ebpf.Parser{}.Code(text))(t)
 	p := &loader.Program{Name: "p", Insns: code, Maps: []*maps.Spec{}}
-	s, err := Program(&loader.Object{File: "t", Programs: []*loader.Program{p}}, p, m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Program(&loader.Object{File: "t", Programs: []*loader.Program{p}}, p, m))(t)
 	return s
 }
 
@@ -183,19 +178,14 @@ func TestMachineOf(t *testing.T) {
 		"r1 = map[#3]\nr6 = r1\nr1 = 5\nr1 = r6\ncall map_lookup_elem#1":                     16,
 		"r1 = map[#3]\n*(u64 *)(r10 -8) = r1\nr1 = *(u64 *)(r10 -8)\ncall map_lookup_elem#1": 16,
 	} {
-		s, err := New(parse(t, code+"\nexit"), m)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(New(parse(t, code+"\nexit"), m))(t)
 		if got := s.Latency[len(s.Latency)-2]; got != want {
 			t.Errorf("%q: latency %d, want %d", code, got, want)
 		}
 	}
 	for _, name := range profile.Names() {
 		n, err := profile.Load(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		m := MachineOf(n)
 		s, err := New(parse(t, "r2 = *(u32 *)(r1 +0)\nr0 = *(u8 *)(r2 +12)\nr0 += 1\nexit"), m)
 		if err != nil || s.Cycles < 3 {

@@ -9,6 +9,7 @@ import (
 
 	"jitnic/host/diff"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/progen"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
@@ -104,10 +105,7 @@ func TestProgramsOnSamples(t *testing.T) {
 			for _, m := range programMachines() {
 				ran, other := 0, 0
 				for _, f := range files {
-					w, err := newWhole(obj, entry, prepare, m)
-					if err != nil {
-						t.Fatal(err)
-					}
+					w := must.Get(newWhole(obj, entry, prepare, m))(t)
 					for in := range hosttest.Packets(t, f, limit) {
 						if err := w.packet(in); errors.Is(err, errOther) {
 							other++

@@ -9,6 +9,7 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/progen"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
@@ -62,10 +63,7 @@ func TestOptimised(t *testing.T) {
 	for _, s := range programs.All() {
 		t.Run(s.Name, func(t *testing.T) {
 			obj, entry, prepare := sample(t, s)
-			b, err := newBench(obj, entry, prepare, 0, []*vliw.Machine{vliw.HXDP(), machines()[1]})
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := must.Get(newBench(obj, entry, prepare, 0, []*vliw.Machine{vliw.HXDP(), machines()[1]}))(t)
 			defer b.close()
 			better := 0
 			done := map[*jit.PathInfo]*trace.Trace{}
@@ -90,9 +88,7 @@ func TestOptimised(t *testing.T) {
 				tw.rewrite = rewrite
 			}
 			for in := range hosttest.Packets(t, file, limit) {
-				if err := b.packet(in); err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, b.packet(in))
 			}
 			raw, opt := 0, 0
 			for p, o := range done {
@@ -114,14 +110,8 @@ func TestDeterministic(t *testing.T) {
 		if tr == nil {
 			continue
 		}
-		a, err := vliw.New(tr, m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := used.Schedule(tr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := must.Get(vliw.New(tr, m))(t)
+		b := must.Get(used.Schedule(tr))(t)
 		if a.Format(nil) != b.Format(nil) {
 			t.Fatalf("seed %d: two schedules\n%s\n%s", seed, a.Format(nil), b.Format(nil))
 		}
@@ -135,16 +125,11 @@ func TestDeterministic(t *testing.T) {
 func randomTrace(t testing.TB, seed uint64) *trace.Trace {
 	t.Helper()
 	c := progen.Generate(seed, progen.Options{})
-	r, err := jit.New(c.Object, c.Entry, jit.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(jit.New(c.Object, c.Entry, jit.Options{}))(t)
 	defer r.Close()
 	var out vm.Output
 	for _, p := range c.Packets(8, seed) {
-		if _, err := r.Process(&vm.Input{Data: p}, &out); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(r.Process(&vm.Input{Data: p}, &out))(t)
 	}
 	var best *trace.Trace
 	for _, p := range r.Paths() {
@@ -168,10 +153,7 @@ func TestRefuses(t *testing.T) {
 		"r0 = 1\nexit\nexit":                    "vliw: insn 1: exit before the end",
 		"r1 = 5\ncall tail_call#12\nr0=1\nexit": "vliw: insn 1: a jump in a trace",
 	} {
-		code, err := ebpf.Parser{}.Code(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		code := must.Get(ebpf.Parser{}.Code(text))(t)
 		if _, err := vliw.New(&trace.Trace{Code: code}, vliw.HXDP()); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
@@ -261,15 +243,9 @@ func TestAnyInput(t *testing.T) {
 
 // BenchmarkCycles times a recorded run of a sample program.
 func BenchmarkCycles(b *testing.B) {
-	s, err := programs.Get("conntrack")
-	if err != nil {
-		b.Fatal(err)
-	}
+	s := must.Get(programs.Get("conntrack"))(b)
 	obj, entry, prepare := sample(b, s)
-	w, err := newWhole(obj, entry, prepare, vliw.HXDP())
-	if err != nil {
-		b.Fatal(err)
-	}
+	w := must.Get(newWhole(obj, entry, prepare, vliw.HXDP()))(b)
 	defer w.close()
 	var steps []vm.Step
 	for in := range hosttest.Packets(b, captures(b)[0], 50) {

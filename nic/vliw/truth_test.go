@@ -9,6 +9,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/diff"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/programs"
@@ -186,10 +187,7 @@ func TestSamples(t *testing.T) {
 			obj, entry, prepare := sample(t, s)
 			ran, paths := 0, 0
 			for i, f := range files {
-				b, err := newBench(obj, entry, prepare, i%2*32, machines())
-				if err != nil {
-					t.Fatal(err)
-				}
+				b := must.Get(newBench(obj, entry, prepare, i%2*32, machines()))(t)
 				for in := range hosttest.Packets(t, f, limit) {
 					if err := b.packet(in); err != nil {
 						t.Fatalf("%s: %v", filepath.Base(f), err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
@@ -30,14 +31,8 @@ type session struct {
 
 func newSession(t testing.TB, file string, object []byte, entry string, opt vm.Options) *session {
 	t.Helper()
-	obj, err := loader.LoadBytes(file, object, loader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := obj.Entry(entry)
-	if err != nil {
-		t.Fatal(err)
-	}
+	obj := must.Get(loader.LoadBytes(file, object, loader.Options{}))(t)
+	p := must.Get(obj.Entry(entry))(t)
 	return openSession(t, obj, p, opt)
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/programs"
@@ -123,10 +124,7 @@ func hexPackets(t testing.TB, text string, first int) (out []vm.Input) {
 func newGolden(t testing.TB, ar *txtar.Archive) *golden {
 	g := &golden{ar: ar}
 	if name := strings.TrimSpace(g.text("sample")); name != "" {
-		s, err := programs.Get(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(programs.Get(name))(t)
 		g.r = newSession(t, name+".o", s.Object, s.Entry, vm.Options{})
 		return g
 	}
@@ -159,10 +157,7 @@ func TestGolden(t *testing.T) {
 	}
 	for _, f := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) {
-			ar, err := txtar.ParseFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
+			ar := must.Get(txtar.ParseFile(f))(t)
 			runGolden(t, f, ar)
 		})
 	}
@@ -194,10 +189,7 @@ func runGolden(t *testing.T, file string, ar *txtar.Archive) {
 		got["trace"] = "# " + p.Abort.Error() + "\n"
 	} else {
 		got["trace"] = trace.Format(p.Trace, name)
-		back, err := trace.Parse(got["trace"], c.mapNamed)
-		if err != nil {
-			t.Fatal(err)
-		}
+		back := must.Get(trace.Parse(got["trace"], c.mapNamed))(t)
 		if d := cmp.Diff(back.Code, p.Trace.Code); d != "" {
 			t.Errorf("the trace is read back as another: %s", d)
 		}
@@ -218,9 +210,7 @@ func runGolden(t *testing.T, file string, ar *txtar.Archive) {
 		}
 	}
 	if *update {
-		if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(file, txtar.Format(ar), 0o644))
 	}
 	for text, cond := range map[string][]pathcond.Pred{got["condition"]: p.Cond, got["minimal"]: least} {
 		back, err := Parse(c.Compiler, text)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -40,16 +41,10 @@ func textCompiler(t testing.TB) words {
 		{Name: "seen", Type: cebpf.BloomFilter, ValueSize: 12, Max: 16},
 		{Name: "each", Type: cebpf.PerCPUHash, KeySize: 6, ValueSize: 8, Max: 4},
 	}
-	code, err := ebpf.Parser{}.Code("r0 = 2\nexit")
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := must.Get(ebpf.Parser{}.Code("r0 = 2\nexit"))(t)
 	obj := &loader.Object{File: "text", Maps: specs, Programs: []*loader.Program{
 		{Name: "first", Insns: code, Maps: specs}, {Name: "second", Insns: code, Maps: specs}}}
-	s, err := vm.NewState(obj, vm.Options{CPUs: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(obj, vm.Options{CPUs: 2}))(t)
 	t.Cleanup(func() { s.Close() })
 	return words{pathcond.NewCompiler(s, obj)}
 }
@@ -447,10 +442,7 @@ func TestTextOfDeepTerms(t *testing.T) {
 	}
 	cond = append(cond, pathcond.Pred{Term: both})
 	text := Format(c.Compiler, cond)
-	back, err := Parse(c.Compiler, text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	back := must.Get(Parse(c.Compiler, text))(t)
 	sameTerms(t, c, cond, back, "")
 	if len(text) > 500_000 {
 		t.Errorf("%d bytes of text", len(text))

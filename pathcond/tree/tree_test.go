@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
@@ -15,14 +16,9 @@ import (
 // emptyState is a state without maps, on which a packet of n bytes has begun.
 func emptyState(t testing.TB, n int) *vm.State {
 	t.Helper()
-	s, err := vm.NewState(&loader.Object{}, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(&loader.Object{}, vm.Options{}))(t)
 	t.Cleanup(func() { s.Close() })
-	if err := s.Begin(&vm.Input{Data: make([]byte, n)}); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Begin(&vm.Input{Data: make([]byte, n)}))
 	return s
 }
 
@@ -58,9 +54,7 @@ func manyPaths(t testing.TB, n int) (*Tree, *vm.State, [][]byte) {
 		binary.LittleEndian.PutUint16(pkt[12:], uint16(p))
 		binary.LittleEndian.PutUint16(pkt[36:], uint16(q))
 		binary.LittleEndian.PutUint32(pkt[40:], uint32(rest))
-		if err := tree.Insert(&pathcond.Path{Cond: cond}, int32(id)); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, tree.Insert(&pathcond.Path{Cond: cond}, int32(id)))
 		if len(pkts) < 4096 || rng.IntN(n) < 4096 {
 			pkts = append(pkts, pkt)
 		}
@@ -77,9 +71,7 @@ func id(pkt []byte) int32 {
 func TestMatchManyPaths(t *testing.T) {
 	tree, s, pkts := manyPaths(t, 5000)
 	for _, p := range pkts {
-		if err := s.Begin(&vm.Input{Data: p}); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, s.Begin(&vm.Input{Data: p}))
 		if got := tree.Match(); got != id(p) {
 			t.Fatalf("packet of path %d matches %d", id(p), got)
 		}
@@ -100,9 +92,7 @@ func TestInsertRefusesOverlap(t *testing.T) {
 	is := func(off, v uint64) pathcond.Pred {
 		return pathcond.Pred{Term: b.Bin(bv.OpEq, field(b, s, off, 1), b.Const(v, 8)), Want: true}
 	}
-	if err := tree.Insert(&pathcond.Path{Cond: []pathcond.Pred{is(0, 1)}}, 0); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, tree.Insert(&pathcond.Path{Cond: []pathcond.Pred{is(0, 1)}}, 0))
 	if err := tree.Insert(&pathcond.Path{Cond: []pathcond.Pred{is(1, 1)}}, 1); err == nil {
 		t.Error("pkt[1] == 1 overlaps pkt[0] == 1 and was inserted")
 	}

@@ -3,6 +3,7 @@ package tree
 import (
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -44,10 +45,7 @@ func TestWalks(t *testing.T) {
 // is of another key.
 func TestWalkLookups(t *testing.T) {
 	spec := &maps.Spec{Name: "flows", Type: cebpf.Hash, KeySize: 4, ValueSize: 4, Max: 8}
-	s, err := vm.NewState(&loader.Object{Maps: []*maps.Spec{spec}}, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(&loader.Object{Maps: []*maps.Spec{spec}}, vm.Options{}))(t)
 	t.Cleanup(func() { s.Close() })
 	b := bv.NewBuilder()
 	tree := New(b, &pathcond.Env{S: s})
@@ -60,9 +58,7 @@ func TestWalkLookups(t *testing.T) {
 		{Term: b.Bin(bv.OpEq, value, b.Const(1, 32)), Want: true},
 		{Term: b.Bin(bv.OpEq, found(30), b.Const(0, 64)), Want: false},
 	}
-	if err := tree.Insert(&pathcond.Path{Cond: cond}, 3); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, tree.Insert(&pathcond.Path{Cond: cond}, 3))
 	if n, l := tree.Walk(3); n != 3 || l != 2 {
 		t.Errorf("%d nodes and %d look-ups, want 3 and 2", n, l)
 	}

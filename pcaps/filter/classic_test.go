@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 func ExampleEncode() {
@@ -105,13 +107,9 @@ func TestFar(t *testing.T) {
 		any = append(any, fmt.Sprintf("host 10.0.%d.%d", i/256, i%256))
 	}
 	p, err := Compile(strings.Join(any, " or ") + " or vlan")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	code, err := Encode(p.Code())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	for _, c := range code {
 		if c.Jt > 255 || c.Jf > 255 {
 			t.Fatalf("%+v: too far for classic BPF", c)
@@ -145,18 +143,14 @@ func TestParams(t *testing.T) {
 		{"$n < len", "n=0x80"},
 	} {
 		values, err := ParseValues(strings.Fields(c.params))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		generic, err := CompileGeneric(c.expr, values)
 		if err != nil {
 			t.Error(err)
 			continue
 		}
 		folded, err := values.Fold(c.expr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		plain, err := Compile(folded)
 		if err != nil {
 			t.Error(err)
@@ -164,10 +158,7 @@ func TestParams(t *testing.T) {
 		}
 		var words []uint32
 		for _, p := range generic.Params {
-			w, err := p.Words(values[p.Name])
-			if err != nil {
-				t.Fatal(err)
-			}
+			w := must.Get(p.Words(values[p.Name]))(t)
 			words = append(words, w[:]...)
 		}
 		code := generic.Code()

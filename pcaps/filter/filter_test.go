@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/pcaps/filter/filtertest"
 
 	"github.com/klauspost/compress/gzip"
@@ -39,10 +40,7 @@ var tcpdumps = filtertest.Expressions
 
 // corpus returns ../shared/corpus/captures beside the repository, or skips.
 func corpus(t testing.TB) string {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := must.Get(os.Getwd())(t)
 	for !exists(filepath.Join(dir, "go.mod")) {
 		if dir = filepath.Dir(dir); dir == "/" {
 			t.Fatal("no go.mod above")
@@ -93,9 +91,7 @@ func TestTcpdump(t *testing.T) {
 	for _, name := range files {
 		plain := filepath.Join(t.TempDir(), name+".pcap")
 		b := gunzip(t, filepath.Join(dir, name+".pcap.gz"))
-		if err := os.WriteFile(plain, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(plain, b, 0o600))
 		all := packets(t, b)
 		for i, expr := range tcpdumps {
 			out, err := exec.Command(tcpdump, "-r", plain, "-w", "-", "--", expr).Output()
@@ -144,19 +140,10 @@ func TestTcpdump(t *testing.T) {
 
 func gunzip(t testing.TB, name string) []byte {
 	t.Helper()
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Open(name))(t)
 	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
+	z := must.Get(gzip.NewReader(f))(t)
+	b := must.Get(io.ReadAll(z))(t)
 	return b
 }
 
@@ -227,10 +214,7 @@ func TestErrors(t *testing.T) {
 func TestShort(t *testing.T) {
 	pkt := gunzipFirst(t)
 	for _, expr := range tcpdumps {
-		p, err := Compile(expr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(Compile(expr))(t)
 		for n := range len(pkt) + 1 {
 			p.Match(pkt[:n], uint32(len(pkt)))
 		}
@@ -248,19 +232,13 @@ func TestShort(t *testing.T) {
 
 // gunzipFirst is a VLAN-tagged TCP segment, from scratch.
 func gunzipFirst(t testing.TB) []byte {
-	b, err := hex.DecodeString("0200000000020200000000018100002008004500002800000000400600000a0000010a000002" +
-		"01bb0050000000000000000050020000000000000000")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(hex.DecodeString("0200000000020200000000018100002008004500002800000000400600000a0000010a000002" +
+		"01bb0050000000000000000050020000000000000000"))(t)
 	return b
 }
 
 func TestNoAllocation(t *testing.T) {
-	p, err := Compile("not (tcp and (vlan or dst port 80 or net fd00::/8)) or host 10.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := must.Get(Compile("not (tcp and (vlan or dst port 80 or net fd00::/8)) or host 10.0.0.1"))(t)
 	pkt := gunzipFirst(t)
 	if n := testing.AllocsPerRun(100, func() { p.Match(pkt, uint32(len(pkt))) }); n != 0 {
 		t.Errorf("%v allocations per packet", n)
@@ -302,10 +280,7 @@ func FuzzFilter(f *testing.F) {
 }
 
 func BenchmarkMatch(b *testing.B) {
-	p, err := Compile("tcp port 80 or 443")
-	if err != nil {
-		b.Fatal(err)
-	}
+	p := must.Get(Compile("tcp port 80 or 443"))(b)
 	pkt, _ := hex.DecodeString("020000000002020000000001" + "0800" + "4500002800000000400600000a0000010a000002" +
 		"c00001bb00000000000000005002ffff00000000")
 	b.ReportAllocs()
@@ -322,10 +297,7 @@ func TestVXLAN(t *testing.T) {
 	inner := "020000000002020000000001" + "0800" + "4500002800000000400600000a0000010a000002" + "c000005000000000000000005002ffff00000000"
 	outer := "020000000004020000000003" + "0800" + "4500005a000000004011000001010101" + "02020202" + // behind 20 bytes of IPv4
 		"c00012b500460000" + "0800000000002a00" // UDP to 4789, VNI 42
-	pkt, err := hex.DecodeString(outer + inner)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pkt := must.Get(hex.DecodeString(outer + inner))(t)
 	for expr, want := range map[string]bool{
 		"vxlan": true, "vxlan 42": true, "vxlan 43": false, "vxlan and tcp port 80": true, "vxlan and host 10.0.0.1": true,
 		"vxlan and host 1.1.1.1": false, "host 1.1.1.1 and vxlan 42 and dst host 10.0.0.2": true, "vxlan and ether src 02:00:00:00:00:01": true,

@@ -18,15 +18,13 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/pcaps"
 )
 
 func make1(tb testing.TB, s Spec) *Generator {
 	tb.Helper()
-	g, err := New(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	g := must.Get(New(s))(tb)
 	return g
 }
 
@@ -181,17 +179,11 @@ func TestTshark(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "a.pcapng")
 	w, err := pcaps.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	s, _ := Preset("unique")
 	s.Packets, s.Attack.Share, s.IPv6, s.UDP, s.ICMP, s.VLAN = 3000, 0.5, 0.3, 0.3, 0.1, 0.2
-	if err := make1(t, s).Write(context.Background(), w); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, make1(t, s).Write(context.Background(), w))
+	must.OK(t, w.Close())
 	const bad = "ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0 || sctp.checksum.status == 0"
 	const good = "tcp.checksum.status == 1 || udp.checksum.status == 1 || sctp.checksum.status == 1"
 	for filter, atLeast := range map[string]int{bad: 0, good: 1500} {
@@ -387,31 +379,16 @@ func TestShapes(t *testing.T) {
 // TestLabelsInFile: what is written as an attack is read as one.
 func TestLabelsInFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.pcapng.gz")
-	s, err := Preset("burst")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Preset("burst"))(t)
 	s.Packets = 5000
-	w, err := pcaps.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := make1(t, s).Write(context.Background(), w); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{path}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(pcaps.Create(path))(t)
+	must.OK(t, make1(t, s).Write(context.Background(), w))
+	must.OK(t, w.Close())
+	src := must.Get(pcaps.Open(context.Background(), pcaps.Options{Paths: []string{path}}))(t)
 	defer src.Close()
 	var got pcaps.Packet
 	each(t, s, func(p *pcaps.Packet) {
-		if err := src.Next(&got); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, src.Next(&got))
 		if got.Label != p.Label || got.TimeNS != p.TimeNS || !bytes.Equal(got.Data, p.Data) {
 			t.Fatalf("packet %d: read %v %d, made %v %d", p.Index, got.Label, got.TimeNS, p.Label, p.TimeNS)
 		}
@@ -505,10 +482,7 @@ func BenchmarkGen(b *testing.B) {
 func BenchmarkWrite(b *testing.B) {
 	for _, f := range []pcaps.Format{{}, {NG: true}} {
 		b.Run(fmt.Sprintf("ng=%v", f.NG), func(b *testing.B) {
-			w, err := pcaps.NewWriter(io.Discard, f)
-			if err != nil {
-				b.Fatal(err)
-			}
+			w := must.Get(pcaps.NewWriter(io.Discard, f))(b)
 			s, _ := Preset("mix")
 			s.Packets = 1 << 34
 			s.RatePPS = 1e9

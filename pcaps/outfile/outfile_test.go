@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/pcaps/outfile"
 
 	"golang.org/x/sys/unix"
@@ -23,10 +24,7 @@ func put(text string) func(f *outfile.File) error {
 
 func read(t *testing.T, path string) string {
 	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(os.ReadFile(path))(t)
 	return string(b)
 }
 
@@ -35,16 +33,12 @@ func TestRegular(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
 	defer unix.Umask(unix.Umask(0o027))
-	if err := outfile.Write(path, put("one")); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, outfile.Write(path, put("one")))
 	st, err := os.Stat(path)
 	if err != nil || st.Mode() != 0o640 || read(t, path) != "one" {
 		t.Errorf("a new file: %v, %v, %q; want what the umask leaves", st.Mode(), err, read(t, path))
 	}
-	if err := os.Chmod(path, 0o604); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.Chmod(path, 0o604))
 	broken := errors.New("no more")
 	if err := outfile.Write(path, func(f *outfile.File) error { io.WriteString(f, "half"); return broken }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
@@ -52,9 +46,7 @@ func TestRegular(t *testing.T) {
 	if read(t, path) != "one" {
 		t.Errorf("a file whose writing failed has %q", read(t, path))
 	}
-	if err := outfile.Write(path, put("two")); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, outfile.Write(path, put("two")))
 	if st, err := os.Stat(path); err != nil || st.Mode() != 0o604 || read(t, path) != "two" {
 		t.Errorf("a file written again: %v, %v, %q", st.Mode(), err, read(t, path))
 	}
@@ -73,14 +65,10 @@ func TestLinks(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for link, to := range map[string]string{"l1": "l2", "l2": at("file"), "loop": "loop"} {
-		if err := os.Symlink(to, at(link)); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.Symlink(to, at(link)))
 	}
 	for _, text := range []string{"one", "two"} {
-		if err := outfile.Write(at("l1"), put(text)); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, outfile.Write(at("l1"), put(text)))
 		if to, err := os.Readlink(at("l1")); err != nil || to != "l2" || read(t, at("file")) != text {
 			t.Errorf("the link leads to %q (%v), the file has %q", to, err, read(t, at("file")))
 		}
@@ -92,9 +80,7 @@ func TestLinks(t *testing.T) {
 
 // TestDevices: they are written into and stay what they are.
 func TestDevices(t *testing.T) {
-	if err := outfile.Write("/dev/null", put("gone")); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, outfile.Write("/dev/null", put("gone")))
 	if st, err := os.Stat("/dev/null"); err != nil || st.Mode()&os.ModeCharDevice == 0 {
 		t.Fatalf("/dev/null is %v, %v", st.Mode(), err)
 	}
@@ -102,9 +88,7 @@ func TestDevices(t *testing.T) {
 		t.Errorf("a full device: error %v", err)
 	}
 	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := unix.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, unix.Mkfifo(fifo, 0o600))
 	if err := outfile.Write(fifo, put("x")); err == nil || !strings.Contains(err.Error(), "nobody reads") {
 		t.Errorf("a FIFO without a reader: error %v", err)
 	}
@@ -114,9 +98,7 @@ func TestDevices(t *testing.T) {
 		got <- string(b)
 	}()
 	long := strings.Repeat("through ", 50_000) // far more than a pipe holds
-	if err := outfile.Write(fifo, put(long)); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, outfile.Write(fifo, put(long)))
 	if s := <-got; s != long {
 		t.Errorf("%d bytes came through the FIFO, want %d", len(s), len(long))
 	}
@@ -127,16 +109,11 @@ func TestDevices(t *testing.T) {
 
 // TestDescriptor: /dev/fd/N is the open file, with its place in it.
 func TestDescriptor(t *testing.T) {
-	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Create(filepath.Join(t.TempDir(), "f")))(t)
 	defer f.Close()
 	io.WriteString(f, "before ")
 	for _, form := range []string{"/dev/fd/", "/proc/self/fd/"} {
-		if err := outfile.Write(form+strconv.Itoa(int(f.Fd())), put("in ")); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, outfile.Write(form+strconv.Itoa(int(f.Fd())), put("in ")))
 	}
 	io.WriteString(f, "after")
 	if got := read(t, f.Name()); got != "before in in after" {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/pcaps"
 	"jitnic/pcaps/samples"
 )
@@ -246,10 +247,7 @@ var claims = map[string]seen{
 func TestSamples(t *testing.T) {
 	for _, s := range samples.List {
 		t.Run(s.Name, func(t *testing.T) {
-			src, err := pcaps.Open(context.Background(), pcaps.Options{Paths: []string{"sample:" + s.Name}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			src := must.Get(pcaps.Open(context.Background(), pcaps.Options{Paths: []string{"sample:" + s.Name}}))(t)
 			defer src.Close()
 			n := seen{}
 			interfaces := map[uint32]int{}
@@ -260,9 +258,7 @@ func TestSamples(t *testing.T) {
 				if err == io.EOF {
 					break
 				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, err)
 				if pkt.TimeNS < last {
 					t.Errorf("frame %d: %d ns before the last", pkt.Frame, last-pkt.TimeNS)
 				}
@@ -305,14 +301,8 @@ func TestSamples(t *testing.T) {
 func TestSize(t *testing.T) {
 	total, listed := 0, map[string]bool{}
 	for _, s := range samples.List {
-		r, err := samples.Open(s.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(samples.Open(s.Name))(t)
+		b := must.Get(io.ReadAll(r))(t)
 		total += len(b)
 		listed[s.File] = true
 		// gzip -n: no name and no time in the header (RFC 1952, 2.3.1).
@@ -323,10 +313,7 @@ func TestSize(t *testing.T) {
 	if total > 3<<20 {
 		t.Errorf("%d bytes in all; 3 MiB are the limit", total)
 	}
-	entries, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := must.Get(os.ReadDir("."))(t)
 	for _, e := range entries {
 		if name := e.Name(); (strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".zst")) && !listed[name] {
 			t.Errorf("%s: not in List", name)

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"jitnic/host/hosttest/must"
 )
 
 // text is long enough for several blocks of each packed form.
@@ -30,10 +32,7 @@ func pack(tb testing.TB, b []byte, tool ...string) []byte {
 	}
 	cmd := exec.Command(tool[0], append(slices.Clone(tool[1:]), "-c")...)
 	cmd.Stdin = bytes.NewReader(b)
-	out, err := cmd.Output()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	out := must.Get(cmd.Output())(tb)
 	return out
 }
 
@@ -145,21 +144,15 @@ func TestInterrupt(t *testing.T) {
 		}
 		// Lets the open of that FIFO that was left behind go.
 		w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		w.Close()
 
 		ctx, cancel = context.WithCancel(context.Background())
 		w, err = os.OpenFile(fifo, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		fmt.Fprint(w, "eight or more bytes")
 		r, err := Start(ctx, File(fifo), jobs)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		time.AfterFunc(20*time.Millisecond, cancel)
 		got, err := io.ReadAll(r)
 		if string(got) != "eight or more bytes" || !errors.Is(err, context.Canceled) {
@@ -170,14 +163,10 @@ func TestInterrupt(t *testing.T) {
 	}
 	// Closing early waits for nobody.
 	pr, _, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	quiet := io.MultiReader(strings.NewReader("eight or more bytes"), pr)
 	r, err := Start(context.Background(), Stdin(quiet), 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	r.Close()
 }
 

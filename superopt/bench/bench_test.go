@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt"
 	"jitnic/superopt/kernelcheck"
 	"jitnic/superopt/z3"
@@ -31,10 +32,7 @@ func TestSamples(t *testing.T) {
 	if kernelcheck.Allowed() == nil {
 		o.Kernel = 500
 	}
-	rows, err := Run(t.Context(), K2, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := must.Get(Run(t.Context(), K2, o))(t)
 	ran, same := 0, 0
 	for i, r := range rows {
 		if r.Skipped != "" {
@@ -63,20 +61,14 @@ func TestSamples(t *testing.T) {
 // Inputs of a folder come before what is built, in any of the formats.
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "xdp1.k2"), []byte("MOV64XC 0 1\nADD64XY 0 0\nEXIT\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(filepath.Join(dir, "xdp1.k2"), []byte("MOV64XC 0 1\nADD64XY 0 0\nEXIT\n"), 0o644))
 	// K2's own names are found too, in the folder they have there or not.
-	if err := os.MkdirAll(filepath.Join(dir, "katran/ubuntu-18.04"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.MkdirAll(filepath.Join(dir, "katran/ubuntu-18.04"), 0o755))
 	if err := os.WriteFile(filepath.Join(dir, "katran/balancer_kern_xdp-balancer.k2"), []byte("EXIT\n"), 0o644); err != nil { // another compiler's
 		t.Fatal(err)
 	}
 	for _, f := range []string{"katran/xdp_pktcntr_xdp-pktcntr.k2", "xdp_fw_kern_xdp_fw.k2", "katran/ubuntu-18.04/balancer_kern_xdp-balancer.k2"} {
-		if err := os.WriteFile(filepath.Join(dir, f), []byte("MOV64XC 0 1\nEXIT\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(filepath.Join(dir, f), []byte("MOV64XC 0 1\nEXIT\n"), 0o644))
 	}
 	found := map[string]bool{}
 	for i := range K2 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt"
 )
 
@@ -22,23 +23,14 @@ BPF_MOV64_IMM(BPF_REG_0, 0x1),
 BPF_EXIT_INSN(), // done`
 
 func TestMacrosRoundTrip(t *testing.T) {
-	f, err := Parse("x.bpf", []byte(macros), []byte("m { type = 2, key_size = 4, value_size = 8, max_entries = 1, fd = 4 }"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := f.Write(f.Original())
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(Parse("x.bpf", []byte(macros), []byte("m { type = 2, key_size = 4, value_size = 8, max_entries = 1, fd = 4 }"), nil))(t)
+	out := must.Get(f.Write(f.Original()))(t)
 	if string(out) != macros {
 		t.Fatalf("written back:\n%s\nwas:\n%s", out, macros)
 	}
 	// An instruction goes, with its line; comments and blank lines stay.
 	slots, from := f.Original()
-	out, err = f.Write(append(slots[:1:1], slots[2:]...), append(from[:1:1], from[2:]...))
-	if err != nil {
-		t.Fatal(err)
-	}
+	out = must.Get(f.Write(append(slots[:1:1], slots[2:]...), append(from[:1:1], from[2:]...)))(t)
 	if strings.Contains(string(out), "first") || !strings.Contains(string(out), "// two halves") || !strings.Contains(string(out), "\n\n") {
 		t.Fatalf("one instruction left out:\n%s", out)
 	}
@@ -47,11 +39,8 @@ func TestMacrosRoundTrip(t *testing.T) {
 // K2's own .maps files lack the closing brace here and there, and its .desc
 // files the last end of line.
 func TestSideFiles(t *testing.T) {
-	f, err := Parse("x.k2", []byte("LDMAPID 1 1\nEXIT\n"), []byte("a { type = 1, key_size = 4, value_size = 32, max_entries = 50, fd = 0\nb { type = 11, key_size = 8, value_size = 32, max_entries = 50, fd = 1\n"),
-		[]byte("{ pgm_input_type = 2, }\n{ max_pkt_sz = 64, }"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(Parse("x.k2", []byte("LDMAPID 1 1\nEXIT\n"), []byte("a { type = 1, key_size = 4, value_size = 32, max_entries = 50, fd = 0\nb { type = 11, key_size = 8, value_size = 32, max_entries = 50, fd = 1\n"),
+		[]byte("{ pgm_input_type = 2, }\n{ max_pkt_sz = 64, }")))(t)
 	if len(f.Maps) != 2 || f.Maps[1].KeySize != 8 || f.FDs[1] != 1 || f.Kind != superopt.KindXDP || f.MaxPacket != 64 {
 		t.Errorf("%+v", f)
 	}
@@ -71,10 +60,7 @@ func TestFlatContexts(t *testing.T) {
 		{"read wide", "LDXDW 2 1 8\nSTXW 1 48 2\nEXIT", superopt.KindTracing},
 		{"not the context any more", "MOV64XY 1 10\nSTXW 1 48 2\nEXIT", superopt.KindTracing},
 	} {
-		f, err := Parse("x.k2", []byte(c.text), nil, []byte("{ pgm_input_type = 1, }"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := must.Get(Parse("x.k2", []byte(c.text), nil, []byte("{ pgm_input_type = 1, }")))(t)
 		if f.Kind != c.want {
 			t.Errorf("%s: %v, want %v", c.name, f.Kind, c.want)
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt"
 )
 
@@ -20,22 +21,13 @@ func TestImages(t *testing.T) {
 		if o := os.Getenv("ONLY"); o != "" && filepath.Base(p) != o+".insns" {
 			continue
 		}
-		f, err := Read(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g, err := f.Prog()
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := must.Get(Read(p))(t)
+		g := must.Get(f.Prog())(t)
 		opt := &superopt.Options{}
 		if os.Getenv("V") != "" {
 			opt.Log = t.Logf
 		}
-		r, err := superopt.Optimize(context.Background(), g, opt)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(superopt.Optimize(context.Background(), g, opt))(t)
 		t.Logf("%-20s %d -> %d  %.2fs whole=%s proved %d refuted %d unknown %d terms %d tests %d z3 %d", f.Name, r.Before, r.After, r.Seconds, r.Whole, r.Proved, r.Refuted, r.Unknown, r.ByTerms, r.ByTests, r.ByZ3)
 		if os.Getenv("V") != "" {
 			t.Log("\n" + r.Prog.String())

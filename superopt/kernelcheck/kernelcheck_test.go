@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel/pair"
 	"jitnic/superopt"
 	"jitnic/superopt/format"
@@ -21,14 +22,8 @@ func TestFlatContexts(t *testing.T) {
 		t.Skipf("skipped: %v", err)
 	}
 	prog := func(text string) *superopt.Prog {
-		f, err := format.Parse("x.k2", []byte(text), nil, []byte("{ pgm_input_type = 1, }"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := f.Prog()
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := must.Get(format.Parse("x.k2", []byte(text), nil, []byte("{ pgm_input_type = 1, }")))(t)
+		p := must.Get(f.Prog())(t)
 		return p
 	}
 	old := prog("LDXW 0 1 28\nAND64XC 0 63\nEXIT\n")
@@ -60,32 +55,17 @@ func TestObjects(t *testing.T) {
 		t.Skip("skipped: no objects here (Debian: libxdp1)")
 	}
 	for _, p := range files {
-		raw, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o, err := object.Parse(p, raw)
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := must.Get(os.ReadFile(p))(t)
+		o := must.Get(object.Parse(p, raw))(t)
 		for _, f := range o.Funcs {
 			if f.Err != nil {
 				continue
 			}
-			r, err := superopt.Optimize(context.Background(), f.Prog, &superopt.Options{Layers: "p"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := must.Get(superopt.Optimize(context.Background(), f.Prog, &superopt.Options{Layers: "p"}))(t)
 			f.New = r.Prog
 		}
-		got, err := o.Write(false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		by, err := CompareObjects(t.Context(), raw, got, pair.Options{Runs: 3000, Seed: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := must.Get(o.Write(false))(t)
+		by := must.Get(CompareObjects(t.Context(), raw, got, pair.Options{Runs: 3000, Seed: 1}))(t)
 		for name, k := range by {
 			t.Logf("%s %s: %v", filepath.Base(p), name, k)
 			if k.Bad() {

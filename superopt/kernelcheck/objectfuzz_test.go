@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/progen"
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
@@ -323,18 +324,9 @@ func TestRegressions(t *testing.T) {
 	}
 	for _, c := range regressions {
 		t.Run(c.name, func(t *testing.T) {
-			code, err := ebpf.Parser{MapIndex: func(string) (int, bool) { return 0, true }}.Code(c.code)
-			if err != nil {
-				t.Fatal(err)
-			}
-			obj, err := loader.FromCode("main", code, c.maps)
-			if err != nil {
-				t.Fatal(err)
-			}
-			raw, err := writeObject(obj)
-			if err != nil {
-				t.Fatal(err)
-			}
+			code := must.Get(ebpf.Parser{MapIndex: func(string) (int, bool) { return 0, true }}.Code(c.code))(t)
+			obj := must.Get(loader.FromCode("main", code, c.maps))(t)
+			raw := must.Get(writeObject(obj))(t)
 			for seed := range uint64(4) {
 				n := &tally{by: map[pair.Status]int{}, why: map[string]int{}}
 				if err := n.chain("main.o", raw, seed); err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt"
 	"jitnic/superopt/format"
 	"jitnic/superopt/z3"
@@ -15,18 +16,12 @@ func TestLadder(t *testing.T) {
 	if err := z3.Open(); err != nil {
 		t.Skipf("skipped: %v", err)
 	}
-	rungs, err := Rungs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := Run(context.Background(), rungs, &superopt.Options{Seed: 1, Proposals: 2000}, func(r *Row) {
+	rungs := must.Get(Rungs())(t)
+	rows := must.Get(Run(context.Background(), rungs, &superopt.Options{Seed: 1, Proposals: 2000}, func(r *Row) {
 		if !r.Reached() || r.Want > 0 && r.After < r.Want {
 			t.Errorf("%s: %d -> %d, want %d (%s)\n%s", r.Name, r.Before, r.After, r.Want, r.Whole, r.Prog)
 		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	if len(rows) != len(rungs) {
 		t.Fatalf("%d rows of %d rungs", len(rows), len(rungs))
 	}
@@ -35,9 +30,7 @@ func TestLadder(t *testing.T) {
 // An interrupt gives the rows so far.
 func TestInterrupt(t *testing.T) {
 	rungs, err := Rungs()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	rows, err := Run(ctx, rungs[:3], &superopt.Options{Layers: "p"}, func(*Row) { cancel() })
 	if err == nil || len(rows) != 1 {
@@ -48,10 +41,7 @@ func TestInterrupt(t *testing.T) {
 // A result written in K2's text is read again as the same program; Write itself
 // sees to that.
 func TestResultsWritten(t *testing.T) {
-	order, err := files.ReadDir("rungs")
-	if err != nil {
-		t.Fatal(err)
-	}
+	order := must.Get(files.ReadDir("rungs"))(t)
 	n := 0
 	for _, e := range order {
 		name, ok := strings.CutSuffix(e.Name(), ".k2")
@@ -63,21 +53,13 @@ func TestResultsWritten(t *testing.T) {
 		maps, _ := files.ReadFile("rungs/" + name + ".maps")
 		desc, _ := files.ReadFile("rungs/" + name + ".desc")
 		f, err := format.Parse(e.Name(), code, maps, desc)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		p, err := f.Prog()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		r, err := superopt.Optimize(context.Background(), p, &superopt.Options{Seed: 2, Layers: "pr"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		slots, from, err := r.Prog.SlotsFrom()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		text, err := f.Write(slots, from)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"jitnic/host/hosttest/must"
 )
 
 const versions = "z3 1, rules 2"
@@ -17,9 +19,7 @@ const versions = "z3 1, rules 2"
 func opened(t *testing.T, path string, note string) *Memo {
 	t.Helper()
 	m, got, err := Open(path, versions)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if (note == "") != (got == "") || !strings.Contains(got, note) {
 		t.Fatalf("note %q, want %q", got, note)
 	}
@@ -47,9 +47,7 @@ func filled(t *testing.T, n int) (path string) {
 		m.Put(question(i), answer(i))
 	}
 	holds(t, m, n)
-	if err := m.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, m.Close())
 	return path
 }
 
@@ -88,9 +86,7 @@ func TestCut(t *testing.T) {
 		ends = append(ends, ends[i]+8+len(question(i))+len(answer(i))+sumBytes)
 	}
 	for k := range all {
-		if err := os.WriteFile(path, all[:k], 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(path, all[:k], 0o600))
 		good, note := 0, "cut off"
 		for i, e := range ends {
 			if e <= k {
@@ -128,9 +124,7 @@ func TestCorrupt(t *testing.T) {
 	for k := range all {
 		bad := bytes.Clone(all)
 		bad[k] ^= byte(1 + rng.IntN(255))
-		if err := os.WriteFile(path, bad, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(path, bad, 0o600))
 		m, note, err := Open(path, versions)
 		if err != nil {
 			t.Fatal(k, err)
@@ -244,9 +238,7 @@ func TestRoom(t *testing.T) {
 func TestKill(t *testing.T) {
 	if path := os.Getenv("MEMO_KILLED"); path != "" {
 		m, _, err := Open(path, versions)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		for i := m.Len(); ; i++ {
 			m.Put(question(i), answer(i))
 		}
@@ -260,9 +252,7 @@ func TestKill(t *testing.T) {
 		}
 		c := exec.Command(os.Args[0], "-test.run", "^TestKill$")
 		c.Env = append(os.Environ(), "MEMO_KILLED="+path)
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, c.Start())
 		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 			if st, err := os.Stat(path); err == nil && st.Size() > was+4000 {
 				break

@@ -12,6 +12,7 @@ import (
 	cebpf "github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt"
 )
 
@@ -36,9 +37,7 @@ func objects(t testing.TB) []string {
 func TestRoundTrip(t *testing.T) {
 	for _, p := range objects(t) {
 		raw, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		o, err := Parse(p, raw)
 		if err != nil {
 			t.Errorf("%v", err)
@@ -97,9 +96,7 @@ func TestOptimised(t *testing.T) {
 			continue // the rest when asked for
 		}
 		raw, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		o, err := Parse(p, raw)
 		if err != nil {
 			t.Errorf("%v", err)
@@ -114,10 +111,7 @@ func TestOptimised(t *testing.T) {
 			if os.Getenv("V") != "" {
 				opt.Log = t.Logf
 			}
-			r, err := superopt.Optimize(context.Background(), f.Prog, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := must.Get(superopt.Optimize(context.Background(), f.Prog, opt))(t)
 			t.Logf("%s %s: %d -> %d %.2fs (%s)", filepath.Base(p), f.Name, r.Before, r.After, r.Seconds, r.Whole)
 			if os.Getenv("V") != "" {
 				t.Log("\n" + r.Prog.String())
@@ -160,10 +154,7 @@ func TestOptimised(t *testing.T) {
 // Damaged objects give errors, never panics.
 func TestDamaged(t *testing.T) {
 	files := objects(t)
-	raw, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := must.Get(os.ReadFile(files[0]))(t)
 	rng := rand.New(rand.NewPCG(1, 1))
 	read := 0
 	for k := 0; k < 3000; k++ {

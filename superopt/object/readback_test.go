@@ -8,28 +8,20 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt"
 )
 
 // optimised reads an object and optimises all of its functions by the passes.
 func optimised(t *testing.T, path string) *Object {
 	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o, err := Parse(path, raw)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := must.Get(os.ReadFile(path))(t)
+	o := must.Get(Parse(path, raw))(t)
 	for _, f := range o.Funcs {
 		if f.Err != nil {
 			continue
 		}
-		r, err := superopt.Optimize(context.Background(), f.Prog, &superopt.Options{Layers: "p", Seed: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(superopt.Optimize(context.Background(), f.Prog, &superopt.Options{Layers: "p", Seed: 1}))(t)
 		f.New = r.Prog
 	}
 	return o
@@ -39,14 +31,8 @@ func optimised(t *testing.T, path string) *Object {
 func TestMapLoadRegister(t *testing.T) {
 	o := optimised(t, "testdata/two-maps.o")
 	for _, pad := range []bool{false, true} {
-		out, err := o.Write(pad)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := Parse("written", out)
-		if err != nil {
-			t.Fatal(err)
-		}
+		out := must.Get(o.Write(pad))(t)
+		p := must.Get(Parse("written", out))(t)
 		want, got := o.Funcs[0].wanted(pad).Clone(), p.Funcs[0].Prog
 		if want.Compact(); want.String() != got.String() {
 			t.Errorf("pad %v: written\n%sproved\n%s", pad, got, want)
@@ -75,14 +61,8 @@ func TestCheckFinds(t *testing.T) {
 		}
 		o := optimised(t, path)
 		for _, pad := range []bool{false, true} {
-			out, err := o.Write(pad)
-			if err != nil {
-				t.Fatal(err)
-			}
-			good, err := Parse(path, out)
-			if err != nil {
-				t.Fatal(err)
-			}
+			out := must.Get(o.Write(pad))(t)
+			good := must.Get(Parse(path, out))(t)
 			tried := 0
 			flip := func(off uint64, bit int, what string) {
 				tried++
@@ -137,14 +117,8 @@ func TestUnknownMapLoad(t *testing.T) {
 // with types.
 func TestUntypedSymbols(t *testing.T) {
 	for _, path := range []string{"testdata/two-maps.o", "../../host/programs/ratelimiter.o"} {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o, err := Parse(path, raw)
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := must.Get(os.ReadFile(path))(t)
+		o := must.Get(Parse(path, raw))(t)
 		old := bytes.Clone(raw)
 		for k, y := range o.syms {
 			if typ := y.info & 15; y.info>>4 == 1 && (typ == 1 || typ == 2) { // global objects and functions
@@ -154,10 +128,7 @@ func TestUntypedSymbols(t *testing.T) {
 		if bytes.Equal(old, raw) {
 			t.Fatalf("%s: no symbol to change", path)
 		}
-		p, err := Parse(path, old)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(Parse(path, old))(t)
 		if len(p.Maps) == 0 {
 			t.Errorf("%s: no maps", path)
 		}
@@ -199,14 +170,8 @@ func TestFunctionsAtLabels(t *testing.T) {
 	if got := strings.Join(names, " "); got != "prog inner xdp+12" {
 		t.Fatalf("functions %s", got)
 	}
-	out, err := o.Write(false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := Parse("out.o", out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := must.Get(o.Write(false))(t)
+	got := must.Get(Parse("out.o", out))(t)
 	for i, f := range got.Funcs {
 		if want := o.Funcs[i].New; f.Name == names[i] != (i < 2) || f.Prog.Slots() != want.Slots() {
 			t.Errorf("%s: %d slots, %d of %s before", f.Name, f.Prog.Slots(), want.Slots(), names[i])

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // TestOutOfMemory gives the library less memory than a question needs: that is an
@@ -24,9 +26,7 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	ask := func(text string) (Result, error) {
 		x, err := NewContext(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		defer x.Close()
 		s := x.NewSolver("QF_BV")
 		s.SetBudget(50_000_000, 1)
@@ -37,9 +37,7 @@ func TestOutOfMemory(t *testing.T) {
 		t.Logf("%v, %v, %q", r, err, s.Reason())
 		return r, err
 	}
-	if err := LimitMemory(32); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, LimitMemory(32))
 	const dear = "(declare-const a (_ BitVec 64))(declare-const b (_ BitVec 64))" +
 		"(assert (= (bvmul a b) #x7fffffffffffffe7))(assert (bvugt a #x0000000000000001))(assert (bvugt b #x0000000000000001))" +
 		"(assert (= (bvmul a (bvadd a b)) (bvadd b #x0123456789abcdef)))"

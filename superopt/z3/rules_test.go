@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/pathcond/bv"
 	"jitnic/pathcond/bv/bvtest"
 	"jitnic/superopt/z3"
@@ -31,10 +32,7 @@ func TestSimplifierRules(t *testing.T) {
 	heavy := os.Getenv("JITNIC_HEAVY") != ""
 	proofs := 0
 	for _, rule := range bv.Rules() {
-		e, err := bvtest.Read(rule)
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := must.Get(bvtest.Read(rule))(t)
 		pick := func(values []int) []int {
 			return sample(values, heavy, slow[rule.Name], len(strings.Fields(rule.Sizes)) > 2)
 		}
@@ -109,10 +107,7 @@ func TestWrongRulesAreRefuted(t *testing.T) {
 		{Name: "extract-shl-low", Sizes: "w=32 s=8 n=3..3", Vars: "a:w", From: "(extract 0 n (shl a s:w))", To: "(shl (extract 0 n a) 0:n)"},
 		{Name: "slt-positive", Sizes: "w=64", Vars: "a:w b:w", From: "(slt a b)", When: "(not (extract w-1 1 (max a)))", To: "(ult a b)"},
 	} {
-		e, err := bvtest.Read(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := must.Get(bvtest.Read(r))(t)
 		e.Each(nil, func(s bvtest.Sizes) {
 			out, err := ctx.EvalText("(push)\n" + e.SMT(s, bv.OpInvalid) + decide + "(pop)\n")
 			if err != nil || strings.TrimSpace(out) != "sat" {

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"jitnic/host/hosttest/must"
 )
 
 func ctx(t testing.TB) *Context {
@@ -39,9 +41,7 @@ func TestBitVectors(t *testing.T) {
 		t.Fatalf("a+a != a, a < 2: %v %v", r, err)
 	}
 	m, err := s.Model()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer m.Close()
 	if v, err := m.Uint64(a); err != nil || v != 1 {
 		t.Fatalf("a = %d, %v; want 1", v, err)
@@ -64,16 +64,11 @@ func TestText(t *testing.T) {
 	x := ctx(t)
 	s := x.NewSolver("QF_BV")
 	defer s.Close()
-	if err := s.AddText("(declare-const a (_ BitVec 8))(assert (= (bvmul a #x03) #x2a))"); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.AddText("(declare-const a (_ BitVec 8))(assert (= (bvmul a #x03) #x2a))"))
 	if r, err := s.Check(); err != nil || r != Sat {
 		t.Fatal(r, err)
 	}
-	m, err := s.Model()
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := must.Get(s.Model())(t)
 	defer m.Close()
 	if v, err := m.Uint64(x.Const("a", x.BV(8))); err != nil || v*3&255 != 42 {
 		t.Fatal(v, err)
@@ -109,11 +104,9 @@ func TestBudget(t *testing.T) {
 	s := x.NewSolver("QF_BV")
 	defer s.Close()
 	s.SetBudget(2000, 0)
-	if err := s.AddText(`(declare-const a (_ BitVec 64))(declare-const b (_ BitVec 64))
+	must.OK(t, s.AddText(`(declare-const a (_ BitVec 64))(declare-const b (_ BitVec 64))
 (assert (= (bvmul a b) #x3fffffffa8000021))(assert (bvugt a #x0000000000000001))(assert (bvugt b #x0000000000000001))
-(assert (bvult a #x0000000100000000))(assert (bvult b #x0000000100000000))`); err != nil {
-		t.Fatal(err)
-	}
+(assert (bvult a #x0000000100000000))(assert (bvult b #x0000000100000000))`))
 	r, err := s.Check()
 	if err != nil || r != Undef || s.Reason() == "" {
 		t.Fatalf("%v %v reason %q, want unknown with a reason", r, err, s.Reason())

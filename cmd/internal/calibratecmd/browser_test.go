@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/cmd/internal/report/browsertest"
+	"jitnic/host/hosttest/must"
 )
 
 // TestPage opens report.html in a real browser: curves and tables are there,
@@ -16,9 +17,7 @@ func TestPage(t *testing.T) {
 	need(t)
 	b := browsertest.Start(t)
 	dir := filepath.Join(t.TempDir(), "out")
-	if _, err := try(t.Context(), flags("floor,insn,packet,call,atomic,type,change", "--out", dir)...); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(try(t.Context(), flags("floor,insn,packet,call,atomic,type,change", "--out", dir)...))(t)
 	b.Open(filepath.Join(dir, "report.html"), "#machine")
 	b.Each(func(where, name string) {
 		b.Script(`document.querySelectorAll("details").forEach(d => { d.open = true; })`)

@@ -12,6 +12,7 @@ import (
 
 	"jitnic/cmd/internal/calibratecmd"
 	"jitnic/host/calibrate"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/run/replay"
 	"jitnic/nic/profile"
@@ -46,9 +47,7 @@ func TestFolder(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "a", "out")
 	out, err := try(t.Context(), flags("floor,insn,packet,call,atomic,type", "--out", dir)...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	for _, w := range []string{"Beside the papers", "map access, hash", "CoNEXT'25, table 3", "table 3, order", "bpf-to-bpf", "GHz by a chain of adds", "written to " + dir} {
 		if !strings.Contains(out, w) {
 			t.Errorf("%q is not in\n%s", w, out)
@@ -63,16 +62,12 @@ func TestFolder(t *testing.T) {
 		t.Errorf("beside the folder: %v", left)
 	}
 	h, err := profile.LoadHost(filepath.Join(dir, "this.host"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if h.Name != "this" || !strings.Contains(h.From["map.hash"].Source, "measured on Linux") {
 		t.Errorf("profile %q, map.hash from %q", h.Name, h.From["map.hash"].Source)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "calibrate.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	var r struct {
 		Machine struct{ Kernel string }
 		Figures []calibrate.Figure
@@ -81,9 +76,7 @@ func TestFolder(t *testing.T) {
 		Profile string
 		Partial bool
 	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal(b, &r))
 	if r.Machine.Kernel == "" || len(r.Figures) < 40 || len(r.Checks) != 4 || r.Partial || r.Profile != h.Format() {
 		t.Errorf("study of %q: %d figures, %d checks, partial %v", r.Machine.Kernel, len(r.Figures), len(r.Checks), r.Partial)
 	}
@@ -92,9 +85,7 @@ func TestFolder(t *testing.T) {
 		t.Errorf("latencies %+v, %v; want %+v", l, err, r.Latency)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	for _, w := range []string{`id="chart-packet"`, "Does the paper hold here?", "map.hash", `"id":"packet"`} {
 		if !bytes.Contains(page, []byte(w)) {
 			t.Errorf("report.html: no %s", w)
@@ -107,20 +98,14 @@ func TestProfile(t *testing.T) {
 	need(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "my.host")
-	if _, err := try(t.Context(), flags("atomic", "--profile", file)...); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(try(t.Context(), flags("atomic", "--profile", file)...))(t)
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("in the folder: %v", left)
 	}
 	h, err := profile.LoadHost(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	out, err := try(t.Context(), flags("atomic", "--profile", "-", "--base", file)...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	again, err := profile.ParseHost("-", []byte(out))
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, out)
@@ -163,9 +148,7 @@ func TestInterrupt(t *testing.T) {
 func TestErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, nil, 0o644))
 	for _, c := range []struct{ args, want string }{
 		{"--steps nope", `--steps: step "nope"`},
 		{"--rounds -1", "--rounds -1"},

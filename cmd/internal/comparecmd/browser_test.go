@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jitnic/cmd/internal/report/browsertest"
+	"jitnic/host/hosttest/must"
 )
 
 // TestPage opens report.html in a real browser: curves are there, toggles work,
@@ -72,12 +73,8 @@ func TestPage(t *testing.T) {
 	// but uncacheable packets, and a study interrupted before its first point.
 	for i, text := range []string{"id\n7\n", "id\n\"\"\n\"\"\n", "id\n1\n2\n1\n"} {
 		file := filepath.Join(t.TempDir(), "<\\script><b>x&.csv")
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		must.OK(t, os.WriteFile(file, []byte(text), 0o644))
 		runCtx, stop := context.WithCancel(t.Context())
 		if i == 2 {
 			stop()

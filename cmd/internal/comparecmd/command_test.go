@@ -14,6 +14,7 @@ import (
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
 	"jitnic/cmd/internal/comparecmd"
+	"jitnic/host/hosttest/must"
 )
 
 // try runs the verb and returns what it printed.
@@ -43,9 +44,7 @@ func zipfFile(t *testing.T) string {
 	s := stream.Zipf(2000, 30_000, 1)
 	s.SetSizes(func(key uint64) uint32 { return uint32(1 + key%9) })
 	path := filepath.Join(t.TempDir(), "zipf.jps")
-	if _, err := stream.Save(path, "jitnic", s); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(stream.Save(path, "jitnic", s))(t)
 	return path
 }
 
@@ -168,14 +167,9 @@ func TestAttack(t *testing.T) {
 // apart, in the rows and in the tables, and add up.
 func TestLabels(t *testing.T) {
 	legit := stream.Zipf(500, 10_000, 3)
-	attack, err := stream.Attack("cycle", 64, 10_000, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	attack := must.Get(stream.Attack("cycle", 64, 10_000, 1))(t)
 	file := filepath.Join(t.TempDir(), "labelled.jps")
-	if _, err := stream.Save(file, "jitnic", stream.Mix(legit, attack, 0.5)); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(stream.Save(file, "jitnic", stream.Mix(legit, attack, 0.5)))(t)
 	args := []string{"--requests", file, "--policies", "lru,lfu", "--entries", "64"}
 	var s struct {
 		Rows []struct {
@@ -187,9 +181,7 @@ func TestLabels(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(run(t, append(args, "--json", "-")...)), &s); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal([]byte(run(t, append(args, "--json", "-")...)), &s))
 	for _, r := range s.Rows {
 		if len(r.Labels) != 2 || r.Labels[0].Requests+r.Labels[1].Requests != 19_999 || r.Labels[0].Misses+r.Labels[1].Misses != r.Misses {
 			t.Errorf("%+v: labels don't add up", r)
@@ -217,9 +209,7 @@ func TestFolder(t *testing.T) {
 	}
 	// Again over what is there: the same bytes, nothing left beside them, and
 	// what else stands in the folder stays.
-	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("mine"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("mine"), 0o644))
 	run(t, args...)
 	for name, b := range sums {
 		if again, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(again) != b {
@@ -245,9 +235,7 @@ func TestInterrupt(t *testing.T) {
 		t.Fatalf("error %v, want an interrupt", err)
 	}
 	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if s := read(t, string(b)); !s.Partial || len(s.Rows) >= s.Planned {
 		t.Errorf("partial %v with %d rows of %d", s.Partial, len(s.Rows), s.Planned)
 	}
@@ -345,10 +333,7 @@ func TestWarmupAndSample(t *testing.T) {
 func TestCaptures(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out.json")
 	run(t, "--program", "sample:firewall", "--capture", "sample:vlan", "--capture", "sample:ipv6", "--policies", "lru,fifo,belady", "--entries", "4,16", "--json", out)
-	b, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(os.ReadFile(out))(t)
 	var r struct {
 		Rows []struct {
 			Policy           string
@@ -356,9 +341,7 @@ func TestCaptures(t *testing.T) {
 			Captures         []cache.PartCount
 		}
 	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal(b, &r))
 	n := 0
 	for _, row := range r.Rows {
 		if row.Policy == "pfoo-l" || row.Policy == "infinite" && row.Captures == nil {

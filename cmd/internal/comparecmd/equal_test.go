@@ -10,6 +10,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
@@ -19,14 +20,9 @@ import (
 // in it changes, goes and comes back while packets pass.
 func updated(t *testing.T, sample, table string, change func(value map[string]any)) string {
 	t.Helper()
-	s, err := programs.Get(sample)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(programs.Get(sample))(t)
 	var f map[string]any
-	if err := json.Unmarshal(s.Maps, &f); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal(s.Maps, &f))
 	var updates []any
 	entries := f["maps"].(map[string]any)[table].([]any)
 	for i, e := range entries {
@@ -50,14 +46,9 @@ func updated(t *testing.T, sample, table string, change func(value map[string]an
 		}
 	}
 	f["updates"] = updates
-	b, err := json.Marshal(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(json.Marshal(f))(t)
 	path := filepath.Join(t.TempDir(), sample+".maps.json")
-	if err := os.WriteFile(path, b, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(path, b, 0o644))
 	return path
 }
 
@@ -108,9 +99,7 @@ func TestReplay(t *testing.T) {
 				in.Maps = []string{updated(t, c.program, c.table, c.change)}
 			}
 			st, s, err := replay.Paths(t.Context(), in, jit.Remedies{Specialise: c.specialise, Merge: c.merge, Predicate: c.predicate})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			s.Close()
 			var sum cache.Counts
 			for i, policy := range []string{"lru", "fifo", "clock", "arc", "2q", "s3-fifo"} {
@@ -122,10 +111,7 @@ func TestReplay(t *testing.T) {
 					ca := replay.Cache{Policy: policy, Admission: "always", Entries: size, HotThreshold: x.hot, InstallDelay: x.delay, Remedies: jit.Remedies{Specialise: c.specialise, Merge: c.merge, Predicate: c.predicate}}
 					want := replayed(t, in, ca, nil)
 					g := cache.Grid{Policies: []string{policy}, Entries: []uint64{size}, HotThreshold: x.hot, InstallDelay: x.delay, Seed: in.Seed, Workers: 1}
-					study, err := g.Run(t.Context(), st)
-					if err != nil {
-						t.Fatal(err)
-					}
+					study := must.Get(g.Run(t.Context(), st))(t)
 					p := &study.Points[0]
 					if p.Counts() != want.Outcome || p.Installs != want.Installed || p.Evictions != want.Evicted {
 						t.Errorf("%s of %d, hot %d, delay %d: compare counts %v, %d installs, %d evictions; replay %v, %d, %d",
@@ -153,14 +139,9 @@ func TestReplay(t *testing.T) {
 // replayed is what the cache of a replay counts.
 func replayed(t *testing.T, in replay.Input, ca replay.Cache, change func(o *jit.Options)) cache.Stats {
 	t.Helper()
-	r, err := replay.Open(t.Context(), in, ca, change)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(replay.Open(t.Context(), in, ca, change))(t)
 	defer r.Close()
-	if err := r.Run(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, r.Run(t.Context(), nil))
 	return r.Runtime.NIC.Cache.Stats()
 }
 
@@ -185,25 +166,17 @@ func TestReplaySized(t *testing.T) {
 			in := replay.Input{Program: "sample:" + c.program, Captures: []string{c.capture}, Limit: c.limit, Loop: 1, Queues: 1, Seed: 1}
 			optimiser := func() *replay.Optimiser {
 				op := &replay.Optimiser{On: true, Tier: c.tier, Tier2After: 60, Proposals: 20}
-				if err := op.Open(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, op.Open(t.Context()))
 				return op
 			}
 			op := optimiser()
-			sized, err := replay.SizedPaths(t.Context(), in, jit.Remedies{}, op)
-			if err != nil {
-				t.Fatal(err)
-			}
+			sized := must.Get(replay.SizedPaths(t.Context(), in, jit.Remedies{}, op))(t)
 			defer sized.Close()
 			defer op.Keep()
 			for k, policy := range []string{"lru", "gdsf", "size", "s3-fifo", "set-lru"} {
 				g := cache.Grid{Policies: []string{policy}, Slots: []uint64{[]uint64{700, 2500}[(i+k)%2]}, HotThreshold: 1 + uint32(k%2), InstallDelay: uint64(3 * (k % 3)),
 					Seed: in.Seed, Workers: 1, Tier2: sized.Tier2}
-				study, err := g.Run(t.Context(), sized.Stream)
-				if err != nil {
-					t.Fatal(err)
-				}
+				study := must.Get(g.Run(t.Context(), sized.Stream))(t)
 				ca := replay.Cache{Policy: policy, Admission: "always", Slots: g.Slots[0], HotThreshold: g.HotThreshold, InstallDelay: g.InstallDelay}
 				want := replayed(t, in, ca, func(o *jit.Options) { op.Install(t.Context(), o, in.Seed) })
 				p := &study.Points[0]

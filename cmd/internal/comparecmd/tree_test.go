@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/replay"
 )
 
@@ -11,13 +12,8 @@ import (
 // object has lines, else by function and instruction.
 func TestTreePlaces(t *testing.T) {
 	for _, c := range []struct{ program, place string }{{"sample:firewall", ".c:"}, {"filter:tcp or udp", "+"}} {
-		s, err := replay.Open(t.Context(), replay.Input{Program: c.program, Captures: []string{"sample:vlan"}, Limit: 500, Seed: 1, Loop: 1, Queues: 1}, replay.Cache{Policy: "lru"}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Run(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(replay.Open(t.Context(), replay.Input{Program: c.program, Captures: []string{"sample:vlan"}, Limit: 500, Seed: 1, Loop: 1, Queues: 1}, replay.Cache{Policy: "lru"}, nil))(t)
+		must.OK(t, s.Run(t.Context(), nil))
 		rows, nodes := conditions(s.Runtime)
 		s.Close()
 		for _, r := range rows {

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"jitnic/cmd/internal/feasibilitycmd"
+	"jitnic/host/hosttest/must"
 )
 
 // try runs the verb and returns what it printed.
@@ -57,10 +58,7 @@ func TestMain(m *testing.M) {
 
 func study(t *testing.T) (text, dir string) {
 	t.Helper()
-	x, err := made()
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := must.Get(made())(t)
 	return x.text, x.dir
 }
 
@@ -120,18 +118,14 @@ func TestFiles(t *testing.T) {
 		want[c+".svg"], want[c+".png"] = true, true
 	}
 	have, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	for _, f := range have {
 		if !want[f.Name()] {
 			t.Errorf("%s should not be there", f.Name())
 		}
 		delete(want, f.Name())
 		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		switch filepath.Ext(f.Name()) {
 		case ".png":
 			if _, err := png.Decode(bytes.NewReader(b)); err != nil {
@@ -177,13 +171,9 @@ func TestFiles(t *testing.T) {
 		t.Fatalf("study.json: %v, partial %v, %d studies", err, r.Partial, len(r.Studies))
 	}
 	b, err = os.ReadFile(filepath.Join(dir, "rows.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	lines, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	col := map[string]int{}
 	for i, name := range lines[0] {
 		if _, twice := col[name]; twice {
@@ -211,22 +201,14 @@ func TestFiles(t *testing.T) {
 func TestSame(t *testing.T) {
 	text, dir := study(t)
 	again := filepath.Join(t.TempDir(), "again")
-	out, err := try(t.Context(), append(flags, "--workers", "2", "--out", again)...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := must.Get(try(t.Context(), append(flags, "--workers", "2", "--out", again)...))(t)
 	if strings.ReplaceAll(out, again, dir) != text {
 		t.Error("another text")
 	}
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := must.Get(os.ReadDir(dir))(t)
 	for _, f := range files {
 		a, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		b, err := os.ReadFile(filepath.Join(again, f.Name()))
 		if err != nil || !bytes.Equal(a, b) {
 			t.Errorf("%s: differs (%v)", f.Name(), err)
@@ -238,9 +220,7 @@ func TestSame(t *testing.T) {
 func TestQuick(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "quick")
 	text, err := try(t.Context(), "--program", "sample:firewall", "--capture", "sample:dns", "--quick", "--packets", "3000", "--out", dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	for _, no := range []string{"Devices side by side", "Maximum loss-free", "Assumed figures", "Designs on", "superoptimized"} {
 		if strings.Contains(text, no) {
 			t.Errorf("%q in\n%s", no, text)
@@ -256,9 +236,7 @@ func TestQuick(t *testing.T) {
 		t.Errorf("%d files, %v: want the page, the study and the rows alone", len(files), err)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	for _, no := range []string{"hxdp-sensitivity", "hxdp-designs", `id="figure-`} {
 		if strings.Contains(string(page), no) {
 			t.Errorf("%s is in the page", no)
@@ -272,24 +250,17 @@ func TestNames(t *testing.T) {
 	var nics []string
 	for i, name := range []string{"a/b c", "a-b-c", `<b>x&"y`, "host"} {
 		file := filepath.Join(top, fmt.Sprint(i, ".nic"))
-		if err := os.WriteFile(file, []byte("base = hxdp\nname = "+name+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(file, []byte("base = hxdp\nname = "+name+"\n"), 0o644))
 		nics = append(nics, file)
 	}
 	dir := filepath.Join(top, "study")
-	if _, err := try(t.Context(), "--program", "sample:ipv6filter", "--capture", "sample:ipv6", "--nic", strings.Join(nics, ","), "--rate", "1M,2M", "--packets", "200", "--out", dir); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(try(t.Context(), "--program", "sample:ipv6filter", "--capture", "sample:ipv6", "--nic", strings.Join(nics, ","), "--rate", "1M,2M", "--packets", "200", "--out", dir))(t)
 	for _, name := range []string{"loss-a-b-c.svg", "loss-a-b-c-2.svg", "loss--b-x--y.svg", "loss-host.svg"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}
 	}
-	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := must.Get(os.ReadFile(filepath.Join(dir, "report.html")))(t)
 	for _, id := range []string{`id="tab-a-b-c"`, `id="tab-a-b-c-2"`, `id="p-host-pcie.read"`, `id="p-host.-cores"`, "&lt;b&gt;x&amp;"} {
 		if n := strings.Count(string(page), id); n == 0 || strings.HasPrefix(id, "id") && n > 1 {
 			t.Errorf("%d times %s", n, id)

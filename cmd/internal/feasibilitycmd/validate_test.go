@@ -3,15 +3,14 @@ package feasibilitycmd_test
 import (
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // validate tells every profile and ends well, and a row's error follows from its
 // figures.
 func TestValidate(t *testing.T) {
-	text, err := try(t.Context(), "validate")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(try(t.Context(), "validate"))(t)
 	for _, want := range []string{"hxdp", "netronome", "host:paper", "simple firewall", "xdp_router_ipv4.bin.out, bounds checks kept", "explained:", "left out"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nothing of %q", want)
@@ -22,10 +21,7 @@ func TestValidate(t *testing.T) {
 // Without a capture the program alone is judged, and what is about packets is
 // refused; a "no" names what is in the way.
 func TestAlone(t *testing.T) {
-	text, err := try(t.Context(), "--program", "sample:conntrack", "--nic", "all")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(try(t.Context(), "--program", "sample:conntrack", "--nic", "all"))(t)
 	for _, want := range []string{"longest trace ", "ideal      yes", "netronome  no", "map type lru_hash", "helper ktime_get_ns", "on none found"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nothing of %q in:\n%s", want, text)
@@ -38,10 +34,7 @@ func TestAlone(t *testing.T) {
 
 // --nic list tells the models and the drivers, without a program.
 func TestList(t *testing.T) {
-	text, err := try(t.Context(), "--nic", "list")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(try(t.Context(), "--nic", "list"))(t)
 	for _, want := range []string{"hxdp ", "ixgbe ", "virtio_net", "xdpoffload", "nfp_net_common.c:1894", "tc flower, switchdev"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nothing of %q in:\n%s", want, text)
@@ -51,10 +44,7 @@ func TestList(t *testing.T) {
 
 // Several programs share one device; they are named as shells split them.
 func TestPrograms(t *testing.T) {
-	text, err := try(t.Context(), "--programs", "sample:firewall", "sample:nat", "--capture", "sample:lab", "--limit", "1000", "--nic", "hxdp,bluefield", "--rate", "2M")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(try(t.Context(), "--programs", "sample:firewall", "sample:nat", "--capture", "sample:lab", "--limit", "1000", "--nic", "hxdp,bluefield", "--rate", "2M"))(t)
 	for _, want := range []string{"firewall, nat: each on a port", "hxdp at 2 Mpps", "bluefield at 2 Mpps", "together"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nothing of %q in:\n%s", want, text)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"jitnic/cmd/internal/report"
+	"jitnic/host/hosttest/must"
 
 	"github.com/spf13/cobra"
 )
@@ -37,9 +38,7 @@ func TestWriteDir(t *testing.T) {
 	if left, _ := os.ReadDir(filepath.Join(top, "a")); len(left) > 0 {
 		t.Errorf("a folder that failed left %v", left)
 	}
-	if err := report.WriteDir(dir, []report.File{{Name: "one", Write: text("1")}}); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, report.WriteDir(dir, []report.File{{Name: "one", Write: text("1")}}))
 	if err := report.WriteDir(dir, broken); err == nil {
 		t.Error("no error")
 	}
@@ -47,9 +46,7 @@ func TestWriteDir(t *testing.T) {
 		t.Errorf("what was there before a failure: %q, %v", b, err)
 	}
 	file := filepath.Join(top, "file")
-	if err := os.WriteFile(file, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, nil, 0o644))
 	if err := report.WriteDir(file, nil); err == nil || !strings.HasPrefix(err.Error(), file+": ") {
 		t.Errorf("onto a file: %v", err)
 	}
@@ -124,9 +121,7 @@ func TestOutputs(t *testing.T) {
 		}
 		whole("the reader goes away")
 		var all bytes.Buffer
-		if err := out.Write(&all, study()); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, out.Write(&all, study()))
 		whole("all is read")
 		if got := strings.ReplaceAll(all.String(), dir, "DIR"); got != c.want {
 			t.Errorf("%+v: %q on stdout, want %q", c, got, c.want)
@@ -145,9 +140,7 @@ func TestOutputs(t *testing.T) {
 // lead to their lines, and it has what the text has.
 func TestPage(t *testing.T) {
 	var b bytes.Buffer
-	if err := study().Page(&b); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, study().Page(&b))
 	s := b.String()
 	if strings.Contains(s, "</script><script>alert") || !strings.Contains(s, `\u003c/script\u003e`) {
 		t.Error("data is not escaped")
@@ -186,9 +179,7 @@ func TestRecords(t *testing.T) {
 	r := report.Records{Columns: []report.Column{{Name: "mode"}, {Name: "hit", Key: "out.hit"}, {Name: "legit", Key: "labels.legit.n"}, {Name: "far"}, {Name: "names"}, {Name: "ok"}},
 		Rows: []any{row{in: &in{"both", map[string]uint64{"hit": 7}}, Labels: []label{{"attack", 1}, {"legit", 2}}, Names: []string{"a", "b"}, OK: true}, row{}}}
 	var b bytes.Buffer
-	if err := r.Write(&b, nil); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, r.Write(&b, nil))
 	if want := "mode,hit,legit,far,names,ok\nboth,7,2,,a b,true\n,,,,,false\n"; b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &b, want)
 	}
@@ -205,16 +196,11 @@ func TestPlots(t *testing.T) {
 		t.Errorf("range %v to %v", lo, hi)
 	}
 	draw := func() map[string]string {
-		p, err := c.Plot()
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(c.Plot())(t)
 		out := map[string]string{}
 		for _, f := range append(report.PlotFiles("chart", p, 4, 3), report.PlotFiles("heat", h.Plot(), 4, 3)...) {
 			var b bytes.Buffer
-			if err := f.Write(&b); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, f.Write(&b))
 			out[f.Name] = b.String()
 		}
 		return out
@@ -254,10 +240,7 @@ func TestSinglePoint(t *testing.T) {
 		{LogX: 2, Series: []report.Series{{Name: "a", X: []float64{1}, Y: []float64{0}}}},
 		{LogX: 10, LogY: 10, Series: []report.Series{{Name: "a", X: []float64{1, 1}, Y: []float64{1, 1}, Dots: true}}},
 	} {
-		p, err := c.Plot()
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(c.Plot())(t)
 		for _, f := range report.PlotFiles("x", p, 4, 3) {
 			if err := f.Write(io.Discard); err != nil {
 				t.Error(err)
@@ -279,10 +262,7 @@ func TestBars(t *testing.T) {
 		{Title: "t", X: "x", Factors: true, Names: []string{"a"}, Groups: []report.BarGroup{{Name: "g", Values: []float64{0}}}},
 		{Title: "t", X: "x", Factors: true, Names: []string{"a", "b"}, Groups: []report.BarGroup{{Name: "g", Values: []float64{-14, 14}}}},
 	} {
-		p, err := b.Plot()
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(b.Plot())(t)
 		for _, f := range report.PlotFiles("bars", p, 4, 3) {
 			var w bytes.Buffer
 			if err := f.Write(&w); err != nil || w.Len() == 0 {
@@ -334,9 +314,7 @@ func TestWindow(t *testing.T) {
 	for _, window := range []int{0, 40} {
 		d.Window = window
 		var b bytes.Buffer
-		if err := d.Text(&b); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, d.Text(&b))
 		longest := 0
 		for l := range strings.SplitSeq(b.String(), "\n") {
 			longest = max(longest, len(l))
@@ -352,9 +330,7 @@ func TestWindow(t *testing.T) {
 	}
 	d.Window, d.Brief = 0, true
 	var b bytes.Buffer
-	if err := d.Text(&b); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, d.Text(&b))
 	if strings.Contains(b.String(), "col 0") || !strings.Contains(b.String(), "1 more tables are in report.html") {
 		t.Errorf("a table that the folder has:\n%s", &b)
 	}
@@ -363,9 +339,7 @@ func TestWindow(t *testing.T) {
 // TestToldRun: what was read is summed where something tells it, and only there.
 func TestToldRun(t *testing.T) {
 	in := filepath.Join(t.TempDir(), "in.txt")
-	if err := os.WriteFile(in, []byte("abc"), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(in, []byte("abc"), 0o666))
 	const sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // FIPS 180-2, B.1
 	for _, c := range []struct {
 		args []string
@@ -385,16 +359,10 @@ func TestToldRun(t *testing.T) {
 		if len(args) == 2 {
 			args = append(args, filepath.Join(t.TempDir(), "out"))
 		}
-		if err := cmd.ParseFlags(args); err != nil {
-			t.Fatal(err)
-		}
-		if err := out.Check(cmd, []string{in}); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, cmd.ParseFlags(args))
+		must.OK(t, out.Check(cmd, []string{in}))
 		d := study()
-		if err := out.Write(io.Discard, d); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, out.Write(io.Discard, d))
 		switch {
 		case d.Run == nil != !c.told:
 			t.Errorf("%v: the run is %+v", c.args, d.Run)

@@ -11,6 +11,7 @@ import (
 
 	"jitnic/cmd/internal/report/browsertest"
 	"jitnic/cmd/internal/studycmd"
+	"jitnic/host/hosttest/must"
 )
 
 func jitnic(t *testing.T, args ...string) string {
@@ -41,9 +42,7 @@ func results(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	file, out := filepath.Join(dir, "s.yaml"), filepath.Join(dir, "r")
-	if err := os.WriteFile(file, []byte(asked), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, []byte(asked), 0o666))
 	jitnic(t, "run", file, "--out", out)
 	return out
 }
@@ -62,10 +61,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("figures: %v", svgs)
 	}
 	for _, path := range svgs {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := must.Get(os.ReadFile(path))(t)
 		if err := xml.Unmarshal(b, new(struct{})); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -78,9 +74,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	before, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	jitnic(t, "report", dir)
 	if after, err := os.ReadFile(filepath.Join(dir, "report.html")); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the same results make another page: %v", err)

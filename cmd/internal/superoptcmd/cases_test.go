@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"jitnic/cmd/internal/replaycmd"
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt/kernelcheck"
 )
 
@@ -88,9 +89,7 @@ func TestKernelModes(t *testing.T) {
 	}
 	dir := t.TempDir()
 	in := filepath.Join(dir, "bad.insns") // reads r7, which nothing set: no kernel takes it
-	if err := os.WriteFile(in, []byte{0xbf, 0x70, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0}, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(in, []byte{0xbf, 0x70, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0}, 0o644))
 	for mode, fails := range map[string]bool{"--kernel=auto": false, "--kernel=on": true, "--kernel": true, "--kernel=true": true, "--kernel=off": false, "--kernel=false": false} {
 		out := filepath.Join(dir, strings.TrimLeft(mode, "-")+".insns")
 		text, _, err := do(t.Context(), in, "-o", out, "--layers", "p", mode)

@@ -11,6 +11,7 @@ import (
 
 	cebpf "github.com/cilium/ebpf"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt/format"
 	"jitnic/superopt/kernelcheck"
 	"jitnic/superopt/z3"
@@ -63,34 +64,21 @@ func TestImage(t *testing.T) {
 	needZ3(t)
 	dir := t.TempDir()
 	for _, ext := range []string{".insns", ".maps", ".desc"} {
-		raw, err := os.ReadFile("testdata/count" + ext)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "count"+ext), raw, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		raw := must.Get(os.ReadFile("testdata/count" + ext))(t)
+		must.OK(t, os.WriteFile(filepath.Join(dir, "count"+ext), raw, 0o644))
 	}
 	in := filepath.Join(dir, "count.insns")
-	before, err := format.Read(in)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := must.Get(format.Read(in))(t)
 	if _, _, err := do(t.Context(), in, "--in-place"); err != nil {
 		t.Fatal(err)
 	}
-	after, err := format.Read(in)
-	if err != nil {
-		t.Fatal(err)
-	}
+	after := must.Get(format.Read(in))(t)
 	if len(after.Slots) >= len(before.Slots) {
 		t.Errorf("%d slots, %d before", len(after.Slots), len(before.Slots))
 	}
 	// --pad keeps the size.
 	padded := filepath.Join(dir, "padded.insns")
-	if err := os.WriteFile(in, encode(t, "testdata/count.insns"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(in, encode(t, "testdata/count.insns"), 0o644))
 	if _, _, err := do(t.Context(), in, "-o", padded, "--pad"); err != nil {
 		t.Fatal(err)
 	}
@@ -101,10 +89,7 @@ func TestImage(t *testing.T) {
 
 func encode(t *testing.T, path string) []byte {
 	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := must.Get(os.ReadFile(path))(t)
 	return raw
 }
 
@@ -115,9 +100,7 @@ func TestKernelWeakKconfig(t *testing.T) {
 		t.Skip(err)
 	}
 	out, _, err := do(t.Context(), "testdata/cases/superopt-kernel-weak-kconfig/kconf.o", "--layers", "pr", "--kernel", "--json", "-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	var r struct {
 		Kernel struct {
 			Loaded            bool
@@ -133,9 +116,7 @@ func TestKernelWeakKconfig(t *testing.T) {
 func TestJSON(t *testing.T) {
 	needZ3(t)
 	out, _, err := do(t.Context(), "testdata/count.insns", "--json", "-", "--kernel")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	var r map[string]any
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%v in %s", err, out)
@@ -173,9 +154,7 @@ func TestDeterministic(t *testing.T) {
 	for _, workers := range []string{"1", "3"} {
 		out := filepath.Join(t.TempDir(), "out.insns")
 		text, _, err := do(t.Context(), "testdata/count.insns", "-o", out, "--workers", workers, "--seed", "7", "--proposals", "3000")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		text, _, _ = strings.Cut(text, "file ")
 		text += string(encode(t, out))
 		if first == "" {
@@ -190,9 +169,7 @@ func TestErrors(t *testing.T) {
 	dir := t.TempDir()
 	put := func(name, text string) string {
 		f := filepath.Join(dir, name)
-		if err := os.WriteFile(f, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(f, []byte(text), 0o644))
 		return f
 	}
 	out := filepath.Join(dir, "out")
@@ -301,9 +278,7 @@ func TestLadderVerb(t *testing.T) {
 	needZ3(t)
 	table := filepath.Join(t.TempDir(), "rungs.csv")
 	out, _, err := do(t.Context(), "ladder", "--layers", "pr", "--samples", "ipv6filter", "--traces", "1", "-c", "sample:ipv6", "--csv", table)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if b, err := os.ReadFile(table); err != nil || !strings.Contains(string(b), "01-double,") || !strings.Contains(string(b), ",proved,") {
 		t.Errorf("%v\n%s", err, b)
 	}
@@ -319,15 +294,11 @@ func TestBenchVerb(t *testing.T) {
 	needZ3(t)
 	dir := t.TempDir()
 	for _, ext := range []string{".insns", ".maps", ".desc"} {
-		if err := os.WriteFile(filepath.Join(dir, "xdp_exception"+ext), encode(t, "testdata/count"+ext), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(filepath.Join(dir, "xdp_exception"+ext), encode(t, "testdata/count"+ext), 0o644))
 	}
 	args := []string{"bench", "--build=false", "--dir", dir, "--only", "xdp_exception,xdp_fw", "--layers", "p"}
 	out, _, err := do(t.Context(), args...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if !strings.Contains(out, "xdp_exception.insns") || !strings.Contains(out, "skipped") {
 		t.Error(out)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt"
 )
 
@@ -15,10 +16,7 @@ func prog(t *testing.T, rows ...[5]int) *superopt.Prog {
 	for _, r := range rows {
 		in = append(in, ebpf.Insn{Op: uint8(r[0]), Src: uint8(r[1]), Dst: uint8(r[2]), Off: int16(r[3]), Imm: int32(r[4])})
 	}
-	p, err := superopt.FromSlots("p", superopt.KindXDP, in, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := must.Get(superopt.FromSlots("p", superopt.KindXDP, in, nil))(t)
 	return p
 }
 

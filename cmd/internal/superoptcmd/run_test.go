@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt"
 )
 
@@ -18,22 +19,15 @@ func TestPhasesAreOptimize(t *testing.T) {
 	needZ3(t)
 	for _, path := range []string{"testdata/cases/superopt-kernel-weak-kconfig/kconf.o", "../../../superopt/object/testdata/two-maps.o"} {
 		in, err := open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		opt := &superopt.Options{Cost: "balanced", Seed: 1, Proposals: 500}
 		r, progs, err := run(t.Context(), in, opt, "", 0, io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		for i, u := range in.units {
 			if u.err != nil {
 				continue
 			}
-			alone, err := superopt.Optimize(t.Context(), u.prog, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			alone := must.Get(superopt.Optimize(t.Context(), u.prog, opt))(t)
 			if got, want := progs[i].String(), alone.Prog.String(); got != want {
 				t.Errorf("%s: %s in phases\n%s\nalone\n%s", path, u.name, got, want)
 			}
@@ -48,29 +42,17 @@ func TestPhasesAreOptimize(t *testing.T) {
 // after the passes.
 func TestPhaseCutShort(t *testing.T) {
 	needZ3(t)
-	in, err := open(several)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := must.Get(open(several))(t)
 	opt := &superopt.Options{Cost: "balanced", Seed: 1}
 	r := &Report{}
 	b := batch{in: in, opt: opt, news: newLine(io.Discard)}
 	defer b.close()
-	if err := b.open(t.Context(), r, ""); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.run(t.Context(), phase{"passes", (*superopt.Work).Cheap}); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, b.open(t.Context(), r, ""))
+	must.OK(t, b.run(t.Context(), phase{"passes", (*superopt.Work).Cheap}))
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := b.run(gone, phase{"search", (*superopt.Work).Search}); err != nil {
-		t.Fatal(err)
-	}
-	progs, err := b.finish(t.Context(), r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, b.run(gone, phase{"search", (*superopt.Work).Search}))
+	progs := must.Get(b.finish(t.Context(), r))(t)
 	if r.After >= r.Before || progs[0] == nil || r.Proposals != 0 {
 		t.Errorf("%d -> %d slots after %d proposals: want what the passes found", r.Before, r.After, r.Proposals)
 	}
@@ -87,16 +69,12 @@ func TestEffortAndSeconds(t *testing.T) {
 	proposals := func(args ...string) (n int64, reproducible bool) {
 		t.Helper()
 		out, _, err := do(t.Context(), append(args, several, "--kernel=off", "--json", "-")...)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		var r struct {
 			Proposals      int64
 			Irreproducible string `json:"not_reproducible"`
 		}
-		if err := json.Unmarshal([]byte(out[strings.Index(out, "{"):]), &r); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, json.Unmarshal([]byte(out[strings.Index(out, "{"):]), &r))
 		return r.Proposals, r.Irreproducible == ""
 	}
 	if n, ok := proposals("--effort", "1"); n != 0 || !ok {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 
@@ -30,24 +31,14 @@ var packets = []string{
 func capture(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "four.pcap")
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Create(name))(t)
 	defer f.Close()
 	w := pcapgo.NewWriter(f)
-	if err := w.WriteFileHeader(65535, layers.LinkTypeEthernet); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, w.WriteFileHeader(65535, layers.LinkTypeEthernet))
 	for i, p := range packets {
-		data, err := hex.DecodeString(strings.ReplaceAll(p, " ", ""))
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := must.Get(hex.DecodeString(strings.ReplaceAll(p, " ", "")))(t)
 		ci := gopacket.CaptureInfo{Timestamp: time.Unix(int64(i), 0), CaptureLength: len(data), Length: len(data)}
-		if err := w.WritePacket(ci, data); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, w.WritePacket(ci, data))
 	}
 	return name
 }
@@ -65,10 +56,7 @@ func run(args ...string) (stdout string, err error) {
 
 func TestText(t *testing.T) {
 	file := capture(t)
-	out, err := run("--program", "sample:ipv6filter", "--capture", file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := must.Get(run("--program", "sample:ipv6filter", "--capture", file))(t)
 	want := `trace 0: 2 hits, 3 packets (75.00 %), first seen in packet 1
   length: 60 executed, 40 straight, 2 without dead code
   misses: 1 cold
@@ -85,10 +73,7 @@ func TestText(t *testing.T) {
 	if i, j := strings.Index(out, "trace 0:"), strings.Index(out, "trace 1:"); i < 0 || j < i {
 		t.Errorf("traces are not in the order of hits:\n%s", out)
 	}
-	out, err = run("--program", "sample:ipv6filter", "--capture", file, "--whole", "--limit-traces", "1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	out = must.Get(run("--program", "sample:ipv6filter", "--capture", file, "--whole", "--limit-traces", "1"))(t)
 	if !strings.Contains(out, "    eth.type != 0x8100            # ipv6filter.c:97\n    eth.type == 0x86dd\n") || !strings.Contains(out, "\n1 more paths not shown (--limit-traces)\n\njitnic ") {
 		t.Error(out)
 	}
@@ -98,17 +83,10 @@ func TestJSONAndDot(t *testing.T) {
 	file := capture(t)
 	dir := t.TempDir()
 	jsonFile, dotFile := filepath.Join(dir, "t.json"), filepath.Join(dir, "t.dot")
-	if _, err := run("--program", "sample:ipv6filter", "--capture", file, "--json", jsonFile, "--dot", dotFile); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(jsonFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Get(run("--program", "sample:ipv6filter", "--capture", file, "--json", jsonFile, "--dot", dotFile))(t)
+	raw := must.Get(os.ReadFile(jsonFile))(t)
 	var r Report
-	if err := json.Unmarshal(raw, &r); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal(raw, &r))
 	if r.Packets != 4 || r.Paths != 2 || len(r.Traces) != 2 || len(r.Dead) != 0 || r.Traces[0].Hits != 2 || r.Traces[0].Length != 2 {
 		t.Errorf("%+v", r)
 	}
@@ -117,19 +95,14 @@ func TestJSONAndDot(t *testing.T) {
 			t.Errorf("%+v", tr)
 		}
 	}
-	dot, err := os.ReadFile(dotFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dot := must.Get(os.ReadFile(dotFile))(t)
 	for _, want := range []string{"digraph guards {", `[label="eth.type == 0x86dd\lipv6filter.c:97"]`, `label="trace 0\l3 packets\l2 instructions"`, "style=dashed"} {
 		if !strings.Contains(string(dot), want) {
 			t.Errorf("%s is not in\n%s", want, dot)
 		}
 	}
 	// The same inputs give the same bytes.
-	if _, err := run("--program", "sample:ipv6filter", "--capture", file, "--json", jsonFile+"2"); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(run("--program", "sample:ipv6filter", "--capture", file, "--json", jsonFile+"2"))(t)
 	if again, _ := os.ReadFile(jsonFile + "2"); !bytes.Equal(raw, again) {
 		t.Error("two runs, two reports")
 	}
@@ -143,19 +116,12 @@ func TestJSONAndDot(t *testing.T) {
 
 func TestDeadPaths(t *testing.T) {
 	in := replay.Input{Program: "sample:ipv6filter", Captures: []string{capture(t)}}
-	s, err := replay.Open(context.Background(), in, replay.Cache{Policy: "lru", HotThreshold: 1}, func(o *jit.Options) { o.MaxGuards = 5 })
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(replay.Open(context.Background(), in, replay.Cache{Policy: "lru", HotThreshold: 1}, func(o *jit.Options) { o.MaxGuards = 5 }))(t)
 	defer s.Close()
-	if err := s.Run(context.Background(), nil); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Run(context.Background(), nil))
 	var out bytes.Buffer
 	r := Summarise(s, jit.Remedies{}, nil, false, 0)
-	if err := r.document().Text(&out); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, r.document().Text(&out))
 	want := `
 dead path 0: 3 packets (75.00 %): too_many_guards
   program "ipv6filter": insn `
@@ -173,13 +139,8 @@ dead path 0: 3 packets (75.00 %): too_many_guards
 // TestDotFolds: what all paths below pass alike is folded into an edge.
 func TestDotFolds(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "t.dot")
-	if _, err := run("--program", "sample:nat", "--capture", "sample:lab", "--dot", file); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Get(run("--program", "sample:nat", "--capture", "sample:lab", "--dot", file))(t)
+	b := must.Get(os.ReadFile(file))(t)
 	dot := string(b)
 	paths, forks := strings.Count(dot, "shape=ellipse"), strings.Count(dot, " [label=")-strings.Count(dot, "->")
 	if labels := strings.Count(dot, "label="); paths != 59 || forks < paths-1 || labels > 10*paths {
@@ -197,14 +158,9 @@ func TestDotFolds(t *testing.T) {
 // packets, hits and misses; and places stand beside what they are of.
 func TestGroups(t *testing.T) {
 	for _, by := range []string{"condition", "verdict", "map"} {
-		out, err := run("--program", "sample:telemetry", "--capture", "sample:dns", "--entries", "16", "--by", by, "--json", "-")
-		if err != nil {
-			t.Fatal(err)
-		}
+		out := must.Get(run("--program", "sample:telemetry", "--capture", "sample:dns", "--entries", "16", "--by", by, "--json", "-"))(t)
 		var r Report
-		if err := json.Unmarshal([]byte(out), &r); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, json.Unmarshal([]byte(out), &r))
 		paths, packets := 0, uint64(0)
 		for _, g := range r.Groups {
 			paths += g.Paths
@@ -268,10 +224,7 @@ func TestErrors(t *testing.T) {
 // --asm shows machine code with the instructions it was made of, where the
 // machine has a backend.
 func TestAsm(t *testing.T) {
-	out, err := run("--program", "sample:ipv6filter", "--capture", capture(t), "--asm")
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := must.Get(run("--program", "sample:ipv6filter", "--capture", capture(t), "--asm"))(t)
 	for _, want := range []string{"machine code:", "instructions of BPF", ": exit", "ret"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 )
 
@@ -24,9 +25,7 @@ func capture(t *testing.T, sizes ...int) string {
 		b = append(b, make([]byte, n)...)
 	}
 	file := filepath.Join(t.TempDir(), "a.pcap")
-	if err := os.WriteFile(file, b, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, b, 0o644))
 	return file
 }
 
@@ -54,9 +53,7 @@ func TestVerify(t *testing.T) {
 		Packets, Compared, Mismatches uint64
 		Skipped                       map[string]uint64
 	}
-	if err := json.Unmarshal([]byte(out), &r); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal([]byte(out), &r))
 	if r.Packets != 4 || r.Compared != 3 || r.Mismatches != 0 || r.Skipped["short"] != 1 {
 		t.Errorf("%s", out)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
@@ -23,14 +24,8 @@ var specs = []*maps.Spec{
 
 func object(t *testing.T, text string) *loader.Object {
 	t.Helper()
-	code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o, err := loader.FromCode("test", code, specs)
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := must.Get(ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(text))(t)
+	o := must.Get(loader.FromCode("test", code, specs))(t)
 	return o
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
 	"jitnic/host/loader/objfile"
@@ -40,9 +41,7 @@ func load(t *testing.T, name string, file []byte) {
 		return
 	}
 	path := filepath.Join(t.TempDir(), "made.o")
-	if err := os.WriteFile(path, file, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(path, file, 0o600))
 	// bpftool mounts a bpffs for pins where there is none: it goes with this
 	// mount namespace.
 	out, err := exec.Command("unshare", "-m", "sh", "-c", `mount -t bpf bpf /sys/fs/bpf && "$1" prog loadall "$2" /sys/fs/bpf/made type xdp`, "sh", bpftool, path).CombinedOutput()
@@ -55,13 +54,9 @@ func load(t *testing.T, name string, file []byte) {
 func TestSamples(t *testing.T) {
 	for _, s := range programs.All() {
 		obj, err := loader.LoadBytes(s.Name, s.Object, loader.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		entry, err := obj.Entry(s.Entry)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		file, err := objfile.Write(obj, entry)
 		if err != nil {
 			t.Error(err)
@@ -77,19 +72,10 @@ func TestSamples(t *testing.T) {
 
 // TestFilter: a filter with its parameters in .data.
 func TestFilter(t *testing.T) {
-	obj, err := xdpfilter.Load("filter", "host $a and port $b", xdpfilter.Options{Generic: true, Params: []string{"a=10.0.0.1", "b=53"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := objfile.Write(obj, obj.Programs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	obj := must.Get(xdpfilter.Load("filter", "host $a and port $b", xdpfilter.Options{Generic: true, Params: []string{"a=10.0.0.1", "b=53"}}))(t)
+	file := must.Get(objfile.Write(obj, obj.Programs[0]))(t)
 	load(t, "filter", file)
-	spec, err := cilium.LoadCollectionSpecFromReader(bytes.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
+	spec := must.Get(cilium.LoadCollectionSpecFromReader(bytes.NewReader(file)))(t)
 	if v := spec.Variables["a"]; v == nil {
 		t.Error("no variable a in it")
 	} else {

@@ -9,6 +9,7 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
 	"jitnic/host/loader/xdpfilter"
@@ -158,14 +159,8 @@ func TestVerdicts(t *testing.T) {
 
 func interp(t *testing.T, obj *loader.Object, entry *loader.Program) *vm.Interp {
 	t.Helper()
-	s, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	it, err := vm.NewInterp(s, obj, entry)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(obj, vm.Options{}))(t)
+	it := must.Get(vm.NewInterp(s, obj, entry))(t)
 	return it
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
@@ -21,14 +22,9 @@ import (
 
 func study(t *testing.T, in replay.Input, ca replay.Cache) *Study {
 	t.Helper()
-	s, err := Run(t.Context(), in, ca, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Run(t.Context(), in, ca, nil))(t)
 	t.Cleanup(s.Session.Close)
-	if err := s.Cost(12); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Cost(12))
 	return s
 }
 
@@ -63,10 +59,7 @@ func TestMakesAddUp(t *testing.T) {
 				t.Errorf("%s: %d paths, and their answers tell %d apart", p.Name, s.Paths(), classes)
 			}
 			for _, by := range Folds() {
-				folds, err := s.Fold(by)
-				if err != nil {
-					t.Fatal(err)
-				}
+				folds := must.Get(s.Fold(by))(t)
 				sum := 1
 				for _, f := range folds {
 					sum += f.Makes
@@ -159,10 +152,7 @@ func TestCapacity(t *testing.T) {
 	}
 	s := study(t, sample("telemetry", "sample:dns"), replay.Cache{Entries: 8})
 	p := s.Points[0]
-	tc, err := cache.NewTraceCache(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	tc := must.Get(cache.NewTraceCache(s.config()))(t)
 	class := s.classes([]*Point{p})
 	for _, id := range s.stream.IDs {
 		tc.Request(class[id], 1, 1)
@@ -183,9 +173,7 @@ func TestPacket(t *testing.T) {
 			continue
 		}
 		f, x, err := Packet(t.Context(), in, ca, nil, uint64(i+1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		x.Close()
 		if f.Outcome != o.String() || f.Path != int(s.stream.IDs[i]) || len(f.Way) == 0 || f.Known == 0 && i > 0 {
 			t.Errorf("packet %d: %s on path %d, want %v on %d", i+1, f.Outcome, f.Path, o, s.stream.IDs[i])
@@ -233,10 +221,8 @@ func TestPacket(t *testing.T) {
 // TestInvalidated: a timed update ends a specialised trace, and the packet says so.
 func TestInvalidated(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "maps.json")
-	if err := os.WriteFile(file, []byte(`{"maps": {"services": [{"key": {"port": {"be16": 53}, "proto": 17}, "value": {"action": 2, "id": 19}}]},
-		"updates": [{"at": 400, "map": "services", "key": {"port": {"be16": 53}, "proto": 17}, "value": {"action": 1, "id": 19}}]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, []byte(`{"maps": {"services": [{"key": {"port": {"be16": 53}, "proto": 17}, "value": {"action": 2, "id": 19}}]},
+		"updates": [{"at": 400, "map": "services", "key": {"port": {"be16": 53}, "proto": 17}, "value": {"action": 1, "id": 19}}]}`), 0o600))
 	in, ca := sample("firewall", "sample:dns"), replay.Cache{Remedies: jit.Remedies{Specialise: true}}
 	in.Maps = []string{file}
 	s := study(t, in, ca)
@@ -245,9 +231,7 @@ func TestInvalidated(t *testing.T) {
 		t.Fatal("no packet missed for a change")
 	}
 	f, x, err := Packet(t.Context(), in, ca, nil, uint64(i+1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer x.Close()
 	if last := f.History[len(f.History)-1]; last.What != "dropped" || !strings.Contains(f.Why, "dropped during packet") {
 		t.Errorf("%s: %+v", f.Why, f.History)
@@ -257,16 +241,11 @@ func TestInvalidated(t *testing.T) {
 // TestWithoutLines: an object without line information is told by functions and
 // instructions, and one line says so.
 func TestWithoutLines(t *testing.T) {
-	p, err := programs.Get("firewall")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := must.Get(programs.Get("firewall"))(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "firewall.o")
 	plain := bytes.ReplaceAll(p.Object, []byte(".BTF.ext\x00"), []byte(".XTF.ext\x00"))
-	if err := os.WriteFile(file, plain, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, plain, 0o600))
 	s := study(t, replay.Input{Program: file, Captures: []string{"sample:vlan"}}, replay.Cache{})
 	if files, note := Sources(s.Session.Obj, file); len(files) > 0 || !strings.Contains(note, "no line information") {
 		t.Errorf("%d files: %s", len(files), note)
@@ -286,21 +265,15 @@ func TestWithoutLines(t *testing.T) {
 // TestSources: a source file beside the object is shown where it is that version.
 func TestSources(t *testing.T) {
 	p, err := programs.Get("ipv6filter")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ipv6filter.o")
 	write := func(name string, b []byte) {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
 	}
 	write("ipv6filter.o", p.Object)
 	obj, _, _, err := replay.LoadProgram(&replay.Input{Program: file})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	alone, _ := Sources(obj, file)
 	source := programs.Source("ipv6filter.c")
 	write("ipv6filter.c", source)
@@ -347,9 +320,7 @@ func TestPaths(t *testing.T) {
 func TestRemedies(t *testing.T) {
 	s := study(t, sample("nat", "sample:lab"), replay.Cache{})
 	folds, err := s.Fold("line")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	names := map[string]bool{}
 	for _, f := range folds {
 		for _, r := range s.Remedies(f) {
@@ -367,9 +338,7 @@ func TestRemedies(t *testing.T) {
 	}
 	_, paths := s.runtime.Beside()
 	_, done, err := replay.Paths(t.Context(), sample("nat", "sample:lab"), jit.Remedies{Merge: true, Predicate: besides})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer done.Close()
 	if n := len(done.Runtime.Paths()); n != len(paths) || n >= s.Paths() {
 		t.Errorf("%d paths beside the run, %d in a run of that way", len(paths), n)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/nic"
@@ -17,10 +18,7 @@ func TestSegmentsAreMeasured(t *testing.T) {
 	for _, program := range []string{"telemetry", "conntrack"} {
 		in := replay.Input{Program: "sample:" + program, Captures: []string{"sample:lab"}, Limit: 6000, Seed: 1}
 		ca := replay.Cache{Policy: "lru", Entries: 16}
-		s, err := Run(t.Context(), in, ca, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Run(t.Context(), in, ca, nil))(t)
 		defer s.Session.Close()
 		tried := 0
 		left := s.cutter.Left()
@@ -32,13 +30,8 @@ func TestSegmentsAreMeasured(t *testing.T) {
 			if !ok {
 				t.Fatal("not measured")
 			}
-			r, err := replay.Open(t.Context(), in, ca, func(o *jit.Options) { o.Cuts = []int{pc} })
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := r.Run(t.Context(), nil); err != nil {
-				t.Fatal(err)
-			}
+			r := must.Get(replay.Open(t.Context(), in, ca, func(o *jit.Options) { o.Cuts = []int{pc} }))(t)
+			must.OK(t, r.Run(t.Context(), nil))
 			if n, o := len(r.Runtime.Paths())+len(r.Runtime.Dead()), r.Runtime.NIC.Outcomes()[cache.Hit]; n != left[i] || o != hits {
 				t.Errorf("%s cut at %d: %d entries and %d hits measured, a run has %d and %d", program, pc, left[i], hits, n, o)
 			}
@@ -52,14 +45,9 @@ func TestSegmentsAreMeasured(t *testing.T) {
 // adds up to the requests.
 func TestExplainSegments(t *testing.T) {
 	in := replay.Input{Program: "sample:telemetry", Captures: []string{"sample:lab"}, Limit: 6000, Seed: 1}
-	s, err := Run(t.Context(), in, replay.Cache{Policy: "lru", Entries: 16, Remedies: replay.Remedies{Segments: 3}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Run(t.Context(), in, replay.Cache{Policy: "lru", Entries: 16, Remedies: replay.Remedies{Segments: 3}}, nil))(t)
 	defer s.Session.Close()
-	if err := s.Cost(12); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Cost(12))
 	if !strings.Contains(s.Sentence(), " segments: ") {
 		t.Error(s.Sentence())
 	}
@@ -105,18 +93,13 @@ func TestPacketOfSegments(t *testing.T) {
 		each     []cache.Outcome
 	}
 	var all []went
-	s, err := replay.Open(t.Context(), in, ca, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(replay.Open(t.Context(), in, ca, nil))(t)
 	defer s.Close()
-	if err := s.Run(t.Context(), func(p *replay.Packet) error {
+	must.OK(t, s.Run(t.Context(), func(p *replay.Packet) error {
 		r := p.Result
 		all = append(all, went{r.Outcome, r.Path, slices.Clone(r.Segments), slices.Clone(r.Each)})
 		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	}))
 	type what struct {
 		out   cache.Outcome
 		table int
@@ -131,9 +114,7 @@ func TestPacketOfSegments(t *testing.T) {
 			continue
 		}
 		f, x, err := Packet(t.Context(), in, ca, nil, uint64(i+1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if !slices.Equal(x.Cuts.Places, s.Cuts.Places) {
 			t.Fatalf("cut at %v, a run is at %v", x.Cuts.Places, s.Cuts.Places)
 		}

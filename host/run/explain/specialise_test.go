@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/replay"
 )
 
@@ -19,9 +20,7 @@ func TestSpecialiseIsMeasured(t *testing.T) {
 		"p.maps":    "m { type = 2, key_size = 4, value_size = 4, max_entries = 1, fd = 0 }\n",
 		"maps.json": `{"maps": {"m": [{"key": 0, "value": 1}]}, "updates": [{"at": 500, "map": "m", "key": 0, "value": 0}, {"at": 800, "map": "m", "key": 0, "value": 1}]}`,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	in, ca := sample("firewall", "sample:vlan"), replay.Cache{Policy: "lru", Entries: 64}
 	in.Program, in.Maps = filepath.Join(dir, "p.k2"), []string{filepath.Join(dir, "maps.json")}
@@ -33,9 +32,7 @@ func TestSpecialiseIsMeasured(t *testing.T) {
 	if r := specialise(s, f); r == nil || r.Measured || r.Saves != 1 {
 		t.Fatalf("%+v", r)
 	}
-	if err := s.Specialise(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Specialise(t.Context()))
 	if s.special == nil || s.special.hits == 0 || len(s.special.ids) != len(s.stream.IDs) {
 		t.Fatalf("not measured: %+v", s.special)
 	}

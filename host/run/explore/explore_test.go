@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 )
 
@@ -18,14 +19,8 @@ func TestExplore(t *testing.T) {
 	seed[23] = 6
 	var first [][]byte
 	for round := range 2 {
-		r, err := jit.New(p.Obj, p.Entry, Options())
-		if err != nil {
-			t.Fatal(err)
-		}
-		found, err := Packets(context.Background(), r, [][]byte{seed}, 60, 200_000, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(jit.New(p.Obj, p.Entry, Options()))(t)
+		found := must.Get(Packets(context.Background(), r, [][]byte{seed}, 60, 200_000, 1))(t)
 		t.Logf("%d paths after %d packets", len(found), r.Packets)
 		if len(found) < 60 {
 			t.Errorf("%d paths, want 60", len(found))
@@ -46,10 +41,7 @@ func TestExplore(t *testing.T) {
 // TestInterrupted: the search ends when its context does, whatever its budget.
 func TestInterrupted(t *testing.T) {
 	p := hosttest.Sample(t, "firewall")
-	r, err := jit.New(p.Obj, p.Entry, Options())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(jit.New(p.Obj, p.Entry, Options()))(t)
 	defer r.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

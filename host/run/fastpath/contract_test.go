@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/loader"
@@ -26,22 +27,11 @@ import (
 // assembled writes a program of text and maps into an object file.
 func assembled(t *testing.T, text string, specs ...*maps.Spec) string {
 	t.Helper()
-	code, err := ebpf.Parser{}.Code(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	obj, err := loader.FromCode("main", code, specs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := objfile.Write(obj, obj.Programs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := must.Get(ebpf.Parser{}.Code(text))(t)
+	obj := must.Get(loader.FromCode("main", code, specs))(t)
+	file := must.Get(objfile.Write(obj, obj.Programs[0]))(t)
 	name := filepath.Join(t.TempDir(), "main.o")
-	if err := os.WriteFile(name, file, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(name, file, 0o600))
 	return name
 }
 
@@ -76,10 +66,7 @@ func TestTouches(t *testing.T) {
 	}{{cilium.LRUHash, false}, {cilium.Hash, true}} {
 		t.Run(c.of.String(), func(t *testing.T) {
 			file := assembled(t, looksUp, &maps.Spec{Name: "seen", Type: c.of, KeySize: 4, ValueSize: 4, Max: 64})
-			p, err := Make(context.Background(), replay.Input{Program: file, Captures: []string{"sample:lab"}, Seed: 1, Limit: 1000}, Options{Entries: 8})
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := must.Get(Make(context.Background(), replay.Input{Program: file, Captures: []string{"sample:lab"}, Seed: 1, Limit: 1000}, Options{Entries: 8}))(t)
 			defer p.Close()
 			// As the program asks, nobody looks up but those who do so themselves.
 			if len(p.Built.Leaves) != len(p.all) || len(p.Built.Leaves) < 2 || len(p.Shrunk) > 0 {
@@ -99,10 +86,7 @@ func TestTouches(t *testing.T) {
 				}
 				leaves = append(leaves, fastpath.Leaf{ID: x.ID, Path: &q, Trace: x.trace})
 			}
-			b, err := fastpath.Build(p.Session.Obj, p.Session.Entry, r.Comp, leaves, fastpath.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := must.Get(fastpath.Build(p.Session.Obj, p.Session.Entry, r.Comp, leaves, fastpath.Options{}))(t)
 			if c.leaves != (len(b.Out) == 0) {
 				t.Errorf("left out: %+v", b.Out)
 			}
@@ -148,9 +132,7 @@ func TestRefused(t *testing.T) {
 	if plain == nil {
 		t.Fatal("no two traces end in a verdict")
 	}
-	if err := p.build(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, p.build(context.Background()))
 	said := strings.Join(p.Shrunk, "\n")
 	if !p.Checked || len(p.Built.Leaves) != before-1 || len(p.Shrunk) != 2 || !strings.Contains(said, fmt.Sprintf("path %d left out: ", plain.ID)) ||
 		!strings.Contains(said, fmt.Sprintf("path %d: its superoptimized trace: ", optimised.ID)) || optimised.trace != optimised.plain {
@@ -175,14 +157,9 @@ func TestIproute2(t *testing.T) {
 	}
 	for _, program := range []string{"sample:firewall", "sample:katran", "sample:router"} {
 		p := made(t, program, 1000, Options{Entries: 8, Join: true})
-		file, err := objfile.Write(p.Built.Object, p.Built.Program)
-		if err != nil {
-			t.Fatal(err)
-		}
+		file := must.Get(objfile.Write(p.Built.Object, p.Built.Program))(t)
 		path := filepath.Join(t.TempDir(), "fast.o")
-		if err := os.WriteFile(path, file, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(path, file, 0o600))
 		for _, by := range []string{"section " + p.Built.Program.Section, "program " + fastpath.ProgramName} {
 			script := `ip link add name a type veth peer name b && ip link set dev a up && ip link set dev b up &&
 				ip link set dev a xdp obj "$0" ` + by + ` && ip -d link show dev a && bpftool prog show`
@@ -233,16 +210,10 @@ func TestLastTailCall(t *testing.T) {
 		t.Errorf("with a tail call: %v", err)
 	}
 	opt.Join = true
-	p, err := Make(context.Background(), in, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := must.Get(Make(context.Background(), in, opt))(t)
 	defer p.Close()
 	inKernel := kernel.Available() == nil
-	v, err := p.Judge(context.Background(), inKernel)
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := must.Get(p.Judge(context.Background(), inKernel))(t)
 	missed := v.Counters[len(p.Built.Leaves)]
 	if v.Differs != "" || inKernel && v.Kernel.Status != pair.Equal || missed == 0 || missed == p.Packets {
 		t.Errorf("VM %q, kernel %v; %d of %d missed", v.Differs, v.Kernel, missed, p.Packets)
@@ -250,10 +221,7 @@ func TestLastTailCall(t *testing.T) {
 	if !inKernel {
 		return
 	}
-	k, err := kernel.Load(p.Built.Object, p.Built.Program, kernel.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := must.Get(kernel.Load(p.Built.Object, p.Built.Program, kernel.Options{}))(t)
 	defer k.Maps.Close()
 	defer k.Close()
 	for _, last := range []byte{0, 6, 0xdd} {

@@ -11,6 +11,7 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/loader"
@@ -166,23 +167,13 @@ func selftest(t *testing.T, name string) string {
 // written puts packets into a capture.
 func written(t *testing.T, packets ...[]byte) string {
 	name := filepath.Join(t.TempDir(), "packets.pcap")
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Create(name))(t)
 	defer f.Close()
-	w, err := pcaps.NewWriter(f, pcaps.Format{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(pcaps.NewWriter(f, pcaps.Format{}))(t)
 	for i, p := range packets {
-		if err := w.Write(&pcaps.Packet{Data: p, Len: uint32(len(p)), TimeNS: 1e9 + int64(i)*1e6}); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, w.Write(&pcaps.Packet{Data: p, Len: uint32(len(p)), TimeNS: 1e9 + int64(i)*1e6}))
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, w.Close())
 	return name
 }
 
@@ -234,27 +225,16 @@ func TestBalancers(t *testing.T) {
 			}
 			if c.maps != "" {
 				file := filepath.Join(t.TempDir(), "maps.json")
-				if err := os.WriteFile(file, []byte(c.maps), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, os.WriteFile(file, []byte(c.maps), 0o600))
 				in.Maps = []string{file}
 			}
-			p, err := Make(context.Background(), in, Options{Entries: 24, Counters: true})
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := must.Get(Make(context.Background(), in, Options{Entries: 24, Counters: true}))(t)
 			defer p.Close()
-			v, err := p.Judge(context.Background(), true)
-			if err != nil {
-				t.Fatal(err)
-			}
+			v := must.Get(p.Judge(context.Background(), true))(t)
 			if v.Differs != "" || v.Kernel.Status != pair.Equal || p.Taken+p.Packets/100 < p.Hits || !slices.Equal(v.InKernel, v.Counters) {
 				t.Errorf("VM %q, kernel %v; %d taken, a cache hits %d; by leaf %v, in the kernel %v", v.Differs, v.Kernel, p.Taken, p.Hits, v.Counters, v.InKernel)
 			}
-			l, err := p.Live(context.Background(), 0)
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := must.Get(p.Live(context.Background(), 0))(t)
 			if l.Compared != "" || l.Unsteady || l.Sent == 0 || l.Returned == 0 || c.back && l.Returned < 1000 {
 				t.Errorf("%+v", l)
 			}

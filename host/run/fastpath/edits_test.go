@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/replay"
 	"jitnic/nic/flower"
 )
@@ -29,11 +30,9 @@ func TestEdits(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	table := filepath.Join(t.TempDir(), "table.json")
-	if err := os.WriteFile(table, []byte(`{"maps": {"table": [
+	must.OK(t, os.WriteFile(table, []byte(`{"maps": {"table": [
 		{"key": {"addr": {"ip4": "192.0.2.10"}, "port": {"be16": 80}}, "value": {"addr": {"ip4": "198.18.0.11"}, "port": {"be16": 8080}}},
-		{"key": {"addr": {"ip4": "192.0.2.53"}, "port": {"be16": 53}}, "value": {"addr": {"ip4": "198.18.0.53"}, "port": {"be16": 5353}}}]}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+		{"key": {"addr": {"ip4": "192.0.2.53"}, "port": {"be16": 53}}, "value": {"addr": {"ip4": "198.18.0.53"}, "port": {"be16": 5353}}}]}}`), 0o600))
 	tagged := ""
 	for _, c := range hosttest.Shared(t) {
 		if strings.HasPrefix(filepath.Base(c), "vlan-smb") {
@@ -58,14 +57,10 @@ func TestEdits(t *testing.T) {
 		}
 		p, err := Make(context.Background(), replay.Input{Program: object, Entry: c.entry, Captures: []string{c.capture}, Maps: []string{table}, Seed: 1, Limit: 4000},
 			Options{Entries: 16, NoKernel: true, Frozen: true, Rules: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		t.Cleanup(p.Close)
 		o, err := p.Flower(context.Background(), flower.Plain)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		flows := strings.Join(o.Rules.OpenFlow(flower.Where{}), "\n")
 		if o.Differs != "" || o.Edited < c.edited || !strings.Contains(flows, c.words) {
 			t.Errorf("%s on %s: %s; %d packets changed, want %d; no %q in\n%.2000s", c.entry, c.capture, o.Differs, o.Edited, c.edited, c.words, flows)
@@ -79,9 +74,7 @@ func TestEdits(t *testing.T) {
 			ovs = false
 			continue
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if got.Differs != "" || got.Ruled < c.edited {
 			t.Errorf("%s on %s: %+v", c.entry, c.capture, got)
 		}

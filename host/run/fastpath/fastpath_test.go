@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/pair"
 	"jitnic/host/loader/objfile"
@@ -54,10 +55,7 @@ func TestJudged(t *testing.T) {
 			if p.Taken+p.Packets/100 < p.Hits {
 				t.Errorf("%d of %d packets are taken: a cache of 16 traces hits %d", p.Taken, p.Packets, p.Hits)
 			}
-			v, err := p.Judge(context.Background(), inKernel == nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			v := must.Get(p.Judge(context.Background(), inKernel == nil))(t)
 			if v.Differs != "" || v.VM != p.Packets {
 				t.Errorf("in the VM, %d packets: %s", v.VM, v.Differs)
 			}
@@ -88,22 +86,16 @@ func TestObject(t *testing.T) {
 	}
 	p := made(t, "sample:firewall", 1000, Options{Entries: 8})
 	file, err := objfile.Write(p.Built.Object, p.Built.Program)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	spec, err := cilium.LoadCollectionSpecFromReader(bytes.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	c, err := cilium.NewCollection(spec)
 	if err != nil {
 		t.Fatalf("cilium/ebpf: %+v", err)
 	}
 	defer c.Close()
 	ret, _, err := c.Programs[fastpath.ProgramName].Test(make([]byte, 60))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if want, _, err := c.Programs[p.Session.Entry.Name].Test(make([]byte, 60)); err != nil || ret != want {
 		t.Errorf("a packet of zeros: verdict %d, the original's %d (%v)", ret, want, err)
 	}
@@ -112,9 +104,7 @@ func TestObject(t *testing.T) {
 		t.Skip("bpftool is not installed: libbpf is not asked")
 	}
 	path := filepath.Join(t.TempDir(), "fast.o")
-	if err := os.WriteFile(path, file, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(path, file, 0o600))
 	out, err := exec.Command("unshare", "-m", "sh", "-c", `mount -t bpf bpf /sys/fs/bpf && "$1" prog loadall "$2" /sys/fs/bpf/fast type xdp`, "sh", bpftool, path).CombinedOutput()
 	if err != nil {
 		t.Errorf("libbpf: %v\n%s", err, out)
@@ -128,12 +118,8 @@ func TestShrink(t *testing.T) {
 	refuse := func(log ...string) error {
 		return p.shrink(&kernel.LoadError{Program: fastpath.ProgramName, Err: &cilium.VerifierError{Cause: os.ErrPermission, Log: log}})
 	}
-	if err := refuse("0: (bf) r6 = r1", fmt.Sprintf("%d: (71) r1 = *(u8 *)(r7 +23)", victim.Start+3), "invalid access to packet"); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.once(false); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, refuse("0: (bf) r6 = r1", fmt.Sprintf("%d: (71) r1 = *(u8 *)(r7 +23)", victim.Start+3), "invalid access to packet"))
+	must.OK(t, p.once(false))
 	for _, l := range p.Built.Leaves {
 		if l.ID == victim.ID {
 			t.Error("the leaf that was refused is still there")
@@ -142,9 +128,7 @@ func TestShrink(t *testing.T) {
 	if len(p.Built.Leaves) != before-1 || len(p.Shrunk) != 1 || !strings.Contains(p.Shrunk[0], "left out") {
 		t.Errorf("%d leaves; %q", len(p.Built.Leaves), p.Shrunk)
 	}
-	if err := refuse("3: (07) r0 += 1", "BPF program is too large"); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, refuse("3: (07) r0 += 1", "BPF program is too large"))
 	if cold := p.Paths[len(p.Paths)-1]; cold.Why == "" {
 		t.Error("of the whole the coldest should have gone")
 	}
@@ -159,10 +143,7 @@ func TestTimes(t *testing.T) {
 		t.Skip(err)
 	}
 	p := made(t, "sample:ipv6filter", 1500, Options{Entries: 4, Exactly: true})
-	ts, err := p.Times(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ts := must.Get(p.Times(context.Background()))(t)
 	if ts.Original <= 0 || ts.Plain <= 0 || ts.Share <= 0 || ts.Share > 1 || len(ts.Rows) != len(p.Built.Leaves)+1 {
 		t.Errorf("%+v", ts)
 	}
@@ -183,9 +164,7 @@ func TestLive(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "still works") {
 			t.Skip(err)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if l.Unsteady || l.Compared != "" {
 			t.Errorf("%s: %s (unsteady %v)", c.program, l.Compared, l.Unsteady)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/kernel/netns"
 	"jitnic/host/run/replay"
@@ -26,10 +27,7 @@ import (
 func ruled(t *testing.T, program string, limit uint64, frozen bool, by flower.Parser) (*Plan, *Offload) {
 	t.Helper()
 	p := made(t, program, limit, Options{Entries: 32, NoKernel: true, Rules: true, Frozen: frozen})
-	o, err := p.Flower(context.Background(), by)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(p.Flower(context.Background(), by))(t)
 	if o.Differs != "" {
 		t.Errorf("%s: %s", program, o.Differs)
 	}
@@ -108,25 +106,16 @@ func packetOf(v6 bool, n int) []byte {
 // program runs on are left out.
 func TestInPieces(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pieces.pcap")
-	w, err := pcaps.Create(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(pcaps.Create(file))(t)
 	for i := range 40 {
 		for _, p := range [][]byte{packetOf(true, 200+i), packetOf(false, 200+i)} {
-			if err := w.Write(&pcaps.Packet{TimeNS: int64(i + 1), Data: p, Len: uint32(len(p))}); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, w.Write(&pcaps.Packet{TimeNS: int64(i + 1), Data: p, Len: uint32(len(p))}))
 		}
 	}
 	for _, p := range [][]byte{packetOf(true, 8240), packetOf(false, 8240), make([]byte, vm.MinPacket-1)} {
-		if err := w.Write(&pcaps.Packet{TimeNS: 100, Data: p, Len: uint32(len(p))}); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, w.Write(&pcaps.Packet{TimeNS: 100, Data: p, Len: uint32(len(p))}))
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, w.Close())
 	for program, least := range map[string]uint64{"sample:router": 80, "sample:firewall": 80, "sample:loadbalancer": 40, "sample:nat": 40, "filter:udp": 82} {
 		p, err := Make(context.Background(), replay.Input{Program: program, Captures: []string{file}, Seed: 1}, Options{Entries: 16, NoKernel: true, Rules: true, Frozen: true})
 		if err != nil {
@@ -134,10 +123,7 @@ func TestInPieces(t *testing.T) {
 		}
 		t.Cleanup(p.Close)
 		for _, by := range []flower.Parser{flower.Dissector, flower.Plain} {
-			o, err := p.Flower(context.Background(), by)
-			if err != nil {
-				t.Fatal(err)
-			}
+			o := must.Get(p.Flower(context.Background(), by))(t)
 			if o.Differs != "" || o.NoRun != 1 {
 				t.Errorf("%s, parser %d: %s; %d left out", program, by, o.Differs, o.NoRun)
 			}
@@ -162,9 +148,7 @@ func TestSwitch(t *testing.T) {
 		if errors.Is(err, ErrMissing) {
 			t.Skip(err)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if got.Differs != "" || got.Ruled == 0 || got.Sent+got.Skipped != p.Packets {
 			t.Errorf("%s: %+v", c.program, got)
 		}
@@ -183,9 +167,7 @@ func TestClassifier(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if got.Differs != "" || got.Ruled == 0 {
 		t.Errorf("%+v", got)
 	}
@@ -274,9 +256,7 @@ func TestKilled(t *testing.T) {
 	if what := os.Getenv("JITNIC_TO_KILL"); what != "" {
 		p, o := ruled(t, "filter:not tcp port 81", 1500, false, flower.Dissector)
 		for what == "ovs" {
-			if _, err := p.Carry(context.Background(), o, what); err != nil {
-				t.Fatal(err)
-			}
+			must.Get(p.Carry(context.Background(), o, what))(t)
 		}
 		_, err := p.Live(context.Background(), 1000)
 		t.Fatal(err)
@@ -291,9 +271,7 @@ func TestKilled(t *testing.T) {
 		c := exec.Command(os.Args[0], "-test.run=^TestKilled$")
 		c.Env = append(os.Environ(), "JITNIC_TO_KILL="+what)
 		before := spaces("/proc/[0-9]*/ns/net")
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, c.Start())
 		theirs := map[string]bool{}
 		for i := 0; i < 300 && len(theirs) < 1+2*int(bv.Bit(what == "hosts")); i++ {
 			time.Sleep(20 * time.Millisecond)

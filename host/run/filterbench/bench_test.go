@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader/xdpfilter"
 	"jitnic/host/vm"
 )
@@ -19,10 +20,7 @@ func events(t *testing.T) (out [][]byte) {
 
 func compiled(t *testing.T, expr string) *xdpfilter.Filter {
 	t.Helper()
-	f, err := xdpfilter.New("filter:"+expr, expr, xdpfilter.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(xdpfilter.New("filter:"+expr, expr, xdpfilter.Options{}))(t)
 	return f
 }
 
@@ -30,10 +28,7 @@ func compiled(t *testing.T, expr string) *xdpfilter.Filter {
 // itself compares what matches.
 func TestRun(t *testing.T) {
 	cases := []Case{{Filter: compiled(t, Short)}, {Filter: compiled(t, Long)}, {Filter: compiled(t, "arp or dst port 80")}}
-	rs, err := Run(context.Background(), events(t), cases, []int{3200, 6400})
-	if err != nil {
-		t.Fatal(err)
-	}
+	rs := must.Get(Run(context.Background(), events(t), cases, []int{3200, 6400}))(t)
 	if len(rs) != 2*len(Engines())*len(cases) {
 		t.Fatalf("%d results", len(rs))
 	}

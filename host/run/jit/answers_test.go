@@ -7,6 +7,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -373,14 +374,10 @@ func TestAnswersTrace(t *testing.T) {
 			t.Run(c.name+" "+engine, func(t *testing.T) {
 				obj := withCallback(t, c.code, c.specs...)
 				r, err := New(obj, obj.Programs[0], Options{Engine: engine, Check: true, Cache: cache.Config{Policy: "lru", Entries: 64}, VM: vm.Options{Seed: 3, CPUs: c.cpus}})
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, err)
 				defer r.Close()
 				twin, err := New(obj, obj.Programs[0], Options{Engine: engine, Cache: cache.Config{Policy: "lru", Entries: 64}, VM: vm.Options{Seed: 3, CPUs: c.cpus}})
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, err)
 				defer twin.Close()
 				kinds := []byte{0, 1, 3, 5, 10, 20, 7, 50, 12, 30, 101, 0xff}
 				for i := range 120 {
@@ -400,9 +397,7 @@ func TestAnswersTrace(t *testing.T) {
 						t.Fatalf("packet %d: %v", i, err)
 					}
 				}
-				if err := r.CheckAll(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, r.CheckAll(t.Context()))
 				said := c.says == ""
 				for _, p := range r.Paths() {
 					cond := text.Format(r.Comp, p.Path.Cond)

@@ -15,6 +15,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/kernel"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
@@ -53,15 +54,9 @@ func BenchmarkPacket(b *testing.B) {
 		p := hosttest.Sample(b, s.Name)
 		obj, e := p.Obj, p.Entry
 		b.Run(s.Name+"/interpreter", func(b *testing.B) {
-			st, err := vm.NewState(obj, vm.Options{})
-			if err != nil {
-				b.Fatal(err)
-			}
+			st := must.Get(vm.NewState(obj, vm.Options{}))(b)
 			defer st.Close()
-			it, err := vm.NewInterp(st, obj, e)
-			if err != nil {
-				b.Fatal(err)
-			}
+			it := must.Get(vm.NewInterp(st, obj, e))(b)
 			var out vm.Output
 			in := new(vm.Input)
 			b.ReportAllocs()
@@ -74,19 +69,14 @@ func BenchmarkPacket(b *testing.B) {
 			report(b)
 		})
 		b.Run(s.Name+"/nic", func(b *testing.B) {
-			r, err := New(obj, e, Options{Cache: cache.Config{Policy: "lru", Entries: 4096}})
-			if err != nil {
-				b.Fatal(err)
-			}
+			r := must.Get(New(obj, e, Options{Cache: cache.Config{Policy: "lru", Entries: 4096}}))(b)
 			defer r.Close()
 			var out vm.Output
 			in := new(vm.Input)
 			step := func(i int) {
 				k := i % len(pkts)
 				*in = vm.Input{Data: pkts[k], TimeNS: times[k], IfIndex: 1, Packet: uint64(i)}
-				if _, err := r.Process(in, &out); err != nil {
-					b.Fatal(err)
-				}
+				must.Get(r.Process(in, &out))(b)
 			}
 			for i := range pkts {
 				step(i)
@@ -179,10 +169,7 @@ const oneLookup = `
 // known, so that all but the shortest packets take the long path.
 func oneProgram(b *testing.B, pkts [][]byte) (*loader.Object, *loader.Program, [][]byte) {
 	b.Helper()
-	insns, err := ebpf.Parser{}.Code(strings.ReplaceAll(oneLookup, "\n\t", "\n"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	insns := must.Get(ebpf.Parser{}.Code(strings.ReplaceAll(oneLookup, "\n\t", "\n")))(b)
 	flows := &maps.Spec{Name: "flows", Type: cebpf.Hash, KeySize: 16, ValueSize: 24, Max: 4096}
 	e := &loader.Program{Name: "one", Insns: insns, Maps: []*maps.Spec{flows}, License: "GPL"}
 	var keys [][]byte
@@ -239,9 +226,7 @@ func oneRuntime(b *testing.B, engine string, pkts [][]byte, times []uint64) (r *
 					k = 0
 				}
 			}
-			if err := r.Run(in[:m], nil); err != nil {
-				b.Fatal(err)
-			}
+			must.OK(b, r.Run(in[:m], nil))
 			i, n = i+m, n-m
 		}
 	}
@@ -369,13 +354,9 @@ func inC(b *testing.B, pkts [][]byte) float64 {
 	c := exec.Command(bin)
 	c.Stdin = bytes.NewReader(in)
 	out, err := c.Output()
-	if err != nil {
-		b.Fatal(err)
-	}
+	must.OK(b, err)
 	var ns float64
-	if _, err := fmt.Sscan(string(out), &ns); err != nil {
-		b.Fatal(err)
-	}
+	must.Get(fmt.Sscan(string(out), &ns))(b)
 	return ns
 }
 
@@ -439,16 +420,11 @@ func oneKernel(b *testing.B, pkts [][]byte) func(i, n int) float64 {
 	}
 	b.Cleanup(func() { p.Close() })
 	for _, key := range keys {
-		if err := p.Maps.Map(0).Update(key, make([]byte, 24), 0); err != nil {
-			b.Fatal(err)
-		}
+		must.OK(b, p.Maps.Map(0).Update(key, make([]byte, 24), 0))
 	}
 	long := whole(pkts)
 	return func(_, n int) float64 {
-		d, err := p.Bench(long, 20*uint32(n))
-		if err != nil {
-			b.Fatal(err)
-		}
+		d := must.Get(p.Bench(long, 20*uint32(n)))(b)
 		return float64(d.Nanoseconds())
 	}
 }

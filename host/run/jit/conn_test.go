@@ -7,6 +7,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/conntrack"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
 	"jitnic/trace"
@@ -36,9 +37,7 @@ func TestConnectionTraces(t *testing.T) {
 		tcp src=10.0.0.3 dst=10.0.0.4 sport=3 dport=4 [ASSURED] mark=9
 		tcp src=10.0.0.5 dst=10.0.0.6 sport=5 dport=6 [ASSURED] mark=8
 		tcp src=10.0.0.7 dst=10.0.0.8 sport=7 dport=8 [UNREPLIED]`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	pkts := [][]byte{
 		connPacket(1, 2, 1, 2), connPacket(3, 4, 3, 4), // one path
 		connPacket(2, 1, 2, 1), connPacket(4, 3, 4, 3), // the other direction: another
@@ -85,10 +84,7 @@ func TestConnectionFieldNotTold(t *testing.T) {
 	out:
 		r0 = 2
 		exit`)
-	table, err := conntrack.Read("connections", strings.NewReader("tcp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := must.Get(conntrack.Read("connections", strings.NewReader("tcp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2")))(t)
 	_, r := drive(t, obj, Options{VM: vm.Options{CT: table}}, connPacket(1, 2, 1, 2), connPacket(1, 2, 1, 1))
 	if r.Faults != 2 || r.Aborts[trace.ReasonFault] == 0 || !strings.Contains(r.Causes()[0].First.Error(), "a field its file doesn't tell of") {
 		t.Errorf("%d faults, %v, %v", r.Faults, r.Aborts, r.Causes())

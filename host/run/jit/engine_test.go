@@ -6,6 +6,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/diff"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 )
@@ -20,9 +21,7 @@ func TestEngines(t *testing.T) {
 		for _, how := range []Remedies{{}, {Specialise: true}, {Predicate: 32}, {Merge: true, Predicate: 32}} {
 			opt := Options{Prepare: p.Prepare, Remedies: how, Engine: "go", Cache: cache.Config{Policy: "arc", Entries: 12}}
 			want, err := New(p.Obj, p.Entry, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			opt.Engine = "native"
 			got, err := New(p.Obj, p.Entry, opt)
 			if err != nil {

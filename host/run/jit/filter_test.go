@@ -8,6 +8,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader/xdpfilter"
 	"jitnic/host/vm"
 	"jitnic/pcaps/filter/filtertest"
@@ -34,14 +35,8 @@ func TestFilters(t *testing.T) {
 		if testing.Short() && i%8 != 0 {
 			continue
 		}
-		f, err := xdpfilter.New("filter:"+expr, expr, xdpfilter.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := New(f.Object, f.Object.Programs[0], Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 256}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := must.Get(xdpfilter.New("filter:"+expr, expr, xdpfilter.Options{}))(t)
+		r := must.Get(New(f.Object, f.Object.Programs[0], Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 256}}))(t)
 		for k := range 2 * len(all) {
 			data := all[k%len(all)]
 			in := vm.Input{Data: data, IfIndex: 1, Packet: uint64(k)}

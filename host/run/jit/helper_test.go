@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/host/fib"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
 	"jitnic/trace"
@@ -101,10 +102,7 @@ func TestHelperResultTraces(t *testing.T) {
 	if hits, r := drive(t, peek, Options{}, packet(1), packet(2), packet(3)); hits != 4 || len(r.Paths()) != 2 {
 		t.Errorf("bloom filter: %d hits, %d paths: %v", hits, len(r.Paths()), r.Aborts)
 	}
-	routes, err := fib.Read("mtu", strings.NewReader("link 2 eth0 mtu 1500\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	routes := must.Get(fib.Read("mtu", strings.NewReader("link 2 eth0 mtu 1500\n")))(t)
 	mtu := kernelProgram(t, `
 		*(u32 *)(r10 -4) = 0
 		r2 = 2

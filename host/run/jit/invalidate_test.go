@@ -6,6 +6,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/mapfile"
 	"jitnic/host/vm"
@@ -27,20 +28,14 @@ func filled(t testing.TB, obj *loader.Object, entry *loader.Program, name, file 
 	t.Helper()
 	var plans []*mapfile.Plan
 	if file != "" {
-		mf, err := mapfile.Read(name+" maps", strings.NewReader(file))
-		if err != nil {
-			t.Fatal(err)
-		}
+		mf := must.Get(mapfile.Read(name+" maps", strings.NewReader(file)))(t)
 		opt.Prepare = func(st *vm.State) error {
 			plan, err := mf.Fill(st, obj)
 			plans = append(plans, plan)
 			return err
 		}
 	}
-	r, err := New(obj, entry, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(New(obj, entry, opt))(t)
 	t.Cleanup(r.Close)
 	return r, plans
 }
@@ -53,10 +48,7 @@ func TestEmptyMapFills(t *testing.T) {
 		{"at": 500, "map": "allowed", "key": {"be32": 167772161}, "value": 1},
 		{"at": 900, "map": "allowed", "key": {"be32": 167772161}, "delete": true},
 		{"at": 1300, "map": "allowed", "key": {"be32": 167772162}, "value": 1}]}`
-	obj, err := loader.Load(hosttest.Case(t, "specialise-internal", "last.o"), loader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	obj := must.Get(loader.Load(hosttest.Case(t, "specialise-internal", "last.o"), loader.Options{}))(t)
 	for _, auto := range []bool{false, true} {
 		r, plans := filled(t, obj, obj.Programs[0], "last", contents, Options{Check: true, Remedies: Remedies{Specialise: !auto, Auto: auto}, Cache: cache.Config{Policy: "lru", Entries: 64}})
 		var out vm.Output
@@ -65,20 +57,14 @@ func TestEmptyMapFills(t *testing.T) {
 				t.Errorf("auto %v: %d paths while the map is empty", auto, len(r.Paths()))
 			}
 			for _, p := range plans {
-				if _, err := p.Apply(in.Packet, 0); err != nil {
-					t.Fatal(err)
-				}
+				must.Get(p.Apply(in.Packet, 0))(t)
 			}
-			if err := r.ControlPlane(); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, r.ControlPlane())
 			if _, err := r.Process(in, &out); err != nil {
 				t.Fatalf("auto %v: packet %d: %v", auto, in.Packet, err)
 			}
 		}
-		if err := r.CheckAll(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, r.CheckAll(t.Context()))
 		if st := r.NIC.Cache.Stats(); st.Invalidated == 0 || len(r.Dead()) > 0 {
 			t.Errorf("auto %v: %d traces invalidated, %d paths without one", auto, st.Invalidated, len(r.Dead()))
 		}
@@ -105,21 +91,15 @@ func TestTimedUpdatesInvalidate(t *testing.T) {
 		for i := range 2 * len(pkts) {
 			k := i % len(pkts)
 			for _, p := range plans {
-				if _, err := p.Apply(uint64(i), 0); err != nil {
-					t.Fatal(err)
-				}
+				must.Get(p.Apply(uint64(i), 0))(t)
 			}
-			if err := r.ControlPlane(); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, r.ControlPlane())
 			in := vm.Input{Data: pkts[k], TimeNS: times[k], IfIndex: 1, Packet: uint64(i)}
 			if _, err := r.Process(&in, &out); err != nil {
 				t.Fatalf("specialise %v: packet %d: %v", spec, i, err)
 			}
 		}
-		if err := r.CheckAll(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, r.CheckAll(t.Context()))
 		st := r.NIC.Cache.Stats()
 		t.Logf("specialise %v: %d hits, %d cold, %d invalidated; %d traces invalidated", spec,
 			st.Outcome[cache.Hit], st.Outcome[cache.Cold], st.Outcome[cache.Invalidated], st.Invalidated)

@@ -7,6 +7,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -59,10 +60,7 @@ func kernelProgram(t *testing.T, text string, specs ...*maps.Spec) *loader.Objec
 func drive(t *testing.T, obj *loader.Object, opt Options, pkts ...[]byte) (hits uint64, r *Runtime) {
 	t.Helper()
 	opt.Check, opt.Cache = true, cache.Config{Policy: "lru", Entries: 64}
-	r, err := New(obj, obj.Programs[0], opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r = must.Get(New(obj, obj.Programs[0], opt))(t)
 	t.Cleanup(r.Close)
 	for i := range 2 * len(pkts) {
 		in := vm.Input{Data: pkts[i%len(pkts)], Packet: uint64(i), TimeNS: uint64(i) * 1000, IfIndex: 1}
@@ -71,9 +69,7 @@ func drive(t *testing.T, obj *loader.Object, opt Options, pkts ...[]byte) (hits 
 			t.Fatalf("packet %d: %v", i, err)
 		}
 	}
-	if err := r.CheckAll(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, r.CheckAll(t.Context()))
 	return r.NIC.Cache.Stats().Outcome[cache.Hit], r
 }
 
@@ -128,10 +124,7 @@ func TestLockTraces(t *testing.T) {
 	if hits, r := drive(t, obj, Options{}, packet()); hits != 1 || r.Paths()[0].Trace.Len() != 2 {
 		t.Errorf("%d hits, %d instructions: %v", hits, r.Paths()[0].Trace.Len(), r.Aborts)
 	}
-	obj, err := loader.Load(hosttest.Case(t, "kfunc-reason-unlinked", "l_ksym3.o"), loader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	obj = must.Get(loader.Load(hosttest.Case(t, "kfunc-reason-unlinked", "l_ksym3.o"), loader.Options{}))(t)
 	r := replay(t, obj, obj.Programs[0], hosttest.Case(t, "kfunc-reason-unlinked", "base.pcap"), Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 64}}, 0)
 	defer r.Close()
 	if n := r.NIC.Cache.Stats().Outcome[cache.Hit]; n != 25 || r.Packets != 26 {

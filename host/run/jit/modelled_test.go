@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
 
@@ -195,10 +196,7 @@ func TestModelledHelperTraces(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			obj := kernelProgram(t, c.code, c.specs...)
-			r, err := New(obj, obj.Programs[0], Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 64}, VM: vm.Options{Seed: 3}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := must.Get(New(obj, obj.Programs[0], Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 64}, VM: vm.Options{Seed: 3}}))(t)
 			defer r.Close()
 			for i := range 40 {
 				p := connPacket(byte(i*i), byte(i), byte(i*7), 9)
@@ -210,9 +208,7 @@ func TestModelledHelperTraces(t *testing.T) {
 					t.Fatalf("packet %d: %v", i, err)
 				}
 			}
-			if err := r.CheckAll(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, r.CheckAll(t.Context()))
 			hits, n := r.NIC.Cache.Stats().Outcome[cache.Hit], len(r.Paths())
 			if len(r.Dead()) > 0 || n < c.paths || hits != uint64(40-n) || r.Faults > 0 {
 				t.Errorf("%d hits on %d paths, %d without a trace, %d faults: %v", hits, n, len(r.Dead()), r.Faults, r.Aborts)

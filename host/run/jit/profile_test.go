@@ -5,6 +5,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
 )
@@ -18,10 +19,7 @@ func TestSpecialiseWhereItPays(t *testing.T) {
 	for _, s := range programs.All() {
 		p := hosttest.Sample(t, s.Name)
 		hits := func(how Remedies, j judging) uint64 {
-			r, err := New(p.Obj, p.Entry, Options{Check: true, Remedies: how, Prepare: p.Prepare, Cache: cache.Config{Policy: "lru", Entries: 64}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := must.Get(New(p.Obj, p.Entry, Options{Check: true, Remedies: how, Prepare: p.Prepare, Cache: cache.Config{Policy: "lru", Entries: 64}}))(t)
 			defer r.Close()
 			if r.prof != nil {
 				r.prof.judging = j

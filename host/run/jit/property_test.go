@@ -12,6 +12,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/progen"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
@@ -130,15 +131,9 @@ func TestConditionsOnMutatedPackets(t *testing.T) {
 
 func mutations(t *testing.T, p *hosttest.Program, pkts [][]byte, times []uint64, seed uint64, n int) {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	checked, err := New(p.Obj, p.Entry, Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 1 << 16}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	checked := must.Get(New(p.Obj, p.Entry, Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 1 << 16}}))(t)
 	defer checked.Close()
-	twin, err := New(p.Obj, p.Entry, Options{Cache: cache.Config{Policy: "lru", Entries: 1 << 16}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	twin := must.Get(New(p.Obj, p.Entry, Options{Cache: cache.Config{Policy: "lru", Entries: 1 << 16}}))(t)
 	defer twin.Close()
 	var out vm.Output
 	for i := 0; i < n; i++ {
@@ -148,9 +143,7 @@ func mutations(t *testing.T, p *hosttest.Program, pkts [][]byte, times []uint64,
 			t.Fatalf("packet %d: %x: %v", i, in.Data, err)
 		}
 		if i%2 == 0 {
-			if _, err := twin.Process(&in, &out); err != nil {
-				t.Fatal(err)
-			}
+			must.Get(twin.Process(&in, &out))(t)
 		} else if err := checkPath(twin, &in, &out); err != nil {
 			t.Fatalf("packet %d: %v", i, err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
 	"jitnic/host/vm"
@@ -15,10 +16,7 @@ import (
 
 func replay(t testing.TB, obj *loader.Object, entry *loader.Program, file string, opt Options, limit uint64) *Runtime {
 	t.Helper()
-	r, err := New(obj, entry, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(New(obj, entry, opt))(t)
 	var out vm.Output
 	for in := range hosttest.Packets(t, file, limit) {
 		if _, err := r.Process(in, &out); err != nil {

@@ -12,6 +12,7 @@ import (
 	"jitnic/host/diff"
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/progen"
 	"jitnic/host/loader"
 	"jitnic/host/programs"
@@ -26,10 +27,7 @@ import (
 // someCuts draws up to n places at which a program may be cut.
 func someCuts(t testing.TB, obj *loader.Object, entry *loader.Program, rng *rand.Rand, n int) []int {
 	t.Helper()
-	s, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(obj, vm.Options{}))(t)
 	defer s.Close()
 	all := pathcond.NewCompiler(s, obj).Candidates(entry.Name)
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -101,11 +99,8 @@ func TestSegmentsOnMutatedPackets(t *testing.T) {
 			for seed := uint64(1); seed <= 3; seed++ {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				cuts := someCuts(t, p.Obj, p.Entry, rng, []int{1, 3, 40}[seed-1])
-				r, err := New(p.Obj, p.Entry, Options{Check: true, Engine: someEngine(seed), Cuts: cuts[:min(len(cuts), MaxTables-1)], Remedies: Remedies{Predicate: int(seed-1) * 16},
-					Cache: cache.Config{Policy: "lru", Entries: 32}})
-				if err != nil {
-					t.Fatal(err)
-				}
+				r := must.Get(New(p.Obj, p.Entry, Options{Check: true, Engine: someEngine(seed), Cuts: cuts[:min(len(cuts), MaxTables-1)], Remedies: Remedies{Predicate: int(seed-1) * 16},
+					Cache: cache.Config{Policy: "lru", Entries: 32}}))(t)
 				var out vm.Output
 				for i := range n {
 					k := rng.IntN(len(pkts))
@@ -208,7 +203,7 @@ func TestSegmentsOfRandomPrograms(t *testing.T) {
 // region's code takes what the segment keeps, since nobody who reads the trace knows
 // that the pointer is the context's.
 func TestSegmentsLoadContextInRegion(t *testing.T) {
-	code, err := ebpf.Parser{}.Code(`
+	code := must.Get(ebpf.Parser{}.Code(`
 		*(u64 *)(r10 -8) = r1
 		r2 = *(u32 *)(r1 +0)           # data
 		r3 = *(u32 *)(r1 +4)           # data_end
@@ -228,19 +223,10 @@ func TestSegmentsLoadContextInRegion(t *testing.T) {
 		r7 &= 1
 		r0 = r7
 		r0 += 1                        # odd lengths and IPv4 pass
-		exit`)
-	if err != nil {
-		t.Fatal(err)
-	}
+		exit`))(t)
 	const cut = 10
-	obj, err := loader.FromCode("lengths", code, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := New(obj, obj.Programs[0], Options{Check: true, Cuts: []int{cut}, Remedies: Remedies{Predicate: 16}, Cache: cache.Config{Policy: "lru", Entries: 32}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	obj := must.Get(loader.FromCode("lengths", code, nil))(t)
+	r := must.Get(New(obj, obj.Programs[0], Options{Check: true, Cuts: []int{cut}, Remedies: Remedies{Predicate: 16}, Cache: cache.Config{Policy: "lru", Entries: 32}}))(t)
 	defer r.Close()
 	hits := 0
 	for i := range 32 {
@@ -267,15 +253,9 @@ func TestSegmentsLoadContextInRegion(t *testing.T) {
 // packet whose way a region took in whole is cut all the same.
 func TestRegionsMakeWayForCuts(t *testing.T) {
 	p := hosttest.Sample(t, "telemetry")
-	s, err := vm.NewState(p.Obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(p.Obj, vm.Options{}))(t)
 	defer s.Close()
-	it, err := vm.NewInterp(s, p.Obj, p.Entry)
-	if err != nil {
-		t.Fatal(err)
-	}
+	it := must.Get(vm.NewInterp(s, p.Obj, p.Entry))(t)
 	pkts, times := held(t, hosttest.Capture(t, "zoo.pcap.gz"), 200)
 	count := func(c *pathcond.Compiler) (segments int) {
 		for i, data := range pkts {
@@ -294,9 +274,7 @@ func TestRegionsMakeWayForCuts(t *testing.T) {
 		if k == 1 {
 			count(c)
 		}
-		if err := c.SetCuts(p.Entry.Name, c.Candidates(p.Entry.Name)); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, c.SetCuts(p.Entry.Name, c.Candidates(p.Entry.Name)))
 		got[k] = count(c)
 	}
 	if got[0] != got[1] || got[0] <= len(pkts) {
@@ -308,18 +286,13 @@ func TestRegionsMakeWayForCuts(t *testing.T) {
 func TestSegmentsAllocateNothing(t *testing.T) {
 	p := hosttest.Sample(t, "telemetry")
 	cuts := someCuts(t, p.Obj, p.Entry, rand.New(rand.NewPCG(1, 1)), MaxTables-1)
-	r, err := New(p.Obj, p.Entry, Options{Cuts: cuts})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(New(p.Obj, p.Entry, Options{Cuts: cuts}))(t)
 	defer r.Close()
 	pkts, _ := held(t, hosttest.Capture(t, "zoo.pcap.gz"), 100)
 	var out vm.Output
 	in := vm.Input{Data: pkts[0], IfIndex: 1}
 	for range 80 { // its code and the trees' are made by then
-		if err := checkSegments(r, &in, &out); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, checkSegments(r, &in, &out))
 	}
 	if n := testing.AllocsPerRun(100, func() { r.Process(&in, &out) }); n > 0 {
 		t.Errorf("%v allocations", n)
@@ -343,15 +316,9 @@ func TestSegmentsOnEngines(t *testing.T) {
 		for k, how := range []Remedies{{}, {Auto: true}, {Merge: true, Predicate: 32}} {
 			cuts := someCuts(t, p.Obj, p.Entry, rand.New(rand.NewPCG(uint64(k), 7)), 2+5*k)
 			opt := Options{Prepare: p.Prepare, Remedies: how, Cuts: cuts, Engine: "go", Cache: cache.Config{Policy: "arc", Entries: 12}}
-			want, err := New(p.Obj, p.Entry, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := must.Get(New(p.Obj, p.Entry, opt))(t)
 			opt.Engine = []string{"native", "auto"}[k%2]
-			got, err := New(p.Obj, p.Entry, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := must.Get(New(p.Obj, p.Entry, opt))(t)
 			var a, b vm.Output
 			for in := range hosttest.Packets(t, file, 1500) {
 				x, err := want.Process(in, &a)

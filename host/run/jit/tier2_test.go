@@ -5,6 +5,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/vm"
 	"jitnic/nic"
 	"jitnic/pathcond"
@@ -35,10 +36,7 @@ func TestTier2(t *testing.T) {
 	swapped := uint64(0)
 	for n := uint64(1); n <= 40; n++ {
 		in.Packet = n - 1
-		res, err := r.Process(&in, &out)
-		if err != nil {
-			t.Fatal(err)
-		}
+		res := must.Get(r.Process(&in, &out))(t)
 		if res.Path == nic.NoPath || n > 1 && res.Outcome != cache.Hit {
 			t.Fatalf("packet %d: path %d, %v", n, res.Path, res.Outcome)
 		}

@@ -9,6 +9,7 @@ import (
 	"jitnic/cache"
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -122,10 +123,7 @@ func TestSpecialiseCase(t *testing.T) {
 		file, capture string
 		misses        uint64
 	}{{"last.o", "alternate.pcap", 1}, {"vA.o", "two.pcap", 1}} {
-		obj, err := loader.Load(hosttest.Case(t, "specialise-internal", c.file), loader.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		obj := must.Get(loader.Load(hosttest.Case(t, "specialise-internal", c.file), loader.Options{}))(t)
 		r := replay(t, obj, obj.Programs[0], hosttest.Case(t, "specialise-internal", c.capture),
 			Options{Check: true, Remedies: Remedies{Specialise: true}, Cache: cache.Config{Policy: "lru", Entries: 64}}, 0)
 		if n := r.NIC.Cache.Stats().Outcome[cache.Hit]; n != r.Packets-c.misses || len(r.Dead()) > 0 {
@@ -144,10 +142,7 @@ func TestWritersOfWhatTheyRead(t *testing.T) {
 	for seed := uint64(0); seed < programs; seed++ {
 		rng := rand.New(rand.NewPCG(seed, 10))
 		obj, text := writer(t, rng)
-		r, err := New(obj, obj.Programs[0], Options{Check: true, Remedies: Remedies{Specialise: true}, Cache: cache.Config{Policy: "lru", Entries: 64}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(New(obj, obj.Programs[0], Options{Check: true, Remedies: Remedies{Specialise: true}, Cache: cache.Config{Policy: "lru", Entries: 64}}))(t)
 		for i := range uint64(packets) {
 			pkt := make([]byte, 60)
 			pkt[26] = byte(rng.IntN(4))

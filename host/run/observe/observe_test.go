@@ -5,6 +5,7 @@ import (
 
 	"jitnic/cache/stream"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/host/vm"
 	"jitnic/nic/workload"
@@ -19,10 +20,7 @@ func TestObserve(t *testing.T) {
 			var gone [2][]stream.Invalidation
 			var n int
 			opt := jit.Options{Remedies: jit.Remedies{Specialise: specialise}, VM: vm.Options{Seed: 1}}
-			plain, err := jit.New(p.Obj, p.Entry, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			plain := must.Get(jit.New(p.Obj, p.Entry, opt))(t)
 			plain.OnInvalidate(func(p int32, during bool) {
 				at := uint64(n)
 				if during {
@@ -31,22 +29,13 @@ func TestObserve(t *testing.T) {
 				gone[0] = append(gone[0], stream.Invalidation{At: at, ID: uint32(p)})
 			})
 			opt.Record = true
-			seen, err := jit.New(p.Obj, p.Entry, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			seen := must.Get(jit.New(p.Obj, p.Entry, opt))(t)
 			obs := New(seen, 1)
 			var out vm.Output
 			w := obs.W
 			for in := range hosttest.Packets(t, "sample:lab", 6000) {
-				want, err := plain.Process(in, &out)
-				if err != nil {
-					t.Fatal(err)
-				}
-				res, err := seen.Process(in, &out)
-				if err != nil {
-					t.Fatal(err)
-				}
+				want := must.Get(plain.Process(in, &out))(t)
+				res := must.Get(seen.Process(in, &out))(t)
 				obs.Packet(in, &out, res)
 				p := w.Packets[n]
 				if p.Path != want.Path {
@@ -69,9 +58,7 @@ func TestObserve(t *testing.T) {
 					t.Fatalf("%s: invalidation %d is %v observed, %v not", name, i, gone[1][i], gone[0][i])
 				}
 			}
-			if _, err := obs.Finish(); err != nil {
-				t.Fatal(err)
-			}
+			must.Get(obs.Finish())(t)
 			t.Logf("%s specialised %v: %d packets, %d paths, %d shapes, %d entries, %d accesses, %d invalidations", name, specialise,
 				len(w.Packets), len(w.Paths), len(w.Shapes), w.Entries, len(w.Accesses), len(w.Invalidations))
 			seen.Close()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/nic/feasibility"
@@ -19,31 +20,16 @@ func asJSON(t *testing.T, in replay.Input, how replay.Remedies) (text string, ta
 	t.Helper()
 	var nics []*profile.NIC
 	for _, name := range profile.Names() {
-		n, err := profile.Load(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		n := must.Get(profile.Load(name))(t)
 		nics = append(nics, n)
 	}
-	h, err := profile.LoadHost("paper")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run, err := Observe(t.Context(), in, Options{Remedies: how}, nics...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := must.Get(profile.LoadHost("paper"))(t)
+	run := must.Get(Observe(t.Context(), in, Options{Remedies: how}, nics...))(t)
 	defer run.Close()
 	for _, n := range nics {
-		s, err := run.Study(t.Context(), n, h, feasibility.Options{Cache: cache.Config{Policy: "lru", Entries: 16, HotThreshold: 1, Seed: 1},
-			Rate: 1_000_000, Packets: 2000, Seed: 1, Memory: true, Designs: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := json.Marshal(s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(run.Study(t.Context(), n, h, feasibility.Options{Cache: cache.Config{Policy: "lru", Entries: 16, HotThreshold: 1, Seed: 1},
+			Rate: 1_000_000, Packets: 2000, Seed: 1, Memory: true, Designs: true}))(t)
+		b := must.Get(json.Marshal(s))(t)
 		text += string(b) + "\n"
 	}
 	return text, len(run.Session.Runtime.Tables())
@@ -83,17 +69,13 @@ func TestHandedOverIsNamed(t *testing.T) {
 // An interrupt leaves ways without figures, and doesn't say that they can't be had.
 func TestSidesInterrupted(t *testing.T) {
 	d := &Device{NIC: "hxdp", Rate: "2Mpps"}
-	if err := d.Open(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, d.Open())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	in := replay.Input{Program: "sample:telemetry", Captures: []string{"sample:vlan"}, Limit: 300, Seed: 1, Loop: 1, Queues: 1}
 	ways := []replay.Remedies{{Segments: 3}, {Segments: jit.SegmentsAuto}, {}}
 	sides := make([]replay.Side, len(ways))
-	if err := d.Sides(ctx, in, "lru", ways, sides); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, d.Sides(ctx, in, "lru", ways, sides))
 	for i := range sides {
 		if sides[i].Device != nil {
 			t.Errorf("%v: %+v", ways[i], sides[i].Device)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 )
@@ -11,21 +12,14 @@ import (
 // Ways to make traces are studied on a device, each by itself, segments too.
 func TestSides(t *testing.T) {
 	d := &Device{NIC: "hxdp", Rate: "2Mpps"}
-	if err := d.Open(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, d.Open())
 	in := replay.Input{Program: "sample:firewall", Captures: []string{"sample:vlan"}, Limit: 2000, Seed: 1, Loop: 1, Queues: 1}
 	ways := []replay.Remedies{{}, {Merge: true, Predicate: 32}, {Segments: jit.SegmentsAuto}, {Segments: 3}}
-	sides, err := replay.SideBySide(t.Context(), in, "lru", ways)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sides := must.Get(replay.SideBySide(t.Context(), in, "lru", ways))(t)
 	if s := replay.OnDevice(sides); s != "" {
 		t.Errorf("before any device: %q", s)
 	}
-	if err := d.Sides(t.Context(), in, "lru", ways, sides); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, d.Sides(t.Context(), in, "lru", ways, sides))
 	for _, m := range sides {
 		x := m.Device
 		switch {

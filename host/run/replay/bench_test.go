@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/pcaps/unpack"
 
@@ -17,22 +18,12 @@ import (
 // page cache holds.
 func plain(b *testing.B, name string) string {
 	b.Helper()
-	z, err := unpack.Start(b.Context(), unpack.File(hosttest.Capture(b, name)), 1)
-	if err != nil {
-		b.Fatal(err)
-	}
+	z := must.Get(unpack.Start(b.Context(), unpack.File(hosttest.Capture(b, name)), 1))(b)
 	defer z.Close()
 	file := filepath.Join(b.TempDir(), "plain.pcap")
-	f, err := os.Create(file)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := io.Copy(f, z); err != nil {
-		b.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		b.Fatal(err)
-	}
+	f := must.Get(os.Create(file))(b)
+	must.Get(io.Copy(f, z))(b)
+	must.OK(b, f.Close())
 	return file
 }
 
@@ -40,9 +31,7 @@ func plain(b *testing.B, name string) string {
 // other work.
 func cpuTime(b *testing.B) int64 {
 	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
+	must.OK(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
@@ -56,16 +45,11 @@ func BenchmarkReplay(b *testing.B) {
 	}
 	for _, program := range []string{"firewall", "ipv6filter", "loadbalancer", "nat"} {
 		b.Run(program, func(b *testing.B) {
-			s, err := Open(b.Context(), input(program, b.N), Cache{}, func(*jit.Options) {})
-			if err != nil {
-				b.Fatal(err)
-			}
+			s := must.Get(Open(b.Context(), input(program, b.N), Cache{}, func(*jit.Options) {}))(b)
 			defer s.Close()
 			b.ResetTimer()
 			cpu := cpuTime(b)
-			if err := s.Follow(b.Context(), func(Several) error { return nil }); err != nil {
-				b.Fatal(err)
-			}
+			must.OK(b, s.Follow(b.Context(), func(Several) error { return nil }))
 			b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mpackets/s")
 			b.ReportMetric(float64(s.Runtime.NIC.Batched)/float64(b.N), "batched")
@@ -73,9 +57,7 @@ func BenchmarkReplay(b *testing.B) {
 		b.Run(program+"/paths", func(b *testing.B) {
 			cpu := cpuTime(b)
 			_, s, err := Paths(b.Context(), input(program, b.N), jit.Remedies{})
-			if err != nil {
-				b.Fatal(err)
-			}
+			must.OK(b, err)
 			defer s.Close()
 			b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mpackets/s")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/pathcond"
 	"jitnic/superopt"
@@ -30,17 +31,12 @@ func TestOptimiserFails(t *testing.T) {
 	op := &Optimiser{On: true, Tier2After: 20, Proposals: -1}
 	in := Input{Program: "sample:firewall", Captures: []string{"sample:lab"}, Seed: 1, Limit: 300}
 	var sum *Optimised
-	run, err := Open(t.Context(), in, Cache{Entries: 64}, func(o *jit.Options) {
+	run := must.Get(Open(t.Context(), in, Cache{Entries: 64}, func(o *jit.Options) {
 		o.Check = true
 		sum = op.Install(t.Context(), o, 1)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	defer run.Close()
-	if err := run.Follow(t.Context(), func(Several) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, run.Follow(t.Context(), func(Several) error { return nil }))
 	if failed < 3 || sum.Failed != failed || sum.Why != "libz3: out of memory" || run.Runtime.Packets != 300 {
 		t.Errorf("%d failed, counted %d (%q), %d packets", failed, sum.Failed, sum.Why, run.Runtime.Packets)
 	}

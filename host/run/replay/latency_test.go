@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 func TestReadLatency(t *testing.T) {
@@ -14,9 +16,7 @@ func TestReadLatency(t *testing.T) {
 		{"{}", "no latencies in it"},
 		{`{"latency": {"ALU": 1}}`, "latency 0: want more than 0"},
 	} {
-		if err := os.WriteFile(file, []byte(c.text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(file, []byte(c.text), 0o644))
 		if _, err := readLatency(file); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v, want one line with %q", c.text, err, c.want)
 		}

@@ -14,6 +14,7 @@ import (
 	"jitnic/cache"
 	"jitnic/cache/policy"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/mapfile"
 	"jitnic/host/programs"
 	"jitnic/host/run/jit"
@@ -111,9 +112,7 @@ type counted struct {
 func (s made) run(t *testing.T) told {
 	t.Helper()
 	ctx := t.Context()
-	if err := s.opt.Open(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.opt.Open(t.Context()))
 	var sum *Optimised
 	hot := &jit.Tier2{After: 5, PerPacket: 7}
 	hot.Optimise = func(_ *pathcond.Path, t *trace.Trace, _ *pathcond.Compiler) (*trace.Trace, uint64, error) {
@@ -129,9 +128,7 @@ func (s made) run(t *testing.T) told {
 		}
 		sum = s.opt.Install(ctx, o, s.in.Seed)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer run.Close()
 	h, results := fnv.New64a(), fnv.New64a()
 	if s.follow {
@@ -149,16 +146,10 @@ func (s made) run(t *testing.T) told {
 			return nil
 		})
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	var dump bytes.Buffer
-	if err := mapfile.Write(&dump, mapfile.For(run.Runtime.S, run.Obj)); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.opt.Keep(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, mapfile.Write(&dump, mapfile.For(run.Runtime.S, run.Obj)))
+	must.OK(t, s.opt.Keep())
 	rt := run.Runtime
 	st := rt.NIC.Cache.Stats()
 	c := counted{Outcomes: st.Outcome, Cache: st, Aborts: map[string]uint64{}, Verdicts: rt.Verdicts(), Hits: slices.Clone(rt.NIC.Hits), Faults: rt.Faults}
@@ -184,13 +175,8 @@ func traces(t *testing.T, run *Session, sum *Optimised) string {
 	if sum == nil {
 		return ""
 	}
-	if err := sum.Settle(run.Runtime); err != nil {
-		t.Fatal(err)
-	}
-	j, err := json.Marshal(sum)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, sum.Settle(run.Runtime))
+	j := must.Get(json.Marshal(sum))(t)
 	out := bytes.NewBuffer(append(j, '\n'))
 	for i, p := range run.Runtime.Paths() {
 		fmt.Fprintln(out, i, p.Trace.Code)
@@ -206,9 +192,7 @@ func timed(t *testing.T, p *hosttest.Program) []string {
 		return nil
 	}
 	var f map[string]any
-	if err := json.Unmarshal(p.Maps, &f); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal(p.Maps, &f))
 	contents, _ := f["maps"].(map[string]any)
 	updates := []any{}
 	at := 20
@@ -242,14 +226,9 @@ func timed(t *testing.T, p *hosttest.Program) []string {
 		}
 	}
 	f["updates"] = updates
-	b, err := json.Marshal(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(json.Marshal(f))(t)
 	file := filepath.Join(t.TempDir(), p.Name+".json")
-	if err := os.WriteFile(file, b, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, b, 0o644))
 	return []string{file}
 }
 

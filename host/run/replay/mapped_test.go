@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/pcaps"
 )
@@ -16,25 +17,15 @@ import (
 // packets of a sample, many times.
 func written(t *testing.T) string {
 	t.Helper()
-	src, err := pcaps.Open(t.Context(), pcaps.Options{Paths: []string{"sample:lab"}, Loop: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := must.Get(pcaps.Open(t.Context(), pcaps.Options{Paths: []string{"sample:lab"}, Loop: 8}))(t)
 	defer src.Close()
 	file := filepath.Join(t.TempDir(), "written.pcap")
-	w, err := pcaps.Create(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(pcaps.Create(file))(t)
 	var pkt pcaps.Packet
 	for src.Next(&pkt) == nil {
-		if err := w.Write(&pkt); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, w.Write(&pkt))
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, w.Close())
 	return file
 }
 
@@ -45,12 +36,8 @@ func TestCutWhileRead(t *testing.T) {
 	for _, engine := range []string{"native", "go"} {
 		short := filepath.Join(t.TempDir(), "short.pcap")
 		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(short, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
+		must.OK(t, os.WriteFile(short, b, 0o600))
 		s, err := Open(t.Context(), Input{Program: "sample:firewall", Captures: []string{short}, Engine: engine}, Cache{}, func(*jit.Options) {})
 		if err != nil {
 			t.Skip(err)
@@ -82,10 +69,7 @@ func TestMappedAsRead(t *testing.T) {
 		var got [2][]pcaps.Packet
 		for i := range got {
 			o.Map = i == 1
-			src, err := pcaps.Open(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
+			src := must.Get(pcaps.Open(t.Context(), o))(t)
 			pkts := make([]pcaps.Packet, 100)
 			for {
 				n, err := src.Batch(pkts)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/programs"
 	"jitnic/superopt"
 	"jitnic/superopt/memo"
@@ -54,15 +55,11 @@ func TestMemoChangesNothing(t *testing.T) {
 func forged(t *testing.T, file string, n int, change func(a map[string]any)) string {
 	t.Helper()
 	from, _, err := memo.Open(file, superopt.Versions())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer from.Close()
 	path := filepath.Join(t.TempDir(), "forged")
 	to, _, err := memo.Open(path, superopt.Versions())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer to.Close()
 	i := 0
 	if err := from.Each(func(q, a []byte) error {

@@ -3,6 +3,7 @@ package replay
 import (
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 )
 
@@ -24,17 +25,10 @@ func TestPaid(t *testing.T) {
 	in := Input{Program: "sample:conntrack", Captures: []string{"sample:lab"}, Limit: 4000, Seed: 1}
 	op := &Optimiser{On: true, Tier2After: 300, Proposals: 200}
 	var sum *Optimised
-	run, err := Open(t.Context(), in, Cache{Policy: "infinite", Entries: 1}, func(o *jit.Options) { sum = op.Install(t.Context(), o, 1) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := must.Get(Open(t.Context(), in, Cache{Policy: "infinite", Entries: 1}, func(o *jit.Options) { sum = op.Install(t.Context(), o, 1) }))(t)
 	defer run.Close()
-	if err := run.Follow(t.Context(), func(Several) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if err := sum.Settle(run.Runtime); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, run.Follow(t.Context(), func(Several) error { return nil }))
+	must.OK(t, sum.Settle(run.Runtime))
 	if len(sum.Paid) != 2 || sum.Paid[0].Tier != 1 || sum.Paid[1].Tier != 2 || sum.Hot.Swapped == 0 {
 		t.Fatalf("%+v, %+v", sum.Paid, sum.Hot)
 	}

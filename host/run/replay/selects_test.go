@@ -3,6 +3,7 @@ package replay
 import (
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 )
 
@@ -13,17 +14,12 @@ func TestSelectsAtOnce(t *testing.T) {
 	in := Input{Program: "sample:nat", Captures: []string{"sample:lab"}, Limit: 9000, Seed: 1}
 	op := &Optimiser{On: true, Tier: Tier1}
 	var sum *Optimised
-	run, err := Open(t.Context(), in, Cache{Policy: "infinite", Entries: 1, Remedies: jit.Remedies{Merge: true, Predicate: 32}}, func(o *jit.Options) {
+	run := must.Get(Open(t.Context(), in, Cache{Policy: "infinite", Entries: 1, Remedies: jit.Remedies{Merge: true, Predicate: 32}}, func(o *jit.Options) {
 		o.Check = true
 		sum = op.Install(t.Context(), o, 1)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	defer run.Close()
-	if err := run.Follow(t.Context(), func(Several) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, run.Follow(t.Context(), func(Several) error { return nil }))
 	if sum.WithSelects < 3 || sum.Shorter != sum.Traces || sum.Proved != sum.Traces || sum.Refuted+sum.Unknown > 0 {
 		t.Errorf("%+v", sum)
 	}

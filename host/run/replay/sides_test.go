@@ -3,28 +3,22 @@ package replay
 import (
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // What modes count is what a run in that mode counts, and the sentence names the
 // mode whose hits are the most.
 func TestSideBySide(t *testing.T) {
 	in := Input{Program: "sample:telemetry", Captures: []string{"sample:lab"}, Limit: 3000, Seed: 1}
-	modes, err := SideBySide(t.Context(), in, "lru", Ways(Remedies{Predicate: 24}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	modes := must.Get(SideBySide(t.Context(), in, "lru", Ways(Remedies{Predicate: 24})))(t)
 	if len(modes) != 9 || modes[2].Mode != "predicated (24)" || modes[2].Paths >= modes[0].Paths || modes[3].Paths > modes[2].Paths || modes[3].Condition >= modes[2].Condition {
 		t.Fatalf("%+v", modes)
 	}
 	tables := 0
 	for i, how := range Ways(Remedies{Predicate: 24}) {
-		s, err := Open(t.Context(), in, Cache{Policy: "lru", Entries: 64, Remedies: how}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Run(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Open(t.Context(), in, Cache{Policy: "lru", Entries: 64, Remedies: how}, nil))(t)
+		must.OK(t, s.Run(t.Context(), nil))
 		st := s.Runtime.NIC.Outcomes()
 		if got := modes[i].Sizes[2]; got.Entries != 64 || got.Hits != st[0] || modes[i].Cold != st[1] || modes[i].Packets != st.Total() {
 			t.Errorf("%v: %+v, cold %d of %d; a run has %v", how, got, modes[i].Cold, modes[i].Packets, st)

@@ -7,6 +7,7 @@ import (
 
 	"jitnic/cache"
 	"jitnic/cache/policy"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/pathcond"
 	"jitnic/superopt"
@@ -44,13 +45,10 @@ func TestTier2OfSegments(t *testing.T) {
 	run := func(ca Cache, opt *Optimiser) cache.Counts {
 		t.Helper()
 		ca.Remedies = jit.Remedies{Segments: 3}
-		s, err := Open(t.Context(), in, ca, func(o *jit.Options) {
+		s := must.Get(Open(t.Context(), in, ca, func(o *jit.Options) {
 			o.Check = true
 			opt.Install(t.Context(), o, 1)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		}))(t)
 		defer s.Close()
 		if err := s.Run(t.Context(), nil); err != nil {
 			t.Fatalf("%+v: %v", ca, err)

@@ -1,14 +1,15 @@
 package validate
 
-import "testing"
+import (
+	"testing"
+
+	"jitnic/host/hosttest/must"
+)
 
 // The model is held to every figure: within the tolerance, or a cited fact says
 // why not.
 func TestPublished(t *testing.T) {
-	tables, err := Run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	tables := must.Get(Run(t.Context()))(t)
 	rates, rows := 0, 0
 	for _, tb := range tables {
 		t.Logf("%s: %d of %d parameters assumed, mean error %.1f %%", tb.Profile, tb.Assumed, tb.Params, 100*tb.Mean)

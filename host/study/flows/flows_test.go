@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/run/jit"
 	"jitnic/host/run/replay"
 	"jitnic/host/study/flows"
@@ -37,10 +38,7 @@ func (p *paths) Saw(r replay.Several) error {
 func record(t *testing.T, program, capture string, n int, shared []string, keep func(*pcaps.Packet) bool) *paths {
 	t.Helper()
 	p := &paths{Watch: flows.New(shared), n: n}
-	s, err := replay.Record(context.Background(), replay.Input{Program: program, Captures: []string{capture}, Queues: n, Jobs: 1, Keep: keep}, jit.Remedies{}, p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(replay.Record(context.Background(), replay.Input{Program: program, Captures: []string{capture}, Queues: n, Jobs: 1, Keep: keep}, jit.Remedies{}, p))(t)
 	s.Close()
 	return p
 }

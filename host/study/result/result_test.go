@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -77,24 +79,16 @@ func TestTables(t *testing.T) {
 		rows = append(rows, r)
 	}
 	pq, err := os.Create(filepath.Join(dir, "rows.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer pq.Close()
 	var text bytes.Buffer
 	w := NewWriter(pq, &text, "{}")
 	for i := range rows {
-		if err := w.Write(rows[i : i+1]); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, w.Write(rows[i:i+1]))
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, w.Close())
 	got, err := Read(pq.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	if d := cmp.Diff(rows, got); d != "" {
 		t.Error(d)
 	}
@@ -116,18 +110,10 @@ func TestTables(t *testing.T) {
 func TestRankTable(t *testing.T) {
 	in := []Rank{{Setting: Setting{Program: "a", Entries: 4, Hot: 1}, Policy: "lru", Place: 1, Mean: 0.5, Distance: math.NaN(), Over: "windows"}, {Setting: Setting{Slots: 9}, Wins: 3, High: 1}}
 	path := filepath.Join(t.TempDir(), "r.csv")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Create(path))(t)
 	defer f.Close()
-	if err := WriteTable(f, in); err != nil {
-		t.Fatal(err)
-	}
-	out, err := ReadTable[Rank](path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, WriteTable(f, in))
+	out := must.Get(ReadTable[Rank](path))(t)
 	if !math.IsNaN(out[0].Distance) {
 		t.Errorf("distance %v", out[0].Distance)
 	}

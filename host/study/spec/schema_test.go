@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -16,21 +18,13 @@ import (
 func validator(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	b, err := json.Marshal(Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("study.json", doc); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, c.AddResource("study.json", doc))
 	s, err := c.Compile("study.json") // against its own meta-schema first
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	return s
 }
 
@@ -55,10 +49,7 @@ func TestSchemaValidates(t *testing.T) {
 	const head = "programs: sample:firewall\ncaptures: sample:lab\n"
 	good := map[string]string{"template": Template([]string{"a.o", "b c.o"}, []string{"x.pcap"}), "small": head}
 	for _, name := range Shipped() {
-		text, err := ShippedText(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := must.Get(ShippedText(name))(t)
 		good[name] = string(text)
 	}
 	for i, text := range []string{
@@ -102,10 +93,7 @@ func FuzzSchema(f *testing.F) {
 	s := validator(f)
 	all, _ := filepath.Glob("studies/*.yaml")
 	for _, p := range all {
-		text, err := os.ReadFile(p)
-		if err != nil {
-			f.Fatal(err)
-		}
+		text := must.Get(os.ReadFile(p))(f)
 		f.Add(string(text))
 	}
 	f.Add("programs: [sample:nat]\ncaptures: {gen: {preset: zipf, packets: 10}}\nentries: [1..4, 7]\nexclude: {policy: \"s*\"}\n")

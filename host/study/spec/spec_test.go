@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -50,7 +52,7 @@ func TestErrors(t *testing.T) {
 
 // TestParse reads every kind of value.
 func TestParse(t *testing.T) {
-	s, err := Parse("s.yaml", "d", []byte(`
+	s := must.Get(Parse("s.yaml", "d", []byte(`
 name: all
 matrix: &m
   programs:
@@ -76,10 +78,7 @@ include:
   - {modes: specialised, slots: 64}
 exclude:
   - {policy: lru, entries: [1, 2]}
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
+`)))(t)
 	if d := cmp.Diff([]uint64{1, 2, 4, 8, 100}, s.Entries); d != "" {
 		t.Error(d)
 	}
@@ -154,16 +153,11 @@ func TestShipped(t *testing.T) {
 
 // TestSchema: the schema names every key that is read, with what it is.
 func TestSchema(t *testing.T) {
-	b, err := json.Marshal(Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(json.Marshal(Schema()))(t)
 	var s struct {
 		Properties map[string]struct{ Description string }
 	}
-	if err := json.Unmarshal(b, &s); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal(b, &s))
 	for _, w := range studyWords {
 		if s.Properties[w.key].Description == "" {
 			t.Errorf("%s: not described", w.key)
@@ -178,10 +172,7 @@ func TestSchema(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	all, _ := filepath.Glob("studies/*.yaml")
 	for _, p := range all {
-		text, err := os.ReadFile(p)
-		if err != nil {
-			f.Fatal(err)
-		}
+		text := must.Get(os.ReadFile(p))(f)
 		f.Add(text)
 	}
 	f.Add([]byte("programs: &a [*a]\ncaptures: {<<: 3}"))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -155,9 +156,7 @@ func TestGarbage(t *testing.T) {
 			s.Close()
 		}
 		obj, s, it, err := machine(body)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		var rec vm.Recording
 		var out vm.Output
 		it.RunRecorded(&vm.Input{Data: bytes.Repeat([]byte{7}, 64)}, &out, &rec)

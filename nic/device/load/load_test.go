@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/device"
 	"jitnic/nic/profile"
 )
@@ -37,10 +38,7 @@ func bench() *Bench {
 
 func find(t *testing.T, b *Bench, modes ...device.Mode) []Throughput {
 	t.Helper()
-	out, err := b.Throughputs(context.Background(), modes, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := must.Get(b.Throughputs(context.Background(), modes, 0))(t)
 	return out
 }
 
@@ -127,24 +125,15 @@ func TestMoreIsNotLess(t *testing.T) {
 // Points are the same with any number of workers, and say what their results
 // say; beyond the device's rate throughput stays and the rest is lost.
 func TestSweep(t *testing.T) {
-	rates, err := Rates("1M..30M/6")
-	if err != nil {
-		t.Fatal(err)
-	}
+	rates := must.Get(Rates("1M..30M/6"))(t)
 	var text [2]string
 	for i := range text {
 		b := bench()
 		b.Load.Arrivals, b.Load.Seed = device.Poisson, 7
 		b.Options.Warm = 1000
 		b.Workers = 1 + 3*i
-		points, err := b.Sweep(context.Background(), AllModes(), rates)
-		if err != nil {
-			t.Fatal(err)
-		}
-		j, err := json.Marshal(points)
-		if err != nil {
-			t.Fatal(err)
-		}
+		points := must.Get(b.Sweep(context.Background(), AllModes(), rates))(t)
+		j := must.Get(json.Marshal(points))(t)
 		text[i] = string(j)
 		for k, p := range points {
 			if p.Mode != AllModes()[k/6] || p.Rate != rates[k%6] || p.AboveLine != (p.Rate > 20_000_000) {

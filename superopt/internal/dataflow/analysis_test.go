@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/progen"
 	"jitnic/host/points"
 	"jitnic/host/vm"
@@ -111,10 +112,7 @@ func TestRecheckAgreesWithAnalysis(t *testing.T) {
 	quick, safe, unsafe := 0, 0, 0
 	for seed := uint64(1); seed <= 40; seed++ {
 		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, NoLoops: seed%3 != 0})
-		p, err := ir.FromSlots("random", ir.KindXDP, c.Entry.Insns, c.Object.Maps)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(ir.FromSlots("random", ir.KindXDP, c.Entry.Insns, c.Object.Maps))(t)
 		p.Compact()
 		a := Analyse(p)
 		a.Liveness()

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/pathcond/bv"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/superopttest"
@@ -23,9 +24,7 @@ func TestSolverOutOfMemory(t *testing.T) {
 		}
 		return
 	}
-	if err := z3.LimitMemory(32); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, z3.LimitMemory(32))
 	pr := NewProver(1)
 	defer pr.Close()
 	pr.RLimit = 50_000_000

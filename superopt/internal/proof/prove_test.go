@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/superopttest"
@@ -61,15 +62,9 @@ func TestDefectCacheCollision(t *testing.T) {
 // refuses any other access there, though nobody wants what it gives.
 func TestSelectedAddressStrays(t *testing.T) {
 	made := func(scratch string) *ir.Prog {
-		code, err := ebpf.Parser{}.Code(strings.ReplaceAll("r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); *(u64 *)(r10 +8) = r6; r3 = r10; r3 += "+scratch+
-			"; r3 = r6 if r2; r4 = *(u8 *)(r3 +8); r0 = 0; r0 = r4 if r2; exit", "; ", "\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := ir.FromTrace(code, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		code := must.Get(ebpf.Parser{}.Code(strings.ReplaceAll("r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +0); *(u64 *)(r10 +8) = r6; r3 = r10; r3 += "+scratch+
+			"; r3 = r6 if r2; r4 = *(u8 *)(r3 +8); r0 = 0; r0 = r4 if r2; exit", "; ", "\n")))(t)
+		p := must.Get(ir.FromTrace(code, nil))(t)
 		p.Trace = true
 		return p
 	}

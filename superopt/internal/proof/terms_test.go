@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/vm"
 	"jitnic/pathcond/bv"
 	"jitnic/superopt/internal/ir"
@@ -48,10 +49,7 @@ func TestJumpTerms(t *testing.T) {
 		m := NewMachine(&ir.Prog{}, AllAccel())
 		st := &State{}
 		st.R[1], st.R[2] = m.B.Input(inReg+1, 64, bv.Fact{}), m.B.Input(inReg+2, 64, bv.Fact{})
-		c, err := m.cond(&in, st)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(m.cond(&in, st))(t)
 		if got := bv.NewEvaluator(m.B, &env).Eval(c) == 1; got != want {
 			t.Fatalf("%s (%#02x) on %#x, %#x: proof says %t, interpreter %t", in.String(), in.Op, env[1], env[2], got, want)
 		}

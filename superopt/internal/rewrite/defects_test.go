@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/superopttest"
@@ -14,10 +15,7 @@ import (
 // open begins on a program with the default options.
 func open(t testing.TB, p *ir.Prog) *Gate {
 	t.Helper()
-	o, err := New(context.Background(), p, &Options{Seed: 1}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(New(context.Background(), p, &Options{Seed: 1}, nil))(t)
 	t.Cleanup(o.Prover.Close)
 	return o
 }
@@ -26,9 +24,7 @@ func open(t testing.TB, p *ir.Prog) *Gate {
 func judge(t *testing.T, old, new *ir.Prog, assume proof.Assumption) (proof.Verdict, string) {
 	t.Helper()
 	v, why, err := Judge(t.Context(), old, new, assume)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	return v, why
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 	"jitnic/pathcond/bv"
 	"jitnic/superopt/internal/dataflow"
@@ -41,10 +42,7 @@ func TestGoldens(t *testing.T) {
 }
 
 func golden(t *testing.T, path string) {
-	ar, err := txtar.ParseFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ar := must.Get(txtar.ParseFile(path))(t)
 	part := map[string]string{}
 	for _, f := range ar.Files {
 		part[f.Name] = string(f.Data)
@@ -60,9 +58,7 @@ func golden(t *testing.T, path string) {
 		if l == "" {
 			continue
 		}
-		if _, err := fmt.Sscan(l, &s.Name, &typ, &s.KeySize, &s.ValueSize, &s.Max); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(fmt.Sscan(l, &s.Name, &typ, &s.KeySize, &s.ValueSize, &s.Max))(t)
 		if typ == "hash" {
 			s.Type = cebpf.Hash
 		}
@@ -108,9 +104,7 @@ func golden(t *testing.T, path string) {
 		if v := verdicts["without"]; v != "" {
 			out.Files = append(out.Files, txtar.File{Name: "without", Data: []byte(v + "\n")})
 		}
-		if err := os.WriteFile(path, txtar.Format(out), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.WriteFile(path, txtar.Format(out), 0o644))
 		return
 	}
 	for n, v := range verdicts {
@@ -180,10 +174,7 @@ func assumeText(t *testing.T, given string) proof.Assumption {
 			if g == nil {
 				t.Fatalf("given %q", l)
 			}
-			k, err := strconv.ParseUint(g[4], 0, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
+			k := must.Get(strconv.ParseUint(g[4], 0, 64))(t)
 			var x bv.Term
 			if g[1] != "" {
 				x = st.R[g[1][0]-'0']

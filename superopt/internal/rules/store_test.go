@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/points"
 	"jitnic/superopt/internal/superopttest"
 )
@@ -24,10 +25,7 @@ func TestLearnGeneralises(t *testing.T) {
 		{"moved out of a copy", "mov64 e, d; sub64 e, 4; mov64 d, e", "sub64 d, 4", "mov64 a, b; sub64 a, I; mov64 b, a => sub64 b, I dead a"},
 	} {
 		st := NewStore()
-		r, err := parseRule("x: " + c.old + " => " + c.new)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(parseRule("x: " + c.old + " => " + c.new))(t)
 		b := &Binding{}
 		old, _, ok := r.instance(b)
 		if !ok {
@@ -75,10 +73,7 @@ func TestStoreRefusesEmpty(t *testing.T) {
 	superopttest.NeedZ3(t)
 	s := NewStore()
 	defer s.Close()
-	r, err := parseRule("never: rsh32 a, I; add32 b, a => nothing if 32 <= I")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(parseRule("never: rsh32 a, I; add32 b, a => nothing if 32 <= I"))(t)
 	if s.add(r) {
 		t.Error("taken, though no shift of a 32-bit register is that far")
 	}
@@ -90,23 +85,15 @@ func TestStoreSave(t *testing.T) {
 	superopttest.NeedZ3(t)
 	path := filepath.Join(t.TempDir(), "store.txt")
 	const first = "# mine\nlow:  and64 a, 1; and64 a, I => and64 a, I&1   # kept as it is"
-	if err := os.WriteFile(path, []byte(first), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(path, []byte(first), 0o600))
 	open := func() *Store {
-		s, err := OpenStore(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(OpenStore(path))(t)
 		t.Cleanup(s.Close)
 		return s
 	}
 	one, two := open(), open()
 	add := func(s *Store, l string) {
-		r, err := parseRule("x: " + l)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(parseRule("x: " + l))(t)
 		s.add(r)
 	}
 	add(one, "xor32 a, I; xor32 a, J => xor32 a, I^J")
@@ -114,14 +101,9 @@ func TestStoreSave(t *testing.T) {
 	add(two, "xor32 a, 4; xor32 a, J => xor32 a, 4^J")
 	add(two, "or32 a, I; or32 a, J => or32 a, I|J")
 	for _, s := range []*Store{one, two, two} {
-		if err := s.Save(); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, s.Save())
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(os.ReadFile(path))(t)
 	if s := string(text); !strings.HasPrefix(s, first+"\n") || strings.Count(s, "\n") != 4 || strings.Count(s, "xor32 a, I; xor32 a, J") != 1 || strings.Count(s, "or32-or32-") != 1 {
 		t.Errorf("the store is\n%s", s)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/superopt/internal/dataflow"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/proof"
@@ -18,10 +19,7 @@ import (
 func improve(t *testing.T, p *ir.Prog) *rewrite.Gate {
 	t.Helper()
 	p.Trace = true
-	o, err := rewrite.New(context.Background(), p, &rewrite.Options{Seed: 1, Tier: 1, RLimit: 20_000}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := must.Get(rewrite.New(context.Background(), p, &rewrite.Options{Seed: 1, Tier: 1, RLimit: 20_000}, nil))(t)
 	t.Cleanup(o.Prover.Close)
 	Run(o)
 	return o
@@ -59,14 +57,8 @@ func TestRewrites(t *testing.T) {
 		{"and isn't passed by one to the same place", "r6 = *(u32 *)(r1 +0); r2 = *(u8 *)(r6 +1); *(u8 *)(r6 +0) = 1; r3 = r10; r3 += 512; r3 = r6 if r2; *(u8 *)(r3 +0) = 7; r0 = *(u8 *)(r6 +0); exit", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, err := ebpf.Parser{}.Code(strings.ReplaceAll(c.code, "; ", "\n"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			p, err := ir.FromTrace(code, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			code := must.Get(ebpf.Parser{}.Code(strings.ReplaceAll(c.code, "; ", "\n")))(t)
+			p := must.Get(ir.FromTrace(code, nil))(t)
 			was := text(p)
 			o := improve(t, p)
 			got := text(o.Prog)
@@ -137,10 +129,7 @@ func TestRandom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 9))
 	n, shorter, against := 300, 0, 0
 	for range n {
-		p, err := ir.FromTrace(random(rng, 14+rng.IntN(16)), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := must.Get(ir.FromTrace(random(rng, 14+rng.IntN(16)), nil))(t)
 		o := improve(t, p)
 		if o.Prog.Slots() < p.Slots() {
 			shorter++
