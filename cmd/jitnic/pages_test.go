@@ -130,7 +130,7 @@ func TestPagesNameWhatIs(t *testing.T) {
 	if len(x.dirs) < 100 || len(x.tests) < 1000 {
 		t.Fatalf("only %d packages and %d tests found", len(x.dirs), len(x.tests))
 	}
-	for _, name := range []string{"ARCHITECTURE.md", "CONTRIBUTING.md", "RATIONALE.md"} {
+	for _, name := range []string{"ARCHITECTURE.md", "CONTRIBUTING.md", "RATIONALE.md", "README.md"} {
 		page := must.Get(os.ReadFile(filepath.Join(root, name)))(t)
 		for _, what := range x.missing(root, string(page)) {
 			t.Errorf("%s names %s, which is not there", name, what)

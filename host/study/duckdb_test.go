@@ -26,7 +26,7 @@ console.log(JSON.stringify({
 }, plain));
 `
 
-// TestDuckDB has another implementation read the tables: DuckDB, as README.md says
+// TestDuckDB has another implementation read the tables: DuckDB, as docs/study.md says
 // it, finds what was written.
 func TestDuckDB(t *testing.T) {
 	client := os.Getenv("JITNIC_DUCKDB")

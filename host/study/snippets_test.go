@@ -14,18 +14,18 @@ import (
 	"jitnic/host/study/result"
 )
 
-// snippet is what README.md shows for a program that reads the tables.
+// snippet is what docs/study.md shows for a program that reads the tables.
 func snippet(t *testing.T, program string) string {
 	t.Helper()
-	b := must.Get(os.ReadFile("../../README.md"))(t)
+	b := must.Get(os.ReadFile("../../docs/study.md"))(t)
 	m := regexp.MustCompile(`(?m)^` + program + ` +(.*results/rows.*)$`).FindSubmatch(b)
 	if m == nil {
-		t.Fatalf("README.md shows nothing for %s", program)
+		t.Fatalf("docs/study.md shows nothing for %s", program)
 	}
 	return string(m[1])
 }
 
-// TestSnippets has DuckDB, pandas and R read the tables as README.md says, each an
+// TestSnippets has DuckDB, pandas and R read the tables as docs/study.md says, each an
 // implementation of its own: what they come to is what the rows say.
 func TestSnippets(t *testing.T) {
 	path := write(t, small+"devices: hxdp\n")
