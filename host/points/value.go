@@ -120,14 +120,14 @@ func Join(a, b Value) Value {
 	if a.Kind == Scalar && b.Kind == Scalar {
 		return number(a.Number.or(b.Number))
 	}
-	// a value pointer or its null
-	if a.Kind == MapValue && b.IsConst() && b.Known == 0 {
-		a.Null = true
-		return a
+	if b.Kind == MapValue {
+		a, b = b, a
 	}
-	if b.Kind == MapValue && a.IsConst() && a.Known == 0 {
-		b.Null = true
-		return b
+	// A value pointer or 0, which need not be that look-up's: where the pointer stands
+	// elsewhere too, the two may differ.
+	if a.Kind == MapValue && b.IsConst() && b.Known == 0 {
+		a.Null, a.Site = true, -1
+		return a
 	}
 	if a.Kind == b.Kind && a.IsPointer() && a.Map == b.Map {
 		a.Null = a.Null || b.Null
