@@ -196,7 +196,7 @@ func (x *exec) changed(i int, key []bv.Term, concrete []byte) *mapEvent {
 		}
 	}
 	if maps.Ordered(x.s.Maps[i].Spec().Type) && len(ms.events) > 0 {
-		x.notFull(i, ms)
+		x.notFull(i)
 	}
 	return nil
 }
@@ -204,13 +204,23 @@ func (x *exec) changed(i int, key []bv.Term, concrete []byte) *mapEvent {
 // notFull adds the predicate that the path's inserts evict nothing: half the
 // map is free, as an LRU map may evict before its last element is taken. Where
 // that does not hold, the path is no trace.
-func (x *exec) notFull(i int, ms *mapState) {
+func (x *exec) notFull(i int) {
 	spec := x.s.Maps[i].Spec()
 	lim := uint64(spec.Max) / 2
 	free := uint64(x.c.preLen[i]) < lim
 	x.decide(x.b.Bin(bv.OpULt, x.count(i), x.b.Const(lim, 64)), free, WhyHelper)
 	if !free {
 		x.abort(trace.ReasonEviction, spec.Name)
+	}
+}
+
+// stays adds the predicate that an entry which may be there (was) isn't evicted before
+// an operation asks for it: an LRU map takes an element for an insert, which may be
+// that very one, before it looks whether the key is there (htab_lru_map_update_elem,
+// kernel/bpf/hashtab.c).
+func (x *exec) stays(i int, was bv.Term) {
+	if v, ok := x.f.Known(was); maps.Ordered(x.s.Maps[i].Spec().Type) && (!ok || v) {
+		x.notFull(i)
 	}
 }
 
@@ -433,6 +443,9 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 		return zero
 	case isHash(spec.Type):
 		was := x.present(i, key)
+		if flags != maps.Any {
+			x.stays(i, was)
+		}
 		if spec.Type == cebpf.PerCPUHash || spec.Type == cebpf.LRUCPUHash {
 			// An element that is there is changed in place.
 			if v, ok := x.f.Known(was); !ok || v {
@@ -508,6 +521,9 @@ func (x *exec) mapDelete(i int, key []bv.Term, concrete []byte, ret int64) bv.Te
 		return x.unknown(64)
 	case isHash(spec.Type):
 		was := x.present(i, key)
+		if len(ms.events) > 0 {
+			x.stays(i, was)
+		}
 		ms.events = append(ms.events, mapEvent{key: key, concrete: bytes.Clone(concrete), del: true, ok: was, okRun: ret == 0})
 		return b.Ite(was, b.Const(0, 64), x.errno(int64(maps.ENOENT)))
 	case spec.Type == cebpf.LPMTrie:

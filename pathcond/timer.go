@@ -87,7 +87,7 @@ func (x *exec) alive(i int, addr bv.Term) bool {
 		return false
 	}
 	if maps.Ordered(x.s.Maps[i].Spec().Type) {
-		x.notFull(i, ms)
+		x.notFull(i)
 	}
 	for k := last + 1; k < len(ms.events); k++ {
 		e := &ms.events[k]
