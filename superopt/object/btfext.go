@@ -100,12 +100,6 @@ func (o *Object) walkPart(d []byte, hdr int, p extPart, f func(name string, name
 	return size, nil
 }
 
-// stableABI are types whose fields never move: contexts and arguments of the
-// user API (uapi/linux/bpf.h) and the headers on the wire. A CO-RE relocation
-// of them puts in what stands there already.
-var stableABI = map[string]bool{"xdp_md": true, "__sk_buff": true, "bpf_fib_lookup": true, "ethhdr": true, "vlan_hdr": true, "iphdr": true,
-	"ipv6hdr": true, "tcphdr": true, "udphdr": true, "icmphdr": true, "icmp6hdr": true, "arphdr": true}
-
 // coreSlots are the instructions CO-RE relocations will change, by section.
 func (o *Object) coreSlots() map[int]map[int]bool {
 	out := map[int]map[int]bool{}
@@ -129,10 +123,8 @@ func (o *Object) coreSlots() map[int]map[int]bool {
 		}
 		for k := 0; k < n; k++ {
 			rec := d[at+8+k*size:]
-			if size >= 16 && types != nil && le.Uint32(rec[12:]) == 0 { // a field's offset
-				if t, err := types.TypeByID(btf.TypeID(le.Uint32(rec[4:]))); err == nil && stableABI[t.TypeName()] {
-					continue
-				}
+			if size >= 16 && types != nil && le.Uint32(rec[12:]) == 0 && stableField(types, le.Uint32(rec[4:]), o.btfString(le.Uint32(rec[8:]))) {
+				continue
 			}
 			out[s][int(le.Uint32(d[at+8+k*size:])/8)] = true
 		}

@@ -349,7 +349,14 @@ func (c *calls) sameLinked(k, m int, f *Func) error {
 	}
 	for i := range want {
 		x, y := want[i], have[i]
-		if x.Op == ebpf.OpCall && x.Src == ebpf.CallLocal || x.Op == ebpf.OpLDDW && x.Src == ebpf.PseudoFunc {
+		unlinked := "" // what the loader couldn't put in, and left as it stands in the file
+		if from[i] >= 0 {
+			unlinked = c.old.Unsupported[a.Start+from[i]]
+		}
+		if got := c.new.Unsupported[b.Start+i]; got != unlinked {
+			return fmt.Errorf("slot %d: not linked %q, want %q", i, got, unlinked)
+		}
+		if unlinked == "" && (x.Op == ebpf.OpCall && x.Src == ebpf.CallLocal || x.Op == ebpf.OpLDDW && x.Src == ebpf.PseudoFunc) {
 			if t := b.Start + i + 1 + int(y.Imm); !c.leads(a.Start+from[i]+1+int(x.Imm), t) {
 				return fmt.Errorf("slot %d: it leads to slot %d of the program, another function", i, t)
 			}
