@@ -52,6 +52,9 @@ func TestTextFiles(t *testing.T) {
 		{name: "no id said", text: "1,2\n", columns: "size=1", err: `--columns: "size=1": which column is the id? id=N`},
 		{name: "not a column", text: "1,2\n", columns: "id=1,colour=2", err: `--columns: column "colour": there are id, size, cost, bytes, time_ns, label, delimiter and header`},
 		{name: "column 0", text: "1,2\n", columns: "id=0", err: "--columns: id=0: columns are counted from 1"},
+		{name: "a report", text: "{\n  \"requests\": 3\n}\n", err: "offset 0: it is of no format that its content tells: give --format ("},
+		{name: "lines of JSON", text: "{\"id\":3}\n{\"id\":4}\n", err: "offset 0: it is of no format that its content tells: give --format ("},
+		{name: "ids in brackets", text: "[::1]:80\n{x}\n[::1]:80\n", ids: "0 1 0", bytes: 3},
 		{name: "UTF-16", text: "\xff\xfe1\x00\n\x00", err: "offset 0: it is of no format that its content tells: give --format ("},
 	} {
 		t.Run(c.name, func(t *testing.T) {

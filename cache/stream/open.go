@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -175,6 +176,9 @@ func choose(b []byte, name string) (*format, error) {
 	return choose(b, fit[0])
 }
 
+// jsonBegins is how a JSON document begins: an object, or a list of them.
+var jsonBegins = regexp.MustCompile(`^(\xEF\xBB\xBF)?\s*(\[\s*)?\{\s*["}]`)
+
 // sniffed is how many bytes are looked at to tell text.
 const sniffed = 64 << 10
 
@@ -191,6 +195,9 @@ func fits(b []byte) []string {
 		return []string{"lcs"}
 	}
 	head := b[:min(len(b), sniffed)]
+	if jsonBegins.Match(head) { // a report, say: its lines are no ids
+		return nil
+	}
 	if isText(bytes.TrimPrefix(head, bom), len(head) == len(b)) {
 		return []string{textFormat(bytes.TrimPrefix(head, bom))}
 	}

@@ -79,6 +79,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	root.AddCommand(verbs()...)
 	complete(root)
+	strict(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(c.Flags(), err) })
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -101,6 +102,27 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return own.ExitCode()
 	}
 	return 1
+}
+
+// strict has cobra's own commands refuse what there isn't: they print their help, and
+// exit with 0.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args, c.RunE = cobra.NoArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+		case "help":
+			c.Args = func(c *cobra.Command, args []string) error {
+				_, rest, err := root.Find(args)
+				if err == nil && len(rest) > 0 {
+					err = fmt.Errorf("unknown command %q for %q", rest[0], c.Root().Name())
+				}
+				return err
+			}
+		}
+	}
 }
 
 // verbs lists the commands.
