@@ -214,9 +214,7 @@ func TestCuts(t *testing.T) {
 		clean map[int]bool
 	}{{"pcap", pcap, clean}, {"pcap of IEEE802_11", foreign, foreignClean}, {"pcapng", ng, ngClean}} {
 		all, _, err := read(c.b, Options{})
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
+		must.OKf(t, err, "%s", c.name)
 		start := 0 // of the header or block that is cut
 		for n := range len(c.b) + 1 {
 			pkts, _, err := read(c.b[:n], Options{})
@@ -293,9 +291,7 @@ func TestCompressed(t *testing.T) {
 	for _, how := range []string{"gzip", "zstd"} {
 		b := zipped(t, how, ngSample())
 		pkts, _, err := read(b, Options{})
-		if err != nil {
-			t.Fatalf("%s: %v", how, err)
-		}
+		must.OKf(t, err, "%s", how)
 		if d := cmp.Diff(ngWant, pkts); d != "" {
 			t.Errorf("%s: %s", how, d)
 		}

@@ -119,13 +119,9 @@ func TestRandomPrograms(t *testing.T) {
 		obj := cs.Object
 		p0 := obj.Programs[0]
 		g, err := superopt.FromSlots(p0.Name, superopt.KindXDP, p0.Insns, obj.Maps)
-		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+		must.OKf(t, err, "seed %d", seed)
 		r, err := superopt.Optimize(context.Background(), g, &superopt.Options{Seed: seed, Proposals: 2000})
-		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+		must.OKf(t, err, "seed %d", seed)
 		if r.Whole.Refuted() {
 			t.Errorf("seed %d: %s", seed, r.Whole)
 		}
@@ -133,9 +129,7 @@ func TestRandomPrograms(t *testing.T) {
 			shrunk++
 		}
 		slots, err := r.Prog.ToSlots()
-		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+		must.OKf(t, err, "seed %d", seed)
 		q := *p0
 		q.Insns = slots
 		progs := append([]*loader.Program{&q}, obj.Programs[1:]...)

@@ -156,9 +156,7 @@ func under(pkg, prefix string) bool { return pkg == prefix || strings.HasPrefix(
 // deps_test does).
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "jitnic/...").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
+	must.OKf(t, err, "go list")
 	type pkg struct {
 		ImportPath string
 		Imports    []string
@@ -214,9 +212,7 @@ func TestBeamImports(t *testing.T) {
 	c := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", "./...")
 	c.Dir = "../jitnic-beam"
 	out, err := c.Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
+	must.OKf(t, err, "go list")
 	var p struct {
 		ImportPath string
 		Imports    []string

@@ -67,9 +67,7 @@ func TestBodies(t *testing.T) {
 		b := &bench{meter: meter{ctx: t.Context(), rounds: 1, round: time.Microsecond, packet: make([]byte, 64)}, study: &Study{}}
 		spec := k.spec(size, 2*perRun+k.room())
 		ms, err := b.filled(spec, size)
-		if err != nil {
-			t.Fatalf("%s: %v", k.name, err)
-		}
+		must.OKf(t, err, "%s", k.name)
 		there, err := b.drawn(ms, spec, "uniform", size)
 		must.OK(t, err)
 		var fresh []uint32

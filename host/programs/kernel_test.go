@@ -290,9 +290,7 @@ func TestTableIsComplete(t *testing.T) {
 			t.Errorf("%s: no description or licence", s.Name)
 		}
 		spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(s.Object))
-		if err != nil {
-			t.Fatalf("%s: %v", s.Name, err)
-		}
+		must.OKf(t, err, "%s", s.Name)
 		p := spec.Programs[s.Entry]
 		if p == nil || p.Type != ebpf.XDP || p.License != "Dual BSD/GPL" {
 			t.Errorf("%s: no XDP program %q under the licence", s.Name, s.Entry)

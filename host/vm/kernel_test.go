@@ -42,9 +42,7 @@ func newTwin(t testing.TB, insns []ebpf.Insn, flags uint32, specs ...*maps.Spec)
 		m, err := cebpf.NewMap(&cebpf.MapSpec{
 			Type: s.Type, KeySize: s.KeySize, ValueSize: s.ValueSize, MaxEntries: s.Max, Flags: s.Flags,
 		})
-		if err != nil {
-			t.Fatalf("kernel map %q: %v", s.Name, err)
-		}
+		must.OKf(t, err, "kernel map %q", s.Name)
 		t.Cleanup(func() { m.Close() })
 		w.maps = append(w.maps, m)
 	}

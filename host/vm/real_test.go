@@ -131,9 +131,7 @@ func runReal(t *testing.T, obj *loader.Object, p *loader.Program, file string, p
 			kernel = nil // of a device or CPU map: the kernel runs it only there
 			continue
 		}
-		if err != nil {
-			t.Fatalf("packet %d: kernel: %v", i, err)
-		}
+		must.OKf(t, err, "packet %d: kernel", i)
 		compared++
 		if mine := append(bytes.Clone(out.Meta), out.Data...); verdict != out.Verdict || !bytes.Equal(mine, data) {
 			t.Fatalf("packet %d: verdict %d, %d bytes; kernel %d, %d bytes; differ at %d",

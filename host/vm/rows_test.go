@@ -739,9 +739,7 @@ func TestRows(t *testing.T) {
 				return
 			}
 			mine, err := c.inVM(t, b, before[0])
-			if err != nil {
-				t.Fatalf("%v: the VM: %v", &c, err)
-			}
+			must.OKf(t, err, "%v: the VM", &c)
 			if c.low {
 				clear(runs[0].value[:4])
 				clear(mine.value[:4])

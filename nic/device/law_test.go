@@ -104,9 +104,7 @@ func TestConservationAndLittle(t *testing.T) {
 			cut(in, seed)
 		}
 		m, err := newModel(in, nic, host, load, opt)
-		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+		must.OKf(t, err, "seed %d", seed)
 		must.OK(t, m.run())
 		r := m.result()
 		fail := func(format string, args ...any) {
@@ -241,9 +239,7 @@ func TestNoTimeIsReplay(t *testing.T) {
 			s.Invalidations = append(s.Invalidations, stream.Invalidation{At: uint64(s.Len()), ID: 0}, stream.Invalidation{At: uint64(s.Len()), ID: 1})
 			in.Invalidations = s.Invalidations
 			plain, err := cache.NewTraceCache(c)
-			if err != nil {
-				t.Fatalf("%+v: %v", c, err)
-			}
+			must.OKf(t, err, "%+v", c)
 			cache.Replay(s, plain, nil)
 			r := mustRun(t, in, nic, host, Load{Arrivals: Capture, Times: times}, Options{Cache: c})
 			if r.Cache != plain.Stats() || r.Outcome != plain.Stats().Outcome {

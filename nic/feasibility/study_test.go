@@ -282,9 +282,7 @@ func TestSameAndInterrupted(t *testing.T) {
 		}
 		s, err := Run(ctx, w, x, tree, n, h, cut)
 		cancel()
-		if err != nil {
-			t.Fatalf("interrupted at step %d of %d: %v", stop, all, err)
-		}
+		must.OKf(t, err, "interrupted at step %d of %d", stop, all)
 		if !s.Partial {
 			t.Errorf("interrupted at step %d of %d, and not partial", stop, all)
 		}
@@ -340,20 +338,14 @@ func TestSensitivity(t *testing.T) {
 			sw := rows[p.at]
 			what := fmt.Sprintf("%s: %s = %s", name, sw.Key, sw.Ends[p.end].Value)
 			got, err := s.reprice(base, p.nic, p.host, reachOf(sw.Key))
-			if err != nil {
-				t.Fatalf("%s: %v", what, err)
-			}
+			must.OKf(t, err, "%s", what)
 			want, err := s.reprice(base, p.nic, p.host, inAll)
-			if err != nil {
-				t.Fatalf("%s: %v", what, err)
-			}
+			must.OKf(t, err, "%s", what)
 			if !reflect.DeepEqual(got.prices, want.prices) || !reflect.DeepEqual(got.cache, want.cache) || !reflect.DeepEqual(got.match, want.match) || !reflect.DeepEqual(got.fit, want.fit) {
 				t.Errorf("%s: something kept has changed", what)
 			}
 			f, err := s.device(want, s.options(want, device.HostOnly), 500)
-			if err != nil {
-				t.Fatalf("%s: %v", what, err)
-			}
+			must.OKf(t, err, "%s", what)
 			if reachOf(sw.Key)&inAlone == 0 && (f.CoresNeeded != alone.CoresNeeded || f.Loss != alone.Loss || f.Mean != alone.Mean) {
 				t.Errorf("%s: the host alone runs otherwise", what)
 			}
@@ -387,9 +379,7 @@ func TestOptions(t *testing.T) {
 	for _, a := range device.ArrivalNames() {
 		opt := Options{Cache: lru(4), Rate: 2_000_000, Arrivals: device.Arrivals(a), Seed: 1, Packets: 900, Throughput: true, Rates: []uint64{1_000_000}, Remote: true, Ordered: true}
 		s, err := Run(context.Background(), w, x, tree, n, h, opt)
-		if err != nil {
-			t.Fatalf("%s: %v", a, err)
-		}
+		must.OKf(t, err, "%s", a)
 		if math.Abs(s.Point[0].Offered/2e6-1) > 0.1 || s.Arrivals != a || s.Point[0].Reordered != 0 {
 			t.Errorf("%s: %+v", a, s.Point[0])
 		}

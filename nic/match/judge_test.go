@@ -33,9 +33,7 @@ func compiler(t testing.TB) *pathcond.Compiler {
 func parse(t testing.TB, c *pathcond.Compiler, cond string) []pathcond.Pred {
 	t.Helper()
 	preds, err := text.Parse(c, strings.ReplaceAll(cond, "; ", "\n"))
-	if err != nil {
-		t.Fatalf("%s: %v", cond, err)
-	}
+	must.OKf(t, err, "%s", cond)
 	return preds
 }
 

@@ -42,9 +42,7 @@ func randomTree(t *rapid.T, c *pathcond.Compiler, depth int, above []pathcond.Pr
 		words = fmt.Sprintf("%s in %d..%d", field, k, k+3)
 	}
 	cond, err := text.Parse(c, words)
-	if err != nil {
-		t.Fatalf("%s: %v", words, err)
-	}
+	must.OKf(t, err, "%s", words)
 	p := cond[0]
 	for _, a := range above { // decided already
 		if a.Term == p.Term {

@@ -139,9 +139,7 @@ func TestProgramsAtRandom(t *testing.T) {
 		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0})
 		for _, m := range programMachines() {
 			w, err := newWhole(c.Object, c.Entry, nil, m)
-			if err != nil {
-				t.Fatalf("seed %d: %v", seed, err)
-			}
+			must.OKf(t, err, "seed %d", seed)
 			for i, p := range c.Packets(20, seed) {
 				if err := w.packet(&vm.Input{Data: p, Packet: uint64(i), TimeNS: uint64(i) * 1000}); errors.Is(err, errOther) {
 					break

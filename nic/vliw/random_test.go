@@ -31,14 +31,10 @@ func TestTracesAtRandom(t *testing.T) {
 	for seed := range n {
 		c := progen.Generate(seed, progen.Options{V4: seed%2 == 0, Latched: seed%3 == 0})
 		b, err := newBench(c.Object, c.Entry, nil, int(seed%2)*32, machines())
-		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+		must.OKf(t, err, "seed %d", seed)
 		for i, p := range c.Packets(24, seed) {
 			// Twice, so that every path is run as a schedule after its discovery too.
-			if err := b.packet(&vm.Input{Data: p, Packet: uint64(i), TimeNS: uint64(i) * 1000}); err != nil {
-				t.Fatalf("seed %d: %v", seed, err)
-			}
+			must.OKf(t, b.packet(&vm.Input{Data: p, Packet: uint64(i), TimeNS: uint64(i) * 1000}), "seed %d", seed)
 		}
 		ran += b.twins[0].ran
 		paths += len(b.r.Paths())

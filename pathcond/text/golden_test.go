@@ -140,9 +140,7 @@ func newGolden(t testing.TB, ar *txtar.Archive) *golden {
 			name = "golden"
 		}
 		code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(string(f.Data))
-		if err != nil {
-			t.Fatalf("program: %v", err)
-		}
+		must.OKf(t, err, "program")
 		g.obj.Programs = append(g.obj.Programs, &loader.Program{Name: name, Insns: code, Maps: specs, Type: cebpf.XDP,
 			Funcs: []loader.Func{{Name: name, End: len(code)}}})
 	}

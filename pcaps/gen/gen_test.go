@@ -189,9 +189,7 @@ func TestTshark(t *testing.T) {
 	for filter, atLeast := range map[string]int{bad: 0, good: 1500} {
 		out, err := exec.Command(tshark, "-n", "-r", path, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
 			"-o", "udp.check_checksum:TRUE", "-o", "sctp.checksum:CRC32C", "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-Y", filter).Output()
-		if err != nil {
-			t.Fatalf("tshark: %v", err)
-		}
+		must.OKf(t, err, "tshark")
 		n := bytes.Count(out, []byte("\n"))
 		if atLeast == 0 && n != 0 || n < atLeast {
 			t.Errorf("%d packets match %q\n%.1000s", n, filter, out)
@@ -350,9 +348,7 @@ func TestShapes(t *testing.T) {
 	buf := make([]byte, maxFrame)
 	for range 50000 {
 		i := r.below(Shapes)
-		if err := verify(build(buf, &h, shape(i, &h))); err != nil {
-			t.Fatalf("shape %d: %v", i, err)
-		}
+		must.OKf(t, verify(build(buf, &h, shape(i, &h))), "shape %d", i)
 	}
 	clear(seen)
 	each(t, Spec{Packets: 1000, Attack: &Attack{Kind: "thrash", Share: 1, Paths: 65}}, func(p *pcaps.Packet) {

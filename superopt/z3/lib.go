@@ -2,6 +2,7 @@ package z3
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -9,65 +10,64 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// The C functions, bound by Open. Handles are C pointers kept as uintptr: they
+// The C functions, bound by Open by the names in their tags. Handles are C pointers kept as uintptr: they
 // point into libz3's heap, which Go's collector never looks at.
 var c struct {
-	globalParamSet     func(id, value string)
-	getFullVersion     func() string
-	mkConfig           func() uintptr
-	delConfig          func(cfg uintptr)
-	setParamValue      func(cfg uintptr, id, value string)
-	mkContext          func(cfg uintptr) uintptr
-	delContext         func(ctx uintptr)
-	setErrorHandler    func(ctx, h uintptr)
-	getErrorCode       func(ctx uintptr) uint32
-	getErrorMsg        func(ctx uintptr, code uint32) string
-	interrupt          func(ctx uintptr)
-	mkStringSymbol     func(ctx uintptr, s string) uintptr
-	mkBVSort           func(ctx uintptr, n uint32) uintptr
-	mkBoolSort         func(ctx uintptr) uintptr
-	mkArraySort        func(ctx, dom, rng uintptr) uintptr
-	mkConst            func(ctx, sym, sort uintptr) uintptr
-	mkUnsignedInt64    func(ctx uintptr, v uint64, sort uintptr) uintptr
-	mkEq               func(ctx, a, b uintptr) uintptr
-	mkNot              func(ctx, a uintptr) uintptr
-	mkIte              func(ctx, i, t, e uintptr) uintptr
-	mkAnd              func(ctx uintptr, n uint32, args *uintptr) uintptr
-	mkOr               func(ctx uintptr, n uint32, args *uintptr) uintptr
-	mkSelect           func(ctx, a, i uintptr) uintptr
-	mkStore            func(ctx, a, i, v uintptr) uintptr
-	mkExtract          func(ctx uintptr, hi, lo uint32, a uintptr) uintptr
-	mkZeroExt          func(ctx uintptr, n uint32, a uintptr) uintptr
-	mkSignExt          func(ctx uintptr, n uint32, a uintptr) uintptr
-	mkParams           func(ctx uintptr) uintptr
-	paramsIncRef       func(ctx, p uintptr)
-	paramsDecRef       func(ctx, p uintptr)
-	paramsSetUint      func(ctx, p, k uintptr, v uint32)
-	paramsSetBool      func(ctx, p, k uintptr, v bool)
-	mkSolver           func(ctx uintptr) uintptr
-	mkSimpleSolver     func(ctx uintptr) uintptr
-	mkSolverForLogic   func(ctx, logic uintptr) uintptr
-	solverIncRef       func(ctx, s uintptr)
-	solverDecRef       func(ctx, s uintptr)
-	solverSetParams    func(ctx, s, p uintptr)
-	solverPush         func(ctx, s uintptr)
-	solverPop          func(ctx, s uintptr, n uint32)
-	solverReset        func(ctx, s uintptr)
-	solverAssert       func(ctx, s, a uintptr)
-	solverFromString   func(ctx, s uintptr, text string)
-	solverCheck        func(ctx, s uintptr) int32
-	solverGetModel     func(ctx, s uintptr) uintptr
-	solverReason       func(ctx, s uintptr) string
-	modelIncRef        func(ctx, m uintptr)
-	modelDecRef        func(ctx, m uintptr)
-	modelEval          func(ctx, m, t uintptr, completion bool, out *uintptr) bool
-	modelToString      func(ctx, m uintptr) string
-	getNumeralUint64   func(ctx, a uintptr, out *uint64) bool
-	astToString        func(ctx, a uintptr) string
-	bin                map[string]func(ctx, a, b uintptr) uintptr
-	un                 map[string]func(ctx, a uintptr) uintptr
-	evalSMTLIB2        func(ctx uintptr, s string) string
-	getEstimatedAllocs func() uint64
+	GlobalParamSet   func(id, value string)                                      `z3:"global_param_set"`
+	GetFullVersion   func() string                                               `z3:"get_full_version"`
+	MkConfig         func() uintptr                                              `z3:"mk_config"`
+	DelConfig        func(cfg uintptr)                                           `z3:"del_config"`
+	SetParamValue    func(cfg uintptr, id, value string)                         `z3:"set_param_value"`
+	MkContext        func(cfg uintptr) uintptr                                   `z3:"mk_context"`
+	DelContext       func(ctx uintptr)                                           `z3:"del_context"`
+	SetErrorHandler  func(ctx, h uintptr)                                        `z3:"set_error_handler"`
+	GetErrorCode     func(ctx uintptr) uint32                                    `z3:"get_error_code"`
+	GetErrorMsg      func(ctx uintptr, code uint32) string                       `z3:"get_error_msg"`
+	Interrupt        func(ctx uintptr)                                           `z3:"interrupt"`
+	MkStringSymbol   func(ctx uintptr, s string) uintptr                         `z3:"mk_string_symbol"`
+	MkBVSort         func(ctx uintptr, n uint32) uintptr                         `z3:"mk_bv_sort"`
+	MkBoolSort       func(ctx uintptr) uintptr                                   `z3:"mk_bool_sort"`
+	MkArraySort      func(ctx, dom, rng uintptr) uintptr                         `z3:"mk_array_sort"`
+	MkConst          func(ctx, sym, sort uintptr) uintptr                        `z3:"mk_const"`
+	MkUnsignedInt64  func(ctx uintptr, v uint64, sort uintptr) uintptr           `z3:"mk_unsigned_int64"`
+	MkEq             func(ctx, a, b uintptr) uintptr                             `z3:"mk_eq"`
+	MkNot            func(ctx, a uintptr) uintptr                                `z3:"mk_not"`
+	MkIte            func(ctx, i, t, e uintptr) uintptr                          `z3:"mk_ite"`
+	MkAnd            func(ctx uintptr, n uint32, args *uintptr) uintptr          `z3:"mk_and"`
+	MkOr             func(ctx uintptr, n uint32, args *uintptr) uintptr          `z3:"mk_or"`
+	MkSelect         func(ctx, a, i uintptr) uintptr                             `z3:"mk_select"`
+	MkStore          func(ctx, a, i, v uintptr) uintptr                          `z3:"mk_store"`
+	MkExtract        func(ctx uintptr, hi, lo uint32, a uintptr) uintptr         `z3:"mk_extract"`
+	MkZeroExt        func(ctx uintptr, n uint32, a uintptr) uintptr              `z3:"mk_zero_ext"`
+	MkSignExt        func(ctx uintptr, n uint32, a uintptr) uintptr              `z3:"mk_sign_ext"`
+	MkParams         func(ctx uintptr) uintptr                                   `z3:"mk_params"`
+	ParamsIncRef     func(ctx, p uintptr)                                        `z3:"params_inc_ref"`
+	ParamsDecRef     func(ctx, p uintptr)                                        `z3:"params_dec_ref"`
+	ParamsSetUint    func(ctx, p, k uintptr, v uint32)                           `z3:"params_set_uint"`
+	ParamsSetBool    func(ctx, p, k uintptr, v bool)                             `z3:"params_set_bool"`
+	MkSolver         func(ctx uintptr) uintptr                                   `z3:"mk_solver"`
+	MkSimpleSolver   func(ctx uintptr) uintptr                                   `z3:"mk_simple_solver"`
+	MkSolverForLogic func(ctx, logic uintptr) uintptr                            `z3:"mk_solver_for_logic"`
+	SolverIncRef     func(ctx, s uintptr)                                        `z3:"solver_inc_ref"`
+	SolverDecRef     func(ctx, s uintptr)                                        `z3:"solver_dec_ref"`
+	SolverSetParams  func(ctx, s, p uintptr)                                     `z3:"solver_set_params"`
+	SolverPush       func(ctx, s uintptr)                                        `z3:"solver_push"`
+	SolverPop        func(ctx, s uintptr, n uint32)                              `z3:"solver_pop"`
+	SolverReset      func(ctx, s uintptr)                                        `z3:"solver_reset"`
+	SolverAssert     func(ctx, s, a uintptr)                                     `z3:"solver_assert"`
+	SolverFromString func(ctx, s uintptr, text string)                           `z3:"solver_from_string"`
+	SolverCheck      func(ctx, s uintptr) int32                                  `z3:"solver_check"`
+	SolverGetModel   func(ctx, s uintptr) uintptr                                `z3:"solver_get_model"`
+	SolverReason     func(ctx, s uintptr) string                                 `z3:"solver_get_reason_unknown"`
+	ModelIncRef      func(ctx, m uintptr)                                        `z3:"model_inc_ref"`
+	ModelDecRef      func(ctx, m uintptr)                                        `z3:"model_dec_ref"`
+	ModelEval        func(ctx, m, t uintptr, completion bool, out *uintptr) bool `z3:"model_eval"`
+	ModelToString    func(ctx, m uintptr) string                                 `z3:"model_to_string"`
+	GetNumeralUint64 func(ctx, a uintptr, out *uint64) bool                      `z3:"get_numeral_uint64"`
+	AstToString      func(ctx, a uintptr) string                                 `z3:"ast_to_string"`
+	bin              map[string]func(ctx, a, b uintptr) uintptr
+	un               map[string]func(ctx, a uintptr) uintptr
+	EvalSMTLIB2      func(ctx uintptr, s string) string `z3:"eval_smtlib2_string"`
 }
 
 // sonames are tried in turn: Debian's run-time name first, then the name that
@@ -91,7 +91,7 @@ func Version() string {
 	if Open() != nil {
 		return "no z3"
 	}
-	return "z3 " + strings.TrimPrefix(c.getFullVersion(), "Z3 ")
+	return "z3 " + strings.TrimPrefix(c.GetFullVersion(), "Z3 ")
 }
 
 // LimitMemory has the library give up, with an error, a question for which it
@@ -101,7 +101,7 @@ func LimitMemory(megabytes int) error {
 	if err := Open(); err != nil {
 		return err
 	}
-	c.globalParamSet("memory_max_size", strconv.Itoa(megabytes))
+	c.GlobalParamSet("memory_max_size", strconv.Itoa(megabytes))
 	return nil
 }
 
@@ -142,60 +142,11 @@ func load(names []string) (err error) {
 		}
 	}()
 	reg := func(f any, name string) { purego.RegisterLibFunc(f, lib, "Z3_"+name) }
-	reg(&c.globalParamSet, "global_param_set")
-	reg(&c.getFullVersion, "get_full_version")
-	reg(&c.mkConfig, "mk_config")
-	reg(&c.delConfig, "del_config")
-	reg(&c.setParamValue, "set_param_value")
-	reg(&c.mkContext, "mk_context")
-	reg(&c.delContext, "del_context")
-	reg(&c.setErrorHandler, "set_error_handler")
-	reg(&c.getErrorCode, "get_error_code")
-	reg(&c.getErrorMsg, "get_error_msg")
-	reg(&c.interrupt, "interrupt")
-	reg(&c.mkStringSymbol, "mk_string_symbol")
-	reg(&c.mkBVSort, "mk_bv_sort")
-	reg(&c.mkBoolSort, "mk_bool_sort")
-	reg(&c.mkArraySort, "mk_array_sort")
-	reg(&c.mkConst, "mk_const")
-	reg(&c.mkUnsignedInt64, "mk_unsigned_int64")
-	reg(&c.mkEq, "mk_eq")
-	reg(&c.mkNot, "mk_not")
-	reg(&c.mkIte, "mk_ite")
-	reg(&c.mkAnd, "mk_and")
-	reg(&c.mkOr, "mk_or")
-	reg(&c.mkSelect, "mk_select")
-	reg(&c.mkStore, "mk_store")
-	reg(&c.mkExtract, "mk_extract")
-	reg(&c.mkZeroExt, "mk_zero_ext")
-	reg(&c.mkSignExt, "mk_sign_ext")
-	reg(&c.mkParams, "mk_params")
-	reg(&c.paramsIncRef, "params_inc_ref")
-	reg(&c.paramsDecRef, "params_dec_ref")
-	reg(&c.paramsSetUint, "params_set_uint")
-	reg(&c.paramsSetBool, "params_set_bool")
-	reg(&c.mkSolver, "mk_solver")
-	reg(&c.mkSimpleSolver, "mk_simple_solver")
-	reg(&c.mkSolverForLogic, "mk_solver_for_logic")
-	reg(&c.solverIncRef, "solver_inc_ref")
-	reg(&c.solverDecRef, "solver_dec_ref")
-	reg(&c.solverSetParams, "solver_set_params")
-	reg(&c.solverPush, "solver_push")
-	reg(&c.solverPop, "solver_pop")
-	reg(&c.solverReset, "solver_reset")
-	reg(&c.solverAssert, "solver_assert")
-	reg(&c.solverFromString, "solver_from_string")
-	reg(&c.solverCheck, "solver_check")
-	reg(&c.solverGetModel, "solver_get_model")
-	reg(&c.solverReason, "solver_get_reason_unknown")
-	reg(&c.modelIncRef, "model_inc_ref")
-	reg(&c.modelDecRef, "model_dec_ref")
-	reg(&c.modelEval, "model_eval")
-	reg(&c.modelToString, "model_to_string")
-	reg(&c.getNumeralUint64, "get_numeral_uint64")
-	reg(&c.astToString, "ast_to_string")
-	reg(&c.evalSMTLIB2, "eval_smtlib2_string")
-	reg(&c.getEstimatedAllocs, "get_estimated_alloc_size")
+	for v, i := reflect.ValueOf(&c).Elem(), 0; i < v.NumField(); i++ {
+		if name := v.Type().Field(i).Tag.Get("z3"); name != "" {
+			reg(v.Field(i).Addr().Interface(), name)
+		}
+	}
 	c.bin = map[string]func(ctx, a, b uintptr) uintptr{}
 	for _, n := range []string{"bvadd", "bvsub", "bvmul", "bvudiv", "bvurem", "bvsdiv", "bvsrem", "bvand", "bvor",
 		"bvxor", "bvshl", "bvlshr", "bvashr", "bvult", "bvule", "bvslt", "bvsle", "concat"} {
@@ -209,7 +160,7 @@ func load(names []string) (err error) {
 		reg(&f, "mk_"+n)
 		c.un[n] = f
 	}
-	return checkVersion(c.getFullVersion())
+	return checkVersion(c.GetFullVersion())
 }
 
 // checkVersion refuses libraries older than what the binding was tried with.

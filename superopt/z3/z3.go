@@ -30,27 +30,27 @@ func NewContext(cfg *Config) (*Context, error) {
 	if err := Open(); err != nil {
 		return nil, err
 	}
-	h := c.mkConfig()
-	defer c.delConfig(h)
+	h := c.MkConfig()
+	defer c.DelConfig(h)
 	if cfg != nil {
-		c.globalParamSet("smt.random_seed", strconv.Itoa(int(cfg.Seed)))
-		c.globalParamSet("sat.random_seed", strconv.Itoa(int(cfg.Seed)))
+		c.GlobalParamSet("smt.random_seed", strconv.Itoa(int(cfg.Seed)))
+		c.GlobalParamSet("sat.random_seed", strconv.Itoa(int(cfg.Seed)))
 		for k, v := range cfg.Params {
-			c.setParamValue(h, k, v)
+			c.SetParamValue(h, k, v)
 		}
 	}
-	x := &Context{h: c.mkContext(h)}
+	x := &Context{h: c.MkContext(h)}
 	if x.h == 0 {
 		return nil, &FatalError{"no context could be made"}
 	}
-	c.setErrorHandler(x.h, 0) // none: the default one ends the process
+	c.SetErrorHandler(x.h, 0) // none: the default one ends the process
 	return x, nil
 }
 
 // Close gives everything made in the context back.
 func (x *Context) Close() {
 	if x.h != 0 {
-		c.delContext(x.h)
+		c.DelContext(x.h)
 		x.h = 0
 	}
 }
@@ -67,12 +67,12 @@ func (x *Context) note() {
 	if x.err != nil {
 		return
 	}
-	switch code := c.getErrorCode(x.h); code {
+	switch code := c.GetErrorCode(x.h); code {
 	case 0:
 	case codeMemory, codeInternal:
-		x.err = &FatalError{c.getErrorMsg(x.h, code)}
+		x.err = &FatalError{c.GetErrorMsg(x.h, code)}
 	default:
-		x.err = fmt.Errorf("libz3: %s", c.getErrorMsg(x.h, code))
+		x.err = fmt.Errorf("libz3: %s", c.GetErrorMsg(x.h, code))
 	}
 }
 
@@ -90,7 +90,7 @@ type FatalError struct{ What string }
 func (e *FatalError) Error() string { return "libz3: " + e.What }
 
 // Interrupt makes a Check that runs in another goroutine give up.
-func (x *Context) Interrupt() { c.interrupt(x.h) }
+func (x *Context) Interrupt() { c.Interrupt(x.h) }
 
 // ast notes an error of the call that made h.
 func (x *Context) ast(h uintptr) AST {
@@ -102,30 +102,30 @@ func (x *Context) ast(h uintptr) AST {
 
 // BV is the sort of bit-vectors of n bits, Bool that of truth values, Array
 // that of functions from dom to rng.
-func (x *Context) BV(n int) Sort             { return Sort{c.mkBVSort(x.h, uint32(n))} }
-func (x *Context) Bool() Sort                { return Sort{c.mkBoolSort(x.h)} }
-func (x *Context) Array(dom, rng Sort) Sort  { return Sort{c.mkArraySort(x.h, dom.h, rng.h)} }
-func (x *Context) BVVal(v uint64, n int) AST { return x.ast(c.mkUnsignedInt64(x.h, v, x.BV(n).h)) }
+func (x *Context) BV(n int) Sort             { return Sort{c.MkBVSort(x.h, uint32(n))} }
+func (x *Context) Bool() Sort                { return Sort{c.MkBoolSort(x.h)} }
+func (x *Context) Array(dom, rng Sort) Sort  { return Sort{c.MkArraySort(x.h, dom.h, rng.h)} }
+func (x *Context) BVVal(v uint64, n int) AST { return x.ast(c.MkUnsignedInt64(x.h, v, x.BV(n).h)) }
 
 // Const makes a free constant, the thing a solver finds a value for.
 func (x *Context) Const(name string, s Sort) AST {
-	return x.ast(c.mkConst(x.h, c.mkStringSymbol(x.h, name), s.h))
+	return x.ast(c.MkConst(x.h, c.MkStringSymbol(x.h, name), s.h))
 }
 
-func (x *Context) Eq(a, b AST) AST        { return x.ast(c.mkEq(x.h, a.h, b.h)) }
-func (x *Context) Not(a AST) AST          { return x.ast(c.mkNot(x.h, a.h)) }
-func (x *Context) Ite(i, t, e AST) AST    { return x.ast(c.mkIte(x.h, i.h, t.h, e.h)) }
-func (x *Context) Select(a, i AST) AST    { return x.ast(c.mkSelect(x.h, a.h, i.h)) }
-func (x *Context) Store(a, i, v AST) AST  { return x.ast(c.mkStore(x.h, a.h, i.h, v.h)) }
-func (x *Context) ZExt(a AST, by int) AST { return x.ast(c.mkZeroExt(x.h, uint32(by), a.h)) }
-func (x *Context) SExt(a AST, by int) AST { return x.ast(c.mkSignExt(x.h, uint32(by), a.h)) }
+func (x *Context) Eq(a, b AST) AST        { return x.ast(c.MkEq(x.h, a.h, b.h)) }
+func (x *Context) Not(a AST) AST          { return x.ast(c.MkNot(x.h, a.h)) }
+func (x *Context) Ite(i, t, e AST) AST    { return x.ast(c.MkIte(x.h, i.h, t.h, e.h)) }
+func (x *Context) Select(a, i AST) AST    { return x.ast(c.MkSelect(x.h, a.h, i.h)) }
+func (x *Context) Store(a, i, v AST) AST  { return x.ast(c.MkStore(x.h, a.h, i.h, v.h)) }
+func (x *Context) ZExt(a AST, by int) AST { return x.ast(c.MkZeroExt(x.h, uint32(by), a.h)) }
+func (x *Context) SExt(a AST, by int) AST { return x.ast(c.MkSignExt(x.h, uint32(by), a.h)) }
 func (x *Context) Extract(a AST, hi, lo int) AST {
-	return x.ast(c.mkExtract(x.h, uint32(hi), uint32(lo), a.h))
+	return x.ast(c.MkExtract(x.h, uint32(hi), uint32(lo), a.h))
 }
 
 // And and Or join any number of truth values.
-func (x *Context) And(as ...AST) AST { return x.nary(c.mkAnd, as) }
-func (x *Context) Or(as ...AST) AST  { return x.nary(c.mkOr, as) }
+func (x *Context) And(as ...AST) AST { return x.nary(c.MkAnd, as) }
+func (x *Context) Or(as ...AST) AST  { return x.nary(c.MkOr, as) }
 
 func (x *Context) nary(f func(uintptr, uint32, *uintptr) uintptr, as []AST) AST {
 	h := make([]uintptr, len(as)+1)
@@ -158,12 +158,12 @@ func (x *Context) String(a AST) string {
 	if a.h == 0 {
 		return "(no term)"
 	}
-	return c.astToString(x.h, a.h)
+	return c.AstToString(x.h, a.h)
 }
 
 // EvalText runs SMT-LIB 2 commands and gives what they print.
 func (x *Context) EvalText(text string) (string, error) {
-	out := c.evalSMTLIB2(x.h, text)
+	out := c.EvalSMTLIB2(x.h, text)
 	return out, x.Err()
 }
 
@@ -200,31 +200,31 @@ type Solver struct {
 func (x *Context) NewSolver(logic string) *Solver {
 	var h uintptr
 	if logic == "" {
-		h = c.mkSimpleSolver(x.h)
+		h = c.MkSimpleSolver(x.h)
 	} else {
-		h = c.mkSolverForLogic(x.h, c.mkStringSymbol(x.h, logic))
+		h = c.MkSolverForLogic(x.h, c.MkStringSymbol(x.h, logic))
 	}
-	c.solverIncRef(x.h, h)
+	c.SolverIncRef(x.h, h)
 	s := &Solver{x, h}
 	// Else the solver puts a handler of its own in place of Go's for SIGINT while a
 	// check runs: an interrupt would be lost, or end the process.
-	s.set(func(p uintptr) { c.paramsSetBool(x.h, p, c.mkStringSymbol(x.h, "ctrl_c"), false) })
+	s.set(func(p uintptr) { c.ParamsSetBool(x.h, p, c.MkStringSymbol(x.h, "ctrl_c"), false) })
 	return s
 }
 
 // set sets parameters of the solver.
 func (s *Solver) set(to func(params uintptr)) {
-	p := c.mkParams(s.x.h)
-	c.paramsIncRef(s.x.h, p)
+	p := c.MkParams(s.x.h)
+	c.ParamsIncRef(s.x.h, p)
 	to(p)
-	c.solverSetParams(s.x.h, s.h, p)
-	c.paramsDecRef(s.x.h, p)
+	c.SolverSetParams(s.x.h, s.h, p)
+	c.ParamsDecRef(s.x.h, p)
 }
 
 // Close gives the solver back.
 func (s *Solver) Close() {
 	if s.h != 0 {
-		c.solverDecRef(s.x.h, s.h)
+		c.SolverDecRef(s.x.h, s.h)
 		s.h = 0
 	}
 }
@@ -233,14 +233,14 @@ func (s *Solver) Close() {
 // counted the same on every machine, and sets the seed.
 func (s *Solver) SetBudget(rlimit, seed uint32) {
 	s.set(func(p uintptr) {
-		c.paramsSetUint(s.x.h, p, c.mkStringSymbol(s.x.h, "rlimit"), rlimit)
-		c.paramsSetUint(s.x.h, p, c.mkStringSymbol(s.x.h, "random_seed"), seed)
+		c.ParamsSetUint(s.x.h, p, c.MkStringSymbol(s.x.h, "rlimit"), rlimit)
+		c.ParamsSetUint(s.x.h, p, c.MkStringSymbol(s.x.h, "random_seed"), seed)
 	})
 }
 
-func (s *Solver) Push()     { c.solverPush(s.x.h, s.h) }
-func (s *Solver) Pop(n int) { c.solverPop(s.x.h, s.h, uint32(n)) }
-func (s *Solver) Reset()    { c.solverReset(s.x.h, s.h) }
+func (s *Solver) Push()     { c.SolverPush(s.x.h, s.h) }
+func (s *Solver) Pop(n int) { c.SolverPop(s.x.h, s.h, uint32(n)) }
+func (s *Solver) Reset()    { c.SolverReset(s.x.h, s.h) }
 func (s *Solver) Assert(a AST) {
 	if a.h == 0 { // a term that failed: its error is kept in the context
 		if s.x.err == nil {
@@ -248,13 +248,13 @@ func (s *Solver) Assert(a AST) {
 		}
 		return
 	}
-	c.solverAssert(s.x.h, s.h, a.h)
+	c.SolverAssert(s.x.h, s.h, a.h)
 }
 
 // AddText adds declarations and assertions in SMT-LIB 2, in one C call. A name
 // declared there is the constant of that name and sort in the context.
 func (s *Solver) AddText(text string) error {
-	c.solverFromString(s.x.h, s.h, text)
+	c.SolverFromString(s.x.h, s.h, text)
 	return s.x.Err()
 }
 
@@ -263,7 +263,7 @@ func (s *Solver) Check() (Result, error) {
 	if err := s.x.Err(); err != nil {
 		return Undef, err
 	}
-	r := Result(c.solverCheck(s.x.h, s.h))
+	r := Result(c.SolverCheck(s.x.h, s.h))
 	if r == Undef {
 		// A spent budget is an answer, with Reason; it also leaves an error behind.
 		err := s.x.Err()
@@ -279,18 +279,18 @@ func (s *Solver) Check() (Result, error) {
 }
 
 // Reason says why the last Check was Undef.
-func (s *Solver) Reason() string { return c.solverReason(s.x.h, s.h) }
+func (s *Solver) Reason() string { return c.SolverReason(s.x.h, s.h) }
 
 // Model is the assignment found by the last Check, which was Sat.
 func (s *Solver) Model() (*Model, error) {
-	h := c.solverGetModel(s.x.h, s.h)
+	h := c.SolverGetModel(s.x.h, s.h)
 	if h == 0 {
 		if err := s.x.Err(); err != nil {
 			return nil, err
 		}
 		return nil, errors.New("libz3: no model")
 	}
-	c.modelIncRef(s.x.h, h)
+	c.ModelIncRef(s.x.h, h)
 	return &Model{s.x, h}, nil
 }
 
@@ -303,7 +303,7 @@ type Model struct {
 // Close gives the model back.
 func (m *Model) Close() {
 	if m.h != 0 {
-		c.modelDecRef(m.x.h, m.h)
+		c.ModelDecRef(m.x.h, m.h)
 		m.h = 0
 	}
 }
@@ -312,19 +312,19 @@ func (m *Model) Close() {
 // assertions leave open are 0.
 func (m *Model) Uint64(a AST) (uint64, error) {
 	var out uintptr
-	if a.h == 0 || !c.modelEval(m.x.h, m.h, a.h, true, &out) || out == 0 {
+	if a.h == 0 || !c.ModelEval(m.x.h, m.h, a.h, true, &out) || out == 0 {
 		if err := m.x.Err(); err != nil {
 			return 0, err
 		}
 		return 0, errors.New("libz3: term has no value in the model")
 	}
 	var v uint64
-	if !c.getNumeralUint64(m.x.h, out, &v) {
+	if !c.GetNumeralUint64(m.x.h, out, &v) {
 		m.x.Err()
-		return 0, fmt.Errorf("libz3: value %s is no number of 64 bits", c.astToString(m.x.h, out))
+		return 0, fmt.Errorf("libz3: value %s is no number of 64 bits", c.AstToString(m.x.h, out))
 	}
 	return v, nil
 }
 
 // String is libz3's own print of the model.
-func (m *Model) String() string { return c.modelToString(m.x.h, m.h) }
+func (m *Model) String() string { return c.ModelToString(m.x.h, m.h) }

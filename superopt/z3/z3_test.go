@@ -90,9 +90,7 @@ func TestErrorsDontCrash(t *testing.T) {
 	if x.Bin("bvnonsense", x.BVVal(1, 8), x.BVVal(1, 8)); x.Err() == nil {
 		t.Fatal("unknown operation: no error")
 	}
-	if err := x.Err(); err != nil {
-		t.Fatalf("error kept after it was read: %v", err)
-	}
+	must.OKf(t, x.Err(), "error kept after it was read")
 	if _, err := s.Model(); err == nil {
 		t.Fatal("model before check: no error")
 	}

@@ -2,7 +2,7 @@ package report
 
 import (
 	"cmp"
-	_ "embed" // fields.json
+	_ "embed" // fields.json, words.txt
 	"encoding"
 	"encoding/json"
 	"reflect"
@@ -24,6 +24,21 @@ var said = sync.OnceValue(func() map[string]string {
 	return m
 })
 
+//go:embed words.txt
+var wordsText string
+
+// words says what a key of JSON output means wherever the field has no comment of
+// its own: the words all reports share, a line a key. A count is a whole number, a
+// ratio or share is from 0 to 1, and a name that ends in a unit is in that unit.
+var words = sync.OnceValue(func() map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(wordsText) {
+		key, meaning, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		out[key] = meaning
+	}
+	return out
+})
+
 // SchemaOf is the JSON Schema (draft 2020-12) of what a verb's --json writes: the
 // type's JSON with the run before it.
 func SchemaOf(verb string, t reflect.Type) map[string]any {
@@ -34,7 +49,7 @@ func SchemaOf(verb string, t reflect.Type) map[string]any {
 		out = s.defs[name].(map[string]any)
 		delete(s.defs, name)
 		run := s.of(reflect.TypeFor[Run]())
-		run["description"] = words["run"]
+		run["description"] = words()["run"]
 		out["properties"].(map[string]any)["run"] = run
 		out["required"] = append([]string{"run"}, out["required"].([]string)...)
 	}
@@ -136,7 +151,7 @@ func (s *schemas) fields(t reflect.Type, properties map[string]any, required *[]
 			continue // the outer one hides it
 		}
 		x := s.of(f.Type)
-		if text := cmp.Or(said()[t.PkgPath()+"."+t.Name()+"."+key], words[key]); text != "" {
+		if text := cmp.Or(said()[t.PkgPath()+"."+t.Name()+"."+key], words()[key]); text != "" {
 			x["description"] = text
 		}
 		properties[key] = x

@@ -22,9 +22,7 @@ func jitnic(t *testing.T, args ...string) string {
 	c.SetErr(io.Discard)
 	c.SetArgs(args)
 	c.SilenceUsage, c.SilenceErrors = true, true
-	if err := c.ExecuteContext(t.Context()); err != nil {
-		t.Fatalf("%q: %v", args, err)
-	}
+	must.OKf(t, c.ExecuteContext(t.Context()), "%q", args)
 	return out.String()
 }
 

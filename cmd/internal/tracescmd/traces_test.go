@@ -199,9 +199,7 @@ func TestCorpus(t *testing.T) {
 	}
 	for _, p := range []string{"sample:nat", "sample:conntrack", "sample:telemetry", "sample:router", "sample:loadbalancer"} {
 		out, err := run("--program", p, "--capture", files[0], "--limit", "2000")
-		if err != nil {
-			t.Fatalf("%s: %v", p, err)
-		}
+		must.OKf(t, err, "%s", p)
 		for _, l := range strings.Split(out, "\n") {
 			if strings.Contains(l, "raw(") || strings.Contains(l, "insn 0x") {
 				t.Errorf("%s: printed as it stands: %s", p, l)

@@ -6,6 +6,8 @@
 // What a test is about it still says in words of its own.
 package must
 
+import "fmt"
+
 // TB is what of testing.TB is needed, so that rapid's T will do too.
 type TB interface {
 	Helper()
@@ -28,5 +30,13 @@ func Get[T any](v T, err error) func(TB) T {
 			t.Fatal(err)
 		}
 		return v
+	}
+}
+
+// OKf is OK that says first what it was about.
+func OKf(t TB, err error, format string, args ...any) {
+	if err != nil {
+		t.Helper()
+		t.Fatal(fmt.Sprintf(format, args...)+":", err)
 	}
 }

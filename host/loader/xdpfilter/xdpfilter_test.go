@@ -140,9 +140,7 @@ func TestVerdicts(t *testing.T) {
 				continue
 			}
 			r, err := prog.Run(data, kernel.Context{})
-			if err != nil {
-				t.Fatalf("%q: packet %d: %v", expr, k+1, err)
-			}
+			must.OKf(t, err, "%q: packet %d", expr, k+1)
 			if r.Verdict != want {
 				t.Errorf("%q: packet %d: verdict %d in the kernel, want %d\n%s", expr, k+1, r.Verdict, want, ebpf.Printer{}.Code(entry.Insns))
 				break

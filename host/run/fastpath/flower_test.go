@@ -118,9 +118,7 @@ func TestInPieces(t *testing.T) {
 	must.OK(t, w.Close())
 	for program, least := range map[string]uint64{"sample:router": 80, "sample:firewall": 80, "sample:loadbalancer": 40, "sample:nat": 40, "filter:udp": 82} {
 		p, err := Make(context.Background(), replay.Input{Program: program, Captures: []string{file}, Seed: 1}, Options{Entries: 16, NoKernel: true, Rules: true, Frozen: true})
-		if err != nil {
-			t.Fatalf("%s: %v", program, err)
-		}
+		must.OKf(t, err, "%s", program)
 		t.Cleanup(p.Close)
 		for _, by := range []flower.Parser{flower.Dissector, flower.Plain} {
 			o := must.Get(p.Flower(context.Background(), by))(t)

@@ -393,9 +393,7 @@ func TestAnswersTrace(t *testing.T) {
 					} else {
 						err = checkPath(twin, &in, &out)
 					}
-					if err != nil {
-						t.Fatalf("packet %d: %v", i, err)
-					}
+					must.OKf(t, err, "packet %d", i)
 				}
 				must.OK(t, r.CheckAll(t.Context()))
 				said := c.says == ""

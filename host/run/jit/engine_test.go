@@ -48,13 +48,9 @@ func compareEngines(t *testing.T, name string, want, got *Runtime, file string) 
 			}
 		}
 		x, err := want.Process(in, &a)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		must.OKf(t, err, "%s", name)
 		y, err := got.Process(in, &b)
-		if err != nil {
-			t.Fatalf("%s: native: %v", name, err)
-		}
+		must.OKf(t, err, "%s: native", name)
 		if x.Outcome != y.Outcome || x.Path != y.Path {
 			t.Fatalf("%s: packet %d: %v of path %d, native %v of path %d", name, in.Packet, x.Outcome, x.Path, y.Outcome, y.Path)
 		}

@@ -42,9 +42,7 @@ func TestFilters(t *testing.T) {
 			in := vm.Input{Data: data, IfIndex: 1, Packet: uint64(k)}
 			var out vm.Output
 			res, err := r.Process(&in, &out)
-			if err != nil {
-				t.Fatalf("%q: packet %d: %v", expr, k, err)
-			}
+			must.OKf(t, err, "%q: packet %d", expr, k)
 			n := min(len(data), vm.MaxLinear)
 			want := uint32(vm.XDPDrop)
 			if f.Program.Match(data[:n], uint32(n)) {

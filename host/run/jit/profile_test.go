@@ -31,9 +31,7 @@ func TestSpecialiseWhereItPays(t *testing.T) {
 					t.Fatalf("%s, %v: %v", s.Name, how, err)
 				}
 			}
-			if err := r.CheckAll(t.Context()); err != nil {
-				t.Fatalf("%s, %v: %v", s.Name, how, err)
-			}
+			must.OKf(t, r.CheckAll(t.Context()), "%s, %v", s.Name, how)
 			if r.Collision > 0 {
 				t.Fatalf("%s, %v: %d conditions overlap: %v", s.Name, how, r.Collision, r.overlap.err)
 			}

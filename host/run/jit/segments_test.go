@@ -146,9 +146,7 @@ func TestSegmentsOfRandomPrograms(t *testing.T) {
 		cuts := someCuts(t, c.Object, c.Entry, rng, 1+int(seed%5)*2)
 		r, err := New(c.Object, c.Entry, Options{Check: true, Engine: someEngine(seed), Cuts: cuts, Remedies: how, VM: vm.Options{Seed: seed},
 			Cache: cache.Config{Policy: []string{"lru", "sieve", "gdsf", "s3fifo"}[seed%4], Entries: []uint64{2, 8, 4096}[seed%3], HotThreshold: uint32(seed % 3), InstallDelay: seed % 7}})
-		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+		must.OKf(t, err, "seed %d", seed)
 		if r.prof != nil {
 			r.prof.judging = judging{every: 1, window: 6, heavy: 3, light: 3}
 		}
@@ -322,13 +320,9 @@ func TestSegmentsOnEngines(t *testing.T) {
 			var a, b vm.Output
 			for in := range hosttest.Packets(t, file, 1500) {
 				x, err := want.Process(in, &a)
-				if err != nil {
-					t.Fatalf("%s: %v", s.Name, err)
-				}
+				must.OKf(t, err, "%s", s.Name)
 				y, err := got.Process(in, &b)
-				if err != nil {
-					t.Fatalf("%s: %s: %v", s.Name, opt.Engine, err)
-				}
+				must.OKf(t, err, "%s: %s", s.Name, opt.Engine)
 				if x.Outcome != y.Outcome || !slices.Equal(x.Segments, y.Segments) || !slices.Equal(x.Each, y.Each) {
 					t.Fatalf("%s: packet %d: %v of %v, %s %v of %v", s.Name, in.Packet, x.Outcome, x.Segments, opt.Engine, y.Outcome, y.Segments)
 				}

@@ -50,9 +50,7 @@ func TestTier2OfSegments(t *testing.T) {
 			opt.Install(t.Context(), o, 1)
 		}))(t)
 		defer s.Close()
-		if err := s.Run(t.Context(), nil); err != nil {
-			t.Fatalf("%+v: %v", ca, err)
-		}
+		must.OKf(t, s.Run(t.Context(), nil), "%+v", ca)
 		if s.Runtime.Checked != in.Limit || len(s.Runtime.Tables()) < 2 {
 			t.Fatalf("%+v: %d packets checked, %d tables", ca, s.Runtime.Checked, len(s.Runtime.Tables()))
 		}

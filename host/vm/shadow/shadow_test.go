@@ -97,9 +97,7 @@ func TestALU(t *testing.T) {
 		{"r1 += 14", all(Packet), 0, all(Packet)},
 	} {
 		code, err := ebpf.Parser{}.Code(c.text)
-		if err != nil {
-			t.Fatalf("%s: %v", c.text, err)
-		}
+		must.OKf(t, err, "%s", c.text)
 		src := c.src
 		if code[0].Src == code[0].Dst {
 			src = c.dst
@@ -127,9 +125,7 @@ func TestBranch(t *testing.T) {
 		{"if r1 == 0 goto +0", all(Value | Foreign), 0, Value | Foreign},
 	} {
 		code, err := ebpf.Parser{}.Code(c.text)
-		if err != nil {
-			t.Fatalf("%s: %v", c.text, err)
-		}
+		must.OKf(t, err, "%s", c.text)
 		if got := branch(code[0], c.dst, c.src); got != c.want {
 			t.Errorf("%s of %016x, %016x: got %v, want %v", c.text, uint64(c.dst), uint64(c.src), got, c.want)
 		}

@@ -66,13 +66,9 @@ func golden(t *testing.T, path string) {
 	}
 	parse := func(name string) *ir.Prog {
 		code, err := ebpf.Parser{MapIndex: maps.Numbers(specs)}.Code(part[name])
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		must.OKf(t, err, "%s", name)
 		p, err := ir.FromSlots(name, kind, code, specs)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		must.OKf(t, err, "%s", name)
 		return p
 	}
 	verdicts := map[string]string{
