@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/maps"
 
 	cebpf "github.com/cilium/ebpf"
@@ -14,10 +15,7 @@ import (
 // follow runs the analysis over straight-line code.
 func follow(t *testing.T, text string) *Flow {
 	t.Helper()
-	code, err := ebpf.Parser{}.Code(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := must.Get(ebpf.Parser{}.Code(text))(t)
 	f := &Flow{}
 	f.Enter([]*maps.Spec{
 		{Name: "hash", Type: cebpf.Hash, KeySize: 4, ValueSize: 16},
@@ -87,10 +85,7 @@ func TestSizedMemory(t *testing.T) {
 		{"r1 = 0\nr2 = 4", "r1 is 0 where csum_diff wants memory, unless it is of 0 bytes"},
 		{"r2 = 0", "r1 is the context where csum_diff wants memory"},
 	} {
-		code, err := ebpf.Parser{}.Code(c.text + "\nr3 = 0\nr4 = 0\nr5 = 0\ncall csum_diff")
-		if err != nil {
-			t.Fatal(err)
-		}
+		code := must.Get(ebpf.Parser{}.Code(c.text + "\nr3 = 0\nr4 = 0\nr5 = 0\ncall csum_diff"))(t)
 		p := Program{Context: ebpf.ContextXDP, Maps: []*maps.Spec{{Name: "array", Type: cebpf.Array, KeySize: 4, ValueSize: 16}}}
 		f := Facts{Reached: true}
 		f.R[1], f.R[10] = Value{Kind: Ctx}, Value{Kind: Stack}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/points"
 	"jitnic/host/programs"
@@ -22,18 +23,9 @@ func TestWritten(t *testing.T) {
 		{"conntrack", "conns counters", false},
 		{"loadbalancer", "flows stats", false},
 	} {
-		s, err := programs.Get(c.sample)
-		if err != nil {
-			t.Fatal(err)
-		}
-		obj, err := loader.LoadBytes(c.sample, s.Object, loader.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := obj.Entry(s.Entry)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(programs.Get(c.sample))(t)
+		obj := must.Get(loader.LoadBytes(c.sample, s.Object, loader.Options{}))(t)
+		e := must.Get(obj.Entry(s.Entry))(t)
 		w, unknown := points.Written(e.Insns, e.Maps)
 		var got []string
 		for i, is := range w {

@@ -10,6 +10,7 @@ import (
 	"jitnic/host/diff"
 	"jitnic/host/ebpf"
 	"jitnic/host/hosttest"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/progen"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
@@ -43,19 +44,11 @@ func newPair(t testing.TB, mem *code.Memory, obj *loader.Object, entry *loader.P
 	machine := func(track bool) *vm.Interp {
 		o := opt
 		o.Track = track
-		s, err := vm.NewState(obj, o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(vm.NewState(obj, o))(t)
 		if prepare != nil {
-			if err := prepare(s); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, prepare(s))
 		}
-		it, err := vm.NewInterp(s, obj, entry)
-		if err != nil {
-			t.Fatal(err)
-		}
+		it := must.Get(vm.NewInterp(s, obj, entry))(t)
 		return it
 	}
 	p := &pair{want: machine(opt.Track), got: machine(opt.Track)}
@@ -158,20 +151,11 @@ func flat(t testing.TB, mem *code.Memory, insns []ebpf.Insn, data []byte) (want,
 	p := &loader.Program{Name: "p", Insns: insns}
 	obj := &loader.Object{File: "flat", Programs: []*loader.Program{p}}
 	run := func(native bool) (uint64, error) {
-		s, err := vm.NewState(obj, vm.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(vm.NewState(obj, vm.Options{}))(t)
 		defer s.Close()
-		it, err := vm.NewInterp(s, obj, p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		it := must.Get(vm.NewInterp(s, obj, p))(t)
 		if native {
-			e, err := NewFlatEngine(s, obj, mem)
-			if err != nil {
-				t.Fatal(err)
-			}
+			e := must.Get(NewFlatEngine(s, obj, mem))(t)
 			defer e.Close()
 			it.Engine = e
 		}
@@ -338,10 +322,7 @@ func TestAccesses(t *testing.T) {
 // The step limit holds, to the step.
 func TestLimit(t *testing.T) {
 	mem := memory(t)
-	insns, err := ebpf.Parser{}.Code("r0 = 0\nr0 += 1\nif r0 < 100 goto -2\nr1 = 7\nexit")
-	if err != nil {
-		t.Fatal(err)
-	}
+	insns := must.Get(ebpf.Parser{}.Code("r0 = 0\nr0 += 1\nif r0 < 100 goto -2\nr1 = 7\nexit"))(t)
 	p := &loader.Program{Name: "p", Insns: insns}
 	obj := &loader.Object{File: "limit", Programs: []*loader.Program{p}}
 	x := newPair(t, mem, obj, p, vm.Options{}, nil)
@@ -567,7 +548,7 @@ func TestCsumDiff(t *testing.T) {
 	for _, from := range sizes {
 		for _, to := range sizes {
 			for round := range 6 {
-				insns, err := ebpf.Parser{}.Code(fmt.Sprintf(`r7 = *(u32 *)(r1 +0)
+				insns := must.Get(ebpf.Parser{}.Code(fmt.Sprintf(`r7 = *(u32 *)(r1 +0)
 r8 = *(u32 *)(r1 +4)
 r0 = 2
 r2 = r7
@@ -585,10 +566,7 @@ r4 = %d
 r5 = *(u32 *)(r7 +280)
 call csum_diff#28
 r0 = r0
-exit`, from, [2]string{"r7", "r10"}[round%2], [2]int{131, -128}[round%2], to))
-				if err != nil {
-					t.Fatal(err)
-				}
+exit`, from, [2]string{"r7", "r10"}[round%2], [2]int{131, -128}[round%2], to)))(t)
 				obj := hostile(insns)
 				x := newPair(t, mem, obj, obj.Programs[0], vm.Options{}, nil)
 				pkt := make([]byte, 300)

@@ -8,6 +8,7 @@ import (
 
 	"jitnic/host/diff"
 	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -35,19 +36,13 @@ func TestConstantOperandElsewhere(t *testing.T) {
 	p := &loader.Program{Name: "p", Insns: code}
 	obj := &loader.Object{File: "flat", Programs: []*loader.Program{p}}
 	s, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer s.Close()
 	in := vm.Input{Data: []byte{0, 5, 2, 3, 4, 100, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}}
-	if err := s.Begin(&in); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Begin(&in))
 	m := NewMachine(s, mem)
 	x, err := bind(m, 0, &trace.Trace{Code: code, MinLen: 16}, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	defer x.Free()
 	got, err := x.Run()
 	if err != nil || got != 100+16 {
@@ -61,7 +56,7 @@ func TestConstantOperandElsewhere(t *testing.T) {
 // what the executor in Go notes.
 func TestHeldStores(t *testing.T) {
 	mem := memory(t)
-	code, err := ebpf.Parser{}.Code(`
+	code := must.Get(ebpf.Parser{}.Code(`
 		r2 = *(u32 *)(r1 +0)
 		r3 = *(u8 *)(r2 +0)
 		r3 += 1
@@ -78,18 +73,9 @@ func TestHeldStores(t *testing.T) {
 		*(u32 *)(r5 +4) = r3
 		lock *(u64 *)(r5 +0) += r3
 		r0 = r3
-		exit`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	obj, err := loader.FromCode("p", code, []*maps.Spec{{Name: "m", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := vm.NewState(obj, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+		exit`))(t)
+	obj := must.Get(loader.FromCode("p", code, []*maps.Spec{{Name: "m", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1}}))(t)
+	s := must.Get(vm.NewState(obj, vm.Options{}))(t)
 	defer s.Close()
 	tr := &trace.Trace{Code: code, MinLen: 14}
 	value, ok := s.ValuePtr(0, 0)
@@ -99,22 +85,14 @@ func TestHeldStores(t *testing.T) {
 	at := s.FrameTop(0) + 64
 	h := nic.NewHeld(s)
 	in := vm.Input{Data: bytes.Repeat([]byte{7}, 20)}
-	x, err := bind(NewMachine(s, mem), 0, tr, nil, h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := must.Get(bind(NewMachine(s, mem), 0, tr, nil, h))(t)
 	defer x.Free()
-	y, err := exec.New(s).BindHeld(0, tr, h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	y := must.Get(exec.New(s).BindHeld(0, tr, h))(t)
 	var left [2][]byte
 	for k, code := range []nic.Code{x, y} {
 		s.Store(value, 8, 5)
 		for _, back := range []bool{true, false} {
-			if err := s.Begin(&in); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, s.Begin(&in))
 			h.Begin()
 			s.Store(at, 8, value)
 			for i := range uint64(2) {
@@ -153,10 +131,7 @@ func TestHeadsAndTargets(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		var code []ebpf.Insn
 		add := func(format string, args ...any) {
-			text, err := ebpf.Parser{}.Code(fmt.Sprintf(format, args...))
-			if err != nil {
-				t.Fatal(err)
-			}
+			text := must.Get(ebpf.Parser{}.Code(fmt.Sprintf(format, args...)))(t)
 			code = append(code, text...)
 		}
 		add("r6 = r1\nr9 = 5\nr8 = *(u32 *)(r6 +0)")
@@ -189,27 +164,18 @@ func TestHeadsAndTargets(t *testing.T) {
 		p := &loader.Program{Name: "p", Insns: code, Maps: []*maps.Spec{ports}}
 		obj := &loader.Object{File: "heads", Programs: []*loader.Program{p}, Maps: []*maps.Spec{ports}}
 		machine := func() *vm.Interp {
-			s, err := vm.NewState(obj, vm.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := must.Get(vm.NewState(obj, vm.Options{}))(t)
 			if seed%4 == 3 { // an entry with a program
 				s.Maps[0].Update([]byte{2, 0, 0, 0}, []byte{9, 0, 0, 0, 1, 0, 0, 0}, 0, 0)
 				certain = false
 			}
-			it, err := vm.NewInterp(s, obj, p)
-			if err != nil {
-				t.Fatal(err)
-			}
+			it := must.Get(vm.NewInterp(s, obj, p))(t)
 			return it
 		}
 		want, got := machine(), machine()
 		defer want.S.Close()
 		defer got.S.Close()
-		x, err := bind(NewMachine(got.S, mem), 0, &trace.Trace{Code: code, MinLen: length}, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := must.Get(bind(NewMachine(got.S, mem), 0, &trace.Trace{Code: code, MinLen: length}, nil, nil))(t)
 		for i := range 3 {
 			data := make([]byte, length+i)
 			for k := range data {
@@ -221,9 +187,7 @@ func TestHeadsAndTargets(t *testing.T) {
 			if wout.Err != nil {
 				t.Fatalf("seed %d: %v", seed, wout.Err)
 			}
-			if err := got.S.Begin(&in); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, got.S.Begin(&in))
 			x.m.ctx.resume = 0
 			r0, err := x.Run()
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/vm"
 	"jitnic/nic/native/asm"
@@ -28,14 +29,9 @@ type forest struct {
 
 func newForest(t testing.TB) *forest {
 	t.Helper()
-	s, err := vm.NewState(&loader.Object{}, vm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(vm.NewState(&loader.Object{}, vm.Options{}))(t)
 	t.Cleanup(func() { s.Close() })
-	if err := s.Begin(&vm.Input{Data: make([]byte, 64)}); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Begin(&vm.Input{Data: make([]byte, 64)}))
 	f := &forest{s: s, b: bv.NewBuilder()}
 	f.t = tree.New(f.b, &pathcond.Env{S: s, Versions: pathcond.NewVersions()})
 	f.m = NewMatcher(NewMachine(s, memory(t)), f.t)
@@ -64,9 +60,7 @@ func (f *forest) path(t testing.TB, id, n int) []byte {
 	for k := 0; 1024<<k < n; k++ {
 		cond = append(cond, pathcond.Pred{Term: b.Extract(word, k, 1), Want: rest>>k&1 == 1})
 	}
-	if err := f.t.Insert(&pathcond.Path{Cond: cond}, int32(id)); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, f.t.Insert(&pathcond.Path{Cond: cond}, int32(id)))
 	pkt := make([]byte, 64)
 	binary.LittleEndian.PutUint16(pkt[12:], uint16(p))
 	binary.LittleEndian.PutUint16(pkt[36:], uint16(q))
@@ -83,9 +77,7 @@ func TestMatcher(t *testing.T) {
 	var pkts [][]byte
 	check := func(pkt []byte) {
 		t.Helper()
-		if err := f.s.Begin(&vm.Input{Data: pkt}); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, f.s.Begin(&vm.Input{Data: pkt}))
 		if want, got := f.t.Match(), f.m.Match(); want != got {
 			t.Fatalf("%x: path %d, as machine code %d", pkt, want, got)
 		}
@@ -134,9 +126,7 @@ func TestExact(t *testing.T) {
 		x, y, z := f.field(12, 2), f.field(23, 1), f.field(36, 8)
 		id := int32(0)
 		insert := func(cond ...pathcond.Pred) {
-			if err := f.t.Insert(&pathcond.Path{Cond: cond}, id); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, f.t.Insert(&pathcond.Path{Cond: cond}, id))
 			id++
 		}
 		is := func(t bv.Term, k, w int, want bool) pathcond.Pred {
@@ -181,9 +171,7 @@ func TestExact(t *testing.T) {
 			pkt := make([]byte, 64)
 			binary.LittleEndian.PutUint16(pkt[12:], uint16(r.IntN(40)))
 			pkt[23], pkt[36] = byte(r.IntN(30)), byte(r.Uint32())
-			if err := f.s.Begin(&vm.Input{Data: pkt}); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, f.s.Begin(&vm.Input{Data: pkt}))
 			want, got := f.t.Match(), f.m.Match()
 			if want != got {
 				t.Fatalf("round %d, packet %d, %x: path %d, as machine code %d", round, i, pkt, want, got)
@@ -214,9 +202,7 @@ func TestBatchWork(t *testing.T) {
 		cond = append(cond, pathcond.Pred{Term: b.Bin(bv.OpULt, b.Bin(bv.OpMul, b.Bin(bv.OpXor, x, k), b.Bin(bv.OpAdd, x, k)), b.Const(5, 32)), Want: false})
 		if i == 0 || i == 199 {
 			f = newForestLike(t, f)
-			if err := f.t.Insert(&pathcond.Path{Cond: cond}, 1); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, f.t.Insert(&pathcond.Path{Cond: cond}, 1))
 			f.m.make()
 			if f.m.off != nil {
 				t.Fatal(f.m.off)
@@ -256,14 +242,10 @@ func TestMatcherRemoved(t *testing.T) {
 	is := func(v uint64) *pathcond.Path {
 		return &pathcond.Path{Cond: []pathcond.Pred{{Term: f.b.Bin(bv.OpEq, f.field(12, 2), f.b.Const(v, 16)), Want: true}}}
 	}
-	if err := f.t.Insert(is(1), 7); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, f.t.Insert(is(1), 7))
 	pkt := make([]byte, 64)
 	pkt[12] = 1
-	if err := f.s.Begin(&vm.Input{Data: pkt}); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, f.s.Begin(&vm.Input{Data: pkt}))
 	for range 3 * firstCode {
 		if p := f.m.Match(); p != 7 {
 			t.Fatalf("path %d", p)
@@ -275,9 +257,7 @@ func TestMatcherRemoved(t *testing.T) {
 			t.Fatalf("walk %d after it was taken out: path %d", i, p)
 		}
 	}
-	if err := f.t.Insert(is(1), 7); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, f.t.Insert(is(1), 7))
 	for range 3 * firstCode {
 		if p := f.m.Match(); p != 7 {
 			t.Fatalf("path %d after it came back", p)
@@ -324,9 +304,7 @@ func TestTreeOperations(t *testing.T) {
 				cond = append(cond, pathcond.Pred{Term: p, Want: r.IntN(2) == 0})
 			}
 		}
-		if err := f.t.Insert(&pathcond.Path{Cond: cond}, 1); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, f.t.Insert(&pathcond.Path{Cond: cond}, 1))
 		for i := range 400 {
 			pkt := make([]byte, 64)
 			for j := range pkt {
@@ -334,9 +312,7 @@ func TestTreeOperations(t *testing.T) {
 					pkt[j] = 0
 				}
 			}
-			if err := f.s.Begin(&vm.Input{Data: pkt}); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, f.s.Begin(&vm.Input{Data: pkt}))
 			if want, got := f.t.Match(), f.m.Match(); want != got {
 				t.Fatalf("round %d, packet %d, %x: path %d, as machine code %d", round, i, pkt, want, got)
 			}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitnic/host/hosttest/must"
+
 	"golang.org/x/arch/arm64/arm64asm"
 	"golang.org/x/arch/x86/x86asm"
 )
@@ -232,9 +234,7 @@ func TestJumpsAMD64(t *testing.T) {
 					a.emit(0x90)
 					a.Bind(l)
 					code, err := a.Code()
-					if err != nil {
-						t.Fatal(err)
-					}
+					must.OK(t, err)
 					got, err := disX86(code)
 					want := fmt.Sprintf("cmp %s,%s; %s .+0x1; nop", wideName(wide, y), wideName(wide, x), cc[c])
 					if err != nil || loose(got) != loose(want) {
@@ -390,9 +390,7 @@ func TestJumpsARM64(t *testing.T) {
 					a.Ret()
 					a.Bind(l)
 					code, err := a.Code()
-					if err != nil {
-						t.Fatal(err)
-					}
+					must.OK(t, err)
 					got, err := disARM(code)
 					want := fmt.Sprintf("cmp %s, %s; b.%s .+0x8; ret", arm(wide, x), arm(wide, y), cc[c])
 					got = strings.NewReplacer("b.lo", "b.cc", "b.hs", "b.cs").Replace(loose(got))
@@ -438,10 +436,7 @@ func TestLLVM(t *testing.T) {
 	for arch, triple := range map[string]string{"amd64": "x86_64", "arm64": "aarch64"} {
 		b, _ := New(arch)
 		everything(b)
-		code, err := b.Code()
-		if err != nil {
-			t.Fatal(err)
-		}
+		code := must.Get(b.Code())(t)
 		var hex strings.Builder
 		for _, c := range code {
 			fmt.Fprintf(&hex, "0x%02x ", c)

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unsafe"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/native/asm"
 )
 
@@ -43,13 +44,9 @@ func block(t testing.TB, m *Memory, f func(b asm.Backend)) *Block {
 	}
 	f(b)
 	code, err := b.Code()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	bl, err := m.Put(code)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	return bl
 }
 
@@ -129,9 +126,7 @@ func TestBounded(t *testing.T) {
 		if errors.Is(err, ErrFull) {
 			break
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		bs = append(bs, b)
 	}
 	if len(bs) != 8 && os.Getpagesize() == 4096 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/native/asm"
 
 	"golang.org/x/sys/unix"
@@ -17,18 +18,10 @@ import (
 // Go recovers, where that is asked for; code runs on afterwards.
 func TestFaultOfMappedFile(t *testing.T) {
 	m := memory(t, 0)
-	f, err := os.Create(filepath.Join(t.TempDir(), "gone"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Create(filepath.Join(t.TempDir(), "gone")))(t)
 	defer f.Close()
-	if err := f.Truncate(4096); err != nil {
-		t.Fatal(err)
-	}
-	b, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, f.Truncate(4096))
+	b := must.Get(unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE))(t)
 	defer unix.Munmap(b)
 	c := new(struct{ at, loaded uint64 })
 	load := block(t, m, func(b asm.Backend) {
@@ -48,9 +41,7 @@ func TestFaultOfMappedFile(t *testing.T) {
 	if err := run(&b[0]); err != nil || c.loaded != 1 {
 		t.Fatalf("%v, loaded %d", err, c.loaded)
 	}
-	if err := f.Truncate(0); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, f.Truncate(0))
 	for range 3 {
 		err := run(&b[0])
 		e, ok := err.(interface{ Addr() uintptr })

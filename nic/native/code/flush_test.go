@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 // TestFlushSequence has llvm-mc read the instructions that clean the caches of
@@ -19,9 +21,7 @@ func TestFlushSequence(t *testing.T) {
 		t.Skip("llvm-mc is not installed")
 	}
 	text, err := os.ReadFile("enter_arm64.s")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	_, body, _ := strings.Cut(string(text), "TEXT ·flushLines")
 	body, _, _ = strings.Cut(body, "TEXT ")
 	var got []string

@@ -5,17 +5,13 @@ import (
 	"compress/gzip"
 	"io"
 	"testing"
+
+	"jitnic/host/hosttest/must"
 )
 
 func gunzip(t *testing.T, b []byte) string {
 	t.Helper()
-	r, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(gzip.NewReader(bytes.NewReader(b)))(t)
+	out := must.Get(io.ReadAll(r))(t)
 	return string(out)
 }

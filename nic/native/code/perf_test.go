@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"jitnic/host/hosttest/must"
 	"jitnic/nic/native/asm"
 )
 
@@ -15,12 +16,8 @@ func TestPerfMap(t *testing.T) {
 	dir := t.TempDir()
 	at := filepath.Join(dir, fmt.Sprintf("perf-%d.map", os.Getpid()))
 	victim := filepath.Join(dir, "victim")
-	if err := os.WriteFile(victim, []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(victim, at); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(victim, []byte("mine"), 0o600))
+	must.OK(t, os.Symlink(victim, at))
 	if _, err := perfMap(dir); err == nil {
 		t.Error("a link stood there, and it was taken")
 	}
@@ -29,13 +26,8 @@ func TestPerfMap(t *testing.T) {
 	}
 	os.Remove(at)
 	// Left by a process that has ended, under a second name too.
-	if err := os.Link(victim, at); err != nil {
-		t.Fatal(err)
-	}
-	f, err := perfMap(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.Link(victim, at))
+	f := must.Get(perfMap(dir))(t)
 	defer f.Close()
 	if _, err := perfMap(filepath.Join(dir, "nowhere")); err == nil {
 		t.Error("a directory that isn't there")
@@ -48,9 +40,7 @@ func TestPerfMap(t *testing.T) {
 	var want string
 	name := func(s, said string) *Block {
 		b := block(t, m, some)
-		if err := b.Name(s); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, b.Name(s))
 		want += fmt.Sprintf("%x %x jitnic %s\n", b.Addr(), b.Len, said)
 		return b
 	}
