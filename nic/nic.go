@@ -47,6 +47,7 @@ type Batch struct {
 	Paths    []uint32 // of each, in order; good until the next call
 	Verdicts Verdicts // of all that after wasn't called for
 	Stopped  bool     // by after, which was called for the last
+	More     bool     // nothing ended it but its length: the next packet may hit, too
 }
 
 // Verdicts counts packets by verdict: XDP_ABORTED to XDP_REDIRECT.

@@ -323,7 +323,8 @@ func copyRest(b asm.Backend, s *vm.State) {
 
 // Batch is nic.Batcher's.
 func (x *Matcher) Batch(in []vm.Input, hits []uint64, after nic.After) (b nic.Batch, err error) {
-	n := x.mayRun(len(in))
+	given := len(in)
+	n := x.mayRun(given)
 	if n == 0 || len(hits) == 0 {
 		return b, nil
 	}
@@ -339,7 +340,7 @@ func (x *Matcher) Batch(in []vm.Input, hits []uint64, after nic.After) (b nic.Ba
 		b.Stopped = left && !after(uint32(verdict))
 	}
 	m.ins, m.hits = nil, nil
-	b.Paths, b.Verdicts = m.ran[:k], c.verdicts
+	b.Paths, b.Verdicts, b.More = m.ran[:k], c.verdicts, k == n && n < given && !b.Stopped
 	return b, err
 }
 

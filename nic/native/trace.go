@@ -689,9 +689,8 @@ func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
 		look()
 		return
 	}
-	l.taken++
+	l.taken++ // so what it takes is of the walk, not of the trace
 	c.ofCPU(&f)
-	c.extra += loops(&f)
 	self, back := c.NewLabel(), c.NewLabel()
 	c.Load(8, asm.R0, asm.At(asm.Ctx, offFound+8*int32(n)))
 	c.BrK(asm.EQ, true, asm.R0, -1, self)

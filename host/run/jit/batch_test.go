@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"testing"
 
 	"jitnic/cache"
@@ -165,4 +166,31 @@ func FuzzBatches(f *testing.F) {
 			t.Errorf("seed %d, %v: %v", seed, ways[int(way)%len(ways)], err)
 		}
 	})
+}
+
+// The router's tries bound a batch to few packets: behind as many another begins, and
+// none goes by itself.
+func TestBatchesFollowOneAnother(t *testing.T) {
+	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		t.Skip("batches run as machine code")
+	}
+	pkts, times := held(t, "sample:lab", 200)
+	r, _ := withMaps(t, "router", "", Options{Engine: "native", Cache: cache.Config{Policy: "infinite", Entries: 1}})
+	run := func() (n uint64) {
+		ins := make([]vm.Input, len(pkts))
+		for k := range pkts {
+			ins[k] = vm.Input{Data: pkts[k], TimeNS: times[k], IfIndex: 1, Packet: r.Packets + uint64(k)}
+		}
+		before := r.NIC.Batched
+		if err := r.Run(ins, nil); err != nil {
+			t.Fatal(err)
+		}
+		return r.NIC.Batched - before
+	}
+	for range 4 {
+		run()
+	}
+	if n := run(); n != uint64(len(pkts)) {
+		t.Errorf("%d of %d packets that hit went by many at a time", n, len(pkts))
+	}
 }

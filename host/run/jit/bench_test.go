@@ -277,8 +277,10 @@ type peer struct {
 
 // BenchmarkOneLookupPeers runs that program in every way there is, in turns of
 // five thousand packets, and reports the fastest turn of each, in nanoseconds a
-// packet: so a busy machine slows none of them alone. The kernel runs one packet
-// again and again, and copies none in.
+// packet: so a busy machine slows none of them alone. A turn has a pass before it that
+// isn't timed: what the others have put out of the caches is back then, as it is for the
+// kernel, which runs one packet again and again and copies none in, and for C, which
+// has no turns.
 func BenchmarkOneLookupPeers(b *testing.B) {
 	const turn = 5000
 	pkts, times := held(b, hosttest.Capture(b, "echo-connections.pcap.gz"), turn)
@@ -315,6 +317,7 @@ func BenchmarkOneLookupPeers(b *testing.B) {
 	}
 	for i := 0; b.Loop(); i += turn {
 		for _, p := range peers {
+			p.run(i, turn)
 			begin := time.Now()
 			ns := p.run(i, turn)
 			if ns == 0 {

@@ -239,11 +239,15 @@ type Each func(i int, paths []uint32, out cache.Outcome) error
 // so that no output of theirs is to be had.
 func (r *Runtime) Run(in []vm.Input, each Each) error {
 	for i := 0; i < len(in); i++ {
-		n, err := r.hits(in[i:], i, each)
-		if err != nil {
-			return err
+		for more := true; more; {
+			var n int
+			var err error
+			if n, more, err = r.hits(in[i:], i, each); err != nil {
+				return err
+			}
+			i += n
 		}
-		if i += n; i == len(in) {
+		if i == len(in) {
 			return nil
 		}
 		res, err := r.Process(&in[i], &r.out)
@@ -265,20 +269,20 @@ func (r *Runtime) Run(in []vm.Input, each Each) error {
 const shortRun = 2
 
 // hits processes the packets of in that hit, from the first on, until something
-// has to be done that isn't a hit, and returns how many; i is the first one's
-// number.
-func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
+// has to be done that isn't a hit, and returns how many, and whether the next may be
+// one; i is the first one's number.
+func (r *Runtime) hits(in []vm.Input, i int, each Each) (n int, more bool, err error) {
 	if r.oracle != nil || r.opt.Record {
-		return 0, nil
+		return 0, false, nil
 	}
 	if r.alone > 0 {
 		r.alone--
-		return 0, nil
+		return 0, false, nil
 	}
 	if r.prof != nil {
 		n := r.prof.unasked()
 		if n == 0 {
-			return 0, nil
+			return 0, false, nil
 		}
 		in = in[:min(n, len(in))]
 	}
@@ -291,10 +295,10 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 		}
 	}
 	if err := r.opt.Tier2.due(r); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	b, err := r.NIC.Batch(in, r.after)
-	n := len(b.Paths)
+	n = len(b.Paths)
 	if n < shortRun {
 		r.wait = min(2*r.wait+1, 31)
 		r.alone = r.wait
@@ -302,7 +306,7 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 		r.wait = 0
 	}
 	if n == 0 || err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	for v, k := range b.Verdicts {
 		r.named[v] += k
@@ -312,18 +316,18 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (int, error) {
 		last--
 	}
 	if err := r.went(b.Paths[:last], i, each); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if b.Stopped {
 		// What the last packet has changed is its own, and comes after those before it.
 		if r.spec != nil {
 			if err := r.spec.invalidate(r.Packets+1, true); err != nil {
-				return 0, err
+				return 0, false, err
 			}
 		}
-		return n, r.went(b.Paths[last:], i+last, each)
+		return n, false, r.went(b.Paths[last:], i+last, each)
 	}
-	return n, nil
+	return n, b.More, nil
 }
 
 // went follows up packets of a batch that changed nothing which the others look at;
