@@ -288,3 +288,29 @@ func BenchmarkPut(b *testing.B) {
 		bl.Free()
 	}
 }
+
+// Pages that keep their memory keep no code: behind a block there are zeros, whatever
+// stood there before.
+func TestFreedCodeIsGone(t *testing.T) {
+	m := memory(t, 1<<20)
+	page := os.Getpagesize()
+	for range 40 {
+		old, err := m.Put(bytes.Repeat([]byte{0xc3}, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		old.Free()
+	}
+	for range 40 {
+		b, err := m.Put([]byte{0xc3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest := m.span[b.off+1 : b.off+b.n]; bytes.IndexByte(rest, 0xc3) >= 0 {
+			t.Fatal("code that was freed is in an executable page")
+		}
+	}
+	if m.warm < 0 || m.warm > warmest {
+		t.Errorf("free pages keep %d bytes", m.warm)
+	}
+}

@@ -30,6 +30,7 @@ type Memory struct {
 	free []extent // by offset, never adjacent
 	open extent   // pages that may be written to and hold no block yet
 	kept []extent // freed, but not to be used again while there is other room
+	warm int      // bytes of free pages that have kept their memory, about
 	used int      // bytes of blocks in use
 	peak int
 }
@@ -143,10 +144,12 @@ func (m *Memory) opens(n int) error {
 	e := &m.free[at]
 	open := extent{e.off, min(e.n, max(n, atOnce*m.page))}
 	pages := m.span[open.off : open.off+open.n]
+	m.warm = max(0, m.warm-open.n)
 	if err := unix.Mprotect(pages, unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		return fmt.Errorf("native code: make pages writable: %w", err)
 	}
 	unix.Madvise(pages, unix.MADV_POPULATE_WRITE) // one fault for all, where the system knows it
+	clear(pages)                                  // what was evicted is gone
 	if e.off, e.n = e.off+open.n, e.n-open.n; e.n == 0 {
 		m.free = slices.Delete(m.free, at, at+1)
 	}
@@ -163,10 +166,18 @@ func (m *Memory) closes() {
 	}
 }
 
-// drop takes the pages' contents and every right to them away.
+// warmest is how much memory free pages keep: a small cache evicts and installs all the
+// time, and giving memory back and getting it anew was half of what both took.
+const warmest = 1 << 20
+
+// drop takes every right to the pages away, so that what they hold can neither run nor
+// be read, and their memory where others have kept enough.
 func (m *Memory) drop(pages []byte) {
 	unix.Mprotect(pages, unix.PROT_NONE)
-	unix.Madvise(pages, unix.MADV_DONTNEED)
+	if m.warm += len(pages); m.warm > warmest {
+		m.warm -= len(pages)
+		unix.Madvise(pages, unix.MADV_DONTNEED)
+	}
 }
 
 // Free gives a block's pages back: its code is gone. Freeing twice, or nil,
