@@ -183,7 +183,7 @@ func (c *treeCompiler) head(miss asm.Label) {
 		c.BrK(asm.LT, true, n, int32(c.reach), short)
 		c.later = append(c.later, func() {
 			c.Bind(short)
-			copyIn(c.Backend, c.s, c.reach)
+			copyIn(c.Backend, c.s, c.reach, c.reach-1)
 			c.Lea(pkt, inBuffer(c.s))
 			c.Jmp(back)
 		})
@@ -242,21 +242,21 @@ func packetFields(b asm.Backend, s *vm.State, uses fields) {
 }
 
 // copyIn copies a packet to the buffer: all of it, or its first bytes, at least
-// as many as are asked for (copied at most, or wholePacket). It changes registers
-// 0 to 3.
-func copyIn(b asm.Backend, s *vm.State, want int) {
+// as many as are asked for (copied at most, or wholePacket). It has most bytes at most.
+// It changes registers 0 to 3.
+func copyIn(b asm.Backend, s *vm.State, want, most int) {
 	if want == 0 {
 		return
 	}
-	copyFirst(b, s)
-	if want > copied {
+	copyFirst(b, s, most)
+	if want > copied && most > copied {
 		copyRest(b, s)
 	}
 }
 
 // copyFirst copies the first bytes of a packet, copied at most. By size classes:
 // the pieces from the front and from the back overlap, so no byte outside is read.
-func copyFirst(b asm.Backend, s *vm.State) {
+func copyFirst(b asm.Backend, s *vm.State, most int) {
 	const src, n, at = asm.R0, asm.R1, asm.R3
 	end := b.NewLabel()
 	b.Load(8, at, asm.At(asm.Ctx, offIn))
@@ -269,12 +269,13 @@ func copyFirst(b asm.Backend, s *vm.State) {
 		b.Move16(buffer(s, at, off), asm.Mem{Base: src, Index: at, Disp: int32(off)})
 	}
 	b.Mov(true, at, n)
-	classes := []int{64, 32, 16}
-	next := make([]asm.Label, len(classes))
-	for i, k := range classes {
-		next[i] = b.NewLabel()
-		b.BrK(asm.LT, true, n, int32(k), next[i])
-		if k == 64 {
+	for _, k := range []int{64, 32, 16} {
+		if most < k {
+			continue
+		}
+		next := b.NewLabel()
+		b.BrK(asm.LT, true, n, int32(k), next)
+		if k == 64 && most > copied {
 			// at = min(n, copied), without a jump.
 			b.OpK(asm.Sub, true, at, copied)
 			b.Mov(true, asm.R2, at)
@@ -289,7 +290,7 @@ func copyFirst(b asm.Backend, s *vm.State) {
 			back(off)
 		}
 		b.Jmp(end)
-		b.Bind(next[i])
+		b.Bind(next)
 	}
 	for _, m := range []struct{ to, from asm.Mem }{
 		{asm.At(asm.Base, int32(s.Buf)+vm.Headroom), asm.At(src, 0)},

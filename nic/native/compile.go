@@ -56,6 +56,7 @@ type work struct {
 	k     [2]known
 	back  *reader
 	trees *treeReader
+	gaps  *between
 	sets  int // of numbers that code is read back on; 0: one
 }
 

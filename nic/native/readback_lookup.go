@@ -138,7 +138,7 @@ func (s *storage) Load(addr uint64, n int) (uint64, error) {
 	if flat < uint64(len(s.b.s.Mem.B)) && flat+uint64(n) <= uint64(len(s.b.s.Mem.B)) {
 		return little(s.b.s.Mem.B[flat:], n), nil
 	}
-	for _, own := range s.own() {
+	for _, own := range ownParts(s.f) {
 		if d := addr - uint64(uintptr(own.at)); d < own.n && d+uint64(n) <= own.n {
 			return little(unsafe.Slice((*byte)(own.at), own.n)[d:], n), nil
 		}
@@ -152,11 +152,10 @@ type part struct {
 	n  uint64
 }
 
-// own are the parts that a map's look-up walks. A slice's header begins with the
+// ownParts are the parts that a map's look-up walks. A slice's header begins with the
 // address of its elements.
-func (s *storage) own() []part {
+func ownParts(f *maps.Flat) []part {
 	const header = uint64(unsafe.Sizeof([]byte(nil)))
-	f := s.f
 	switch f.Kind {
 	case maps.FlatHash:
 		slots := *(*[]uint64)(f.Slots)

@@ -21,10 +21,10 @@ import (
 // with numbers drawn for the values from above in the places they have there, it must
 // come to where the edge leads that the predicate on these numbers takes, with the
 // values that are read below in the places they have then. What is compared is drawn
-// so that it is equal, just less, or just more. What a look-up in a hash or a
-// trie, or in the cells of a redirect map, does with the map's own memory is left
-// out, and so are the look-ups of fields (exact.go) and what a batch does before the
-// root.
+// so that it is equal, just less, or just more. What looks into a hash or a trie is
+// carried out on a twin of the map (readback_twin.go). Look-ups of fields are read back
+// with the packets that they know (readback_exact.go), and what leads from packet to
+// packet for each way that can go (readback_batch.go).
 
 // landed is what an edge leads to: where its code begins, and which values are where.
 type landed struct {
@@ -39,8 +39,7 @@ type mark struct {
 	node     tree.Ref
 	at, test int
 	h, then  holds
-	found    int  // look-ups above
-	unread   bool // but for its test
+	found    int // look-ups above
 }
 
 // treeSets is on how many sets of numbers a node is read at least: one on which a
@@ -67,9 +66,15 @@ type treeReader struct {
 	seed uint64
 	inst readback.Inst
 	v    [maxSlots]uint64
-	path int64 // that a leaf has left, or -1
+	path int64 // that a leaf has left, or noLeaf
 	at   tree.Ref
+
+	twins map[maps.Map]*twin
+	asked []*twin // by what the node at hand looks up
 }
+
+// noLeaf is no path.
+const noLeaf = -1
 
 // readTree reads a tree's code back: each node on so many sets of numbers.
 func (w *work) readTree(c *treeCompiler, made *treeCode) error {
@@ -83,14 +88,12 @@ func (w *work) readTree(c *treeCompiler, made *treeCode) error {
 	}
 	b := w.trees
 	b.c, b.made, b.s = c, made, c.s
+	defer b.freeTwins()
 	for i := range c.marks {
 		m := &c.marks[i]
 		for set := range max(w.sets, treeSets) {
 			seed := uint64(i)<<8 | uint64(set)
-			var err error
-			if !m.unread {
-				err = b.node(m, seed, false)
-			}
+			err := b.node(m, seed, false)
 			if err == nil && m.test > m.at {
 				err = b.node(m, seed, true)
 			}
@@ -102,11 +105,27 @@ func (w *work) readTree(c *treeCompiler, made *treeCode) error {
 	for _, l := range c.leaves {
 		b.registers()
 		b.x.out, b.x.table = outPlace, tablePlace
-		if err := b.run(l.code, l, true, -1); err != nil {
+		if err := b.run(l.code, l.leaf(), -1); err != nil {
 			return fmt.Errorf("%w: guard tree: %w", ErrReadBack, err)
 		}
 	}
+	for i := range c.exacts {
+		if err := b.exact(&c.exacts[i]); err != nil {
+			return fmt.Errorf("%w: guard tree: %w", ErrReadBack, err)
+		}
+	}
+	if err := b.packets(w.between(b.m, b.s)); err != nil {
+		return fmt.Errorf("%w: guard tree: %w", ErrReadBack, err)
+	}
 	return nil
+}
+
+// leaf is the path of what an edge leads to, if it is one.
+func (l *landed) leaf() int64 {
+	if path, ok := tree.Leaf(l.ref); ok {
+		return int64(path)
+	}
+	return noLeaf
 }
 
 func (b *treeReader) draw(what uint64) uint64 { return drawn(b.seed, what) }
@@ -136,25 +155,38 @@ func (b *treeReader) node(m *mark, seed uint64, test bool) error {
 			b.x.slot[slot] = b.v[slot]
 		}
 	})
-	found := b.carry(&n)
+	b.asked = b.asked[:0]
+	found, err := b.carry(&n)
+	if err != nil {
+		return err
+	}
 	e := b.takes(&n, m.node)
 	end, known := b.c.lands[e]
-	to := end.code
+	to, leaf := end.code, int64(noLeaf)
+	if known {
+		leaf = end.leaf()
+	}
 	if !known || end.ref == tree.Nothing {
 		to = b.c.Offset(b.c.none)
 	}
-	if err := b.run(at, end, known, to); err != nil {
+	if err := b.run(at, leaf, to); err != nil {
 		return err
 	}
 	for i, v := range found {
-		if k := m.found + i; k < maxFound && b.x.found[k] != v {
+		k := m.found + i
+		if k >= maxFound {
+			break
+		}
+		if b.x.found[k] != v {
 			return fmt.Errorf("look-up %d leaves %#x, not %#x", k, b.x.found[k], v)
+		}
+		if t := b.asked[i]; v != 0 && t != nil && t.at.Ref != nil && b.x.elem[k] != t.elem(v) {
+			return fmt.Errorf("look-up %d leaves element %d, not %d", k, b.x.elem[k], t.elem(v))
 		}
 	}
 	if !known || end.ref < 0 {
 		return nil
 	}
-	var err error
 	below := b.c.needs(end.ref)
 	below.each(func(slot uint16) {
 		got := b.x.slot[slot]
@@ -201,6 +233,13 @@ func (b *treeReader) lead(n *tree.Node, need *wanted) {
 				}
 			}
 		}
+		if in.Op == tree.OpCall && b.seed&1 == 0 {
+			if call := b.c.t.Call(in); len(call.Args) == 1 && need.has(call.Args[0]) {
+				if _, at, ok := cellsOf(b.s, call.Fun, 1); ok { // one that is there, or just not
+					b.v[call.Args[0]] = [...]uint64{b.draw(11) % uint64(at.Max), uint64(at.Max) - 1, uint64(at.Max)}[b.draw(12)%3]
+				}
+			}
+		}
 		if in.Op == tree.OpLoad && need.has(in.A) { // in the packet, at its end, elsewhere, nowhere
 			at := []uint64{b.draw(9) % b.x.length, b.x.length - 1 - b.draw(9)%8, b.x.length + b.draw(9)%64, b.draw(9) % (1 << 20), b.draw(9)}[b.draw(10)%5]
 			b.v[in.A] = b.s.Buf + vm.Headroom + at
@@ -226,15 +265,39 @@ func (b *treeReader) lead(n *tree.Node, need *wanted) {
 }
 
 // carry carries the node's instructions out, and gives the results of look-ups.
-func (b *treeReader) carry(n *tree.Node) (found []uint64) {
+func (b *treeReader) carry(n *tree.Node) (found []uint64, err error) {
 	for i := range n.Code {
 		in := &n.Code[i]
-		b.v[in.Dst] = b.value(in)
-		if in.Op == tree.OpLookup {
-			found = append(found, b.v[in.Dst])
+		if in.Op != tree.OpLookup {
+			b.v[in.Dst] = b.value(in)
+			continue
+		}
+		call := b.c.t.Call(in)
+		t, err := b.twin(call)
+		if err != nil {
+			return nil, err
+		}
+		b.asked = append(b.asked, t)
+		if t != nil {
+			b.v[in.Dst] = t.looks(b.key(call))
+		} else {
+			b.v[in.Dst] = b.value(in)
+		}
+		found = append(found, b.v[in.Dst])
+	}
+	return found, nil
+}
+
+// flat is what stands in flat memory.
+func (b *treeReader) flat(addr uint64, n int) uint64 {
+	for _, t := range b.asked {
+		if t != nil {
+			if v, ok := t.flat(addr, n); ok {
+				return v
+			}
 		}
 	}
-	return found
+	return b.mem.load(addr, n)
 }
 
 // value is what an instruction makes.
@@ -249,7 +312,7 @@ func (b *treeReader) value(in *tree.Insn) uint64 {
 		if x+8 > uint64(len(b.s.Mem.B)) || x+8 <= x {
 			return 0
 		}
-		return b.mem.load(x, 8) & in.Mask
+		return b.flat(x, 8) & in.Mask
 	case tree.OpInput:
 		return b.input(in.K) & in.Mask
 	case tree.OpLen:
@@ -302,7 +365,26 @@ func (b *treeReader) value(in *tree.Insn) uint64 {
 		binary.LittleEndian.PutUint32(key[:], uint32(b.v[call.Args[0]]))
 		return call.Map.Peek(key[:], int(b.x.cpu))
 	}
+	if m, at, ok := cellsOf(b.s, call.Fun, len(call.Args)); ok {
+		return b.cell(m, at, b.v[call.Args[0]]) & in.Mask
+	}
 	return b.answer(call.Fun) & in.Mask
+}
+
+// cell is what a map of cells says of an index.
+func (b *treeReader) cell(m maps.Map, at maps.Cells, index uint64) uint64 {
+	i := uint64(uint32(index))
+	if i >= uint64(at.Max) {
+		return 0
+	}
+	v := b.flat(at.Addr+8*i, 4)
+	if _, redirects := m.(maps.Redirects); redirects {
+		return bv.Bit(v != 0)
+	}
+	if _, ofMaps := m.(maps.OfMaps); ofMaps && v != 0 {
+		return vm.MapPtr(int(v) - 1)
+	}
+	return v
 }
 
 // answer is what Go says to a function; the same whatever it is asked.
@@ -363,22 +445,21 @@ func (b *treeReader) takes(n *tree.Node, r tree.Ref) edge {
 	return edge{r, 0, uint8(bv.Bit(yes))}
 }
 
-// run carries code out until it comes to where it is to come to, or to a leaf's end.
-func (b *treeReader) run(at int, end landed, known bool, to int) error {
-	leaf, isLeaf := tree.Leaf(end.ref)
-	isLeaf = isLeaf && known
-	b.path = -1
+// run carries code out until it comes to the end of a leaf, or where there is none
+// (noLeaf) to where it is to come to.
+func (b *treeReader) run(at int, leaf int64, to int) error {
+	b.path = noLeaf
 	b.cpu.IP = codeBase + uint64(at)
 	begun := false
 	for range maxSteps {
 		ip := int(b.cpu.IP - codeBase)
 		switch {
-		case isLeaf && b.cpu.IP == leafPlace+uint64(leaf):
-			if b.path != int64(leaf) || b.x.out != outPlace+4 {
+		case leaf != noLeaf && b.cpu.IP == leafPlace+uint64(leaf):
+			if b.path != leaf || b.x.out != outPlace+4 {
 				return fmt.Errorf("path %d is left, not %d", b.path, leaf)
 			}
 			return nil
-		case ip == to && !isLeaf && begun:
+		case ip == to && leaf == noLeaf && begun:
 			return nil
 		}
 		if begun = true; ip < 0 || ip >= len(b.made.text) {
@@ -395,7 +476,7 @@ func (b *treeReader) run(at int, end landed, known bool, to int) error {
 			continue
 		}
 		switch pc := b.x.pc; {
-		case isLeaf && leaf >= nic.Untraceable && pc == int64(leaf):
+		case leaf >= int64(nic.Untraceable) && pc == leaf:
 			return nil
 		case pc >= callBase && pc-callBase < int64(len(b.made.calls)):
 			if err := b.goes(int(pc - callBase)); err != nil {
@@ -420,7 +501,7 @@ func (b *treeReader) goes(i int) error {
 	case o.fun == loadCall:
 		v = 0
 		if a := args[0]; a <= uint64(len(b.s.Mem.B)-8) {
-			v = b.mem.load(a, 8)
+			v = b.flat(a, 8)
 		}
 	case o.fun&foldCall != 0 && o.fun&inputCall == 0:
 		v = bv.Fold(bv.Op(o.fun>>8), int(uint8(o.fun)), args[0], args[1])
@@ -469,14 +550,39 @@ func (b *treeReader) Load(addr uint64, n int) (uint64, error) {
 	case addr-countBase < 1<<40:
 		return b.mem.load(addr, n), nil
 	}
+	for _, t := range b.asked {
+		if t != nil {
+			if v, ok := t.load(addr, n); ok {
+				return v, nil
+			}
+		}
+	}
+	if v, ok := b.c.tableWord(addr, n); ok {
+		return v, nil
+	}
 	at := addr - memBase
-	if d := addr - pktBase; d < vm.MaxLinear {
+	if d := addr - pktBase; d < vm.MaxLinear && d+uint64(n) <= max(b.x.length, uint64(b.c.reach), vm.MinPacket) {
 		at = b.s.Buf + vm.Headroom + d
 	}
 	if at >= uint64(len(b.s.Mem.B)) || at > math.MaxInt64 {
 		return 0, fmt.Errorf("it reads %d bytes at %#x", n, addr)
 	}
-	return b.mem.load(at, n), nil
+	return b.flat(at, n), nil
+}
+
+// tableWord is what stands in the tables of look-ups of fields.
+func (c *treeCompiler) tableWord(addr uint64, n int) (v uint64, ok bool) {
+	for _, t := range c.tables {
+		if i := addr - uint64(uintptr(unsafe.Pointer(unsafe.SliceData(t)))); n == 8 && i&7 == 0 && i/8 < uint64(len(t)) {
+			return t[i/8], true
+		}
+	}
+	for _, t := range c.moves {
+		if i := addr - uint64(uintptr(unsafe.Pointer(unsafe.SliceData(t)))); n == 4 && i&3 == 0 && i/4 < uint64(len(t)) {
+			return uint64(t[i/4]), true
+		}
+	}
+	return 0, false
 }
 
 // Store is readback.Memory's.

@@ -101,17 +101,11 @@ func loadCell(b asm.Backend, at maps.Cells, index asm.Reg, none asm.Label) asm.M
 // plus 1, the map, or that there is something. It is false where the function is
 // another one, else the result is in register 0.
 func (c *treeCompiler) cell(fun uint64, args []uint16) bool {
-	id, arg := pathcond.FunParts(fun)
-	if id != pathcond.FunLookup && id != pathcond.FunPresent || len(args) != 1 {
+	m, at, ok := cellsOf(c.s, fun, len(args))
+	if !ok {
 		return false
 	}
-	m := c.s.Maps[arg]
-	at, ok := maps.CellsOf(m)
 	_, redirects := m.(maps.Redirects)
-	if !ok || redirects != (id == pathcond.FunPresent) {
-		return false
-	}
-	c.unread = true
 	none := c.NewLabel()
 	loadCell(c.Backend, at, c.get(args[0], asm.T0), none)
 	_, ofMaps := m.(maps.OfMaps)
@@ -127,4 +121,16 @@ func (c *treeCompiler) cell(fun uint64, args []uint16) bool {
 	}
 	c.Bind(none)
 	return true
+}
+
+// cellsOf are the cells that a function of so many arguments asks.
+func cellsOf(s *vm.State, fun uint64, args int) (m maps.Map, at maps.Cells, ok bool) {
+	id, arg := pathcond.FunParts(fun)
+	if id != pathcond.FunLookup && id != pathcond.FunPresent || args != 1 {
+		return nil, at, false
+	}
+	m = s.Maps[arg]
+	at, ok = maps.CellsOf(m)
+	_, redirects := m.(maps.Redirects)
+	return m, at, ok && redirects == (id == pathcond.FunPresent)
 }

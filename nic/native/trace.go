@@ -124,6 +124,7 @@ type Trace struct {
 	start  uintptr // for the packet that has begun on the State
 	batch  uintptr // for one of a batch
 	counts uintptr // where that comes to, its fields and bytes made ready; within the code
+	ready  uintptr // where what makes them ready ends; likewise
 	ret    uintptr // where it goes on at its end, to come back to Go
 	uses   fields
 	byPkt  bool
@@ -388,10 +389,11 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	if x.copies > 0 || c.uses != 0 {
 		x.batch = uintptr(c.Len())
 		packetFields(c.Backend, s, c.uses)
-		copyIn(c.Backend, s, x.copies)
+		copyIn(c.Backend, s, x.copies, vm.MaxLinear)
 		if x.copies > 0 && x.byPkt {
 			c.Lea(pkt, inBuffer(s))
 		}
+		x.ready = uintptr(c.Len())
 		c.Jmp(batch)
 	}
 	text, err := c.Code()
@@ -403,6 +405,9 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	x.taken, x.moves, x.extra = c.line.taken, c.line.moves, c.extra
 	if err := w.readBack(c, w.sets, func(b *reader, seed uint64) error { return b.trace(c, x, text, have, seed) }); err != nil {
 		return nil, nil, err
+	}
+	if err := w.between(w.back.m, s).prelude(x, text); err != nil {
+		return nil, nil, fmt.Errorf("%w: trace: what makes a batch's packet ready: %w", ErrReadBack, err)
 	}
 	return x, text, nil
 }

@@ -292,7 +292,7 @@ type treeCompiler struct {
 	lands  map[edge]landed // where code begins that edges lead to
 	marks  []mark          // nodes in the order they were written
 	leaves []landed        // likewise
-	unread bool            // the node at hand has code that isn't read back
+	exacts []exactMark     // likewise
 
 	below []wanted // by node: slots from above that it and what hangs below it read
 	h     holds
@@ -373,9 +373,8 @@ func (c *treeCompiler) ref(at edge, r tree.Ref, found int, try bool) {
 		}
 		c.onlyFields(&n)
 		m := mark{node: r, at: c.Len(), h: c.h, found: found}
-		c.unread = false
 		found = c.body(&n, found)
-		m.unread, m.test, m.then = c.unread, c.Len(), c.h
+		m.test, m.then = c.Len(), c.h
 		c.marks = append(c.marks, m)
 		no := c.left(edge{r, 0, 0}, n.No)
 		if len(n.Cases) > 0 {
@@ -1032,7 +1031,6 @@ func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
 		element(c.Backend, &f)
 		return true
 	}
-	c.unread = true // it looks into the map's own memory
 	for i, a := range call.Args {
 		c.Store(8, c.get(a, asm.R0), asm.At(asm.Ctx, offKey+8*int32(i)))
 	}
