@@ -65,15 +65,16 @@ func (c *Compiler) Candidates(program string) []int {
 	for b := range blocks {
 		at[blocks[b].Start] = b
 	}
-	main := make([]bool, len(blocks)) // reached from the entry without a call
-	reach := func(from int, seen []bool) {
-		work := []int{from}
+	main, seen := make([]int, len(blocks)), make([]int, len(blocks)) // who has come there without a call, and 1 more
+	var work []int
+	reach := func(from int, seen []int) {
+		work = append(work[:0], from)
 		for len(work) > 0 {
 			b := work[len(work)-1]
 			work = work[:len(work)-1]
 			for _, s := range blocks[b].Succ {
-				if !seen[s] {
-					seen[s] = true
+				if seen[s] != from+1 {
+					seen[s] = from + 1
 					work = append(work, s)
 				}
 			}
@@ -82,11 +83,10 @@ func (c *Compiler) Candidates(program string) []int {
 	reach(0, main)
 	var out []int
 	for b := range blocks {
-		if b == 0 || !main[b] {
+		if b == 0 || main[b] == 0 {
 			continue
 		}
-		seen := make([]bool, len(blocks))
-		if reach(b, seen); !seen[b] {
+		if reach(b, seen); seen[b] != b+1 {
 			out = append(out, blocks[b].Start)
 		}
 	}

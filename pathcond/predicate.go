@@ -48,9 +48,10 @@ type weave struct {
 	at     int      // the block being executed
 	facts  []*Facts // by block, at its end
 	regs   [][11]val
-	over   []int   // by block: the nearest block that all ways to it go through; -1
-	guards []guard // by block, where they are known (term)
-	conds  []guard // likewise
+	over   []int    // by block: the nearest block that all ways to it go through; -1
+	guards []guard  // by block, where they are known (term)
+	conds  []guard  // likewise
+	in     [][]edge // by block, and of the target: the ways that lead there
 	nodes  []node
 	slots  int16
 	varies bool // what it does isn't told by the way to the branch alone: addresses are the run's
@@ -297,15 +298,9 @@ func (x *exec) weave(g *graph, r *region, target int) *weave {
 	n := len(r.blocks)
 	w := &x.c.room.weave
 	*w = weave{x: x, g: g, r: r, step: x.step, target: target, known: fresh(w.known, n), pred: fresh(w.pred, n), facts: fresh(w.facts, n),
-		regs: fresh(w.regs, n), over: fresh(w.over, n), guards: fresh(w.guards, n+1), conds: fresh(w.conds, n+1), nodes: fresh(w.nodes, 1), slots: firstSlot}
-	if target == nowhere {
-		w.leads = slices.Repeat([]bool{true}, n)
-		w.always = make([]bool, n)
-		w.always[0] = true
-	} else {
-		w.leads = r.leads(target)
-		w.always = r.always(target, w.leads)
-	}
+		regs: fresh(w.regs, n), over: fresh(w.over, n), guards: fresh(w.guards, n+1), conds: fresh(w.conds, n+1), in: emptied(w.in, n+1), nodes: fresh(w.nodes, 1), slots: firstSlot}
+	p := r.to(target)
+	w.leads, w.always = p.leads, p.always
 	return w
 }
 
@@ -329,16 +324,19 @@ func (w *weave) try(f func()) (why string) {
 
 // sides are the sides of block i that can be taken, and lead to the target.
 func (w *weave) sides(i int) []int {
-	var out []int
+	which := 0
 	b := &w.r.blocks[i]
 	for k, to := range b.to {
 		if k == 1 && !w.r.parts(i) || w.known[i] >= 0 && k != w.known[i] || w.target != nowhere && !reaches(to, w.target, w.leads) {
 			continue
 		}
-		out = append(out, k)
+		which |= 1 << k
 	}
-	return out
+	return sidesOf[which]
 }
+
+// sidesOf lists the bits of a number.
+var sidesOf = [4][]int{nil, {0}, {1}, {0, 1}}
 
 // edge is a way into a block: from a block, by a side.
 type edge struct{ from, side int }
@@ -360,7 +358,7 @@ func (w *weave) ways(i int, out [][]edge) {
 // run executes the blocks in order.
 func (w *weave) run() {
 	x, n := w.x, len(w.r.blocks)
-	in := make([][]edge, n+1)
+	in := w.in
 	for i := range w.known {
 		w.known[i] = -1
 	}

@@ -11,9 +11,14 @@ import (
 // is entered at the branch alone and has no loop, so whatever comes to a place
 // has come there by one of a few ways.
 type region struct {
-	blocks  []block // in an order in which each stands behind all that lead to it
-	targets []int   // slots outside of it that ways lead to; the last may be ends
+	blocks  []block   // in an order in which each stands behind all that lead to it
+	targets []int     // slots outside of it that ways lead to; the last may be ends
+	passing []passing // by target, and of none: where that was asked for
 }
+
+// passing says which blocks lead to a target, and which of them all ways there go
+// through.
+type passing struct{ leads, always []bool }
 
 // block is straight code of a region. The first is the branch alone.
 type block struct {
@@ -34,6 +39,7 @@ type graph struct {
 	live    []ebpf.Regs   // before each slot
 	from    map[int][]int // of a block's first slot: the last slots of the blocks that lead to it
 	regions map[wanted]*region
+	ends    []int        // by slot: end of it, and 2 more; 0: nobody asked
 	cuts    map[int]bool // slots that no region may swallow: paths are cut there
 	wild    bool         // it is no valid program: there are no regions
 }
@@ -62,7 +68,7 @@ func (c *Compiler) graphOf(prog int32) *graph {
 }
 
 func newGraph(p *loader.Program) *graph {
-	g := &graph{code: p.Insns, live: make([]ebpf.Regs, len(p.Insns)+1), from: map[int][]int{}, regions: map[wanted]*region{}}
+	g := &graph{code: p.Insns, live: make([]ebpf.Regs, len(p.Insns)+1), from: map[int][]int{}, regions: map[wanted]*region{}, ends: make([]int, len(p.Insns))}
 	var next [2]int
 	for changed := true; changed; {
 		changed = false
@@ -153,8 +159,8 @@ func (g *graph) region(pc int, lim limits, not []int) *region {
 
 func (g *graph) best(pc int, lim limits, not []int) *region {
 	grown := []block{{pc: pc, last: pc}}
-	taken := map[int]bool{pc: true} // last slots of what is in
-	barred := map[int]bool{pc: true}
+	taken, barred := make([]bool, len(g.code)), make([]bool, len(g.code)) // last slots of what is in; slots where none may begin
+	taken[pc], barred[pc] = true, true
 	for cut := range g.cuts {
 		barred[cut] = true
 	}
@@ -186,7 +192,7 @@ func (g *graph) best(pc int, lim limits, not []int) *region {
 }
 
 // grow finds the block to take in next: the lowest that nothing outside leads to.
-func (g *graph) grow(in []block, taken, barred map[int]bool) block {
+func (g *graph) grow(in []block, taken, barred []bool) block {
 	b := block{pc: nowhere}
 	var next [2]int
 	for i := range in {
@@ -205,16 +211,16 @@ func (g *graph) grow(in []block, taken, barred map[int]bool) block {
 }
 
 // barredFor bars a block that can never be part of a region for what it does.
-func barredFor(barred map[int]bool, g *graph, s int) {
+func barredFor(barred []bool, g *graph, s int) {
 	if g.end(s) == nowhere {
 		barred[s] = true
 	}
 }
 
 // fits gives the last slot of the block at s where only what is taken leads to it.
-func (g *graph) fits(s int, taken map[int]bool) int {
+func (g *graph) fits(s int, taken []bool) int {
 	for _, from := range g.from[s] {
-		if !taken[from] {
+		if from == nowhere || !taken[from] {
 			return nowhere
 		}
 	}
@@ -224,6 +230,13 @@ func (g *graph) fits(s int, taken map[int]bool) int {
 // end gives the last slot of the block at s; nowhere where something in it can't be
 // run on behalf of another way.
 func (g *graph) end(s int) int {
+	if g.ends[s] == 0 {
+		g.ends[s] = g.findEnd(s) + 2
+	}
+	return g.ends[s] - 2
+}
+
+func (g *graph) findEnd(s int) int {
 	for pc := s; pc < len(g.code); pc += width(g.code[pc]) {
 		in := g.code[pc]
 		if pc > s && len(g.from[pc]) > 0 {
@@ -346,6 +359,24 @@ func (r *region) ways() float64 {
 // parts says whether block i ends in a branch.
 func (r *region) parts(i int) bool { return i == 0 || r.blocks[i].to[0] != r.blocks[i].to[1] }
 
+// to says which blocks are passed on the ways to target t; nowhere: to any.
+func (r *region) to(t int) passing {
+	if r.passing == nil {
+		r.passing = make([]passing, len(r.targets)+1)
+	}
+	p := &r.passing[t+1]
+	switch {
+	case p.leads != nil:
+	case t == nowhere:
+		p.leads, p.always = slices.Repeat([]bool{true}, len(r.blocks)), make([]bool, len(r.blocks))
+		p.always[0] = true
+	default:
+		p.leads = r.leads(t)
+		p.always = r.always(t, p.leads)
+	}
+	return *p
+}
+
 // leads gives, by block, whether it leads to target t.
 func (r *region) leads(t int) []bool {
 	out := make([]bool, len(r.blocks))
@@ -412,8 +443,8 @@ func (g *graph) price(r *region, most int) int {
 }
 
 func (g *graph) priceTo(r *region, t int) int {
-	leads := r.leads(t)
-	always := r.always(t, leads)
+	p := r.to(t)
+	leads, always := p.leads, p.always
 	live := make([]ebpf.Regs, len(r.blocks))
 	n := 0
 	var differ ebpf.Regs

@@ -36,6 +36,18 @@ func fresh[T any](list []T, n int) []T {
 	return list
 }
 
+// emptied is n empty lists, in the memory of lists.
+func emptied[T any](lists [][]T, n int) [][]T {
+	if k := cap(lists); k < n {
+		lists = append(lists[:k], make([][]T, n-k)...)
+	}
+	lists = lists[:n]
+	for i := range lists {
+		lists[i] = lists[i][:0]
+	}
+	return lists
+}
+
 // byteRef is one byte of a term; term 0 is a byte never written, which is 0.
 type byteRef struct {
 	term bv.Term

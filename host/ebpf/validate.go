@@ -89,7 +89,17 @@ func (i Insn) jump() (off int, ok bool) {
 
 // check returns "" for a valid instruction.
 func (i Insn) check(hi *Insn) string {
-	unknown := fmt.Sprintf("unknown opcode %02x", i.Op)
+	msg := i.wrong(hi)
+	if msg == unknown {
+		msg = fmt.Sprintf("%s %02x", unknown, i.Op)
+	}
+	return msg
+}
+
+// unknown is what is wrong with an opcode that isn't one.
+const unknown = "unknown opcode"
+
+func (i Insn) wrong(hi *Insn) string {
 	if i.Dst > 10 {
 		return fmt.Sprintf("R%d is invalid", i.Dst)
 	}
@@ -98,9 +108,9 @@ func (i Insn) check(hi *Insn) string {
 	}
 	switch i.Class() {
 	case ClassALU, ClassALU64:
-		return i.checkALU(unknown)
+		return i.checkALU()
 	case ClassJMP, ClassJMP32:
-		return i.checkJump(unknown)
+		return i.checkJump()
 	case ClassLDX:
 		if i.Imm != 0 {
 			return "BPF_LDX uses reserved fields"
@@ -125,7 +135,7 @@ func (i Insn) check(hi *Insn) string {
 				return "BPF_STX uses reserved fields"
 			}
 		case ModeATOMIC:
-			return i.checkAtomic(unknown)
+			return i.checkAtomic()
 		default:
 			return unknown
 		}
@@ -154,7 +164,7 @@ func (i Insn) writes10() string {
 	return ""
 }
 
-func (i Insn) checkALU(unknown string) string {
+func (i Insn) checkALU() string {
 	x, wide := i.Op&SrcX != 0, i.Class() == ClassALU64
 	bits := int32(32)
 	if wide {
@@ -216,7 +226,7 @@ func (i Insn) checkALU(unknown string) string {
 	return i.writes10()
 }
 
-func (i Insn) checkJump(unknown string) string {
+func (i Insn) checkJump() string {
 	x, wide := i.Op&SrcX != 0, i.Class() == ClassJMP
 	switch i.JmpOp() {
 	case JmpA:
@@ -260,7 +270,7 @@ func (i Insn) checkJump(unknown string) string {
 	return ""
 }
 
-func (i Insn) checkAtomic(unknown string) string {
+func (i Insn) checkAtomic() string {
 	acquire := i.Imm == AtomicLoadAcq || i.Imm == AtomicStRel
 	if i.Size() < 4 && !acquire {
 		return "invalid atomic operand size"

@@ -39,10 +39,21 @@ func PredFirst(c *pathcond.Compiler, context []pathcond.Pred, p pathcond.Pred) s
 }
 
 // lines prints the statements of a condition.
-func (c words) lines(l layout, cond []pathcond.Pred, withLayout bool) []string {
-	p := &printer{c: c, b: c.B, names: map[bv.Term]string{}, sc: newScope(c), count: map[string]int{}, memo: map[memoKey]text{}}
-	var out []string
-	var words []string
+func (c words) lines(l layout, cond []pathcond.Pred, withLayout bool) (out []string) {
+	p := c.printer()
+	if words := p.layout(l); len(words) > 0 && withLayout {
+		out = append(out, "layout "+strings.Join(words, " "))
+	}
+	return append(out, p.lines(cond)...)
+}
+
+// printer is one to which nothing was said so far.
+func (c words) printer() *printer {
+	return &printer{c: c, b: c.B, names: map[bv.Term]string{}, sc: newScope(c), count: map[string]int{}, memo: map[memoKey]text{}}
+}
+
+// layout makes known where headers stand, as far as that can be said, and says it.
+func (p *printer) layout(l layout) (words []string) {
 	for _, h := range l[1:] { // eth is always there
 		s, ok := p.place(h)
 		if !ok {
@@ -50,9 +61,11 @@ func (c words) lines(l layout, cond []pathcond.Pred, withLayout bool) []string {
 		}
 		words = append(words, s)
 	}
-	if len(words) > 0 && withLayout {
-		out = append(out, "layout "+strings.Join(words, " "))
-	}
+	return words
+}
+
+// lines prints predicates, and before them what names in them stand for.
+func (p *printer) lines(cond []pathcond.Pred) (out []string) {
 	for _, t := range p.shared(cond) {
 		name := p.fresh(t)
 		out = append(out, fmt.Sprintf("let %s = %s", name, p.certain(t, func() string { return p.top(t) }, func(s string) bv.Term {

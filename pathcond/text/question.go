@@ -3,6 +3,7 @@ package text
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,14 +15,15 @@ import (
 // A Speaker says predicates in the words of one condition they belong to. It is
 // good as long as nothing is added to the compiler's versions.
 type Speaker struct {
-	c words
-	l layout
+	c      words
+	l      layout
+	placed layout // as much of it as can be said; nil: nobody has spoken
 }
 
 // In gives the words of a condition.
 func In(c *pathcond.Compiler, cond []pathcond.Pred) *Speaker {
 	w := words{c}
-	return &Speaker{w, w.layoutOf(cond)}
+	return &Speaker{c: w, l: w.layoutOf(cond)}
 }
 
 // A Question is a predicate in words, taken apart at what it asks: Of Rel To, as in
@@ -50,7 +52,7 @@ func (s *Speaker) Question(p pathcond.Pred) Question {
 func (s *Speaker) Line(p pathcond.Pred) string { return strings.Join(s.lines(p), "; ") }
 
 func (s *Speaker) lines(p pathcond.Pred) []string {
-	ls := s.c.lines(s.l, []pathcond.Pred{p}, false)
+	ls := s.printer().lines([]pathcond.Pred{p})
 	for i := range ls {
 		ls[i] = s.handed(ls[i])
 	}
@@ -277,11 +279,11 @@ func (s *Speaker) Words(t bv.Term) string {
 
 // printer is one that knows where headers stand.
 func (s *Speaker) printer() *printer {
-	p := &printer{c: s.c, b: s.c.B, names: map[bv.Term]string{}, sc: newScope(s.c), count: map[string]int{}, memo: map[memoKey]text{}}
-	for _, h := range s.l[1:] {
-		if _, ok := p.place(h); !ok {
-			break
-		}
+	p := s.c.printer()
+	if s.placed == nil {
+		p.layout(s.l)
+		s.placed = slices.Clip(p.sc.l)
 	}
+	p.sc.l = s.placed
 	return p
 }

@@ -104,13 +104,18 @@ func (s *Study) cutAt(pc int) (hits uint64, ok bool) {
 	parts := s.cutter.Cut(pc)
 	t := &stream.Stream{}
 	var requests []uint8
+	repeats, last := s.repeats(cfg), uint32(stream.None)
 	for _, id := range s.stream.IDs {
 		if int(id) >= len(s.ways) {
-			t.IDs, requests = append(t.IDs, stream.None), append(requests, 1)
+			t.IDs, requests, last = append(t.IDs, stream.None), append(requests, 1), stream.None
 			continue
 		}
 		way := parts[s.ways[id]]
-		t.IDs, requests = append(t.IDs, way...), append(requests, uint8(len(way)))
+		if id == last && repeats && uint64(len(way)) <= cfg.Entries { // all of it is in
+			hits++
+			continue
+		}
+		t.IDs, requests, last = append(t.IDs, way...), append(requests, uint8(len(way))), id
 	}
 	n, _, err := cache.Packets(t, requests, cfg)
 	if err != nil {
@@ -119,6 +124,6 @@ func (s *Study) cutAt(pc int) (hits uint64, ok bool) {
 	if s.cut == nil {
 		s.cut = map[int]uint64{}
 	}
-	s.cut[pc] = n[cache.Hit]
-	return n[cache.Hit], true
+	s.cut[pc] = hits + n[cache.Hit]
+	return s.cut[pc], true
 }

@@ -487,35 +487,31 @@ const mostPeriod = 1024
 // period finds how often (a bit that is set or not is no period) a predicate of one number comes out otherwise than
 // mostly, where that is once in equal steps from the first on.
 func period(b *bv.Builder, t bv.Term) (n int, ok bool) {
-	var held []bool
-	yes := 0
+	var at [2][]int // where it doesn't hold, and where it does
 	env := &counting{}
 	ev := bv.NewEvaluator(b, env)
+	odd := [2]bool{} // it doesn't come in equal steps
 	for env.at < 4*mostPeriod {
 		ev.Reset()
-		h := ev.Eval(t) != 0
-		env.at++
-		held = append(held, h)
-		yes += int(bv.Bit(h))
-	}
-	rare := yes < len(held)/2
-	var at []int
-	for i, h := range held {
-		if h == rare {
-			at = append(at, i)
+		h := bv.Bit(ev.Eval(t) != 0)
+		list := append(at[h], int(env.at))
+		at[h] = list
+		if k := len(list); k > 1 {
+			step := list[1] - list[0]
+			odd[h] = odd[h] || step < 3 || list[0] >= step || list[k-1]-list[k-2] != step
 		}
-	}
-	if len(at) < 4 {
-		return 0, false
-	}
-	n = at[1] - at[0]
-	if n < 3 || at[0] >= n || len(at) < (len(held)-at[0])/n {
-		return 0, false
-	}
-	for i := 1; i < len(at); i++ {
-		if at[i]-at[i-1] != n {
+		if odd[0] && odd[1] {
 			return 0, false
 		}
+		env.at++
 	}
-	return n, true
+	for h, list := range at {
+		if odd[h] || len(list) < 4 || len(list) >= len(at[1-h]) {
+			continue
+		}
+		if n = list[1] - list[0]; len(list) >= (4*mostPeriod-list[0])/n {
+			return n, true
+		}
+	}
+	return 0, false
 }

@@ -205,6 +205,15 @@ type segment struct {
 	hash uint64
 }
 
+// number tells it from others.
+func (s segment) number() uint64 { return splitmix.Hash(s.hash ^ splitmix.Hash(uint64(s.from))) }
+
+// since is the segment from a passing before it to this one.
+func (p passing) since(last passing) segment {
+	// What lies between two prefixes: h(b) - h(a) * base^(b-a).
+	return segment{last.pc, p.hash - last.hash*(p.pow*inverse(last.pow))}
+}
+
 // left is the number of distinct segments with these cuts.
 func (j *judge) left(cut map[int]bool, seen map[segment]bool) int {
 	clear(seen)
@@ -216,14 +225,13 @@ func (j *judge) left(cut map[int]bool, seen map[segment]bool) int {
 
 // segments tells each segment of a way with these cuts, in order.
 func (j *judge) segments(way int, cut map[int]bool, each func(s segment)) {
-	from, last := 0, passing{0, 0, 1}
+	last := passing{0, 0, 1}
 	for _, p := range j.taken[way] {
 		if p.pc >= 0 && !cut[p.pc] {
 			continue
 		}
-		// What lies between two prefixes: h(b) - h(a) * base^(b-a).
-		each(segment{from, p.hash - last.hash*(p.pow*inverse(last.pow))})
-		from, last = p.pc, p
+		each(p.since(last))
+		last = p
 	}
 }
 
@@ -247,13 +255,38 @@ func (c *Cutter) Places() []int { return c.j.all }
 
 // Left is how many distinct segments the ways have with one cut, by place.
 func (c *Cutter) Left() []int {
-	if c.ways == len(c.j.taken) && c.left != nil {
+	j := c.j
+	if c.ways == len(j.taken) && c.left != nil {
 		return c.left
 	}
-	c.left, c.ways = make([]int, len(c.j.all)), len(c.j.taken)
-	seen := map[segment]bool{}
-	for i, pc := range c.j.all {
-		c.left[i] = c.j.left(map[int]bool{pc: true}, seen)
+	at := map[int]int{} // by slot: its place
+	for i, pc := range j.all {
+		at[pc] = i
+	}
+	parts := make([][]uint64, len(j.all)) // by place: the segments of the ways that come there
+	last, come := make([]passing, len(j.all)), make([]int, len(j.all))
+	c.left, c.ways = make([]int, len(j.all)), len(j.taken)
+	for k, way := range j.taken {
+		end := way[len(way)-1]
+		for _, p := range way[:len(way)-1] {
+			i := at[p.pc]
+			if come[i] != k+1 {
+				come[i], last[i] = k+1, passing{0, 0, 1}
+			}
+			parts[i] = append(parts[i], p.since(last[i]).number())
+			last[i] = p
+		}
+		for i := range parts {
+			if come[i] == k+1 {
+				parts[i] = append(parts[i], end.since(last[i]).number())
+			} else {
+				c.left[i]++ // a segment of its own
+			}
+		}
+	}
+	for i, list := range parts {
+		slices.Sort(list)
+		c.left[i] += len(slices.Compact(list))
 	}
 	return c.left
 }
