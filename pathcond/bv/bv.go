@@ -110,6 +110,14 @@ func NewBuilder() *Builder {
 	return &Builder{nodes: make([]node, 1, 1024), cuts: map[cut]Term{}, alike: map[[2]Term]Term{}}
 }
 
+// Reset is a builder without terms again, which keeps its memory.
+func (b *Builder) Reset() {
+	b.nodes, b.args, b.Join = b.nodes[:1], b.args[:0], nil
+	clear(b.table)
+	clear(b.cuts)
+	clear(b.alike)
+}
+
 // Len is the number of terms made, one more than the largest.
 func (b *Builder) Len() int { return len(b.nodes) }
 

@@ -79,6 +79,12 @@ var bitRules = []Rule{
 			}
 			return b.ZExt(b.Extract(q.x, 0, n), q.w)
 		}},
+	{Name: "and-add-bit", Ops: opSet(OpAnd), On: opSet(OpAdd), With: opSet(OpConst), // nothing is carried into the lowest bit
+		Sizes: "w=1..64", Vars: "a:w b:w", From: "(and (add a b) 1:w)", To: "(and (xor a b) 1:w)",
+		fire: func(b *Builder, q ask) Term { return b.lowest(q) }},
+	{Name: "and-sub-bit", Ops: opSet(OpAnd), On: opSet(OpSub), With: opSet(OpConst),
+		Sizes: "w=1..64", Vars: "a:w b:w", From: "(and (sub a b) 1:w)", To: "(and (xor a b) 1:w)",
+		fire: func(b *Builder, q ask) Term { return b.lowest(q) }},
 	{Name: "xor-self", Ops: opSet(OpXor),
 		Sizes: "w=1..64", Vars: "a:w", From: "(xor a a)", To: "0:w",
 		fire: func(b *Builder, q ask) Term {
@@ -134,6 +140,14 @@ func (b *Builder) halves(hi, lo Term) Term {
 		return 0
 	}
 	return b.ZExt(b.Concat(a, c), w)
+}
+
+// lowest is the lowest bit of a sum or difference.
+func (b *Builder) lowest(q ask) Term {
+	if q.k != 1 {
+		return 0
+	}
+	return b.Bin(OpAnd, b.Bin(OpXor, b.arg(q.x, 0), b.arg(q.x, 1)), q.y)
 }
 
 var shiftRules = []Rule{

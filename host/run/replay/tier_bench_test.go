@@ -57,12 +57,25 @@ func busy() float64 {
 	return float64(t.Nano()) / 1e6
 }
 
+// waysToFold are how paths become traces: JITNIC_REMEDIES names one of them.
+var waysToFold = map[string]Remedies{
+	"":           {},
+	"merged":     {Merge: true},
+	"predicated": {Merge: true, Predicate: 32},
+	"segmented":  {Segments: 4},
+	"all":        {Merge: true, Predicate: 32, Segments: 4},
+}
+
 // tierOf runs a sample over a capture with its traces optimised.
 func tierOf(tb testing.TB, sample, capture string, op *Optimiser) (out tiered) {
+	fold, ok := waysToFold[os.Getenv("JITNIC_REMEDIES")]
+	if !ok {
+		tb.Fatal("JITNIC_REMEDIES is none of merged, predicated, segmented and all")
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	in := Input{Program: "sample:" + sample, Captures: []string{capture}, Seed: 1}
-	run, err := Open(tb.Context(), in, Cache{Policy: "infinite", Entries: 1}, func(o *jit.Options) {
+	run, err := Open(tb.Context(), in, Cache{Policy: "infinite", Entries: 1, Remedies: fold}, func(o *jit.Options) {
 		out.Optimised = op.Install(context.Background(), o, 1)
 		f := o.Optimise
 		o.Optimise = func(p *pathcond.Path, c *pathcond.Compiler) (*trace.Trace, error) {
@@ -90,7 +103,8 @@ func tierOf(tb testing.TB, sample, capture string, op *Optimiser) (out tiered) {
 // corpus's where it is at hand: milliseconds a trace (median, 99th percentile),
 // slots before and after of all traces together, and the share of questions that
 // terms and solver left open. With JITNIC_FULL=1 also which share of the slots
-// that all layers save tier 1 saves: minutes.
+// that all layers save tier 1 saves: minutes. JITNIC_REMEDIES=predicated and others
+// fold paths (waysToFold).
 func BenchmarkTier1(b *testing.B) {
 	var all tiered
 	for _, s := range programs.All() {

@@ -16,32 +16,10 @@ import (
 // stack any is good that stays in the frame; where the address is known that is
 // the checker's business, but it doesn't follow a selected one.
 func (m *Machine) newAccess(a, b []Access) string {
-	bt := m.B
-	type key struct {
-		rg    int
-		base  bv.Term
-		store bool
-	}
-	cover := map[key]map[uint64][]bv.Term{} // byte -> guards
-	note := func(x *Access, store bool) {
-		base, c := bt.SplitAdd(x.off)
-		k := key{x.rg, base, store}
-		if cover[k] == nil {
-			cover[k] = map[uint64][]bv.Term{}
-		}
-		for i := 0; i < x.n; i++ {
-			cover[k][c+uint64(i)] = append(cover[k][c+uint64(i)], x.guard)
-		}
-	}
-	exact := map[Access]bool{}
-	for i := range a {
-		note(&a[i], false)
-		if a[i].store {
-			note(&a[i], true)
-		}
-		e := a[i]
-		e.guard, e.top = 0, false
-		exact[e] = true
+	of := accesses{all: a, exact: make(map[Access]bool, len(a))}
+	for _, e := range a {
+		e.top = false
+		of.exact[e] = true
 	}
 	for i := range b {
 		x := &b[i]
@@ -51,26 +29,66 @@ func (m *Machine) newAccess(a, b []Access) string {
 			}
 			continue
 		}
-		base, c := bt.SplitAdd(x.off)
 		e := *x
-		e.guard, e.top = 0, false
-		if (x.rg == ContextRegion || x.rg == -1) && !exact[e] && !m.ctxAllowed(x, c, base) {
+		e.top = false
+		if of.exact[e] { // most are
+			continue
+		}
+		base, c := m.B.SplitAdd(x.off)
+		if (x.rg == ContextRegion || x.rg == -1) && !of.sometimes(e) && !m.ctxAllowed(x, c, base) {
 			return fmt.Sprintf("accesses %d bytes of the context at %d, which the original does not", x.n, int64(c))
 		}
-		got := cover[key{x.rg, base, x.store}]
-		for k := 0; k < x.n; k++ {
-			ok := false
-			for _, g := range got[c+uint64(k)] {
-				if g == m.One || g == x.guard || m.implies(x.guard, g) {
-					ok = true
-				}
-			}
-			if !ok {
-				return fmt.Sprintf("accesses a byte at offset %d the original does not", int64(c+uint64(k)))
+		for k := range uint64(x.n) {
+			guards := of.guards(m.B, accessedByte{x.rg, base, c + k, x.store})
+			if !slices.ContainsFunc(guards, func(g bv.Term) bool { return g == m.One || g == x.guard || m.implies(x.guard, g) }) {
+				return fmt.Sprintf("accesses a byte at offset %d the original does not", int64(c+k))
 			}
 		}
 	}
 	return ""
+}
+
+// accesses are those of the original, for the question whether a byte is among them.
+type accesses struct {
+	all   []Access
+	exact map[Access]bool // but for top
+	bytes map[accessedByte][]bv.Term
+}
+
+// accessedByte is one that is read, or one that is written.
+type accessedByte struct {
+	rg    int
+	base  bv.Term
+	at    uint64
+	store bool
+}
+
+// sometimes says whether the original makes the access at all.
+func (a *accesses) sometimes(x Access) bool {
+	return slices.ContainsFunc(a.all, func(e Access) bool {
+		e.guard, e.top = x.guard, x.top
+		return e == x
+	})
+}
+
+// guards are the conditions under which the original accesses a byte: what it
+// writes may be read too.
+func (a *accesses) guards(b *bv.Builder, at accessedByte) []bv.Term {
+	if a.bytes == nil {
+		a.bytes = map[accessedByte][]bv.Term{}
+		for i := range a.all {
+			x := &a.all[i]
+			base, c := b.SplitAdd(x.off)
+			for k := range uint64(x.n) {
+				k := accessedByte{x.rg, base, c + k, false}
+				a.bytes[k] = append(a.bytes[k], x.guard)
+				if k.store = true; x.store {
+					a.bytes[k] = append(a.bytes[k], x.guard)
+				}
+			}
+		}
+	}
+	return a.bytes[at]
 }
 
 // strays says whether an access of the stack may be outside of the frame, where the
@@ -78,7 +96,8 @@ func (m *Machine) newAccess(a, b []Access) string {
 // of a trace stand those of calls, and what is selected from; what the gaps between
 // them hold is reached by r10 alone (trace.FrameStride).
 func (m *Machine) strays(a []Access, x *Access) (int64, bool) {
-	for _, c := range m.places(x.off, nil) {
+	var few [4]int64
+	for _, c := range m.places(x.off, few[:0]) {
 		last := c + int64(x.n) - 1
 		if c >= -trace.FrameSize && last < 0 {
 			continue
@@ -265,8 +284,9 @@ func sharedWrites(p, q *region) int {
 
 // mayHit says whether any of the writes may be at off.
 func (m *Machine) mayHit(writes []memWrite, off bv.Term) bool {
+	base, at := m.B.SplitAdd(off)
 	for i := range writes {
-		if k, ok := m.B.IsConst(m.hits(&writes[i], off)); !ok || k != 0 {
+		if k, ok := m.B.IsConst(m.hits(&writes[i], off, base, at)); !ok || k != 0 {
 			return true
 		}
 	}

@@ -133,9 +133,10 @@ func (m *Machine) low(word bv.Term, n int) bv.Term {
 // lastWrite is the write whose byte surely lies at off, or nil.
 func (m *Machine) lastWrite(s *State, rg int, off bv.Term) *memWrite {
 	mem := &s.mem[rg]
+	base, at := m.B.SplitAdd(off)
 	for i := len(mem.writes) - 1; i >= 0; i-- {
 		w := &mem.writes[i]
-		switch m.hits(w, off) {
+		switch m.hits(w, off, base, at) {
 		case m.zero:
 		case m.One:
 			return w
@@ -152,9 +153,10 @@ func (m *Machine) getByte(s *State, rg int, off bv.Term) bv.Term {
 	type choice struct{ c, v bv.Term }
 	var pick []choice
 	res := bv.Term(0)
+	base, at := b.SplitAdd(off)
 	for i := len(mem.writes) - 1; i >= 0; i-- {
 		w := &mem.writes[i]
-		c := m.hits(w, off)
+		c := m.hits(w, off, base, at)
 		if k, ok := b.IsConst(c); ok {
 			if k == 0 {
 				continue
@@ -173,19 +175,16 @@ func (m *Machine) getByte(s *State, rg int, off bv.Term) bv.Term {
 	return res
 }
 
-// hits is the predicate that a write is made, and at off. Most questions are of
-// places at constant distances, and need no term.
-func (m *Machine) hits(w *memWrite, off bv.Term) bv.Term {
-	b := m.B
-	if w.guard == m.One {
-		if off == w.off {
+// hits is the predicate that a write is made, and at off, which is base + at. Most
+// questions are of places at constant distances, and need no term.
+func (m *Machine) hits(w *memWrite, off, base bv.Term, at uint64) bv.Term {
+	if w.guard == m.One && base == w.base {
+		if at == w.at {
 			return m.One
 		}
-		x, xc := b.SplitAdd(off)
-		if y, yc := b.SplitAdd(w.off); x == y && xc != yc {
-			return m.zero
-		}
+		return m.zero
 	}
+	b := m.B
 	return b.AndB(w.guard, b.Bin(bv.OpEq, off, w.off))
 }
 
@@ -219,8 +218,11 @@ func (m *Machine) put(s *State, rg int, off, t bv.Term, n int) {
 // putIf is put where guard holds.
 func (m *Machine) putIf(s *State, rg int, off, t bv.Term, n int, guard bv.Term) {
 	b := m.B
-	for i := 0; i < n; i++ {
-		s.mem[rg].writes = append(s.mem[rg].writes, memWrite{guard, b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)), b.Extract(t, 8*i, 8), t, uint8(i)})
+	mem := &s.mem[rg]
+	for i := range n {
+		w := memWrite{guard: guard, off: b.Bin(bv.OpAdd, off, b.Const(uint64(i), 64)), val: b.Extract(t, 8*i, 8), word: t, k: uint8(i)}
+		w.base, w.at = b.SplitAdd(w.off)
+		mem.writes = append(mem.writes, w)
 	}
 }
 

@@ -198,6 +198,7 @@ func (p *Prover) machine(q *ir.Prog) *Machine {
 
 func (p *Prover) equivalent(t *Task) Verdict {
 	m := p.machine(t.Old)
+	defer m.Release()
 	start := m.Entry(t.Pre, t.LoopFree)
 	if t.Assume != nil {
 		start.PC = t.Assume(m, start)

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"jitnic/host/points"
@@ -82,6 +83,8 @@ type memWrite struct {
 	val   bv.Term // width 8
 	word  bv.Term // what was stored, of which this is byte k
 	k     uint8
+	base  bv.Term // off is base + at
+	at    uint64
 }
 
 type region struct {
@@ -117,6 +120,33 @@ func (s *State) Clone() *State {
 		n.mem[i] = region{m.ver, m.writes[:len(m.writes):len(m.writes)]}
 	}
 	return &n
+}
+
+// Snapshots keeps states as they were at one time, many in one piece of memory.
+type Snapshots struct {
+	states  []State
+	regions []region
+}
+
+// Reset forgets all of them.
+func (k *Snapshots) Reset() { k.states, k.regions = k.states[:0], k.regions[:0] }
+
+// Keep is s as it is now.
+func (k *Snapshots) Keep(s *State) *State {
+	if len(k.states) == cap(k.states) {
+		k.states = make([]State, 0, max(16, 2*cap(k.states)))
+	}
+	k.states = append(k.states, *s)
+	n := &k.states[len(k.states)-1]
+	first := len(k.regions)
+	if first+len(s.mem) > cap(k.regions) {
+		k.regions, first = make([]region, 0, max(16*len(s.mem), 2*cap(k.regions))), 0
+	}
+	for _, m := range s.mem {
+		k.regions = append(k.regions, region{m.ver, m.writes[:len(m.writes):len(m.writes)]})
+	}
+	n.mem = k.regions[first:len(k.regions):len(k.regions)]
+	return n
 }
 
 // Access is one memory access, for the check that a rewrite touches
@@ -162,8 +192,23 @@ type Machine struct {
 
 // NewMachine makes a machine for proofs about p.
 func NewMachine(p *ir.Prog, acc Accel) *Machine {
-	b := bv.NewBuilder()
+	b := builders.Get().(*bv.Builder)
 	return &Machine{B: b, p: p, acc: acc, zero: b.Bool(false), One: b.Bool(true)}
+}
+
+// builders are those of machines that are done.
+var builders = sync.Pool{New: func() any { return bv.NewBuilder() }}
+
+// maxKept is how many terms a builder has at most that is used again.
+const maxKept = 1 << 16
+
+// Release ends the use of the machine, and of all terms it made.
+func (m *Machine) Release() {
+	if b := m.B; b != nil && b.Len() <= maxKept {
+		b.Reset()
+		builders.Put(b)
+	}
+	m.B = nil
 }
 
 // refusedError is what no verifier takes: where the original does it not, a

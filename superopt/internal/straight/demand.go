@@ -178,6 +178,8 @@ func (l *line) idle(in *ir.Inst, w uint64, v bv.Term) bool {
 		return w&k == 0
 	case ebpf.ALUAdd, ebpf.ALUSub:
 		return upTo(w)&k == 0
+	case ebpf.ALUNeg:
+		return w == 1 // nothing is carried into it
 	case ebpf.ALUEnd:
 		return in.Class() == ebpf.ClassALU && w>>uint(in.Imm) == 0 && in.Imm < 64 // little-endian: it cuts
 	}

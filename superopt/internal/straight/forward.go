@@ -26,6 +26,7 @@ type walker struct {
 func (l *line) forward() {
 	piece := 0
 	w := &walker{line: l, st: l.start(0)}
+	l.snaps.Reset()
 	w.forget()
 	code := l.prog.Insts
 	for i := range code {
@@ -58,7 +59,7 @@ func (l *line) forward() {
 			at.foot = proof.Footprint{}
 		}
 		if at.foot.Writes.N > 0 {
-			at.after = w.st.Clone()
+			at.after = l.snaps.Keep(w.st)
 		}
 		w.note(in)
 	}

@@ -1,6 +1,9 @@
 package straight
 
 import (
+	"slices"
+	"sync"
+
 	"jitnic/host/points"
 	"jitnic/pathcond/bv"
 	"jitnic/superopt/internal/ir"
@@ -22,10 +25,15 @@ func Run(o *rewrite.Gate) {
 	if line == nil {
 		return
 	}
-	defer func() { o.Stats.Steps += line.M.Steps }()
-	defer func() { o.Prover.NoSolver = false }()
+	s := scratches.Get().(*scratch)
+	defer func() {
+		scratches.Put(s)
+		o.Stats.Steps += line.M.Steps
+		o.Prover.NoSolver = false
+		line.M.Release()
+	}()
 	for i, a := range attempts {
-		l := newLine(o, line)
+		l := newLine(o, line, s)
 		l.useTransfers, l.useRules = a.transfers, a.rules && o.Options.Runs('r')
 		l.run()
 		if l.made == 0 || o.TakeLine(line, l.prog, l.wants) {
@@ -37,14 +45,14 @@ func Run(o *rewrite.Gate) {
 		o.Prover.NoSolver = i < len(attempts)-2 // the solver is asked about the first, and about the last
 	}
 	o.Prover.NoSolver = true
-	leaveOut(o, line)
+	leaveOut(o, line, s)
 }
 
 // leaveOut finds the rewrite that the proof is against, the last one of the
 // shortest beginning that isn't proved, and takes what comes before it.
-func leaveOut(o *rewrite.Gate, of *proof.Line) {
+func leaveOut(o *rewrite.Gate, of *proof.Line, s *scratch) {
 	upTo := func(fuel int) *line {
-		l := newLine(o, of)
+		l := newLine(o, of, s)
 		l.fuel = fuel
 		l.run()
 		return l
@@ -76,8 +84,7 @@ type line struct {
 	made                   int // rewrites so far
 	fuel                   int // how many are made at most
 
-	at  []place
-	mem *memory // scratch of demand
+	*scratch
 }
 
 // place is what is known about one instruction of the code as it is.
@@ -91,10 +98,19 @@ type place struct {
 	bytes   uint8        // of a store: which bytes of the 8 around it are wanted
 }
 
-func newLine(o *rewrite.Gate, from *proof.Line) *line {
-	l := &line{o: o, m: from.M, b: from.M.B, from: from, prog: o.Prog.Clone(), fuel: 1 << 30}
-	l.at = make([]place, len(l.prog.Insts))
-	l.mem = new(memory)
+// scratch is memory that one line after another uses.
+type scratch struct {
+	at    []place
+	mem   memory          // of demand
+	snaps proof.Snapshots // of places
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func newLine(o *rewrite.Gate, from *proof.Line, s *scratch) *line {
+	l := &line{o: o, m: from.M, b: from.M.B, from: from, prog: o.Prog.Clone(), fuel: 1 << 30, scratch: s}
+	l.at = slices.Grow(l.at[:0], len(l.prog.Insts))[:len(l.prog.Insts)]
+	clear(l.at)
 	return l
 }
 
@@ -110,7 +126,10 @@ func (l *line) run() {
 			l.rules()
 		}
 		l.compact()
-		if l.made == n || l.o.Ctx.Err() != nil {
+		if l.made == n {
+			return // what is known is of the code as it is
+		}
+		if l.o.Ctx.Err() != nil {
 			break
 		}
 	}

@@ -16,7 +16,7 @@ const objectBytes = 64
 // no byte of its stack is, unless it goes on in another, and every byte of anything
 // else.
 type memory struct {
-	stack   [stackBytes]bool
+	stack   [stackBytes / 64]uint64 // bit n: byte n
 	objects []object
 }
 
@@ -38,16 +38,20 @@ func (m *memory) end(goes bool) {
 
 // all makes every byte wanted.
 func (m *memory) all() {
-	for k := range m.stack {
-		m.stack[k] = true
-	}
+	m.wholeStack()
 	m.objects = m.objects[:0]
+}
+
+func (m *memory) wholeStack() {
+	for k := range m.stack {
+		m.stack[k] = ^uint64(0)
+	}
 }
 
 func (m *memory) wanted(o proof.Object, at int) bool {
 	if o.Region == proof.StackRegion {
 		k := at + stackBase
-		return k < 0 || k >= stackBytes || m.stack[k]
+		return k < 0 || k >= stackBytes || m.stack[k>>6]>>(k&63)&1 == 1
 	}
 	for i := range m.objects {
 		if x := &m.objects[i]; x.Object == o {
@@ -77,7 +81,11 @@ func (m *memory) written(s proof.Span) {
 
 func (m *memory) mark(s proof.Span, v bool) {
 	for k := max(s.Lo+stackBase, 0); k < min(s.Lo+stackBase+s.N, stackBytes); k++ {
-		m.stack[k] = v
+		if bit := uint64(1) << (k & 63); v {
+			m.stack[k>>6] |= bit
+		} else {
+			m.stack[k>>6] &^= bit
+		}
 	}
 }
 
@@ -85,9 +93,7 @@ func (m *memory) mark(s proof.Span, v bool) {
 // byte of what may be the same object by another address.
 func (m *memory) read(f *proof.Footprint) {
 	if f.Stack {
-		for k := range m.stack {
-			m.stack[k] = true
-		}
+		m.wholeStack()
 	}
 	if f.Other {
 		m.objects = m.objects[:0]
