@@ -54,7 +54,7 @@ func (r *Report) Format() string {
 		fmt.Fprintln(t, "\t")
 	}
 	t.Flush()
-	fmt.Fprintf(&b, "at once: %d paths in %d slots, %s of the packets\n\n", r.AtOnce.Paths, r.AtOnce.Slots, percent(r.AtOnce.Share))
+	fmt.Fprintf(&b, "at once: %s in %d slots, %s of the packets\n\n", r.AtOnce.Counted(), r.AtOnce.Slots, percent(r.AtOnce.Share))
 
 	t = table(&b)
 	fmt.Fprintln(t, "needed\tall that fits\tlimit\t")

@@ -1,5 +1,6 @@
 package fit
 
+import "fmt"
 import "jitnic/trace"
 
 // Report says what of a workload a device can hold. All counts of packets are
@@ -135,6 +136,18 @@ func (c *Cover) traces() int {
 		return c.Segments
 	}
 	return c.Paths
+}
+
+// Counted is how many paths it is, and of how many segments where they are cut.
+func (c *Cover) Counted() string {
+	out := fmt.Sprintf("%d paths", c.Paths)
+	if c.Paths == 1 {
+		out = "1 path"
+	}
+	if c.Segments > 0 {
+		out += fmt.Sprintf(" of %d segments", c.Segments)
+	}
+	return out
 }
 
 // Targets are the shares that Coverage is given for.

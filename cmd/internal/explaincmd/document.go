@@ -68,7 +68,7 @@ const fewDead = 3
 
 // What is said below the choice points, and where some remedy is only worked out.
 const (
-	told    = "makes: paths, those of the rows above taken away (they add up to all but one); left: paths without this one alone; cold, capacity: misses it costs."
+	told    = "makes: paths, those of the rows above taken away (they add up to all but one); left: paths without this one alone; ways: different answers, not to come there being one; cold, capacity: misses it costs."
 	guessed = told + " What would take a point away was done beside the run; about: worked out from recorded traces, and not tried."
 )
 

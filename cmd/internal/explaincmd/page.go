@@ -11,9 +11,9 @@ import (
 	"jitnic/host/run/explain"
 )
 
-// mostPaths is how many paths stand in the page's tree: those of most packets. A
-// longer one is not read by anyone; the JSON has all.
-const mostPaths = 300
+// mostPaths is how many paths stand in the page's tree, of some kilobytes each: those
+// of most packets. The JSON has all.
+const mostPaths = 1000
 
 // choices is the page's tree.
 func (r *Report) choices() *report.Choices {

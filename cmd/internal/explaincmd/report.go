@@ -67,7 +67,7 @@ type Point struct {
 	Kinds      []string         `json:"kinds"` // branch, helper, alias, …
 	Asks       string           `json:"asks"`  // the questions in a few words
 	Reads      []string         `json:"reads"` // fields, inputs and maps
-	Ways       int              `json:"ways"`  // different answers that paths gave
+	Ways       int              `json:"ways"`  // different answers that paths gave; not to come there is one
 	Makes      int              `json:"makes"` // paths it makes, those above it taken away
 	Left       int              `json:"left"`  // paths left without it alone
 	Paths      int              `json:"paths"` // that come to it

@@ -26,7 +26,7 @@ func places(b *fit.Blocker, most int) string {
 // fitFacts are what fits, in a few lines.
 func fitFacts(r *fit.Report) (out report.Facts) {
 	out.Addf("can be offloaded", "%s of the packets (%s of %s); %s have a trace at all", percent(r.Share), report.Count(r.Offloadable), report.Count(r.Packets), report.Count(r.Traceable))
-	out.Addf("held at once", "%s in %s slots, %s of the packets (limit.slots, limit.entries)", plural(r.AtOnce.Paths, "path", "paths"), report.Count(r.AtOnce.Slots), percent(r.AtOnce.Share))
+	out.Addf("held at once", "%s in %s slots, %s of the packets (limit.slots, limit.entries)", r.AtOnce.Counted(), report.Count(r.AtOnce.Slots), percent(r.AtOnce.Share))
 	n, l := &r.Needs, &r.Limits
 	has := "; the device has no limit"
 	if l.MapMemory > 0 {
@@ -75,7 +75,11 @@ func coverTable(r *fit.Report) *report.Table {
 				row = append(row, "reaches "+percent(c.Share), none, none, none)
 				continue
 			}
-			row = append(row, report.Count(uint64(c.Paths)), report.Count(c.Slots), report.Count(c.MapEntries), bytesText(c.MapMemory))
+			paths := report.Count(uint64(c.Paths))
+			if c.Segments > 0 {
+				paths = fmt.Sprintf("%s of %s segments", paths, report.Count(uint64(c.Segments)))
+			}
+			row = append(row, paths, report.Count(c.Slots), report.Count(c.MapEntries), bytesText(c.MapMemory))
 		}
 		t.Add(row...)
 	}
@@ -138,7 +142,7 @@ func coverFacts(r *fit.Report) (out report.Facts) {
 	for _, c := range r.Coverage {
 		x := fmt.Sprintf("%.4g %%: ", 100*c.Target)
 		if c.Reached {
-			x += fmt.Sprintf("%s, %s slots", plural(c.Paths, "path", "paths"), report.Count(c.Slots))
+			x += fmt.Sprintf("%s, %s slots", c.Counted(), report.Count(c.Slots))
 		} else {
 			x += "out of reach"
 		}

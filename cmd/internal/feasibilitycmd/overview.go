@@ -144,7 +144,7 @@ func verdictFacts(s *feasibility.Study, whole bool) (out report.Facts) {
 		out.Add("over seeds", text)
 	}
 	out.Add("break-even", "hit ratio for host cores: "+even(s.BreakEven.Cores)+"; for latency: "+latencyEven(s)+"; reached: "+percent(at(s, device.Both).HitRatio))
-	out = append(out, pays(s.Pays)...)
+	out = append(out, pays(s)...)
 	if s.Budget != "" {
 		out.Add("trace cache", s.Budget)
 	}
@@ -153,14 +153,18 @@ func verdictFacts(s *feasibility.Study, whole bool) (out report.Facts) {
 
 // pays say how long after a path's first packet its trace has paid, and by tier when
 // what the compiler did has.
-func pays(p *feasibility.Payback) (out report.Facts) {
+func pays(s *feasibility.Study) (out report.Facts) {
+	p, of := s.Pays, "path"
+	if s.Segments != nil {
+		of = "segment"
+	}
 	if p == nil || p.Paths == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("from an empty cache none of %d within the run", p.Paths)
+	text := fmt.Sprintf("from an empty cache none of %s within the run", plural(p.Paths, of, of+"s"))
 	if p.Paid > 0 {
-		text = fmt.Sprintf("%s after its path's first packet in the median (nine of ten within %s), compile queue and install included; %d of %d paths, with %s of the packets, within the run",
-			latency(p.Median), latency(p.P90), p.Paid, p.Paths, percent(p.Packets))
+		text = fmt.Sprintf("%s after its %s's first packet in the median (nine of ten within %s), compile queue and install included; %d of %s, with %s of the packets, within the run",
+			latency(p.Median), of, latency(p.P90), p.Paid, plural(p.Paths, of, of+"s"), percent(p.Packets))
 	}
 	out.Add("a trace pays", text)
 	for i := range p.Tiers {
@@ -170,7 +174,7 @@ func pays(p *feasibility.Payback) (out report.Facts) {
 	if w := p.Swaps; w != nil && w.Hot > 0 {
 		text := fmt.Sprintf("in the run from an empty cache %d traces became hot, %d of %d better ones found were swapped in, %d searches were not done when it ended", w.Hot, w.Swapped, w.Found, w.Unfinished)
 		if w.Paid > 0 {
-			text += fmt.Sprintf("; %d have paid, %s after the path's first packet in the median", w.Paid, latency(w.Median))
+			text += fmt.Sprintf("; %d have paid, %s after the %s's first packet in the median", w.Paid, latency(w.Median), of)
 		}
 		out.Add("  swaps", text)
 	}

@@ -113,10 +113,10 @@ func TestLeftByHand(t *testing.T) {
 func TestSentences(t *testing.T) {
 	for name, want := range map[string][]string{
 		"telemetry":    {"246 paths: 91 by pkt.len at telemetry.c:130", "57 by every 16th of events[0] at telemetry.c:369", "tcp.flags & SYN, FIN, RST at telemetry.c:360, 362, 364"},
-		"firewall":     {"65 paths: 20 by eth.type, vlan.type: QinQ, VLAN, IPv6, IPv4 at net.h:263, 273", "udp.dport, udp.sport at firewall.c:110", "services at firewall.c:228, 233"},
+		"firewall":     {"65 paths: 20 by eth.type, vlan.type: QinQ, VLAN, IPv6, IPv4 at net.h:263, 273", "udp.dport, udp.sport at firewall.c:110", "whether there is an entry in map services at firewall.c:228, 233"},
 		"conntrack":    {"120 paths: ", "conns.state"},
-		"loadbalancer": {"117 paths: ", "backends at loadbalancer.c:179"},
-		"router":       {"36 paths: ", "map routes4, map routes6 at router.c:"},
+		"loadbalancer": {"117 paths: ", "in `return MAX_BACKENDS + best;` at loadbalancer.c:144", "what is in maps .rodata, backends at loadbalancer.c:179"},
+		"router":       {"36 paths: ", "what is in maps routes4, routes6 at router.c:"},
 		"ratelimiter":  {"83 paths: ", "tcp.flags & SYN|ACK at ratelimiter.c:164"},
 		"nat":          {"59 paths: ", "an entry in outgoing at nat.c:121"},
 		"ipv6filter":   {"38 paths: "},

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -71,15 +72,38 @@ func (s *Study) together() []*Fold {
 
 // cause says what a fold asks, as long as that is short; else what about.
 func (s *Study) cause(f *Fold) string {
-	w := s.Asking(f)
-	if len([]rune(w)) > shortWords+16 || strings.Contains(w, " more") {
-		reads := strings.Split(f.Name, ", ")
-		if source := f.Points[0].Source; len(reads) > fewReads && len(f.Points) == 1 && source != "" {
-			return "`" + cut(strings.TrimRight(source, " {")) + "`, of " + plural(len(reads), "field")
-		}
-		return list(reads)
+	fams := s.asking(f)
+	w := fams.String()
+	if len([]rune(w)) <= shortWords+16 && !strings.Contains(w, " more") {
+		return strings.ReplaceAll(w, "; ", " and ") // causes stand apart by these
 	}
-	return strings.ReplaceAll(w, "; ", " and ") // causes stand apart by these
+	reads := strings.Split(f.Name, ", ")
+	if maps, ok := onlyMaps(reads); ok {
+		if slices.ContainsFunc(fams, func(x *family) bool { return x.kind != entry }) {
+			return "what is in " + maps
+		}
+		return "whether there is an entry in " + maps
+	}
+	if source := f.Points[0].Source; len(reads) > fewReads && len(f.Points) == 1 && source != "" {
+		return valueOf(reads) + ", in `" + cut(strings.TrimRight(source, " {")) + "`"
+	}
+	return list(reads)
+}
+
+// onlyMaps names the maps that are all that is read.
+func onlyMaps(reads []string) (words string, ok bool) {
+	var names []string
+	for _, r := range reads {
+		name, ok := strings.CutPrefix(r, "map ")
+		if !ok {
+			return "", false
+		}
+		names = append(names, name)
+	}
+	if len(names) == 1 {
+		return "map " + names[0], true
+	}
+	return "maps " + list(names), true
 }
 
 // fewReads is how many fields are named.

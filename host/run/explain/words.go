@@ -64,7 +64,10 @@ func (s *Study) asked(p *Point) []*predicate {
 }
 
 // Asking says what choice points ask, in a few words.
-func (s *Study) Asking(f *Fold) string {
+func (s *Study) Asking(f *Fold) string { return s.asking(f).String() }
+
+// asking are the questions of choice points, by family.
+func (s *Study) asking(f *Fold) families {
 	fams := families{}
 	for _, p := range f.Points {
 		s.families(p, &fams)
@@ -75,7 +78,7 @@ func (s *Study) Asking(f *Fold) string {
 			fams[0].classes--
 		}
 	}
-	return fams.String()
+	return fams
 }
 
 // families sorts a point's questions.
@@ -96,8 +99,18 @@ func (s *Study) Reads(p *Point) []string {
 	for _, pr := range s.asked(p) {
 		out = append(out, s.reads(pr)...)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return sorted(out)
+}
+
+// furtherOn are bytes of the packet whose place is not the same in all packets.
+const furtherOn = "bytes at varying offsets"
+
+// sorted are reads, each once: what has a name comes first.
+func sorted(reads []string) []string {
+	slices.SortFunc(reads, func(a, b string) int {
+		return cmp.Or(int(bv.Bit(a == furtherOn))-int(bv.Bit(b == furtherOn)), strings.Compare(a, b))
+	})
+	return slices.Compact(reads)
 }
 
 // Reading is what the questions of folded points are about.
@@ -106,8 +119,7 @@ func (s *Study) Reading(f *Fold) []string {
 	for _, p := range f.Points {
 		out = append(out, s.Reads(p)...)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return sorted(out)
 }
 
 // reads is what a predicate is about.
@@ -115,7 +127,7 @@ func (s *Study) reads(p *predicate) []string {
 	if p.reads == nil {
 		p.reads = []string{}
 		for _, r := range s.voice(p).Reads(p.Term) {
-			if w := strings.Replace(numbered.ReplaceAllString(r.Words, "."), "pkt[…]", "bytes further on", 1); !r.Below && !slices.Contains(p.reads, w) {
+			if w := strings.Replace(numbered.ReplaceAllString(r.Words, "$1$2"), "pkt[…]", furtherOn, 1); !r.Below && !slices.Contains(p.reads, w) {
 				p.reads = append(p.reads, w)
 			}
 		}
@@ -235,7 +247,7 @@ func (f *family) String() string {
 		if len(f.values) == 1 {
 			return of + " < " + f.values[0]
 		}
-		if f.classes == 1 { // the answer was the same each time
+		if f.classes == 1 || f.classes == 2 { // the answer was the same each time, or every path was asked for one value alone
 			return of + " < " + list(f.values)
 		}
 		n := f.classes
@@ -309,8 +321,8 @@ var (
 	zeros    = regexp.MustCompile(`(, )?hex\([0-9a-f]*\)`)
 	whole    = regexp.MustCompile(`([a-z_\]])\[0:[1248]\]`)
 	mapped   = regexp.MustCompile(`\bmap ([A-Za-z_.@0-9]+)`)
-	unnamed  = regexp.MustCompile(`\bv[0-9]+\b`) // names of terms that have no better one
-	numbered = regexp.MustCompile(`_[0-9]+\.`)   // headers that stand twice
+	unnamed  = regexp.MustCompile(`\bv[0-9]+\b`)                // names of terms that have no better one
+	numbered = regexp.MustCompile(`_[0-9]+(\.)|(\bext)_[0-9]+`) // headers that stand twice
 )
 
 // plain leaves out of a predicate what it needs to be read back and a person
@@ -325,7 +337,7 @@ func plain(s string) string {
 	}
 	s = strings.ReplaceAll(s, "[, ", "[")
 	if strings.Contains(s, "_") {
-		s = numbered.ReplaceAllString(s, ".")
+		s = numbered.ReplaceAllString(s, "$1$2")
 	}
 	if !strings.Contains(s, "map ") && !strings.Contains(s, "[0:") {
 		return s

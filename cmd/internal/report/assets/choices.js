@@ -79,7 +79,7 @@ function view(c) {
     b.type = "button";
     b.title = "show it in the source";
     b.addEventListener("click", () => show(q));
-    el.append(b, make("small", "", " " + plural(node.ways.length, "way") + (q.asks ? ": " + q.asks : "")));
+    el.append(b, make("small", "", " " + plural(node.ways.length, "way") + " here" + (q.asks ? ": " + q.asks : "")));
     for (const w of node.ways) {
       const d = make("details", "way"), s = make("summary");
       s.append(bar(w.node), (100 * w.node.packets / all).toFixed(2) + " % ", make("code", "", w.steps.map(said).join(", ")),
