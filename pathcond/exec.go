@@ -2,6 +2,7 @@ package pathcond
 
 import (
 	"fmt"
+	"strings"
 
 	"jitnic/host/ebpf"
 	"jitnic/host/loader"
@@ -245,6 +246,7 @@ func (x *exec) abort(r trace.Reason, detail string) {
 	}
 	a := &trace.Abort{Reason: r, Detail: detail}
 	if x.step != nil {
+		a.Detail = x.naming(detail)
 		a.Program = x.c.Obj.Programs[x.step.Prog].Name
 		a.Insn = int(x.step.PC)
 	}
@@ -476,14 +478,22 @@ func (x *exec) unknown(w int) bv.Term {
 	x.opaque++
 	var at origin
 	if x.step != nil {
-		at = origin{x.step.Prog, x.step.PC}
+		at = origin{prog: x.step.Prog, pc: x.step.PC}
 	}
 	x.origins = append(x.origins, at)
 	return x.b.Fun(Fun(FunOpaque, x.opaque), w, bv.Fact{Opaque: true})
 }
 
-// origin is the instruction that an unknown value comes from.
-type origin struct{ prog, pc int32 }
+// origin is the instruction that an unknown value comes from; and where that is one of
+// a map, the map's number plus 1.
+type origin struct{ prog, pc, m int32 }
+
+// unknownOf is unknown of what a map holds.
+func (x *exec) unknownOf(m, w int) bv.Term {
+	t := x.unknown(w)
+	x.origins[x.opaque-1].m = int32(m) + 1
+	return t
+}
 
 // whence says which instruction the first value of a term comes from that can't be
 // known before the run, by the helper or kernel function that gives it.
@@ -491,7 +501,7 @@ func (x *exec) whence(t bv.Term) string {
 	first := -1
 	x.b.Walk(t, map[bv.Term]bool{}, func(t bv.Term) bool {
 		if x.b.Op(t) == bv.OpFun {
-			if id, n := FunParts(x.b.K(t)); id == FunOpaque && (first < 0 || n < first) {
+			if id, n := FunParts(x.b.K(t)); (id == FunOpaque || id == FunFresh) && (first < 0 || n < first) {
 				first = n
 			}
 		}
@@ -501,19 +511,37 @@ func (x *exec) whence(t bv.Term) string {
 		return ""
 	}
 	at := x.origins[first-1]
-	p := x.c.Obj.Programs[at.prog]
-	if int(at.pc) >= len(p.Insns) {
-		return ""
-	}
-	in := p.Insns[at.pc]
-	what := "a value"
-	switch {
-	case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
-		what = "helper " + ebpf.HelperName(in.Imm)
-	case in.Op == ebpf.OpCall && in.Src == ebpf.CallKfunc:
-		what = "kfunc " + x.kfuncName(at.prog, at.pc)
+	what, _ := x.instruction(at.prog, at.pc)
+	if at.m > 0 {
+		what += " of map " + x.s.Maps[at.m-1].Spec().Name
 	}
 	return fmt.Sprintf("%s at insn %d", what, at.pc)
+}
+
+// instruction names what stands in a slot: the helper or kernel function that it calls,
+// else its text.
+func (x *exec) instruction(prog, pc int32) (what string, calls bool) {
+	in := x.c.Obj.Programs[prog].Insns[pc]
+	switch {
+	case in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper:
+		return "helper " + ebpf.HelperName(in.Imm), true
+	case in.Op == ebpf.OpCall && in.Src == ebpf.CallKfunc:
+		return "kfunc " + x.kfuncName(prog, pc), true
+	}
+	return strings.TrimSpace(ebpf.Printer{}.Code([]ebpf.Insn{in})), false
+}
+
+// naming is the detail of an abort at the instruction at hand, which names the helper
+// or kernel function called there, or where nothing else is said the instruction.
+func (x *exec) naming(detail string) string {
+	what, calls := x.instruction(x.step.Prog, x.step.PC)
+	switch {
+	case detail == "":
+		return what
+	case calls && !strings.Contains(detail, what):
+		return what + ": " + detail
+	}
+	return detail
 }
 
 // one executes one recorded instruction.

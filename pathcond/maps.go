@@ -239,7 +239,7 @@ func (x *exec) readMap(i int, addr bv.Term, concrete uint64, n int) bv.Term {
 		}
 	}
 	if x.stale(ms) {
-		return x.unknown(8 * n)
+		return x.unknownOf(i, 8*n)
 	}
 	if base, _ := x.split(addr); base == 0 && len(ms.log.stores) == 0 && len(ms.events) == 0 && x.versioned(i, concrete) {
 		return x.b.Const(x.s.Load(concrete, 8)&bv.Mask(8*n), 8*n)
@@ -254,7 +254,7 @@ func (x *exec) readMap(i int, addr bv.Term, concrete uint64, n int) bv.Term {
 		},
 		func(base bv.Term, off uint64, m int) bv.Term {
 			if x.b.Opaque(x.address(base, off)) {
-				return x.unknown(8 * m)
+				return x.unknownOf(i, 8*m)
 			}
 			return x.initialBytes(base, off, m)
 		})

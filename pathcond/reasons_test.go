@@ -125,7 +125,7 @@ func TestAbortReasons(t *testing.T) {
 			r1 += r0
 			r0 = *(u8 *)(r1 +0)
 			exit`},
-		{want: trace.ReasonStaleEntry, maps: []*maps.Spec{hash}, code: put("4", "4", "4")},
+		{want: trace.ReasonStaleEntry, says: "helper map_lookup_elem: hash", maps: []*maps.Spec{hash}, code: put("4", "4", "4")},
 		{want: trace.ReasonEviction, maps: []*maps.Spec{lru}, code: put("4", "16", "0"), change: func(c *Compiler, s *vm.State) {
 			for i := byte(0); i < 4; i++ {
 				s.Maps[0].Update([]byte{i, 0, 0, 0}, make([]byte, 8), 0, 0)
@@ -179,6 +179,9 @@ func TestAbortReasons(t *testing.T) {
 		}
 		if p.Abort.Reason != c.want {
 			t.Errorf("want %v: %v", c.want, p.Abort)
+		}
+		if p.Abort.Detail == "" {
+			t.Errorf("%v: it names nothing", c.want)
 		}
 		if c.says != "" && p.Abort.Detail != c.says {
 			t.Errorf("%v: %q, want %q", c.want, p.Abort.Detail, c.says)
