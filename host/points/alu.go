@@ -67,10 +67,17 @@ func (s *stepper) move(b *Value, w int) Value {
 
 // moved is address a with the number n added or subtracted.
 func (s *stepper) moved(a, n *Value, op uint8) Value {
-	if k := n.Number; op == ebpf.ALUSub && k.exact() {
-		return a.added(exactly(-k.Known), s.in.At)
+	by := n.Number
+	if op == ebpf.ALUSub {
+		by = upTo(64)
+		if n.exact() {
+			by = exactly(-n.Known)
+		}
 	}
-	return a.added(n.Number, s.in.At)
+	if s.f.Unseen {
+		return s.movedUnseen(*a, by)
+	}
+	return a.added(by, s.in.At)
 }
 
 // pointer is arithmetic on a pointer.

@@ -18,7 +18,7 @@ func Branch(in ebpf.Insn, f *Facts, taken bool) {
 	}
 	wide := in.Class() == ebpf.ClassJMP
 	switch {
-	case wide && d.Kind == MapValue && s.IsConst() && s.Known == 0 && (op == ebpf.JmpEQ || op == ebpf.JmpNE):
+	case wide && (d.Kind == MapValue || d.Kind == Record) && s.IsConst() && s.Known == 0 && (op == ebpf.JmpEQ || op == ebpf.JmpNE):
 		nullCheck(f, d, taken == (op == ebpf.JmpEQ))
 		return
 	case wide && (d.Kind == Packet && s.Kind == PacketEnd || d.Kind == PacketEnd && s.Kind == Packet):
@@ -113,10 +113,13 @@ func less(lo, hi *Number, strict bool) bool {
 	return lo.Min <= lo.Max && hi.Min <= hi.Max
 }
 
+// NotNull says of what register r holds, and of every copy, that it isn't 0.
+func (f *Facts) NotNull(r uint8) { nullCheck(f, &f.R[r], false) }
+
 // nullCheck: d, and every copy from the same look-up, is decided.
 func nullCheck(f *Facts, d *Value, null bool) {
 	if !d.Null {
-		if null {
+		if null && !(f.Unseen && d.Off < 0) {
 			f.Reached = false
 		}
 		return
@@ -128,13 +131,13 @@ func nullCheck(f *Facts, d *Value, null bool) {
 			v.Null = false
 		}
 	}
-	site := d.Site
+	kind, site := d.Kind, d.Site
 	if site < 0 {
 		decide(d)
 		return
 	}
 	f.each(func(v *Value) {
-		if v.Kind == MapValue && v.Null && v.Site == site {
+		if v.Kind == kind && v.Null && v.Site == site {
 			decide(v)
 		}
 	})
@@ -167,5 +170,8 @@ func packetCheck(in ebpf.Insn, f *Facts, taken bool) {
 	})
 	if p.Base < 0 {
 		f.R[r].Range = max(f.R[r].Range, n)
+	}
+	if f.Unseen && p.Base == 0 {
+		f.Data = max(f.Data, n)
 	}
 }

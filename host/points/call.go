@@ -8,6 +8,10 @@ import (
 // call is what a call leaves.
 func (s *stepper) call() {
 	in, f := s.in, s.f
+	if f.Unseen {
+		s.unseenCall()
+		return
+	}
 	args := f.R
 	s.clobber()
 	known := in.Called()

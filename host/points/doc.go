@@ -3,7 +3,8 @@
 //
 // [Program.Step] and [Branch] are what one instruction makes of [Facts], as the
 // kernel's verifier sees it (kernel/bpf/verifier.c), whose refusals they name;
-// [JoinFacts] is what holds where ways meet.
+// [JoinFacts] is what holds where ways meet. Of a program that no verifier has seen
+// (Unseen) they say only what is certain, and [Program.InBounds] what of its memory.
 //
 // [Flow] follows a program that the verifier has accepted and notes which memory
 // each instruction touches ([Access]), calls by their helpers' rows

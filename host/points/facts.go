@@ -3,34 +3,50 @@ package points
 // Facts is what is known at one point of a program.
 type Facts struct {
 	Reached bool
-	R       [11]Value
-	Spill   [64]Value // 8-byte stack slots, slot 0 at fp-512; Unreadable: bytes, see Init
-	Init    Bytes     // stack bytes surely written
+	// Unseen: they are of a program that no verifier has seen, and that may mean harm.
+	// Only what is certain is said then (unseen.go).
+	Unseen bool
+	Data   int64 // Unseen: bytes from data on that are certain to be in the packet
+	R      [11]Value
+	Spill  [64]Value // 8-byte stack slots, slot 0 at fp-512; Unreadable: bytes, see Init
+	Init   Bytes     // stack bytes surely written
 }
 
 // Bytes is a set of the 512 bytes of a stack frame, bit 0 at fp-512.
 type Bytes [8]uint64
 
+// word is those of n bytes from lo on that are in lo's word, and how many they are.
+func word(lo, n int) (bits uint64, k int) {
+	k = min(n, 64-lo&63)
+	return ^uint64(0) >> (64 - k) << (lo & 63), k
+}
+
 // Add puts n bytes from lo on into the set.
 func (b *Bytes) Add(lo, n int) {
-	for i := lo; i < lo+n; i++ {
-		b[i>>6] |= 1 << (i & 63)
+	for end := lo + n; lo < end; {
+		bits, k := word(lo, end-lo)
+		b[lo>>6] |= bits
+		lo += k
 	}
 }
 
 // Drop takes n bytes from lo on out of the set.
 func (b *Bytes) Drop(lo, n int) {
-	for i := lo; i < lo+n; i++ {
-		b[i>>6] &^= 1 << (i & 63)
+	for end := lo + n; lo < end; {
+		bits, k := word(lo, end-lo)
+		b[lo>>6] &^= bits
+		lo += k
 	}
 }
 
 // Has says whether all of n bytes from lo on are in the set.
 func (b *Bytes) Has(lo, n int) bool {
-	for i := lo; i < lo+n; i++ {
-		if b[i>>6]>>(i&63)&1 == 0 {
+	for end := lo + n; lo < end; {
+		bits, k := word(lo, end-lo)
+		if b[lo>>6]&bits != bits {
 			return false
 		}
+		lo += k
 	}
 	return true
 }
@@ -90,13 +106,18 @@ func JoinFacts(a, b *Facts) Facts {
 		return *a
 	}
 	f := *a
+	join, slots := Join, joinSlots
+	if f.Unseen {
+		join, slots = joinCertain, joinCertain
+	}
+	f.Data = min(a.Data, b.Data)
 	for i := range f.R {
-		f.R[i] = Join(a.R[i], b.R[i])
+		f.R[i] = join(a.R[i], b.R[i])
 	}
 	if a.Spill != b.Spill { // mostly they are the same
 		for i := range f.Spill {
 			if a.Spill[i] != b.Spill[i] {
-				f.Spill[i] = joinSlots(a.Spill[i], b.Spill[i])
+				f.Spill[i] = slots(a.Spill[i], b.Spill[i])
 			}
 		}
 	}
@@ -112,7 +133,13 @@ func Widen(old, new Facts) Facts {
 		if o != n && n.Kind == Scalar {
 			return Top()
 		}
+		if new.Unseen && n.Range < o.Range {
+			n.Range = 0
+		}
 		return n
+	}
+	if new.Data < old.Data {
+		new.Data = 0
 	}
 	for i := range new.R {
 		new.R[i] = widen(old.R[i], new.R[i])
@@ -136,6 +163,7 @@ func (f *Facts) each(fn func(v *Value)) {
 // losePacket: the packet may have moved; what pointed into it points nowhere
 // that is known, or, where it didn't move, still there.
 func (f *Facts) losePacket() {
+	f.Data = 0
 	f.each(func(v *Value) {
 		if v.Kind == Packet || v.Kind == PacketEnd {
 			*v = Value{Kind: Anything, Site: sourceLost + int32(v.Kind)}

@@ -117,28 +117,20 @@ func (a *Access) meets(b *Access) bool {
 	return a.Lo < b.Hi && b.Lo < a.Hi
 }
 
-// Spill is what lies in the stack outside of the frame, at off from r10: where a
-// trace has the frames of inlined functions.
-type Spill struct {
-	Off int64
-	V   Value
-}
-
 // Flow follows what registers and spilled values are, instruction by
 // instruction, through code that the verifier has accepted, and notes the
 // accesses of each.
 type Flow struct {
 	Program
 	Facts
-	Acc   []Access // noted since Acc was emptied last
-	above []Spill
+	Acc []Access // noted since Acc was emptied last
 }
 
 // Enter is the state in which a program starts.
 func (f *Flow) Enter(specs []*maps.Spec) {
-	f.Program = Program{Context: ebpf.ContextXDP, Maps: specs, Accepted: true}
+	f.Program = Program{Context: ebpf.ContextXDP, Maps: specs, Accepted: true, Above: f.Above[:0]}
 	f.Facts = Facts{Reached: true}
-	f.above, f.Acc = f.above[:0], f.Acc[:0]
+	f.Acc = f.Acc[:0]
 	f.R[1] = Value{Kind: Ctx}
 	f.R[10] = Value{Kind: Stack}
 }
@@ -203,14 +195,7 @@ func (f *Flow) forget(r Region, base int32, lo, hi int64) {
 		return
 	}
 	known := r == InStack && base == BaseStack
-	n := 0
-	for _, s := range f.above {
-		if known && (hi <= s.Off || s.Off+8 <= lo) || !known && s.V.IsPointer() {
-			f.above[n] = s
-			n++
-		}
-	}
-	f.above = f.above[:n]
+	f.keepAbove(func(s Spill) bool { return known && s.outside(lo, hi) || !known && s.V.IsPointer() })
 }
 
 // Step takes one instruction, whose accesses are noted under its number.
@@ -221,13 +206,6 @@ func (f *Flow) Step(in *Insn, hint Hint) {
 		base := f.R[in.Src]
 		f.memory(in.At, &base, int64(in.Off), int64(in.Bytes), false, hint)
 		f.follow(in)
-		if at := base.Off + int64(in.Off); base.Kind == Stack && base.Base == 0 && in.Bytes == 8 {
-			for _, s := range f.above {
-				if s.Off == at {
-					f.R[in.Dst] = s.V
-				}
-			}
-		}
 	case ebpf.ClassST, ebpf.ClassSTX:
 		f.store(in, hint)
 	default:
@@ -264,13 +242,9 @@ func (f *Flow) store(in *Insn, hint Hint) {
 		f.follow(in)
 		return
 	}
-	base, v := f.R[in.Dst], f.R[in.Src]
+	base := f.R[in.Dst]
 	f.memory(in.At, &base, int64(in.Off), int64(in.Bytes), true, hint)
 	f.follow(in)
-	at := base.Off + int64(in.Off)
-	if _, inside := StackBytes(at, in.Bytes); base.Kind == Stack && base.Base == 0 && !inside && in.Class() == ebpf.ClassSTX && in.Bytes == 8 {
-		f.above = append(f.above, Spill{at, v})
-	}
 }
 
 // call notes what a call touches.

@@ -7,7 +7,7 @@ type State struct{ Facts }
 // block gets one of its own.
 func (s *State) Into(f *Flow) {
 	f.Facts = s.Facts
-	f.above, f.Acc = f.above[:0], f.Acc[:0]
+	f.Above, f.Acc = f.Above[:0], f.Acc[:0]
 	n := int32(entered)
 	f.each(func(v *Value) {
 		if v.nameless() {

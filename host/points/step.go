@@ -39,6 +39,9 @@ type Program struct {
 	// through what it may not: pointers that may have been overwritten, or that
 	// point into a packet which has moved.
 	Accepted bool
+	StackTop int64 // of straight code that is Unseen: how far above r10 the stack goes on, with inlined functions' frames
+	// Above is what lies there, in straight code that was accepted or is unseen.
+	Above []Spill
 }
 
 // stepper takes one instruction.
@@ -56,10 +59,14 @@ func (s *stepper) say(format string, args ...any) {
 }
 
 func (s *stepper) read(r uint8) Value {
-	if s.f.R[r].Kind == Unreadable {
-		s.say("r%d is not readable", r)
-	}
+	s.readable(r)
 	return s.f.R[r]
+}
+
+func (s *stepper) readable(r uint8) {
+	if s.complain != nil && s.f.R[r].Kind == Unreadable {
+		s.complain("r%d is not readable", r)
+	}
 }
 
 // Step is what an instruction that is no conditional jump makes of the facts.
@@ -87,12 +94,16 @@ func (p *Program) Step(in *Insn, f *Facts, complain func(string, ...any)) {
 	default:
 		switch in.Op {
 		case ebpf.OpExit:
-			if s.read(0); f.R[0].IsPointer() && p.Context != ebpf.ContextNumber && p.Context != ebpf.ContextTracing && p.Alone {
+			if s.readable(0); f.R[0].IsPointer() && p.Context != ebpf.ContextNumber && p.Context != ebpf.ContextTracing && p.Alone {
 				s.say("leaks a pointer as the return value")
 			}
 		case ebpf.OpCall:
 			s.call()
 		case ebpf.OpCallX:
+			if f.Unseen {
+				s.unseenCall()
+				return
+			}
 			s.clobber()
 			f.blur(true)
 			f.losePacket()
@@ -140,7 +151,11 @@ func (s *stepper) arithmetic() {
 		return
 	}
 	if in.IsSelect() {
-		f.R[in.Dst] = Join(s.read(in.Left), s.read(in.Src))
+		join := Join
+		if f.Unseen {
+			join = joinCertain
+		}
+		f.R[in.Dst] = join(s.read(in.Left), s.read(in.Src))
 		return
 	}
 	op := in.ALUOp()
@@ -154,19 +169,19 @@ func (s *stepper) arithmetic() {
 	case op == ebpf.ALUNeg || op == ebpf.ALUEnd:
 		own = Constant(0)
 	case in.Op&ebpf.SrcX != 0:
-		s.read(in.Src)
+		s.readable(in.Src)
 		b = &f.R[in.Src]
 	case w == 32:
 		own = Constant(uint64(uint32(in.Imm)))
 	default:
 		own = Constant(uint64(int64(in.Imm)))
 	}
-	if op == ebpf.ALUMov {
+	if b = s.operand(b); op == ebpf.ALUMov {
 		f.R[in.Dst] = s.move(b, w)
 		return
 	}
-	s.read(in.Left)
-	f.R[in.Dst] = s.alu(op, &f.R[in.Left], b, w)
+	s.readable(in.Left)
+	f.R[in.Dst] = s.alu(op, s.operand(&f.R[in.Left]), b, w)
 }
 
 func (s *stepper) wide() {
@@ -179,7 +194,9 @@ func (s *stepper) wide() {
 		case ebpf.PseudoNone:
 			f.R[in.Dst] = Constant(ebpf.Const64(in.Insn, ebpf.Insn{Imm: in.Hi}))
 		case ebpf.PseudoMapFD:
-			f.R[in.Dst] = Value{Kind: Map, Map: in.Imm}
+			if f.R[in.Dst] = (Value{Kind: Map, Map: in.Imm}); f.Unseen && s.spec(in.Imm) == nil {
+				f.R[in.Dst] = mixed
+			}
 		case ebpf.PseudoMapValue:
 			f.R[in.Dst] = Value{Kind: MapValue, Map: in.Imm, Off: int64(in.Hi), Site: Direct}
 		default:
@@ -199,7 +216,9 @@ func (s *stepper) wide() {
 func (s *stepper) load() {
 	in, f := s.in, s.f
 	base, off, n := s.read(in.Src), int64(in.Off), in.Bytes
-	s.access(base, off, n, false)
+	if s.complain != nil {
+		s.access(base, off, n, false)
+	}
 	v := number(upTo(8 * n))
 	if in.Mode() == ebpf.ModeMEMSX {
 		v = Top()
@@ -207,16 +226,21 @@ func (s *stepper) load() {
 	switch base.Kind {
 	case Stack:
 		if lo, ok := base.stackPlace(off, n); !ok {
-			v = loaded(base, off)
+			if v = loaded(base, off); base.Base == 0 && n == 8 {
+				v = s.fromAbove(base.Off+off, v)
+			}
 		} else if n == 8 && lo%8 == 0 && f.Spill[lo/8].Kind != Unreadable {
 			v = f.Spill[lo/8]
 		} else if n < 8 {
 			s.partly(lo, n)
 		}
 	case Ctx:
-		if k, ok := packetField(s.Context, base.Off+off, n); ok && base.Base == 0 {
-			if v = (Value{Kind: k}); k == Anything {
+		if k, ok := packetField(s.Context, base.Off+off, n); ok && base.Base == 0 && in.Mode() == ebpf.ModeMEM {
+			switch v = (Value{Kind: k}); k {
+			case Anything:
 				v = loaded(base, off)
+			case Packet:
+				v.Range = f.Data
 			}
 		} else if s.Context != ebpf.ContextXDP && s.Context != ebpf.ContextSKB && n == 8 {
 			v = loaded(base, off)
@@ -250,7 +274,9 @@ func (s *stepper) partly(lo, n int) {
 func (s *stepper) acquire() {
 	in := s.in
 	base := s.read(in.Src)
-	s.access(base, int64(in.Off), in.Bytes, false)
+	if s.complain != nil {
+		s.access(base, int64(in.Off), in.Bytes, false)
+	}
 	s.f.R[in.Dst] = Top()
 	if in.Bytes == 8 {
 		s.f.R[in.Dst] = loaded(base, int64(in.Off))
@@ -264,26 +290,31 @@ func (s *stepper) store() {
 	if in.Class() == ebpf.ClassSTX {
 		v = s.read(in.Src)
 	}
-	s.access(base, off, n, true)
+	if s.complain != nil {
+		s.access(base, off, n, true)
+	}
 	if v.IsPointer() && base.Kind != Stack && base.Kind != Anything && s.Context != ebpf.ContextTracing {
 		s.say("leaks a pointer into %s", base.Kind)
 	}
 	if v.IsPointer() && base.Kind == Stack && n != 8 {
 		s.say("stores part of a pointer on the stack")
 	}
-	if base.Kind == Stack || base.Kind == Anything {
-		lo, ok := base.stackPlace(off, n)
-		switch {
-		case ok:
-			f.overwrite(lo, n)
-			if n == 8 && lo%8 == 0 && !in.IsAtomic() {
-				f.Spill[lo/8] = v
-			}
-		case !s.Accepted:
-			f.blur(base.Kind == Anything && (v.IsPointer() || v.Kind == Anything))
-		case base.Kind != Stack || base.Base != 0: // not just outside of the frame
-			f.blurNumbers()
+	lo, ok := base.stackPlace(off, n)
+	switch {
+	case f.Unseen && !s.InBounds(&base, off, n):
+		s.loseStack()
+	case base.Kind != Stack && base.Kind != Anything:
+	case ok:
+		f.overwrite(lo, n)
+		if n == 8 && lo%8 == 0 && !in.IsAtomic() {
+			f.Spill[lo/8] = v
 		}
+	case (s.Accepted || f.Unseen) && base.Kind == Stack && base.Base == 0:
+		s.toAbove(base.Off+off, n, v)
+	case !s.Accepted:
+		f.blur(base.Kind == Anything && (v.IsPointer() || v.Kind == Anything))
+	default:
+		f.blurNumbers()
 	}
 	if in.IsAtomic() {
 		s.atomic(base, v)
@@ -312,9 +343,6 @@ func (s *stepper) atomic(base, v Value) {
 // access checks one memory access as the verifier does; bounds of the packet where
 // no path condition has checked them.
 func (s *stepper) access(base Value, off int64, n int, store bool) {
-	if s.complain == nil {
-		return
-	}
 	at := base.Off + off
 	switch base.Kind {
 	case Scalar:

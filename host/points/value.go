@@ -18,10 +18,11 @@ const (
 	PacketEnd // data_end: an address behind the packet
 	Map       // a map itself
 	MapValue  // an address in a value, or 0
+	Record    // an address in a reserved record of a ring buffer, or 0
 	Anything  // a number or a pointer, not known which
 )
 
-var kindNames = [...]string{"unreadable", "a number", "a stack pointer", "the context", "a packet pointer", "the packet's end", "a map", "a map value pointer", "unknown"}
+var kindNames = [...]string{"unreadable", "a number", "a stack pointer", "the context", "a packet pointer", "the packet's end", "a map", "a map value pointer", "a record", "unknown"}
 
 // String is the kind in the words of a message.
 func (k Kind) String() string { return kindNames[k] }
@@ -29,17 +30,17 @@ func (k Kind) String() string { return kindNames[k] }
 // Value is what is known of a register (or spill slot) wherever it is reached.
 type Value struct {
 	Kind Kind
-	Null bool // MapValue: may still be 0
+	Null bool // MapValue, Record: may still be 0
 	//lint:ignore U1000 without a hole in it, values are compared as plain memory
 	hole [2]byte
 	// Base of pointers: 0, or the number (+1) of the instruction that added a variable; -1 not
 	// known. Two of one Kind and Base differ by their Offs.
 	Base int32
-	Site int32 // MapValue: the look-up that made it, [Direct] or -1 unknown; Anything: its source
+	Site int32 // MapValue, Record: the call that made it, [Direct] or -1 unknown; Anything: its source
 	Map  int32 // Map, MapValue: its index, -1 where it may be one of several
 	Off  int64 // pointers: constant offset (beside the variable)
 	// Range of Packet: bytes from the (variable) base that were checked against
-	// the end.
+	// the end; of Record: how many there are.
 	Range  int64
 	Number // of a number
 }
@@ -99,7 +100,7 @@ func Constant(v uint64) Value { return number(exactly(v)) }
 func (v Value) IsConst() bool { return v.Kind == Scalar && v.Unknown == 0 }
 
 // IsPointer says whether v is an address, or a map's.
-func (v Value) IsPointer() bool { return v.Kind >= Stack && v.Kind <= MapValue }
+func (v Value) IsPointer() bool { return v.Kind >= Stack && v.Kind <= Record }
 
 // numberOf is what is known of v as a number.
 func (v Value) numberOf() Number {

@@ -2,6 +2,7 @@ package native
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/nic/native/asm"
 )
 
@@ -10,7 +11,7 @@ import (
 func (c *compiler) atomic(k *known, pc int, in ebpf.Insn) {
 	n := in.Size()
 	if in.Imm == ebpf.AtomicLoadAcq {
-		if k.r[in.Src].kind == kCtx {
+		if k.R[in.Src].Kind == points.Ctx {
 			c.leave(pc)
 			return
 		}
@@ -18,7 +19,7 @@ func (c *compiler) atomic(k *known, pc int, in ebpf.Insn) {
 		return
 	}
 	held := c.holds(k, pc, in.Dst, n)
-	if c.noted(k, in.Dst) || k.r[in.Dst].kind == kValue && !c.readable(k, in.Dst) {
+	if c.noted(k, in.Dst) || k.R[in.Dst].Kind == points.MapValue && !c.readable(k, in.Dst) {
 		c.leave(pc)
 		return
 	}
@@ -62,6 +63,6 @@ func (c *compiler) atomic(k *known, pc int, in ebpf.Insn) {
 
 // readable says whether values of the map may be loaded as well as stored.
 func (c *compiler) readable(k *known, base uint8) bool {
-	_, load, _ := c.a.s.MapAccess(int(k.r[base].m))
+	_, load, _ := c.a.s.MapAccess(int(k.R[base].Map))
 	return load
 }

@@ -6,6 +6,7 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/nic/native/asm"
 )
@@ -73,7 +74,7 @@ func (w *work) compiler(s *vm.State, code []ebpf.Insn) (*compiler, error) {
 	if w.a.s != s {
 		w.a = *newAnalysis(s, code)
 	}
-	w.a.code, w.a.frames = code, 1
+	w.a.begin(code, false)
 	n := len(code) + 1
 	c := &w.c
 	*c = compiler{Backend: w.b, a: &w.a, f: &w.f, code: code, note: s.Opt.Track,
@@ -148,9 +149,9 @@ func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string
 	}
 	c.skip = unlinked
 	c.f.find(code)
-	start := nothing()
+	start := frameOnly(&w.k[0])
 	if withCtx {
-		start.r[1] = val{kind: kCtx}
+		start.R[1] = points.Value{Kind: points.Ctx}
 	}
 	var in []*known
 	if len(code) <= maxAnalysed {
@@ -159,7 +160,7 @@ func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string
 		in = make([]*known, len(code))
 		for pc, l := range c.f.leader[:len(code)] {
 			if l {
-				in[pc] = nothing()
+				in[pc] = frameOnly(new(known))
 			}
 		}
 	}
@@ -228,9 +229,6 @@ func (c *compiler) body(in []*known) {
 			c.leave(pc)
 		case ins.Jumps():
 			c.insn(&k, pc, ins)
-			if ins.IsCondJump() {
-				c.a.branch(&k, pc, false)
-			}
 		default:
 			c.insn(&k, pc, ins)
 			c.a.step(&k, pc)
@@ -377,13 +375,13 @@ func (c *compiler) wide(pc int, in ebpf.Insn) {
 // is known, or by a check that leaves to the interpreter if it fails.
 func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write bool) asm.Mem {
 	if c.a.inBounds(k, base, off, n, write) {
-		m, ok := c.fixed(k.r[base], off)
-		c.touch(k.r[base], off, n, ok)
-		c.copies = c.copies || write && k.r[base].kind == kPacket
+		m, ok := c.fixed(k.R[base], off)
+		c.touch(k.R[base], off, n, ok)
+		c.copies = c.copies || write && k.R[base].Kind == points.Packet
 		switch {
 		case ok:
 			return m
-		case k.r[base].kind == kPacket && c.byPkt():
+		case k.R[base].Kind == points.Packet && c.byPkt():
 			return asm.Mem{Base: pkt, Index: reg(base), Disp: int32(off) - c.buffer()}
 		}
 		return asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
@@ -439,11 +437,11 @@ const wholePacket = vm.MaxLinear
 
 // touch notes an access of n bytes: at the same place in every run (fixed), or
 // anywhere in the region.
-func (c *compiler) touch(base val, off int16, n int, fixed bool) {
+func (c *compiler) touch(base points.Value, off int16, n int, fixed bool) {
 	switch {
-	case base.kind != kPacket:
+	case base.Kind != points.Packet:
 	case fixed:
-		c.reach = max(c.reach, int(c.line.at)+int(base.off)+int(off)+n)
+		c.reach = max(c.reach, int(c.line.at)+int(base.Off)+int(off)+n)
 	default:
 		c.reach, c.copies = wholePacket, c.copies || !c.byPkt()
 	}
@@ -463,9 +461,9 @@ func log2(n int) int32 {
 
 func (c *compiler) load(k *known, pc int, in ebpf.Insn) {
 	d, n := reg(in.Dst), in.Size()
-	if v := k.r[in.Src]; v.kind == kCtx {
-		off := v.off + int64(in.Off)
-		c.relies(pc, in.Src, c.a.s.Ctx+uint64(v.off))
+	if v := k.R[in.Src]; v.Kind == points.Ctx {
+		off := v.Off + int64(in.Off)
+		c.relies(pc, in.Src, c.a.s.Ctx+uint64(v.Off))
 		if f, ok := ctxField[off]; ok && n == 4 && in.Mode() == ebpf.ModeMEM {
 			c.uses |= fieldUse[off]
 			c.Load(8, d, asm.At(asm.Ctx, f))
@@ -503,7 +501,9 @@ func (c *compiler) store(k *known, pc int, in ebpf.Insn) {
 }
 
 // noted says whether a store through base has to be noted.
-func (c *compiler) noted(k *known, base uint8) bool { return c.note && k.r[base].kind == kValue }
+func (c *compiler) noted(k *known, base uint8) bool {
+	return c.note && k.R[base].Kind == points.MapValue
+}
 
 // control writes jumps, calls and exits.
 func (c *compiler) control(k *known, pc int, in ebpf.Insn) {
@@ -580,21 +580,17 @@ func (c *compiler) latched(in ebpf.Insn) bool {
 	return ok
 }
 
-// mapLookup writes bpf_map_lookup_elem where the map is known and the key is
-// certain to be readable.
+// mapLookup writes bpf_map_lookup_elem where looksUp says so.
 func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
-	m := k.r[1]
-	if in.Src != ebpf.CallHelper || in.Imm != ebpf.FnMapLookupElem || m.kind != kMap || !c.a.flat[m.m] {
+	f, ok := c.looksUp(k, in)
+	if !ok {
 		return false
 	}
-	f, _ := maps.FlatOf(c.a.s.Maps[m.m])
-	if !canLookUp(&f) || !c.a.inBounds(k, 2, 0, int(f.KeySize), false) {
-		return false
-	}
-	c.relies(pc, 1, vm.MapPtr(int(m.m)))
+	m := k.R[1].Map
+	c.relies(pc, 1, vm.MapPtr(int(m)))
 	c.ofCPU(&f)
-	at, ok := c.fixed(k.r[2], 0)
-	c.touch(k.r[2], 0, int(f.KeySize), ok)
+	at, ok := c.fixed(k.R[2], 0)
+	c.touch(k.R[2], 0, int(f.KeySize), ok)
 	if f.Kind == maps.FlatArray {
 		key := asm.Mem{Base: asm.Base, Index: reg(2)}
 		if ok {
@@ -603,9 +599,9 @@ func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
 		lookupArray(c.Backend, &f, key)
 		return true
 	}
-	c.copies = c.copies || k.r[2].kind == kPacket
+	c.copies = c.copies || k.R[2].Kind == points.Packet
 	c.extra += loops(&f)
-	c.Call(c.lookupIn(m.m))
+	c.Call(c.lookupIn(m))
 	return true
 }
 

@@ -2,6 +2,7 @@ package native
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/nic/native/asm"
 )
 
@@ -16,11 +17,11 @@ func (c *compiler) csumDiff(k *known, pc int, in ebpf.Insn) bool {
 	}
 	var size [2]int
 	for i, r := range []uint8{1, 3} {
-		n := k.r[r+1]
-		if n.kind != kNumber || !n.exact || n.max > maxSum || n.max%4 != 0 {
+		n := k.R[r+1]
+		if !n.IsConst() || n.Known > maxSum || n.Known%4 != 0 {
 			return false
 		}
-		if size[i] = int(n.max); size[i] > 0 && !c.a.inBounds(k, r, 0, size[i], false) {
+		if size[i] = int(n.Known); size[i] > 0 && !c.a.inBounds(k, r, 0, size[i], false) {
 			return false
 		}
 	}
@@ -62,14 +63,14 @@ func (c *compiler) csumDiff(k *known, pc int, in ebpf.Insn) bool {
 func (c *compiler) partial(k *known, base uint8, n int) {
 	for off := 0; off < n; off += 4 {
 		m := asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
-		at, ok := c.fixed(k.r[base], int16(off))
+		at, ok := c.fixed(k.R[base], int16(off))
 		switch {
 		case ok:
 			m = at
-		case k.r[base].kind == kPacket && c.byPkt():
+		case k.R[base].Kind == points.Packet && c.byPkt():
 			m = asm.Mem{Base: pkt, Index: reg(base), Disp: int32(off) - c.buffer()}
 		}
-		c.touch(k.r[base], int16(off), 4, ok)
+		c.touch(k.R[base], int16(off), 4, ok)
 		c.Load(4, asm.T1, m)
 		c.Op(asm.Add, true, asm.T0, asm.T1)
 	}

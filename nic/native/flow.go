@@ -2,6 +2,7 @@ package native
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 )
 
@@ -125,8 +126,8 @@ func (a *analysis) solve(f *flow, start *known) []*known {
 	visits := make([]int, n)
 	var work []int
 	flowTo := func(pc int, k *known) {
-		if pc < 0 || pc >= n || f.second[pc] {
-			return // the interpreter faults there
+		if pc < 0 || pc >= n || f.second[pc] || !k.Reached {
+			return // the interpreter faults there, or never comes there
 		}
 		if in[pc] == nil {
 			c := *k
@@ -134,60 +135,61 @@ func (a *analysis) solve(f *flow, start *known) []*known {
 			work = append(work, pc)
 			return
 		}
-		old := *in[pc]
-		visits[pc]++
-		in[pc].join(k, visits[pc] > widenAfter)
-		if *in[pc] != old {
-			work = append(work, pc)
+		if *in[pc] == *k {
+			return
 		}
+		next := points.JoinFacts(in[pc], k)
+		if next == *in[pc] {
+			return
+		}
+		if visits[pc]++; visits[pc] > widenAfter {
+			next = points.Widen(*in[pc], next)
+		}
+		*in[pc] = next
+		work = append(work, pc)
 	}
 	flowTo(0, start)
-	root := &known{}
-	root.r[10] = val{kind: kFrame}
+	var k, other known
 	for pc, r := range f.root {
 		if r {
-			flowTo(pc, root)
+			flowTo(pc, frameOnly(&k))
 		}
 	}
 	for len(work) > 0 {
 		pc := work[len(work)-1]
 		work = work[:len(work)-1]
-		k := *in[pc]
-		for {
-			ins := a.code[pc]
-			if !vm.Valid(ins) {
-				break // a fault: nothing comes after it
-			}
-			next := f.after(pc)
-			if ins.Jumps() {
-				if ins.IsCondJump() {
-					c := k
-					a.branch(&c, pc, false)
-					flowTo(next, &c)
-					a.branch(&k, pc, true)
-				}
-				flowTo(target(ins, pc), &k)
-				break
-			}
-			if ins.Op == ebpf.OpExit {
-				break
-			}
-			a.step(&k, pc)
-			if pc = next; pc >= n {
-				break
-			}
-			if f.leader[pc] {
-				flowTo(pc, &k)
-				break
-			}
-		}
+		k = *in[pc]
+		a.block(f, pc, &k, &other, flowTo)
 	}
 	return in
 }
 
-// nothing is what is known where nothing is but the frame.
-func nothing() *known {
-	k := &known{}
-	k.r[10] = val{kind: kFrame}
-	return k
+// block follows the block at pc, before which k holds, and tells what does on each way
+// out of it. other is memory for one.
+func (a *analysis) block(f *flow, pc int, k, other *known, flowTo func(pc int, k *known)) {
+	for {
+		ins := a.code[pc]
+		if !vm.Valid(ins) || ins.Op == ebpf.OpExit {
+			return // behind a fault comes nothing
+		}
+		next := f.after(pc)
+		if ins.Jumps() {
+			if ins.IsCondJump() {
+				*other = *k
+				points.Branch(ins, other, false)
+				flowTo(next, other)
+				points.Branch(ins, k, true)
+			}
+			flowTo(target(ins, pc), k)
+			return
+		}
+		a.step(k, pc)
+		if pc = next; pc >= len(a.code) {
+			return
+		}
+		if f.leader[pc] {
+			flowTo(pc, k)
+			return
+		}
+	}
 }

@@ -2,6 +2,7 @@ package native
 
 import (
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/nic/native/asm"
 )
@@ -19,12 +20,12 @@ type headMove struct{ pc, at, low int32 }
 // shift is where the packet begins behind an instruction that moves its head by code.
 func (c *compiler) shift(k *known, in ebpf.Insn) (at int32, ok bool) {
 	l := c.line
-	by := k.r[2]
+	by := k.R[2]
 	if l == nil || l.moved || l.held || in.Op != ebpf.OpCall || in.Src != ebpf.CallHelper || in.Imm != ebpf.FnXdpAdjustHead ||
-		k.r[1].kind != kCtx || k.r[1].off != 0 || by.kind != kNumber || !by.exact {
+		k.R[1].Kind != points.Ctx || k.R[1].Off != 0 || !by.IsConst() {
 		return 0, false
 	}
-	to := int64(l.at) + int64(int32(by.max))
+	to := int64(l.at) + int64(int32(by.Known))
 	least := int64(max(l.t.MinLen, vm.MinPacket))
 	return int32(to), to >= vm.FrameSize-vm.Headroom && to <= least-vm.MinPacket
 }
@@ -33,8 +34,8 @@ func (c *compiler) shift(k *known, in ebpf.Insn) (at int32, ok bool) {
 func (c *compiler) shifted(k *known, at int32) {
 	l := c.line
 	l.at, l.low = at, min(l.low, at)
-	k.r[0] = exactly(0)
-	k.learnReach(0, int64(max(l.t.MinLen, vm.MinPacket))-int64(at))
+	k.R[0] = points.Constant(0)
+	k.Data = min(int64(max(l.t.MinLen, vm.MinPacket))-int64(at), most)
 }
 
 // moveHead writes it.

@@ -3,6 +3,7 @@ package native
 import (
 	"unsafe"
 
+	"jitnic/host/points"
 	"jitnic/nic"
 	"jitnic/nic/native/asm"
 )
@@ -24,7 +25,7 @@ const (
 // holds says whether a store of n bytes through base has to be noted, and gives it
 // its place. The frame dies with the packet.
 func (c *compiler) holds(k *known, pc int, base uint8, n int) bool {
-	if c.line == nil || !c.line.held || k.r[base].kind == kFrame {
+	if c.line == nil || !c.line.held || k.R[base].Kind == points.Stack {
 		return false
 	}
 	c.line.store = append(c.line.store, heldStore{int32(pc), int32(n)})

@@ -20,7 +20,7 @@ import (
 // numbers that are drawn: every register, every word of memory, every answer of a
 // map. A wrong constant, register, size, address, map or target shows as another
 // store, another argument, another result or another way. Which accesses need no
-// check is the analysis' word (bounds.go), and is taken for granted here.
+// check is the analysis' word (host/points), and is taken for granted here.
 //
 // Drawn numbers prove nothing of what depends on few of them. A trace is read
 // back on one set of them when it is bound, on [Machine.ReadBack] where the run is

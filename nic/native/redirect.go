@@ -5,6 +5,7 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/nic/native/asm"
 	"jitnic/pathcond"
@@ -22,7 +23,7 @@ func (c *compiler) redirect(k *known, pc int, in ebpf.Insn) bool {
 	}
 	switch in.Imm {
 	case ebpf.FnRedirect:
-		if v := k.r[2]; v.kind != kNumber || !v.exact || v.max != 0 {
+		if v := k.R[2]; !v.IsConst() || v.Known != 0 {
 			return false
 		}
 		c.relies(pc, 2, 0)
@@ -36,30 +37,30 @@ func (c *compiler) redirect(k *known, pc int, in ebpf.Insn) bool {
 }
 
 func (c *compiler) redirectMap(k *known, pc int) bool {
-	m, flags := k.r[1], k.r[3]
+	m, flags := k.R[1], k.R[3]
 	const verdicts = vm.XDPAborted | vm.XDPDrop | vm.XDPPass | vm.XDPTx
-	if m.kind != kMap || flags.kind != kNumber || !flags.exact || flags.max&^verdicts != 0 {
+	if m.Kind != points.Map || !flags.IsConst() || flags.Known&^verdicts != 0 {
 		return false
 	}
-	to := c.a.s.Maps[m.m]
+	to := c.a.s.Maps[m.Map]
 	at, ok := maps.CellsOf(to)
 	if _, redirects := to.(maps.Redirects); !ok || !redirects {
 		return false
 	}
-	c.relies(pc, 1, vm.MapPtr(int(m.m)))
-	c.relies(pc, 3, flags.max)
+	c.relies(pc, 1, vm.MapPtr(int(m.Map)))
+	c.relies(pc, 3, flags.Known)
 	none, end := c.NewLabel(), c.NewLabel()
 	cell := loadCell(c.Backend, at, asm.R2, none)
 	c.BrK(asm.EQ, false, asm.R0, 0, none)
 	cell.Disp += 4 // its program
 	c.Load(4, asm.T0, cell)
 	c.BrK(asm.NE, true, asm.T0, 0, c.bail(pc))
-	c.redirectTo(vm.RedirectMap, m.m, asm.R2)
+	c.redirectTo(vm.RedirectMap, m.Map, asm.R2)
 	c.Bind(end)
 	c.later(func() {
 		c.Bind(none)
 		c.redirectTo(vm.RedirectNone, 0, 0)
-		c.Imm(asm.R0, flags.max)
+		c.Imm(asm.R0, flags.Known)
 		c.Jmp(end)
 	})
 	return true

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/nic/native/asm"
 	"jitnic/nic/native/code"
@@ -58,9 +59,9 @@ func (c *compiler) calleeLooksAt(k *known, h *ebpf.Helper) {
 	}
 	for i, arg := range h.Args {
 		r := uint8(i + 1)
-		switch v := k.r[r]; {
+		switch v := k.R[r]; {
 		case arg.Kind == ebpf.NoArg || arg.Kind == ebpf.Scalar || arg.Kind == ebpf.ConstMap || arg.Kind == ebpf.MemSize || arg.Kind == ebpf.MemSizeZero:
-		case v.kind == kNumber && v.exact && v.max == 0: // NULL
+		case v.IsConst() && v.Known == 0: // NULL
 		default:
 			c.through(k, r, 0, 1, false)
 		}
@@ -70,18 +71,18 @@ func (c *compiler) calleeLooksAt(k *known, h *ebpf.Helper) {
 // through is an access of n bytes, or of what a callee takes from there on: in the
 // frame it touches nothing below.
 func (c *compiler) through(k *known, base uint8, off int16, n int, write bool) {
-	v := k.r[base]
-	if v.kind == kCtx {
+	v := k.R[base]
+	if v.Kind == points.Ctx {
 		return // a field, or a fault
 	}
-	k.r[base].null = false // where it isn't there, it is no place in the frame
+	k.R[base].Null = false // where it isn't there, it is no place in the frame
 	in := c.a.inBounds(k, base, off, n, write)
-	k.r[base].null = v.null
+	k.R[base].Null = v.Null
 	switch {
 	case !in:
 		c.low = -vm.StackSize
-	case v.kind == kFrame:
-		c.low = min(c.low, (v.off+int64(off))&^7)
+	case v.Kind == points.Stack:
+		c.low = min(c.low, (v.Off+int64(off))&^7)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/nic"
 	"jitnic/nic/native/asm"
@@ -278,38 +279,39 @@ type lineInfo struct {
 	res       uint64
 	resFixed  bool // its result is res
 	src       uint64
-	srcFixed  bool // its source register holds src
-	baseFixed bool // its address is fixed and in bounds
-	after     val  // what is known of its result, where it does nothing but write one register
+	srcFixed  bool         // its source register holds src
+	baseFixed bool         // its address is fixed and in bounds
+	there     bool         // behind it, it isn't NULL
+	after     points.Value // what is known of its result, where it does nothing but write one register
 }
 
 // fixedValue is what a value is, if every run of the trace has it the same.
-func (c *compiler) fixedValue(v val) (uint64, bool) {
+func (c *compiler) fixedValue(v points.Value) (uint64, bool) {
 	if c.line == nil {
 		return 0, false
 	}
 	s := c.a.s
-	switch v.kind {
-	case kNumber:
-		return v.max, v.exact
-	case kCtx:
-		return s.Ctx + uint64(v.off), true
-	case kFrame:
-		return s.FrameTop(0) + uint64(v.off), true
-	case kPacket:
-		if v.id == 0 && !c.line.moved {
-			return s.Buf + vm.Headroom + uint64(int64(c.line.at)) + uint64(v.off), true
+	switch v.Kind {
+	case points.Scalar:
+		return v.Known, v.IsConst()
+	case points.Ctx:
+		return s.Ctx + uint64(v.Off), true
+	case points.Stack:
+		return s.FrameTop(0) + uint64(v.Off), true
+	case points.Packet:
+		if v.Base == 0 && !c.line.moved {
+			return s.Buf + vm.Headroom + uint64(int64(c.line.at)) + uint64(v.Off), true
 		}
-	case kMap:
-		return vm.MapPtr(int(v.m)), true
+	case points.Map:
+		return vm.MapPtr(int(v.Map)), true
 	}
 	return 0, false
 }
 
 // fixed is the place base + off in flat memory, if every run of the trace has it
 // the same.
-func (c *compiler) fixed(base val, off int16) (asm.Mem, bool) {
-	if base.kind != kFrame && base.kind != kPacket {
+func (c *compiler) fixed(base points.Value, off int16) (asm.Mem, bool) {
+	if base.Kind != points.Stack && base.Kind != points.Packet {
 		return asm.Mem{}, false
 	}
 	v, ok := c.fixedValue(base)
@@ -317,8 +319,8 @@ func (c *compiler) fixed(base val, off int16) (asm.Mem, bool) {
 	if !ok || v > math.MaxInt32 {
 		return asm.Mem{}, false
 	}
-	if base.kind == kPacket && c.line.byPkt {
-		return asm.At(pkt, c.line.at+int32(base.off)+int32(off)), true
+	if base.Kind == points.Packet && c.line.byPkt {
+		return asm.At(pkt, c.line.at+int32(base.Off)+int32(off)), true
 	}
 	return asm.At(asm.Base, int32(v)), true
 }
@@ -338,17 +340,16 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 		return nil, nil, err
 	}
 	c.f.line(t.Code)
-	c.a.frames = vm.MaxFrames
+	c.a.begin(t.Code, true)
 	w.line = line{t: t, info: cleared(w.line.info, len(t.Code)), dirty: cleared(w.line.dirty, len(s.Maps)), have: have, held: held, store: w.line.store[:0]}
 	c.line = &w.line
 	start := &w.k[0]
-	*start = known{}
-	start.r[10] = val{kind: kFrame}
-	for r := range start.r[:10] {
-		start.r[r] = exactly(0)
+	frameOnly(start)
+	for r := range start.R[:10] {
+		start.R[r] = points.Constant(0)
 	}
-	start.r[1] = val{kind: kCtx}
-	start.learnReach(0, int64(t.MinLen))
+	start.R[1] = points.Value{Kind: points.Ctx}
+	start.Data = min(int64(t.MinLen), most)
 
 	c.decide(w)
 	need := c.needs()
@@ -367,7 +368,7 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	c.Bind(begin)
 	for r := uint8(0); r <= 10; r++ {
 		if need.Has(r) {
-			v, _ := c.fixedValue(start.r[r])
+			v, _ := c.fixedValue(start.R[r])
 			c.Imm(reg(r), v)
 		}
 	}
@@ -446,7 +447,7 @@ func straight(code []ebpf.Insn) error {
 }
 
 // next is step, with what only traces keep.
-func (c *compiler) next(k *known, pc int) {
+func (c *compiler) next(k *known, pc int) (there bool) {
 	in := c.code[pc]
 	l := c.line
 	if h := in.Called(); h != nil {
@@ -457,37 +458,38 @@ func (c *compiler) next(k *known, pc int) {
 			l.moved = true
 		}
 		if h.ID != ebpf.FnMapLookupElem && h.Writes&(ebpf.MapKeys|ebpf.AnyMemory) != 0 {
-			if m := k.r[1]; m.kind == kMap {
-				l.dirty[m.m] = true
+			if m := k.R[1]; m.Kind == points.Map {
+				l.dirty[m.Map] = true
 			} else {
 				l.all = true
 			}
 		}
 	}
-	c.a.step(k, pc)
+	return c.a.step(k, pc)
 }
 
 // decide looks ahead: which values are the same in every run.
 func (c *compiler) decide(w *work) {
 	k := &w.k[1]
 	*k = w.k[0]
+	c.a.begin(c.code, true)
 	for pc := 0; pc < len(c.code); pc = c.f.after(pc) {
 		in := c.code[pc]
 		i := &c.line.info[pc]
 		switch in.Class() {
 		case ebpf.ClassALU, ebpf.ClassALU64:
 			if in.Op&ebpf.SrcX != 0 && in.ALUOp() != ebpf.ALUEnd {
-				i.src, i.srcFixed = c.fixedValue(k.r[in.Src])
+				i.src, i.srcFixed = c.fixedValue(k.R[in.Src])
 			}
 		case ebpf.ClassLDX:
-			_, i.baseFixed = c.fixed(k.r[in.Src], in.Off)
-			i.baseFixed = i.baseFixed && c.a.inBounds(k, in.Src, in.Off, in.Size(), false) || k.r[in.Src].kind == kCtx
+			_, i.baseFixed = c.fixed(k.R[in.Src], in.Off)
+			i.baseFixed = i.baseFixed && c.a.inBounds(k, in.Src, in.Off, in.Size(), false) || k.R[in.Src].Kind == points.Ctx
 		case ebpf.ClassST, ebpf.ClassSTX:
 			if !in.IsAtomic() {
-				_, i.baseFixed = c.fixed(k.r[in.Dst], in.Off)
+				_, i.baseFixed = c.fixed(k.R[in.Dst], in.Off)
 				i.baseFixed = i.baseFixed && c.a.inBounds(k, in.Dst, in.Off, in.Size(), true)
 				if in.Class() == ebpf.ClassSTX && i.baseFixed {
-					i.src, i.srcFixed = c.fixedValue(k.r[in.Src])
+					i.src, i.srcFixed = c.fixedValue(k.R[in.Src])
 					i.srcFixed = i.srcFixed && fits(i.src, in.Size())
 				}
 			}
@@ -495,16 +497,16 @@ func (c *compiler) decide(w *work) {
 			if _, ok := latchedAt[in.Imm]; ok && in.Op == ebpf.OpCall {
 				i.baseFixed = true // it reads no register
 			}
-			if c.looksUp(k, pc, in) {
-				_, i.baseFixed = c.fixed(k.r[2], 0)
+			if _, ok := c.looksUp(k, in); ok {
+				_, i.baseFixed = c.fixed(k.R[2], 0)
 			}
 			if _, ok := c.shift(k, in); ok {
 				i.baseFixed = true
 			}
 		}
-		c.next(k, pc)
+		i.there = c.next(k, pc)
 		if writesOne(in) {
-			i.after = k.r[in.Dst]
+			i.after = k.R[in.Dst]
 			i.res, i.resFixed = c.fixedValue(i.after)
 		}
 	}
@@ -516,14 +518,14 @@ func (c *compiler) decide(w *work) {
 // bits, sign-extended.
 func fits(v uint64, n int) bool { return n <= 4 || v == uint64(int64(int32(v))) }
 
-// looksUp says whether a call is a look-up that is made here.
-func (c *compiler) looksUp(k *known, pc int, in ebpf.Insn) bool {
-	m := k.r[1]
-	if in.Op != ebpf.OpCall || in.Src != ebpf.CallHelper || in.Imm != ebpf.FnMapLookupElem || m.kind != kMap || !c.a.flat[m.m] {
-		return false
+// looksUp says whether an instruction is a look-up that is made here: the map is known
+// and the key is certain to be readable.
+func (c *compiler) looksUp(k *known, in ebpf.Insn) (f maps.Flat, ok bool) {
+	if in.Op != ebpf.OpCall || in.Src != ebpf.CallHelper || in.Imm != ebpf.FnMapLookupElem {
+		return f, false
 	}
-	f, _ := maps.FlatOf(c.a.s.Maps[m.m])
-	return canLookUp(&f) && c.a.inBounds(k, 2, 0, int(f.KeySize), false)
+	f, ok = c.a.flatMap(&k.R[1])
+	return f, ok && canLookUp(&f) && c.a.inBounds(k, 2, 0, int(f.KeySize), false)
 }
 
 // needs goes backward and marks what nothing reads. It returns the registers
@@ -594,6 +596,7 @@ func (c *compiler) asConst(in ebpf.Insn, i *lineInfo) bool {
 func (c *compiler) lineBody(w *work) error {
 	k := &w.k[1]
 	*k = w.k[0]
+	c.a.begin(c.code, true)
 	for pc := 0; pc < len(c.code); pc = c.f.after(pc) {
 		c.Bind(c.at(pc))
 		if c.f.second[pc+1] {
@@ -617,9 +620,13 @@ func (c *compiler) lineBody(w *work) error {
 				return err
 			}
 		}
-		if writesOne(in) && in.Class() != ebpf.ClassLDX {
-			k.r[in.Dst] = i.after
-		} else {
+		if i.there {
+			c.a.accessed(k, &in)
+		}
+		switch { // what is on the stack, decide has asked for
+		case writesOne(in):
+			k.R[in.Dst] = i.after
+		case !in.IsStore() || in.IsAtomic():
 			c.next(k, pc)
 		}
 	}
@@ -636,21 +643,23 @@ func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
 	switch {
 	case in.Op == ebpf.OpExit:
 		next := offNext
-		if v := k.r[0]; v.kind == kNumber && v.exact && uint64(uint32(v.max)) < uint64(len(nic.Verdicts{})) {
-			c.AddMem(asm.At(asm.Ctx, offVerdicts+8*int32(v.max)), 1)
+		if v := k.R[0]; v.IsConst() && uint64(uint32(v.Known)) < uint64(len(nic.Verdicts{})) {
+			c.AddMem(asm.At(asm.Ctx, offVerdicts+8*int32(v.Known)), 1)
 			next = offCounted
 		}
 		c.JmpMem(asm.At(asm.Ctx, next))
-	case in.Op == ebpf.OpCall && c.looksUp(k, pc, in):
-		c.lineLookup(k, pc, in)
 	case in.Op == ebpf.OpCall:
+		if f, ok := c.looksUp(k, in); ok {
+			c.lineLookup(k, pc, &f)
+			return nil
+		}
 		if at, ok := c.shift(k, in); ok {
 			c.moveHead(pc, at)
 		} else if !c.latched(in) && !c.csumDiff(k, pc, in) && !c.redirect(k, pc, in) {
 			c.leave(pc)
 		}
-	case in.IsLoad() && k.r[in.Src].kind == kCtx:
-		off := k.r[in.Src].off + int64(in.Off)
+	case in.IsLoad() && k.R[in.Src].Kind == points.Ctx:
+		off := k.R[in.Src].Off + int64(in.Off)
 		if _, ok := ctxField[off]; !ok && off != vm.CtxEgress || in.Size() != 4 || in.Mode() != ebpf.ModeMEM {
 			return fmt.Errorf("trace: insn %d: no field of %d bytes at %d of the context", pc, in.Size(), off)
 		}
@@ -667,25 +676,24 @@ func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
 
 // lineLookup is a look-up in a trace: taken over from the guard tree where the
 // tree has made it and the trace hasn't changed the map since.
-func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
-	m := k.r[1].m
-	f, _ := maps.FlatOf(c.a.s.Maps[m])
+func (c *compiler) lineLookup(k *known, pc int, f *maps.Flat) {
+	m := k.R[1].Map
 	if f.Kind == maps.FlatArray {
-		c.mapLookup(k, pc, in)
+		c.mapLookup(k, pc, c.code[pc])
 		return
 	}
 	l := c.line
 	look := func() {
-		if v, ok := c.fixedValue(k.r[2]); ok {
+		if v, ok := c.fixedValue(k.R[2]); ok {
 			c.Imm(asm.R2, v)
 		}
-		c.ofCPU(&f)
-		c.extra += loops(&f)
+		c.ofCPU(f)
+		c.extra += loops(f)
 		c.Call(c.lookupIn(m))
 	}
-	_, ok := c.fixed(k.r[2], 0)
-	c.touch(k.r[2], 0, int(f.KeySize), ok)
-	c.copies = c.copies || k.r[2].kind == kPacket
+	_, ok := c.fixed(k.R[2], 0)
+	c.touch(k.R[2], 0, int(f.KeySize), ok)
+	c.copies = c.copies || k.R[2].Kind == points.Packet
 	n := -1
 	if l.t.Meta != nil && l.t.Meta[pc].Found != 0 {
 		n = slices.Index(l.have, bv.Term(l.t.Meta[pc].Found))
@@ -695,17 +703,17 @@ func (c *compiler) lineLookup(k *known, pc int, in ebpf.Insn) {
 		return
 	}
 	l.taken++ // so what it takes is of the walk, not of the trace
-	c.ofCPU(&f)
+	c.ofCPU(f)
 	self, back := c.NewLabel(), c.NewLabel()
 	c.Load(8, asm.R0, asm.At(asm.Ctx, offFound+8*int32(n)))
 	c.BrK(asm.EQ, true, asm.R0, -1, self)
 	if f.Ref != nil {
 		c.BrK(asm.EQ, true, asm.R0, 0, back)
 		c.Load(8, asm.T0, asm.At(asm.Ctx, offElem+8*int32(n)))
-		setRef(c.Backend, &f)
+		setRef(c.Backend, f)
 	}
 	c.Bind(back)
-	at, ok := c.fixedValue(k.r[2]) // here and now: the packet may move later
+	at, ok := c.fixedValue(k.R[2]) // here and now: the packet may move later
 	c.later(func() {
 		c.Bind(self)
 		if ok {

@@ -1,0 +1,56 @@
+package points
+
+import "jitnic/host/ebpf"
+
+// Spill is what lies in the stack outside of the frame, at off from r10: where a
+// trace has the frames of inlined functions.
+type Spill struct {
+	Off int64
+	V   Value
+}
+
+// outside says whether the bytes [lo, hi) are none of its own.
+func (s Spill) outside(lo, hi int64) bool { return hi <= s.Off || s.Off+8 <= lo }
+
+// keepAbove drops what keep doesn't say so of.
+func (p *Program) keepAbove(keep func(s Spill) bool) {
+	n := 0
+	for _, s := range p.Above {
+		if keep(s) {
+			p.Above[n] = s
+			n++
+		}
+	}
+	p.Above = p.Above[:n]
+}
+
+// fromAbove is what lies in 8 bytes at off from r10; where nobody knows, v.
+func (p *Program) fromAbove(off int64, v Value) Value {
+	for _, s := range p.Above {
+		if s.Off == off {
+			v = s.V
+		}
+	}
+	return v
+}
+
+// toAbove notes a store of n bytes at off from r10, of v.
+func (s *stepper) toAbove(off int64, n int, v Value) {
+	s.keepAbove(func(x Spill) bool { return x.outside(off, off+int64(n)) })
+	if n == 8 && s.in.Class() == ebpf.ClassSTX && !s.in.IsAtomic() {
+		s.addAbove(Spill{off, v})
+	}
+}
+
+// addAbove is append in words by which the compiler sees that p's memory stays p's, so
+// that callers' instructions needn't be allocated.
+func (p *Program) addAbove(x Spill) {
+	n := len(p.Above)
+	if n == cap(p.Above) {
+		grown := make([]Spill, n, 2*n+8)
+		copy(grown, p.Above)
+		p.Above = grown
+	}
+	p.Above = p.Above[:n+1]
+	p.Above[n] = x
+}
