@@ -8,9 +8,9 @@ import "jitnic/host/ebpf"
 // the stack bytes that are read when the trace is over. It goes backward once:
 // straight-line code needs no fixed point.
 func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64, after ...Span) ([]ebpf.Insn, []Meta) {
-	d := dead{base: base, bytes: make([]bool, Frames*FrameStride)}
+	d := dead{base: base, bytes: ebpf.MakeBytes(Frames * FrameStride)}
 	for _, a := range after {
-		d.mark(a.Addr, int(a.N), true)
+		d.bytes.Use(d.at(a.Addr), int(a.N))
 	}
 	keep := make([]bool, len(code))
 	for i := len(code) - 1; i >= 0; i-- {
@@ -36,26 +36,11 @@ func EliminateDead(code []ebpf.Insn, meta []Meta, base uint64, after ...Span) ([
 type dead struct {
 	live  ebpf.Regs
 	base  uint64
-	bytes []bool // of the stack, from base on
+	bytes ebpf.Bytes // of the stack, from base on
 }
 
-func (d *dead) mark(addr uint64, n int, live bool) {
-	for o := addr - d.base; n > 0; n, o = n-1, o+1 {
-		if o < uint64(len(d.bytes)) {
-			d.bytes[o] = live
-		}
-	}
-}
-
-// reads says whether any of n bytes is read; bytes elsewhere may be.
-func (d *dead) reads(addr uint64, n int) bool {
-	for o := addr - d.base; n > 0; n, o = n-1, o+1 {
-		if o >= uint64(len(d.bytes)) || d.bytes[o] {
-			return true
-		}
-	}
-	return false
-}
+// at is where an address is on the stack.
+func (d *dead) at(addr uint64) int { return int(int64(addr - d.base)) }
 
 // before goes backward over an instruction, and says whether it is needed.
 func (d *dead) before(in ebpf.Insn, m *Meta) bool {
@@ -72,21 +57,26 @@ func (d *dead) before(in ebpf.Insn, m *Meta) bool {
 		}
 		if need {
 			for _, w := range m.Writes {
-				d.mark(w.Addr, int(w.N), false)
+				d.bytes.Kill(d.at(w.Addr), int(w.N))
 			}
 			for _, s := range m.Reads {
-				d.mark(s.Addr, int(s.N), true)
+				d.bytes.Use(d.at(s.Addr), int(s.N))
 			}
 		}
 	case in.IsStore():
-		need = need || !onStack || in.IsAtomic() || d.reads(m.Addr, in.Size())
-		if need && onStack {
-			d.mark(m.Addr, in.Size(), in.IsAtomic())
+		switch {
+		case !onStack:
+			need = true
+		case in.IsAtomic():
+			need = true
+			d.bytes.Use(d.at(m.Addr), in.Size())
+		default:
+			need = d.bytes.Kill(d.at(m.Addr), in.Size()) || need
 		}
 	default:
 		need = need || writes == 0 || writes&d.live != 0
 		if need && in.IsLoad() && onStack {
-			d.mark(m.Addr, in.Size(), true)
+			d.bytes.Use(d.at(m.Addr), in.Size())
 		}
 	}
 	if need {

@@ -1,5 +1,7 @@
 package points
 
+import "jitnic/host/ebpf"
+
 // Facts is what is known at one point of a program.
 type Facts struct {
 	Reached bool
@@ -12,51 +14,20 @@ type Facts struct {
 	Init   Bytes     // stack bytes surely written
 }
 
-// Bytes is a set of the 512 bytes of a stack frame, bit 0 at fp-512.
+// Bytes is [ebpf.Bytes] of the 512 bytes of a stack frame, bit 0 at fp-512.
 type Bytes [8]uint64
 
-// word is those of n bytes from lo on that are in lo's word, and how many they are.
-func word(lo, n int) (bits uint64, k int) {
-	k = min(n, 64-lo&63)
-	return ^uint64(0) >> (64 - k) << (lo & 63), k
-}
-
 // Add puts n bytes from lo on into the set.
-func (b *Bytes) Add(lo, n int) {
-	for end := lo + n; lo < end; {
-		bits, k := word(lo, end-lo)
-		b[lo>>6] |= bits
-		lo += k
-	}
-}
+func (b *Bytes) Add(lo, n int) { ebpf.Bytes(b[:]).Use(lo, n) }
 
 // Drop takes n bytes from lo on out of the set.
-func (b *Bytes) Drop(lo, n int) {
-	for end := lo + n; lo < end; {
-		bits, k := word(lo, end-lo)
-		b[lo>>6] &^= bits
-		lo += k
-	}
-}
+func (b *Bytes) Drop(lo, n int) { ebpf.Bytes(b[:]).Kill(lo, n) }
 
 // Has says whether all of n bytes from lo on are in the set.
-func (b *Bytes) Has(lo, n int) bool {
-	for end := lo + n; lo < end; {
-		bits, k := word(lo, end-lo)
-		if b[lo>>6]&bits != bits {
-			return false
-		}
-		lo += k
-	}
-	return true
-}
+func (b *Bytes) Has(lo, n int) bool { return ebpf.Bytes(b[:]).All(lo, n) }
 
 // Fill puts every byte into the set.
-func (b *Bytes) Fill() {
-	for i := range b {
-		b[i] = ^uint64(0)
-	}
-}
+func (b *Bytes) Fill() { ebpf.Bytes(b[:]).Fill() }
 
 // Or adds another set.
 func (b *Bytes) Or(o *Bytes) {

@@ -109,34 +109,3 @@ func TestUnseenRounds(t *testing.T) {
 		t.Errorf("two ways: %+v", j.R)
 	}
 }
-
-// TestBytes holds sets of bytes to one bool each.
-func TestBytes(t *testing.T) {
-	var b Bytes
-	var want [512]bool
-	for i := range 4000 {
-		lo := i * 37 % 512
-		n := i * 101 % (513 - lo)
-		has := true
-		for _, in := range want[lo : lo+n] {
-			has = has && in
-		}
-		if b.Has(lo, n) != has {
-			t.Fatalf("step %d: %d bytes from %d on: %v", i, n, lo, !has)
-		}
-		add := i%3 > 0
-		for k := range want[lo : lo+n] {
-			want[lo+k] = add
-		}
-		if add {
-			b.Add(lo, n)
-		} else {
-			b.Drop(lo, n)
-		}
-		for k, in := range want {
-			if b[k>>6]>>(k&63)&1 != 0 != in {
-				t.Fatalf("step %d: %d bytes from %d on: byte %d", i, n, lo, k)
-			}
-		}
-	}
-}

@@ -446,16 +446,8 @@ func (t *track) result(in ebpf.Insn, m val, s *step) {
 func (t *track) live() []ebpf.Regs {
 	after := make([]ebpf.Regs, len(t.code))
 	var live ebpf.Regs
-	bytes := make([]bool, stackBytes+vm.StackSize)
-	span := func(at, n int64, v bool) (any bool) {
-		for i := at + vm.StackSize; i < at+vm.StackSize+n && i < int64(len(bytes)); i++ {
-			if i >= 0 {
-				any = any || bytes[i]
-				bytes[i] = v
-			}
-		}
-		return any
-	}
+	bytes := ebpf.MakeBytes(stackBytes + vm.StackSize)
+	place := func(at int64) int { return int(at + vm.StackSize) }
 	// top is how many bytes there are from a place to its frame's top.
 	top := func(at int64) int64 {
 		up := (at + trace.FrameStride*int64(trace.Frames)) % trace.FrameStride
@@ -494,7 +486,7 @@ func (t *track) live() []ebpf.Regs {
 				if n == 0 {
 					n = top(s.args[r])
 				}
-				span(s.args[r], n, true)
+				bytes.Use(place(s.args[r]), int(n))
 				reads &^= 1 << r // the address is made anew
 			}
 		case in.IsStore():
@@ -504,9 +496,9 @@ func (t *track) live() []ebpf.Regs {
 			if s.onStack {
 				reads &^= 1 << in.Dst
 				if in.IsAtomic() {
-					span(s.at, int64(in.Size()), true)
+					bytes.Use(place(s.at), in.Size())
 				} else {
-					s.skip = !span(s.at, int64(in.Size()), false)
+					s.skip = !bytes.Kill(place(s.at), in.Size())
 				}
 			}
 		default:
@@ -520,7 +512,7 @@ func (t *track) live() []ebpf.Regs {
 			if in.IsLoad() && s.onStack {
 				reads = 0
 				if !s.skip {
-					span(s.at, int64(in.Size()), true)
+					bytes.Use(place(s.at), in.Size())
 				}
 			}
 			if s.isElem {

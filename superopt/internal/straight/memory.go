@@ -1,6 +1,9 @@
 package straight
 
-import "jitnic/superopt/internal/proof"
+import (
+	"jitnic/host/ebpf"
+	"jitnic/superopt/internal/proof"
+)
 
 // The stack of a trace: its r10 is at stackBase, and the frames of inlined calls
 // lie above it.
@@ -16,7 +19,7 @@ const objectBytes = 64
 // no byte of its stack is, unless it goes on in another, and every byte of anything
 // else.
 type memory struct {
-	stack   [stackBytes / 64]uint64 // bit n: byte n
+	stack   ebpf.Bytes // from -stackBase on
 	objects []object
 }
 
@@ -28,30 +31,25 @@ type object struct {
 }
 
 func (m *memory) end(goes bool) {
+	if m.stack == nil {
+		m.stack = ebpf.MakeBytes(stackBytes)
+	}
+	clear(m.stack)
+	m.objects = m.objects[:0]
 	if goes {
 		m.all()
-		return
 	}
-	clear(m.stack[:])
-	m.objects = m.objects[:0]
 }
 
 // all makes every byte wanted.
 func (m *memory) all() {
-	m.wholeStack()
+	m.stack.Fill()
 	m.objects = m.objects[:0]
-}
-
-func (m *memory) wholeStack() {
-	for k := range m.stack {
-		m.stack[k] = ^uint64(0)
-	}
 }
 
 func (m *memory) wanted(o proof.Object, at int) bool {
 	if o.Region == proof.StackRegion {
-		k := at + stackBase
-		return k < 0 || k >= stackBytes || m.stack[k>>6]>>(k&63)&1 == 1
+		return m.stack.Any(at+stackBase, 1)
 	}
 	for i := range m.objects {
 		if x := &m.objects[i]; x.Object == o {
@@ -64,7 +62,7 @@ func (m *memory) wanted(o proof.Object, at int) bool {
 // written notes that before this the bytes of s are wanted by nobody.
 func (m *memory) written(s proof.Span) {
 	if s.Region == proof.StackRegion {
-		m.mark(s, false)
+		m.stack.Kill(s.Lo+stackBase, s.N)
 		return
 	}
 	i := 0
@@ -79,21 +77,11 @@ func (m *memory) written(s proof.Span) {
 	}
 }
 
-func (m *memory) mark(s proof.Span, v bool) {
-	for k := max(s.Lo+stackBase, 0); k < min(s.Lo+stackBase+s.N, stackBytes); k++ {
-		if bit := uint64(1) << (k & 63); v {
-			m.stack[k>>6] |= bit
-		} else {
-			m.stack[k>>6] &^= bit
-		}
-	}
-}
-
 // read notes what an instruction may read: its own bytes of an object, and any
 // byte of what may be the same object by another address.
 func (m *memory) read(f *proof.Footprint) {
 	if f.Stack {
-		m.wholeStack()
+		m.stack.Fill()
 	}
 	if f.Other {
 		m.objects = m.objects[:0]
@@ -103,7 +91,7 @@ func (m *memory) read(f *proof.Footprint) {
 			continue
 		}
 		if s.Region == proof.StackRegion {
-			m.mark(s, true)
+			m.stack.Use(s.Lo+stackBase, s.N)
 			continue
 		}
 		for i := range m.objects {
