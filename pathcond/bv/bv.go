@@ -112,10 +112,26 @@ func NewBuilder() *Builder {
 
 // Reset is a builder without terms again, which keeps its memory.
 func (b *Builder) Reset() {
+	if 8*len(b.nodes) > len(b.table) {
+		clear(b.table)
+	} else {
+		b.sweep()
+	}
 	b.nodes, b.args, b.Join = b.nodes[:1], b.args[:0], nil
-	clear(b.table)
 	clear(b.cuts)
 	clear(b.alike)
+}
+
+// sweep empties the table, where few are in it: from each node's first place on to
+// the next free one, behind which no other is that was pushed on from there.
+func (b *Builder) sweep() {
+	for t := 1; t < len(b.nodes); t++ {
+		n := &b.nodes[t]
+		i := hashOf(n.op, n.width, n.k, b.Args(Term(t))) >> b.shift
+		for ; b.table[i].term != 0; i = (i + 1) & uint64(len(b.table)-1) {
+			b.table[i] = slot{}
+		}
+	}
 }
 
 // Len is the number of terms made, one more than the largest.

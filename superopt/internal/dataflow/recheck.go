@@ -53,6 +53,9 @@ func (a *Analysis) Target(i int) bool {
 	return len(a.jumps.to(i)) > 0 || slices.Contains(a.p.Entry, int32(i))
 }
 
+// From lists those that jump to instruction i, or call it, ascending.
+func (a *Analysis) From(i int) []int32 { return a.jumps.to(i) }
+
 // agree: the two say the same of all that may be read from instruction i on.
 func (a *Analysis) agree(i int, f, g *points.Facts) bool {
 	if i >= len(a.Before) {

@@ -19,13 +19,17 @@ import (
 
 // Update makes a the analysis of q, which is a's program with other instructions
 // in [s, e), and puts q in order (Compact). Instructions must have been given names
-// (Prog.Number). It says false, and has done nothing, where q must be followed
-// anew: its places don't answer to a's, or functions are called no more.
-func (a *Analysis) Update(q *ir.Prog, s, e int) bool {
+// (Prog.Number). followed is what ProblemsAfter gave of it; nil: nothing. It says
+// false, and has done nothing, where q must be followed anew: its places don't answer
+// to a's, or functions are called no more.
+func (a *Analysis) Update(q *ir.Prog, s, e int, followed *Change) bool {
 	if a.Before == nil || len(q.Insts) != len(a.p.Insts) || len(q.Entry) != len(a.p.Entry) || a.dropped(q, s, e) {
 		return false
 	}
-	c := a.follow(q, s, e)
+	c := followed
+	if c == nil || c.a != a || c.q != q {
+		c = a.follow(q, s, e)
+	}
 	c.keep()
 	return true
 }
@@ -41,12 +45,14 @@ func (a *Analysis) dropped(q *ir.Prog, s, e int) bool {
 }
 
 // ProblemsAfter is the problems that q has and a's program has not, of which q is
-// a copy with other instructions in [s, e).
-func (a *Analysis) ProblemsAfter(q *ir.Prog, s, e int) []Problem {
+// a copy with other instructions in [s, e); and what was found out for them, good
+// until either changes.
+func (a *Analysis) ProblemsAfter(q *ir.Prog, s, e int) ([]Problem, *Change) {
 	if len(q.Insts) != len(a.p.Insts) || len(q.Entry) != len(a.p.Entry) {
-		return Analyse(q).Problems
+		return Analyse(q).Problems, nil
 	}
-	return a.follow(q, s, e).problems
+	c := a.follow(q, s, e)
+	return c.problems, c
 }
 
 // Changed narrows [s, e) to what is other in q than in a's program; all of q where
@@ -64,9 +70,9 @@ func (a *Analysis) Changed(q *ir.Prog, s, e int) (int, int) {
 	return s, e
 }
 
-// change is a rewrite while it is followed: facts that are new beside those of the
+// Change is a rewrite while it is followed: facts that are new beside those of the
 // program before.
-type change struct {
+type Change struct {
 	a        *Analysis
 	q        *ir.Prog // the program now, with nops
 	s, e     int      // where it is other than before
@@ -82,8 +88,8 @@ type change struct {
 }
 
 // follow finds out what holds in q.
-func (a *Analysis) follow(q *ir.Prog, s, e int) *change {
-	c := &change{a: a, q: q, way: a.way, jumps: a.jumps, facts: map[int32]*points.Facts{}, flow: flow{p: q}}
+func (a *Analysis) follow(q *ir.Prog, s, e int) *Change {
+	c := &Change{a: a, q: q, way: a.way, jumps: a.jumps, facts: map[int32]*points.Facts{}, flow: flow{p: q}}
 	c.s, c.e = a.Changed(q, s, e)
 	for i := c.s; i < c.e; i++ {
 		if c.changed(i) {
@@ -91,7 +97,10 @@ func (a *Analysis) follow(q *ir.Prog, s, e int) *change {
 		}
 	}
 	if c.led {
-		c.way, c.jumps = wayOf(q), jumpsOf(q)
+		c.jumps = jumpsOf(q)
+		if !c.stillOnWay() {
+			c.way = wayOf(q)
+		}
 	}
 	c.pos = c.way.pos
 	for i := c.s; i < c.e; i++ {
@@ -116,12 +125,31 @@ func (a *Analysis) follow(q *ir.Prog, s, e int) *change {
 }
 
 // changed says whether instruction i is new, or leads elsewhere.
-func (c *change) changed(i int) bool {
+func (c *Change) changed(i int) bool {
 	return i >= c.s && i < c.e && c.a.p.Insts[i] != c.q.Insts[i]
 }
 
+// stillOnWay says whether the way through the program before is one through q: what
+// is new is in no loop, and leads forward.
+func (c *Change) stillOnWay() bool {
+	for i := c.s; i < c.e; i++ {
+		if !c.changed(i) {
+			continue
+		}
+		if c.way.inLoop(i) || leads(c.q, i) == int32(i) {
+			return false
+		}
+		ok := true
+		next(c.q, i, func(to int32) { ok = ok && c.way.at(int(to)) > c.way.at(i) })
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // in is what holds before instruction i.
-func (c *change) in(i int) *points.Facts {
+func (c *Change) in(i int) *points.Facts {
 	if f := c.facts[int32(i)]; f != nil {
 		return f
 	}
@@ -129,7 +157,7 @@ func (c *change) in(i int) *points.Facts {
 }
 
 // ask puts what holds before i in doubt.
-func (c *change) ask(i int) {
+func (c *Change) ask(i int) {
 	if i < len(c.q.Insts) {
 		c.places.ask(i)
 	}
@@ -137,7 +165,7 @@ func (c *change) ask(i int) {
 
 // visit finds out what holds before i, and asks those behind it where that, or the
 // instruction, is new.
-func (c *change) visit(i int) {
+func (c *Change) visit(i int) {
 	moved := c.again(i)
 	if !moved && !c.changed(i) {
 		return
@@ -157,7 +185,7 @@ func (c *change) visit(i int) {
 }
 
 // again finds out what holds before instruction i; it says whether that is new.
-func (c *change) again(i int) bool {
+func (c *Change) again(i int) bool {
 	from := joining{f: nowhere, room: &c.room}
 	if c.way.inLoop(i) {
 		c.stale = true
@@ -178,7 +206,7 @@ func (c *change) again(i int) bool {
 // join adds to what holds at i what holds on all edges there from places that
 // count, in the order Analyse meets them: a function's own beginning, then along
 // the way.
-func (c *change) join(at joining, i int, counts func(k int32) bool) *points.Facts {
+func (c *Change) join(at joining, i int, counts func(k int32) bool) *points.Facts {
 	if k := slices.Index(c.q.Entry, int32(i)); k >= 0 && rooted(c.q, k) {
 		f := EntryFacts(c.q, k)
 		at.push(&f)
@@ -201,7 +229,7 @@ func (c *change) join(at joining, i int, counts func(k int32) bool) *points.Fact
 }
 
 // anew follows the loop in which i is as Analyse does, from what leads into it.
-func (c *change) anew(i int) {
+func (c *Change) anew(i int) {
 	part := c.way.part(i)
 	inside := make(map[int32]*joining, len(part))
 	for _, k := range part {
@@ -247,7 +275,7 @@ func (c *change) anew(i int) {
 }
 
 // complain finds the problems of what is new.
-func (c *change) complain() {
+func (c *Change) complain() {
 	for i := c.s; i < c.e; i++ {
 		if f := c.a.In[i]; c.changed(i) && c.facts[int32(i)] == nil && f.Reached {
 			c.problems = complaints(c.q, i, f, c.problems)
@@ -262,7 +290,7 @@ func (c *change) complain() {
 }
 
 // keep makes c.a the analysis of c.q, put in order.
-func (c *change) keep() {
+func (c *Change) keep() {
 	a := c.a
 	kept := slices.DeleteFunc(a.Problems, func(p Problem) bool { return c.changed(p.Insn) || c.facts[int32(p.Insn)] != nil })
 	a.Problems = append(kept, c.problems...)

@@ -36,8 +36,8 @@ func TestUpdateIsAnalyse(t *testing.T) {
 				}
 			}
 			s, e := a.Changed(q, 0, len(q.Insts))
-			newer := a.ProblemsAfter(q, s, e)
-			if !a.Update(q, s, e) {
+			newer, change := a.ProblemsAfter(q, s, e)
+			if !a.Update(q, s, e, change) {
 				q.Compact()
 				q.DropUncalled()
 				p, a = q, Analyse(q)

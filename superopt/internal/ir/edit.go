@@ -3,6 +3,7 @@ package ir
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"jitnic/host/ebpf"
 )
@@ -50,9 +51,51 @@ func (p *Prog) DropUncalled() {
 	}
 }
 
-// LeavesFunction names a jump, or the end of a function, that leads into
-// another one; "" where there is none.
-func (p *Prog) LeavesFunction() string {
+// LeavesFunction names a jump, or the end of a function, that leads into another
+// one; "" where there is none. The program had none before [s, e) was changed.
+func (p *Prog) LeavesFunction(s, e int) string {
+	if p.endsFunction(e-1) || slices.ContainsFunc(p.Entry, func(x int32) bool { return int32(s) < x && x < int32(e) }) {
+		return p.leavesFunction()
+	}
+	for i := s; i < e; i++ {
+		in := &p.Insts[i]
+		if !in.Jumps() {
+			continue
+		}
+		to := int(in.To)
+		for to < len(p.Insts) && p.Insts[to].Op == Nop {
+			to++
+		}
+		if to == len(p.Insts) || p.function(to) != p.function(i) {
+			return fmt.Sprintf("insn %d: jumps into another function", i)
+		}
+	}
+	return ""
+}
+
+// function is where the function begins that instruction i is in.
+func (p *Prog) function(i int) (begin int32) {
+	for _, e := range p.Entry {
+		if e <= int32(i) {
+			begin = max(begin, e)
+		}
+	}
+	return begin
+}
+
+// endsFunction says whether what stands from instruction i to the end of its
+// function is no more than i and empty places.
+func (p *Prog) endsFunction(i int) bool {
+	for i++; i < len(p.Insts) && !slices.Contains(p.Entry, int32(i)); i++ {
+		if p.Insts[i].Op != Nop {
+			return false
+		}
+	}
+	return true
+}
+
+// leavesFunction is LeavesFunction of all of the program.
+func (p *Prog) leavesFunction() string {
 	c := p.Clone()
 	c.Compact()
 	start := make([]bool, len(c.Insts)+1)

@@ -161,7 +161,7 @@ func (p *Prog) Wellformed() error {
 	if !p.Insts[last].Ends() {
 		return bad(last, "the last instruction is neither exit nor goto")
 	}
-	if what := p.LeavesFunction(); what != "" {
+	if what := p.LeavesFunction(0, len(p.Insts)); what != "" {
 		return fmt.Errorf("program %q: %s", p.Name, what)
 	}
 	return nil

@@ -69,11 +69,11 @@ func passBranchShape(o *rewrite.Gate) bool {
 		t := int(in.To)
 		if t > i && p.Insts[t].Op == ebpf.OpJA && int(p.Insts[t].To) > t {
 			to := p.Insts[t].To
-			if structural(o, "branch-shape", true, func(q *ir.Prog) { q.Insts[i].To = to }) {
+			if o.Take("branch-shape", i, i+1, true, func(q *ir.Prog) { q.Insts[i].To = to }) {
 				return true
 			}
 		}
-		if in.IsCondJump() && i+1 < len(p.Insts) && p.Insts[i+1].Op == ebpf.OpJA && t == i+2 && !targeted(p, i+1) {
+		if in.IsCondJump() && i+1 < len(p.Insts) && p.Insts[i+1].Op == ebpf.OpJA && t == i+2 && !o.Known.Target(i+1) {
 			neg := ebpf.Negated(in.JmpOp())
 			if neg == 0 || neg == ebpf.JmpNotSet {
 				continue
@@ -90,42 +90,16 @@ func passBranchShape(o *rewrite.Gate) bool {
 	return false
 }
 
-func targeted(p *ir.Prog, i int) bool {
-	for k := range p.Insts {
-		if p.Insts[k].To == int32(i) {
-			return true
-		}
-	}
-	return false
-}
-
-// structural takes a rewrite that is right by construction: it changes where
-// control goes only to places that hold the same code. Nothing is left for a
-// solver to decide; WholeVerdict proves the program again at the end.
-func structural(o *rewrite.Gate, pass string, enable bool, f rewrite.Edit) bool {
-	q := o.Prog.Clone()
-	f(q)
-	st := o.Stats.Pass(pass)
-	st.Proposed++
-	b, a := o.Cost(o.Prog), o.Cost(q)
-	if a > b || a == b && !enable || !o.InWindows(q) || o.Unsafe(q) != "" {
-		return false
-	}
-	st.Accepted++
-	if a < b {
-		st.Better++
-	}
-	o.Prover.Proved++
-	o.Prover.ByTerms++
-	o.Prog = q
-	o.Refresh()
-	return true
-}
-
 // passTailMerge: two runs of equal instructions that go on at the same place
 // are kept once.
 func passTailMerge(o *rewrite.Gate) bool {
 	p := o.Prog
+	again := map[ending][]int{} // ascending, of each ending those that come behind i
+	for i := range p.Insts {
+		if in := &p.Insts[i]; in.Ends() && !in.Fixed {
+			again[endingOf(in)] = append(again[endingOf(in)], i)
+		}
+	}
 	for i := range p.Insts { // the last instruction of a run
 		in := &p.Insts[i]
 		if !in.Ends() {
@@ -134,13 +108,28 @@ func passTailMerge(o *rewrite.Gate) bool {
 		if in.Op == ebpf.OpJA && int(in.To) > i && mergeFallen(o, i) {
 			return true
 		}
-		for j := i + 1; j < len(p.Insts); j++ {
+		if in.Fixed {
+			continue
+		}
+		rest := again[endingOf(in)][1:]
+		again[endingOf(in)] = rest
+		for _, j := range rest {
 			if sameInst(in, &p.Insts[j]) && mergeRuns(o, i, j) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// ending is what two instructions that end a run share where they are the same.
+type ending struct {
+	op, dst, src uint8
+	imm, to      int32
+}
+
+func endingOf(in *ir.Inst) ending {
+	return ending{in.Op, in.Dst, in.Src, in.Imm, in.To}
 }
 
 // sameInst says whether two instructions do the same and go on at the same place.
@@ -155,9 +144,10 @@ func sameInst(a, b *ir.Inst) bool {
 
 // alike is how many instructions before i and before j are the same, up to where
 // something else jumps to those before i.
-func alike(p *ir.Prog, i, j int) int {
+func alike(o *rewrite.Gate, i, j int) int {
+	p := o.Prog
 	k := 0
-	for i-1-k >= 0 && j-1-k > i && !p.Insts[i-1-k].Ends() && sameInst(&p.Insts[i-1-k], &p.Insts[j-1-k]) && !targetedWithin(p, i-k, i-k+1) {
+	for i-1-k >= 0 && j-1-k > i && !p.Insts[i-1-k].Ends() && sameInst(&p.Insts[i-1-k], &p.Insts[j-1-k]) && !o.Known.Target(i-k) {
 		k++
 	}
 	return k
@@ -167,8 +157,8 @@ func alike(p *ir.Prog, i, j int) int {
 // into where it goes.
 func mergeFallen(o *rewrite.Gate, i int) bool {
 	to := int(o.Prog.Insts[i].To)
-	k := alike(o.Prog, i, to)
-	return k > 0 && structural(o, "tail-merge", false, func(q *ir.Prog) {
+	k := alike(o, i, to)
+	return k > 0 && o.Take("tail-merge", i-k, i+1, false, func(q *ir.Prog) {
 		for n := 1; n <= k; n++ {
 			q.Insts[i-n] = ir.Empty()
 		}
@@ -178,9 +168,9 @@ func mergeFallen(o *rewrite.Gate, i int) bool {
 
 // mergeRuns merges the runs that end with the same instruction at i and at j.
 func mergeRuns(o *rewrite.Gate, i, j int) bool {
-	k := alike(o.Prog, i, j)
+	k := alike(o, i, j)
 	next := j-1-k == i // the second run follows the first: fall into it
-	return (next || k > 0) && structural(o, "tail-merge", false, func(q *ir.Prog) {
+	return (next || k > 0) && o.Take("tail-merge", i-k, i+1, false, func(q *ir.Prog) {
 		for n := i - k; n <= i; n++ {
 			q.Insts[n] = ir.Empty()
 		}
@@ -188,20 +178,6 @@ func mergeRuns(o *rewrite.Gate, i, j int) bool {
 			q.Insts[i-k] = ir.Inst{Insn: ebpf.Insn{Op: ebpf.OpJA}, To: int32(j - k), Slot: -1}
 		}
 	})
-}
-
-func targetedWithin(p *ir.Prog, s, e int) bool {
-	for k := range p.Insts {
-		if t := int(p.Insts[k].To); t >= s && t < e {
-			return true
-		}
-	}
-	for _, x := range p.Entry {
-		if int(x) >= s && int(x) < e {
-			return true
-		}
-	}
-	return false
 }
 
 // passJumpThread: an edge whose facts decide the branch it leads to goes

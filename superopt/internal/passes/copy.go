@@ -74,17 +74,8 @@ func replaceUse(in *ir.Inst, from, to uint8) bool {
 // no entries.
 func extended(o *rewrite.Gate, i int) int {
 	p := o.Prog
-	target := make([]bool, len(p.Insts)+1)
-	for k := range p.Insts {
-		if p.Insts[k].Jumps() {
-			target[p.Insts[k].To] = true
-		}
-	}
-	for _, e := range p.Entry {
-		target[e] = true
-	}
 	j := i + 1
-	for j < len(p.Insts) && !target[j] && !p.Insts[j-1].Ends() && !p.Barrier(&p.Insts[j]) {
+	for j < len(p.Insts) && !o.Known.Target(j) && !p.Insts[j-1].Ends() && !p.Barrier(&p.Insts[j]) {
 		if p.Insts[j].Jumps() && int(p.Insts[j].To) <= j {
 			break
 		}
@@ -248,10 +239,11 @@ func applyRename(o *rewrite.Gate, i, lo, hi int, inside map[int]bool, d, s uint8
 			return false
 		}
 	}
-	for k := range p.Insts {
-		in := &p.Insts[k]
-		if in.Jumps() && inside[int(in.To)] && !inside[k] && k != i {
-			return false
+	for to := range inside {
+		for _, k := range o.Known.From(to) {
+			if p.Insts[k].Jumps() && !inside[int(k)] && int(k) != i {
+				return false
+			}
 		}
 	}
 	return tryRange(o, "coalesce", lo, hi, func(q *ir.Prog) {
@@ -276,15 +268,9 @@ func tryRange(o *rewrite.Gate, pass string, lo, hi int, f rewrite.Edit) bool {
 // renameBackward renames rS to rD from its definition before i.
 func renameBackward(o *rewrite.Gate, i int, d, s uint8) bool {
 	p := o.Prog
-	target := make([]bool, len(p.Insts)+1)
-	for k := range p.Insts {
-		if p.Insts[k].Jumps() {
-			target[p.Insts[k].To] = true
-		}
-	}
 	for j := i - 1; j >= 0; j-- {
 		in := &p.Insts[j]
-		if target[j+1] || in.Jumps() || p.Barrier(in) || in.Op == ebpf.OpExit {
+		if o.Known.Target(j+1) || in.Jumps() || p.Barrier(in) || in.Op == ebpf.OpExit {
 			return false
 		}
 		pure := in.Writes()>>s&1 != 0 && in.Reads()>>s&1 == 0

@@ -33,13 +33,20 @@ func passStoreCover(o *rewrite.Gate) bool {
 			all = append(all, store{i, lo, in.Size()})
 		}
 	}
+	near := 0 // the first within reach of gone
 	for _, gone := range all {
 		if _, ok := storedConst(o, gone.at); !ok {
 			continue
 		}
-		for _, w := range all {
+		for all[near].at+coverReach <= gone.at {
+			near++
+		}
+		for _, w := range all[near:] {
+			if w.at >= gone.at+coverReach {
+				break
+			}
 			s, e := min(gone.at, w.at), max(gone.at, w.at)+1
-			if w.at == gone.at || e <= o.From || e-s > coverReach || hasBarrier(p, s, e) || enteredWithin(p, s, e) {
+			if w.at == gone.at || e <= o.From || hasBarrier(p, s, e) || enteredWithin(o, s, e) {
 				continue
 			}
 			for n := 2 * w.n; n <= 8; n *= 2 {
@@ -61,11 +68,13 @@ func passStoreCover(o *rewrite.Gate) bool {
 
 // enteredWithin says whether anything outside [s, e) leads past its first
 // instruction: what is proved of the run from s says nothing of such a way.
-func enteredWithin(p *ir.Prog, s, e int) bool {
-	for i := range p.Insts {
-		if t := int(p.Insts[i].To); t > s && t < e && (i < s || i >= e) {
-			return true
+func enteredWithin(o *rewrite.Gate, s, e int) bool {
+	for t := s + 1; t < e; t++ {
+		for _, i := range o.Known.From(t) {
+			if int(i) < s || int(i) >= e {
+				return true
+			}
 		}
 	}
-	return isEntry(p, s+1, e)
+	return isEntry(o.Prog, s+1, e)
 }

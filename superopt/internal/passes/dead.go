@@ -118,14 +118,14 @@ func passDeadCode(o *rewrite.Gate) bool {
 // register, wherever they stand close together: masks and shifts that do
 // nothing, moves there and back.
 func passDelete(o *rewrite.Gate) bool {
-	for _, w := range o.Blocks() {
+	for w := range o.Blocks() {
 		for i := w[0]; i < w[1]; i++ {
 			in := &o.Prog.Insts[i]
 			if in.Op == ebpf.OpCall || in.IsAtomic() {
 				continue
 			}
 			e := min(w[1], i+6)
-			if tryOnce(o, "delete", i, e, func(q *ir.Prog) { q.Insts[i] = ir.Empty() }) {
+			if !missed(o, i, i, e) && tryOnce(o, "delete", i, e, func(q *ir.Prog) { q.Insts[i] = ir.Empty() }) {
 				return true
 			}
 			d := ir.DefReg(in)
@@ -138,7 +138,7 @@ func passDelete(o *rewrite.Gate) bool {
 					break
 				}
 				if ir.DefReg(jn) == d && !jn.IsAtomic() {
-					if tryOnce(o, "delete", i, min(w[1], j+4), func(q *ir.Prog) { q.Insts[i], q.Insts[j] = ir.Empty(), ir.Empty() }) {
+					if e := min(w[1], j+4); !missed(o, i, j, e) && tryOnce(o, "delete", i, e, func(q *ir.Prog) { q.Insts[i], q.Insts[j] = ir.Empty(), ir.Empty() }) {
 						return true
 					}
 				}
@@ -146,6 +146,26 @@ func passDelete(o *rewrite.Gate) bool {
 		}
 	}
 	return false
+}
+
+// missed says whether what instruction i sets would be missed, it and j left out:
+// the register held nothing before, and is read before e, or may be from there on.
+func missed(o *rewrite.Gate, i, j, e int) bool {
+	d := ir.DefReg(&o.Prog.Insts[i])
+	if d < 0 || o.Known.In[i].R[d].Kind != points.Unreadable {
+		return false
+	}
+	for k := i + 1; k < e; k++ {
+		in := &o.Prog.Insts[k]
+		switch {
+		case k == j:
+		case in.Reads()>>d&1 != 0:
+			return true
+		case in.Writes()>>d&1 != 0:
+			return false
+		}
+	}
+	return o.LiveAt(e).Regs>>d&1 != 0
 }
 
 // tryOnce is try where only something cheaper will do.

@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"slices"
+
 	"jitnic/host/ebpf"
 	"jitnic/host/points"
 	"jitnic/superopt/internal/ir"
@@ -22,7 +24,6 @@ func passJoin(o *rewrite.Gate) bool {
 	if !o.Free {
 		return false
 	}
-	preds := preds(o.Prog)
 	for i := range o.Prog.Insts {
 		in := &o.Prog.Insts[i]
 		if !o.Known.In[i].Reached || in.Fixed {
@@ -38,7 +39,7 @@ func passJoin(o *rewrite.Gate) bool {
 		} else if !constantOp(in) {
 			continue
 		}
-		defsAt := reaching(o, preds, i, r)
+		defsAt := reaching(o, i, r)
 		if len(defsAt) < 2 || !onlyUse(o, defsAt, i, r) {
 			continue
 		}
@@ -46,7 +47,7 @@ func passJoin(o *rewrite.Gate) bool {
 		for _, d := range defsAt {
 			s = min(s, d)
 		}
-		s, ok := closed(o, preds, s, i+1)
+		s, ok := closed(o, s, i+1)
 		if !ok {
 			continue
 		}
@@ -112,17 +113,20 @@ func constOf(in *ir.Inst) (uint64, bool) {
 	return 0, false
 }
 
-// preds lists, for each instruction, those that control comes from.
-func preds(p *ir.Prog) [][]int32 {
-	out := make([][]int32, len(p.Insts)+1)
-	for i := range p.Insts {
-		in := &p.Insts[i]
-		if in.Jumps() {
-			out[in.To] = append(out[in.To], int32(i))
+// preds appends to out those that control comes to instruction i from, ascending.
+func preds(o *rewrite.Gate, i int, out []int32) []int32 {
+	first := len(out)
+	for _, k := range o.Known.From(i) {
+		if o.Prog.Insts[k].Jumps() {
+			out = append(out, k)
 		}
-		if !in.Ends() {
-			out[i+1] = append(out[i+1], int32(i))
+	}
+	if i > 0 && !o.Prog.Insts[i-1].Ends() {
+		k := first
+		for k < len(out) && int(out[k]) < i { // a jump to the next comes first
+			k++
 		}
+		out = slices.Insert(out, k, int32(i-1))
 	}
 	return out
 }
@@ -130,11 +134,11 @@ func preds(p *ir.Prog) [][]int32 {
 // reaching lists the definitions of r that reach instruction i where all of
 // them set it to something new; nil where one does not, or where r may come
 // from outside.
-func reaching(o *rewrite.Gate, preds [][]int32, i int, r uint8) []int {
+func reaching(o *rewrite.Gate, i int, r uint8) []int {
 	in := &o.Prog.Insts[i]
 	var out []int
 	seen := map[int32]bool{}
-	work := append([]int32(nil), preds[i]...)
+	work := preds(o, i, nil)
 	if len(work) == 0 {
 		return nil
 	}
@@ -161,10 +165,10 @@ func reaching(o *rewrite.Gate, preds [][]int32, i int, r uint8) []int {
 			out = append(out, int(k))
 			continue
 		}
-		if len(preds[k]) == 0 || o.Prog.Barrier(x) {
+		before := len(work)
+		if work = preds(o, int(k), work); len(work) == before || o.Prog.Barrier(x) {
 			return nil
 		}
-		work = append(work, preds[k]...)
 	}
 	return out
 }
@@ -205,15 +209,20 @@ func onlyUse(o *rewrite.Gate, defsAt []int, i int, r uint8) bool {
 	return true
 }
 
+// maxJoin is over how many instructions a join is looked at.
+const maxJoin = 128
+
 // closed moves the beginning of [s, e) back until control enters it only there.
-func closed(o *rewrite.Gate, preds [][]int32, s, e int) (int, bool) {
-	for again := true; again; {
+func closed(o *rewrite.Gate, s, e int) (int, bool) {
+	var from []int32
+	for again := true; again && e-s <= maxJoin; {
 		again = false
 		for k := s + 1; k < e; k++ {
 			if isEntry(o.Prog, k, k+1) {
 				return 0, false
 			}
-			for _, x := range preds[k] {
+			from = preds(o, k, from[:0])
+			for _, x := range from {
 				switch {
 				case int(x) >= e:
 					return 0, false
@@ -223,5 +232,5 @@ func closed(o *rewrite.Gate, preds [][]int32, s, e int) (int, bool) {
 			}
 		}
 	}
-	return s, e-s <= 128
+	return s, e-s <= maxJoin
 }

@@ -10,7 +10,7 @@ import (
 // passStoreMerge: two stores of constants side by side become one of twice
 // the width.
 func passStoreMerge(o *rewrite.Gate) bool {
-	for _, w := range o.Blocks() {
+	for w := range o.Blocks() {
 		for i := w[0]; i < w[1]; i++ {
 			a := &o.Prog.Insts[i]
 			va, oka := storedConst(o, i)
@@ -88,7 +88,7 @@ func storedConst(o *rewrite.Gate, i int) (uint64, bool) {
 // passCopyMerge: two copies (load, store) of neighbours become one of twice
 // the width; where exactly load and store stand, the proof decides.
 func passCopyMerge(o *rewrite.Gate) bool {
-	for _, w := range o.Blocks() {
+	for w := range o.Blocks() {
 		for s1 := w[0]; s1 < w[1]; s1++ {
 			a := &o.Prog.Insts[s1]
 			l1 := copied(o, w[0], s1)
@@ -156,7 +156,7 @@ func copied(o *rewrite.Gate, from, s int) int {
 // passXadd: load, add, store of one place becomes an atomic add. The cost
 // function says whether that is wanted.
 func passXadd(o *rewrite.Gate) bool {
-	for _, w := range o.Blocks() {
+	for w := range o.Blocks() {
 		for l := w[0]; l < w[1]; l++ {
 			ld := &o.Prog.Insts[l]
 			if ld.Class() != ebpf.ClassLDX || ld.Mode() != ebpf.ModeMEM || ld.Size() < 4 {

@@ -44,7 +44,7 @@ func Restore(o *rewrite.Gate, original *ir.Prog) {
 	}
 	o.From = 0
 	var runs [][]int
-	for _, b := range o.Blocks() {
+	for b := range o.Blocks() {
 		var at []int
 		for i := b[0]; i < b[1]; i++ {
 			if _, ok := other(i); ok {

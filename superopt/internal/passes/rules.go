@@ -16,7 +16,7 @@ const ruleGap = 4
 // them all.
 func passRules(o *rewrite.Gate) bool {
 	x := o.Book.Index(o.Options.Rules, o.Options.Store)
-	for _, w := range o.Blocks() {
+	for w := range o.Blocks() {
 		for i := w[0]; i < w[1]; i++ {
 			for _, r := range x[o.Prog.Insts[i].Op] {
 				b := rules.Binding{}

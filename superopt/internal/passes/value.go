@@ -12,7 +12,7 @@ import (
 // register already holds becomes a move (or nothing); one that lies in memory
 // as it is becomes one load.
 func passValueNumber(o *rewrite.Gate) bool {
-	for _, w := range o.Blocks() {
+	for w := range o.Blocks() {
 		if valueNumber(o, w[0], w[1]) {
 			return true
 		}

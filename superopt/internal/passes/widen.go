@@ -12,7 +12,7 @@ import (
 // side in memory become one load and one store, whatever widths and registers
 // the bytes went through.
 func passStoreWiden(o *rewrite.Gate) bool {
-	for _, w := range o.Blocks() {
+	for w := range o.Blocks() {
 		if storeWiden(o, w[0], w[1]) {
 			return true
 		}
@@ -147,7 +147,7 @@ func passNarrow(o *rewrite.Gate) bool {
 			continue
 		}
 		nx := &o.Prog.Insts[i+1]
-		if nx.Dst != in.Dst || nx.Imm != 32 || nx.Op != ebpf.ClassALU64|ebpf.ALURsh && nx.Op != ebpf.ClassALU64|ebpf.ALUArsh || targeted(o.Prog, i+1) {
+		if nx.Dst != in.Dst || nx.Imm != 32 || nx.Op != ebpf.ClassALU64|ebpf.ALURsh && nx.Op != ebpf.ClassALU64|ebpf.ALUArsh || o.Known.Target(i+1) {
 			continue
 		}
 		r := in.Dst

@@ -144,6 +144,11 @@ func (m *Machine) lastWrite(s *State, rg int, off bv.Term) *memWrite {
 			return nil
 		}
 	}
+	if rg == StackRegion && mem.ver == m.atEntry() {
+		if k, word := m.spill(off); word != 0 {
+			return &memWrite{guard: m.One, off: off, base: base, at: at, val: m.B.Extract(word, 8*k, 8), word: word, k: uint8(k)}
+		}
+	}
 	return nil
 }
 
@@ -198,6 +203,15 @@ func (m *Machine) Initial(rg int, off, ver bv.Term) bv.Term {
 		a := b.Args(ver)
 		return b.Ite(a[0], m.Initial(rg, off, a[1]), m.Initial(rg, off, a[2]))
 	}
+	if rg == StackRegion && ver == m.atEntry() {
+		return m.underStack(off, ver)
+	}
+	return m.untold(rg, off, ver)
+}
+
+// untold is a byte as it was before any write, of which nothing is known.
+func (m *Machine) untold(rg int, off, ver bv.Term) bv.Term {
+	b := m.B
 	id := rg
 	if !m.acc.Regions {
 		id = 0

@@ -112,6 +112,9 @@ func (m *Machine) forget(in *ir.Inst, s *State) {
 
 // order is a topological order of the instructions of [s, e) reachable from s.
 func order(p *ir.Prog, s, e int) ([]int, error) {
+	if run := straight(p, s, e); run != nil {
+		return run, nil
+	}
 	state := make(map[int]uint8, e-s)
 	var post []int
 	var visit func(i int) error
@@ -151,6 +154,21 @@ func order(p *ir.Prog, s, e int) ([]int, error) {
 		post[i], post[j] = post[j], post[i]
 	}
 	return post, nil
+}
+
+// straight is the order of instructions that all go on with the next, up to one
+// that ends; nil where others are among them.
+func straight(p *ir.Prog, s, e int) []int {
+	run := make([]int, 0, e-s)
+	for i := s; i < e; i++ {
+		if p.Insts[i].Jumps() {
+			return nil
+		}
+		if run = append(run, i); p.Insts[i].Ends() {
+			break
+		}
+	}
+	return run
 }
 
 // merge joins two states that exclude each other.

@@ -185,6 +185,7 @@ type Machine struct {
 	// line: a trace from beginning to end. The stack above r10 holds the frames of
 	// its inlined calls, which end with it; what was stored whole is loaded whole.
 	line bool
+	spilled
 	// lemmas are terms proved equal, each with what stands for it.
 	lemmas   map[bv.Term]bv.Term
 	OnBranch func(i int, pc, c bv.Term)
@@ -229,13 +230,7 @@ func (m *Machine) Entry(f *points.Facts, loopFree bool) *State {
 	for i := range f.R {
 		s.R[i] = m.value(&f.R[i], inReg+uint64(i), loopFree)
 	}
-	// What is known of spilled registers is known of the bytes.
-	for i := range f.Spill {
-		if f.Spill[i].Kind != points.Unreadable {
-			t := m.value(&f.Spill[i], inReg+0x10+uint64(i), loopFree)
-			m.put(s, StackRegion, m.hide(m.B.Const(uint64(int64(i*8-512)), 64)), t, 8)
-		}
-	}
+	m.spilled = spilled{f: f, loopFree: loopFree}
 	s.NoteKnown()
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"slices"
 
 	"jitnic/host/ebpf"
@@ -29,6 +30,9 @@ type Gate struct {
 	draft  *ir.Prog           // a copy of Prog for the next proposal
 	copied *ir.Prog           // the program of which it is one
 	room   []ir.Inst          // memory of a program that nobody holds, for the next copy
+	// followed is what the last look for problems found out of a program, which may be
+	// the next one.
+	followed *dataflow.Change
 
 	Pricing
 	questions
@@ -110,9 +114,11 @@ func (o *Gate) Refresh() {
 // refresh is Refresh of a program of which [s, e) are new.
 func (o *Gate) refresh(s, e int) {
 	if o.steps != nil {
-		o.stepped()
+		o.stepped(s, e)
 	}
-	if o.Known != nil && o.Known.Update(o.Prog, s, e) {
+	followed := o.followed
+	o.followed = nil
+	if o.Known != nil && o.Known.Update(o.Prog, s, e, followed) {
 		o.Free = o.Prog.LoopFree()
 	} else {
 		o.Prog.Compact()
@@ -150,13 +156,37 @@ func (o *Gate) Try(pass string, s, e int, enable bool, f Edit) bool {
 	if o.Ctx.Err() != nil {
 		return false
 	}
+	return o.propose(s, e, f, func(q *ir.Prog) bool { return o.consider(pass, s, e, enable, q) })
+}
+
+// Take is Try of a rewrite that is right by construction: it changes where control
+// goes only to places that hold the same code. Nothing is left for a solver to
+// decide; WholeVerdict proves the program again at the end.
+func (o *Gate) Take(pass string, s, e int, enable bool, f Edit) bool {
+	return o.propose(s, e, f, func(q *ir.Prog) bool {
+		st := o.Stats.Pass(pass)
+		st.Proposed++
+		before, after := o.prices(o.Prog, q, s, e)
+		if after > before || after == before && !enable || !o.InWindows(q) || o.unsafe(q, s, e) != "" {
+			return false
+		}
+		o.Prover.Proved++
+		o.Prover.ByTerms++
+		o.accept(st, s, e, q, before, after)
+		return true
+	})
+}
+
+// propose makes f's edit of [s, e) in a draft, which is the program where taken
+// says so.
+func (o *Gate) propose(s, e int, f Edit, taken func(q *ir.Prog) bool) bool {
 	p := o.Prog
 	if o.copied != p {
 		o.newDraft()
 	}
 	q := o.draft
 	f(q)
-	if !o.consider(pass, s, e, enable, q) {
+	if !taken(q) {
 		copy(q.Insts[s:e], p.Insts[s:e])
 		return false
 	}
@@ -165,6 +195,20 @@ func (o *Gate) Try(pass string, s, e int, enable bool, f Edit) bool {
 		o.room = p.Insts
 	}
 	return true
+}
+
+// accept makes q the program, which differs in [s, e) alone.
+func (o *Gate) accept(st *PassStats, s, e int, q *ir.Prog, before, after float64) {
+	st.Accepted++
+	if after < before {
+		st.Better++
+	}
+	if a, b := o.Known.Changed(q, 0, min(len(q.Insts), large)); a < b && (a < s || b > e) { // of most programs that is all
+		panic(fmt.Sprintf("pass %s changed [%d,%d) in a window [%d,%d)", st.Name, a, b, s, e))
+	}
+	o.taken(o.Prog, q, s, e)
+	o.Prog = q
+	o.refresh(s, e)
 }
 
 // newDraft makes the draft a copy of the program.
@@ -229,20 +273,11 @@ func (o *Gate) consider(pass string, s, e int, enable bool, q *ir.Prog) bool {
 		}
 		return false
 	}
-	st.Accepted++
-	if after < before {
-		st.Better++
-	}
 	if o.log != nil {
 		o.log("%s [%d,%d) accepted, cost %g -> %g", pass, s, e, before, after)
 	}
-	if a, b := o.Known.Changed(q, 0, min(len(q.Insts), large)); a < b && (a < from || b > to) { // of most programs that is all
-		panic(fmt.Sprintf("pass %s changed [%d,%d) in a window [%d,%d)", pass, a, b, from, to))
-	}
 	o.From = max(0, s-12)
-	o.taken(p, q, from, to)
-	o.Prog = q
-	o.refresh(from, to)
+	o.accept(st, from, to, q, before, after)
 	if o.Options.Progress != nil {
 		o.Progress()
 	}
@@ -279,7 +314,8 @@ func (o *Gate) Unsafe(q *ir.Prog) string {
 
 // unsafe is Unsafe of a q that is the program but for [s, e).
 func (o *Gate) unsafe(q *ir.Prog, s, e int) string {
-	if len(o.refused) > 0 && slices.ContainsFunc(o.refused, func(r Rewrite) bool { return slices.Equal(r, between(o.Prog, q)) }) {
+	o.followed = nil
+	if len(o.refused) > 0 && slices.ContainsFunc(o.refused, func(r Rewrite) bool { return slices.Equal(r, between(o.Prog, q, 0, len(q.Insts))) }) {
 		return "the proof of the whole program was against it"
 	}
 	if len(q.Entry) > 1 && o.calls(s, e) { // a function that q alone doesn't call goes with the call
@@ -294,7 +330,8 @@ func (o *Gate) unsafe(q *ir.Prog, s, e int) string {
 	problems, ok := o.Known.ProblemsOf(q, s, e)
 	why := o.worse(problems)
 	if why == "" && !ok {
-		why = o.worse(o.Known.ProblemsAfter(q, s, e))
+		problems, o.followed = o.Known.ProblemsAfter(q, s, e)
+		why = o.worse(problems)
 	}
 	return why
 }
@@ -345,51 +382,29 @@ func (o *Gate) malformed(q *ir.Prog, s, e int) string {
 	if len(q.Entry) < 2 || !turns {
 		return ""
 	}
-	return q.LeavesFunction()
+	return q.LeavesFunction(s, e)
 }
 
-// Blocks gives the straight runs [s, e): no jump into or out of the middle,
-// no barrier inside.
-func (o *Gate) Blocks() [][2]int {
-	all := o.allBlocks()
-	for i, b := range all {
-		if b[1] > o.From {
-			return all[i:]
+// Blocks gives the straight runs [s, e) that end behind From: no jump into or out
+// of the middle, no barrier inside. It is good for the program as it is.
+func (o *Gate) Blocks() iter.Seq[[2]int] {
+	return func(yield func([2]int) bool) {
+		p, known := o.Prog, o.Known
+		apart := func(in *ir.Inst) bool { return p.Barrier(in) || in.Jumps() || in.Op == ebpf.OpExit }
+		s := min(o.From, len(p.Insts))
+		for s > 0 && !known.Target(s) && !apart(&p.Insts[s-1]) && !p.Insts[s-1].Ends() {
+			s--
 		}
-	}
-	return nil
-}
-
-func (o *Gate) allBlocks() [][2]int {
-	p := o.Prog
-	start := make([]bool, len(p.Insts)+1)
-	for _, e := range p.Entry {
-		start[e] = true
-	}
-	for i := range p.Insts {
-		in := &p.Insts[i]
-		if in.Jumps() {
-			start[in.To] = true
-			start[i+1] = true
-		}
-		if in.Ends() {
-			start[i+1] = true
-		}
-	}
-	var out [][2]int
-	s := 0
-	for i := 0; i <= len(p.Insts); i++ {
-		stop := i == len(p.Insts) || start[i]
-		bar := !stop && (p.Barrier(&p.Insts[i]) || p.Insts[i].Jumps() || p.Insts[i].Op == ebpf.OpExit)
-		if stop || bar {
-			if i > s {
-				out = append(out, [2]int{s, i})
+		for i := s; i <= len(p.Insts); i++ {
+			if i < len(p.Insts) && (i == s || !known.Target(i) && !p.Insts[i-1].Ends()) && !apart(&p.Insts[i]) {
+				continue
 			}
-			s = i
-			if bar {
-				s = i + 1
+			if i > s && i > o.From && !yield([2]int{s, i}) {
+				return
+			}
+			if s = i; i < len(p.Insts) && apart(&p.Insts[i]) {
+				s++
 			}
 		}
 	}
-	return out
 }

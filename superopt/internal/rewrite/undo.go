@@ -57,14 +57,18 @@ func (o *Gate) Keep(original *ir.Prog) {
 	}
 }
 
-// stepped adds the program as it is now, not yet put in order. Its instructions
+// stepped adds the program as it is now, not yet put in order; it is the last
+// one but for [from, to). Its instructions
 // stay as they are from then on.
-func (o *Gate) stepped() {
+func (o *Gate) stepped(from, to int) {
 	p := o.Prog
-	s := step{what: between(o.last, p), p: p}
+	if len(p.Insts) != len(o.last.Insts) {
+		from, to = 0, len(p.Insts)
+	}
+	s := step{what: between(o.last, p, from, to), p: p}
 	if len(p.Insts) >= large && len(o.steps)%keepEvery != 0 && len(p.Insts) == len(o.last.Insts) {
 		s.p = nil
-		for i := range p.Insts {
+		for i := from; i < to; i++ {
 			if p.Insts[i] != o.last.Insts[i] {
 				s.edits = append(s.edits, edit{i, p.Insts[i]})
 			}
@@ -138,8 +142,8 @@ type change struct {
 	old, new ebpf.Insn // new: empty where it is gone
 }
 
-// between is the rewrite that makes q of p.
-func between(p, q *ir.Prog) Rewrite {
+// between is the rewrite that makes q of p, which differ in [s, e) alone.
+func between(p, q *ir.Prog, s, e int) Rewrite {
 	var r Rewrite
 	if len(p.Insts) != len(q.Insts) {
 		for i := range q.Insts {
@@ -147,7 +151,7 @@ func between(p, q *ir.Prog) Rewrite {
 		}
 		return r
 	}
-	for i := range p.Insts {
+	for i := s; i < e; i++ {
 		a, b := &p.Insts[i], &q.Insts[i]
 		if a.Insn == b.Insn && a.Hi == b.Hi && a.To == b.To {
 			continue

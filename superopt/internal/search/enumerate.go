@@ -17,7 +17,7 @@ func Enumerate(o *rewrite.Gate) {
 	for again := true; again && o.Ctx.Err() == nil; {
 		again = false
 		o.From = 0
-		for _, b := range o.Blocks() {
+		for b := range o.Blocks() {
 			for n := 2; n <= 4 && !again; n++ {
 				for s := b[0]; s+n <= b[1] && !again; s++ {
 					key := o.Question(s, s+n, o.Prog)

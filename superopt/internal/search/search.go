@@ -314,7 +314,7 @@ const maxWindow = 10
 func windows(o *rewrite.Gate) [][2]int {
 	o.From = 0
 	var out [][2]int
-	for _, b := range o.Blocks() {
+	for b := range o.Blocks() {
 		for s := b[0]; s < b[1]; {
 			// stop at calls and atomics: the search can't run them
 			e := s
