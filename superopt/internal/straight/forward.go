@@ -36,6 +36,7 @@ func (l *line) forward() {
 			continue
 		}
 		w.i = i
+		was, made := *in, l.made
 		w.operands(in)
 		in = &code[i]
 		at := &l.at[i]
@@ -46,6 +47,7 @@ func (l *line) forward() {
 		}
 		w.acc = w.acc[:0]
 		if l.m.Step(l.prog, i, in, w.st, &w.acc) != nil {
+			*in, l.made = was, made // the proof holds it to be the same
 			at.outside = true
 			if piece++; piece == len(l.from.Pieces) {
 				return // the proof will say no
