@@ -264,28 +264,41 @@ func (b *treeReader) lead(n *tree.Node, need *wanted) {
 	}
 }
 
-// carry carries the node's instructions out, and gives the results of look-ups.
+// carry carries the node's instructions out, and gives the results of look-ups. It does
+// so twice where maps are looked up: twins are filled by the keys of the first time, and
+// an address that a load has may be one of theirs.
 func (b *treeReader) carry(n *tree.Node) (found []uint64, err error) {
+	for i := range n.Code {
+		if in := &n.Code[i]; in.Op == tree.OpLookup {
+			t, err := b.twin(b.c.t.Call(in))
+			if err != nil {
+				return nil, err
+			}
+			b.asked = append(b.asked, t)
+		}
+	}
+	if len(b.asked) > 0 {
+		b.once(n)
+	}
+	return b.once(n), nil
+}
+
+// once carries them out one time.
+func (b *treeReader) once(n *tree.Node) (found []uint64) {
 	for i := range n.Code {
 		in := &n.Code[i]
 		if in.Op != tree.OpLookup {
 			b.v[in.Dst] = b.value(in)
 			continue
 		}
-		call := b.c.t.Call(in)
-		t, err := b.twin(call)
-		if err != nil {
-			return nil, err
-		}
-		b.asked = append(b.asked, t)
-		if t != nil {
-			b.v[in.Dst] = t.looks(b.key(call))
+		if t := b.asked[len(found)]; t != nil {
+			b.v[in.Dst] = t.looks(b.key(b.c.t.Call(in)))
 		} else {
 			b.v[in.Dst] = b.value(in)
 		}
 		found = append(found, b.v[in.Dst])
 	}
-	return found, nil
+	return found
 }
 
 // flat is what stands in flat memory.
