@@ -37,4 +37,10 @@
 // random helpers are turned into calls of a function behind the program that
 // answers from a map which [Maps.Latch] fills: the verifier knows as little of
 // its result as of the helper's.
+//
+// # What takes long
+//
+// The verifier walks through up to a million steps, and a map of gigabytes is made in
+// one system call. [Answered] answers an interrupt meanwhile; loading goes through it
+// where there is an [Options.Context].
 package kernel

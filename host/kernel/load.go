@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ type Options struct {
 	// Missing is told of a program named by a program array that the kernel
 	// refuses, and says whether the entry may stay empty; nil: it may not.
 	Missing func(name string, err error) bool
+	// Context, where set, ends the wait for the verifier: the error is its own then,
+	// no [LoadError].
+	Context context.Context
 }
 
 // Way is what a program is loaded as.
@@ -278,10 +282,17 @@ func LoadRaw(r Raw, ms *Maps, opt Options) (*Prog, error) {
 	if spec.License == "" {
 		spec.License = "Dual BSD/GPL"
 	}
-	p.prog, err = cilium.NewProgram(spec)
-	if err != nil && missing != nil {
+	ctx := opt.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	p.prog, err = Answered(ctx, func() (*cilium.Program, error) { return cilium.NewProgram(spec) })
+	switch {
+	case err != nil && err == ctx.Err():
+		return nil, err
+	case err != nil && missing != nil:
 		return nil, wrap(missing)
-	} else if err != nil {
+	case err != nil:
 		return nil, wrap(err)
 	}
 	return p, nil

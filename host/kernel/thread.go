@@ -1,8 +1,10 @@
 package kernel
 
 import (
+	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"jitnic/host/kernel/netns"
 
@@ -42,3 +44,37 @@ func Isolated(cpu int, f func() error) error {
 	}()
 	return <-done
 }
+
+// Answered calls f on a goroutine of its own and answers the end of ctx though f
+// doesn't: a system call may take long, where the verifier walks through a million
+// steps or a map of gigabytes is made. f has [grace] to come back by itself; after
+// that it is left behind, the value is zero and the error ctx's. What is left behind
+// ends with the process, for the kernel looks for a deadly signal there, so f is to
+// touch nothing that its caller goes on to use.
+func Answered[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-time.After(grace):
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// grace is how long [Answered] waits, once it is cancelled, for the kernel to come
+// back from what it is at.
+const grace = 200 * time.Millisecond

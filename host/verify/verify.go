@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"jitnic/host/conntrack"
 	"jitnic/host/diff"
@@ -81,9 +80,8 @@ func Run(ctx context.Context, obj *loader.Object, entry *loader.Program, opt Opt
 		return nil, err
 	}
 	rep := &Report{Skipped: map[string]uint64{}}
-	done := make(chan error, 1)
-	go func() {
-		done <- kernel.Isolated(cpu, func() error {
+	return kernel.Answered(ctx, func() (*Report, error) {
+		return rep, kernel.Isolated(cpu, func() error {
 			r, err := open(obj, entry, opt, cpu, rep)
 			if err != nil {
 				return err
@@ -91,24 +89,8 @@ func Run(ctx context.Context, obj *loader.Object, entry *loader.Program, opt Opt
 			defer r.close()
 			return r.all(ctx, next)
 		})
-	}()
-	select {
-	case err = <-done:
-		return rep, err
-	case <-ctx.Done():
-	}
-	// One system call may take long: making a map of gigabytes does.
-	select {
-	case err = <-done:
-		return rep, err
-	case <-time.After(grace):
-		return nil, ctx.Err()
-	}
+	})
 }
-
-// grace is how long Run waits, once it is cancelled, for the kernel to come back
-// from what it is at.
-const grace = 200 * time.Millisecond
 
 type run struct {
 	opt   Options

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"jitnic/host/hosttest/must"
 	"jitnic/superopt"
@@ -102,5 +103,17 @@ func TestLoad(t *testing.T) {
 		if n := a.rows(); n != a.want {
 			t.Errorf("%d rows, want %d", n, a.want)
 		}
+	}
+}
+
+// TestBuildInterrupted: the compilers end with the script that started them, and the
+// error is the context's.
+func TestBuildInterrupted(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := Build(ctx, t.TempDir()); errors.Is(err, ErrMissing) {
+		t.Skip(err)
+	} else if err != context.DeadlineExceeded {
+		t.Errorf("error %v, want the context's", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 //go:embed build.sh
@@ -30,7 +31,12 @@ func Build(ctx context.Context, out string) error {
 	}
 	c := exec.CommandContext(ctx, "sh", "-s", tars[len(tars)-1], out)
 	c.Stdin = strings.NewReader(buildScript)
-	if msg, err := c.CombinedOutput(); err != nil {
+	// The compilers it started hold its output open: they end with it.
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+	if msg, err := c.CombinedOutput(); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(msg)), "\n")
 		return fmt.Errorf("compile the kernel's samples: %w: %s", err, line)
 	}

@@ -228,6 +228,7 @@ An interrupt keeps the best proved so far, writes it, and exits with 130.`,
 					return err
 				}
 			}
+			r.Interrupted = c.Context().Err() != nil // the kernel may have been at it
 			if out != "" && refused == nil {
 				if err := report.WriteFile(out, c.OutOrStdout(), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
 					return err

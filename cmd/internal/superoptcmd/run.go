@@ -165,7 +165,6 @@ func (b *batch) finish(ctx context.Context, r *Report) ([]*superopt.Prog, error)
 		walked += res.PerSecond * res.SearchSeconds
 		search += res.SearchSeconds
 	}
-	r.Interrupted = ctx.Err() != nil
 	if search > 0 {
 		r.PerSecond = walked / search
 	}

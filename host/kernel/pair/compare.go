@@ -79,6 +79,9 @@ type side struct {
 }
 
 func (s *side) close() {
+	if s == nil {
+		return
+	}
 	if s.prog != nil {
 		s.prog.Close()
 	}
@@ -101,28 +104,28 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 	absent := map[string]bool{} // tail-called programs the kernel refuses in the original
 	lenient := func(name string, _ error) bool { absent[name] = true; return true }
 	strict := func(name string, _ error) bool { return absent[name] }
-	a, how, err := loadOriginal(p.Old, old, opt, lenient)
-	if err != nil {
-		return Outcome{Status: OriginalRefused, Reason: reason(err)}
-	}
+	a, how, err := loadOriginal(ctx, p.Old, old, opt, lenient)
 	defer a.close()
-	how.Missing = strict
 	if ctx.Err() != nil {
 		return Outcome{Reason: ctx.Err().Error()}
-	}
-	control, err := load(p.Old, old, how)
-	if err != nil {
+	} else if err != nil {
 		return Outcome{Status: OriginalRefused, Reason: reason(err)}
 	}
+	how.Missing = strict
+	control, err := load(p.Old, old, how)
 	defer control.close()
 	if ctx.Err() != nil {
 		return Outcome{Reason: ctx.Err().Error()}
+	} else if err != nil {
+		return Outcome{Status: OriginalRefused, Reason: reason(err)}
 	}
 	b, err := load(p.New, new, how)
-	if err != nil {
+	defer b.close()
+	if ctx.Err() != nil {
+		return Outcome{Reason: ctx.Err().Error()}
+	} else if err != nil {
 		return Outcome{Status: ResultRefused, Differences: 1, Reason: reason(err)}
 	}
-	defer b.close()
 	if a.maps.Len() != b.maps.Len() && (opt.Made == "" || a.maps.Len() > b.maps.Len()) {
 		return Outcome{Status: ResultRefused, Differences: 1, Reason: fmt.Sprintf("%d maps, the original has %d", b.maps.Len(), a.maps.Len())}
 	}
@@ -174,14 +177,14 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 
 // loadOriginal loads the original in the first way the kernel takes, and says
 // how. Where zeroing the stacks is what is too much, they stay as they are.
-func loadOriginal(obj *loader.Object, p *loader.Program, opt Options, missing func(string, error) bool) (*side, kernel.Options, error) {
+func loadOriginal(ctx context.Context, obj *loader.Object, p *loader.Program, opt Options, missing func(string, error) bool) (*side, kernel.Options, error) {
 	var first error
 	for _, w := range ways(p, opt) {
 		for _, wipe := range []bool{true, false} {
-			how := kernel.Options{As: &w, Wipe: wipe, Latch: true, Missing: missing}
+			how := kernel.Options{Context: ctx, As: &w, Wipe: wipe, Latch: true, Missing: missing}
 			s, err := load(obj, p, how)
-			if err == nil {
-				return s, how, nil
+			if err == nil || err == ctx.Err() {
+				return s, how, err
 			}
 			if first == nil || !wipe && first != nil && w == ways(p, opt)[0] {
 				first = err
@@ -218,7 +221,8 @@ func load(obj *loader.Object, p *loader.Program, opt kernel.Options) (*side, err
 		specs[i] = sized(m)
 	}
 	var err error
-	if s.maps, err = kernel.NewMaps(specs); err != nil {
+	s.maps, err = kernel.Answered(opt.Context, func() (*kernel.Maps, error) { return kernel.NewMaps(specs) })
+	if err != nil {
 		return nil, err
 	}
 	if err = s.maps.Fill(obj, opt); err == nil {

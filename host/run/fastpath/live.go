@@ -183,7 +183,7 @@ func (p *Plan) live(ctx context.Context, l *Live, counted *fastpath.Built, speak
 		if i == 2 {
 			obj, entry = counted.Object, counted.Program
 		}
-		s, err := newSide(i, obj, entry, filled.S, p.Session.Obj, note)
+		s, err := newSide(ctx, i, obj, entry, filled.S, p.Session.Obj, note)
 		if s != nil {
 			defer s.close()
 		}
@@ -238,7 +238,7 @@ func quietIPv6() {
 }
 
 // newSide makes the devices of one program and attaches it.
-func newSide(i int, obj *loader.Object, entry *loader.Program, filled *vm.State, of *loader.Object, note func(string)) (*side, error) {
+func newSide(ctx context.Context, i int, obj *loader.Object, entry *loader.Program, filled *vm.State, of *loader.Object, note func(string)) (*side, error) {
 	name := func(what string) string { return fmt.Sprintf("jit%s%d", what, i) }
 	for _, pair := range [][2]string{{"near", "far"}, {"out", "end"}} {
 		if err := netns.IP("link", "add", name(pair[0]), "mtu", fmt.Sprint(liveMTU), "type", "veth", "peer", "name", name(pair[1]), "mtu", fmt.Sprint(liveMTU)); err != nil {
@@ -259,7 +259,7 @@ func newSide(i int, obj *loader.Object, entry *loader.Program, filled *vm.State,
 		}
 		*d.at = index
 	}
-	k, err := kernel.Load(obj, entry, kernel.Options{})
+	k, err := kernel.Load(obj, entry, kernel.Options{Context: ctx})
 	if err != nil {
 		return s, err
 	}

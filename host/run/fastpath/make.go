@@ -185,7 +185,7 @@ func (p *Plan) build(ctx context.Context) error {
 		if p.opt.NoKernel || check != nil {
 			break
 		}
-		err := loads(p.Built)
+		err := loads(ctx, p.Built)
 		if err == nil {
 			p.Checked = true
 			break
@@ -244,8 +244,8 @@ func (p *Plan) why() string {
 }
 
 // loads asks the kernel's verifier.
-func loads(b *fastpath.Built) error {
-	prog, err := kernel.Load(b.Object, b.Program, kernel.Options{Missing: func(string, error) bool { return false }})
+func loads(ctx context.Context, b *fastpath.Built) error {
+	prog, err := kernel.Load(b.Object, b.Program, kernel.Options{Context: ctx, Missing: func(string, error) bool { return false }})
 	if err != nil {
 		return err
 	}

@@ -156,7 +156,7 @@ func (p *Plan) times(ctx context.Context, counted *fastpath.Built, samples []sam
 	}
 	var progs []*kernel.Prog
 	for i := range objs {
-		k, err := kernel.Load(objs[i], entries[i], kernel.Options{Plain: true})
+		k, err := kernel.Load(objs[i], entries[i], kernel.Options{Context: ctx, Plain: true})
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +169,7 @@ func (p *Plan) times(ctx context.Context, counted *fastpath.Built, samples []sam
 	}
 	// The fast path with counters, on maps of its own, says whether a packet is on
 	// its path by the kernel's clock, too.
-	told, err := kernel.Load(counted.Object, counted.Program, kernel.Options{Plain: true})
+	told, err := kernel.Load(counted.Object, counted.Program, kernel.Options{Context: ctx, Plain: true})
 	if err != nil {
 		return nil, err
 	}
