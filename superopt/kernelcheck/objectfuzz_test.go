@@ -224,6 +224,27 @@ var regressions = []struct {
 		exit
 		r0 = 5
 		exit`},
+	{name: "second check in a function", why: "of bounds of packet pointers that a function of its own reads the facts know nothing: a check whose outcome the first one decides looked needless", code: `
+		call pc+1
+		exit
+		r2 = *(u32 *)(r1 +0)
+		r3 = *(u32 *)(r1 +4)
+		r4 = r2
+		r4 += 54
+		if r4 > r3 goto +9
+		r5 = *(u8 *)(r2 +36)
+		r5 &= 31
+		r5 += r2
+		r3 = *(u32 *)(r1 +4)
+		r4 = r5
+		r4 += 8
+		if r4 > r3 goto +2
+		r0 = *(u32 *)(r5 +1)
+		goto +2
+		r0 = 3
+		exit
+		r0 &= 1
+		exit`},
 	{name: "half of an address", why: "32 bits are subtracted from a pointer, which gives a number; of a pointer itself no bit may be taken", code: `
 		w1 -= 32768
 		r0 = r1
