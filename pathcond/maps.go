@@ -214,14 +214,21 @@ func (x *exec) notFull(i int) {
 	}
 }
 
-// stays adds the predicate that an entry which may be there (was) isn't evicted before
-// an operation asks for it: an LRU map takes an element for an insert, which may be
-// that very one, before it looks whether the key is there (htab_lru_map_update_elem,
-// kernel/bpf/hashtab.c).
-func (x *exec) stays(i int, was bv.Term) {
-	if v, ok := x.f.Known(was); maps.Ordered(x.s.Maps[i].Spec().Type) && (!ok || v) {
-		x.notFull(i)
+// stays adds what makes an answer hold that depends on whether an entry is there (was;
+// there: it is, in the run): that none is evicted before the map asks for it, as an LRU map
+// takes an element for an insert, which may be that very one, before it looks whether the
+// key is there (htab_lru_map_update_elem, kernel/bpf/hashtab.c). An entry that isn't there
+// can't be evicted; whether it was before inserts of the path's own the run doesn't say.
+func (x *exec) stays(i int, was bv.Term, there bool) {
+	if v, ok := x.f.Known(was); !maps.Ordered(x.s.Maps[i].Spec().Type) || ok && !v {
+		return
 	}
+	if len(x.mapState(i).events) == 0 {
+		if x.decide(was, there, WhyHelper); !there {
+			return
+		}
+	}
+	x.notFull(i)
 }
 
 func (x *exec) count(i int) bv.Term {
@@ -412,8 +419,8 @@ func unwritten(s *vm.State, c *Compiler) []bool {
 	return out
 }
 
-// mapUpdate executes bpf_map_update_elem.
-func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term, valConcrete, flags uint64, ret int64) bv.Term {
+// mapUpdate executes bpf_map_update_elem; there: an entry of that key was, before.
+func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, there bool, valAddr bv.Term, valConcrete, flags uint64, ret int64) bv.Term {
 	b := x.b
 	ms := x.mapState(i)
 	spec := x.s.Maps[i].Spec()
@@ -444,7 +451,7 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, valAddr bv.Term,
 	case isHash(spec.Type):
 		was := x.present(i, key)
 		if flags != maps.Any {
-			x.stays(i, was)
+			x.stays(i, was, there)
 		}
 		if spec.Type == cebpf.PerCPUHash || spec.Type == cebpf.LRUCPUHash {
 			// An element that is there is changed in place.
@@ -522,7 +529,7 @@ func (x *exec) mapDelete(i int, key []bv.Term, concrete []byte, ret int64) bv.Te
 	case isHash(spec.Type):
 		was := x.present(i, key)
 		if len(ms.events) > 0 {
-			x.stays(i, was)
+			x.stays(i, was, ret == 0)
 		}
 		ms.events = append(ms.events, mapEvent{key: key, concrete: bytes.Clone(concrete), del: true, ok: was, okRun: ret == 0})
 		return b.Ite(was, b.Const(0, 64), x.errno(int64(maps.ENOENT)))

@@ -1,6 +1,9 @@
 package vm
 
-import "jitnic/host/ebpf"
+import (
+	"jitnic/host/ebpf"
+	"jitnic/host/maps"
+)
 
 // Recording is what one run did, instruction by instruction. Its buffers are
 // reused from run to run.
@@ -54,6 +57,7 @@ type Call struct {
 	// see [Recording.Printed].
 	KeyOff, KeyLen int32
 	ValOff, ValLen int32
+	There          bool // of an update of an LRU map: it had an entry of that key before the call
 }
 
 // LooksUpConn says whether the call is one of bpf_xdp_ct_lookup.
@@ -108,6 +112,9 @@ func (r *Recording) call(s *State, id int32, regs *[16]uint64) int {
 				c.ValOff, c.ValLen = r.span(s, regs[i+1], n)
 			}
 		}
+	}
+	if id == ebpf.FnMapUpdateElem && c.KeyLen > 0 && maps.Ordered(s.Maps[c.Map].Spec().Type) {
+		c.There = s.Maps[c.Map].Peek(r.Key(&c), s.CPU) != 0
 	}
 	r.prints(s, &c)
 	r.Calls = append(r.Calls, c)
