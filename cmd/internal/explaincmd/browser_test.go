@@ -37,6 +37,11 @@ func TestPage(t *testing.T) {
 		b.Script(`document.querySelectorAll("details").forEach(d => { d.open = true; })`)
 		b.Fits(where)
 		b.Readable(where)
+		// Nothing has to be
+		// pushed aside to see the choices, their source and a packet's bytes.
+		if wide := browsertest.Eval[[]string](b, `[...document.querySelectorAll(".scroll:has(table), .scroll:has(.dump), .choice-tree, .choice-source")].filter(e => e.scrollWidth > e.clientWidth).map(e => e.className + " " + e.firstElementChild.className + ": " + e.scrollWidth + " in " + e.clientWidth)`); len(wide) > 0 {
+			t.Errorf("%s: wider than its room: %q", where, wide)
+		}
 		b.Shot("explain-" + name)
 	})
 	paths := browsertest.Eval[int](b, `new Set([...document.querySelectorAll(".leaf")].map(l => l.dataset.path)).size`)

@@ -74,7 +74,7 @@ const (
 
 // table has the choice points.
 func (r *Report) table() *report.Table {
-	t := &report.Table{ID: "points", Title: "Choice points, those that make most paths first", Open: true, Left: 2, Right: 2,
+	t := &report.Table{ID: "points", Title: "Choice points, those that make most paths first", Open: true, Wrap: true, Left: 2, Right: 2,
 		Head:     []string{r.By, "asks", "makes", "left", "ways", "packets", "cold", "capacity", "would take it away", "source"},
 		TextCols: []int{0, 1, 2, 3, 4, 5, 6, 7, 8},
 		Note:     told,

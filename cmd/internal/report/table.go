@@ -22,7 +22,7 @@ type Table struct {
 
 	// Of the page.
 	Open   bool   // it is unfolded at first
-	Wrap   bool   // words are broken into lines
+	Wrap   bool   // words are broken into lines, and on a phone a row's cells stand below each other
 	Anchor string // rows are places: each has the id Anchor-its first cell
 
 	// What the text shows of it; nil: all.
@@ -31,6 +31,14 @@ type Table struct {
 
 // Words says whether column i is words, which stand to the left.
 func (t *Table) Words(i int) bool { return i < t.Left || i >= t.cols()-t.Right }
+
+// Label is what a cell of column i says before its value where rows are taken apart.
+func (t *Table) Label(i int) string {
+	if !t.Wrap || i == 0 || i >= len(t.Head) {
+		return ""
+	}
+	return t.Head[i]
+}
 
 func (t *Table) cols() int {
 	n := len(t.Head)

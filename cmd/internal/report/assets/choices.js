@@ -161,13 +161,14 @@ function view(c) {
     });
     return svg;
   }
+  // dump has 16 bytes a line, and 8 where there is no room for them.
   function dump(p) {
-    const pre = make("pre", "dump"), read = new Set(p.read || []), bytes = p.data.match(/../g) || [];
-    for (let at = 0; at < bytes.length; at += 16) {
+    const pre = make("pre", "dump"), read = new Set(p.read || []), bytes = p.data.match(/../g) || [], wide = detail.clientWidth < 560 ? 8 : 16;
+    for (let at = 0; at < bytes.length; at += wide) {
       pre.append(at.toString(16).padStart(4, "0") + "  ");
-      const part = bytes.slice(at, at + 16);
+      const part = bytes.slice(at, at + wide);
       part.forEach((b, i) => pre.append(read.has(at + i) ? make("mark", "", b) : b, i === 7 ? "  " : " "));
-      pre.append("   ".repeat(16 - part.length) + (part.length < 8 ? " " : "") + " ");
+      pre.append("   ".repeat(wide - part.length) + (part.length < 8 ? " " : ""));
       part.forEach((b, i) => {
         const k = parseInt(b, 16), s = k > 32 && k < 127 ? String.fromCharCode(k) : ".";
         pre.append(read.has(at + i) ? make("mark", "", s) : s);
@@ -204,6 +205,10 @@ function view(c) {
   source.hidden = !c.source.length;
   fold.addEventListener("change", draw);
   file.addEventListener("change", () => lay(file.value));
+  window.addEventListener("resize", () => {
+    const old = detail.querySelector(".dump");
+    if (old) old.replaceWith(dump(c.paths.find(p => p.number === +detail.dataset.path)));
+  });
   draw();
   const first = c.points.find(p => p.file);
   if (first) show(first);
