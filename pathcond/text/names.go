@@ -41,22 +41,26 @@ func ValueName(field, value string) string {
 
 // MaskName is what people call bits of a header field: SYN for tcp.flags and 2.
 func MaskName(field string, mask uint64) string {
-	switch header, name, _ := strings.Cut(field, "."); {
-	case header == "tcp" && name == "flags" && mask != 0 && mask < 256:
+	header, name, _ := strings.Cut(field, ".")
+	header, _, _ = strings.Cut(header, "_")
+	field = header + "." + name
+	if field == "tcp.flags" && mask != 0 && mask < 256 {
 		var out []string
 		for m := mask; m != 0; m &= m - 1 {
 			out = append(out, tcpFlags[bits.TrailingZeros64(m)])
 		}
 		return strings.Join(out, "|")
-	case header == "ip" && name == "frag":
-		switch mask {
-		case 0x1fff:
-			return "offset"
-		case 0x2000:
-			return "MF"
-		case 0x3fff:
-			return "MF|offset"
-		}
+	}
+	if is, ok := parts[field][mask]; ok {
+		return is
 	}
 	return fmt.Sprintf("%#x", mask)
+}
+
+// parts names bits of fields that hold several things (RFC 791 3.1, RFC 8200 4.5, IEEE
+// 802.1Q 9.6).
+var parts = map[string]map[uint64]string{
+	"ip.frag":  {0x1fff: "offset", 0x2000: "MF", 0x3fff: "MF|offset", 0x4000: "DF"},
+	"frag.off": {0xfff8: "offset", 1: "M", 0xfff9: "M|offset"},
+	"vlan.tci": {0xfff: "VID", 0xe000: "PCP", 0x1000: "DEI"},
 }

@@ -29,7 +29,13 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s %s: %s", c[0], c[1], got)
 		}
 	}
-	if MaskName("tcp.flags", 0x12) != "SYN|ACK" || MaskName("ip.frag", 0x2000) != "MF" || MaskName("x", 16) != "0x10" {
-		t.Error("masks")
+	for _, c := range []struct {
+		field string
+		mask  uint64
+		want  string
+	}{{"tcp.flags", 0x12, "SYN|ACK"}, {"ip.frag", 0x2000, "MF"}, {"frag_2.off", 0xfff8, "offset"}, {"vlan.tci", 0xfff, "VID"}, {"x", 16, "0x10"}} {
+		if got := MaskName(c.field, c.mask); got != c.want {
+			t.Errorf("%s & %#x: %s", c.field, c.mask, got)
+		}
 	}
 }

@@ -112,11 +112,18 @@ func (r *Report) table() *report.Table {
 // fewAsks is how many characters of a question a row has.
 const fewAsks = 48
 
+// clip leaves of a text what has room, whole words.
 func clip(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
+	r := []rune(s)
+	if len(r) <= n {
+		return s
 	}
-	return s
+	for end := n - 1; end > n/2; end-- {
+		if r[end] == ' ' {
+			return strings.TrimRight(string(r[:end]), ",") + " …"
+		}
+	}
+	return string(r[:n-1]) + "…"
 }
 
 // remedies has all that would take a point away.

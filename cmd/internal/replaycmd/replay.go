@@ -335,9 +335,7 @@ func (r *Report) document() *report.Document {
 // records are the report in a row.
 func (r *Report) records() report.Records {
 	out := report.Records{Name: "rows.csv", Rows: []any{r}, Columns: report.Columns("program", "entry", "captures", "seed", "policy", "entries", "slots", "mode", "packets", "hits", "hit_ratio")}
-	for o := cache.Cold; int(o) < cache.Outcomes; o++ {
-		out.Columns = append(out.Columns, report.Column{Name: o.String(), Key: "misses." + o.String()})
-	}
+	out.Columns = append(out.Columns, session.MissColumns()...)
 	out.Columns = append(out.Columns, report.Columns("paths")...)
 	for _, n := range []string{"compiled", "installed", "evicted", "invalidated"} {
 		out.Columns = append(out.Columns, report.Column{Name: "traces_" + n, Key: "traces." + n})

@@ -372,6 +372,7 @@ func (r *Report) document() *report.Document {
 // records are a row for each trace.
 func (r *Report) records() report.Records {
 	out := report.Records{Name: "rows.csv", Columns: report.Columns("number", "hits", "packets", "share", "first", "raw", "straight", "length", "optimised", "predicates", "cycles", "ipc")}
+	out.Columns = append(out.Columns, session.MissColumns()...)
 	for i := range r.Traces {
 		out.Rows = append(out.Rows, &r.Traces[i])
 	}
