@@ -184,14 +184,7 @@ func (x *exec) genericLookup(i int, key []bv.Term, concrete []byte, ret uint64) 
 func (x *exec) changed(i int, key []bv.Term, concrete []byte) *mapEvent {
 	ms := x.mapState(i)
 	for k := len(ms.events) - 1; k >= 0; k-- {
-		e := &ms.events[k]
-		same := bytes.Equal(concrete, e.concrete)
-		x.decide(x.sameKey(key, e.key), same, WhyAlias)
-		if !same {
-			continue
-		}
-		x.decide(e.ok, e.okRun, WhyHelper)
-		if e.okRun {
+		if e := &ms.events[k]; x.applies(e, key, concrete) {
 			return e
 		}
 	}
@@ -199,6 +192,17 @@ func (x *exec) changed(i int, key []bv.Term, concrete []byte) *mapEvent {
 		x.notFull(i)
 	}
 	return nil
+}
+
+// applies says whether a change is of that key and was made, which becomes part of the
+// condition.
+func (x *exec) applies(e *mapEvent, key []bv.Term, concrete []byte) bool {
+	same := bytes.Equal(concrete, e.concrete)
+	x.decide(x.sameKey(key, e.key), same, WhyAlias)
+	if same {
+		x.decide(e.ok, e.okRun, WhyHelper)
+	}
+	return same && e.okRun
 }
 
 // notFull adds the predicate that the path's inserts evict nothing: half the

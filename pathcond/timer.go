@@ -90,14 +90,7 @@ func (x *exec) alive(i int, addr bv.Term) bool {
 		x.notFull(i)
 	}
 	for k := last + 1; k < len(ms.events); k++ {
-		e := &ms.events[k]
-		same := string(e.concrete) == concrete
-		x.decide(x.sameKey(key, e.key), same, WhyAlias)
-		if !same {
-			continue
-		}
-		x.decide(e.ok, e.okRun, WhyHelper)
-		if e.okRun {
+		if x.applies(&ms.events[k], key, []byte(concrete)) {
 			return false
 		}
 	}
