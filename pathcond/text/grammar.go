@@ -89,13 +89,17 @@ func (r *reader) node(op bv.Op, x, y *expr, col int) *expr {
 	return e
 }
 
-// expr reads: c ? x : y, lowest in precedence.
-func (r *reader) expr() *expr {
-	r.depth++
-	if r.depth > maxNesting {
+// nest goes into an expression that stands in another; what it gives goes out again.
+func (r *reader) nest() (out func()) {
+	if r.depth++; r.depth > maxNesting {
 		r.fail("nested too deep")
 	}
-	defer func() { r.depth-- }()
+	return func() { r.depth-- }
+}
+
+// expr reads: c ? x : y, lowest in precedence.
+func (r *reader) expr() *expr {
+	defer r.nest()()
 	r.space()
 	col := r.at
 	e := r.or()
@@ -273,11 +277,7 @@ next:
 }
 
 func (r *reader) unary() *expr {
-	r.depth++
-	if r.depth > maxNesting {
-		r.fail("nested too deep")
-	}
-	defer func() { r.depth-- }()
+	defer r.nest()()
 	r.space()
 	col := r.at
 	switch {
