@@ -19,6 +19,7 @@ func passPathBranch(o *rewrite.Gate) bool {
 	}
 	o.PathTried = o.Prog
 	m := proof.NewMachine(o.Prog, proof.AllAccel())
+	defer m.Release()
 	m.Havoc = true
 	st := m.Entry(o.Known.In[0], true)
 	if o.Assume != nil {
@@ -81,6 +82,6 @@ func passPathBranch(o *rewrite.Gate) bool {
 // its own reads from the context it is given. Of their bounds the facts know nothing, so
 // that the gate has nothing to miss where the check goes.
 func boundsCheck(f *points.Facts, in *ir.Inst) bool {
-	return f != nil && in.Class() == ebpf.ClassJMP && in.Op&ebpf.SrcX != 0 &&
+	return in.Class() == ebpf.ClassJMP && in.Op&ebpf.SrcX != 0 &&
 		f.R[in.Dst].Kind == points.Anything && f.R[in.Src].Kind == points.Anything
 }

@@ -25,6 +25,7 @@ func valueNumber(o *rewrite.Gate, s, e int) bool {
 		return false
 	}
 	m := proof.NewMachine(o.Prog, proof.AllAccel())
+	defer m.Release()
 	st := m.Entry(o.Known.In[s], o.Free)
 	if f := o.Assumption(s); f != nil {
 		f(m, st)

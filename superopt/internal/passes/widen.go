@@ -34,6 +34,7 @@ func storeWiden(o *rewrite.Gate, s, e int) bool {
 		return false
 	}
 	m := proof.NewMachine(o.Prog, proof.AllAccel())
+	defer m.Release()
 	b := m.B
 	st := m.Entry(o.Known.In[s], o.Free)
 	if f := o.Assumption(s); f != nil {
