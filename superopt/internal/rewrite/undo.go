@@ -57,14 +57,11 @@ func (o *Gate) Keep(original *ir.Prog) {
 	}
 }
 
-// stepped adds the program as it is now, not yet put in order; it is the last
-// one but for [from, to). Its instructions
-// stay as they are from then on.
+// stepped adds the program as it is now, not yet put in order; where it is as long as
+// the last one, it is that but for [from, to). Its instructions stay as they are from
+// then on.
 func (o *Gate) stepped(from, to int) {
 	p := o.Prog
-	if len(p.Insts) != len(o.last.Insts) {
-		from, to = 0, len(p.Insts)
-	}
 	s := step{what: between(o.last, p, from, to), p: p}
 	if len(p.Insts) >= large && len(o.steps)%keepEvery != 0 && len(p.Insts) == len(o.last.Insts) {
 		s.p = nil
@@ -142,7 +139,8 @@ type change struct {
 	old, new ebpf.Insn // new: empty where it is gone
 }
 
-// between is the rewrite that makes q of p, which differ in [s, e) alone.
+// between is the rewrite that makes q of p, which differ in [s, e) alone; all of q
+// where one is longer.
 func between(p, q *ir.Prog, s, e int) Rewrite {
 	var r Rewrite
 	if len(p.Insts) != len(q.Insts) {
