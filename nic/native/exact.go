@@ -215,7 +215,7 @@ func (c *treeCompiler) exact(r tree.Ref) bool {
 		c.hashed[p.leaf] = true
 		c.paths = max(c.paths, p.path+1)
 	}
-	x := exactMark{at: c.Len(), h: c.h, words: words, placed: placed}
+	x := exactMark{at: c.Len(), h: c.h, placed: placed}
 	c.probeExact(paths[0].way, words, table)
 	x.to = c.Len()
 	c.exacts = append(c.exacts, x)

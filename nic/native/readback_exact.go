@@ -13,7 +13,6 @@ import (
 type exactMark struct {
 	at, to int
 	h      holds
-	words  int
 	placed []exactPath
 }
 
