@@ -320,7 +320,7 @@ func (b *treeReader) value(in *tree.Insn) uint64 {
 	case tree.OpConst:
 		return in.K
 	case tree.OpField:
-		return b.mem.load(in.K, 8) >> in.Sh & in.Mask
+		return b.flat(in.K, 8) >> in.Sh & in.Mask
 	case tree.OpLoad:
 		if x+8 > uint64(len(b.s.Mem.B)) || x+8 <= x {
 			return 0
@@ -426,7 +426,7 @@ func (b *treeReader) input(k uint64) uint64 {
 func (b *treeReader) takes(n *tree.Node, r tree.Ref) edge {
 	x := b.v[n.A]
 	if n.Test == tree.TestField {
-		x = b.mem.load(n.Addr, 8) >> n.Sh & n.Mask
+		x = b.flat(n.Addr, 8) >> n.Sh & n.Mask
 	}
 	for _, c := range n.Cases {
 		if c.K == x {
