@@ -1,6 +1,8 @@
 package search
 
 import (
+	"math/bits"
+
 	"jitnic/host/ebpf"
 	"jitnic/superopt/internal/ir"
 	"jitnic/superopt/internal/passes"
@@ -96,83 +98,185 @@ func (w *window) all() []ir.Inst {
 	return out
 }
 
+// synthesis is one window's enumeration.
+type synthesis struct {
+	o      *rewrite.Gate
+	w      *window
+	all    []ir.Inst
+	fast   func([]ir.Inst) float64
+	base   float64
+	code   []ir.Inst
+	proofs int
+	taken  func() bool // what is asked of code that passes the first test: check, but for tests
+}
+
+// synthesise tries nothing, one and two instructions in place of a window. Every
+// sequence counts as a proposal, also where many are decided at once.
 func synthesise(o *rewrite.Gate, w *window) bool {
-	all := w.all()
-	fast := windowCost(o, w)
-	base := fast(w.code)
-	code := make([]ir.Inst, len(w.code))
-	for i := range code {
-		code[i] = ir.Empty()
-	}
-	proofs := 0
-	check := func() bool {
-		o.Stats.Proposals++
-		if o.Additive && fast(code) >= base {
-			return false
-		}
-		for i, t := range w.tests {
-			if w.x.score(code, t, w, errPop) != 0 {
-				if i > 0 {
-					w.tests[0], w.tests[i] = w.tests[i], w.tests[0]
-				}
-				return false
-			}
-		}
-		if proofs++; proofs > 24 {
-			return false
-		}
-		q := o.Prog.Clone()
-		copy(q.Insts[w.s:w.e], code)
-		if o.Cost(q) >= o.Cost(o.Prog) || !o.InWindows(q) {
-			return false
-		}
-		v := o.Prover.Equivalent(&proof.Task{Old: o.Prog, New: q, S: w.s, E: w.e, Pre: w.pre, Out: o.LiveAt, LoopFree: o.Free, Assume: o.Assumption(w.s)})
-		st := o.Stats.Pass("enumerate")
-		st.Proposed++
-		switch v := v.(type) {
-		case proof.Proved:
-			if o.Unsafe(q) != "" {
-				return false
-			}
-			st.Accepted++
-			st.Better++
-			rules.Learn(o.Options.Store, o.Prog, o.Known, w.s, code)
-			o.Prog = q
-			o.Refresh()
-			return true
-		case proof.Refuted:
-			w.learn(v, uint64(proofs), code)
-		}
-		return false
-	}
-	if check() { // nothing at all
+	y := newSynthesis(o, w)
+	o.Stats.Proposals++
+	if y.check() { // nothing at all
 		return true
 	}
-	for i := range all {
-		code[0] = all[i]
-		if check() {
+	for i := range y.all {
+		y.code[0] = y.all[i]
+		o.Stats.Proposals++
+		if y.check() {
 			return true
 		}
 	}
-	if len(w.code) < 3 || len(all) > 700 {
+	if len(w.code) < 3 || len(y.all) > 700 {
 		return false
 	}
-	for i := range all {
-		code[0] = all[i]
-		// A first instruction that breaks off in every test is no beginning.
-		code[1] = ir.Empty()
-		if w.x.score(code, w.tests[0], w, errPop) == badRun {
-			continue
+	return y.pairs()
+}
+
+func newSynthesis(o *rewrite.Gate, w *window) *synthesis {
+	y := &synthesis{o: o, w: w, all: w.all(), fast: windowCost(o, w), code: make([]ir.Inst, len(w.code))}
+	y.base, y.taken = y.fast(w.code), y.check
+	for i := range y.code {
+		y.code[i] = ir.Empty()
+	}
+	return y
+}
+
+// pairs tries every two instructions. The first is run once; what it leaves wrong
+// on a test only some second ones can put right: one register is written by
+// those that define it alone, memory by stores, and two wrongs by none.
+func (y *synthesis) pairs() bool {
+	w := y.w
+	const store = 11
+	var by [store + 1][]int // by what they write
+	every := make([]int, len(y.all))
+	for i := range y.all {
+		every[i] = i
+		d := store
+		if r := ir.DefReg(&y.all[i]); r >= 0 {
+			d = r
 		}
-		if i&15 == 0 && o.Ctx.Err() != nil {
+		by[d] = append(by[d], i)
+	}
+	for i := range y.all {
+		y.code[0], y.code[1] = y.all[i], ir.Empty()
+		if i&15 == 0 && y.o.Ctx.Err() != nil {
 			return false
 		}
-		for j := range all {
-			code[1] = all[j]
-			if check() {
-				return true
+		var regs uint16
+		var mem, bad bool
+		for k, t := range w.tests[:min(4, len(w.tests))] {
+			ok := w.x.run(y.code[:1], t)
+			if bad = !ok && k == 0; ok {
+				r, m := w.x.wrong(t, w)
+				regs, mem = regs|r, mem || m
+			}
+			w.x.undo(t)
+			if bad {
+				break
 			}
 		}
+		if bad { // a first instruction that breaks off is no beginning
+			continue
+		}
+		seconds := every
+		switch {
+		case regs&(regs-1) != 0 || regs != 0 && mem:
+			seconds = nil
+		case regs != 0:
+			seconds = by[bits.TrailingZeros16(regs)]
+		case mem:
+			seconds = by[store]
+		}
+		if j := y.second(seconds); j >= 0 {
+			y.o.Stats.Proposals += int64(j) + 1
+			return true
+		}
+		y.o.Stats.Proposals += int64(len(y.all))
+	}
+	return false
+}
+
+// second tries the second instructions of that numbers behind the first, and gives
+// the one that was taken; -1: none. The first test is run for all of them from
+// behind the first instruction.
+func (y *synthesis) second(numbers []int) int {
+	w, x := y.w, &y.w.x
+	var t *test // x stands behind the first instruction on it
+	var r [len(x.r)]uint64
+	var n int
+	defer func() {
+		if t != nil {
+			x.undo(t)
+		}
+	}()
+	for _, j := range numbers {
+		y.code[1] = y.all[j]
+		if y.o.Additive && y.fast(y.code[:2]) >= y.base {
+			continue
+		}
+		if t == nil {
+			t = w.tests[0]
+			if !x.run(y.code[:1], t) {
+				return -1
+			}
+			r, n = x.r, x.nlog
+		}
+		ok := x.more(y.code[1:2], t)
+		if ok {
+			regs, mem := x.wrong(t, w)
+			ok = regs == 0 && !mem
+		}
+		x.undoTo(t, n)
+		x.r = r
+		if !ok {
+			continue
+		}
+		x.undo(t)
+		t = nil // the check may put another test first
+		if y.taken() {
+			return j
+		}
+	}
+	return -1
+}
+
+// check tries the code as it is, and takes it where it is proved.
+func (y *synthesis) check() bool {
+	o, w, code := y.o, y.w, y.code
+	if o.Additive && y.fast(code) >= y.base {
+		return false
+	}
+	for i, t := range w.tests {
+		if w.x.score(code, t, w, errPop) != 0 {
+			if i > 0 {
+				w.tests[0], w.tests[i] = w.tests[i], w.tests[0]
+			}
+			return false
+		}
+	}
+	if y.proofs++; y.proofs > 24 {
+		return false
+	}
+	q := o.Prog.Clone()
+	copy(q.Insts[w.s:w.e], code)
+	if o.Cost(q) >= o.Cost(o.Prog) || !o.InWindows(q) {
+		return false
+	}
+	v := o.Prover.Equivalent(&proof.Task{Old: o.Prog, New: q, S: w.s, E: w.e, Pre: w.pre, Out: o.LiveAt, LoopFree: o.Free, Assume: o.Assumption(w.s)})
+	st := o.Stats.Pass("enumerate")
+	st.Proposed++
+	switch v := v.(type) {
+	case proof.Proved:
+		if o.Unsafe(q) != "" {
+			return false
+		}
+		st.Accepted++
+		st.Better++
+		rules.Learn(o.Options.Store, o.Prog, o.Known, w.s, code)
+		o.Prog = q
+		o.Refresh()
+		return true
+	case proof.Refuted:
+		w.learn(v, uint64(y.proofs), code)
 	}
 	return false
 }

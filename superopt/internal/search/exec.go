@@ -49,8 +49,11 @@ type executor struct {
 }
 
 // undo puts the memory of t back.
-func (x *executor) undo(t *test) {
-	for i := x.nlog - 1; i >= 0; i-- {
+func (x *executor) undo(t *test) { x.undoTo(t, 0) }
+
+// undoTo puts back what was written since there were n writes.
+func (x *executor) undoTo(t *test, n int) {
+	for i := x.nlog - 1; i >= n; i-- {
 		l := &x.log[i]
 		switch l.n {
 		case 1:
@@ -63,7 +66,7 @@ func (x *executor) undo(t *test) {
 			binary.LittleEndian.PutUint64(t.mem[l.at:], l.old)
 		}
 	}
-	x.nlog = 0
+	x.nlog = n
 }
 
 // ok says whether n bytes at address a may be touched.
@@ -88,6 +91,11 @@ func (t *test) ok(a uint64, n uint64) bool {
 func (x *executor) run(code []ir.Inst, t *test) bool {
 	copy(x.r[:11], t.in[:])
 	x.nlog = 0
+	return x.more(code, t)
+}
+
+// more is run from where the last run left the registers and t's memory.
+func (x *executor) more(code []ir.Inst, t *test) bool {
 	for i := range code {
 		in := &code[i]
 		d := &x.r[in.Dst&15]
@@ -363,3 +371,27 @@ func (x *executor) score(code []ir.Inst, t *test, w *window, f errForm) float64 
 }
 
 const badRun = 1e6
+
+// wrong says which live registers differ from what the original left on t, and whether
+// memory does, after a run that isn't undone yet.
+func (x *executor) wrong(t *test, w *window) (regs uint16, mem bool) {
+	for m := w.liveRegs; m != 0; m &= m - 1 {
+		if r := bits.TrailingZeros16(m); x.r[r] != t.out[r] {
+			regs |= 1 << r
+		}
+	}
+	dead := func(at uint16) bool { return w.deadByte[at>>6]>>(at&63)&1 != 0 }
+	for _, b := range t.want {
+		if t.mem[b.at] != b.v && !dead(b.at) {
+			return regs, true
+		}
+	}
+	for _, l := range x.log[:x.nlog] {
+		for at := l.at; at < l.at+uint16(l.n); at++ {
+			if t.mem[at] != t.outMem[at] && !dead(at) {
+				return regs, true
+			}
+		}
+	}
+	return regs, false
+}
