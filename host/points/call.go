@@ -15,7 +15,7 @@ func (s *stepper) call() {
 	args := f.R
 	s.clobber()
 	known := in.Called()
-	f.R[0] = s.result(known)
+	f.R[0] = s.result(known, &args)
 	if !s.Accepted && (known == nil || known.Moves()) {
 		f.losePacket()
 	}
@@ -60,9 +60,11 @@ func (s *stepper) call() {
 }
 
 // result is what a call that nobody knows more of leaves in r0.
-func (s *stepper) result(h *ebpf.Helper) Value {
+func (s *stepper) result(h *ebpf.Helper, args *[11]Value) Value {
 	switch {
 	case h == nil:
+	case s.Accepted && h.ID == ebpf.FnRingbufReserve && args[2].IsConst():
+		return Value{Kind: Record, Null: true, Site: s.in.At, Range: int64(args[2].Known)}
 	case h.Ret == ebpf.RetNothing:
 		return Value{}
 	case h.Ret == ebpf.RetScalar:

@@ -98,9 +98,26 @@ func JoinFacts(a, b *Facts) Facts {
 	return f
 }
 
-// Widen gives up on bounds of new that keep growing in a loop.
-func Widen(old, new Facts) Facts {
-	widen := func(o, n Value) Value {
+// Meet adds what holds on another way to f and says whether that changed it (an
+// [ebpf.Meet]); weak: numbers that it changes are given up.
+func (f *Facts) Meet(o *Facts, weak bool) bool {
+	if *f == *o {
+		return false
+	}
+	n := JoinFacts(f, o)
+	if n == *f {
+		return false
+	}
+	if weak {
+		n = widen(*f, n)
+	}
+	*f = n
+	return true
+}
+
+// widen gives up on bounds of new that keep growing in a loop.
+func widen(old, new Facts) Facts {
+	weaker := func(o, n Value) Value {
 		if o != n && n.Kind == Scalar {
 			return Top()
 		}
@@ -113,10 +130,10 @@ func Widen(old, new Facts) Facts {
 		new.Data = 0
 	}
 	for i := range new.R {
-		new.R[i] = widen(old.R[i], new.R[i])
+		new.R[i] = weaker(old.R[i], new.R[i])
 	}
 	for i := range new.Spill {
-		new.Spill[i] = widen(old.Spill[i], new.Spill[i])
+		new.Spill[i] = weaker(old.Spill[i], new.Spill[i])
 	}
 	return new
 }

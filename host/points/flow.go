@@ -62,6 +62,8 @@ func (v *Value) place() (base int32, off int64) {
 		base = baseEnd
 	case Ctx:
 		base = baseCtx
+	case Record:
+		base = maxNamed + v.Site
 	case MapValue:
 		if base = maxNamed + v.Site; v.Site == Direct {
 			base = -1 - v.Map

@@ -29,7 +29,7 @@ func (s *State) From(f *Flow) {
 			}
 		case v.Kind == Anything:
 			*v = mixed
-		case v.Kind == MapValue && v.Site >= 0:
+		case (v.Kind == MapValue || v.Kind == Record) && v.Site >= 0:
 			v.Site, v.Base, v.Off = -1, -1, 0
 		case v.Base > 0:
 			v.Base, v.Off = -1, 0
@@ -38,14 +38,9 @@ func (s *State) From(f *Flow) {
 	})
 }
 
-// Meet joins o into s and says whether s changed.
-func (s *State) Meet(o *State) bool {
-	old := s.Facts
-	s.Facts = JoinFacts(&s.Facts, &o.Facts)
-	s.each(func(v *Value) {
-		if v.Kind == Scalar && !v.IsConst() {
-			*v = Top()
-		}
-	})
-	return s.Facts != old
-}
+// Meets is how often what holds at a block changes before numbers that change are
+// given up: as they have no bounds here, at once.
+const Meets = 1
+
+// Join is the [ebpf.Meet] of states.
+func (s *State) Join(o *State, weak bool) bool { return s.Meet(&o.Facts, weak) }

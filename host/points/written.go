@@ -10,26 +10,20 @@ import (
 // through finds what holds where each block of a program begins, on every way to
 // it. note is called each time a block has been followed, with the accesses that
 // were noted.
-func through(insns []ebpf.Insn, specs []*maps.Spec, note func(b *ebpf.Block, f *Flow)) ([]ebpf.Block, []State) {
+func through(insns []ebpf.Insn, specs []*maps.Spec, note func(b *ebpf.Block, f *Flow)) ([]ebpf.Block, *ebpf.Fixed[State]) {
 	blocks := ebpf.Blocks(insns)
 	at := make([]int, len(insns)) // by slot: the block that begins there
 	for i, b := range blocks {
 		at[b.Start] = i
 	}
-	in := make([]State, len(blocks))
+	in := ebpf.NewFixed(len(blocks), Meets, (*State).Join)
 	var f Flow
 	f.Enter(specs)
-	in[0].From(&f)
-	work := []int{0}
-	meet := func(b int, s *State) {
-		if in[b].Meet(s) {
-			work = append(work, b)
-		}
-	}
-	for len(work) > 0 {
-		b := work[len(work)-1]
-		work = work[:len(work)-1]
-		in[b].Into(&f)
+	var out State
+	out.From(&f)
+	in.Come(0, &out)
+	in.Settle(ebpf.InOrder(len(blocks)), func(b int, s *State) {
+		s.Into(&f)
 		for pc := blocks[b].Start; pc < blocks[b].End; pc++ {
 			step := InsnAt(insns, pc)
 			if c, ok := ebpf.Callee(insns, pc); ok {
@@ -43,7 +37,7 @@ func through(insns []ebpf.Insn, specs []*maps.Spec, note func(b *ebpf.Block, f *
 					}
 				}
 				s.R[10] = Value{Kind: Stack}
-				meet(at[c], &s)
+				in.Come(at[c], &s)
 			}
 			if step.Op == ebpf.OpCall && step.Src == ebpf.CallLocal {
 				f.follow(&step) // what it touches is noted there
@@ -55,12 +49,11 @@ func through(insns []ebpf.Insn, specs []*maps.Spec, note func(b *ebpf.Block, f *
 			}
 		}
 		note(&blocks[b], &f)
-		var out State
 		out.From(&f)
 		for _, n := range blocks[b].Succ {
-			meet(n, &out)
+			in.Come(n, &out)
 		}
-	}
+	})
 	return blocks, in
 }
 
@@ -85,7 +78,9 @@ func Before(insns []ebpf.Insn, specs []*maps.Spec) (at map[int]State, wild bool)
 	})
 	at = make(map[int]State, len(blocks))
 	for i, b := range blocks {
-		at[b.Start] = in[i]
+		if s := in.At[i].State; s != nil {
+			at[b.Start] = *s
+		}
 	}
 	return at, wild
 }

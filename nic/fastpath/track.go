@@ -6,38 +6,14 @@ import (
 
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
+	"jitnic/host/points"
 	"jitnic/host/vm"
 	"jitnic/trace"
 )
 
-// A trace is one straight line, so what each register points to is certain. It
-// is followed once, to know which bytes of which pointers are touched; the code
-// is written with that.
-
-// kind is what a register or stack slot holds.
-type kind uint8
-
-const (
-	number  kind = iota
-	context      // the context + off
-	packet       // origin id + off
-	finish       // where the packet ends
-	stack        // the top of the trace's frame + off
-	theMap       // map m
-	value        // memory of origin id + off, size bytes
-)
-
-// val is one value.
-type val struct {
-	kind  kind
-	id    int // of packet and value: which pointer it comes from
-	off   int64
-	m     int
-	known bool   // of a number: it is most
-	most  uint64 // of a number
-}
-
-func numberUpTo(n uint64) val { return val{kind: number, most: n} }
+// A trace is one straight line, so what each register points to is certain
+// (host/points follows it). Here is noted which bytes of which pointers are touched;
+// the code is written with that.
 
 // origin is a pointer that accesses are counted from.
 type origin struct {
@@ -45,6 +21,18 @@ type origin struct {
 	low  int64 // the lowest offset touched
 	size int64 // of a value: what there is
 	null bool  // it may be NULL when it is made
+}
+
+// from says which origin a pointer counts from. Of the packet, before it was moved, it is
+// the zero value: data.
+type from struct {
+	value      bool // a map's or a record, not the packet
+	base, site int32
+	m          int32
+}
+
+func fromOf(v points.Value) from {
+	return from{v.Kind != points.Packet, v.Base, v.Site, v.Map}
 }
 
 // stackBytes is how far the trace's frames reach: from -512 up.
@@ -78,10 +66,10 @@ type step struct {
 
 // track follows a trace.
 type track struct {
+	points.Flow
 	b       *builder
 	code    []ebpf.Insn
-	r       [11]val
-	slot    map[int64]val // of the stack, by 8 bytes
+	ids     map[from]int
 	origins []origin
 	steps   []step
 	moved   bool
@@ -93,352 +81,264 @@ const noSlot = math.MinInt16
 // follow runs over the trace; found gives, for each of its look-ups, the stack
 // slot with the result, or noSlot.
 func (b *builder) follow(code []ebpf.Insn, found func(n int) int16) (*track, error) {
-	t := &track{b: b, code: code, slot: map[int64]val{}, steps: make([]step, len(code)), origins: make([]origin, 1)}
-	t.r[1] = val{kind: context}
-	t.r[10] = val{kind: stack}
+	t := &track{b: b, code: code, ids: map[from]int{{}: 0}, steps: make([]step, len(code)), origins: make([]origin, 1)}
+	t.Enter(b.obj.Maps)
 	lookups := 0
 	for i := 0; i < len(code); i++ {
-		in := code[i]
+		in := points.InsnAt(code, i)
 		s := &t.steps[i]
 		s.made, s.found, s.moved, s.effect = -1, noSlot, t.moved, t.effect
-		var err error
-		switch in.Class() {
-		case ebpf.ClassALU64, ebpf.ClassALU:
-			t.alu(in, s)
-		case ebpf.ClassLD:
-			if err = t.wide(in, code, i, s); err == nil {
-				i++
-			}
-		case ebpf.ClassLDX:
-			err = t.load(in, s)
-		case ebpf.ClassST, ebpf.ClassSTX:
-			err = t.store(in, s)
-		default:
-			switch {
-			case in.Op == ebpf.OpExit:
-				return t, nil
-			case in.Op != ebpf.OpCall || in.Src != ebpf.CallHelper:
-				err = fmt.Errorf("its trace has a jump")
-			default:
-				if in.Imm == ebpf.FnMapLookupElem {
-					s.found = found(lookups)
-					lookups++
-				}
-				err = t.call(in, s)
-			}
+		if in.Op == ebpf.OpExit {
+			return t, nil
 		}
-		if err != nil {
+		if in.Op == ebpf.OpCall && in.Src == ebpf.CallHelper && in.Imm == ebpf.FnMapLookupElem {
+			s.found = found(lookups)
+			lookups++
+		}
+		if err := t.insn(&in, s); err != nil {
 			return nil, err
+		}
+		if in.IsWide() {
+			i++
 		}
 	}
 	return t, nil
 }
 
-func (t *track) origin(o origin) int {
+// insn notes what an instruction touches, and follows it.
+func (t *track) insn(in *points.Insn, s *step) error {
+	var err error
+	before := t.R
+	switch in.Class() {
+	case ebpf.ClassALU64, ebpf.ClassALU:
+		t.Step(in, points.Hint{})
+		err = t.added(in, s, &before)
+	case ebpf.ClassLD:
+		t.Step(in, points.Hint{})
+		err = t.wide(in, s)
+	case ebpf.ClassLDX:
+		t.Step(in, points.Hint{})
+		err = t.load(in, s, before[in.Src])
+	case ebpf.ClassST, ebpf.ClassSTX:
+		if err = t.store(in, s); err == nil {
+			t.Step(in, points.Hint{})
+		}
+	default:
+		if in.Op != ebpf.OpCall || in.Src != ebpf.CallHelper {
+			return fmt.Errorf("its trace has a jump")
+		}
+		if err = t.call(in, s); err == nil {
+			t.Step(in, points.Hint{})
+			t.result(s)
+		}
+	}
+	t.Acc = t.Acc[:0] // nothing is moved here, so nobody asks
+	return err
+}
+
+// origin names what the pointer v counts from.
+func (t *track) origin(v points.Value, o origin) int {
 	t.origins = append(t.origins, o)
+	t.ids[fromOf(v)] = len(t.origins) - 1
 	return len(t.origins) - 1
 }
 
+// counted says whether accesses through v are counted.
+func counted(v points.Value) bool {
+	return v.Kind == points.Packet || v.Kind == points.MapValue || v.Kind == points.Record
+}
+
 // touch notes an access through a pointer.
-func (t *track) touch(v val, off int64, n int64) error {
-	switch v.kind {
-	case packet, value:
-		o := &t.origins[v.id]
-		o.need = max(o.need, v.off+off+n)
-		o.low = min(o.low, v.off+off)
-		if o.size > 0 && (v.off+off+n > o.size) {
-			return fmt.Errorf("its trace reads past a value")
+func (t *track) touch(v points.Value, off int64, n int64) error {
+	if !counted(v) {
+		if v.Kind == points.Scalar || v.Kind == points.Anything || v.Kind == points.Unreadable {
+			return fmt.Errorf("its trace uses a number as an address")
 		}
-	case number:
-		return fmt.Errorf("its trace uses a number as an address")
+		return nil
+	}
+	id, ok := t.ids[fromOf(v)]
+	if !ok {
+		return fmt.Errorf("its trace uses an address that running tells")
+	}
+	o := &t.origins[id]
+	o.need = max(o.need, v.Off+off+n)
+	o.low = min(o.low, v.Off+off)
+	if o.size > 0 && v.Off+off+n > o.size {
+		return fmt.Errorf("its trace reads past a value")
 	}
 	return nil
 }
 
-func (t *track) alu(in ebpf.Insn, s *step) {
-	d, k := t.r[in.Dst], val{known: true, most: uint64(int64(in.Imm))}
-	if in.Op&ebpf.SrcX != 0 && in.ALUOp() != ebpf.ALUEnd {
-		k = t.r[in.Src]
-	}
-	wide := in.Class() == ebpf.ClassALU64
-	out := val{most: math.MaxUint64}
-	if !wide {
-		out.most = math.MaxUint32
-	}
-	pointer := func(v val) bool { return v.kind != number }
-	switch op := in.ALUOp(); {
-	case op == ebpf.ALUMov && in.Off == 0 && wide:
-		out = k
-		s.ptr = out.kind == stack
-	case op == ebpf.ALUMov && in.Off == 0 && k.kind == number:
-		out = k
-		if out.known {
-			out.most = uint64(uint32(out.most))
-		}
-		out.most = min(out.most, math.MaxUint32)
-	case wide && (op == ebpf.ALUAdd || op == ebpf.ALUSub) && pointer(d) && !pointer(k) && k.known:
-		out = d
-		if op == ebpf.ALUAdd {
-			out.off += int64(k.most)
-		} else {
-			out.off -= int64(k.most)
-		}
-		s.ptr = out.kind == stack
-	case wide && op == ebpf.ALUAdd && pointer(d) != pointer(k):
-		p, n := d, k
-		s.num = in.Src
-		if pointer(k) {
-			p, n = k, d
-			s.num = in.Dst
-		}
-		if p.kind != packet && p.kind != value {
-			break
-		}
-		o := origin{low: 0}
-		if p.kind == value {
-			o.size = t.origins[p.id].size - p.off
-		}
-		s.made, s.most, s.ahead = t.origin(o), n.most, max(p.off, 0)
-		out = val{kind: p.kind, id: s.made, m: p.m} // counts from here
-	case op == ebpf.ALUEnd:
-		out.most = map[int32]uint64{16: math.MaxUint16, 32: math.MaxUint32}[in.Imm]
-		if out.most == 0 {
-			out.most = math.MaxUint64
-		}
-	case !pointer(d) && !pointer(k) && in.Off == 0:
-		out = bounded(op, d, k, out.most)
-	}
-	t.r[in.Dst] = out
+// onStack is where v points to in the trace's stack; ok is false where it doesn't.
+func onStack(v points.Value) (at int64, ok bool) {
+	return v.Off, v.Kind == points.Stack && v.Base == 0
 }
 
-// bounded is what arithmetic leaves of bounds that the verifier keeps, too.
-func bounded(op uint8, d, k val, all uint64) val {
-	if d.known && k.known {
-		switch op {
-		case ebpf.ALUAdd:
-			return val{known: true, most: (d.most + k.most) & all}
-		case ebpf.ALUSub:
-			return val{known: true, most: (d.most - k.most) & all}
-		case ebpf.ALULsh:
-			if k.most < 64 {
-				return val{known: true, most: d.most << k.most & all}
-			}
+// added notes the sum of a pointer and a number that running tells: accesses through it
+// are counted from there.
+func (t *track) added(in *points.Insn, s *step, before *[11]points.Value) error {
+	out := &t.R[in.Dst]
+	if out.Kind == points.Stack {
+		if s.ptr = out.Base == 0; !s.ptr {
+			return fmt.Errorf("its trace uses a place of its stack that running tells")
 		}
 	}
-	x, y := min(d.most, all), min(k.most, all)
-	switch op {
-	case ebpf.ALUAnd:
-		return numberUpTo(min(x, y))
-	case ebpf.ALUAdd:
-		if x < 1<<31 && y < 1<<31 {
-			return numberUpTo(x + y)
-		}
-	case ebpf.ALULsh:
-		if k.known && k.most < 32 && x < 1<<31 {
-			return numberUpTo(x << k.most)
-		}
-	case ebpf.ALURsh:
-		if k.known && k.most < 64 {
-			return numberUpTo(x >> k.most)
-		}
+	switch op := in.ALUOp(); op { // of these the verifier keeps no bounds
+	case ebpf.ALUDiv, ebpf.ALUMod:
+		*out = points.Top()
+	case ebpf.ALUEnd:
+		*out = points.AtMost(math.MaxUint64 >> (64 - in.Imm))
 	}
-	return numberUpTo(all)
+	if in.Op&ebpf.SrcX == 0 || in.ALUOp() == ebpf.ALUMov || !counted(*out) {
+		return nil
+	}
+	p, n := before[in.Dst], before[in.Src]
+	s.num = in.Src
+	if n.IsPointer() {
+		p, n, s.num = n, p, in.Dst
+	}
+	switch {
+	case n.IsConst():
+		return nil
+	case in.ALUOp() == ebpf.ALUSub:
+		*out = points.Top() // reaches down, nobody knows how far
+		return nil
+	}
+	o := origin{}
+	if id, ok := t.ids[fromOf(p)]; ok && p.Kind != points.Packet {
+		o.size = t.origins[id].size - p.Off
+	}
+	s.made, s.most, s.ahead = t.origin(*out, o), math.MaxUint64, max(p.Off, 0)
+	if n.Kind == points.Scalar {
+		s.most = n.Max
+	}
+	return nil
 }
 
-func (t *track) wide(in ebpf.Insn, code []ebpf.Insn, i int, s *step) error {
-	if !in.IsWide() || i+1 >= len(code) {
+func (t *track) wide(in *points.Insn, s *step) error {
+	if !in.IsWide() {
 		return fmt.Errorf("its trace reads a socket buffer")
 	}
-	hi := code[i+1]
-	switch in.Src {
-	case ebpf.PseudoMapFD:
-		t.r[in.Dst] = val{kind: theMap, m: int(in.Imm)}
+	switch v := &t.R[in.Dst]; in.Src {
+	case ebpf.PseudoMapFD, ebpf.PseudoNone:
 	case ebpf.PseudoMapValue:
 		m := t.b.obj.Maps[in.Imm]
-		if isData(m) {
-			s.made = t.origin(origin{size: int64(m.ValueSize)})
-			t.r[in.Dst] = val{kind: value, id: s.made, off: int64(hi.Imm)}
-			s.made = -1 // nothing needs to be compared
+		if isData(m) { // nothing needs to be compared
+			if _, ok := t.ids[fromOf(*v)]; !ok {
+				t.origin(*v, origin{size: int64(m.ValueSize)})
+			}
 			return nil
 		}
+		// It is looked up, and named as what a look-up finds.
 		stride := int64(maps.ValueStride(m))
-		s.isElem, s.elem = true, element{m: int(in.Imm), k: uint64(int64(hi.Imm) / stride)}
-		s.made = t.origin(origin{size: int64(m.ValueSize), null: true})
-		t.r[in.Dst] = val{kind: value, id: s.made, off: int64(hi.Imm) % stride}
-	case ebpf.PseudoNone:
-		t.r[in.Dst] = val{known: true, most: ebpf.Const64(in, hi)}
+		s.isElem, s.elem = true, element{m: int(in.Imm), k: uint64(v.Off / stride)}
+		v.Site, v.Off = in.At, v.Off%stride
+		s.made = t.origin(*v, origin{size: int64(m.ValueSize), null: true})
 	default:
 		return fmt.Errorf("its trace names a function or a kernel's variable")
 	}
 	return nil
 }
 
-func (t *track) load(in ebpf.Insn, s *step) error {
-	base := t.r[in.Src]
-	n := in.Size()
-	most := uint64(math.MaxUint64)
-	if n < 8 && in.Mode() == ebpf.ModeMEM {
-		most = 1<<(8*n) - 1
-	}
-	out := numberUpTo(most)
-	switch base.kind {
-	case context:
-		switch base.off + int64(in.Off) {
+func (t *track) load(in *points.Insn, s *step, base points.Value) error {
+	out := &t.R[in.Dst]
+	if base.Kind == points.Ctx {
+		switch base.Off + int64(in.Off) {
 		case ebpf.XDPData:
-			if out = (val{kind: packet}); t.moved {
-				s.made = t.origin(origin{})
-				out.id = s.made
-			} else {
-				s.ctxData = 1
+			if s.ctxData = 1; t.moved { // from another place than before
+				s.ctxData, out.Base = 0, in.At+1
+				s.made = t.origin(*out, origin{})
 			}
 		case ebpf.XDPDataEnd:
-			out = val{kind: finish}
 			if !t.moved {
 				s.ctxData = 2
 			}
 		case ebpf.XDPDataMeta:
 			return fmt.Errorf("its trace reads the packet's metadata")
 		}
-	case stack:
-		s.onStack, s.at = true, base.off+int64(in.Off)
-		if v, ok := t.slot[s.at]; ok && n == 8 {
-			out = v
-			s.ptr = v.kind == stack
-		}
-	default:
-		if err := t.touch(base, int64(in.Off), int64(n)); err != nil {
-			return err
-		}
+		return nil
 	}
-	t.r[in.Dst] = out
-	return nil
+	if at, ok := onStack(base); ok {
+		s.onStack, s.at = true, at+int64(in.Off)
+		_, s.ptr = onStack(*out)
+		return nil
+	}
+	return t.touch(base, int64(in.Off), int64(in.Bytes))
 }
 
-func (t *track) store(in ebpf.Insn, s *step) error {
-	n := int64(in.Size())
-	base := t.r[in.Dst]
-	at := int64(in.Off)
+func (t *track) store(in *points.Insn, s *step) error {
 	if in.IsAtomic() && in.Imm == ebpf.AtomicLoadAcq {
 		return fmt.Errorf("its trace has a load with acquire semantics")
 	}
-	v := val{known: true, most: uint64(int64(in.Imm))}
-	if in.Class() == ebpf.ClassSTX {
-		v = t.r[in.Src]
-		if v.kind == stack && !in.IsAtomic() {
-			s.spill, s.spilled = true, v.off
-		}
+	if in.Class() == ebpf.ClassSTX && !in.IsAtomic() {
+		s.spilled, s.spill = onStack(t.R[in.Src])
 	}
-	switch base.kind {
-	case stack:
-		s.onStack, s.at = true, base.off+at
-		for b := s.at &^ 7; b < s.at+n; b += 8 {
-			delete(t.slot, b)
-		}
-		if n == 8 && s.at&7 == 0 && !in.IsAtomic() {
-			t.slot[s.at] = v
-		}
-	default:
-		if err := t.touch(base, at, n); err != nil {
-			return err
-		}
-		t.effect = true
+	base := t.R[in.Dst]
+	if at, ok := onStack(base); ok {
+		s.onStack, s.at = true, at+int64(in.Off)
+		return nil
 	}
-	if in.IsAtomic() {
-		switch {
-		case in.Imm == ebpf.AtomicCmpXchg:
-			t.r[0] = numberUpTo(math.MaxUint64)
-		case in.Imm&ebpf.AtomicFetch != 0:
-			t.r[in.Src] = numberUpTo(math.MaxUint64)
-		}
-	}
-	return nil
+	t.effect = true
+	return t.touch(base, int64(in.Off), int64(in.Bytes))
 }
 
-func (t *track) call(in ebpf.Insn, s *step) error {
+func (t *track) call(in *points.Insn, s *step) error {
 	h := in.Called()
 	if h == nil || h.Flow != ebpf.Returns {
 		return fmt.Errorf("its trace calls %s", ebpf.HelperName(in.Imm))
 	}
-	m := t.r[1]
 	if s.found != noSlot { // in place of the call stands the condition's result
-		t.result(in, m, s)
 		return nil
 	}
 	for r := 1; r <= 5 && h.Args[r-1].Kind != ebpf.NoArg; r++ {
-		if err := t.argument(h, uint8(r), m, s); err != nil {
+		if err := t.argument(h, uint8(r), s); err != nil {
 			return err
 		}
 	}
-	if h.Moves() {
-		t.moved = true
-		drop := func(v val) bool { return v.kind == packet || v.kind == finish }
-		for r := range t.r {
-			if drop(t.r[r]) {
-				t.r[r] = numberUpTo(math.MaxUint64)
-			}
-		}
-		for k, v := range t.slot {
-			if drop(v) {
-				delete(t.slot, k)
-			}
-		}
-	}
-	if h.Writes != 0 || h.OnFail != 0 {
-		t.effect = true
-	}
-	t.result(in, m, s)
+	t.moved = t.moved || h.Moves()
+	t.effect = t.effect || h.Writes != 0 || h.OnFail != 0
 	return nil
 }
 
 // argument notes what a call touches through an argument.
-func (t *track) argument(h *ebpf.Helper, r uint8, m val, s *step) error {
-	a, v := h.Args[r-1], t.r[r]
+func (t *track) argument(h *ebpf.Helper, r uint8, s *step) error {
+	a, v := h.Args[r-1], t.R[r]
 	size := int64(a.Size)
-	if n := h.SizeArg(r); n > 0 && t.r[n].known {
-		size = int64(t.r[n].most)
+	if n := h.SizeArg(r); n > 0 && t.R[n].IsConst() {
+		size = int64(t.R[n].Known)
 	} else if a.OfMap() {
-		of := t.b.obj.Maps[m.m]
+		of := t.mapOf(h)
+		if of == nil {
+			return fmt.Errorf("its trace asks a map that running tells")
+		}
 		size = int64(a.Bytes(of.KeySize, of.ValueSize))
 	}
-	switch v.kind {
-	case stack:
-		s.isArg[r], s.args[r], s.reads[r] = true, v.off, size
-		if a.Writes {
-			for b := v.off &^ 7; b < v.off+max(size, 1); b += 8 {
-				delete(t.slot, b)
-			}
-		}
-	case packet, value:
-		if a.IsMemory() {
-			return t.touch(v, 0, size)
-		}
+	if at, ok := onStack(v); ok {
+		s.isArg[r], s.args[r], s.reads[r] = true, at, size
+	} else if counted(v) && a.IsMemory() {
+		return t.touch(v, 0, size)
 	}
 	return nil
 }
 
-// result is what a call leaves in r0; in r1 to r5 it leaves nothing.
-func (t *track) result(in ebpf.Insn, m val, s *step) {
-	h := in.Called()
-	if s.found == noSlot {
-		for r := 1; r <= 5; r++ {
-			t.r[r] = numberUpTo(math.MaxUint64)
-		}
+// mapOf is the map that a call is for; nil: which one, running tells.
+func (t *track) mapOf(h *ebpf.Helper) *maps.Spec {
+	if m := &t.R[max(h.MapArg(), 1)]; m.Kind == points.Map && m.Map >= 0 {
+		return t.b.obj.Maps[m.Map]
 	}
-	out := numberUpTo(math.MaxUint64)
-	switch h.Ret {
-	case ebpf.RetMapValue:
-		spec := t.b.obj.Maps[m.m]
-		if !maps.IsOfMaps(spec.Type) {
-			s.made = t.origin(origin{size: int64(spec.ValueSize), null: true})
-			out = val{kind: value, id: s.made}
+	return nil
+}
+
+// result names what a call leaves in r0.
+func (t *track) result(s *step) {
+	switch v := t.R[0]; v.Kind {
+	case points.MapValue:
+		if v.Map >= 0 {
+			s.made = t.origin(v, origin{size: int64(t.b.obj.Maps[v.Map].ValueSize), null: true})
 		}
-	case ebpf.RetMem:
-		if n := t.r[2]; in.Imm == ebpf.FnRingbufReserve && n.known {
-			s.made = t.origin(origin{size: int64(n.most), null: true})
-			out = val{kind: value, id: s.made}
-		}
+	case points.Record:
+		s.made = t.origin(v, origin{size: v.Range, null: true})
 	}
-	t.r[0] = out
 }
 
 // live finds the registers that are read after each instruction, and marks what

@@ -153,14 +153,14 @@ func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string
 	if withCtx {
 		start.R[1] = points.Value{Kind: points.Ctx}
 	}
-	var in []*known
+	var in []ebpf.Place[known]
 	if len(code) <= maxAnalysed {
 		in = c.a.solve(c.f, start)
 	} else {
-		in = make([]*known, len(code))
+		in = make([]ebpf.Place[known], len(code))
 		for pc, l := range c.f.leader[:len(code)] {
 			if l {
-				in[pc] = frameOnly(new(known))
+				in[pc].State = frameOnly(new(known))
 			}
 		}
 	}
@@ -202,16 +202,16 @@ func (c *compiler) entry() int {
 }
 
 // body writes the instructions in their order.
-func (c *compiler) body(in []*known) {
+func (c *compiler) body(in []ebpf.Place[known]) {
 	var k known
 	dead := true
 	for pc := 0; pc < len(c.code); pc++ {
 		c.Bind(c.at(pc))
 		if c.f.leader[pc] {
-			dead = in[pc] == nil
+			dead = in[pc].State == nil
 			c.dead[pc] = dead
 			if !dead {
-				k = *in[pc]
+				k = *in[pc].State
 				if c.f.counts[pc] {
 					c.BrSub(asm.At(asm.Ctx, offLeft), c.f.rest[pc], c.bail(pc))
 				}

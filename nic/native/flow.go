@@ -6,9 +6,9 @@ import (
 	"jitnic/host/vm"
 )
 
-// widenAfter is how often a block may be looked at before its growing numbers
-// are given up.
-const widenAfter = 8
+// widenAfter is how often what is known at a block may change before its growing
+// numbers are given up.
+const widenAfter = 9
 
 // maxAnalysed is the longest program, in slots, that is analysed: of a longer
 // one nothing is known and every access is checked.
@@ -120,33 +120,14 @@ func (f *flow) after(pc int) int {
 
 // solve gives what is known at the beginning of each block: nil where control
 // never comes. start is what holds at slot 0.
-func (a *analysis) solve(f *flow, start *known) []*known {
+func (a *analysis) solve(f *flow, start *known) []ebpf.Place[known] {
 	n := len(a.code)
-	in := make([]*known, n)
-	visits := make([]int, n)
-	var work []int
+	in := ebpf.NewFixed(n, widenAfter, (*known).Meet)
 	flowTo := func(pc int, k *known) {
 		if pc < 0 || pc >= n || f.second[pc] || !k.Reached {
 			return // the interpreter faults there, or never comes there
 		}
-		if in[pc] == nil {
-			c := *k
-			in[pc] = &c
-			work = append(work, pc)
-			return
-		}
-		if *in[pc] == *k {
-			return
-		}
-		next := points.JoinFacts(in[pc], k)
-		if next == *in[pc] {
-			return
-		}
-		if visits[pc]++; visits[pc] > widenAfter {
-			next = points.Widen(*in[pc], next)
-		}
-		*in[pc] = next
-		work = append(work, pc)
+		in.Come(pc, k)
 	}
 	flowTo(0, start)
 	var k, other known
@@ -155,13 +136,17 @@ func (a *analysis) solve(f *flow, start *known) []*known {
 			flowTo(pc, frameOnly(&k))
 		}
 	}
-	for len(work) > 0 {
-		pc := work[len(work)-1]
-		work = work[:len(work)-1]
-		k = *in[pc]
-		a.block(f, pc, &k, &other, flowTo)
+	var leaders []int32
+	for pc, l := range f.leader[:n] {
+		if l {
+			leaders = append(leaders, int32(pc))
+		}
 	}
-	return in
+	in.Settle(leaders, func(pc int, at *known) {
+		k = *at
+		a.block(f, pc, &k, &other, flowTo)
+	})
+	return in.At
 }
 
 // block follows the block at pc, before which k holds, and tells what does on each way

@@ -163,16 +163,11 @@ func (f *flowGraph) link() {
 	}
 }
 
-// meet joins o into s and says whether s changed.
-func (s *state) meet(o *state) bool {
-	known := s.Reached
-	changed := s.State.Meet(&o.State)
+// join is the [ebpf.Meet] of states.
+func (s *state) join(o *state, weak bool) bool {
+	changed := s.Join(&o.State, weak)
 	for i := range s.dirty {
-		d := s.dirty[i] | o.dirty[i]
-		if !known {
-			d = o.dirty[i]
-		}
-		if d != s.dirty[i] {
+		if d := s.dirty[i] | o.dirty[i]; d != s.dirty[i] {
 			s.dirty[i], changed = d, true
 		}
 	}
@@ -223,23 +218,21 @@ func zeroStore(o *Op, f *points.Flow) bool {
 
 // analyse finds the state at the start of each block.
 func (f *flowGraph) analyse() {
-	var work []int32
+	at := ebpf.NewFixed(len(f.blocks), points.Meets, (*state).join)
 	for i := range f.blocks {
 		b := &f.blocks[i]
-		b.in = state{}
+		b.in, at.At[i].Room = state{}, &b.in
 		if b.reached && f.entry[b.start] {
-			b.in = f.start(b.start)
-			work = append(work, int32(i))
+			s := f.start(b.start)
+			at.Come(i, &s)
 		}
 	}
 	f.flow.Enter(f.m.maps)
 	var out state
-	for len(work) > 0 {
-		i := work[len(work)-1]
-		work = work[:len(work)-1]
+	at.Settle(ebpf.InOrder(len(f.blocks)), func(i int, s *state) {
 		b := &f.blocks[i]
-		b.in.Into(&f.flow)
-		out.dirty = b.in.dirty
+		s.Into(&f.flow)
+		out.dirty = s.dirty
 		for k := range b.ops {
 			first := len(f.flow.Acc)
 			o := &b.ops[k]
@@ -250,12 +243,10 @@ func (f *flowGraph) analyse() {
 			}
 		}
 		out.From(&f.flow)
-		for _, s := range b.succ {
-			if f.blocks[s].in.meet(&out) {
-				work = append(work, s)
-			}
+		for _, to := range b.succ {
+			at.Come(int(to), &out)
 		}
-	}
+	})
 }
 
 // liveness finds the registers read after each block.

@@ -43,39 +43,19 @@ func EntryFacts(p *ir.Prog, f int) points.Facts {
 // nowhere is what is known where nothing leads to.
 var nowhere = &points.Facts{}
 
-// joining is the facts of a place while its edges are followed.
-type joining struct {
-	f      *points.Facts // nowhere, or its own
-	room   *points.Facts // memory for its own; nil: new
-	visits int
-}
-
 // maxVisits is how often the facts of a place may get weaker before numbers
 // there are given up.
 const maxVisits = 12
 
-// push adds what holds on one edge; it says whether the place has new facts.
-func (j *joining) push(f *points.Facts) bool {
-	if !f.Reached {
-		return false
+// place is where the facts of a place are found.
+type place = ebpf.Place[points.Facts]
+
+// facts are those of a place.
+func facts(at *place) *points.Facts {
+	if at.State == nil {
+		return nowhere
 	}
-	if !j.f.Reached { // most places are come to once
-		if j.f = j.room; j.f == nil {
-			j.f = new(points.Facts)
-		}
-		*j.f = *f
-		j.visits++
-		return true
-	}
-	n := points.JoinFacts(j.f, f)
-	if n == *j.f {
-		return false
-	}
-	if j.visits++; j.visits > maxVisits {
-		n = points.Widen(*j.f, n)
-	}
-	*j.f = n
-	return true
+	return at.State
 }
 
 // rooted says whether function k begins with nothing known of its callers: the
@@ -99,8 +79,8 @@ type flow struct {
 	yes, no points.Facts // on an edge that is being told of
 }
 
-// edges gives to each what holds on every edge out of instruction i, before
-// which f holds. What it gives lasts as long as the call of each.
+// edges gives to each what holds on every edge out of instruction i that can be taken,
+// before which f holds. What it gives lasts as long as the call of each.
 func (w *flow) edges(i int, f *points.Facts, each func(to int, f *points.Facts)) {
 	in := &w.p.Insts[i]
 	w.no = *f
@@ -108,8 +88,12 @@ func (w *flow) edges(i int, f *points.Facts, each func(to int, f *points.Facts))
 		w.yes = *f
 		points.Branch(in.Insn, &w.yes, true)
 		points.Branch(in.Insn, &w.no, false)
-		each(int(in.To), &w.yes)
-		each(i+1, &w.no)
+		if w.yes.Reached {
+			each(int(in.To), &w.yes)
+		}
+		if w.no.Reached {
+			each(i+1, &w.no)
+		}
 		return
 	}
 	if in.Op == ebpf.OpCall && in.To >= 0 { // a callee knows what its callers hand it
@@ -134,38 +118,23 @@ func complaints(p *ir.Prog, i int, f *points.Facts, out []Problem) []Problem {
 // Analyse runs the forward pass. It always ends: loops are widened.
 func Analyse(p *ir.Prog) *Analysis {
 	n := len(p.Insts)
-	at := make([]joining, n+1)
-	for i := range at {
-		at[i].f = nowhere
-	}
-	work := make([]bool, n+1)
-	push := func(to int, f *points.Facts) {
-		if to < n && at[to].push(f) {
-			work[to] = true
-		}
-	}
+	x := ebpf.NewFixed(n+1, maxVisits, (*points.Facts).Meet)
 	for i := range p.Entry {
 		if rooted(p, i) {
 			f := EntryFacts(p, i)
-			push(int(p.Entry[i]), &f)
+			x.Come(int(p.Entry[i]), &f)
 		}
 	}
 	a := &Analysis{p: p, In: make([]*points.Facts, n+1), way: wayOf(p), jumps: jumpsOf(p)}
 	w := &flow{p: p}
+	come := x.Come
 	for _, part := range a.way.parts() {
-		for again := true; again; {
-			again = false
-			for _, i := range part {
-				if work[i] {
-					work[i], again = false, true
-					w.edges(int(i), at[i].f, push)
-				}
-			}
-		}
+		x.Settle(part, func(i int, f *points.Facts) { w.edges(i, f, come) })
 	}
-	for i := range at {
-		a.In[i] = at[i].f
+	for i := range x.At[:n] {
+		a.In[i] = facts(&x.At[i])
 	}
+	a.In[n] = nowhere
 	for i := range p.Insts {
 		if a.In[i].Reached {
 			a.Problems = complaints(p, i, a.In[i], a.Problems)

@@ -186,12 +186,11 @@ func (c *Change) visit(i int) {
 
 // again finds out what holds before instruction i; it says whether that is new.
 func (c *Change) again(i int) bool {
-	from := joining{f: nowhere, room: &c.room}
+	from := place{Room: &c.room}
 	if c.way.inLoop(i) {
 		c.stale = true
 		if old := c.in(i); old.Reached {
-			c.room = *old
-			from.f, from.visits = &c.room, 1
+			from.Come(old, (*points.Facts).Meet, maxVisits)
 		}
 	}
 	f := c.join(from, i, func(int32) bool { return true })
@@ -206,10 +205,11 @@ func (c *Change) again(i int) bool {
 // join adds to what holds at i what holds on all edges there from places that
 // count, in the order Analyse meets them: a function's own beginning, then along
 // the way.
-func (c *Change) join(at joining, i int, counts func(k int32) bool) *points.Facts {
+func (c *Change) join(at place, i int, counts func(k int32) bool) *points.Facts {
+	come := func(f *points.Facts) { at.Come(f, (*points.Facts).Meet, maxVisits) }
 	if k := slices.Index(c.q.Entry, int32(i)); k >= 0 && rooted(c.q, k) {
 		f := EntryFacts(c.q, k)
-		at.push(&f)
+		come(&f)
 	}
 	from := append(make([]int32, 0, 8), c.jumps.to(i)...)
 	if i > 0 && !c.q.Insts[i-1].Ends() && !slices.Contains(from, int32(i-1)) {
@@ -220,53 +220,47 @@ func (c *Change) join(at joining, i int, counts func(k int32) bool) *points.Fact
 		if f := c.in(int(k)); f.Reached && counts(k) {
 			c.edges(int(k), f, func(to int, f *points.Facts) {
 				if to == i {
-					at.push(f)
+					come(f)
 				}
 			})
 		}
 	}
-	return at.f
+	return facts(&at)
 }
 
 // anew follows the loop in which i is as Analyse does, from what leads into it.
 func (c *Change) anew(i int) {
 	part := c.way.part(i)
-	inside := make(map[int32]*joining, len(part))
-	for _, k := range part {
-		inside[k] = &joining{f: nowhere}
+	first := c.way.at(int(part[0]))
+	// Places of the loop are numbered as they stand on the way.
+	inside := func(i int32) (at int, ok bool) {
+		at = int(c.way.at(int(i)) - first)
+		return at, at >= 0 && at < len(part)
 	}
-	work := make(map[int32]bool, len(part))
-	for _, k := range part {
-		f := c.join(joining{f: nowhere, room: &c.room}, int(k), func(from int32) bool { return inside[from] == nil })
+	x := ebpf.NewFixed(len(part), maxVisits, (*points.Facts).Meet)
+	for at, k := range part {
+		f := c.join(place{Room: &c.room}, int(k), func(from int32) bool { _, ok := inside(from); return !ok })
 		if f.Reached {
-			inside[k].push(f)
-			work[k] = true
+			x.Come(at, f)
 		}
 	}
-	for again := true; again; {
-		again = false
-		for _, k := range part {
-			if !work[k] {
-				continue
+	x.Settle(ebpf.InOrder(len(part)), func(at int, f *points.Facts) {
+		c.edges(int(part[at]), f, func(to int, f *points.Facts) {
+			if at, ok := inside(int32(to)); ok {
+				x.Come(at, f)
 			}
-			work[k], again = false, true
-			c.edges(int(k), inside[k].f, func(to int, f *points.Facts) {
-				if j := inside[int32(to)]; j != nil && j.push(f) {
-					work[int32(to)] = true
-				}
-			})
-		}
-	}
+		})
+	})
 	for _, k := range part {
 		delete(c.doubt, k)
 	}
-	for _, k := range part {
-		if f := inside[k].f; *f != *c.in(int(k)) {
+	for at, k := range part {
+		if f := facts(&x.At[at]); *f != *c.in(int(k)) {
 			c.facts[k] = f
 		}
 		if c.facts[k] != nil || c.changed(int(k)) {
 			next(c.q, int(k), func(to int32) {
-				if inside[to] == nil {
+				if _, ok := inside(to); !ok {
 					c.ask(int(to))
 				}
 			})
