@@ -54,3 +54,15 @@ func (p *Program) addAbove(x Spill) {
 	p.Above = p.Above[:n+1]
 	p.Above[n] = x
 }
+
+// rename has change rename values whose name the instruction at hand gives to another
+// now, where a loop comes to it again.
+func (s *stepper) rename(change func(v *Value)) {
+	if s.straight() {
+		return
+	}
+	s.f.each(change)
+	for i := range s.Above {
+		change(&s.Above[i].V)
+	}
+}

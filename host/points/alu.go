@@ -77,7 +77,15 @@ func (s *stepper) moved(a, n *Value, op uint8) Value {
 	if s.f.Unseen {
 		return s.movedUnseen(*a, by)
 	}
-	return a.added(by, s.in.At)
+	out := a.added(by, s.in.At)
+	if out.Base == s.in.At+1 {
+		s.rename(func(v *Value) {
+			if v.IsPointer() && v.Base == out.Base {
+				*v = v.unnamed()
+			}
+		})
+	}
+	return out
 }
 
 // pointer is arithmetic on a pointer.

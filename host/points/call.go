@@ -85,7 +85,7 @@ func (s *stepper) found(m int32) Value {
 	case maps.HoldsOther(spec.Type):
 		return given(s.in.Slot)
 	}
-	return Value{Kind: MapValue, Null: true, Map: m, Site: s.in.At}
+	return s.made(Value{Kind: MapValue, Map: m})
 }
 
 // anyCall: whoever is called may write where an argument points to. h is the row

@@ -133,3 +133,26 @@ func TestAccesses(t *testing.T) {
 		}
 	}
 }
+
+// TestNames: what a name stands for where an instruction gives it again, and what is
+// known of two pointers that met when a number is added to them.
+func TestNames(t *testing.T) {
+	f := follow(t, "r7 = *(u32 *)(r1 +0)\nr6 = *(u32 *)(r1 +12)\nr7 += r6\nr8 = *(u32 *)(r1 +4)")
+	code := must.Get(ebpf.Parser{}.Code("r7 = *(u32 *)(r1 +0)\nr6 = *(u32 *)(r1 +12)\nr7 += r6"))(t)
+	f.R[9] = f.R[7] // of the round before
+	f.R[9].Off = 2
+	for i := range code {
+		in := InsnAt(code, i)
+		f.Step(&in, Hint{})
+	}
+	if f.R[9].Base == f.R[7].Base || f.R[9].Kind != Packet {
+		t.Errorf("the pointer of the round before is %+v, this round's %+v", f.R[9], f.R[7])
+	}
+	a, b := Value{Kind: Packet, Off: 14, Range: 22}, Value{Kind: Packet, Off: 18, Range: 22}
+	both := Join(a, b)
+	for _, c := range []struct{ add, left int64 }{{0, 4}, {2, 2}, {5, 0}, {-2, 0}} {
+		if v := both.added(exactly(uint64(c.add)), 7); v.Range-v.Off != c.left {
+			t.Errorf("%+v of %+v: %d more bytes may be read, want %d", c.add, both, v.Range-v.Off, c.left)
+		}
+	}
+}

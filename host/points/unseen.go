@@ -139,10 +139,7 @@ func (s *stepper) unseenCall() {
 // something else.
 func (s *stepper) made(v Value) Value {
 	v.Null, v.Site = true, s.in.At
-	if s.straight() {
-		return v
-	}
-	s.f.each(func(o *Value) {
+	s.rename(func(o *Value) {
 		if o.Kind == v.Kind && o.Site == v.Site {
 			o.Site = -1
 		}

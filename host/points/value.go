@@ -158,6 +158,14 @@ func joinSlots(a, b Value) Value {
 	return Join(a, b)
 }
 
+// unnamed is a pointer whose base nobody knows any more: how far it may be read, of
+// Packet, still is.
+func (v Value) unnamed() Value {
+	v.Range = max(0, v.Range-v.Off)
+	v.Base, v.Off = -1, 0
+	return v
+}
+
 // added is what instruction at leaves of a pointer to which it added n.
 func (v Value) added(n Number, at int32) Value {
 	if !n.exact() {
@@ -166,6 +174,10 @@ func (v Value) added(n Number, at int32) Value {
 	}
 	v.Off += int64(n.Known)
 	if v.Base == -1 {
+		v.Range = max(0, v.Range-max(v.Off, 0))
+		if v.Off < 0 { // nothing is known of what stands before
+			v.Range = 0
+		}
 		v.Base, v.Off = at+1, 0
 	}
 	return v

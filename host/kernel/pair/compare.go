@@ -31,7 +31,9 @@ type Feed struct {
 
 // Options say how two programs are compared.
 type Options struct {
-	Runs int // 0: 1,000
+	// Runs is how many are compared (0: 1,000), fewer of a program whose loops would
+	// take more instructions than a bound.
+	Runs int
 	Seed uint64
 	// Ways are tried in turn until the kernel takes the original; nil: what the
 	// program is and, of a tracing program, a raw tracepoint program before
@@ -145,7 +147,10 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 		return o
 	}
 	var found differences
-	if err = runs(ctx, &o, a, control, b, rng, opt, &found); err == nil {
+	w := newWork(p.Old, old, opt.Seed)
+	defer w.close()
+	opt.Runs, err = runs(ctx, &o, a, control, b, rng, opt, w, &found)
+	if err == nil {
 		err = compareMaps(ctx, &o, a.maps, control.maps, b.maps, &found)
 		if opt.Ran != nil {
 			opt.Ran(b.maps)
@@ -169,7 +174,7 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 	default:
 		o.Status = Equal
 		if opt.Time && how.As.Type != cilium.RawTracepoint {
-			o.Time, _ = timed(ctx, a.prog, b.prog, opt.Seed) // no figure is no verdict
+			o.Time, _ = timed(ctx, a.prog, b.prog, opt.Seed, o.Bounded) // no figure is no verdict
 		}
 	}
 	return o
@@ -250,35 +255,39 @@ func sized(m *maps.Spec) *maps.Spec {
 
 // runs runs the original, the original again and the result on the same inputs.
 // What the two originals don't agree on, numbers the kernel draws or addresses,
-// is no difference of the result's.
-func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, opt Options, found *differences) error {
+// is no difference of the result's. n is how many runs there were.
+func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, opt Options, w *work, found *differences) (n int, err error) {
 	for i := 0; opt.Next != nil || i < opt.Runs; i++ {
 		if err := ctx.Err(); err != nil {
-			return err
+			return i, err
+		}
+		if o.Bounded = opt.Next == nil && w.done(); o.Bounded {
+			return i, nil
 		}
 		in := latched(opt.Seed, i)
 		var one input
 		if opt.Next == nil {
 			one = oneRun(a.prog.Type, rng)
+			w.run(one, in.TimeNS, i)
 		} else {
 			var f Feed
 			if err := opt.Next(&f); err == io.EOF {
-				return nil
+				return i, nil
 			} else if err != nil {
-				return err
+				return i, err
 			}
 			one, in = input{packet: f.Packet, context: f.Context}, f.Inputs
 		}
 		var out [3]vm.Output
 		for k, s := range []*side{a, control, b} {
 			if err := s.maps.Latch(in); err != nil {
-				return err
+				return i, err
 			}
 			var err error
 			out[k], err = one.on(s.prog)
 			switch {
 			case err != nil && k == 0 && o.Runs == 0 && o.Unsteady == 0 && opt.Next == nil:
-				return err
+				return i, err
 			case err != nil:
 				out[k].Err = err
 			}
@@ -296,7 +305,7 @@ func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, 
 			}
 		}
 	}
-	return nil
+	return opt.Runs, nil
 }
 
 // latched is what helpers give in a run.

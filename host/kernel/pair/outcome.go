@@ -25,6 +25,7 @@ type Outcome struct {
 	Loaded      bool   // both
 	As          string // what they were loaded as
 	Runs        int    // compared
+	Bounded     bool   // no more were run, for the instructions that they take
 	Unsteady    int    // not compared: the original itself did another thing the second time
 	Maps        int    // compared after the runs
 	Differences int    // runs and maps that differ
@@ -41,6 +42,9 @@ func (o Outcome) Bad() bool { return o.Status > Equal }
 func (o Outcome) String() string {
 	switch o.Status {
 	case Equal:
+		if o.Bounded {
+			return fmt.Sprintf("loaded and compared %d runs (it loops: no more than %d M instructions are run)", o.Runs, workLimit/1_000_000)
+		}
 		return fmt.Sprintf("loaded and compared %d runs", o.Runs)
 	default:
 		return o.Status.String() + ": " + o.Reason

@@ -17,10 +17,14 @@ const (
 )
 
 // timed runs both in turn on one packet after another, which programs that
-// write find as they left it, alike on both sides.
-func timed(ctx context.Context, a, b *kernel.Prog, seed uint64) (*Ratio, error) {
+// write find as they left it, alike on both sides; once in a round where a run is long.
+func timed(ctx context.Context, a, b *kernel.Prog, seed uint64, long bool) (*Ratio, error) {
 	rng := rand.New(rand.NewPCG(seed, 10))
 	r := &Ratio{Rounds: rounds}
+	least := uint32(64)
+	if long {
+		least = 1
+	}
 	for _, p := range []*kernel.Prog{a, b} {
 		if kept, err := p.Keep(); err == nil { // it only takes longer without
 			defer kept.Close()
@@ -35,11 +39,11 @@ func timed(ctx context.Context, a, b *kernel.Prog, seed uint64) (*Ratio, error) 
 		if len(packet) < 64 {
 			packet = append(packet, make([]byte, 64-len(packet))...)
 		}
-		probe, err := a.Bench(packet, 64)
+		probe, err := a.Bench(packet, least)
 		if err != nil {
 			return nil, err
 		}
-		n := uint32(min(max(int64(share)/max(probe.Nanoseconds(), 1), 64), 1e5))
+		n := uint32(min(max(int64(share)/max(probe.Nanoseconds(), 1), int64(least)), 1e5))
 		var t [2]float64
 		for k := range 2 {
 			k = k ^ i&1 // the other one first in every other round

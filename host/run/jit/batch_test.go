@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"context"
 	"bytes"
 	"fmt"
 	"math/rand/v2"
@@ -76,7 +77,7 @@ func batches(seed uint64, how Remedies) (batched uint64, err error) {
 	}
 	for at := 0; at < len(ins); {
 		n := min(1+rng.IntN(64), len(ins)-at)
-		err := r.Run(ins[at:at+n], func(i int, paths []uint32, out cache.Outcome) error {
+		err := r.Run(context.Background(), ins[at:at+n], func(i int, paths []uint32, out cache.Outcome) error {
 			for k, p := range paths {
 				fmt.Fprintln(&got, at+i+k, int32(p), out)
 			}
@@ -182,7 +183,7 @@ func TestBatchesFollowOneAnother(t *testing.T) {
 			ins[k] = vm.Input{Data: pkts[k], TimeNS: times[k], IfIndex: 1, Packet: r.Packets + uint64(k)}
 		}
 		before := r.NIC.Batched
-		if err := r.Run(ins, nil); err != nil {
+		if err := r.Run(t.Context(), ins, nil); err != nil {
 			t.Fatal(err)
 		}
 		return r.NIC.Batched - before

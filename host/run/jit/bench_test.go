@@ -226,7 +226,7 @@ func oneRuntime(b *testing.B, engine string, pkts [][]byte, times []uint64) (r *
 					k = 0
 				}
 			}
-			must.OK(b, r.Run(in[:m], nil))
+			must.OK(b, r.Run(b.Context(), in[:m], nil))
 			i, n = i+m, n-m
 		}
 	}

@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"context"
 	"math"
 
 	"jitnic/cache"
@@ -236,8 +237,9 @@ type Each func(i int, paths []uint32, out cache.Outcome) error
 
 // Run takes packets one after the other, with the same results as Process, and
 // tells each (nil: nobody) what became of them. Runs of hits go by in native code,
-// so that no output of theirs is to be had.
-func (r *Runtime) Run(in []vm.Input, each Each) error {
+// so that no output of theirs is to be had. Where ctx ends, it returns its error
+// before the next packet that is no hit.
+func (r *Runtime) Run(ctx context.Context, in []vm.Input, each Each) error {
 	for i := 0; i < len(in); i++ {
 		for more := true; more; {
 			var n int
@@ -249,6 +251,9 @@ func (r *Runtime) Run(in []vm.Input, each Each) error {
 		}
 		if i == len(in) {
 			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		res, err := r.Process(&in[i], &r.out)
 		if err != nil {

@@ -273,6 +273,9 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 	var out vm.Output
 	return s.feed(ctx, func(pkts []pcaps.Packet, ins []vm.Input) error {
 		for i := range pkts {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if s.Before != nil {
 				if err := s.Before(&ins[i]); err != nil {
 					return err
@@ -296,9 +299,9 @@ func (s *Session) Run(ctx context.Context, each func(p *Packet) error) error {
 func (s *Session) Follow(ctx context.Context, each func(p Several) error) error {
 	return s.feed(ctx, func(pkts []pcaps.Packet, ins []vm.Input) error {
 		if each == nil {
-			return s.Runtime.Run(ins, nil)
+			return s.Runtime.Run(ctx, ins, nil)
 		}
-		return s.Runtime.Run(ins, func(i int, paths []uint32, out cache.Outcome) error {
+		return s.Runtime.Run(ctx, ins, func(i int, paths []uint32, out cache.Outcome) error {
 			return each(Several{pkts[i : i+len(paths)], paths, out})
 		})
 	})
