@@ -185,12 +185,13 @@ func (x *exec) changed(i int, key []bv.Term, concrete []byte) *mapEvent {
 	ms := x.mapState(i)
 	for k := len(ms.events) - 1; k >= 0; k-- {
 		if e := &ms.events[k]; x.applies(e, key, concrete) {
+			if !e.del {
+				x.unevicted(i, k)
+			}
 			return e
 		}
 	}
-	if maps.Ordered(x.s.Maps[i].Spec().Type) && len(ms.events) > 0 {
-		x.notFull(i)
-	}
+	x.unevicted(i, -1)
 	return nil
 }
 
@@ -205,16 +206,47 @@ func (x *exec) applies(e *mapEvent, key []bv.Term, concrete []byte) bool {
 	return same && e.okRun
 }
 
-// notFull adds the predicate that the path's inserts evict nothing: half the
-// map is free, as an LRU map may evict before its last element is taken. Where
-// that does not hold, the path is no trace.
-func (x *exec) notFull(i int) {
+// notFull adds the predicate that so many inserts of the path's evict nothing: half the
+// map is free behind them, as an LRU map may evict before its last element is taken; with
+// a list for each CPU, one may be full where all are on it. Where that does not hold, the
+// path is no trace.
+func (x *exec) notFull(i, inserts int) {
 	spec := x.s.Maps[i].Spec()
-	lim := uint64(spec.Max) / 2
-	free := uint64(x.c.preLen[i]) < lim
-	x.decide(x.b.Bin(bv.OpULt, x.count(i), x.b.Const(lim, 64)), free, WhyHelper)
+	parts := uint32(2)
+	if spec.Flags&maps.FlagNoCommonLRU != 0 {
+		parts = max(2, uint32(x.s.Opt.CPUs))
+	}
+	lim := max(0, int(spec.Max/parts)+1-inserts)
+	free := x.c.preLen[i] < lim
+	x.decide(x.b.Bin(bv.OpULt, x.count(i), x.b.Const(uint64(lim), 64)), free, WhyHelper)
 	if !free {
 		x.abort(trace.ReasonEviction, spec.Name)
+	}
+}
+
+// inserts is how many of the path's own changes of a map so far may have evicted an
+// entry: all updates, whatever came of them.
+func (ms *mapState) inserts() (n int) {
+	for k := range ms.events {
+		if !ms.events[k].del {
+			n++
+		}
+	}
+	return n
+}
+
+// unevicted adds that the path's own updates of an LRU map behind its change after have
+// evicted nothing, as any entry may have been the one; -1: all of them.
+func (x *exec) unevicted(i, after int) {
+	ms := x.mapState(i)
+	if !maps.Ordered(x.s.Maps[i].Spec().Type) {
+		return
+	}
+	for k := after + 1; k < len(ms.events); k++ {
+		if !ms.events[k].del {
+			x.notFull(i, ms.inserts())
+			return
+		}
 	}
 }
 
@@ -232,7 +264,7 @@ func (x *exec) stays(i int, was bv.Term, there bool) {
 			return
 		}
 	}
-	x.notFull(i)
+	x.notFull(i, x.mapState(i).inserts()+1)
 }
 
 func (x *exec) count(i int) bv.Term {
@@ -249,7 +281,7 @@ func (x *exec) readMap(i int, addr bv.Term, concrete uint64, n int) bv.Term {
 			return x.b.Const(x.s.Load(concrete, 8)&bv.Mask(8*n), 8*n)
 		}
 	}
-	if x.stale(ms) {
+	if x.stale(i, addr) {
 		return x.unknownOf(i, 8*n)
 	}
 	if base, _ := x.split(addr); base == 0 && len(ms.log.stores) == 0 && len(ms.events) == 0 && x.versioned(i, concrete) {
@@ -271,27 +303,52 @@ func (x *exec) readMap(i int, addr bv.Term, concrete uint64, n int) bv.Term {
 		})
 }
 
-// stale says whether a value pointer may by now see another entry than the one
-// it was got for: an element was replaced, deleted or evicted, and one inserted
-// after that. What the operations came to becomes part of the condition.
-func (x *exec) stale(ms *mapState) bool {
+// pointee is the key of the entry that a value pointer was got for, and the number of the
+// path's own change that made the entry, or -1.
+func (x *exec) pointee(i int, base bv.Term) (key []bv.Term, concrete string, made int, known bool) {
+	if base == 0 || x.b.Op(base) != bv.OpFun {
+		return nil, "", -1, false
+	}
+	ms := x.mapState(i)
+	for k := range ms.events {
+		if e := &ms.events[k]; e.fresh == base {
+			return e.key, string(e.concrete), k, true
+		}
+	}
+	concrete, known = x.keys[base]
+	id, m := FunParts(x.b.K(base))
+	return x.b.Args(base), concrete, -1, known && id == FunLookup && m == i
+}
+
+// stale says whether a value pointer may by now see another entry than the one it was got
+// for: that was replaced or deleted, and one inserted after that. What the operations came
+// to becomes part of the condition, and that an LRU map has evicted nothing.
+func (x *exec) stale(i int, addr bv.Term) bool {
+	ms := x.mapState(i)
 	if ms.reused || ms.poisoned {
 		return true
 	}
-	if len(ms.events) < 2 {
+	if len(ms.events) == 0 {
 		return false
 	}
+	base, _ := x.split(addr)
+	key, concrete, made, known := x.pointee(i, base)
+	x.unevicted(i, made)
 	freed := false
-	for k := range ms.events {
+	for k := made + 1; k < len(ms.events); k++ {
 		e := &ms.events[k]
-		x.decide(e.ok, e.okRun, WhyHelper)
-		if !e.okRun {
-			continue
+		switch {
+		case !freed && k == len(ms.events)-1: // nothing comes behind it
+		case freed && e.del:
+		case known && !freed:
+			freed = x.applies(e, key, []byte(concrete))
+		default:
+			x.decide(e.ok, e.okRun, WhyHelper)
+			if e.okRun && freed {
+				return true
+			}
+			freed = freed || e.okRun
 		}
-		if freed && !e.del {
-			return true
-		}
-		freed = true
 	}
 	return false
 }
@@ -347,6 +404,9 @@ func (x *exec) writeMap(i int, st store) {
 		x.decide(x.b.Bin(bv.OpEq, st.base, x.b.Const(0, 64)), false, WhyBounds)
 	}
 	x.noteWritten(i)
+	if x.stale(i, x.address(st.base, st.off)) {
+		ms.reused = true // it may be any entry that this changes
+	}
 	ms.log.stores = append(ms.log.stores, st)
 }
 

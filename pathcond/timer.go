@@ -86,9 +86,7 @@ func (x *exec) alive(i int, addr bv.Term) bool {
 	} else if id != FunLookup || !known {
 		return false
 	}
-	if maps.Ordered(x.s.Maps[i].Spec().Type) {
-		x.notFull(i)
-	}
+	x.unevicted(i, last)
 	for k := last + 1; k < len(ms.events); k++ {
 		if x.applies(&ms.events[k], key, []byte(concrete)) {
 			return false
