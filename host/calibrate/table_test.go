@@ -82,7 +82,7 @@ func newHits(t *testing.T, name string, all []vm.Input) (*hits, error) {
 	}
 	in := slices.Clone(all)
 	for pass := range 2 {
-		err := h.rt.Run(in, func(i int, paths []uint32, out cache.Outcome) error {
+		err := h.rt.Run(t.Context(), in, func(i int, paths []uint32, out cache.Outcome) error {
 			for k, p := range paths {
 				if pass == 1 && out == cache.Hit {
 					h.ins, h.paths = append(h.ins, in[i+k]), append(h.paths, p)
@@ -104,7 +104,7 @@ func (h *hits) ours(t *testing.T) float64 {
 	pass := func() float64 {
 		begin := time.Now()
 		for in := range slices.Chunk(h.ins, 128) {
-			must.OK(t, h.rt.Run(in, nil))
+			must.OK(t, h.rt.Run(t.Context(), in, nil))
 		}
 		return float64(time.Since(begin).Nanoseconds()) / float64(len(h.ins))
 	}
