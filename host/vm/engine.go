@@ -1,5 +1,7 @@
 package vm
 
+import "math"
+
 // Engine runs stretches of a program faster than the interpreter does, and
 // leaves to it whatever it has no code for: the interpreter then runs that one
 // instruction and asks again. So an engine need not know any helper, fault or
@@ -11,6 +13,17 @@ type Engine interface {
 	Start(c *Control) Stop
 	// Run goes on from where control stands in c and says how it ended.
 	Run(c *Control) Stop
+}
+
+// Batcher is an Engine that goes from packet to packet by itself.
+type Batcher interface {
+	Engine
+	// Batch runs packets of in from the first on, each as after Start, and says how
+	// many have run to their end and what their verdicts were. At StopDone nothing
+	// speaks against another batch, at StopOff the next packet hasn't begun and has to
+	// be run by itself, at StopLeave it has, and control stands in c. Of the others'
+	// bytes nothing is left on the State.
+	Batch(c *Control, in []Input, verdicts []uint32) (n int, stop Stop)
 }
 
 // Stop says how a stretch ended.
@@ -51,6 +64,57 @@ func (it *Interp) started() (uint64, *Fault) {
 	default:
 		return it.goOn(stop)
 	}
+}
+
+// Verdicts runs packets one after the other, as Run does, and gives the verdict of each;
+// verdicts is as long as in. It stops at one that Run has an error for: n packets have run
+// before. What became of their bytes isn't to be had. It allocates nothing unless a
+// packet faults.
+func (it *Interp) Verdicts(in []Input, verdicts []uint32) (n int, err error) {
+	e, _ := it.Engine.(Batcher)
+	for n < len(in) {
+		stop := StopOff
+		if e != nil {
+			var k int
+			if k, stop, err = it.batch(e, in[n:], verdicts[n:]); err != nil {
+				return n + k, err
+			}
+			n += k
+		}
+		if stop != StopOff {
+			continue
+		}
+		it.packet(&in[n], &it.out, nil)
+		if it.out.Err != nil {
+			return n, it.out.Err
+		}
+		verdicts[n] = it.out.Verdict
+		n++
+	}
+	return n, nil
+}
+
+// batch runs packets before which no timer is due, and ends the one that the engine has
+// left.
+func (it *Interp) batch(e Batcher, in []Input, verdicts []uint32) (n int, stop Stop, err error) {
+	for next, k := it.S.NextTimer(), 0; next != math.MaxUint64 && k < len(in); k++ {
+		if in[k].TimeNS >= next {
+			in = in[:k]
+		}
+	}
+	c := &it.control
+	it.tails, it.mayGo = 0, MaxLoops
+	c.Prog, c.Left, c.R = it.entry, it.Limit, &it.r
+	n, stop = e.Batch(c, in, verdicts)
+	if stop != StopLeave {
+		return n, stop, nil
+	}
+	r0, f := it.goOn(stop)
+	if f != nil {
+		return n, stop, f
+	}
+	verdicts[n] = uint32(r0)
+	return n + 1, stop, nil
 }
 
 // accelerated runs from the entry to the exit of frame 0 with the engine's

@@ -41,6 +41,7 @@ type Interp struct {
 	steps    int
 	prog, pc int // where calls and exits leave control and take it up
 	control  Control
+	out      Output // of packets of Verdicts
 }
 
 // frame is one call in progress: where it returns to, and what it gives back.

@@ -136,29 +136,53 @@ func (c *treeCompiler) batch(x *treeCode, root asm.Label) {
 	c.Bind(step)
 	x.counted = uintptr(c.Len())
 	over := c.NewLabel()
-	c.Load(8, atHand, asm.At(asm.Ctx, offIn))
-	c.OpK(asm.Add, true, atHand, int32(unsafe.Sizeof(input)))
-	c.Store(8, atHand, asm.At(asm.Ctx, offIn))
-	c.BrMem(asm.GE, atHand, asm.At(asm.Ctx, offStop), over)
+	advance(c.Backend, over)
 	c.Bind(body)
 	c.head(miss)
 	c.Bind(root)
 	c.later = append(c.later, func() {
-		x.head = uintptr(c.Len())
-		c.Load(8, atHand, asm.At(asm.Ctx, offIn))
-		c.Jmp(body)
+		x.head, x.miss = wayInOut(c.Backend, body, over, miss)
 		c.Bind(odd)
 		c.Store(8, asm.R0, asm.At(asm.Ctx, offR))
 		c.StoreK(8, batchOdd, asm.At(asm.Ctx, offPC))
 		c.Ret()
-		c.Bind(over)
-		c.StoreK(8, batchOver, asm.At(asm.Ctx, offPC))
-		c.Ret()
-		c.Bind(miss)
-		x.miss = uintptr(c.Len())
-		c.StoreK(8, batchMiss, asm.At(asm.Ctx, offPC))
-		c.Ret()
 	})
+}
+
+// advance makes the batch's next vm.Input the one at hand.
+func advance(b asm.Backend, over asm.Label) {
+	b.Load(8, atHand, asm.At(asm.Ctx, offIn))
+	b.OpK(asm.Add, true, atHand, int32(unsafe.Sizeof(input)))
+	b.Store(8, atHand, asm.At(asm.Ctx, offIn))
+	b.BrMem(asm.GE, atHand, asm.At(asm.Ctx, offStop), over)
+}
+
+// wayInOut writes a batch's way in, to body, and its ways out: there are no more
+// packets, or one has to be looked at.
+func wayInOut(b asm.Backend, body, over, miss asm.Label) (head, missed uintptr) {
+	head = uintptr(b.Len())
+	b.Load(8, atHand, asm.At(asm.Ctx, offIn))
+	b.Jmp(body)
+	b.Bind(over)
+	b.StoreK(8, batchOver, asm.At(asm.Ctx, offPC))
+	b.Ret()
+	b.Bind(miss)
+	missed = uintptr(b.Len())
+	b.StoreK(8, batchMiss, asm.At(asm.Ctx, offPC))
+	b.Ret()
+	return head, missed
+}
+
+// admit notes the length of the packet at hand, in register 1 too. What State.Begin
+// refuses, and what has frags, is Go's. It uses register 2.
+func admit(b asm.Backend, s *vm.State, miss asm.Label) {
+	const n = asm.R1
+	b.Load(8, n, fieldOf(atHand, inLen))
+	b.Lea(asm.R2, asm.At(n, -vm.MinPacket))
+	b.BrK(asm.GT, true, asm.R2, vm.MaxLinear-vm.MinPacket, miss)
+	b.Load(8, asm.R2, fieldOf(atHand, inCPU))
+	b.BrK(asm.GE, true, asm.R2, int32(s.Opt.CPUs), miss)
+	b.Store(8, n, asm.At(asm.Ctx, offLength))
 }
 
 // atHand holds the vm.Input of the packet at hand from a trace's end to the root.
@@ -170,13 +194,7 @@ func (c *treeCompiler) head(miss asm.Label) {
 	const n = asm.R1
 	back := c.NewLabel()
 	c.Load(8, pkt, fieldOf(atHand, inData))
-	c.Load(8, n, fieldOf(atHand, inLen))
-	// What State.Begin refuses, and what has frags, is Go's.
-	c.Lea(asm.R2, asm.At(n, -vm.MinPacket))
-	c.BrK(asm.GT, true, asm.R2, vm.MaxLinear-vm.MinPacket, miss)
-	c.Load(8, asm.R2, fieldOf(atHand, inCPU))
-	c.BrK(asm.GE, true, asm.R2, int32(c.s.Opt.CPUs), miss)
-	c.Store(8, n, asm.At(asm.Ctx, offLength))
+	admit(c.Backend, c.s, miss)
 	packetFields(c.Backend, c.s, c.uses)
 	if c.reach > vm.MinPacket {
 		short := c.NewLabel()
@@ -248,7 +266,7 @@ func copyIn(b asm.Backend, s *vm.State, want, most int) {
 	if want == 0 {
 		return
 	}
-	copyFirst(b, s, most)
+	copyFirst(b, s, want, most)
 	if want > copied && most > copied {
 		copyRest(b, s)
 	}
@@ -256,7 +274,8 @@ func copyIn(b asm.Backend, s *vm.State, want, most int) {
 
 // copyFirst copies the first bytes of a packet, copied at most. By size classes:
 // the pieces from the front and from the back overlap, so no byte outside is read.
-func copyFirst(b asm.Backend, s *vm.State, most int) {
+// Those from the back aren't wanted where the front has all that is.
+func copyFirst(b asm.Backend, s *vm.State, want, most int) {
 	const src, n, at = asm.R0, asm.R1, asm.R3
 	end := b.NewLabel()
 	b.Load(8, at, asm.At(asm.Ctx, offIn))
@@ -275,7 +294,7 @@ func copyFirst(b asm.Backend, s *vm.State, most int) {
 		}
 		next := b.NewLabel()
 		b.BrK(asm.LT, true, n, int32(k), next)
-		if k == 64 && most > copied {
+		if k == 64 && most > copied && want > k {
 			// at = min(n, copied), without a jump.
 			b.OpK(asm.Sub, true, at, copied)
 			b.Mov(true, asm.R2, at)
@@ -286,7 +305,7 @@ func copyFirst(b asm.Backend, s *vm.State, most int) {
 		for off := 0; off < k; off += 16 {
 			front(off)
 		}
-		for off := -k; off < 0; off += 16 {
+		for off := -k; off < 0 && want > k; off += 16 {
 			back(off)
 		}
 		b.Jmp(end)

@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"jitnic/host/ebpf"
+	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/points"
 	"jitnic/host/vm"
@@ -26,21 +27,24 @@ type compiler struct {
 	bails   []asm.Label // by slot, or unwritten
 	beyond  map[int]asm.Label
 	order   []int       // slots of bails, as they were asked for
-	end     asm.Label   // the program is over
 	exit    asm.Label   // back to Go
 	lookup  []asm.Label // by map, or unwritten
 	wanted  []int32     // whose look-ups stand one after the other, up to subsEnd
 	subsEnd int
-	always  []bool   // by slot: always left to the interpreter
-	far     []func() // what stands out of the way, to be written behind the rest
-	uses    fields   // what code reads of the context
-	reach   int      // of the packet, code touches no byte from here on
-	copies  bool     // the packet has to stand in the buffer: code writes to it, or finds it there
-	line    *line    // of a trace
-	extra   int      // see Trace.extra
-	given   []given  // of a program: what of its registers code relies on
-	dead    []bool   // by slot: a block that control never comes to begins here
-	low     int64    // of a program: see unit.low
+	always  []bool      // by slot: always left to the interpreter
+	far     []func()    // what stands out of the way, to be written behind the rest
+	uses    fields      // what code reads of the context
+	reach   int         // of the packet, code touches no byte from here on
+	copies  bool        // the packet has to stand in the buffer: code writes to it, or finds it there
+	line    *line       // of a trace
+	extra   int         // see Trace.extra
+	given   []given     // of a program: what of its registers code relies on
+	dead    []bool      // by slot: a block that control never comes to begins here
+	low     int64       // of a program: see unit.low
+	live    []ebpf.Regs // by slot of a program: see alive
+	nested  bool        // frames may stand above one another
+	sends   bool        // code may redirect the packet
+	inPlace bool        // of a program: pkt holds the packet's place, not the frame's
 }
 
 // unwritten is no label.
@@ -79,8 +83,8 @@ func (w *work) compiler(s *vm.State, code []ebpf.Insn) (*compiler, error) {
 	c := &w.c
 	*c = compiler{Backend: w.b, a: &w.a, f: &w.f, code: code, note: s.Opt.Track,
 		bails: labels(c.bails, n), lookup: labels(c.lookup, len(s.Maps)), always: cleared(c.always, n),
-		order: c.order[:0], wanted: c.wanted[:0], far: c.far[:0], given: c.given[:0], dead: cleared(c.dead, n)}
-	c.end, c.exit = c.NewLabel(), c.NewLabel()
+		order: c.order[:0], wanted: c.wanted[:0], far: c.far[:0], given: c.given[:0], dead: cleared(c.dead, n), live: c.live}
+	c.exit = c.NewLabel()
 	c.first = c.NewLabels(n)
 	return c, nil
 }
@@ -121,23 +125,39 @@ type unit struct {
 	code   []byte
 	place  []int32 // by slot: where it begins in code
 	enter  int     // where code loads all registers and goes on at context.resume
-	start  uintptr // where a packet begins (Engine.Start): within the code, until that has an address
 	low    int64   // what it may look at of the frame begins there, from its top
 	uses   fields
 	f      *flow
 	always []bool
+	packetPlaces
 }
 
-// compile makes a unit of code, which runs on s. withCtx says that register 1
-// holds the context at slot 0.
-func compile(s *vm.State, code []ebpf.Insn, unlinked map[int]string, withCtx bool) (*unit, error) {
-	u, _, err := compileWith(new(work), s, code, unlinked, withCtx)
-	return u, err
+// packetPlaces are where packets begin and end: within the code, until that has an
+// address.
+type packetPlaces struct {
+	start   uintptr // one that has begun on the State (Engine.Start)
+	ret     uintptr // the program is over: back to Go
+	batch   uintptr // one of a batch, its vm.Input at hand
+	next    uintptr // the program is over: on to the batch's next
+	head    uintptr // the batch's first
+	inPlace bool    // pkt holds the packet's place
+	copies  int     // how many bytes of a batch's packet are copied at most
+	work    int     // bounds the code that a packet runs through, in bytes, once through each loop
+	loops   bool    // there are some
 }
 
-// compileWith is compile with memory of the caller's; the compiler has the places
-// of what it wrote.
-func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string, withCtx bool) (*unit, *compiler, error) {
+// moves adds to all of them.
+func (p *packetPlaces) moves(by uintptr) {
+	for _, at := range []*uintptr{&p.start, &p.ret, &p.batch, &p.next, &p.head} {
+		*at += by
+	}
+}
+
+// compileProgram makes a unit of a program, which runs on s. withCtx says that register 1
+// holds the context at slot 0, nested that a program beside it may call functions. The
+// compiler, which is w's, has the places of what it wrote.
+func compileProgram(w *work, s *vm.State, p *loader.Program, withCtx, nested bool) (*unit, *compiler, error) {
+	code := p.Insns
 	for pc, in := range code {
 		if vm.Valid(in) && in.Writes().Has(10) {
 			return nil, nil, fmt.Errorf("insn %d: register 10 is written", pc)
@@ -147,8 +167,10 @@ func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string
 	if err != nil {
 		return nil, nil, err
 	}
-	c.skip = unlinked
+	c.skip, c.nested = p.Unsupported, nested
 	c.f.find(code)
+	c.alive(nested)
+	c.inPlace = !nested && frameOnlyAsBase(code)
 	start := frameOnly(&w.k[0])
 	if withCtx {
 		start.R[1] = points.Value{Kind: points.Ctx}
@@ -166,14 +188,17 @@ func compileWith(w *work, s *vm.State, code []ebpf.Insn, unlinked map[int]string
 	}
 	u := &unit{f: c.f, always: c.always}
 	u.enter = c.entry()
-	u.start = uintptr(c.starts())
 	c.body(in)
 	c.tail()
 	u.low, u.uses = c.low, c.uses
+	c.packets(u)
 	if u.code, err = c.Code(); err != nil {
 		return nil, nil, err
 	}
 	u.place = c.places()
+	if err := w.readBack(c, 1, func(b *reader, _ uint64) error { return w.between(b.m, s).program(c, u) }); err != nil {
+		return nil, nil, err
+	}
 	if err := w.readBack(c, programSets, func(b *reader, seed uint64) error { return b.program(c, u, seed) }); err != nil {
 		return nil, nil, err
 	}
@@ -188,6 +213,17 @@ const programSets = 3
 func (c *compiler) relies(pc int, reg uint8, v uint64) {
 	if c.line == nil {
 		c.given = append(c.given, given{pc, reg, v})
+	}
+}
+
+// reliesOn notes what an access that isn't checked takes its base to hold: a place in
+// the frame, or one in the packet, which may be any there.
+func (c *compiler) reliesOn(k *known, pc int, base uint8) {
+	switch v := k.R[base]; {
+	case v.Kind == points.Packet && c.inPlace:
+		c.relies(pc, base, uint64(c.buffer())+uint64(max(v.Off, 0)))
+	case v.Kind == points.Stack && !c.nested:
+		c.relies(pc, base, c.a.s.FrameTop(0)+uint64(v.Off))
 	}
 }
 
@@ -287,13 +323,6 @@ func (c *compiler) tail() {
 		c.StoreK(8, int32(pc), asm.At(asm.Ctx, offPC))
 		c.Jmp(c.exit)
 	}
-	if c.line == nil {
-		c.Bind(c.end)
-		c.Imm(asm.T0, done)
-		c.Store(8, asm.T0, asm.At(asm.Ctx, offPC))
-		c.Store(8, asm.R0, asm.At(asm.Ctx, offR))
-		c.Ret()
-	}
 	c.Bind(c.exit)
 	for r := asm.R0; r <= asm.R9; r++ {
 		c.Store(8, r, asm.At(asm.Ctx, offR+8*int32(r)))
@@ -326,6 +355,10 @@ func (c *compiler) insn(k *known, pc int, in ebpf.Insn) {
 	}
 	switch in.Class() {
 	case ebpf.ClassALU, ebpf.ClassALU64:
+		if c.inPlace && in == moveFrame(in.Dst) {
+			c.Imm(reg(in.Dst), c.a.s.FrameTop(0))
+			return
+		}
 		arith(c.Backend, in)
 	case ebpf.ClassLD:
 		c.wide(pc, in)
@@ -377,6 +410,7 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 	if c.a.inBounds(k, base, off, n, write) {
 		m, ok := c.fixed(k.R[base], off)
 		c.touch(k.R[base], off, n, ok)
+		c.reliesOn(k, pc, base)
 		c.copies = c.copies || write && k.R[base].Kind == points.Packet
 		switch {
 		case ok:
@@ -427,7 +461,7 @@ func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write 
 }
 
 // byPkt says whether the packet is reached by pkt.
-func (c *compiler) byPkt() bool { return c.line != nil && c.line.byPkt }
+func (c *compiler) byPkt() bool { return c.inPlace || c.line != nil && c.line.byPkt }
 
 // buffer is the address that stands for the packet's first byte at first.
 func (c *compiler) buffer() int32 { return int32(c.a.s.Buf) + vm.Headroom }
@@ -442,6 +476,8 @@ func (c *compiler) touch(base points.Value, off int16, n int, fixed bool) {
 	case base.Kind != points.Packet:
 	case fixed:
 		c.reach = max(c.reach, int(c.line.at)+int(base.Off)+int(off)+n)
+	case c.line == nil && base.Base == 0: // where the packet was moved, Go has all of it in the buffer
+		c.reach = max(c.reach, int(base.Off)+int(off)+n)
 	default:
 		c.reach, c.copies = wholePacket, c.copies || !c.byPkt()
 	}
@@ -511,9 +547,11 @@ func (c *compiler) control(k *known, pc int, in ebpf.Insn) {
 	case in.IsGoto():
 		c.Jmp(c.to(target(in, pc)))
 	case in.Op == ebpf.OpExit:
-		c.Load(8, asm.T0, asm.At(asm.Ctx, offDepth))
-		c.BrK(asm.NE, true, asm.T0, 0, c.bail(pc))
-		c.Jmp(c.end)
+		if c.nested {
+			c.Load(8, asm.T0, asm.At(asm.Ctx, offDepth))
+			c.BrK(asm.NE, true, asm.T0, 0, c.bail(pc))
+		}
+		c.JmpMem(asm.At(asm.Ctx, offNext))
 	case in.Op == ebpf.OpCall:
 		if !c.latched(in) && !c.mapLookup(k, pc, in) && !c.csumDiff(k, pc, in) && !c.redirect(k, pc, in) {
 			c.leave(pc)
@@ -591,17 +629,21 @@ func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
 	c.ofCPU(&f)
 	at, ok := c.fixed(k.R[2], 0)
 	c.touch(k.R[2], 0, int(f.KeySize), ok)
+	c.reliesOn(k, pc, 2)
 	if f.Kind == maps.FlatArray {
 		key := asm.Mem{Base: asm.Base, Index: reg(2)}
-		if ok {
+		switch {
+		case ok:
 			key = at
+		case k.R[2].Kind == points.Packet && c.byPkt():
+			key = asm.Mem{Base: pkt, Index: reg(2), Disp: -c.buffer()}
 		}
 		lookupArray(c.Backend, &f, key)
 		return true
 	}
 	c.copies = c.copies || k.R[2].Kind == points.Packet
 	c.extra += loops(&f)
-	c.Call(c.lookupIn(m))
+	c.callLookup(m, &f, c.keeps(pc))
 	return true
 }
 
@@ -610,6 +652,21 @@ func (c *compiler) ofCPU(f *maps.Flat) {
 	if f.Step != 0 {
 		c.uses |= useCPU
 	}
+}
+
+// callLookup calls the subroutine of look-ups in a map, and keeps registers over it.
+func (c *compiler) callLookup(m int32, f *maps.Flat, keep ebpf.Regs) {
+	keep &= changedBy(f)
+	kept := func(move func(size int, r asm.Reg, m asm.Mem)) {
+		for r := asm.R1; r <= lastWord; r++ {
+			if keep.Has(uint8(r)) {
+				move(8, r, asm.At(asm.Ctx, offSave+8*(int32(r)-1)))
+			}
+		}
+	}
+	kept(c.Store)
+	c.Call(c.lookupIn(m))
+	kept(c.Load)
 }
 
 // lookupIn is the subroutine of look-ups in a map.

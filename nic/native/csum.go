@@ -26,7 +26,9 @@ func (c *compiler) csumDiff(k *known, pc int, in ebpf.Insn) bool {
 		}
 	}
 	from, to := size[0], size[1]
+	c.reliesOn(k, pc, 1)
 	c.relies(pc, 2, uint64(from))
+	c.reliesOn(k, pc, 3)
 	c.relies(pc, 4, uint64(to))
 	sum, acc, t := asm.R0, asm.T0, asm.T1
 	c.Mov(false, acc, asm.R5)

@@ -14,6 +14,7 @@
 // instruction to the interpreter, which comes back when that one is done. So
 // helpers, faults, limits, tail calls and callbacks are the interpreter's own,
 // and what the engine does is held to what the interpreter would have done.
+// It goes from packet to packet by itself while nothing is left ([Engine.Batch]).
 //
 // Objects are hostile. What a register points to is worked out beforehand
 // (bounds.go); an access that this proves to be in bounds is a plain load or

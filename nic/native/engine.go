@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"jitnic/host/ebpf"
@@ -23,6 +24,9 @@ type Engine struct {
 	units []*unit
 	block []*code.Block
 	ctx   *context
+	kept  int        // steps left that code wasn't given
+	ins   []vm.Input // of the batch at hand, held here while code reads them
+	outs  []uint32   // likewise, while it writes them
 	// flat says that register 1 doesn't hold the context at the start
 	// (vm.Interp.RunFlat).
 	flat bool
@@ -50,8 +54,9 @@ func newEngine(s *vm.State, obj *loader.Object, mem *code.Memory, withCtx bool) 
 	if _, err := asm.New(runtime.GOARCH); err != nil {
 		return nil, err
 	}
+	nested := slices.ContainsFunc(obj.Programs, func(p *loader.Program) bool { return nests(p.Insns) })
 	for i, p := range obj.Programs {
-		u, err := compile(s, p.Insns, p.Unsupported, withCtx)
+		u, _, err := compileProgram(new(work), s, p, withCtx, nested)
 		if errors.Is(err, ErrReadBack) {
 			e.Close()
 			return nil, fmt.Errorf("program %q: %w", p.Name, err)
@@ -67,7 +72,7 @@ func newEngine(s *vm.State, obj *loader.Object, mem *code.Memory, withCtx bool) 
 			e.Close()
 			return nil, err
 		}
-		u.start += e.block[i].Addr()
+		u.moves(e.block[i].Addr())
 		e.units[i] = u
 	}
 	return e, nil
@@ -97,21 +102,26 @@ func (e *Engine) Run(c *vm.Control) vm.Stop {
 		return vm.StopLeave
 	}
 	x := e.ctx
-	left := int64(c.Left)
+	left := e.gives(c.Left, stretchSteps)
 	if !u.f.counts[c.PC] {
 		if left -= int64(u.f.rest[c.PC]); left < 0 {
 			return vm.StopLeave
 		}
 	}
 	x.load(e.s)
+	x.next = u.ret
 	x.left = left
 	copy(x.r[:], c.R[:11])
+	flat := uintptr(unsafe.Pointer(&e.s.Mem.B[0]))
+	if u.inPlace {
+		x.r[pkt] = uint64(flat) + e.s.Buf + vm.Headroom
+	}
 	base := e.block[c.Prog].Addr()
 	x.resume = base + uintptr(u.place[c.PC])
 	e.Runs++
-	code.Enter(base+uintptr(u.enter), unsafe.Pointer(x), uintptr(unsafe.Pointer(&e.s.Mem.B[0])))
+	code.Enter(base+uintptr(u.enter), unsafe.Pointer(x), flat)
 	if x.pc == done {
-		c.R[0], c.Left = x.r[0], int(x.left)
+		c.R[0], c.Left = x.r[0], int(x.left)+e.kept
 		return vm.StopDone
 	}
 	return e.left(u, c)

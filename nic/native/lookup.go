@@ -4,13 +4,14 @@ import (
 	"math"
 	"unsafe"
 
+	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/nic/native/asm"
 )
 
 // Look-ups walk the flat storage of host/maps as its own Lookup does. A
-// look-up finds its key at the address in register 2, leaves the value's
-// address in register 0, or 0, and all other registers as they were.
+// look-up finds its key at the address in register 2 and leaves the value's
+// address in register 0, or 0. Who calls it keeps what it changes beside (changedBy).
 
 // maxKey is the longest key, in bytes, that is looked up here: what a stack holds.
 const maxKey = 512
@@ -73,20 +74,19 @@ func addK(b asm.Backend, d asm.Reg, k uint64) {
 	b.Op(asm.Add, true, d, asm.T1)
 }
 
-// saved are the registers that a look-up in a hash needs for itself. One in a trie
-// needs some more, and gives them back.
-var saved = [...]asm.Reg{asm.R1, asm.R2, asm.R3, asm.R4, asm.R5}
+// changedBy are the registers that a look-up in a hash or a trie needs for itself. One
+// in a trie needs some more, and gives them back.
+func changedBy(f *maps.Flat) ebpf.Regs {
+	const args = ebpf.Regs(1<<asm.R1 | 1<<asm.R2 | 1<<asm.R3 | 1<<asm.R4 | 1<<asm.R5)
+	if f.Kind != maps.FlatTrie && inWords(int(f.KeySize)) {
+		return args | 1<<lastWord
+	}
+	return args
+}
 
 // lookup writes a subroutine for a hash or a trie.
 func lookup(b asm.Backend, f *maps.Flat) {
 	n := int(f.KeySize)
-	rs := saved[:]
-	if f.Kind != maps.FlatTrie && inWords(n) {
-		rs = append(rs, lastWord)
-	}
-	for i, r := range rs {
-		b.Store(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
-	}
 	b.Mov(true, asm.R1, asm.R2)
 	far := func() {}
 	switch ref := func() { setRef(b, f) }; {
@@ -99,9 +99,6 @@ func lookup(b asm.Backend, f *maps.Flat) {
 	default:
 		hashKey(b, n, keyAtR1)
 		far = probe(b, f, bytesDiffer(b, n, keyAtR1), ref)
-	}
-	for i, r := range rs {
-		b.Load(8, r, asm.At(asm.Ctx, offSave+8*int32(i)))
 	}
 	b.Ret()
 	far()
@@ -363,7 +360,7 @@ func (t *trie) spill(move func(size int, r asm.Reg, m asm.Mem)) {
 		rs = []asm.Reg{tX, tKey, tElem}
 	}
 	for i, r := range rs {
-		move(8, r, asm.At(asm.Ctx, offSave+8*int32(len(saved)+i)))
+		move(8, r, asm.At(asm.Ctx, offSave+8*int32(tX-1)+8*int32(i)))
 	}
 }
 

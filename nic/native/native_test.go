@@ -79,6 +79,27 @@ func (p *pair) run(in *vm.Input) error {
 	return nil
 }
 
+// batch runs packets on both sides, on the native one many at a time, and says where
+// verdicts or faults differ; done counts those that ended with a verdict.
+func (p *pair) batch(in []vm.Input) (done int, err error) {
+	verdicts := make([]uint32, len(in))
+	for from := 0; from < len(in); from++ { // behind one that faults
+		n, gerr := p.got.Verdicts(in[from:], verdicts[from:])
+		for i := from; i < from+n; i++ {
+			if p.want.Run(&in[i], &p.wout); p.wout.Err != nil || p.wout.Verdict != verdicts[i] {
+				return done, fmt.Errorf("packet %d of a batch: verdict %d (%v), native %d", i, p.wout.Verdict, p.wout.Err, verdicts[i])
+			}
+		}
+		if done, from = done+n, from+n; from == len(in) {
+			return done, nil
+		}
+		if p.want.Run(&in[from], &p.wout); gerr == nil || fmt.Sprint(p.wout.Err) != fmt.Sprint(gerr) {
+			return done, fmt.Errorf("packet %d of a batch: %v, native %v", from, p.wout.Err, gerr)
+		}
+	}
+	return done, nil
+}
+
 func (p *pair) maps() error {
 	if d := diff.Maps(p.want.S.Maps, p.got.S.Maps); d != nil {
 		return d
@@ -102,10 +123,18 @@ func TestProgen(t *testing.T) {
 				continue
 			}
 			p := newPair(t, mem, c.Object, c.Entry, vm.Options{CPUs: 2, Track: track}, nil)
+			var ins []vm.Input
 			for i, data := range c.Packets(24, seed) {
 				in := &vm.Input{Data: data, IfIndex: 1, TimeNS: uint64(i) * 1000, Packet: uint64(i), CPU: i % 2}
 				if err := p.run(in); err != nil {
 					t.Fatalf("seed %d, packet %d: %v\n%s", seed, i, err, c)
+				}
+				ins = append(ins, *in)
+			}
+			for _, limit := range []int{vm.MaxSteps, 40} {
+				p.want.Limit, p.got.Limit = limit, limit
+				if _, err := p.batch(ins); err != nil {
+					t.Fatalf("seed %d, %d steps: %v\n%s", seed, limit, err, c)
 				}
 			}
 			if err := p.maps(); err != nil {
@@ -141,8 +170,44 @@ func TestSamples(t *testing.T) {
 			}
 			t.Logf("%s on %s: %d stretches, %d left", s.Name, capture, x.e.Runs, x.e.Leaves)
 			x.close()
+			batches(t, mem, p, file)
 		}
 	}
+}
+
+// batches runs a sample over a capture many packets at a time, among them such as no
+// program sees.
+func batches(t *testing.T, mem *code.Memory, p *hosttest.Program, file string) {
+	x := newPair(t, mem, p.Obj, p.Entry, vm.Options{CPUs: 2}, p.Prepare)
+	defer x.close()
+	var ins []vm.Input
+	must.OK(t, hosttest.Each(file, 2500, func(in *vm.Input) error {
+		one := *in
+		one.Data = append([]byte(nil), in.Data...)
+		switch n := len(ins); {
+		case n%91 == 90:
+			one.Data = one.Data[:13]
+		case n%97 == 96:
+			one.CPU = 2
+		case n%89 == 88:
+			one.Data = append(one.Data, make([]byte, vm.MaxLinear)...)
+		default:
+			one.CPU = n / 7 % 2
+		}
+		ins = append(ins, one)
+		return nil
+	}))
+	done, err := x.batch(ins)
+	if err == nil {
+		err = x.maps()
+	}
+	if err != nil {
+		t.Errorf("%s on %s: %v", p.Entry.Name, file, err)
+	}
+	if done < len(ins)*9/10 || x.e.Runs > uint64(done)/4+2*x.e.Leaves {
+		t.Errorf("%s on %s: %d of %d packets ended, in %d stretches", p.Entry.Name, file, done, len(ins), x.e.Runs)
+	}
+	t.Logf("%s: %d packets in batches: %d stretches, %d left", p.Entry.Name, done, x.e.Runs, x.e.Leaves)
 }
 
 // flat runs code over memory on both sides, as the conformance suite does.
@@ -402,6 +467,9 @@ func hostileOne(t testing.TB, mem *code.Memory, insns []ebpf.Insn, pkt []byte, g
 			t.Fatalf("run %d: %v\n%s", i, err, ebpf.Printer{}.Code(insns))
 		}
 		errors.As(x.gout.Err, &f)
+	}
+	if _, err := x.batch([]vm.Input{{Data: pkt}, {Data: pkt, CPU: 1}, {Data: pkt}}); err != nil {
+		t.Fatalf("%v\n%s", err, ebpf.Printer{}.Code(insns))
 	}
 	if err := x.maps(); err != nil {
 		t.Fatalf("%v\n%s", err, ebpf.Printer{}.Code(insns))

@@ -245,6 +245,13 @@ func (b *reader) called(to int) error {
 			return fmt.Errorf("a look-up of the key at %#x", b.home(2))
 		}
 		b.cpu.R[b.m.Home[0]], b.now.key = b.now.v, true
+		if f, ok := maps.FlatOf(b.s.Maps[m]); ok {
+			for r := range b.m.Home[:readback.Base] {
+				if r > 10 || changedBy(&f).Has(uint8(r)) {
+					b.cpu.R[b.m.Home[r]] = b.draw(720 + uint64(r))
+				}
+			}
+		}
 		return b.subroutine(m, to)
 	}
 	return fmt.Errorf("a call of byte %d", to)

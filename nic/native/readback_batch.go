@@ -38,6 +38,12 @@ type between struct {
 	n    uint64 // bytes of the packet
 	inst readback.Inst
 	seen []seenPrelude
+
+	// Of a whole program: what it may clear of the frame, where the verdict goes, and
+	// the State's Redirect.
+	zeros span
+	out   uint64
+	to    vm.Redirect
 }
 
 func (p *between) draw(what uint64) uint64 { return drawn(p.seed, what) }
@@ -48,6 +54,7 @@ func (p *between) begin(seed uint64) {
 	p.mem.reset(seed)
 	p.x = drawnContext(seed, p.s)
 	p.x.limits(p.draw(6))
+	p.zeros, p.out, p.to = span{}, 0, vm.Redirect{}
 	p.registers()
 }
 
@@ -105,6 +112,14 @@ func (p *between) Store(addr, v uint64, n int) error {
 	switch at := addr - ctxBase; {
 	case at < uint64(len(p.x.block())) && n == 8 && at&7 == 0:
 		binary.LittleEndian.PutUint64(p.x.block()[at:], v)
+		return nil
+	case addr == p.out && n == 4 && p.out != 0:
+		p.mem.store(addr, v, n)
+		return nil
+	case addr-memBase-p.zeros.addr < p.zeros.n && n == 8 && v == 0:
+		p.mem.store(addr-memBase, 0, n)
+		return nil
+	case p.redirects(addr, v, n):
 		return nil
 	case d < p.n && d+uint64(n) <= p.n && low(v, n) == p.mem.load(dataPlace+d, n):
 		p.mem.store(inBufferAt(p.s)+d, v, n)

@@ -19,9 +19,6 @@ type given struct {
 // interpreter.
 func (b *reader) program(c *compiler, u *unit, seed uint64) error {
 	known := c.given
-	if err := b.way(c, u, seed); err != nil {
-		return fmt.Errorf("a packet's beginning: %w", err)
-	}
 	for pc := range len(c.code) + 1 {
 		b.begin(c, u.code, drawn(seed, uint64(pc)))
 		b.r[10] = b.s.FrameTop(0)
@@ -39,33 +36,17 @@ func (b *reader) program(c *compiler, u *unit, seed uint64) error {
 		for r := range b.r {
 			b.cpu.R[b.m.Home[r]] = b.r[r]
 		}
+		if u.inPlace {
+			b.cpu.R[b.m.Home[10]] = memBase + b.s.Buf + vm.Headroom
+			if b.batch = u.copies == 0 && seed&1 == 0; b.batch {
+				b.cpu.R[b.m.Home[10]] = pktBase
+			}
+		}
 		if err := b.alone(u, pc); err != nil {
 			return fmt.Errorf("insn %d: what would run is not %s: %w", pc, b.name(pc), err)
 		}
 	}
 	return nil
-}
-
-// way reads the way in at a packet's beginning.
-func (b *reader) way(c *compiler, u *unit, seed uint64) error {
-	b.begin(c, u.code, seed)
-	end, err := b.goOn(int(u.start), int(u.place[0]), false)
-	if err == nil && end != fell {
-		err = fmt.Errorf("it doesn't come to slot 0")
-	}
-	for r := range uint8(11) {
-		want := uint64(0)
-		switch r {
-		case 1:
-			want = b.s.Ctx
-		case 10:
-			want = b.s.FrameTop(0)
-		}
-		if err == nil && b.home(r) != want {
-			err = fmt.Errorf("register %d is %#x, not %#x", r, b.home(r), want)
-		}
-	}
-	return err
 }
 
 // shape makes operands equal on the second set of numbers, and near or opposite on
@@ -99,10 +80,18 @@ func (b *reader) alone(u *unit, pc int) error {
 	b.now = slot{pc: pc, have: -1, note: -1}
 	after, next := b.r, -1
 	before := int64(b.draw(10) % 64)
-	b.x.left, b.x.depth, b.x.pc = before, b.draw(11)&1, nowhere
+	if u.inPlace {
+		after[10] = b.home(10)
+	}
+	b.x.left, b.x.depth, b.x.pc = before, 0, nowhere
+	if b.c.nested {
+		b.x.depth = b.draw(11) & 1
+	}
 	leader := pc < n && u.f.counts[pc] && !u.f.second[pc]
 	if pc < n && !u.f.second[pc] && vm.Valid(b.c.code[pc]) {
+		frame := after[10]
 		after, next = b.expect(pc), b.follows(pc)
+		after[10] = frame
 	}
 	stop := -1
 	if next >= 0 && next <= n {
@@ -114,23 +103,25 @@ func (b *reader) alone(u *unit, pc int) error {
 		return err
 	}
 	w := &b.now
-	over := end == left && b.x.pc == done
+	over := end == ended && b.cpu.IP == nextPlace
 	switch {
-	case end == ended:
+	case end == ended && !over:
 		return fmt.Errorf("it ends")
 	case w.asked && (end == left) != (w.way == outside):
 		return fmt.Errorf("the check of its bounds comes out wrong")
 	case over && (w.in.Op != ebpf.OpExit || b.x.depth != 0):
 		return fmt.Errorf("the program is over")
-	case end == left && !over && b.x.pc != int64(pc) && b.x.pc != int64(next):
+	case end == left && b.x.pc != int64(pc) && b.x.pc != int64(next):
 		return fmt.Errorf("slot %d is left to the interpreter", b.x.pc)
 	}
-	stays := end == left && !over && b.x.pc == int64(pc) && (next != pc || !w.done)
+	stays := end == left && b.x.pc == int64(pc) && (next != pc || !w.done)
 	switch {
 	case stays && w.done:
 		return fmt.Errorf("it stores and is left to the interpreter, too")
 	case stays:
+		place := after[10]
 		after = b.r
+		after[10] = place
 	case w.stores && !w.done:
 		return fmt.Errorf("nothing is stored")
 	case w.in.Op == ebpf.OpCall && !b.here():
@@ -150,9 +141,16 @@ func (b *reader) alone(u *unit, pc int) error {
 	if b.x.left != before {
 		return fmt.Errorf("%d steps are left, not %d", b.x.left, before)
 	}
+	reads := all // by whoever goes on
+	switch {
+	case stays:
+		reads = b.c.live[pc]
+	case next >= 0 && next <= n:
+		reads = b.c.live[next]
+	}
 	for r := range uint8(11) {
-		if r == 0 && stays && w.in.Op == ebpf.OpCall {
-			continue // the call sets it
+		if r == 0 && stays && w.in.Op == ebpf.OpCall || !reads.Has(r) {
+			continue // the call sets it, or nothing reads it
 		}
 		v := b.home(r)
 		if end == left && r < 10 {

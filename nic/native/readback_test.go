@@ -160,7 +160,7 @@ func TestReadBackPrograms(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := new(work)
-		u, comp, err := compileWith(w, s, c.Entry.Insns, c.Entry.Unsupported, true)
+		u, comp, err := compileProgram(w, s, c.Entry, true, nests(c.Entry.Insns))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,10 +17,11 @@ import (
 // redirect writes bpf_redirect and bpf_redirect_map, as vm has them, into the
 // State's Redirect; false where that is left to Go. An entry with a program of its
 // own is Go's always: the program has the packet next.
-func (c *compiler) redirect(k *known, pc int, in ebpf.Insn) bool {
+func (c *compiler) redirect(k *known, pc int, in ebpf.Insn) (ok bool) {
 	if in.Src != ebpf.CallHelper || c.line != nil && c.line.held {
 		return false
 	}
+	defer func() { c.sends = c.sends || ok }()
 	switch in.Imm {
 	case ebpf.FnRedirect:
 		if v := k.R[2]; !v.IsConst() || v.Known != 0 {

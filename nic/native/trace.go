@@ -275,7 +275,8 @@ type line struct {
 
 // lineInfo is what is decided of one slot before code is written.
 type lineInfo struct {
-	skip      bool // nothing reads its result
+	skip      bool      // nothing reads its result
+	live      ebpf.Regs // what is read behind it
 	res       uint64
 	resFixed  bool // its result is res
 	src       uint64
@@ -287,7 +288,7 @@ type lineInfo struct {
 
 // fixedValue is what a value is, if every run of the trace has it the same.
 func (c *compiler) fixedValue(v points.Value) (uint64, bool) {
-	if c.line == nil {
+	if c.line == nil && (c.nested || v.Kind != points.Stack) {
 		return 0, false
 	}
 	s := c.a.s
@@ -538,6 +539,7 @@ func (c *compiler) needs() ebpf.Regs {
 		}
 		in := c.code[pc]
 		i := &c.line.info[pc]
+		i.live = need
 		dst, src := ebpf.Regs(1)<<in.Dst, ebpf.Regs(1)<<in.Src
 		switch in.Class() {
 		case ebpf.ClassALU, ebpf.ClassALU64, ebpf.ClassLD, ebpf.ClassLDX:
@@ -689,7 +691,7 @@ func (c *compiler) lineLookup(k *known, pc int, f *maps.Flat) {
 		}
 		c.ofCPU(f)
 		c.extra += loops(f)
-		c.Call(c.lookupIn(m))
+		c.callLookup(m, f, c.keeps(pc))
 	}
 	_, ok := c.fixed(k.R[2], 0)
 	c.touch(k.R[2], 0, int(f.KeySize), ok)
@@ -719,7 +721,7 @@ func (c *compiler) lineLookup(k *known, pc int, f *maps.Flat) {
 		if ok {
 			c.Imm(asm.R2, at)
 		}
-		c.Call(c.lookupIn(m))
+		c.callLookup(m, f, c.keeps(pc))
 		c.Jmp(back)
 	})
 }

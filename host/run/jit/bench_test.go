@@ -294,16 +294,22 @@ func BenchmarkOneLookupPeers(b *testing.B) {
 	}
 	for _, engine := range []string{"native", "go"} {
 		r, _ := oneRuntime(b, engine, pkts, times)
-		var out vm.Output
-		in := &vm.Input{IfIndex: 1}
+		in, verdicts := make([]vm.Input, batch), make([]uint32, batch)
+		for j := range in {
+			in[j].IfIndex = 1
+		}
 		program := func(pkts [][]byte) func(i, n int) float64 {
 			return func(i, n int) float64 {
-				for k := 0; n > 0; i, n = i+1, n-1 {
-					in.Data, in.TimeNS, in.Packet = pkts[k], times[k], uint64(i)
-					r.it.Run(in, &out)
-					if k++; k == len(pkts) {
-						k = 0
+				for k := 0; n > 0; {
+					m := min(n, batch)
+					for j := range m {
+						in[j].Data, in[j].TimeNS, in[j].Packet = pkts[k], times[k], uint64(i+j)
+						if k++; k == len(pkts) {
+							k = 0
+						}
 					}
+					must.Get(r.it.Verdicts(in[:m], verdicts))(b)
+					i, n = i+m, n-m
 				}
 				return 0
 			}
