@@ -54,6 +54,9 @@ type Notes struct {
 	From      int
 	PathTried *ir.Prog // the pass path-branch found nothing more in it
 	Book      rules.RuleBook
+	// Exhausted are the questions to which enumeration knows the answer: no code that
+	// the search could find is cheaper and equal.
+	Exhausted map[string]bool
 }
 
 // New is a program as it comes in, followed and priced; its prover is
@@ -67,7 +70,7 @@ func New(ctx context.Context, p *ir.Prog, opt *Options, assume proof.Assumption)
 		return nil, err
 	}
 	o := &Gate{Ctx: ctx, Options: opt, Stats: &Stats{}, log: opt.Log, Prog: p.Clone(), Pricing: Pricing{Cost: cost, summed: summed},
-		questions: questions{banned: map[[sha256.Size]byte]bool{}, Bad: map[string]bool{}}, route: route{Assume: assume}}
+		questions: questions{banned: map[[sha256.Size]byte]bool{}, Bad: map[string]bool{}}, route: route{Assume: assume}, Notes: Notes{Exhausted: map[string]bool{}}}
 	o.Prover = proof.NewProver(uint32(opt.Seed))
 	o.Prover.FailLimit = opt.FailLimit
 	if opt.Accel != nil {

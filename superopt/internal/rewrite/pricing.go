@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"math"
+	"slices"
 
 	"jitnic/superopt/internal/ir"
 )
@@ -13,6 +14,7 @@ type Pricing struct {
 	// their sum.
 	OpCost   [256]float64
 	Additive bool
+	Least    float64 // what an instruction costs at least, where the cost is additive
 	// summed is Cost where it is made of sums, which follow the changes; nil: any.
 	summed *ir.Summed
 	priced *ir.Prog // the program of which sums and price are
@@ -29,6 +31,7 @@ func (o *Pricing) learn(p *ir.Prog) {
 		one.Insts[0].Op = uint8(op)
 		o.OpCost[op] = o.Cost(one)
 	}
+	o.Least = slices.Min(o.OpCost[1:])
 	var sum float64
 	for i := range p.Insts {
 		sum += o.OpCost[p.Insts[i].Op]

@@ -2,6 +2,7 @@ package search
 
 import (
 	"math/bits"
+	"slices"
 
 	"jitnic/host/ebpf"
 	"jitnic/superopt/internal/ir"
@@ -31,8 +32,10 @@ func Enumerate(o *rewrite.Gate) {
 					if w == nil {
 						continue
 					}
-					if synthesise(o, w) {
-						again = true
+					y := newSynthesis(o, w)
+					again = y.run()
+					if !again && y.exhausted() {
+						o.Exhausted[key] = true
 					}
 				}
 			}
@@ -110,27 +113,6 @@ type synthesis struct {
 	taken  func() bool // what is asked of code that passes the first test: check, but for tests
 }
 
-// synthesise tries nothing, one and two instructions in place of a window. Every
-// sequence counts as a proposal, also where many are decided at once.
-func synthesise(o *rewrite.Gate, w *window) bool {
-	y := newSynthesis(o, w)
-	o.Stats.Proposals++
-	if y.check() { // nothing at all
-		return true
-	}
-	for i := range y.all {
-		y.code[0] = y.all[i]
-		o.Stats.Proposals++
-		if y.check() {
-			return true
-		}
-	}
-	if len(w.code) < 3 || len(y.all) > 700 {
-		return false
-	}
-	return y.pairs()
-}
-
 func newSynthesis(o *rewrite.Gate, w *window) *synthesis {
 	y := &synthesis{o: o, w: w, all: w.all(), fast: windowCost(o, w), code: make([]ir.Inst, len(w.code))}
 	y.base, y.taken = y.fast(w.code), y.check
@@ -139,6 +121,49 @@ func newSynthesis(o *rewrite.Gate, w *window) *synthesis {
 	}
 	return y
 }
+
+// run tries nothing, one and two instructions in place of the window. Every
+// sequence counts as a proposal, also where many are decided at once.
+func (y *synthesis) run() bool {
+	y.o.Stats.Proposals++
+	if y.check() { // nothing at all
+		return true
+	}
+	for i := range y.all {
+		y.code[0] = y.all[i]
+		y.o.Stats.Proposals++
+		if y.check() {
+			return true
+		}
+	}
+	return y.paired() && y.pairs()
+}
+
+// paired says whether two instructions are tried.
+func (y *synthesis) paired() bool { return len(y.code) >= 3 && len(y.all) <= 700 }
+
+// exhausted says, after a run without a find, whether all was tried that is cheaper
+// than the window: of the instructions the search would draw, too.
+func (y *synthesis) exhausted() bool {
+	n := 1 // instructions
+	if y.paired() {
+		n = 2
+	}
+	if !costsMore(y.o, n+1, y.base) || y.proofs > maxProofs || y.o.Ctx.Err() != nil {
+		return false
+	}
+	for i := range y.w.code { // the search keeps what stands there, and varies it
+		in := y.w.code[i]
+		in.To, in.Slot = -1, -1
+		if !slices.Contains(y.all, in) {
+			return false
+		}
+	}
+	return true
+}
+
+// maxProofs is how often the solver is asked about one window.
+const maxProofs = 24
 
 // pairs tries every two instructions. The first is run once; what it leaves wrong
 // on a test only some second ones can put right: one register is written by
@@ -253,7 +278,7 @@ func (y *synthesis) check() bool {
 			return false
 		}
 	}
-	if y.proofs++; y.proofs > 24 {
+	if y.proofs++; y.proofs > maxProofs {
 		return false
 	}
 	q := o.Prog.Clone()

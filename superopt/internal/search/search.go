@@ -72,7 +72,8 @@ var lnTable = func() (t [4096]float64) {
 func chain(o *rewrite.Gate, w *window, prover func() *proof.Prover, seed uint64, set *Params, budget int, each func(code []ir.Inst)) (res chainResult) {
 	began := time.Now()
 	rng := rand.New(rand.NewPCG(seed, 0xc0ffee))
-	c := &candidate{code: append([]ir.Inst(nil), w.code...), w: w}
+	c := &candidate{w: w}
+	c.load(w.code)
 	res = chainResult{cost: o.Cost(o.Prog), stats: make([]rewrite.PassStats, len(moves))}
 	defer func() { res.busy = time.Since(began) }()
 	for i := range moves {
@@ -86,17 +87,13 @@ func chain(o *rewrite.Gate, w *window, prover func() *proof.Prover, seed uint64,
 	fast := windowCost(o, w)
 	base := fast(w.code)
 	known, costs := new(scores), new(scores)
-	errOf := func(code []ir.Inst, limit float64) float64 {
+	errOf := func(code []ir.Inst, h uint64, limit float64) float64 {
+		if x, whole, ok := known.get(h, w.learnt); ok && (whole || x > limit) {
+			return x
+		}
 		f := set.form()
 		var e float64
-		var h uint64
 		for i, t := range w.tests {
-			if i == 1 { // beyond the first test most code was seen before
-				h = hashCode(code)
-				if x, ok := known.get(h, w.learnt); ok {
-					return x
-				}
-			}
 			d := w.x.score(code, t, w, f)
 			if d > 0 {
 				if d > 1e9 {
@@ -110,13 +107,12 @@ func chain(o *rewrite.Gate, w *window, prover func() *proof.Prover, seed uint64,
 					if i > 0 { // what failed is asked first next time
 						w.tests[0], w.tests[i] = w.tests[i], w.tests[0]
 					}
+					known.put(h, w.learnt, e, false)
 					return e
 				}
 			}
 		}
-		if h != 0 {
-			known.put(h, w.learnt, e)
-		}
+		known.put(h, w.learnt, e, true)
 		return e
 	}
 	var total int
@@ -131,9 +127,9 @@ func chain(o *rewrite.Gate, w *window, prover func() *proof.Prover, seed uint64,
 			break
 		}
 		if n-lastGood > budget/4 { // restart from the best
-			copy(c.code, w.code)
+			c.load(w.code)
 			if res.code != nil {
-				copy(c.code, res.code)
+				c.load(res.code)
 			}
 			cur = set.PerfWeight * fast(c.code)
 			lastGood = n
@@ -159,7 +155,7 @@ func chain(o *rewrite.Gate, w *window, prover func() *proof.Prover, seed uint64,
 		limit := cur + lnTable[rng.Uint32()&4095]
 		e := 0.0
 		if pc <= limit {
-			e = errOf(c.code, limit-pc)
+			e = errOf(c.code, c.hash, limit-pc)
 		}
 		if pc+e > limit {
 			c.undo(&ch)
@@ -181,11 +177,11 @@ func chain(o *rewrite.Gate, w *window, prover func() *proof.Prover, seed uint64,
 		if o.Additive {
 			cost = perf(c.code)
 		} else { // dear to ask, and the walk comes by often
-			h := hashCode(c.code)
+			h := c.hash
 			var ok bool
-			if cost, ok = costs.get(h, 0); !ok {
+			if cost, _, ok = costs.get(h, 0); !ok {
 				cost = perf(c.code)
-				costs.put(h, 0, cost)
+				costs.put(h, 0, cost, true)
 			}
 		}
 		if cost >= res.cost {
@@ -220,39 +216,30 @@ func chain(o *rewrite.Gate, w *window, prover func() *proof.Prover, seed uint64,
 		}
 		rejected[key] = true
 		c.undo(&ch)
-		cur = set.PerfWeight*fast(c.code) + errOf(c.code, math.Inf(1))
+		cur = set.PerfWeight*fast(c.code) + errOf(c.code, c.hash, math.Inf(1))
 	}
 	return res
 }
 
-// scores remembers what codes scored on all tests, the last of each place. The
-// walk goes round on plateaus of code that does the same, so most are found. A
-// hash that two codes share sends the walk astray, no more: the proof decides.
-type scores [1 << 11]struct {
+// scores remembers what codes scored on all tests, or at least what they score, the
+// last of each place. The walk goes round on plateaus of code that does the same,
+// and proposes the same steps off them, so most are found. A hash that two codes
+// share sends the walk astray, no more: the proof decides.
+type scores [1 << 12]struct {
 	hash  uint64
-	tests int // how many counterexamples had been made tests
 	err   float64
+	tests int32 // how many counterexamples had been made tests
+	whole bool  // err is of all tests; else of some, and all score no less
 }
 
-func (s *scores) get(h uint64, tests int) (float64, bool) {
+func (s *scores) get(h uint64, tests int) (err float64, whole, ok bool) {
 	x := &s[h%uint64(len(s))]
-	return x.err, x.hash == h && x.tests == tests
+	return x.err, x.whole, x.hash == h && x.tests == int32(tests)
 }
 
-func (s *scores) put(h uint64, tests int, err float64) {
+func (s *scores) put(h uint64, tests int, err float64, whole bool) {
 	x := &s[h%uint64(len(s))]
-	x.hash, x.tests, x.err = h, tests, err
-}
-
-func hashCode(code []ir.Inst) uint64 {
-	h := uint64(1)
-	for i := range code {
-		in := &code[i]
-		h ^= uint64(in.Op) | uint64(in.Dst)<<8 | uint64(in.Src)<<12 | uint64(uint16(in.Off))<<16 | uint64(uint32(in.Imm))<<32
-		h *= 0x9e3779b97f4a7c15
-		h ^= h>>29 ^ uint64(uint32(in.Hi))
-	}
-	return h | 1
+	x.hash, x.err, x.tests, x.whole = h, err, int32(tests), whole
 }
 
 // unsafeWindow is a short look at what the verifier would refuse, in the window
@@ -362,8 +349,7 @@ func Search(o *rewrite.Gate) {
 		again = false
 		ws := windows(o)
 		type job struct {
-			w   *window
-			key string
+			w   *window // nil: decided without a walk
 			set *Params
 			k   int
 			res chainResult
@@ -376,11 +362,19 @@ func Search(o *rewrite.Gate) {
 			}
 			tried[key] = true
 			began := time.Now()
-			w := newWindow(o, x[0], x[1])
+			done := o.Exhausted[key]
+			var w *window
+			if !done {
+				w = newWindow(o, x[0], x[1])
+				done = w != nil && w.hopeless(o)
+			}
 			o.Stats.Walking += time.Since(began)
 			for k := range paramSets[:2] {
-				if w != nil {
-					jobs = append(jobs, &job{w: w, key: key, set: &paramSets[k], k: k})
+				switch {
+				case done:
+					jobs = append(jobs, &job{})
+				case w != nil:
+					jobs = append(jobs, &job{w: w, set: &paramSets[k], k: k})
 					w = w.clone()
 				}
 			}
@@ -411,6 +405,9 @@ func Search(o *rewrite.Gate) {
 						return pr
 					}
 					for j := range ch {
+						if j.w == nil {
+							continue
+						}
 						var before [3]int
 						if pr != nil {
 							pr.Forget()
@@ -435,6 +432,10 @@ func Search(o *rewrite.Gate) {
 			var taken []*job
 			for i := at; i < n; i++ {
 				j := jobs[i]
+				if j.w == nil {
+					o.Stats.Proposals += int64(budget / 2)
+					continue
+				}
 				o.Stats.Proposals += j.res.proposals
 				o.Stats.Searched += j.res.proposals
 				o.Stats.Walking += j.res.busy - j.res.asking
@@ -452,7 +453,7 @@ func Search(o *rewrite.Gate) {
 					continue
 				}
 				best := &j.res
-				if i+1 < n && jobs[i+1].w.s == j.w.s && jobs[i+1].res.code != nil && jobs[i+1].res.cost < best.cost {
+				if i+1 < n && jobs[i+1].k > 0 && j.k == 0 && jobs[i+1].res.code != nil && jobs[i+1].res.cost < best.cost {
 					continue
 				}
 				if j.w.s >= end {

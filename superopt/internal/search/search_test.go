@@ -19,7 +19,8 @@ func TestMovesUndo(t *testing.T) {
 	}
 	for _, m := range moves {
 		rng := rand.New(rand.NewPCG(1, 2))
-		c := &candidate{code: append([]ir.Inst(nil), w.code...), w: w}
+		c := &candidate{w: w}
+		c.load(w.code)
 		changed := 0
 		for i := 0; i < 10000; i++ {
 			before := append([]ir.Inst(nil), c.code...)
@@ -36,6 +37,10 @@ func TestMovesUndo(t *testing.T) {
 			if i%3 == 0 { // walk on
 				m.apply(c, rng)
 			}
+			anew := &candidate{}
+			if anew.load(c.code); anew.hash != c.hash {
+				t.Fatalf("%s: step %d: the hash kept is not that of the code", m.name, i)
+			}
 		}
 		if changed == 0 {
 			t.Errorf("%s never changed anything", m.name)
@@ -46,7 +51,8 @@ func TestMovesUndo(t *testing.T) {
 func TestSearchAllocatesNothing(t *testing.T) {
 	o := rewritetest.Open(t, superopttest.BytesIntoWord(t))
 	w := newWindow(o, 0, 7)
-	c := &candidate{code: append([]ir.Inst(nil), w.code...), w: w}
+	c := &candidate{w: w}
+	c.load(w.code)
 	rng := rand.New(rand.NewPCG(1, 2))
 	if n := testing.AllocsPerRun(1000, func() {
 		for _, m := range moves {
