@@ -2,7 +2,6 @@ package cache
 
 import (
 	"fmt"
-	"math/bits"
 
 	"jitnic/cache/policy"
 )
@@ -288,19 +287,11 @@ func (c *TraceCache) Quiet(n int, at func(k int) int64) int {
 }
 
 // Hits is Request for each of ids in turn, all of which must be in and have been
-// requested before: Quiet has said that there may be so many. The first that isn't
-// in is returned with false; what was counted is worth nothing then.
+// requested before: Quiet has said that there may be so many. One that isn't in is
+// returned with false; what was counted is worth nothing then.
 func (c *TraceCache) Hits(ids []uint32) (uint32, bool) {
-	var miss [4]uint64
-	const at = 64 * len(miss)
-	for rest := ids; len(rest) > 0; rest = rest[min(at, len(rest)):] {
-		some := rest[:min(at, len(rest))]
-		policy.Run(c.policy, some, miss[:(len(some)+63)/64])
-		for w, m := range miss[:(len(some)+63)/64] {
-			if m != 0 {
-				return some[64*w+bits.TrailingZeros64(m)], false
-			}
-		}
+	if id, ok := policy.Hits(c.policy, ids); !ok {
+		return id, false
 	}
 	if c.noting {
 		for _, id := range ids {

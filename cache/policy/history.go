@@ -44,6 +44,38 @@ func (h *history) room(n uint32) {
 	}
 }
 
+// renew is push of each of ids in turn, all of which are in; one that isn't is
+// returned with false. Of an id's several pushes only the last one leaves anything
+// behind, so that it alone is made: ids are looked at from the last one on.
+func (h *history) renew(ids []uint32) (uint32, bool) {
+	var order [64]uint32
+	for len(ids) > 0 {
+		block := ids[:min(len(order), len(ids))]
+		ids = ids[len(block):]
+		h.room(uint32(len(order)))
+		stamp, tail, before, n := h.stamp, h.tail, h.head, 0
+		for i := len(block) - 1; i >= 0; i-- {
+			id := block[i]
+			if int(id) >= len(stamp) || stamp[id] <= tail {
+				return id, false
+			}
+			if stamp[id] > before {
+				continue
+			}
+			stamp[id] = before + 1
+			order[n&63] = id
+			n++
+		}
+		for ; n > 0; n-- {
+			h.head++
+			id := order[(n-1)&63]
+			h.ring[h.head&uint32(len(h.ring)-1)] = id
+			stamp[id] = h.head
+		}
+	}
+	return 0, true
+}
+
 // pop takes out the oldest id. There must be one.
 func (h *history) pop() uint32 {
 	mask := uint32(len(h.ring) - 1)

@@ -45,6 +45,19 @@ func TestHistoryIsAList(t *testing.T) {
 				if cut(id) {
 					h.drop(id)
 				}
+			case 3: // some of those in, some several times
+				var again []uint32
+				for range r.below(150) {
+					if len(list) > 0 {
+						x := list[r.below(uint32(len(list)))]
+						again = append(again, x)
+						cut(x)
+						list = append(list, x)
+					}
+				}
+				if id, ok := h.renew(again); !ok {
+					t.Fatalf("renew: %d isn't in", id)
+				}
 			default:
 				if !cut(id) {
 					h.live++

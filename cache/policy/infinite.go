@@ -12,6 +12,15 @@ func newInfinite(c Config) Policy { return &infinite{base: newBase(c), in: make(
 func (p *infinite) Contains(id uint32) bool { return int(id) < len(p.in) && p.in[id] }
 func (p *infinite) Access(id uint32) bool   { return p.Contains(id) }
 
+func (p *infinite) hits(ids []uint32) (uint32, bool) {
+	for _, id := range ids {
+		if int(id) >= len(p.in) || !p.in[id] {
+			return id, false
+		}
+	}
+	return 0, true
+}
+
 func (p *infinite) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	p.in = fit(p.in, id)
 	p.in[id] = true

@@ -24,6 +24,18 @@ func (p *order) Access(id uint32) bool {
 	return true
 }
 
+func (p *order) hits(ids []uint32) (uint32, bool) {
+	if p.touch {
+		return p.h.renew(ids)
+	}
+	for _, id := range ids {
+		if !p.h.has(id) {
+			return id, false
+		}
+	}
+	return 0, true
+}
+
 func (p *order) oust() uint32 {
 	if p.youngest {
 		return p.h.popYoungest()

@@ -1,5 +1,7 @@
 package policy
 
+import "math/bits"
+
 // A Policy decides which entries of a bounded cache stay and which go. Ids are
 // dense: 0, 1, 2, … in the order of first use, so every table is an array.
 //
@@ -196,6 +198,31 @@ func fit[T any](s []T, id uint32) []T {
 	t := make([]T, n)
 	copy(t, s)
 	return t
+}
+
+// Hits is Access of each of ids in turn, all of which must be in. One that isn't is
+// returned with false; what was done by then is worth nothing.
+func Hits(p Policy, ids []uint32) (uint32, bool) {
+	if h, ok := p.(hitter); ok {
+		return h.hits(ids)
+	}
+	var miss [4]uint64
+	const at = 64 * len(miss)
+	for rest := ids; len(rest) > 0; rest = rest[min(at, len(rest)):] {
+		some := rest[:min(at, len(rest))]
+		Run(p, some, miss[:(len(some)+63)/64])
+		for w, m := range miss[:(len(some)+63)/64] {
+			if m != 0 {
+				return some[64*w+bits.TrailingZeros64(m)], false
+			}
+		}
+	}
+	return 0, true
+}
+
+// hitter is a policy with a quicker way to do what Hits does.
+type hitter interface {
+	hits(ids []uint32) (uint32, bool)
 }
 
 // play is the loop that stands in for a missing Run.

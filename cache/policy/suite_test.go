@@ -196,6 +196,58 @@ func TestRunIsTheSteps(t *testing.T) {
 	})
 }
 
+// Many hits at once leave what the steps leave, between them too.
+func TestHitsAreTheSteps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := drawPolicy(t, Names()...)
+		c := Config{Capacity: rapid.Uint64Range(1, 60).Draw(t, "capacity"), Seed: 7, Sized: rapid.Bool().Draw(t, "sized")}
+		a := must.Get(New(name, c))(t)
+		b, _ := New(name, c)
+		if _, late := a.(LateEvictor); late {
+			return // is never told so
+		}
+		if id, ok := Hits(must.Get(New(name, c))(t), []uint32{3}); ok && !b.Contains(3) {
+			t.Fatalf("%s: Hits takes %d for one that is in", name, id)
+		}
+		r := rng(rapid.Uint64().Draw(t, "seed"))
+		var in []uint32
+		for ids := drawIDs(t); len(ids) > 0; ids = ids[1:] {
+			id := ids[0]
+			if x, y := a.Access(id), b.Access(id); x != y {
+				t.Fatalf("%s: Access(%d) is %v behind hits told at once, %v behind steps", name, id, x, y)
+			} else if !x {
+				size := uint32(1)
+				if c.Sized {
+					size += id % 3
+				}
+				x, y := a.Insert(id, size, 1, nil), b.Insert(id, size, 1, nil)
+				if !slices.Equal(x, y) {
+					t.Fatalf("%s: Insert(%d) evicts %d behind hits told at once, %d behind steps", name, id, x, y)
+				}
+			}
+			if r.below(30) > 0 {
+				continue
+			}
+			if r.below(4) == 0 {
+				a.Remove(id)
+				b.Remove(id)
+			}
+			in = in[:0]
+			for range r.below(300) {
+				if id := r.below(150); b.Contains(id) {
+					in = append(in, id)
+				}
+			}
+			for _, id := range in {
+				b.Access(id)
+			}
+			if id, ok := Hits(a, in); !ok {
+				t.Fatalf("%s: Hits says that %d isn't in", name, id)
+			}
+		}
+	})
+}
+
 // drawIDs draws a stream that is partly skewed, partly cyclic.
 func drawIDs(t *rapid.T) []uint32 {
 	n := rapid.IntRange(1, 2000).Draw(t, "requests")

@@ -37,16 +37,20 @@ type File struct {
 	Misses   map[string]uint64 `json:"misses"` // by class, as in the total
 }
 
-// outcomes counts what became of the packets of each capture.
+// outcomes counts what became of the packets of each capture, where there are several.
 type outcomes [][cache.Outcomes]uint64
 
 func (o *outcomes) count(r replay.Several) error {
-	for i := range r.Packets {
-		file := r.Packets[i].File
+	for rest := r.Packets; len(rest) > 0; {
+		file, n := rest[0].File, 1
+		for n < len(rest) && rest[n].File == file {
+			n++
+		}
 		for len(*o) <= file {
 			*o = append(*o, [cache.Outcomes]uint64{})
 		}
-		(*o)[file][r.Outcome]++
+		(*o)[file][r.Outcome] += uint64(n)
+		rest = rest[n:]
 	}
 	return nil
 }

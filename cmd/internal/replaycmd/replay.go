@@ -175,7 +175,11 @@ func Command() *cobra.Command {
 			// A difference from the oracle and a damaged capture end the run,
 			// and the report says what was seen until then.
 			var by outcomes
-			ended := s.Follow(c.Context(), by.count)
+			var each func(replay.Several) error
+			if len(s.Source.Files()) > 1 {
+				each = by.count
+			}
+			ended := s.Follow(c.Context(), each)
 			var m *jit.Mismatch
 			var damaged *pcaps.CaptureError
 			switch {

@@ -87,16 +87,36 @@ func (in *Input) Packet(pkt *pcaps.Packet, files []string) (v vm.Input) {
 // input is Packet into v, field by field: a whole vm.Input would be put together
 // elsewhere first, and waited for.
 func (in *Input) input(pkt *pcaps.Packet, files []string, v *vm.Input) {
-	v.Data, v.TimeNS, v.IfIndex, v.Packet, v.Added = pkt.Data, pkt.KTimeNS, 1, pkt.Index, uint8(pkt.Added)
+	basics(pkt, files, v)
 	v.Tag.Offload, v.Tag.Proto, v.Tag.TCI = in.Strip, pkt.Tag.Proto, pkt.Tag.TCI
-	if pkt.Frame != pkt.Index+1 && pkt.File < len(files) {
+	if in.Queues > 1 {
+		v.CPU = rss.Queue(pkt.Data, in.Queues)
+		v.RxQueue = uint32(v.CPU)
+	}
+}
+
+// basics are the part of input that is the same with one queue and without tags taken
+// off.
+func basics(pkt *pcaps.Packet, files []string, v *vm.Input) {
+	v.Data, v.TimeNS, v.IfIndex, v.Packet, v.Added = pkt.Data, pkt.KTimeNS, 1, pkt.Index, uint8(pkt.Added)
+	if pkt.Frame != pkt.Index+1 {
 		v.Frame, v.File = pkt.Frame, files[pkt.File]
 	} else if v.Frame != 0 {
 		v.Frame, v.File = 0, ""
 	}
-	if in.Queues > 1 {
-		v.CPU = rss.Queue(pkt.Data, in.Queues)
-		v.RxQueue = uint32(v.CPU)
+}
+
+// inputs is input of packets into ins, which none but it has written to.
+func (in *Input) inputs(pkts []pcaps.Packet, files []string, ins []vm.Input) {
+	ins = ins[:len(pkts)]
+	if in.Strip || in.Queues > 1 {
+		for i := range pkts {
+			in.input(&pkts[i], files, &ins[i])
+		}
+		return
+	}
+	for i := range pkts {
+		basics(&pkts[i], files, &ins[i])
 	}
 }
 

@@ -343,10 +343,7 @@ func (s *Session) batches(ctx context.Context, run func(pkts []pcaps.Packet, ins
 		if !s.started {
 			s.started, s.first = true, pkts[0].KTimeNS
 		}
-		files := s.Source.Files()
-		for i := range pkts[:n] {
-			s.In.input(&pkts[i], files, &ins[i])
-		}
+		s.In.inputs(pkts[:n], s.Source.Files(), ins)
 		for at := 0; at < n; {
 			end, err := s.update(pkts[at:n])
 			if err != nil {
