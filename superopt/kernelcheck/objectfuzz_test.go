@@ -250,6 +250,26 @@ var regressions = []struct {
 		r0 = r1
 		r0 &= 1
 		exit`},
+	{name: "check before a call", why: "what is loaded again is checked again, as the verifier wants it, though an access stands behind a call, where the facts know no packet", code: `
+		r6 = r1
+		r7 = *(u32 *)(r6 +0)
+		r5 = *(u32 *)(r6 +4)
+		r1 = r7
+		r1 += 54
+		if r5 < r1 goto +9
+		r9 = *(u32 *)(r6 +0)
+		r5 = *(u32 *)(r6 +4)
+		r3 = r9
+		r3 += 54
+		if r3 > r5 goto +4
+		call pc+5
+		*(u32 *)(r9 +23) = r0
+		r0 = 1
+		exit
+		r0 = 2
+		exit
+		r0 = 3
+		exit`},
 	{name: "end spilled before a call", why: "a function that is given an address of the stack leaves other slots as they are: what was the packet's end is no number", code: `
 		r7 = r1
 		r1 = *(u32 *)(r7 +4)

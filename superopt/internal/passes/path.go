@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"slices"
+
 	"jitnic/host/ebpf"
 	"jitnic/host/points"
 	"jitnic/pathcond/bv"
@@ -34,9 +36,10 @@ func passPathBranch(o *rewrite.Gate) bool {
 	if _, _, err := m.Run(o.Prog, 0, len(o.Prog.Insts), st); err != nil {
 		return false
 	}
+	elsewhere := callsElsewhere(o.Prog)
 	for _, f := range found {
 		in := &o.Prog.Insts[f.at]
-		if boundsCheck(o.Known.In[f.at], in) {
+		if boundsCheck(o.Known.In[f.at], in, elsewhere) {
 			continue
 		}
 		for _, never := range [2]bool{true, false} {
@@ -78,10 +81,28 @@ func passPathBranch(o *rewrite.Gate) bool {
 }
 
 // boundsCheck says whether a branch may be one that the verifier needs though its outcome
-// is known: it compares two values that may be any pointers, as those that a function of
-// its own reads from the context it is given. Of their bounds the facts know nothing, so
-// that the gate has nothing to miss where the check goes.
-func boundsCheck(f *points.Facts, in *ir.Inst) bool {
-	return in.Class() == ebpf.ClassJMP && in.Op&ebpf.SrcX != 0 &&
-		f.R[in.Dst].Kind == points.Anything && f.R[in.Src].Kind == points.Anything
+// is known: it compares two values that may be ends of the packet, and the facts can't
+// tell what goes with it, so that the gate has nothing to miss. They can't where both
+// may be any pointers, as those that a function of its own reads from the context it is
+// given; nor where a function that isn't here is called (elsewhere), behind which they
+// know a pointer into the packet no more, but the verifier does if that function leaves
+// the packet where it is.
+func boundsCheck(f *points.Facts, in *ir.Inst, elsewhere bool) bool {
+	if in.Class() != ebpf.ClassJMP || in.Op&ebpf.SrcX == 0 {
+		return false
+	}
+	x, y := f.R[in.Dst].Kind, f.R[in.Src].Kind
+	return x == points.Anything && y == points.Anything || elsewhere && anEnd(x) && anEnd(y)
+}
+
+// anEnd says whether a value may be the packet's end, or a pointer compared with it.
+func anEnd(k points.Kind) bool {
+	return k == points.Packet || k == points.PacketEnd || k == points.Anything
+}
+
+// callsElsewhere says whether p calls anything of which only that is known.
+func callsElsewhere(p *ir.Prog) bool {
+	return slices.ContainsFunc(p.Insts, func(in ir.Inst) bool {
+		return in.Op == ebpf.OpCallX || in.Op == ebpf.OpCall && in.To < 0 && in.Called() == nil
+	})
 }
