@@ -250,26 +250,6 @@ var regressions = []struct {
 		r0 = r1
 		r0 &= 1
 		exit`},
-	{name: "check before a call", why: "what is loaded again is checked again, as the verifier wants it, though an access stands behind a call, where the facts know no packet", code: `
-		r6 = r1
-		r7 = *(u32 *)(r6 +0)
-		r5 = *(u32 *)(r6 +4)
-		r1 = r7
-		r1 += 54
-		if r5 < r1 goto +9
-		r9 = *(u32 *)(r6 +0)
-		r5 = *(u32 *)(r6 +4)
-		r3 = r9
-		r3 += 54
-		if r3 > r5 goto +4
-		call pc+5
-		*(u32 *)(r9 +23) = r0
-		r0 = 1
-		exit
-		r0 = 2
-		exit
-		r0 = 3
-		exit`},
 	{name: "end spilled before a call", why: "a function that is given an address of the stack leaves other slots as they are: what was the packet's end is no number", code: `
 		r7 = r1
 		r1 = *(u32 *)(r7 +4)
@@ -385,7 +365,7 @@ func TestRegressions(t *testing.T) {
 func TestRandomObjects(t *testing.T) {
 	n := &tally{by: map[pair.Status]int{}, why: map[string]int{}}
 	none := 0
-	each(t, *objects, 25, 1000, func(seed uint64) error {
+	one := func(seed uint64) error {
 		c := progen.Generate(seed, progen.Options{
 			Statements: 6 + int(seed%*sizes), V4: seed%2 == 0, Latched: seed%3 == 0, NoCalls: seed%4 == 1, NoLoops: seed%4 != 0, NoMaps: seed%7 == 6, Answers: seed%1000 >= 900})
 		raw, err := writeObject(c.Object)
@@ -397,7 +377,13 @@ func TestRandomObjects(t *testing.T) {
 			return err
 		}
 		return n.chain(fmt.Sprintf("random%d.o", seed), raw, seed)
-	})
+	}
+	each(t, *objects, 25, 1000, one)
+	if *objects == 0 {
+		// 950: what is loaded again is checked again, and an access stands behind a
+		// call of another function, where the facts know no packet.
+		must.OKf(t, one(950), "seed 950")
+	}
 	n.log(t)
 	t.Logf("%d programs have no object of this form", none)
 	if n.by[pair.Equal] < n.programs*8/10 {
