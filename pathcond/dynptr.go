@@ -1,6 +1,8 @@
 package pathcond
 
 import (
+	"fmt"
+
 	"jitnic/host/ebpf"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -269,6 +271,12 @@ func (x *exec) slice(c *call, write bool) bv.Term {
 	if e != maps.OK {
 		return none()
 	}
+	x.leads(c, d)
+	return addr
+}
+
+// leads writes the code that leaves in r0 where r2 bytes into the dynptr at r1 are.
+func (x *exec) leads(c *call, d *symDynptr) {
 	at := c.rec.Args[0]
 	x.stackLoad(0, 1, at, dynptrData, 8)
 	if d.xdp {
@@ -278,7 +286,47 @@ func (x *exec) slice(c *call, write bool) bv.Term {
 	x.put(addReg, 0, 5, 0)
 	x.put(movReg32, 2, 2, 0)
 	x.put(addReg, 0, 2, 0)
-	return addr
+}
+
+// mostSet is how many bytes a trace sets by stores of its own.
+const mostSet = 256
+
+// symDynptrMemset is bpf_dynptr_memset(ptr, offset, size, val), the value known.
+func symDynptrMemset(x *exec, c *call) bv.Term {
+	d := x.dynptr(c, 1)
+	off, offC := x.arg32(c, 2)
+	n := x.size32(c, 3)
+	val := c.rec.Args[3] & 0xff
+	x.fix(x.b.Extract(x.r[4], 0, 8), val, WhyHelper)
+	switch {
+	case d.rdonly:
+		return x.int32Result(-int32(maps.EINVAL))
+	case !x.within(d, off, offC, n):
+		return x.int32Result(-int32(maps.E2BIG))
+	case n == 0:
+		return x.int32Result(0)
+	case n > mostSet:
+		x.abort(trace.ReasonHelper, fmt.Sprintf("kfunc bpf_dynptr_memset: %d bytes, more than %d", n, mostSet))
+	}
+	addr, concrete, e := x.where(d, off, offC, n)
+	if e != maps.OK {
+		return x.int32Result(-int32(e))
+	}
+	x.leads(c, d)
+	word := val * 0x01010101
+	for k := 0; k < n; {
+		m := 4
+		for m > n-k {
+			m /= 2
+		}
+		at := x.here()
+		kind, owner := x.place(concrete+uint64(k), m)
+		at.Mem, at.Map, at.Addr = kind, int32(owner), concrete+uint64(k)
+		x.writeMem(x.b.Bin(bv.OpAdd, addr, x.u64(uint64(k))), at.Addr, m, x.b.Const(word, 8*m))
+		x.out.put(ebpf.Insn{Op: ebpf.ClassST | ebpf.ModeMEM | sizes[m], Off: int16(k), Imm: int32(word)}, at)
+		k += m
+	}
+	return x.int32Result(0)
 }
 
 // symDynptrAdjust is bpf_dynptr_adjust(ptr, start, end).

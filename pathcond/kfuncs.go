@@ -24,7 +24,7 @@ func init() {
 		"bpf_local_irq_save": symNoEffect, "bpf_local_irq_restore": symNoEffect,
 		"bpf_dynptr_from_xdp": symDynptrFromXDP, "bpf_dynptr_slice": symDynptrSlice, "bpf_dynptr_slice_rdwr": symDynptrSliceRdwr,
 		"bpf_dynptr_adjust": symDynptrAdjust, "bpf_dynptr_clone": symDynptrClone, "bpf_dynptr_size": symDynptrSize,
-		"bpf_dynptr_is_null": symDynptrIsNull, "bpf_dynptr_is_rdonly": symDynptrIsRdonly,
+		"bpf_dynptr_memset": symDynptrMemset, "bpf_dynptr_is_null": symDynptrIsNull, "bpf_dynptr_is_rdonly": symDynptrIsRdonly,
 		"bpf_xdp_ct_lookup": symConn, "bpf_ct_release": symNoEffect, "bpf_xdp_metadata_rx_vlan_tag": symVLANTag,
 		"bpf_xdp_metadata_rx_timestamp": symNoMetadata, "bpf_xdp_metadata_rx_hash": symNoMetadata,
 	}

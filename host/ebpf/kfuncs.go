@@ -12,6 +12,7 @@ var kfuncs = []Helper{
 	{Name: "bpf_dynptr_from_xdp", Args: [5]Arg{ctx, scalar, newDynptr.fills(Filled, Cleared)}, Bits: 32, Fails: FailsNegative, Reads: Bounds, Progs: onXDP, Since: "6.4"},
 	{Name: "bpf_dynptr_is_null", Args: [5]Arg{dynptr}, Bits: 8, Progs: every, Since: "6.5"},
 	{Name: "bpf_dynptr_is_rdonly", Args: [5]Arg{dynptr}, Bits: 8, Progs: every, Since: "6.5"},
+	{Name: "bpf_dynptr_memset", Args: [5]Arg{dynptr, scalar, scalar, scalar}, Bits: 32, Fails: FailsNegative, Reads: Bounds, Writes: Packet | Rings | MapValues | Stack, Progs: every, Since: "6.17"},
 	{Name: "bpf_dynptr_size", Args: [5]Arg{dynptr}, Bits: 32, Fails: FailsNegative, Progs: every, Since: "6.5"},
 	{Name: "bpf_dynptr_slice", Args: [5]Arg{dynptr, scalar, out.orNull().fills(Partly, Kept), constSize}, Ret: RetMem, Fails: FailsNull, Reads: Packet | Bounds | Rings | MapValues | Stack, Progs: every, Since: "6.4"},
 	{Name: "bpf_dynptr_slice_rdwr", Args: [5]Arg{dynptr, scalar, out.orNull().fills(Partly, Kept), constSize}, Ret: RetMem, Fails: FailsNull, Reads: Packet | Bounds | Rings | MapValues | Stack, Progs: every, Since: "6.4"},

@@ -221,6 +221,35 @@ func (s *State) dynptrMove(r *[11]uint64, d *dynptr, off uint64, mem []byte, fla
 	return nil
 }
 
+// dynptrMemset is bpf_dynptr_memset(ptr, offset, size, val): what isn't in one piece is
+// written 256 bytes at a time, up to where that fails (kernel/bpf/helpers.c).
+func dynptrMemset(s *State, r *[11]uint64) *Fault {
+	d, f := s.dynptrAt(r[1])
+	if f != nil {
+		return f
+	}
+	off, n, val := uint64(uint32(r[2])), uint64(uint32(r[3])), byte(r[4])
+	r[0] = 0
+	switch {
+	case d.data != 0 && d.rdonly:
+		r[0] = negErrno(maps.EINVAL)
+		return nil
+	case !d.within(off, n):
+		r[0] = negErrno(maps.E2BIG)
+		return nil
+	}
+	var piece [256]byte
+	for i := range piece {
+		piece[i] = val
+	}
+	for at := uint64(0); at < n && r[0] == 0; at += uint64(len(piece)) {
+		if f := s.dynptrMove(r, &d, off+at, piece[:min(n-at, uint64(len(piece)))], 0, true); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
 // dynptrData is bpf_dynptr_data(ptr, offset, len): an address, or NULL; of a
 // packet always NULL.
 func dynptrData(s *State, r *[11]uint64) *Fault {

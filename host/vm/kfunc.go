@@ -25,6 +25,7 @@ var kfuncs = []kfunc{
 	{row: ebpf.KfuncByName("bpf_dynptr_adjust"), fn: dynptrAdjust},
 	{row: ebpf.KfuncByName("bpf_dynptr_is_null"), fn: dynptrIsNull},
 	{row: ebpf.KfuncByName("bpf_dynptr_is_rdonly"), fn: dynptrIsRdonly},
+	{row: ebpf.KfuncByName("bpf_dynptr_memset"), fn: dynptrMemset},
 	{row: ebpf.KfuncByName("bpf_dynptr_size"), fn: dynptrSize},
 	{row: ebpf.KfuncByName("bpf_dynptr_clone"), fn: dynptrClone},
 	{row: ebpf.KfuncByName("bpf_iter_num_new"), fn: iterNumNew},

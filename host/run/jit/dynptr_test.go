@@ -159,6 +159,69 @@ func TestMapDynptrTraces(t *testing.T) {
 	}
 }
 
+// bpf_dynptr_memset of as many bytes as the packet says, at an offset it says, in the
+// packet and in a value of a map; what the trace sets is read back by it.
+func TestDynptrMemsetTraces(t *testing.T) {
+	values := &maps.Spec{Name: "values", Type: cebpf.Array, KeySize: 4, ValueSize: 32, Max: 2}
+	memset := `
+		r1 = r10
+		r1 += -24
+		r2 = r7
+		r3 = r8
+		r4 = 171
+		kfunc bpf_dynptr_memset
+		r6 = r0`
+	read := `
+		r0 = 1
+		if r6 == 0 goto out
+		r0 = 2
+	out:
+		exit`
+	ofPacket := `
+		r2 = 0
+		r3 = r10
+		r3 += -24
+		kfunc bpf_dynptr_from_xdp` + memset + read
+	ofValue := `
+		*(u32 *)(r10 -4) = 1
+		r1 = map[#0]
+		r2 = r10
+		r2 += -4
+		call map_lookup_elem
+		if r0 == 0 goto out
+		r9 = r0
+		r1 = r9
+		r2 = 32
+		r3 = 0
+		r4 = r10
+		r4 += -24
+		call dynptr_from_mem#197` + memset + `
+		r1 = *(u64 *)(r9 +8)
+		r0 = 3
+		if r1 == 0 goto out` + read
+	for _, rest := range []string{ofPacket, ofValue} {
+		obj := kernelProgram(t, `
+		r9 = *(u32 *)(r1 +0)
+		r3 = *(u32 *)(r1 +4)
+		r4 = r9
+		r4 += 16
+		r0 = 0
+		if r4 > r3 goto out
+		r7 = *(u8 *)(r9 +14)
+		r8 = *(u8 *)(r9 +15)`+rest, values)
+		p := func(off, n byte) []byte {
+			return append(make([]byte, 14), append([]byte{off, n}, make([]byte, 40)...)...)
+		}
+		hits, r := drive(t, obj, Options{}, p(0, 0), p(0, 4), p(8, 7), p(9, 7), p(8, 15), p(30, 2), p(30, 3), p(200, 1), p(56, 0), p(57, 0))
+		if hits < 9 || len(r.Dead()) > 0 {
+			t.Errorf("%d hits, %d paths: %v", hits, len(r.Paths()), r.Aborts)
+			for _, d := range r.Dead() {
+				t.Log(d.Abort)
+			}
+		}
+	}
+}
+
 // bpf_strncmp against a constant string.
 func TestStrncmpTraces(t *testing.T) {
 	text := &maps.Spec{Name: ".rodata", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1, ReadOnly: true,
