@@ -66,3 +66,9 @@ func (s *stepper) rename(change func(v *Value)) {
 		change(&s.Above[i].V)
 	}
 }
+
+// blur is Facts.blur, and forgets what lies above: a store may have been anywhere.
+func (s *stepper) blur(pointers bool) {
+	s.f.blur(pointers)
+	s.Above = s.Above[:0]
+}

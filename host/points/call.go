@@ -102,7 +102,7 @@ func (s *stepper) anyCall(args *[11]Value, h *ebpf.Helper) {
 			f.blurNumbers()
 			continue
 		}
-		f.blur(!helper || h == nil || h.Flow == ebpf.CallsBack)
+		s.blur(!helper || h == nil || h.Flow == ebpf.CallsBack)
 		if v.Kind != Stack || v.Base != 0 || !helper {
 			f.Init.Fill()
 			continue
@@ -138,7 +138,7 @@ func (s *stepper) memory(h *ebpf.Helper, k int, m int32, args *[11]Value) {
 		if s.Accepted {
 			f.blurNumbers()
 		} else {
-			f.blur(false)
+			s.blur(false)
 		}
 	case v.Kind == Scalar && !(v.IsConst() && v.Known == 0):
 		s.say("r%d is a number where %s wants memory", k+1, h.Name)
@@ -171,6 +171,9 @@ func (s *stepper) memory(h *ebpf.Helper, k int, m int32, args *[11]Value) {
 func (s *stepper) stackArg(h *ebpf.Helper, arg *ebpf.Arg, off int64, n int) {
 	lo, ok := StackBytes(off, n)
 	if !ok {
+		if arg.Writes {
+			s.keepAbove(func(x Spill) bool { return x.outside(off, off+int64(n)) })
+		}
 		s.say("%s reads the stack at %+d, %d bytes", h.Name, off, n)
 		return
 	}

@@ -40,7 +40,9 @@ type Program struct {
 	// point into a packet which has moved.
 	Accepted bool
 	StackTop int64 // of straight code that is Unseen: how far above r10 the stack goes on, with inlined functions' frames
-	// Above is what lies there, in straight code that was accepted or is unseen.
+	// Straight: it has no jumps, and is followed by this Program alone.
+	Straight bool
+	// Above is what lies there, in straight code.
 	Above []Spill
 }
 
@@ -105,7 +107,7 @@ func (p *Program) Step(in *Insn, f *Facts, complain func(string, ...any)) {
 				return
 			}
 			s.clobber()
-			f.blur(true)
+			s.blur(true)
 			f.losePacket()
 			f.R[0] = given(in.Slot)
 		}
@@ -309,10 +311,10 @@ func (s *stepper) store() {
 		if n == 8 && lo%8 == 0 && !in.IsAtomic() {
 			f.Spill[lo/8] = v
 		}
-	case (s.Accepted || f.Unseen) && base.Kind == Stack && base.Base == 0:
+	case (s.Accepted || f.Unseen || s.Straight) && base.Kind == Stack && base.Base == 0:
 		s.toAbove(base.Off+off, n, v)
 	case !s.Accepted:
-		f.blur(base.Kind == Anything && (v.IsPointer() || v.Kind == Anything))
+		s.blur(base.Kind == Anything && (v.IsPointer() || v.Kind == Anything))
 	default:
 		f.blurNumbers()
 	}

@@ -38,7 +38,7 @@ func (p *Program) InBounds(v *Value, off int64, n int) bool {
 }
 
 // straight says that control comes to no instruction twice.
-func (p *Program) straight() bool { return p.StackTop > 0 }
+func (p *Program) straight() bool { return p.Straight || p.StackTop > 0 }
 
 var anyNumber = Top()
 

@@ -149,8 +149,9 @@ func Line(p *ir.Prog) *Analysis {
 	f := EntryFacts(p, 0)
 	begin := f
 	a := &Analysis{p: p, In: []*points.Facts{&begin}}
+	prog := points.Program{Straight: true}
 	for i := range p.Insts {
-		Step(p, i, &f, func(format string, args ...any) { a.Problems = append(a.Problems, problem(i, format, args...)) })
+		step(&prog, p, i, &f, func(format string, args ...any) { a.Problems = append(a.Problems, problem(i, format, args...)) })
 	}
 	return a
 }
@@ -179,11 +180,17 @@ func problem(i int, format string, args ...any) Problem {
 // Step is the forward transfer of a non-branching instruction. complain is told
 // what the verifier would refuse; nil when nobody listens.
 func Step(p *ir.Prog, i int, f *points.Facts, complain func(string, ...any)) {
+	var prog points.Program
+	step(&prog, p, i, f, complain)
+}
+
+// step is Step in prog, which is told what it needs of p.
+func step(prog *points.Program, p *ir.Prog, i int, f *points.Facts, complain func(string, ...any)) {
 	in := &p.Insts[i]
 	x := points.Insn{Insn: in.Insn, Hi: in.Hi, At: p.ID(i), Slot: in.Slot, Left: in.Dst, Bytes: in.Size(), Fixed: in.Fixed}
 	if in.Op == ebpf.OpCall {
 		x.Row = ir.HelperOf(in)
 	}
-	prog := points.Program{Context: p.Kind, Maps: p.Maps, Trace: p.Trace, Alone: len(p.Entry) == 1 && int32(i) >= p.Entry[0]}
+	prog.Context, prog.Maps, prog.Trace, prog.Alone = p.Kind, p.Maps, p.Trace, len(p.Entry) == 1 && int32(i) >= p.Entry[0]
 	prog.Step(&x, f, complain)
 }
