@@ -25,6 +25,9 @@ type Options struct {
 	// a kernel .config (y, n, m, a number, "text"); LINUX_KERNEL_VERSION too.
 	// What isn't here is taken from the running kernel.
 	Kconfig map[string]string
+	// Inner says what outer maps hold whose definitions don't: OUTER=MAP, like another
+	// map of the object, or OUTER=TYPE:KEY:VALUE:ENTRIES, sizes in bytes.
+	Inner []string
 }
 
 // Load reads an object file and links its programs. Errors are one line that

@@ -57,12 +57,8 @@ func (l *linker) linkMaps() error {
 		}
 	}
 	l.linkOldInner(names, pos, tails)
-	for _, s := range l.obj.Maps {
-		// Which maps come into such an outer map only user space knows. Here
-		// it stays empty, and then any blueprint will do.
-		if maps.IsOfMaps(s.Type) && s.Inner == nil {
-			s.Inner = &maps.Spec{Name: s.Name + ".inner", Type: cilium.Array, KeySize: 4, ValueSize: 8, Max: 1}
-		}
+	if err := l.linkInner(); err != nil {
+		return err
 	}
 	return l.linkKconfig()
 }

@@ -453,6 +453,9 @@ func (p *Plan) bindInner(e *node, s *maps.Spec, c *change, innerName string) err
 	case name != nil && name.kind != isString:
 		return name.wrong("%v: want a map by name", name.kind)
 	}
+	if s.Untold {
+		return e.wrong("the object doesn't say what maps map %q holds: --inner %s=MAP does, or %s=TYPE:KEY:VALUE:ENTRIES", s.Name, s.Name, s.Name)
+	}
 	if name != nil {
 		c.number = p.machine.find(name.text)
 	}

@@ -28,6 +28,7 @@ type Spec struct {
 	Flags     uint32 // BPF_F_* of uapi/linux/bpf.h
 	Extra     uint64 // map_extra: of a bloom filter its hash functions, 0 for 5
 	Inner     *Spec  // of an array or hash of maps
+	Untold    bool   // nobody said what Inner is: it stands for any, and no map can come in
 	Contents  []Entry
 	Key       btf.Type // nil where the object has no BTF for it
 	Value     btf.Type

@@ -38,6 +38,7 @@ func InputFlags(in *replay.Input, c *cobra.Command) {
 	f.StringArrayVar(&in.Params, "param", nil, "value of a parameter of filter:EXPR (host $a): `NAME=VALUE` folds it in; without, --maps gives it; may be repeated")
 	f.StringVar(&in.Entry, "entry", "", "`NAME` of the program in the object; default: its only XDP program")
 	f.StringVar(&in.BTF, "btf", "", "kernel types for CO-RE relocations: `FILE`; default: the running kernel's")
+	f.StringArrayVar(&in.Inner, "inner", nil, "what a map of maps holds where the object doesn't say it: `OUTER=MAP`, maps like another of the object's, or OUTER=TYPE:KEY:VALUE:ENTRIES, sizes in bytes; may be repeated")
 	f.StringArrayVarP(&in.Captures, "capture", "c", nil, "capture `FILE`: pcap or pcapng, packed or not; glob, - for stdin, sample:NAME; may be repeated")
 	f.StringVar(&in.Filter, "filter", "", "only packets that match `EXPR` (tcpdump's words)")
 	f.Uint64Var(&in.Limit, "limit", 0, "stop after `N` packets; 0: all")

@@ -138,8 +138,8 @@ func TestOwnEntries(t *testing.T) {
 // TestEvictedEntry: a value pointer that an LRU map's insert may have taken the entry of
 // sees what was inserted.
 func TestEvictedEntry(t *testing.T) {
-	for _, typ := range []cebpf.MapType{cebpf.LRUHash, cebpf.LRUCPUHash} {
-		spec := &maps.Spec{Name: "m", Type: typ, KeySize: 4, ValueSize: 8, Max: 2}
+	for n, typ := range []cebpf.MapType{cebpf.LRUHash, cebpf.LRUHash, cebpf.LRUCPUHash} {
+		spec := &maps.Spec{Name: "m", Type: typ, KeySize: 4, ValueSize: 8, Max: uint32(1 + n)}
 		code, _ := assemble(t, `
 			r6 = *(u32 *)(r1 +0)
 			r3 = *(u32 *)(r1 +4)
@@ -153,11 +153,12 @@ func TestEvictedEntry(t *testing.T) {
 			r2 += -4
 			call map_lookup_elem
 			r7 = r0
-			r6 *= 7
-			r6 += 3
-			r6 &= 7
+			r6 += 1
+			r6 &= 3
 			*(u32 *)(r10 -4) = r6
-			*(u64 *)(r10 -16) = r6
+			r1 = 1000
+			r1 -= r6
+			*(u64 *)(r10 -16) = r1
 			r1 = map[#0]
 			r2 = r10
 			r2 += -4
@@ -170,7 +171,7 @@ func TestEvictedEntry(t *testing.T) {
 			r1 += 1
 			*(u64 *)(r7 +0) = r1
 			r0 = 1
-			if r1 s> 4 goto out
+			if r1 s> 999 goto out
 			pass:
 			r0 = 2
 			out:
@@ -182,9 +183,9 @@ func TestEvictedEntry(t *testing.T) {
 			t.Fatal(err)
 		}
 		rng := rand.New(rand.NewPCG(1, 12))
-		for i := range uint64(400) {
+		for i := range uint64(4000) {
 			pkt := make([]byte, 60)
-			pkt[26] = byte(rng.IntN(8))
+			pkt[26] = byte(rng.IntN(4))
 			var out vm.Output
 			if _, err := r.Process(&vm.Input{Data: pkt, Packet: i, TimeNS: i * 1000, IfIndex: 1}, &out); err != nil {
 				t.Fatalf("%v: packet %d: %v", typ, i, err)

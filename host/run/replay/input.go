@@ -20,6 +20,7 @@ type Input struct {
 	Params   []string // of an expression: NAME=VALUE, folded in; those without stand in its .data
 	Entry    string   // program of the object; "": the only XDP one
 	BTF      string   // kernel types for CO-RE; "": the running kernel's
+	Inner    []string // what maps of maps hold whose definitions don't say it: OUTER=MAP, OUTER=TYPE:KEY:VALUE:ENTRIES
 	Captures []string // files, globs, "-", sample:NAME
 	Filter   string   // only packets that match; "": all
 	Limit    uint64   // packets; 0: all

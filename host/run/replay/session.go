@@ -54,13 +54,16 @@ type Session struct {
 // LoadProgram loads the object that Input.Program names, or makes that of an
 // expression, and a sample's own map file where there is one.
 func LoadProgram(in *Input) (*loader.Object, *loader.Program, *mapfile.File, error) {
-	opt := loader.Options{BTF: in.BTF}
+	opt := loader.Options{BTF: in.BTF, Inner: in.Inner}
 	var obj *loader.Object
 	var mf *mapfile.File
 	entry := in.Entry
 	expr, isFilter := strings.CutPrefix(in.Program, xdpfilter.Prefix)
 	if len(in.Params) > 0 && !isFilter {
 		return nil, nil, nil, setting("param", in.Params[0], fmt.Errorf("goes with a program that is an expression, %sEXPR", xdpfilter.Prefix))
+	}
+	if len(in.Inner) > 0 && (isFilter || isText(in.Program)) {
+		return nil, nil, nil, setting("inner", in.Inner[0], fmt.Errorf("goes with an object file"))
 	}
 	if isFilter {
 		var err error
