@@ -81,24 +81,25 @@ func (e *Writer) flush() {
 // Request writes a request of id, or of an uncacheable packet (None). Fields
 // the header does not announce are not written. Times must not fall.
 func (e *Writer) Request(id, bytes uint32, ns int64, label uint8) {
+	head := uint64(id)<<2 + recRequest
 	if id == None {
-		e.buf = binary.AppendUvarint(e.buf, specialUncacheable<<2|recSpecial)
-	} else {
-		e.buf = binary.AppendUvarint(e.buf, uint64(id)<<2+recRequest)
+		head = specialUncacheable<<2 | recSpecial
 	}
+	b := binary.AppendUvarint(e.buf, head)
 	if e.flags&flagBytes != 0 {
-		e.buf = binary.AppendUvarint(e.buf, uint64(bytes))
+		b = binary.AppendUvarint(b, uint64(bytes))
 	}
 	if e.flags&flagTime != 0 {
 		if e.err == nil && ns < e.last {
 			e.err = fmt.Errorf("request %d: time %d ns is before %d ns", e.requests, ns, e.last)
 		}
-		e.buf = binary.AppendUvarint(e.buf, uint64(ns-e.last))
+		b = binary.AppendUvarint(b, uint64(ns-e.last))
 		e.last = ns
 	}
 	if e.flags&flagLabels != 0 {
-		e.buf = append(e.buf, label)
+		b = append(b, label)
 	}
+	e.buf = b
 	e.requests++
 	if len(e.buf) > 1<<12 {
 		e.flush()

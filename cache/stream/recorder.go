@@ -96,11 +96,12 @@ func longer[T any](s []T, n int) (all, added []T) {
 	return all, all[len(s):]
 }
 
-// room makes four times the room for requests, and for n more at least: a recording
-// may be long, and append's own steps copy it several times over.
+// room makes sixteen times the room for requests, and for n more at least: a recording
+// may be long, and append's own steps copy it several times over, into memory that
+// costs more to get than to fill.
 func (r *Recorder) room(n int) {
 	m := &r.mem
-	n = max(n, min(max(3*len(m.IDs), 4096), r.limit-len(m.IDs)))
+	n = max(n, min(max(15*len(m.IDs), 4096), r.limit-len(m.IDs)))
 	m.IDs = more(m.IDs, n)
 	if r.fields.Bytes {
 		m.Bytes = more(m.Bytes, n)

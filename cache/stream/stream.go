@@ -42,6 +42,8 @@ type Stream struct {
 	// Active is how many nanoseconds of Time passed within captures: what lies
 	// between one capture and the next is not in it. 0: from first to last.
 	Active int64
+	// Clocked: requests have times, of which nothing but Active is kept.
+	Clocked bool
 
 	// Resized counts the requests that ask another size of their id than the
 	// request of it before; above 0, Bytes are the sizes asked for (see SizeAt).
@@ -69,9 +71,9 @@ func (s *Stream) PartEnd(k int) int {
 // Seconds is how long the requests took; 0 where they have no times.
 func (s *Stream) Seconds() float64 {
 	switch k := len(s.Time); {
-	case k == 0:
+	case k == 0 && !s.Clocked:
 		return 0
-	case s.Active > 0:
+	case s.Active > 0 || k == 0:
 		return float64(s.Active) / 1e9
 	default:
 		return float64(s.Time[k-1]-s.Time[0]) / 1e9

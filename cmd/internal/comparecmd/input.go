@@ -282,8 +282,14 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 		if err == nil { // closed when the caches have run
 			st, s = sized.Stream, sized.Session
 		}
-	} else if st, s, err = replay.Paths(ctx, o.in, o.how); err == nil {
-		defer s.Close()
+	} else {
+		paths := replay.Untimed
+		if o.ttl > 0 || o.warmup != "" || o.attack != "" || o.sample > 0 { // they ask when each request was
+			paths = replay.Paths
+		}
+		if st, s, err = paths(ctx, o.in, o.how); err == nil {
+			defer s.Close()
+		}
 	}
 	if err != nil {
 		return nil, session.Flag(err)

@@ -37,7 +37,7 @@ func cpuTime(b *testing.B) int64 {
 
 // BenchmarkReplay is a run of replay over a plain capture in the page cache,
 // again and again: packets read, matched, run and accounted for. paths is the run
-// that paths and compare make of it.
+// that compare makes of it.
 func BenchmarkReplay(b *testing.B) {
 	capture := plain(b, "echo-connections.pcap.gz")
 	input := func(program string, n int) Input {
@@ -56,7 +56,7 @@ func BenchmarkReplay(b *testing.B) {
 		})
 		b.Run(program+"/paths", func(b *testing.B) {
 			cpu := cpuTime(b)
-			_, s, err := Paths(b.Context(), input(program, b.N), jit.Remedies{})
+			_, s, err := Untimed(b.Context(), input(program, b.N), jit.Remedies{})
 			must.OK(b, err)
 			defer s.Close()
 			b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")

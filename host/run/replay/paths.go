@@ -184,11 +184,20 @@ func (s *Session) request(sink Sink, id uint32, p *pcaps.Packet) error {
 
 // Paths is the stream that Record records, in memory.
 func Paths(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Session, error) {
-	return paths(ctx, in, how, nil)
+	return paths(ctx, in, how, everything, nil)
 }
 
-func paths(ctx context.Context, in Input, how jit.Remedies, change func(o *jit.Options)) (*stream.Stream, *Session, error) {
-	rec := stream.NewRecorder(stream.Fields{Bytes: true, Time: true, Labels: true}, 0, "", Labels...)
+// Untimed is Paths without the time of each request, which is half of the stream: how
+// long all of them took is known (stream.Stream.Seconds).
+func Untimed(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Session, error) {
+	return paths(ctx, in, how, stream.Fields{Bytes: true, Labels: true}, nil)
+}
+
+// everything is all that is known of a packet's requests.
+var everything = stream.Fields{Bytes: true, Time: true, Labels: true}
+
+func paths(ctx context.Context, in Input, how jit.Remedies, keep stream.Fields, change func(o *jit.Options)) (*stream.Stream, *Session, error) {
+	rec := stream.NewRecorder(keep, 0, "", Labels...)
 	defer rec.Close()
 	s, err := record(ctx, in, how, rec, change)
 	if err != nil {
@@ -199,6 +208,6 @@ func paths(ctx context.Context, in Input, how jit.Remedies, change func(o *jit.O
 		s.Close()
 		return nil, nil, err
 	}
-	st.Name, st.Active = s.Entry.Name, int64(s.Source.Active())
+	st.Name, st.Active, st.Clocked = s.Entry.Name, int64(s.Source.Active()), true
 	return st, s, nil
 }

@@ -34,7 +34,7 @@ func SizedPaths(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser)
 	out := &Sized{}
 	var hot *jit.Tier2
 	var err error
-	out.Stream, out.Session, err = paths(ctx, in, how, func(o *jit.Options) {
+	out.Stream, out.Session, err = paths(ctx, in, how, everything, func(o *jit.Options) {
 		out.Optimised = opt.Install(ctx, o, in.Seed)
 		hot, o.Tier2 = o.Tier2, nil // which traces are hot depends on the cache
 	})
