@@ -250,24 +250,3 @@ func Run(p Policy, ids []uint32, miss []uint64) {
 	}
 	play(p, ids, miss)
 }
-
-// RunSized is Run for entries with sizes and costs, both per id; cost may be nil.
-func RunSized(p Policy, ids, size, cost []uint32, miss []uint64) {
-	var evicted []uint32
-	for w := 0; len(ids) > 0; w++ {
-		k := min(64, len(ids))
-		var m uint64
-		for i, id := range ids[:k] {
-			if !p.Access(id) {
-				m |= 1 << i
-				c := uint32(1)
-				if cost != nil {
-					c = cost[id]
-				}
-				evicted = p.Insert(id, size[id], c, evicted[:0])
-			}
-		}
-		miss[w] = m
-		ids = ids[k:]
-	}
-}

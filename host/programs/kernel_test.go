@@ -321,3 +321,12 @@ func ExampleGet() {
 	fmt.Println(s.Name, "starts at", s.Entry+":", s.Description)
 	// Output: ipv6filter starts at ipv6filter: passes or drops IPv6 by next header, port and TCP flags; no maps
 }
+
+// Header returns an #include of the samples' sources: bpf.h or net.h.
+func Header(name string) ([]byte, error) {
+	b, err := files.ReadFile(name)
+	if err != nil || !strings.HasSuffix(name, ".h") {
+		return nil, fmt.Errorf("header %q: not among the samples' sources", name)
+	}
+	return b, nil
+}

@@ -76,15 +76,6 @@ func Get(name string) (Sample, error) {
 	return Sample{}, fmt.Errorf("sample %q: no such program; there are %s", name, strings.Join(names, ", "))
 }
 
-// Header returns an #include of the samples' sources: bpf.h or net.h.
-func Header(name string) ([]byte, error) {
-	b, err := files.ReadFile(name)
-	if err != nil || !strings.HasSuffix(name, ".h") {
-		return nil, fmt.Errorf("header %q: not among the samples' sources", name)
-	}
-	return b, nil
-}
-
 // file reads an embedded file; that each is there is a fact of the build,
 // held by a test.
 func file(name string) []byte {

@@ -394,3 +394,13 @@ func TestExtent(t *testing.T) {
 	r := mustRun(t, in, testDevice(), testHost(), at(0, 1, 100, 101, 102, 103), opt)
 	equal(t, "order", r.Order, Order{Reordered: 2, Extent: 5})
 }
+
+// Station by its name.
+func (r *Result) Station(name string) (Station, bool) {
+	for _, s := range r.Stations {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Station{}, false
+}

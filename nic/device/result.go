@@ -226,13 +226,3 @@ type Result struct {
 	Compile  Compile
 	Order    Order
 }
-
-// Station by its name.
-func (r *Result) Station(name string) (Station, bool) {
-	for _, s := range r.Stations {
-		if s.Name == name {
-			return s, true
-		}
-	}
-	return Station{}, false
-}

@@ -128,15 +128,6 @@ func (t Trees) Nodes() (n int) {
 	return n
 }
 
-// Price analyses a workload and prices it for one device.
-func Price(w *workload.Workload, t Trees, n *profile.NIC) (*Costs, error) {
-	x, err := Analyse(w, Options{})
-	if err != nil {
-		return nil, err
-	}
-	return x.Costs(t, n)
-}
-
 // Costs prices the paths for a device's matcher:
 //
 //	base + steps × step + look-ups × look-up cycles

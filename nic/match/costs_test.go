@@ -161,3 +161,12 @@ func TestCostsErrors(t *testing.T) {
 		t.Errorf("the longest walk: %+v, %v", got, err)
 	}
 }
+
+// Price analyses a workload and prices it for one device.
+func Price(w *workload.Workload, t Trees, n *profile.NIC) (*Costs, error) {
+	x, err := Analyse(w, Options{})
+	if err != nil {
+		return nil, err
+	}
+	return x.Costs(t, n)
+}

@@ -4,17 +4,6 @@ import (
 	"slices"
 )
 
-// Prefixes counts the entries of a range lo..hi of a width-bit field: the least
-// number of prefixes that make it up, at most 2·width − 2 (Srinivasan et al.,
-// SIGCOMM 1998). It is 0 where lo > hi.
-func Prefixes(lo, hi uint64, width int) int {
-	v := make([]wire, width)
-	for i := range v {
-		v[i] = bitOf(int32(width - 1 - i))
-	}
-	return len(rangeCubes(v, lo, hi))
-}
-
 // rangeCubes are the entries that the number v makes, lowest bit first, is in
 // lo..hi. Where its bits are all different and none is constant they are the
 // maximal prefixes inside, which no fewer can replace.

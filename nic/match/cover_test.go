@@ -194,3 +194,14 @@ func TestComplement(t *testing.T) {
 		}
 	}
 }
+
+// Prefixes counts the entries of a range lo..hi of a width-bit field: the least
+// number of prefixes that make it up, at most 2·width − 2 (Srinivasan et al.,
+// SIGCOMM 1998). It is 0 where lo > hi.
+func Prefixes(lo, hi uint64, width int) int {
+	v := make([]wire, width)
+	for i := range v {
+		v[i] = bitOf(int32(width - 1 - i))
+	}
+	return len(rangeCubes(v, lo, hi))
+}

@@ -163,8 +163,3 @@ func (r record) copyOf() record {
 	}
 	return c
 }
-
-// Picoseconds writes a time of a Host for [Host.Put].
-func Picoseconds(ps uint64) string {
-	return fmt.Sprintf("%d.%03d ns", ps/1000, ps%1000)
-}

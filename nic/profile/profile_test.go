@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -526,4 +527,9 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Picoseconds writes a time of a Host for [Host.Put].
+func Picoseconds(ps uint64) string {
+	return fmt.Sprintf("%d.%03d ns", ps/1000, ps%1000)
 }

@@ -440,30 +440,3 @@ func Decimal(code []Insn) string {
 	}
 	return sb.String()
 }
-
-// ParseDecimal reads what Decimal and `tcpdump -ddd` print.
-func ParseDecimal(text string) ([]Insn, error) {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	var n int
-	if _, err := fmt.Sscan(lines[0], &n); err != nil || n != len(lines)-1 {
-		return nil, fmt.Errorf("classic BPF: line 1: want the number of lines that follow, not %q", lines[0])
-	}
-	code := make([]Insn, n)
-	for i, line := range lines[1:] {
-		c := &code[i]
-		if _, err := fmt.Sscan(line, &c.Code, &c.Jt, &c.Jf, &c.K); err != nil {
-			return nil, fmt.Errorf("classic BPF: line %d: want four numbers, not %q", i+2, line)
-		}
-		next := max(c.Jt, c.Jf)
-		switch {
-		case c.Code&7 == ClsRET:
-			next = -1
-		case c.Code == ClsJMP|JumpA:
-			next = int(c.K)
-		}
-		if next < -1 || i+1+next >= n {
-			return nil, fmt.Errorf("classic BPF: line %d: it leads past the end", i+2)
-		}
-	}
-	return code, nil
-}

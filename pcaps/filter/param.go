@@ -229,3 +229,15 @@ func (s Param) Words(value string) ([ParamWords]uint32, error) {
 	copy(b[:], addr.AsSlice())
 	return words(b), nil
 }
+
+// ParamWords is how many words a parameter has: an IPv6 address fills them all,
+// the most significant first; anything else is the first.
+const ParamWords = 4
+
+// words are those of a parameter's value.
+func words(b [16]byte) (w [ParamWords]uint32) {
+	for i := range w {
+		w[i] = binary.BigEndian.Uint32(b[4*i:])
+	}
+	return w
+}

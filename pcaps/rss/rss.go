@@ -43,16 +43,6 @@ var toeplitz = func() (t [maxInput][256]uint32) {
 	return t
 }()
 
-// Toeplitz hashes up to 36 bytes: source address, destination address and,
-// if they count, source port and destination port, all as on the wire.
-func Toeplitz(input []byte) uint32 {
-	var h uint32
-	for i, b := range input[:min(len(input), maxInput)] {
-		h ^= toeplitz[i][b]
-	}
-	return h
-}
-
 // Fields are the bytes of a packet that its hash is over.
 type Fields struct {
 	L3     int  // where the IP header begins

@@ -119,3 +119,13 @@ func BenchmarkQueue(b *testing.B) {
 		Queue(f, 8)
 	}
 }
+
+// Toeplitz hashes up to 36 bytes: source address, destination address and,
+// if they count, source port and destination port, all as on the wire.
+func Toeplitz(input []byte) uint32 {
+	var h uint32
+	for i, b := range input[:min(len(input), maxInput)] {
+		h ^= toeplitz[i][b]
+	}
+	return h
+}

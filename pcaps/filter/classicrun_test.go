@@ -1,8 +1,8 @@
 package filter
 
 import (
-	"encoding/binary"
 	"fmt"
+	"strings"
 )
 
 // Run runs classic BPF on a packet, with a length on the wire and the words of
@@ -154,14 +154,29 @@ func unknown(pc int, c Insn) error {
 	return fmt.Errorf("classic BPF: instruction %d: no code %#x", pc, c.Code)
 }
 
-// ParamWords is how many words a parameter has: an IPv6 address fills them all,
-// the most significant first; anything else is the first.
-const ParamWords = 4
-
-// words are those of a parameter's value.
-func words(b [16]byte) (w [ParamWords]uint32) {
-	for i := range w {
-		w[i] = binary.BigEndian.Uint32(b[4*i:])
+// ParseDecimal reads what Decimal and `tcpdump -ddd` print.
+func ParseDecimal(text string) ([]Insn, error) {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	var n int
+	if _, err := fmt.Sscan(lines[0], &n); err != nil || n != len(lines)-1 {
+		return nil, fmt.Errorf("classic BPF: line 1: want the number of lines that follow, not %q", lines[0])
 	}
-	return w
+	code := make([]Insn, n)
+	for i, line := range lines[1:] {
+		c := &code[i]
+		if _, err := fmt.Sscan(line, &c.Code, &c.Jt, &c.Jf, &c.K); err != nil {
+			return nil, fmt.Errorf("classic BPF: line %d: want four numbers, not %q", i+2, line)
+		}
+		next := max(c.Jt, c.Jf)
+		switch {
+		case c.Code&7 == ClsRET:
+			next = -1
+		case c.Code == ClsJMP|JumpA:
+			next = int(c.K)
+		}
+		if next < -1 || i+1+next >= n {
+			return nil, fmt.Errorf("classic BPF: line %d: it leads past the end", i+2)
+		}
+	}
+	return code, nil
 }
