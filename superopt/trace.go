@@ -17,7 +17,8 @@ import (
 // OptimizeTrace makes the trace of a path cheaper. The path condition is its
 // precondition: what it says of packet bytes, length and bounds may be used.
 // The trace of p is left as it is; the new one is returned with what the run
-// found. without leaves the condition out, for comparison.
+// found. opt is an [Options], nil the defaults. without leaves the condition out,
+// for comparison.
 //
 // The trace's program is proved as a whole: its stack, packet, maps, verdict
 // and the order of its helpers are what the original's are whenever the

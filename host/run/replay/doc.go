@@ -16,7 +16,10 @@
 // are defaults. [Paths] gives the stream of path numbers that the cache laboratory
 // (package cache) runs policies over, [Workload] what each packet did, for models
 // of devices (host/run/offload asks them). An [Optimiser] has traces
-// superoptimized before they are installed; superopt.OptimizeTrace does it to one.
+// superoptimized before they are installed; superopt.OptimizeTrace does it to one:
+//
+//	path := s.Runtime.Paths()[0] // after Run
+//	short, r, err := superopt.OptimizeTrace(ctx, path.Path, s.Runtime.Comp, nil, false)
 //
 // A capture that is damaged ends a run with a *pcaps.CaptureError, a difference
 // from the oracle (jit.Options.Check) with a *jit.Mismatch, a setting that can't
