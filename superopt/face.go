@@ -7,6 +7,7 @@ import (
 	"jitnic/superopt/internal/proof"
 	"jitnic/superopt/internal/rewrite"
 	"jitnic/superopt/internal/rules"
+	"jitnic/superopt/z3"
 )
 
 // What a user of the optimiser needs of the rooms behind it.
@@ -107,3 +108,10 @@ func Barrier(h *ebpf.Helper) string {
 	}
 	return ir.Unmodelled(h)
 }
+
+// DefaultSolverMemory is how many megabytes the solver takes at most.
+const DefaultSolverMemory = z3.DefaultMemory
+
+// LimitSolver sets how many megabytes the solver takes at most, in all of the process;
+// a question for which it wants more stays open, and is counted (Result.Faults).
+func LimitSolver(megabytes int) { z3.LimitMemory(megabytes) }

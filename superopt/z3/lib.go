@@ -79,12 +79,33 @@ var open struct {
 	err  error
 }
 
+// DefaultMemory is how many megabytes the library takes at most (assumed): proofs within
+// their budgets take a tenth of it, and a question that wants more is better
+// left than the machine's memory taken.
+const DefaultMemory = 2048
+
 // Open loads libz3, once; later calls give the first one's answer. Versions
 // before 4.8.12 are refused.
 func Open() error {
-	open.once.Do(func() { open.err = load(sonames) })
+	open.once.Do(func() {
+		open.err = load(sonames)
+		memory.Lock()
+		defer memory.Unlock()
+		if memory.loaded = open.err == nil; memory.loaded {
+			limit(memory.megabytes)
+		}
+	})
 	return open.err
 }
+
+// memory is what the library may take.
+var memory = struct {
+	sync.Mutex
+	loaded    bool
+	megabytes int
+}{megabytes: DefaultMemory}
+
+func limit(megabytes int) { c.GlobalParamSet("memory_max_size", strconv.Itoa(megabytes)) }
 
 // Version names the library that is loaded, "no z3" where there is none.
 func Version() string {
@@ -97,12 +118,12 @@ func Version() string {
 // LimitMemory has the library give up, with an error, a question for which it
 // would take more than so many megabytes; 0 is no limit. It is one of the
 // whole process.
-func LimitMemory(megabytes int) error {
-	if err := Open(); err != nil {
-		return err
+func LimitMemory(megabytes int) {
+	memory.Lock()
+	defer memory.Unlock()
+	if memory.megabytes = megabytes; memory.loaded {
+		limit(megabytes)
 	}
-	c.GlobalParamSet("memory_max_size", strconv.Itoa(megabytes))
-	return nil
 }
 
 // loadError is one line in Error; what the linker said stands behind %+v.

@@ -11,6 +11,7 @@ import (
 	"jitnic/cmd/internal/report"
 	"jitnic/host/run/replay"
 	"jitnic/pcaps"
+	"jitnic/superopt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -73,11 +74,13 @@ func CacheFlags(ca *replay.Cache, c *cobra.Command) {
 func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 	before(c, func() error {
 		o.Say = Say(c)
-		for _, name := range []string{"layers", "proposals", "rules", "cost", "latency", "cost-nic", "tier2-after", "memo", "memo-check"} {
+		for _, name := range []string{"layers", "proposals", "rules", "cost", "latency", "cost-nic", "tier2-after", "memo", "memo-check", "solver-memory"} {
 			switch {
 			case !c.Flags().Changed(name):
 			case !o.On:
 				return fmt.Errorf("--%s: goes with --superopt", name)
+			case name == "solver-memory" && o.Solver < 1:
+				return fmt.Errorf("--solver-memory %d: want 1 or more", o.Solver)
 			case name == "cost-nic" && o.Cost != "nic":
 				return errors.New("--cost-nic: goes with --cost nic")
 			}
@@ -92,6 +95,7 @@ func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 	f.IntVar(&o.Proposals, "proposals", 0, "superopt: budget of the stochastic search for each window; 0: the default")
 	f.StringVar(&o.Rules, "rules", "", "superopt: a store of rewrite rules: used where `FILE` is there, and what is found goes to its end")
 	MemoFlags(f, &o.Memo, &o.MemoCheck, "superopt: ")
+	SolverFlag(f, &o.Solver, "superopt: ")
 	f.StringVar(&o.Cost, "cost", "", "superopt: `NAME` of the cost: count, count-no-atomics, latency, nic (cycles on --cost-nic)")
 	f.StringVar(&o.Latency, "latency", "", "superopt: the table of --cost latency: calibrate.json `FILE` of jitnic calibrate; default a cited one")
 	f.StringVar(&o.NIC, "cost-nic", "hxdp", "superopt: the device whose cycles --cost nic counts: a built-in profile, or a `FILE`")
@@ -101,6 +105,11 @@ func OptimiserFlags(o *replay.Optimiser, c *cobra.Command) {
 func MemoFlags(f *pflag.FlagSet, file *string, check *bool, of string) {
 	f.StringVar(file, "memo", "", of+"keep what was found and proved in `FILE`, and take it from there in the next run; no result depends on it")
 	f.BoolVar(check, "memo-check", false, of+"find all that --memo keeps anew first, and fail at the first that differs")
+}
+
+// SolverFlag adds the flag of how much memory the solver may take.
+func SolverFlag(f *pflag.FlagSet, megabytes *int, of string) {
+	f.IntVar(megabytes, "solver-memory", superopt.DefaultSolverMemory, of+"`MB` of memory that the solver takes at most; a question for which it wants more stays open, and is counted")
 }
 
 // Say is where lines go that are no error and no part of a report: to the standard

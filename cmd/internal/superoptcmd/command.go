@@ -30,6 +30,7 @@ type flags struct {
 	effort    int
 	rules     string
 	workers   int
+	solver    int
 	to        report.Outputs
 }
 
@@ -51,6 +52,7 @@ func (f *flags) add(c *cobra.Command, cost string) {
 	fs.IntVar(&f.effort, "effort", superopt.DefaultEffort, fmt.Sprintf("how much is tried, 1 to %d: 1 passes and rules, 2 enumeration too, from 3 on the stochastic search with more and more proposals; --layers and --proposals have the last word", superopt.MaxEffort))
 	fs.StringVar(&f.rules, "rules", "", "a store of rewrite rules beside the built-in ones: used where `FILE` is there, and what is found goes to its end")
 	fs.IntVar(&f.workers, "workers", 0, "chains that run at once; 0: as many as there are processors (the result is the same)")
+	session.SolverFlag(fs, &f.solver, "")
 	f.to.Flags(c, "report")
 }
 
@@ -67,6 +69,10 @@ func (f *flags) options() (*superopt.Options, error) {
 	if f.workers < 0 {
 		return nil, fmt.Errorf("--workers %d: want 0 or more", f.workers)
 	}
+	if f.solver < 1 {
+		return nil, fmt.Errorf("--solver-memory %d: want 1 or more", f.solver)
+	}
+	superopt.LimitSolver(f.solver)
 	if f.effort < 1 || f.effort > superopt.MaxEffort {
 		return nil, fmt.Errorf("--effort %d: want 1 to %d", f.effort, superopt.MaxEffort)
 	}
@@ -115,9 +121,10 @@ type Report struct {
 	Proved      int              `json:"proved"`
 	Refuted     int              `json:"refuted"`
 	Unknown     int              `json:"unknown"`
-	Rules       string           `json:"rules,omitempty"` // --rules
-	RuleHits    int              `json:"rule_hits"`       // rewrites that rules made
-	RulesFound  int              `json:"rules_found"`     // added to --rules
+	Faults      int              `json:"solver_faults,omitempty"` // questions at which the solver failed, out of memory for one
+	Rules       string           `json:"rules,omitempty"`         // --rules
+	RuleHits    int              `json:"rule_hits"`               // rewrites that rules made
+	RulesFound  int              `json:"rules_found"`             // added to --rules
 	Kernel      *superopt.Kernel `json:"kernel"`
 	Bytes       Bytes            `json:"bytes"`
 	Interrupted bool             `json:"interrupted,omitempty"`

@@ -73,6 +73,9 @@ func (r *Report) facts() (f report.Facts) {
 		f.Add("beside it", strings.Join(r.OutTop, ", "))
 	}
 	f.Addf("proofs", "%d proved, %d refuted, %d unknown", r.Proved, r.Refuted, r.Unknown)
+	if r.Faults > 0 {
+		f.Addf("solver", "failed at %d questions, which stay open", r.Faults)
+	}
 	f.Addf("search", "%s proposals, %s per second", report.Count(uint64(r.Proposals)), report.Count(uint64(r.PerSecond)))
 	rules := fmt.Sprintf("%d hits", r.RuleHits)
 	if r.Rules != "" {

@@ -183,6 +183,7 @@ func (r *Report) add(res *superopt.Result) {
 	r.Proved += res.Proved
 	r.Refuted += res.Refuted
 	r.Unknown += res.Unknown
+	r.Faults += res.Faults
 	for _, h := range res.RuleHits {
 		r.RuleHits += h.Hits
 	}

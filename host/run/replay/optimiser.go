@@ -30,6 +30,7 @@ type Optimiser struct {
 	Rules      string // file of a store of rules that grows; "" none
 	Memo       string // file of answers that are kept for the next run; "" none: of this run alone
 	MemoCheck  bool   // find all that it keeps anew, and fail where that differs
+	Solver     int    // megabytes that the solver takes at most; 0: superopt.DefaultSolverMemory
 	// Say is told in a line what there is to say of the memo; nil: nobody is.
 	Say func(line string)
 
@@ -88,6 +89,9 @@ func (o *Optimiser) Open(ctx context.Context) error {
 	var err error
 	if o.table, err = LatencyTable(o.Latency); err != nil {
 		return err
+	}
+	if o.On && o.Solver > 0 {
+		superopt.LimitSolver(o.Solver)
 	}
 	if err := o.openMemo(ctx); err != nil {
 		return err

@@ -169,9 +169,9 @@ type Result struct {
 	Interrupted   bool           `json:"interrupted,omitempty"`
 	Kernel        *Kernel        `json:"kernel,omitempty"`
 	Stats         Stats          `json:"stats"`
-	Top           []*Alternative `json:"top,omitempty"` // with Options.Top > 1: Prog first, then what comes next
-	Spent         int            `json:"-"`             // questions that outran the solver's budget
-	Faults        int            `json:"-"`             // questions at which the solver failed
+	Top           []*Alternative `json:"top,omitempty"`           // with Options.Top > 1: Prog first, then what comes next
+	Spent         int            `json:"-"`                       // questions that outran the solver's budget
+	Faults        int            `json:"solver_faults,omitempty"` // questions at which the solver failed
 	Prog          *ir.Prog       `json:"-"`
 	Original      *ir.Prog       `json:"-"`
 }
