@@ -180,7 +180,7 @@ func symUpdate(x *exec, c *call) bv.Term {
 	x.noteWritten(i)
 	flags := x.constArg(c, 4)
 	key := x.mapKey(i, c)
-	return x.mapUpdate(i, key, x.rec.Key(c.rec), c.rec.There, x.r[3], c.rec.Args[2], flags, int64(c.rec.Ret))
+	return x.mapUpdate(i, key, x.rec.Key(c.rec), c.rec.Entry, x.r[3], c.rec.Args[2], flags, int64(c.rec.Ret))
 }
 
 func symDelete(x *exec, c *call) bv.Term {

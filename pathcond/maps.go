@@ -483,8 +483,8 @@ func unwritten(s *vm.State, c *Compiler) []bool {
 	return out
 }
 
-// mapUpdate executes bpf_map_update_elem; there: an entry of that key was, before.
-func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, there bool, valAddr bv.Term, valConcrete, flags uint64, ret int64) bv.Term {
+// mapUpdate executes bpf_map_update_elem; entry is the value that the key had before, or 0.
+func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, entry uint64, valAddr bv.Term, valConcrete, flags uint64, ret int64) bv.Term {
 	b := x.b
 	ms := x.mapState(i)
 	spec := x.s.Maps[i].Spec()
@@ -492,12 +492,11 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, there bool, valA
 	zero := b.Const(0, 64)
 	n := int(spec.ValueSize)
 	switch {
-	case (isArray(spec.Type) || isHash(spec.Type)) && flags&^4 > 2:
+	case (isArray(spec.Type) || isHash(spec.Type)) && flags&^maps.Lock > maps.Exist:
+		return errno(maps.EINVAL)
+	case flags&maps.Lock != 0 && (spec.Type == cebpf.PerCPUArray || isHash(spec.Type) && (spec.Type != cebpf.Hash || !maps.Locks(spec))):
 		return errno(maps.EINVAL)
 	case ms.poisoned: // what there is now isn't known
-		return x.unknown(64)
-	case (isArray(spec.Type) || isHash(spec.Type)) && flags > 2: // BPF_F_LOCK
-		ms.poisoned = true
 		return x.unknown(64)
 	case isArray(spec.Type):
 		idx := uint64(binary.LittleEndian.Uint32(concrete))
@@ -506,21 +505,28 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, there bool, valA
 		switch {
 		case !inRun:
 			return errno(maps.E2BIG)
-		case flags == 1:
+		case flags&maps.NoExist != 0:
 			return errno(maps.EEXIST)
+		case flags&maps.Lock != 0 && !maps.Locks(spec):
+			return errno(maps.EINVAL)
 		}
 		at := x.initialLookup(i, key)
 		x.copyMem(at, x.s.Maps[i].Peek(concrete, x.s.CPU), valAddr, valConcrete, n)
 		return zero
 	case isHash(spec.Type):
 		was := x.present(i, key)
-		if flags != maps.Any {
-			x.stays(i, was, there)
+		inPlace := flags&maps.Lock != 0 || maps.IsPerCPU(spec)
+		flags &^= maps.Lock
+		if flags != maps.Any || inPlace {
+			x.stays(i, was, entry != 0)
 		}
-		if spec.Type == cebpf.PerCPUHash || spec.Type == cebpf.LRUCPUHash {
-			// An element that is there is changed in place.
-			if v, ok := x.f.Known(was); !ok || v {
-				ms.reused = true
+		if inPlace { // an element that is there keeps its place
+			if x.decide(was, entry != 0, WhyHelper); entry != 0 {
+				if flags == maps.NoExist {
+					return errno(maps.EEXIST)
+				}
+				x.putInPlace(i, key, concrete, entry, valAddr, valConcrete, n)
+				return zero
 			}
 		}
 		count := x.count(i)
@@ -538,11 +544,11 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, there bool, valA
 			full := b.Bin(bv.OpULe, b.Const(uint64(spec.Max), 64), count)
 			absent = b.Ite(full, errno(maps.E2BIG), zero)
 		}
-		if flags == 2 {
+		if flags == maps.Exist {
 			absent = errno(maps.ENOENT)
 		}
 		there := zero
-		if flags == 1 {
+		if flags == maps.NoExist {
 			there = errno(maps.EEXIST)
 		}
 		res := b.Ite(was, there, absent)
@@ -567,6 +573,21 @@ func (x *exec) mapUpdate(i int, key []bv.Term, concrete []byte, there bool, valA
 	}
 	ms.poisoned = true
 	return x.unknown(64)
+}
+
+// putInPlace is an update of the element that the key has now, of n bytes.
+func (x *exec) putInPlace(i int, key []bv.Term, concrete []byte, entry uint64, valAddr bv.Term, valConcrete uint64, n int) {
+	at := x.initialLookup(i, key)
+	if e := x.changed(i, key, concrete); e != nil {
+		at = e.fresh
+	} else {
+		x.keys[at] = string(concrete)
+	}
+	for k := 0; k < n; k += 8 {
+		m := min(8, n-k)
+		v := x.readMem(x.b.Bin(bv.OpAdd, valAddr, x.b.Const(uint64(k), 64)), valConcrete+uint64(k), m)
+		x.writeMap(i, store{base: at, off: uint64(k), n: m, val: v, concrete: entry + uint64(k)})
+	}
 }
 
 // inserted is the predicate that update event k made a new entry.

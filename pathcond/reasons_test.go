@@ -43,7 +43,7 @@ func record(t testing.TB, obj *loader.Object, pkt []byte, change func(c *Compile
 // ReasonInternal, which is a bug wherever it shows.
 func TestAbortReasons(t *testing.T) {
 	lru := &maps.Spec{Name: "lru", Type: cebpf.LRUHash, KeySize: 4, ValueSize: 8, Max: 4}
-	hash := &maps.Spec{Name: "hash", Type: cebpf.Hash, KeySize: 4, ValueSize: 8, Max: 64}
+	hosts := &maps.Spec{Name: "hosts", Type: cebpf.DevMapHash, KeySize: 4, ValueSize: 8, Max: 64}
 	lpm := &maps.Spec{Name: "lpm", Type: cebpf.LPMTrie, KeySize: 8, ValueSize: 8, Max: 16, Flags: 1}
 	inner := &maps.Spec{Name: "inner", Type: cebpf.Array, KeySize: 4, ValueSize: 8, Max: 1}
 	outer := &maps.Spec{Name: "outer", Type: cebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, Max: 4, Inner: inner,
@@ -125,7 +125,7 @@ func TestAbortReasons(t *testing.T) {
 			r1 += r0
 			r0 = *(u8 *)(r1 +0)
 			exit`},
-		{want: trace.ReasonStaleEntry, says: "helper map_lookup_elem: hash", maps: []*maps.Spec{hash}, code: put("4", "4", "4")},
+		{want: trace.ReasonStaleEntry, says: "helper map_lookup_elem: hosts", maps: []*maps.Spec{hosts}, code: put("4", "4", "0")},
 		{want: trace.ReasonEviction, maps: []*maps.Spec{lru}, code: put("4", "16", "0"), change: func(c *Compiler, s *vm.State) {
 			for i := byte(0); i < 4; i++ {
 				s.Maps[0].Update([]byte{i, 0, 0, 0}, make([]byte, 8), 0, 0)

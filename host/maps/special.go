@@ -20,6 +20,12 @@ var specialSizes = map[string]uint32{
 	"bpf_refcount":      4,
 }
 
+// Locks says whether values of the spec have a lock that BPF_F_LOCK can take.
+func Locks(s *Spec) bool {
+	_, lock := specials(s.Value, s.ValueSize)
+	return lock
+}
+
 // specials lists the special fields of a value type, ascending, and whether
 // one is a lock that BPF_F_LOCK can take.
 func specials(t btf.Type, size uint32) (out []span, lock bool) {

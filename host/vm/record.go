@@ -2,7 +2,6 @@ package vm
 
 import (
 	"jitnic/host/ebpf"
-	"jitnic/host/maps"
 )
 
 // Recording is what one run did, instruction by instruction. Its buffers are
@@ -57,7 +56,7 @@ type Call struct {
 	// see [Recording.Printed].
 	KeyOff, KeyLen int32
 	ValOff, ValLen int32
-	There          bool // of an update of an LRU map: it had an entry of that key before the call
+	Entry          uint64 // of an update: the value that the key had before, or 0
 }
 
 // LooksUpConn says whether the call is one of bpf_xdp_ct_lookup.
@@ -113,8 +112,8 @@ func (r *Recording) call(s *State, id int32, regs *[16]uint64) int {
 			}
 		}
 	}
-	if id == ebpf.FnMapUpdateElem && c.KeyLen > 0 && maps.Ordered(s.Maps[c.Map].Spec().Type) {
-		c.There = s.Maps[c.Map].Peek(r.Key(&c), s.CPU) != 0
+	if id == ebpf.FnMapUpdateElem && c.KeyLen > 0 {
+		c.Entry = s.Maps[c.Map].Peek(r.Key(&c), s.CPU)
 	}
 	r.prints(s, &c)
 	r.Calls = append(r.Calls, c)
