@@ -1,5 +1,7 @@
 package superopt
 
+import "jitnic/superopt/internal/search"
+
 // Effort is how much is tried, from a glance to all night. Each level does what
 // those below it do, and more.
 type Effort struct {
@@ -11,18 +13,19 @@ type Effort struct {
 // of its order (its section 8 lets chains run for minutes on whole programs).
 const DefaultEffort = 5
 
-// efforts are the levels, from 1 on; 0 and "" leave it at Options' default. The
-// numbers of proposals are assumed: about three times more with each step.
+// efforts are the levels, from 1 on; 0 and "" leave it at Options' default. Each
+// search begins with all of the one before it, so a level never ends with a dearer
+// program than those below it.
 var efforts = [...]Effort{
 	{"pr", 0},
 	{"pre", 0},
-	{"pres", 2_000},
-	{"pres", 8_000},
+	{"pres", search.Budgets[0]},
+	{"pres", search.Budgets[1]},
 	DefaultEffort - 1: {},
-	{"pres", 50_000},
-	{"pres", 120_000},
-	{"pres", 400_000},
-	{"pres", 1_000_000},
+	{"pres", search.Budgets[3]},
+	{"pres", search.Budgets[4]},
+	{"pres", search.Budgets[5]},
+	{"pres", search.Budgets[6]},
 }
 
 // MaxEffort is the highest level.

@@ -17,7 +17,7 @@ type Options struct {
 	CostName  string      // what CostFunc is, parameters and all: the memo's answers are by it
 	Table     *ir.Latency // prices of the cost "latency" and of the reports; nil: DefaultLatency
 	Seed      uint64
-	Proposals int           // budget of the stochastic search for each window; 0: 20000, <0: none
+	Proposals int           // budget of the stochastic search for each window; 0: 28000, <0: none
 	Windows   [][2]int      // slots [s, e); nil: found automatically
 	RLimit    uint32        // solver resources for one proof; 0: 2,000,000
 	FailLimit int           // questions to the solver that may lead to nothing (Prover.FailLimit); 0: any, of a trace 32

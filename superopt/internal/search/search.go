@@ -327,16 +327,37 @@ func searchable(o *rewrite.Gate, in *ir.Inst) bool {
 	return in.Op != ir.Nop && !in.Jumps() && !in.IsAtomic() && !in.Fixed && !o.Prog.Barrier(in) && in.Class() != 5 && in.Class() != 6 && !(in.Op == 0x18 && in.Src != 0)
 }
 
-// Search runs chains over every window until a round finds nothing.
+// Budgets are where the stages of the search end, in proposals for each window. A
+// greater budget begins with all that a smaller one of them does, so that whoever has
+// more tried never gets a dearer program for it. The numbers are assumed: each stage
+// about three times the one before.
+var Budgets = [...]int{2_000, 8_000, 28_000, 78_000, 198_000, 598_000, 1_598_000}
+
+// DefaultBudget is the size where none is asked for.
+const DefaultBudget = 28_000 // Budgets[2]
+
+// stages cuts a budget where smaller ones end.
+func stages(budget int) (parts []int) {
+	done := 0
+	for _, b := range Budgets {
+		if b < budget {
+			parts = append(parts, b-done)
+			done = b
+		}
+	}
+	return append(parts, budget-done)
+}
+
+// Search runs chains over every window until a round finds nothing, first short
+// ones, then longer ones over what these left.
 func Search(o *rewrite.Gate) {
 	budget := o.Options.Proposals
 	if budget < 0 {
 		return
 	}
 	if budget == 0 {
-		budget = 20000
+		budget = DefaultBudget
 	}
-	tried := map[string]bool{}
 	var provers []*proof.Prover // one for each worker that has asked
 	defer func() {
 		for _, pr := range provers {
@@ -345,6 +366,15 @@ func Search(o *rewrite.Gate) {
 			}
 		}
 	}()
+	for stage, budget := range stages(budget) {
+		provers = searchStage(o, provers, stage, budget)
+	}
+}
+
+// searchStage runs chains of half of a budget until a round finds nothing. It gives
+// the provers with those it opened.
+func searchStage(o *rewrite.Gate, provers []*proof.Prover, stage, budget int) []*proof.Prover {
+	tried := map[string]bool{}
 	for again := true; again && o.Ctx.Err() == nil; {
 		again = false
 		ws := windows(o)
@@ -413,7 +443,7 @@ func Search(o *rewrite.Gate) {
 							pr.Forget()
 							before = [3]int{pr.Proved, pr.Refuted, pr.Unknown}
 						}
-						j.res = chain(o, j.w, prover, splitmix.Mix(o.Options.Seed^splitmix.Mix(uint64(j.w.s)<<32|uint64(j.k))), j.set, budget/2, nil)
+						j.res = chain(o, j.w, prover, splitmix.Mix(o.Options.Seed^splitmix.Mix(uint64(j.w.s)<<32|uint64(stage)<<8|uint64(j.k))), j.set, budget/2, nil)
 						if pr != nil {
 							j.res.proved, j.res.refuted, j.res.unknown = pr.Proved-before[0], pr.Refuted-before[1], pr.Unknown-before[2]
 						}
@@ -480,4 +510,5 @@ func Search(o *rewrite.Gate) {
 			o.Progress()
 		}
 	}
+	return provers
 }

@@ -2,6 +2,7 @@ package search
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"jitnic/superopt/internal/ir"
@@ -45,6 +46,24 @@ func TestMovesUndo(t *testing.T) {
 		if changed == 0 {
 			t.Errorf("%s never changed anything", m.name)
 		}
+	}
+}
+
+// A greater budget of Budgets begins with the stages of each smaller one.
+func TestStages(t *testing.T) {
+	var last []int
+	for _, b := range append(Budgets[:], 1<<21) {
+		parts, sum := stages(b), 0
+		for _, x := range parts {
+			sum += x
+		}
+		if sum != b || len(parts) != len(last)+1 || !slices.Equal(parts[:len(last)], last) {
+			t.Errorf("%d: stages %v, behind %v", b, parts, last)
+		}
+		last = parts
+	}
+	if !slices.Equal(stages(5000), []int{2000, 3000}) || DefaultBudget != Budgets[2] {
+		t.Errorf("stages of 5000: %v; default %d", stages(5000), DefaultBudget)
 	}
 }
 
