@@ -156,6 +156,15 @@ func run(ctx context.Context, in replay.Input) (*Report, error) {
 		v.Tag = vm.Tag{} // BPF_PROG_TEST_RUN has no metadata
 		return nil
 	})
+	var refused *kernel.LoadError
+	if errors.As(err, &refused) {
+		for _, m := range obj.Maps {
+			if m.Untold {
+				err = fmt.Errorf("%w; nobody said what map %q holds, which --inner does", err, m.Name)
+				break
+			}
+		}
+	}
 	r.Captures, r.notes = report.Names(src.Files()), src.Notes()
 	if errors.Is(err, context.Canceled) && r.Report != nil && r.Packets > 0 {
 		r.Partial, err = true, nil
