@@ -1,6 +1,7 @@
 package curve
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"reflect"
@@ -143,4 +144,22 @@ func BenchmarkExact(b *testing.B) {
 		Exact(s.IDs, s.NumIDs())
 	}
 	b.ReportMetric(float64(len(s.IDs))*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mreq/s")
+}
+
+// Ids stand by requests, and by number among equals, also where some are requested
+// more often than ids are dealt out by.
+func TestRanked(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		count := rapid.SliceOf(rapid.OneOf(rapid.Uint64Range(0, 3), rapid.Uint64Range(1000, 1050))).Draw(t, "count")
+		var want []Ranked
+		for id, c := range count {
+			if c > 0 {
+				want = append(want, Ranked{uint32(id), c})
+			}
+		}
+		slices.SortStableFunc(want, func(a, b Ranked) int { return cmp.Compare(b.Count, a.Count) })
+		if got := ranked(count); !slices.Equal(got, want) {
+			t.Fatalf("%v, want %v", got, want)
+		}
+	})
 }

@@ -31,20 +31,46 @@ func PopularityOf(ids []uint32, n int) Popularity {
 			p.Requests++
 		}
 	}
-	for id, c := range count {
-		switch c {
-		case 0:
-			continue
-		case 1:
-			p.OneHit++
-		}
-		p.Rank = append(p.Rank, Ranked{uint32(id), c})
+	p.Rank = ranked(count)
+	for k := len(p.Rank) - 1; k >= 0 && p.Rank[k].Count == 1; k-- {
+		p.OneHit++
 	}
-	slices.SortFunc(p.Rank, func(a, b Ranked) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.ID, b.ID))
-	})
 	p.fit()
 	return p
+}
+
+// ranked are the ids that are requested at all, the most requested first, by number
+// among equals. Nearly all ids of a long stream are requested a few times: they are
+// dealt out by how often, and the others sorted.
+func ranked(count []uint64) []Ranked {
+	const few = 1 << 10
+	var place [few]int // of the next id requested so often; at first how many there are
+	var out []Ranked
+	dealt := 0
+	for id, c := range count {
+		switch {
+		case c >= few:
+			out = append(out, Ranked{uint32(id), c})
+		case c > 0:
+			place[c]++
+			dealt++
+		}
+	}
+	slices.SortFunc(out, func(a, b Ranked) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.ID, b.ID))
+	})
+	at := len(out)
+	out = slices.Grow(out, dealt)[:at+dealt]
+	for c := few - 1; c > 0; c-- {
+		place[c], at = at, at+place[c]
+	}
+	for id, c := range count {
+		if c > 0 && c < few {
+			out[place[c]] = Ranked{uint32(id), c}
+			place[c]++
+		}
+	}
+	return out
 }
 
 // fit finds α where the derivative of the log-likelihood of the ranks is 0. It
