@@ -10,6 +10,7 @@
 #	make bench	speed, as a table, with the peers there are
 #	make benchmarks	every benchmark
 #	make layers	what each layer of the optimiser saves and costs, as a table (minutes)
+#	make tiers	what the tiers of the traces' optimiser cost and leave, as a table (minutes)
 #	make pgo	the profile that jitnic is built with, made again
 #	make fuzz	every fuzz target for FUZZTIME each
 #	make arm64	the tests of native code for arm64, under qemu-user
@@ -28,7 +29,7 @@ TOOL = $(GO) tool -modfile=.ci/tools/go.mod
 # libz3-4, and that only for proving.
 DEBS = libz3-4 clang llvm iproute2 bpftool libxdp1 libbpf-dev linux-libc-dev tcpdump tshark chromium qemu-user python3-pandas r-base-core openvswitch-switch
 
-.PHONY: layers man beam all build deps demo test check generated bench benchmarks pgo fuzz arm64 heavy programs record clean
+.PHONY: tiers layers man beam all build deps demo test check generated bench benchmarks pgo fuzz arm64 heavy programs record clean
 
 all: build
 
@@ -109,6 +110,9 @@ bench:
 
 layers: build
 	.ci/layers
+
+tiers: build
+	@GO="$(GO)" .ci/tiers
 
 benchmarks:
 	$(GO) test -run '^$$' -bench . -benchtime 1s $(PKGS)
