@@ -102,6 +102,19 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// A program whose runs are long: how many are compared is counted, the same each time.
+func TestLong(t *testing.T) {
+	if err := kernel.Available(); err != nil {
+		t.Skip(err)
+	}
+	// 2 and 2 instructions beside the 2 of each turn: the 200th run goes over the limit.
+	text := "r6 = 250000; r6 += -1; if r6 != 0 goto -2; r0 = 2; exit"
+	o := Compare(t.Context(), Pair{object(t, text), object(t, text), "main"}, Options{Runs: 2000, Time: true})
+	if o.Status != Equal || !o.Bounded || o.Runs != 200 || o.Time == nil || !strings.Contains(o.String(), "compared 200 runs (it loops") {
+		t.Errorf("%v: %+v", o, o)
+	}
+}
+
 // Programs of other types than XDP, and such as have no test run.
 func TestWays(t *testing.T) {
 	if err := kernel.Available(); err != nil {
