@@ -32,22 +32,29 @@ type Batcher interface {
 	// condition of a path that has code bound on the Batcher's State, counts each
 	// in hits by its path, and tells what became of them. hits has a place for
 	// every such path. It stops where it likes: nothing of the packet after the
-	// last was changed. after is called for each packet in which something was
+	// last was changed. A Batcher may be made such (Batch.Hosted) that it also runs
+	// packets of known paths that have no code bound, as the host runs them; these it
+	// doesn't count. after is called for each packet in which something was
 	// left to Go, once it has ended with a verdict and while the State is as it left
 	// it; false ends the batch. An error is a fault of jitnic's own.
 	Batch(in []vm.Input, hits []uint64, after After) (Batch, error)
+	// Runs says whether packets of a path ran as its own code in the last batch.
+	Runs(p Path) bool
 }
 
 // After is told of a packet of a batch that the State, and what is beside it, may
 // have been changed by in other ways than code changes them.
 type After func(verdict uint32) (goOn bool)
 
-// Batch is what became of packets that all hit.
+// Batch is what became of packets that all hit, or ran on the host.
 type Batch struct {
-	Paths    []uint32 // of each, in order; good until the next call
-	Verdicts Verdicts // of all that after wasn't called for
-	Stopped  bool     // by after, which was called for the last
-	More     bool     // nothing ended it but its length: the next packet may hit, too
+	Paths    []uint32        // of each, in order; good until the next call
+	Outcomes []cache.Outcome // likewise; nil: all hit
+	Hosted   bool            // some ran as the host runs them
+	Fault    error           // the last did, and ended in it
+	Verdicts Verdicts        // of all that after wasn't called for
+	Stopped  bool            // by after, which was called for the last
+	More     bool            // nothing ended it but its length: the next packet may hit, too
 }
 
 // Verdicts counts packets by verdict: XDP_ABORTED to XDP_REDIRECT.
@@ -92,12 +99,17 @@ type NIC struct {
 	// host. Their traces touch the frags by helpers alone.
 	Frags bool
 
-	match Matcher
-	batch Batcher // nil where the matcher is none
-	slow  SlowPath
-	exec  Engine
-	code  []Code // by path; nil where not installed
-	chain *chain // nil where paths aren't cut
+	match    Matcher
+	batch    Batcher         // nil where the matcher is none
+	outcomes []cache.Outcome // of a batch
+	slow     SlowPath
+	exec     Engine
+	code     []Code // by path; nil where not installed
+	chain    *chain // nil where paths aren't cut
+
+	// Hosts says that batches go on with packets that miss: their Batcher runs them as
+	// the slow path would.
+	Hosts bool
 
 	// Watch, where set, sees each table of segments that a packet comes to before the
 	// table is asked, the state as the segments before it leave it.
@@ -193,7 +205,12 @@ func (n *NIC) Batch(in []vm.Input, after After) (Batch, error) {
 	if n.batch == nil {
 		return Batch{}, nil
 	}
-	in = in[:n.Cache.Quiet(len(in), func(k int) int64 { return int64(in[k].TimeNS) })]
+	quiet := n.Cache.Quiet(len(in), func(k int) int64 { return int64(in[k].TimeNS) })
+	if n.Hosts {
+		n.grow(0)
+	} else {
+		in = in[:quiet]
+	}
 	if len(in) == 0 {
 		return Batch{}, nil
 	}
@@ -205,11 +222,51 @@ func (n *NIC) Batch(in []vm.Input, after After) (Batch, error) {
 		return Batch{}, err
 	}
 	n.Batched += uint64(len(b.Paths))
+	if b.Hosted || len(b.Paths) > quiet {
+		return b, n.account(in, &b)
+	}
 	n.Cache.At(int64(in[len(b.Paths)-1].TimeNS))
 	if p, ok := n.Cache.Hits(b.Paths); !ok {
 		return Batch{}, fmt.Errorf("trace cache: path %d has run and is not in", p)
 	}
 	return b, nil
+}
+
+// account asks the cache for each packet of a batch that went on with misses. Whether
+// one was in doesn't show in what became of it, so that is found out now.
+func (n *NIC) account(in []vm.Input, b *Batch) error {
+	n.outcomes = n.outcomes[:0]
+	for _, p := range b.Paths {
+		out := cache.Hit
+		if !n.batch.Runs(Path(p)) {
+			out = cache.Cold // by the host
+		}
+		n.outcomes = append(n.outcomes, out)
+	}
+	b.Outcomes = n.outcomes
+	for k, p := range b.Paths {
+		ran := n.outcomes[k] == cache.Hit
+		n.Cache.At(int64(in[k].TimeNS))
+		hit := n.Cache.Hit(p)
+		switch n.grow(Path(p)); { // its own code has counted what ran there
+		case hit && !ran:
+			n.Hits[p]++
+		case ran && !hit:
+			n.Hits[p]--
+		}
+		if !hit {
+			slots, cost := n.slow.Price(Path(p))
+			n.outcomes[k] = n.Cache.Miss(p, slots, cost)
+			continue
+		}
+		n.outcomes[k] = cache.Hit
+		if n.code[p] == nil {
+			if err := n.installed(Path(p)); err != nil {
+				return err
+			}
+		}
+	}
+	return n.follow()
 }
 
 // installed makes sure that the code of a path that hits is in trace memory: its

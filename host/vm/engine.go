@@ -51,9 +51,7 @@ type Control struct {
 
 // started runs a packet that has begun with the engine's help.
 func (it *Interp) started() (uint64, *Fault) {
-	c := &it.control
-	it.tails, it.mayGo = 0, MaxLoops
-	c.Prog, c.Left, c.R = it.entry, it.Limit, &it.r
+	c := it.entered()
 	switch stop := it.Engine.Start(c); stop {
 	case StopDone:
 		it.steps = it.Limit - c.Left
@@ -102,10 +100,7 @@ func (it *Interp) batch(e Batcher, in []Input, verdicts []uint32) (n int, stop S
 			in = in[:k]
 		}
 	}
-	c := &it.control
-	it.tails, it.mayGo = 0, MaxLoops
-	c.Prog, c.Left, c.R = it.entry, it.Limit, &it.r
-	n, stop = e.Batch(c, in, verdicts)
+	n, stop = e.Batch(it.entered(), in, verdicts)
 	if stop != StopLeave {
 		return n, stop, nil
 	}
@@ -115,6 +110,27 @@ func (it *Interp) batch(e Batcher, in []Input, verdicts []uint32) (n int, stop S
 	}
 	verdicts[n] = uint32(r0)
 	return n + 1, stop, nil
+}
+
+// Entry is the program that packets begin in, by its place in the object.
+func (it *Interp) Entry() int { return it.entry }
+
+// Ends runs a packet to its end that code of the engine's has begun and left: left puts
+// into c where control stands, of a run that may take c.Left steps.
+func (it *Interp) Ends(left func(c *Control) Stop) (verdict uint32, err error) {
+	r0, f := it.goOn(left(it.entered()))
+	if f != nil {
+		return XDPAborted, f
+	}
+	return uint32(r0), nil
+}
+
+// entered is control at a packet's beginning.
+func (it *Interp) entered() *Control {
+	c := &it.control
+	it.tails, it.mayGo = 0, MaxLoops
+	c.Prog, c.Left, c.R = it.entry, it.Limit, &it.r
+	return c
 }
 
 // accelerated runs from the entry to the exit of frame 0 with the engine's

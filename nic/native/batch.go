@@ -41,6 +41,54 @@ const (
 	matchedOne = -4 // there is one packet, and its path is in context.matched
 )
 
+// host is the whole program, for packets of a batch whose path is known and has no code
+// in trace memory.
+type host struct {
+	it    *vm.Interp
+	e     *Engine
+	u     *unit
+	fault error // that the batch at hand has ended in
+}
+
+// Host has batches go on with packets whose path is known and has no code in trace
+// memory: they run as whole programs, by it's engine. That one and the machine share
+// their context from then on. It is false where there is no code of the program.
+func (m *Machine) Host(it *vm.Interp) bool {
+	e, _ := it.Engine.(*Engine)
+	if e == nil || e.flat || e.units[it.Entry()] == nil {
+		return false
+	}
+	m.host = host{it: it, e: e, u: e.units[it.Entry()]}
+	e.ctx = m.ctx
+	return true
+}
+
+// begins readies the context for packets that run there.
+func (h *host) begins(x *context) {
+	if h.u == nil {
+		return
+	}
+	steps := h.it.Limit
+	if h.u.loops {
+		steps = stretchSteps / maxBatch
+	}
+	x.steps = h.e.gives(h.it.Limit, steps)
+}
+
+// may is how many packets of a batch may run there: what they take comes out of a part
+// of batchWork that is left to them.
+func (h *host) may() int64 {
+	if h.u == nil {
+		return 0
+	}
+	return int64(max(batchWork/4/h.u.work, 1))
+}
+
+// ends runs the packet at hand to its end, which code has left.
+func (h *host) ends(in *vm.Input) (verdict uint32, err error) {
+	return h.it.Ends(func(c *vm.Control) vm.Stop { return h.e.begun(h.u, c, in) })
+}
+
 // places are where the code of paths begins.
 type places struct {
 	table   []uintptr // by path: its trace's, or miss
@@ -53,15 +101,35 @@ type places struct {
 	ran     [maxBatch]uint32 // paths of the batch's packets
 	ins     []vm.Input       // of the batch at hand, held here while code reads them
 	hits    []uint64         // likewise
+	host    host
+	warms   int                 // packets of the batch before, if some ran as whole programs
+	goes    []bool              // by path: the whole program leaves something of it to Go
+	cold    map[nic.Path]*later // in trace memory, and not compiled yet
 }
 
 // grow makes room for n paths.
 func (p *places) grow(n int) {
 	for len(p.table) < n {
-		p.table = append(p.table, p.miss)
+		p.goes = append(p.goes, false)
+		p.table = append(p.table, p.out(nic.Path(len(p.table))))
 		p.stay = append(p.stay, p.found)
 		p.bound = append(p.bound, nil)
 	}
+}
+
+// out is where code comes to with a path that has no code in trace memory.
+func (p *places) out(path nic.Path) uintptr {
+	if p.host.u != nil && !p.goes[path] {
+		return p.host.u.batch
+	}
+	return p.miss
+}
+
+// leaves notes that the whole program leaves something of a path's packets to Go, which
+// isn't worth beginning them in a batch.
+func (p *places) leaves(path nic.Path) {
+	p.goes[path] = true
+	p.table[path] = p.miss
 }
 
 // put notes a trace that comes into trace memory.
@@ -77,7 +145,7 @@ func (p *places) put(path nic.Path, t *Trace) {
 // take notes a trace that goes.
 func (p *places) take(t *Trace) {
 	if int(t.path) < len(p.bound) && p.bound[t.path] == t {
-		p.bound[t.path], p.table[t.path] = nil, p.miss
+		p.bound[t.path], p.table[t.path] = nil, p.out(t.path)
 	}
 }
 
@@ -97,7 +165,10 @@ func (p *places) lead(miss, found uintptr, paths int) {
 	p.grow(paths)
 	for i, t := range p.bound {
 		p.stay[i] = found
-		if t == nil || t.alone {
+		switch {
+		case t == nil:
+			p.table[i] = p.out(nic.Path(i))
+		case t.alone:
 			p.table[i] = miss
 		}
 	}
@@ -344,6 +415,9 @@ func copyRest(b asm.Backend, s *vm.State) {
 // Batch is nic.Batcher's.
 func (x *Matcher) Batch(in []vm.Input, hits []uint64, after nic.After) (b nic.Batch, err error) {
 	given := len(in)
+	if err := x.m.warm(); err != nil {
+		return b, err
+	}
 	n := x.mayRun(given)
 	if n == 0 || len(hits) == 0 {
 		return b, nil
@@ -354,14 +428,42 @@ func (x *Matcher) Batch(in []vm.Input, hits []uint64, after nic.After) (b nic.Ba
 	m.ins, m.hits = in, hits
 	c.table, c.hits, c.verdicts = uintptr(unsafe.Pointer(unsafe.SliceData(m.table))), uintptr(unsafe.Pointer(&hits[0])), nic.Verdicts{}
 	k, left := 0, true
-	for left && k < n && !b.Stopped && err == nil {
+	hosted := false // the last packet ran as a whole program, to an end in Go that may have taken long
+	may := m.host.may()
+	c.hosted, m.host.fault = may, nil
+	for left && k < n && !b.Stopped && !hosted && err == nil {
 		var verdict uint64
 		k, left, verdict, err = x.stretch(in, k)
-		b.Stopped = left && !after(uint32(verdict))
+		b.Stopped = left && !after(uint32(verdict)) || m.host.fault != nil
+		hosted = left && err == nil && m.bound[m.ran[k-1]] == nil
 	}
 	m.ins, m.hits = nil, nil
-	b.Paths, b.Verdicts, b.More = m.ran[:k], c.verdicts, k == n && n < given && !b.Stopped
+	b.Paths, b.Verdicts, b.More = m.ran[:k], c.verdicts, (k == n && n < given || hosted || c.hosted < 0 && k > 0) && !b.Stopped
+	if b.Hosted, b.Fault = c.hosted < may, m.host.fault; b.Hosted {
+		m.warms = k
+	}
 	return b, err
+}
+
+// Runs is nic.Batcher's.
+func (x *Matcher) Runs(p nic.Path) bool {
+	b := x.m.bound
+	return int(p) < len(b) && b[p] != nil && !b[p].alone
+}
+
+// warm counts what were runs of traces that aren't compiled yet in the batch before, and
+// compiles those that have become hot: what Runs says of that batch is over.
+func (m *Machine) warm() error {
+	paths := m.ran[:m.warms]
+	m.warms = 0
+	for _, p := range paths {
+		if l := m.cold[nic.Path(p)]; l != nil {
+			if err := l.ran(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // stretch runs packets of in from the k'th on, up to one in which something was
@@ -373,6 +475,7 @@ func (x *Matcher) stretch(in []vm.Input, k int) (done int, left bool, verdict ui
 	c := m.ctx
 	m.S.Rest()
 	c.fix(m.S)
+	m.host.begins(c)
 	c.in, c.out = uintptr(unsafe.Pointer(&in[k])), uintptr(unsafe.Pointer(&m.ran[k]))
 	c.stop = c.in + uintptr(len(in)-k)*unsafe.Sizeof(input)
 	c.next, c.counted = x.next, x.counted
@@ -388,11 +491,19 @@ func (x *Matcher) stretch(in []vm.Input, k int) (done int, left bool, verdict ui
 	switch {
 	case c.pc == batchOdd:
 		m.S.Began(&in[k], 0)
-		m.bound[m.ran[k]].begins(0, math.MaxInt32)
+		if t := m.bound[m.ran[k]]; t != nil {
+			t.begins(0, math.MaxInt32)
+		}
 		return k + 1, true, c.r[0], nil
 	case c.pc >= 0 && c.pc < int64(nic.Untraceable):
 		// The trace has left an instruction to Go.
 		t := m.bound[m.ran[k]]
+		if t == nil {
+			v, fault := m.host.ends(&in[k])
+			m.host.fault = fault
+			m.leaves(nic.Path(m.ran[k]))
+			return k + 1, true, uint64(v), nil
+		}
 		m.S.Began(&in[k], min(len(in[k].Data), t.copies))
 		m.S.Depth = vm.MaxFrames - 1
 		c.next, c.counted = t.ret, t.ret
@@ -418,7 +529,11 @@ func (x *Matcher) mayRun(n int) int {
 		}
 		return 0
 	}
-	return min(n, maxBatch, batchWork/x.work())
+	work := batchWork
+	if x.m.host.u != nil {
+		work -= work / 4
+	}
+	return min(n, maxBatch, work/x.work())
 }
 
 // work bounds the code that one packet runs through, in bytes.

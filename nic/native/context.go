@@ -15,6 +15,7 @@ type context struct {
 	pc   int64      // where the code left: a slot, or done
 	left int64      // steps left, those to the end of the block already taken off
 
+	hosted int64   // of a batch of traces: packets that may still run as a whole program
 	steps  int64   // of a batch: what each packet of a whole program has of them
 	resume uintptr // where to go on
 	depth  uint64  // frames below the one in use
@@ -84,6 +85,7 @@ func at[T any](f func(*context) *T) int32 {
 var (
 	offR        = at(func(c *context) *[11]uint64 { return &c.r })
 	offPC       = at(func(c *context) *int64 { return &c.pc })
+	offHosted   = at(func(c *context) *int64 { return &c.hosted })
 	offSteps    = at(func(c *context) *int64 { return &c.steps })
 	offLeft     = at(func(c *context) *int64 { return &c.left })
 	offResume   = at(func(c *context) *uintptr { return &c.resume })

@@ -31,15 +31,21 @@ func (l *later) Run() (uint64, error) {
 	if l.native != nil {
 		return l.native.Run()
 	}
-	if l.runs++; l.runs == hot {
-		if err := l.compile(); err != nil {
-			return 0, err
-		}
-		if l.native != nil {
-			return l.native.Run()
-		}
+	if err := l.ran(); err != nil {
+		return 0, err
+	}
+	if l.native != nil {
+		return l.native.Run()
 	}
 	return l.slow.Run()
+}
+
+// ran counts a run, and compiles the trace on the hot one.
+func (l *later) ran() error {
+	if l.runs++; l.runs != hot {
+		return nil
+	}
+	return l.compile()
 }
 
 // compile makes machine code of it, if there is room.
@@ -49,12 +55,16 @@ func (l *later) compile() error {
 		return nil
 	}
 	l.native = x
+	delete(l.e.m.cold, l.path)
 	return err
 }
 
 // Free gives what it has back.
 func (l *later) Free() {
 	l.slow.Free()
+	if l.e.m.cold[l.path] == l {
+		delete(l.e.m.cold, l.path)
+	}
 	if l.native != nil {
 		l.native.Free()
 	}

@@ -93,7 +93,13 @@ func (p *between) start(c *compiler, u *unit, from, at int, n uint64) error {
 	if from == fromTrace {
 		want.in, want.out = uintptr(in), verdictPlace+4
 	}
+	if from == fromTree {
+		x.hosted = int64(p.draw(8) % 3)
+		want.hosted = x.hosted - 1
+	}
 	switch {
+	case want.hosted < 0:
+		want.pc, to = batchMiss, halts
 	case from == fromTrace && want.in >= x.stop:
 		want.pc, to = batchOver, halts
 	case n < vm.MinPacket || n > vm.MaxLinear || cpu >= cpus:

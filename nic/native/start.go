@@ -43,7 +43,8 @@ func (c *compiler) packets(u *unit) {
 	if c.inPlace {
 		c.Load(8, pkt, fieldOf(atHand, inData))
 	}
-	u.batch = uintptr(c.Len())
+	ready := c.NewLabel()
+	c.Bind(ready)
 	packetFields(c.Backend, s, c.uses)
 	copyIn(c.Backend, s, u.copies, vm.MaxLinear)
 	if u.copies > 0 && c.inPlace {
@@ -70,6 +71,9 @@ func (c *compiler) packets(u *unit) {
 		}
 	}
 	c.Jmp(c.at(0))
+	u.batch = uintptr(c.Len())
+	c.BrSub(asm.At(asm.Ctx, offHosted), 1, miss)
+	c.Jmp(ready)
 	u.start = uintptr(c.Len())
 	if c.inPlace {
 		c.Lea(pkt, inBuffer(s))
@@ -234,11 +238,16 @@ func (e *Engine) Batch(c *vm.Control, in []vm.Input, verdicts []uint32) (n int, 
 	case batchMiss:
 		return n, vm.StopOff
 	}
-	to := s.Redirect // which code may have set
-	s.Began(&in[n], min(len(in[n].Data), u.copies))
-	s.Redirect = to
-	c.R[10] = s.FrameTop(0)
-	return n, e.left(u, c)
+	return n, e.begun(u, c, &in[n])
+}
+
+// begun makes a batch's packet that code has left the one at hand.
+func (e *Engine) begun(u *unit, c *vm.Control, in *vm.Input) vm.Stop {
+	to := e.s.Redirect // which code may have set
+	e.s.Began(in, min(len(in.Data), u.copies))
+	e.s.Redirect = to
+	c.R[10] = e.s.FrameTop(0)
+	return e.left(u, c)
 }
 
 // left hands over to the interpreter.

@@ -85,7 +85,14 @@ func (e *Traces) BindHeld(p nic.Path, t *trace.Trace, h *nic.Held) (nic.Code, er
 		if err != nil {
 			return nil, err
 		}
-		return &later{e: e, path: p, trace: t, held: h, slow: slow}, nil
+		l := &later{e: e, path: p, trace: t, held: h, slow: slow}
+		if e.m.host.u != nil {
+			if e.m.cold == nil {
+				e.m.cold = map[nic.Path]*later{}
+			}
+			e.m.cold[p] = l
+		}
+		return l, nil
 	}
 	x, err := e.compile(p, t, h)
 	if errors.Is(err, code.ErrFull) {

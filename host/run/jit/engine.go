@@ -33,6 +33,8 @@ type parts struct {
 	// table is one of the other tables that segments stand in.
 	table func(t *tree.Tree) nic.Table
 	is    string // the engine of the traces: native, go
+	// host has batches go on with packets that miss, as whole programs; nil: they end.
+	host  func(it *vm.Interp) bool
 	close func()
 }
 
@@ -61,15 +63,20 @@ func choose(c native.Choice) func(*vm.State, *loader.Object, *tree.Tree, bool) (
 			return plain, err
 		}
 		// The places of traces belong to the code of one tree: a machine for each.
+		var first *native.Machine
 		table := func(t *tree.Tree) nic.Table {
 			m := native.NewMachine(s, mem)
+			if first == nil {
+				first = m
+			}
 			if check {
 				m.ReadBack(checkedSets)
 			}
 			match := native.NewMatcher(m, t)
 			return nic.Table{Match: match, Exec: native.NewTraces(m, match, ex, c)}
 		}
-		return &parts{first: table(t), program: program, table: table, is: "native", close: func() { mem.Close() }}, nil
+		return &parts{first: table(t), program: program, table: table, is: "native",
+			host: func(it *vm.Interp) bool { return first.Host(it) }, close: func() { mem.Close() }}, nil
 	}
 }
 

@@ -108,6 +108,14 @@ func (m *sampler) Batch(in []vm.Input, hits []uint64, after nic.After) (nic.Batc
 	return b, err
 }
 
+// Runs is nic.Batcher's.
+func (m *sampler) Runs(p nic.Path) bool {
+	x, ok := m.Matcher.(nic.Batcher)
+	return ok && x.Runs(p)
+}
+
+var _ nic.Batcher = (*sampler)(nil)
+
 // unasked is how many packets come before the next that is asked for its keys.
 func (pf *profile) unasked() int { return int(pf.every - 1 - pf.clock%pf.every) }
 

@@ -147,6 +147,11 @@ func New(obj *loader.Object, entry *loader.Program, opt Options) (*Runtime, erro
 		return nil, err
 	}
 	r.NIC.Frags = entry.XDPFrags
+	// Whether a packet hits shows in nothing but counts, unless something is decided by
+	// it before the next.
+	if r.parts.host != nil && r.spec == nil && r.prof == nil && opt.Tier2 == nil && len(opt.Cuts) == 0 && !opt.Record && !opt.Check {
+		r.NIC.Hosts = r.parts.host(r.it)
+	}
 	if len(opt.Cuts) > 0 {
 		if err := r.segmented(); err != nil {
 			return nil, err
@@ -248,6 +253,11 @@ func (r *Runtime) Run(ctx context.Context, in []vm.Input, each Each) error {
 				return err
 			}
 			i += n
+			if more && i < len(in) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+			}
 		}
 		if i == len(in) {
 			return nil
@@ -320,7 +330,11 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (n int, more bool, err e
 	if b.Stopped {
 		last--
 	}
-	if err := r.went(b.Paths[:last], i, each); err != nil {
+	if b.Fault != nil {
+		r.Faults++
+		r.fault(b.Fault)
+	}
+	if err := r.went(b.Paths[:last], b.Outcomes, i, each); err != nil {
 		return 0, false, err
 	}
 	if b.Stopped {
@@ -330,20 +344,31 @@ func (r *Runtime) hits(in []vm.Input, i int, each Each) (n int, more bool, err e
 				return 0, false, err
 			}
 		}
-		return n, false, r.went(b.Paths[last:], i+last, each)
+		return n, false, r.went(b.Paths[last:], b.Outcomes[min(last, len(b.Outcomes)):], i+last, each)
 	}
 	return n, b.More, nil
 }
 
 // went follows up packets of a batch that changed nothing which the others look at;
-// packet i is the first one's number.
-func (r *Runtime) went(paths []uint32, i int, each Each) error {
-	if len(paths) == 0 {
-		return nil
-	}
+// packet i is the first one's number. Without outcomes all have hit.
+func (r *Runtime) went(paths []uint32, outcomes []cache.Outcome, i int, each Each) error {
 	r.Packets += uint64(len(paths))
-	if each != nil {
-		return each(i, paths, cache.Hit)
+	for from := 0; from < len(paths); {
+		to, out := len(paths), cache.Hit
+		if len(outcomes) > 0 {
+			out = outcomes[from]
+			for to = from; to < len(paths) && outcomes[to] == out; to++ {
+				if out != cache.Hit {
+					r.info[paths[to]].Misses++
+				}
+			}
+		}
+		if each != nil {
+			if err := each(i+from, paths[from:to], out); err != nil {
+				return err
+			}
+		}
+		from = to
 	}
 	return nil
 }
