@@ -55,20 +55,45 @@ func (p *Program) addAbove(x Spill) {
 	p.Above[n] = x
 }
 
-// rename has change rename values whose name the instruction at hand gives to another
-// now, where a loop comes to it again.
-func (s *stepper) rename(change func(v *Value)) {
+// dropAbove forgets what lies above.
+func (p *Program) dropAbove() { p.Above = p.Above[:0] }
+
+// former is a name that the instruction at hand gives to another value now, where a loop
+// comes to it again: a base, or where base is 0 the site of one kind.
+type former struct {
+	base int32
+	kind Kind
+	site int32
+}
+
+func (n former) takeFrom(v *Value) {
+	switch {
+	case n.base != 0 && v.Base == n.base && v.IsPointer():
+		*v = v.unnamed()
+	case n.base == 0 && v.Kind == n.kind && v.Site == n.site:
+		v.Site = -1
+	}
+}
+
+// rename takes a former name from all that have it. No function is handed over here:
+// the compiler would take it to keep what it is given, and allocate callers' facts.
+func (s *stepper) rename(n former) {
 	if s.straight() {
 		return
 	}
-	s.f.each(change)
+	for i := range s.f.R {
+		n.takeFrom(&s.f.R[i])
+	}
+	for i := range s.f.Spill {
+		n.takeFrom(&s.f.Spill[i])
+	}
 	for i := range s.Above {
-		change(&s.Above[i].V)
+		n.takeFrom(&s.Above[i].V)
 	}
 }
 
 // blur is Facts.blur, and forgets what lies above: a store may have been anywhere.
 func (s *stepper) blur(pointers bool) {
 	s.f.blur(pointers)
-	s.Above = s.Above[:0]
+	s.dropAbove()
 }

@@ -79,11 +79,7 @@ func (s *stepper) moved(a, n *Value, op uint8) Value {
 	}
 	out := a.added(by, s.in.At)
 	if out.Base == s.in.At+1 {
-		s.rename(func(v *Value) {
-			if v.IsPointer() && v.Base == out.Base {
-				*v = v.unnamed()
-			}
-		})
+		s.rename(former{base: out.Base})
 	}
 	return out
 }

@@ -156,3 +156,30 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// Schedulers, optimiser and machine code take a step for every instruction of every
+// trace.
+func TestStepsAllocateNothing(t *testing.T) {
+	code := must.Get(ebpf.Parser{}.Code(`
+		r2 = *(u32 *)(r1 +0)
+		r3 = *(u8 *)(r2 +14)
+		r2 += r3
+		r4 = *(u16 *)(r2 +2)
+		*(u64 *)(r10 -8) = r4
+		*(u64 *)(r10 +16) = r2
+		r4 = *(u64 *)(r10 +16)
+		r2 = r10
+		r2 += -8
+		r0 = r4
+		exit`))(t)
+	var f Flow
+	if n := testing.AllocsPerRun(100, func() {
+		f.Enter(nil)
+		for i := range code {
+			in := InsnAt(code, i)
+			f.Step(&in, Hint{})
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

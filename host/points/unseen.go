@@ -97,7 +97,7 @@ func (s *stepper) forget(drop func(v Value) bool) {
 // loseStack: something may have been stored anywhere on it.
 func (s *stepper) loseStack() {
 	s.f.Spill = [64]Value{}
-	s.Above = s.Above[:0]
+	s.dropAbove()
 }
 
 // unseenCall is what is known after a call, of whoever: the interpreter gives
@@ -139,11 +139,7 @@ func (s *stepper) unseenCall() {
 // something else.
 func (s *stepper) made(v Value) Value {
 	v.Null, v.Site = true, s.in.At
-	s.rename(func(o *Value) {
-		if o.Kind == v.Kind && o.Site == v.Site {
-			o.Site = -1
-		}
-	})
+	s.rename(former{kind: v.Kind, site: v.Site})
 	return v
 }
 
