@@ -100,8 +100,8 @@ func (p *Prover) Close() {
 	}
 }
 
-// Forget drops what earlier questions left behind, so that the next answers
-// depend on nothing but themselves.
+// Forget drops what earlier questions left behind, the solver's context too, so that
+// the next answers depend on nothing but themselves.
 func (p *Prover) Forget() {
 	p.models = nil
 	p.cache.Purge()
@@ -110,6 +110,12 @@ func (p *Prover) Forget() {
 			(*s).Close()
 			*s = nil
 		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.z != nil { // the order of its terms is that of all it was asked
+		p.z.Close()
+		p.z = nil
 	}
 }
 
@@ -143,15 +149,8 @@ var errInterrupted = errors.New("interrupted")
 // Resume makes an interrupted prover one that answers again: what it gave up on
 // is forgotten, and its solver made anew.
 func (p *Prover) Resume() {
-	if !p.stopped.Swap(false) {
-		return
-	}
-	p.Forget()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.z != nil {
-		p.z.Close()
-		p.z = nil
+	if p.stopped.Swap(false) {
+		p.Forget()
 	}
 }
 
