@@ -210,13 +210,21 @@ func (x *exec) applies(e *mapEvent, key []bv.Term, concrete []byte) bool {
 // map is free behind them, as an LRU map may evict before its last element is taken; with
 // a list for each CPU, one may be full where all are on it. Where that does not hold, the
 // path is no trace.
+//
+// Half is enough on a common list: a CPU evicts where its own list is empty and fewer than
+// target are free on the common one, and no CPU's own list holds more than target, which
+// is a half of the map divided among them (bpf_common_lru_init, kernel/bpf/bpf_lru_list.c);
+// but at least one each, so that of fewer elements nothing may be there.
 func (x *exec) notFull(i, inserts int) {
 	spec := x.s.Maps[i].Spec()
-	parts := uint32(2)
+	parts, cpus := uint32(2), uint32(max(1, x.s.Opt.CPUs))
 	if spec.Flags&maps.FlagNoCommonLRU != 0 {
-		parts = max(2, uint32(x.s.Opt.CPUs))
+		parts = max(2, cpus)
 	}
 	lim := max(0, int(spec.Max/parts)+1-inserts)
+	if parts == 2 && spec.Max < 2*cpus {
+		lim = min(lim, max(0, 2-inserts))
+	}
 	free := x.c.preLen[i] < lim
 	x.decide(x.b.Bin(bv.OpULt, x.count(i), x.b.Const(uint64(lim), 64)), free, WhyHelper)
 	if !free {

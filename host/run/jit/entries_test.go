@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitnic/cache"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/loader"
 	"jitnic/host/maps"
 	"jitnic/host/vm"
@@ -191,6 +192,68 @@ func TestEvictedEntry(t *testing.T) {
 				t.Fatalf("%v: packet %d: %v", typ, i, err)
 			}
 		}
+		r.Close()
+	}
+}
+
+// TestEvictedElsewhere: where each CPU may keep an element of its own free, a map with
+// few elements evicts though most of it is free.
+func TestEvictedElsewhere(t *testing.T) {
+	const cpus = 4
+	for _, most := range []uint32{3, 4, 6, 7, 8, 16} {
+		code, _ := assemble(t, `
+			r9 = *(u32 *)(r1 +0)
+			r3 = *(u32 *)(r1 +4)
+			r4 = r9
+			r4 += 34
+			if r4 > r3 goto pass
+			r6 = *(u8 *)(r9 +26)
+			*(u32 *)(r10 -4) = r6
+			r1 = map[#0]
+			r2 = r10
+			r2 += -4
+			r7 = *(u8 *)(r9 +27)
+			if r7 == 0 goto drop
+			call map_lookup_elem
+			r7 = r0
+			r6 = *(u8 *)(r9 +28)
+			*(u32 *)(r10 -4) = r6
+			*(u64 *)(r10 -16) = 1000
+			r1 = map[#0]
+			r2 = r10
+			r2 += -4
+			r3 = r10
+			r3 += -16
+			r4 = 0
+			call map_update_elem
+			if r7 == 0 goto pass
+			r1 = *(u64 *)(r7 +0)
+			r1 += 1
+			*(u64 *)(r7 +0) = r1
+			r0 = 1
+			if r1 s> 1001 goto out
+			goto pass
+			drop:
+			call map_delete_elem
+			pass:
+			r0 = 2
+			out:
+			exit`)
+		spec := &maps.Spec{Name: "m", Type: cebpf.LRUHash, KeySize: 4, ValueSize: 8, Max: most}
+		p := &loader.Program{Name: "evicts", Insns: code, Maps: []*maps.Spec{spec}, Type: cebpf.XDP, Funcs: []loader.Func{{Name: "evicts", End: len(code)}}, Unsupported: map[int]string{}}
+		r := must.Get(New(&loader.Object{File: "evicts", Programs: []*loader.Program{p}, Maps: p.Maps}, p,
+			Options{Check: true, VM: vm.Options{CPUs: cpus}, Cache: cache.Config{Policy: "lru", Entries: 64}}))(t)
+		rng := rand.New(rand.NewPCG(1, 12))
+		for i := range uint64(20_000) {
+			pkt := make([]byte, 60)
+			pkt[26], pkt[27], pkt[28] = byte(rng.IntN(5)), byte(rng.IntN(2)), byte(rng.IntN(5))
+			var out vm.Output
+			if _, err := r.Process(&vm.Input{Data: pkt, Packet: i, TimeNS: i * 1000, IfIndex: 1, CPU: rng.IntN(cpus)}, &out); err != nil {
+				t.Errorf("%d elements: packet %d: %v", most, i, err)
+				break
+			}
+		}
+		t.Logf("%d elements: %d of %d packets hit", most, r.NIC.Outcomes()[cache.Hit], r.Packets)
 		r.Close()
 	}
 }
