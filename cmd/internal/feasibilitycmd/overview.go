@@ -195,7 +195,7 @@ func tierText(t *feasibility.TierPayback) string {
 	case t.Hits < 0:
 		return text + "; most hits save the host nothing"
 	}
-	return text + fmt.Sprintf("; a hit saves %s of %s: paid after %s hits, %s after the path's first packet at its rate", latency(t.Gain), t.Of, report.Count(uint64(t.Hits)), latency(t.After))
+	return text + fmt.Sprintf("; a hit saves on average %s of %s: paid after %s hits in the median, %s after the path's first packet at its rate", latency(t.Gain), t.Of, report.Count(uint64(t.Hits)), latency(t.After))
 }
 
 // chanceText is what the runs compared give over seeds, where that differs: the
