@@ -62,9 +62,11 @@ func TestPage(t *testing.T) {
 	}
 	b.Offline()
 	// A study that was interrupted, and a quick one, can be opened too.
-	for i, left := range []int{9, 1 << 30} {
+	small := []string{"--program", "sample:firewall", "--capture", "sample:dns", "--packets", "300", "--workers", "1", "--quick"}
+	first, all := asked(t, small...)
+	for i, left := range []int{first + 2, all} {
 		out := filepath.Join(t.TempDir(), "small")
-		try(&cutAfter{Context: t.Context(), left: left}, "--program", "sample:firewall", "--capture", "sample:dns", "--packets", "300", "--workers", "1", "--quick", "--out", out)
+		try(&cutAfter{Context: t.Context(), left: left}, append(small, "--out", out)...)
 		b.Open(filepath.Join(out, "report.html"), "h1")
 		b.Ran(fmt.Sprint("small page ", i))
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -288,14 +289,30 @@ func (c *cutAfter) Err() error {
 	return nil
 }
 
+// asked is how often a study of these flags asks whether it has been interrupted, and
+// from which time on an interrupt leaves a page.
+func asked(t *testing.T, flags ...string) (first, all int) {
+	cut := func(left int) (int, bool) {
+		dir := filepath.Join(t.TempDir(), "cut")
+		ctx := &cutAfter{Context: t.Context(), left: left}
+		try(ctx, append(flags, "--out", dir)...)
+		_, err := os.Stat(filepath.Join(dir, "report.html"))
+		return left - ctx.left, err == nil
+	}
+	all, _ = cut(1 << 30)
+	return sort.Search(all, func(left int) bool { _, ok := cut(left); return ok }), all
+}
+
 // TestInterrupted: what an interrupt leaves is marked as partial and can be read,
 // wherever it comes.
 func TestInterrupted(t *testing.T) {
 	marked, refused := 0, 0
-	for _, left := range []int{0, 1, 4, 7, 9, 12, 15, 17, 40, 115, 160, 205, 210, 215} {
+	flags := []string{"--program", "sample:firewall", "--capture", "sample:dns", "--packets", "300", "--workers", "1", "--compare-designs"}
+	first, all := asked(t, flags...)
+	for _, left := range []int{0, first / 2, first - 1, first, first + 2, first + 5, first + 8, first + 10, first + 33, first + 108, first + 153, all - 4, all - 1} {
 		dir := filepath.Join(t.TempDir(), "cut")
 		ctx := &cutAfter{Context: t.Context(), left: left}
-		text, err := try(ctx, "--program", "sample:firewall", "--capture", "sample:dns", "--packets", "300", "--workers", "1", "--compare-designs", "--out", dir)
+		text, err := try(ctx, append(flags, "--out", dir)...)
 		if err == nil {
 			continue
 		}
