@@ -147,7 +147,10 @@ func compare(ctx context.Context, p Pair, opt Options) Outcome {
 		return o
 	}
 	var found differences
-	w := newWork(p.Old, old, opt.Seed)
+	w := &work{}
+	if opt.Next == nil {
+		w = newWork(p.Old, old, opt.Seed)
+	}
 	defer w.close()
 	opt.Runs, err = runs(ctx, &o, a, control, b, rng, opt, w, &found)
 	if err == nil {
@@ -261,7 +264,7 @@ func runs(ctx context.Context, o *Outcome, a, control, b *side, rng *rand.Rand, 
 		if err := ctx.Err(); err != nil {
 			return i, err
 		}
-		if o.Bounded = opt.Next == nil && w.done(); o.Bounded {
+		if o.Bounded = w.done(); o.Bounded {
 			return i, nil
 		}
 		in := latched(opt.Seed, i)

@@ -82,7 +82,7 @@ func (w *work) run(in input, latched uint64, n int) {
 }
 
 // done says that no more should be run.
-func (w *work) done() bool { return w.left <= 0 }
+func (w *work) done() bool { return w.loops && w.left <= 0 }
 
 // loops says whether a run of the program may take more instructions than it has: a way
 // back, a function called for each of many, a tail call.
