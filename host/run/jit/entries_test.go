@@ -88,8 +88,7 @@ func juggler(t *testing.T, r *rand.Rand) (*loader.Object, string) {
 	}
 	line("r9 &= 1\nif r9 != 0 goto pass\nr0 = 1\nexit\npass:\nr0 = 2\nexit")
 	code, text := assemble(t, w.String())
-	p := &loader.Program{Name: "juggler", Insns: code, Maps: []*maps.Spec{&spec}, Type: cebpf.XDP, Funcs: []loader.Func{{Name: "juggler", End: len(code)}}, Unsupported: map[int]string{}}
-	return &loader.Object{File: "juggler", Programs: []*loader.Program{p}, Maps: p.Maps}, text
+	return must.Get(loader.FromCode("juggler", code, []*maps.Spec{&spec}))(t), text
 }
 
 // TestOwnEntries: what a path reads of entries that it has itself put in, changed in
@@ -102,10 +101,7 @@ func TestOwnEntries(t *testing.T) {
 	for seed := first; seed < end; seed++ {
 		rng := rand.New(rand.NewPCG(seed, 11))
 		obj, text := juggler(t, rng)
-		r, err := New(obj, obj.Programs[0], Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 64}, VM: vm.Options{CPUs: 2}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Get(New(obj, obj.Programs[0], Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 64}, VM: vm.Options{CPUs: 2}}))(t)
 		for i := range uint64(packets) {
 			pkt := make([]byte, 60)
 			pkt[26] = byte(rng.IntN(4))
@@ -177,12 +173,8 @@ func TestEvictedEntry(t *testing.T) {
 			r0 = 2
 			out:
 			exit`)
-		p := &loader.Program{Name: "evicts", Insns: code, Maps: []*maps.Spec{spec}, Type: cebpf.XDP, Funcs: []loader.Func{{Name: "evicts", End: len(code)}}, Unsupported: map[int]string{}}
-		obj := &loader.Object{File: "evicts", Programs: []*loader.Program{p}, Maps: p.Maps}
-		r, err := New(obj, p, Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 64}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		obj := must.Get(loader.FromCode("evicts", code, []*maps.Spec{spec}))(t)
+		r := must.Get(New(obj, obj.Programs[0], Options{Check: true, Cache: cache.Config{Policy: "lru", Entries: 64}}))(t)
 		rng := rand.New(rand.NewPCG(1, 12))
 		for i := range uint64(4000) {
 			pkt := make([]byte, 60)
@@ -240,9 +232,8 @@ func TestEvictedElsewhere(t *testing.T) {
 			out:
 			exit`)
 		spec := &maps.Spec{Name: "m", Type: cebpf.LRUHash, KeySize: 4, ValueSize: 8, Max: most}
-		p := &loader.Program{Name: "evicts", Insns: code, Maps: []*maps.Spec{spec}, Type: cebpf.XDP, Funcs: []loader.Func{{Name: "evicts", End: len(code)}}, Unsupported: map[int]string{}}
-		r := must.Get(New(&loader.Object{File: "evicts", Programs: []*loader.Program{p}, Maps: p.Maps}, p,
-			Options{Check: true, VM: vm.Options{CPUs: cpus}, Cache: cache.Config{Policy: "lru", Entries: 64}}))(t)
+		obj := must.Get(loader.FromCode("evicts", code, []*maps.Spec{spec}))(t)
+		r := must.Get(New(obj, obj.Programs[0], Options{Check: true, VM: vm.Options{CPUs: cpus}, Cache: cache.Config{Policy: "lru", Entries: 64}}))(t)
 		rng := rand.New(rand.NewPCG(1, 12))
 		for i := range uint64(20_000) {
 			pkt := make([]byte, 60)
