@@ -1,11 +1,13 @@
 // Package code is executable memory of our own and the way into it and back,
 // without cgo.
 //
-// A [Memory] reserves a span of address space once and hands out whole pages
-// of it as [Block]s. A block is written while its pages are writable and not
-// executable, and then made executable and not writable; no page is ever both.
-// Freed blocks lose their pages. What is in use is counted, and bounded by the
-// size of the span.
+// A [Memory] reserves a span of address space once and hands out pieces of it
+// as [Block]s. Where the system allows it, the span is a file in memory that is mapped
+// to be executed and nowhere to be written, and a block comes into it by pwrite(2):
+// no page is ever writable. Elsewhere a block is written while its pages are writable
+// and not executable, and then made executable and not writable; no page is ever
+// both. Freed blocks become traps, or lose their pages. What is in use is counted,
+// and bounded by the size of the span.
 //
 // [Enter] calls a block. What it runs under is narrow:
 //

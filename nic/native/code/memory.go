@@ -26,23 +26,39 @@ const DefaultSize = 64 << 20
 type Memory struct {
 	mu   sync.Mutex
 	span []byte
-	page int
+	in   pages
 	free []extent // by offset, never adjacent
-	open extent   // pages that may be written to and hold no block yet
+	open extent   // bytes that may take blocks, and hold none yet
 	kept []extent // freed, but not to be used again while there is other room
-	warm int      // bytes of free pages that have kept their memory, about
 	used int      // bytes of blocks in use
 	peak int
+}
+
+// pages are a Memory's span: how code comes into it, and is gone again. All offsets
+// and lengths are multiples of grain, but a block's length.
+type pages interface {
+	// grain is what blocks begin and end at, in bytes.
+	grain() int
+	// open makes n bytes from off on ready to take blocks; they hold no code.
+	open(off, n int) error
+	// write puts a block of code at off, which is open: it can run then.
+	write(off int, code []byte) error
+	// drop makes code be gone; it is open no more. Where the system refuses even that,
+	// it says false, and the bytes are never used again.
+	drop(off, n int) (gone bool)
+	// trim gives memory of what is free back, as far as keeping it doesn't pay.
+	trim(free []extent, used int)
+	close() error
 }
 
 // extent is a run of free bytes of the span.
 type extent struct{ off, n int }
 
-// Block is a run of pages with code in it.
+// Block is a run of bytes with code in it.
 type Block struct {
 	mem *Memory
 	off int
-	n   int // whole pages
+	n   int // whole grains
 	Len int // bytes of code
 }
 
@@ -55,37 +71,51 @@ func New(size int) (*Memory, error) {
 	if size == 0 {
 		size = DefaultSize
 	}
-	page := unix.Getpagesize()
-	size = (size + page - 1) &^ (page - 1)
-	span, err := unix.Mmap(-1, 0, size, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
-	if err != nil {
-		return nil, fmt.Errorf("native code: reserve %d bytes: %w", size, err)
+	return reserve((size+unix.Getpagesize()-1)&^(unix.Getpagesize()-1), reserveWritten, reserveTurned)
+}
+
+// reserve is a Memory of the first of ways on which the system lets code run.
+func reserve(size int, ways ...func(size int) (pages, []byte, error)) (m *Memory, err error) {
+	for _, way := range ways {
+		var p pages
+		var span []byte
+		if p, span, err = way(size); err != nil {
+			err = fmt.Errorf("native code: reserve %d bytes: %w", size, err)
+			continue
+		}
+		m = &Memory{span: span, in: p, free: []extent{{0, size}}}
+		if err = m.try(); err == nil {
+			return m, nil
+		}
+		m.Close()
 	}
-	m := &Memory{span: span, page: page, free: []extent{{0, size}}}
+	return nil, err
+}
+
+// try puts a block in and takes it out.
+func (m *Memory) try() error {
 	b, err := m.Put([]byte{0})
 	if err != nil {
-		m.Close()
-		return nil, err
+		return err
 	}
 	b.Free()
 	m.closes()
 	m.peak = 0
-	return m, nil
+	return nil
 }
 
 // Close gives the address space back. No block may be used after it.
 func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.span
-	m.span, m.free, m.kept, m.open, m.used = nil, nil, nil, extent{}, 0
-	if s == nil {
+	if m.span == nil {
 		return nil
 	}
-	return unix.Munmap(s)
+	m.span, m.free, m.kept, m.open, m.used = nil, nil, nil, extent{}, 0
+	return m.in.close()
 }
 
-// Used and Peak are the bytes of pages that blocks take, now and at most so
+// Used and Peak are the bytes that blocks take, now and at most so
 // far; Limit is how many they can take.
 func (m *Memory) Used() int { m.mu.Lock(); defer m.mu.Unlock(); return m.used }
 
@@ -100,7 +130,8 @@ func (m *Memory) Limit() int { m.mu.Lock(); defer m.mu.Unlock(); return len(m.sp
 func (m *Memory) Put(code []byte) (*Block, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := (len(code) + m.page - 1) &^ (m.page - 1)
+	grain := m.in.grain()
+	n := (len(code) + grain - 1) &^ (grain - 1)
 	if n == 0 {
 		return nil, ErrFull
 	}
@@ -110,12 +141,9 @@ func (m *Memory) Put(code []byte) (*Block, error) {
 		}
 	}
 	off := m.open.off
-	pages := m.span[off : off+n]
-	copy(pages, code)
-	if err := unix.Mprotect(pages, unix.PROT_READ|unix.PROT_EXEC); err != nil {
+	if err := m.in.write(off, code); err != nil {
 		return nil, fmt.Errorf("native code: the system lets no page become executable: %w", err)
 	}
-	flush(uintptr(unsafe.Pointer(&pages[0])), uintptr(len(code)))
 	m.open.off += n
 	m.open.n -= n
 	m.used += n
@@ -123,10 +151,10 @@ func (m *Memory) Put(code []byte) (*Block, error) {
 	return &Block{mem: m, off: off, n: n, Len: len(code)}, nil
 }
 
-// atOnce is how many pages are made writable by one call of the system.
-const atOnce = 16
+// atOnce is how many bytes are opened by one call of the system.
+const atOnce = 64 << 10
 
-// opens makes n bytes of pages writable, and more where there are.
+// opens makes n bytes ready to take blocks, and more where there are.
 func (m *Memory) opens(n int) error {
 	m.closes()
 	room := func(e extent) bool { return e.n >= n }
@@ -142,14 +170,10 @@ func (m *Memory) opens(n int) error {
 		return ErrFull
 	}
 	e := &m.free[at]
-	open := extent{e.off, min(e.n, max(n, atOnce*m.page))}
-	pages := m.span[open.off : open.off+open.n]
-	m.warm = max(0, m.warm-open.n)
-	if err := unix.Mprotect(pages, unix.PROT_READ|unix.PROT_WRITE); err != nil {
-		return fmt.Errorf("native code: make pages writable: %w", err)
+	open := extent{e.off, min(e.n, max(n, atOnce))}
+	if err := m.in.open(open.off, open.n); err != nil {
+		return fmt.Errorf("native code: make room for code: %w", err)
 	}
-	unix.Madvise(pages, unix.MADV_POPULATE_WRITE) // one fault for all, where the system knows it
-	clear(pages)                                  // what was evicted is gone
 	if e.off, e.n = e.off+open.n, e.n-open.n; e.n == 0 {
 		m.free = slices.Delete(m.free, at, at+1)
 	}
@@ -157,30 +181,17 @@ func (m *Memory) opens(n int) error {
 	return nil
 }
 
-// closes takes back what opens has made writable and no block has taken.
+// closes takes back what opens has opened and no block has taken.
 func (m *Memory) closes() {
 	if e := m.open; e.n > 0 {
-		m.drop(m.span[e.off : e.off+e.n])
 		m.open = extent{}
-		m.give(e)
+		if m.in.drop(e.off, e.n) {
+			m.give(e)
+		}
 	}
 }
 
-// warmest is how much memory free pages keep: a small cache evicts and installs all the
-// time, and giving memory back and getting it anew was half of what both took.
-const warmest = 1 << 20
-
-// drop takes every right to the pages away, so that what they hold can neither run nor
-// be read, and their memory where others have kept enough.
-func (m *Memory) drop(pages []byte) {
-	unix.Mprotect(pages, unix.PROT_NONE)
-	if m.warm += len(pages); m.warm > warmest {
-		m.warm -= len(pages)
-		unix.Madvise(pages, unix.MADV_DONTNEED)
-	}
-}
-
-// Free gives a block's pages back: its code is gone. Freeing twice, or nil,
+// Free gives a block's bytes back: its code is gone. Freeing twice, or nil,
 // does nothing.
 func (b *Block) Free() {
 	if b == nil || b.mem == nil {
@@ -193,16 +204,19 @@ func (b *Block) Free() {
 	if m.span == nil {
 		return
 	}
-	m.drop(m.span[b.off : b.off+b.n])
+	if !m.in.drop(b.off, b.n) {
+		return
+	}
 	m.used -= b.n
 	if e := (extent{b.off, b.n}); names.Load() != nil {
 		m.kept = append(m.kept, e)
 	} else {
 		m.give(e)
 	}
+	m.in.trim(m.free, m.used)
 }
 
-// give makes pages free to be used.
+// give makes bytes free to be used.
 func (m *Memory) give(b extent) {
 	i, _ := slices.BinarySearchFunc(m.free, b.off, func(e extent, off int) int { return e.off - off })
 	m.free = slices.Insert(m.free, i, b)
