@@ -59,7 +59,9 @@ func (s *stepper) move(b *Value, w int) Value {
 	case w == 64:
 		return *b
 	case b.Kind != Scalar:
-		s.say("takes 32 bits of %v", *b)
+		if s.complain != nil { // or every such copy would allocate
+			s.say("takes 32 bits of %v", *b)
+		}
 		return number(upTo(32))
 	}
 	return number(compute(ebpf.ALUMov, exactly(0), b.Number, 32))

@@ -126,7 +126,20 @@ func aluOf(in ebpf.Insn) alu {
 // 9669, sections 4.1 and 4.2). dst is the register's old value, src the second
 // operand, as [Operand] gives it. The instruction must be one that [Valid]
 // accepts.
-func ALU(in ebpf.Insn, dst, src uint64) uint64 { return compute(aluOf(in), dst, src) }
+func ALU(in ebpf.Insn, dst, src uint64) uint64 {
+	if in.Off == 0 && unmoved[in.Op] {
+		return compute(plain[in.Op], dst, src)
+	}
+	return compute(aluOf(in), dst, src)
+}
+
+// plain are the numbers of arithmetic instructions that their opcode tells, where the offset is 0.
+var plain = func() (out [256]alu) {
+	for op := range out {
+		out[op] = aluOf(ebpf.Insn{Op: uint8(op)})
+	}
+	return out
+}()
 
 // Operand is the second operand of an ALU or jump instruction, given the value
 // of its source register.

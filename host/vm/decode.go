@@ -57,7 +57,31 @@ type op struct {
 // Valid says whether the slot is an instruction of the set, by the kernel's
 // rules for fields that must be zero where those change the meaning. The second
 // slot of a lddw isn't.
-func Valid(in ebpf.Insn) bool { return kindOf(in) != kBad }
+func Valid(in ebpf.Insn) bool {
+	if in.Dst > 10 || in.Src > 10 {
+		return false
+	}
+	return anyway[in.Op] || in.Off == 0 && unmoved[in.Op] || kindOf(in) != kBad
+}
+
+// anyway are opcodes that are valid whatever offset and constant are, unmoved those
+// that are whatever the constant is where the offset is 0.
+var anyway, unmoved [256]bool
+
+func init() {
+	for op := range 256 {
+		in := ebpf.Insn{Op: uint8(op)}
+		valid := kindOf(in) != kBad
+		switch in.Class() {
+		case ebpf.ClassLDX, ebpf.ClassST:
+			anyway[op] = valid
+		case ebpf.ClassSTX:
+			anyway[op] = valid && !in.IsAtomic()
+		case ebpf.ClassALU, ebpf.ClassALU64:
+			unmoved[op] = valid && in.ALUOp() != ebpf.ALUEnd
+		}
+	}
+}
 
 func kindOf(in ebpf.Insn) kind {
 	if in.Dst > 10 || in.Src > 10 {

@@ -104,7 +104,9 @@ func (a *analysis) accessed(k *known, in *ebpf.Insn) bool {
 // it, where control falls through to the next; there is what accessed says.
 func (a *analysis) step(k *known, pc int) (there bool) {
 	in := points.InsnAt(a.code, pc)
-	there = a.accessed(k, &in.Insn)
+	if c := in.Class(); c == ebpf.ClassLDX || c == ebpf.ClassST || c == ebpf.ClassSTX {
+		there = a.accessed(k, &in.Insn)
+	}
 	a.Step(&in, k, nil)
 	if in.IsWide() && in.Src == ebpf.PseudoMapValue && !a.isValue(in.Imm, in.Hi) {
 		k.R[in.Dst] = points.Top()

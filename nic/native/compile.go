@@ -85,7 +85,6 @@ func (w *work) compiler(s *vm.State, code []ebpf.Insn) (*compiler, error) {
 		bails: labels(c.bails, n), lookup: labels(c.lookup, len(s.Maps)), always: cleared(c.always, n),
 		order: c.order[:0], wanted: c.wanted[:0], far: c.far[:0], given: c.given[:0], dead: cleared(c.dead, n), live: c.live}
 	c.exit = c.NewLabel()
-	c.first = c.NewLabels(n)
 	return c, nil
 }
 
@@ -168,6 +167,7 @@ func compileProgram(w *work, s *vm.State, p *loader.Program, withCtx, nested boo
 		return nil, nil, err
 	}
 	c.skip, c.nested = p.Unsupported, nested
+	c.first = c.NewLabels(len(code) + 1)
 	c.f.find(code)
 	c.alive(nested)
 	c.inPlace = !nested && frameOnlyAsBase(code)
@@ -408,8 +408,8 @@ func (c *compiler) wide(pc int, in ebpf.Insn) {
 // is known, or by a check that leaves to the interpreter if it fails.
 func (c *compiler) access(k *known, pc int, base uint8, off int16, n int, write bool) asm.Mem {
 	if c.a.inBounds(k, base, off, n, write) {
-		m, ok := c.fixed(k.R[base], off)
-		c.touch(k.R[base], off, n, ok)
+		m, ok := c.fixed(&k.R[base], off)
+		c.touch(&k.R[base], off, n, ok)
 		c.reliesOn(k, pc, base)
 		c.copies = c.copies || write && k.R[base].Kind == points.Packet
 		switch {
@@ -471,7 +471,7 @@ const wholePacket = vm.MaxLinear
 
 // touch notes an access of n bytes: at the same place in every run (fixed), or
 // anywhere in the region.
-func (c *compiler) touch(base points.Value, off int16, n int, fixed bool) {
+func (c *compiler) touch(base *points.Value, off int16, n int, fixed bool) {
 	switch {
 	case base.Kind != points.Packet:
 	case fixed:
@@ -627,8 +627,8 @@ func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
 	m := k.R[1].Map
 	c.relies(pc, 1, vm.MapPtr(int(m)))
 	c.ofCPU(&f)
-	at, ok := c.fixed(k.R[2], 0)
-	c.touch(k.R[2], 0, int(f.KeySize), ok)
+	at, ok := c.fixed(&k.R[2], 0)
+	c.touch(&k.R[2], 0, int(f.KeySize), ok)
 	c.reliesOn(k, pc, 2)
 	if f.Kind == maps.FlatArray {
 		key := asm.Mem{Base: asm.Base, Index: reg(2)}
@@ -643,7 +643,7 @@ func (c *compiler) mapLookup(k *known, pc int, in ebpf.Insn) bool {
 	}
 	c.copies = c.copies || k.R[2].Kind == points.Packet
 	c.extra += loops(&f)
-	c.callLookup(m, &f, c.keeps(pc))
+	c.callLookup(m, c.keeps(pc)&changedBy(&f))
 	return true
 }
 
@@ -654,9 +654,9 @@ func (c *compiler) ofCPU(f *maps.Flat) {
 	}
 }
 
-// callLookup calls the subroutine of look-ups in a map, and keeps registers over it.
-func (c *compiler) callLookup(m int32, f *maps.Flat, keep ebpf.Regs) {
-	keep &= changedBy(f)
+// callLookup calls the subroutine of look-ups in a map, and keeps registers over it
+// that it changes.
+func (c *compiler) callLookup(m int32, keep ebpf.Regs) {
 	kept := func(move func(size int, r asm.Reg, m asm.Mem)) {
 		for r := asm.R1; r <= lastWord; r++ {
 			if keep.Has(uint8(r)) {

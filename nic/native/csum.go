@@ -65,14 +65,14 @@ func (c *compiler) csumDiff(k *known, pc int, in ebpf.Insn) bool {
 func (c *compiler) partial(k *known, base uint8, n int) {
 	for off := 0; off < n; off += 4 {
 		m := asm.Mem{Base: asm.Base, Index: reg(base), Disp: int32(off)}
-		at, ok := c.fixed(k.R[base], int16(off))
+		at, ok := c.fixed(&k.R[base], int16(off))
 		switch {
 		case ok:
 			m = at
 		case k.R[base].Kind == points.Packet && c.byPkt():
 			m = asm.Mem{Base: pkt, Index: reg(base), Disp: int32(off) - c.buffer()}
 		}
-		c.touch(k.R[base], int16(off), 4, ok)
+		c.touch(&k.R[base], int16(off), 4, ok)
 		c.Load(4, asm.T1, m)
 		c.Op(asm.Add, true, asm.T0, asm.T1)
 	}

@@ -112,19 +112,23 @@ type lookupCode struct {
 
 // lookup is the code of the subroutine for map m, which is written once.
 func (a *analysis) lookup(arch string, m int32) []byte {
-	f, _ := maps.FlatOf(a.s.Maps[m])
-	if s := &a.subs[m]; s.text == nil || s.of != f {
-		b, err := asm.New(arch)
-		if err == nil {
-			lookup(b, &f)
-			s.text, err = b.Code()
-		}
-		if err != nil {
-			panic(err) // code for this machine was being written, and jumps here are short
-		}
-		s.of = f
+	if f, _ := maps.FlatOf(a.s.Maps[m]); a.subs[m].text == nil || a.subs[m].of != f {
+		a.subs[m] = newLookup(arch, f)
 	}
 	return a.subs[m].text
+}
+
+func newLookup(arch string, f maps.Flat) lookupCode {
+	s := lookupCode{of: f}
+	b, err := asm.New(arch)
+	if err == nil {
+		lookup(b, &f)
+		s.text, err = b.Code()
+	}
+	if err != nil {
+		panic(err) // code for this machine was being written, and jumps here are short
+	}
+	return s
 }
 
 // A key of 8 to 16 bytes stays in registers, its first eight bytes in firstWord and

@@ -294,7 +294,7 @@ type lineInfo struct {
 }
 
 // fixedValue is what a value is, if every run of the trace has it the same.
-func (c *compiler) fixedValue(v points.Value) (uint64, bool) {
+func (c *compiler) fixedValue(v *points.Value) (uint64, bool) {
 	if c.line == nil && (c.nested || v.Kind != points.Stack) {
 		return 0, false
 	}
@@ -318,7 +318,7 @@ func (c *compiler) fixedValue(v points.Value) (uint64, bool) {
 
 // fixed is the place base + off in flat memory, if every run of the trace has it
 // the same.
-func (c *compiler) fixed(base points.Value, off int16) (asm.Mem, bool) {
+func (c *compiler) fixed(base *points.Value, off int16) (asm.Mem, bool) {
 	if base.Kind != points.Stack && base.Kind != points.Packet {
 		return asm.Mem{}, false
 	}
@@ -362,7 +362,7 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	c.decide(w)
 	need := c.needs()
 	c.line.byPkt = !need.Has(10)
-	x := &Trace{code: t.Code, path: p, start: uintptr(c.Len()), byPkt: c.line.byPkt}
+	x := &Trace{code: t.Code, path: p, start: uintptr(c.Len()), byPkt: c.line.byPkt, place: make([]int32, len(t.Code)+1)}
 	begin := c.NewLabel()
 	if x.byPkt {
 		c.Lea(pkt, inBuffer(s))
@@ -376,11 +376,11 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	c.Bind(begin)
 	for r := uint8(0); r <= 10; r++ {
 		if need.Has(r) {
-			v, _ := c.fixedValue(start.R[r])
+			v, _ := c.fixedValue(&start.R[r])
 			c.Imm(reg(r), v)
 		}
 	}
-	if err := c.lineBody(w); err != nil {
+	if err := c.lineBody(w, x.place); err != nil {
 		return nil, nil, err
 	}
 	x.enter = int32(c.entry())
@@ -409,7 +409,6 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	if err != nil {
 		return nil, nil, err
 	}
-	x.place = c.places()
 	x.stores = slices.Clone(c.line.store)
 	x.taken, x.moves, x.extra = c.line.taken, c.line.moves, c.extra
 	if err := w.readBack(c, w.sets, func(b *reader, seed uint64) error { return b.trace(c, x, text, have, seed) }); err != nil {
@@ -457,12 +456,17 @@ func straight(code []ebpf.Insn) error {
 // next is step, with what only traces keep.
 func (c *compiler) next(k *known, pc int) (there bool) {
 	in := c.code[pc]
+	if in.Op == ebpf.OpCall {
+		return c.nextCall(k, pc, in)
+	}
+	return c.a.step(k, pc)
+}
+
+func (c *compiler) nextCall(k *known, pc int, in ebpf.Insn) (there bool) {
 	l := c.line
+	at, shifts := c.shift(k, in)
 	if h := in.Called(); h != nil {
-		at, shifts := c.shift(k, in)
-		if shifts {
-			defer c.shifted(k, at)
-		} else if h.Moves() {
+		if !shifts && h.Moves() {
 			l.moved = true
 		}
 		if h.ID != ebpf.FnMapLookupElem && h.Writes&(ebpf.MapKeys|ebpf.AnyMemory) != 0 {
@@ -473,7 +477,11 @@ func (c *compiler) next(k *known, pc int) (there bool) {
 			}
 		}
 	}
-	return c.a.step(k, pc)
+	there = c.a.step(k, pc)
+	if shifts {
+		c.shifted(k, at)
+	}
+	return there
 }
 
 // decide looks ahead: which values are the same in every run.
@@ -487,17 +495,17 @@ func (c *compiler) decide(w *work) {
 		switch in.Class() {
 		case ebpf.ClassALU, ebpf.ClassALU64:
 			if in.Op&ebpf.SrcX != 0 && in.ALUOp() != ebpf.ALUEnd {
-				i.src, i.srcFixed = c.fixedValue(k.R[in.Src])
+				i.src, i.srcFixed = c.fixedValue(&k.R[in.Src])
 			}
 		case ebpf.ClassLDX:
-			_, i.baseFixed = c.fixed(k.R[in.Src], in.Off)
+			_, i.baseFixed = c.fixed(&k.R[in.Src], in.Off)
 			i.baseFixed = i.baseFixed && c.a.inBounds(k, in.Src, in.Off, in.Size(), false) || k.R[in.Src].Kind == points.Ctx
 		case ebpf.ClassST, ebpf.ClassSTX:
 			if !in.IsAtomic() {
-				_, i.baseFixed = c.fixed(k.R[in.Dst], in.Off)
+				_, i.baseFixed = c.fixed(&k.R[in.Dst], in.Off)
 				i.baseFixed = i.baseFixed && c.a.inBounds(k, in.Dst, in.Off, in.Size(), true)
 				if in.Class() == ebpf.ClassSTX && i.baseFixed {
-					i.src, i.srcFixed = c.fixedValue(k.R[in.Src])
+					i.src, i.srcFixed = c.fixedValue(&k.R[in.Src])
 					i.srcFixed = i.srcFixed && fits(i.src, in.Size())
 				}
 			}
@@ -506,7 +514,7 @@ func (c *compiler) decide(w *work) {
 				i.baseFixed = true // it reads no register
 			}
 			if _, ok := c.looksUp(k, in); ok {
-				_, i.baseFixed = c.fixed(k.R[2], 0)
+				_, i.baseFixed = c.fixed(&k.R[2], 0)
 			}
 			if _, ok := c.shift(k, in); ok {
 				i.baseFixed = true
@@ -515,7 +523,7 @@ func (c *compiler) decide(w *work) {
 		i.there = c.next(k, pc)
 		if writesOne(in) {
 			i.after = k.R[in.Dst]
-			i.res, i.resFixed = c.fixedValue(i.after)
+			i.res, i.resFixed = c.fixedValue(&i.after)
 		}
 	}
 	c.line.moved, c.line.all, c.line.at, c.line.low = false, false, 0, 0
@@ -601,15 +609,16 @@ func (c *compiler) asConst(in ebpf.Insn, i *lineInfo) bool {
 	return in.Class() == ebpf.ClassALU || i.src == uint64(int64(int32(i.src)))
 }
 
-// lineBody writes the trace.
-func (c *compiler) lineBody(w *work) error {
+// lineBody writes the trace, and notes where its slots begin.
+func (c *compiler) lineBody(w *work, place []int32) error {
 	k := &w.k[1]
 	*k = w.k[0]
 	c.a.begin(c.code, true)
 	for pc := 0; pc < len(c.code); pc = c.f.after(pc) {
-		c.Bind(c.at(pc))
+		here := int32(c.Len())
+		place[pc] = here
 		if c.f.second[pc+1] {
-			c.Bind(c.at(pc + 1))
+			place[pc+1] = here
 		}
 		in := c.code[pc]
 		i := &c.line.info[pc]
@@ -639,7 +648,7 @@ func (c *compiler) lineBody(w *work) error {
 			c.next(k, pc)
 		}
 	}
-	c.Bind(c.at(len(c.code)))
+	place[len(c.code)] = int32(c.Len())
 	return nil
 }
 
@@ -692,16 +701,17 @@ func (c *compiler) lineLookup(k *known, pc int, f *maps.Flat) {
 		return
 	}
 	l := c.line
+	keep := c.keeps(pc) & changedBy(f)
 	look := func() {
-		if v, ok := c.fixedValue(k.R[2]); ok {
+		if v, ok := c.fixedValue(&k.R[2]); ok {
 			c.Imm(asm.R2, v)
 		}
 		c.ofCPU(f)
 		c.extra += loops(f)
-		c.callLookup(m, f, c.keeps(pc))
+		c.callLookup(m, keep)
 	}
-	_, ok := c.fixed(k.R[2], 0)
-	c.touch(k.R[2], 0, int(f.KeySize), ok)
+	_, ok := c.fixed(&k.R[2], 0)
+	c.touch(&k.R[2], 0, int(f.KeySize), ok)
 	c.copies = c.copies || k.R[2].Kind == points.Packet
 	n := -1
 	if l.t.Meta != nil && l.t.Meta[pc].Found != 0 {
@@ -722,13 +732,13 @@ func (c *compiler) lineLookup(k *known, pc int, f *maps.Flat) {
 		setRef(c.Backend, f)
 	}
 	c.Bind(back)
-	at, ok := c.fixedValue(k.R[2]) // here and now: the packet may move later
+	at, ok := c.fixedValue(&k.R[2]) // here and now: the packet may move later
 	c.later(func() {
 		c.Bind(self)
 		if ok {
 			c.Imm(asm.R2, at)
 		}
-		c.callLookup(m, f, c.keeps(pc))
+		c.callLookup(m, keep)
 		c.Jmp(back)
 	})
 }

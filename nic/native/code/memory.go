@@ -46,6 +46,8 @@ type pages interface {
 	// drop makes code be gone; it is open no more. Where the system refuses even that,
 	// it says false, and the bytes are never used again.
 	drop(off, n int) (gone bool)
+	// shut ends open for bytes that have taken no block.
+	shut(off, n int) bool
 	// trim gives memory of what is free back, as far as keeping it doesn't pay.
 	trim(free []extent, used int)
 	close() error
@@ -185,7 +187,7 @@ func (m *Memory) opens(n int) error {
 func (m *Memory) closes() {
 	if e := m.open; e.n > 0 {
 		m.open = extent{}
-		if m.in.drop(e.off, e.n) {
+		if m.in.shut(e.off, e.n) {
 			m.give(e)
 		}
 	}

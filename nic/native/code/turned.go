@@ -65,6 +65,8 @@ func (p *turned) drop(off, n int) bool {
 	return true
 }
 
+func (p *turned) shut(off, n int) bool { return p.drop(off, n) }
+
 func (p *turned) trim([]extent, int) {}
 
 func (p *turned) close() error { return unix.Munmap(p.span) }

@@ -136,6 +136,9 @@ func (p *written) write(off int, code []byte) error {
 	return nil
 }
 
+// shut has nothing to do: traps stand there.
+func (p *written) shut(int, int) bool { return true }
+
 func (p *written) drop(off, n int) bool { return p.fill(off, n) == nil }
 
 // trim looks for free pages once a MiB more than when it last looked is ready and holds no block.
