@@ -78,6 +78,31 @@ func (g *Grid) Configs() []Config {
 	return out
 }
 
+// manyLRU is how many points of lru are run one by one at most.
+const manyLRU = 4
+
+// Ready makes a narrow stream wide where the grid asks for more than most do. It is
+// to be called before anybody else reads the stream; Run does it too.
+func (g *Grid) Ready(s *stream.Stream) {
+	l := &lab{s: s, n: s.NumIDs(), plain: s.Plain(), from: g.Warmup}
+	lru := 0
+	for _, c := range g.Configs() {
+		info, err := policy.Lookup(c.Policy)
+		if err != nil {
+			return // which Run says
+		}
+		switch {
+		case l.roomy(c, info):
+		case l.straight(c, info) && c.Policy == "lru" && lru < manyLRU:
+			lru++
+		case l.straight(c, info) && c.Policy != "lru":
+		default:
+			s.Widen()
+			return
+		}
+	}
+}
+
 // Run makes the study. All names and budgets are checked before anything is
 // run. The points do not depend on the number of workers. When ctx ends, what
 // is finished is returned, marked as partial, and the error is nil.
@@ -85,6 +110,7 @@ func (g *Grid) Run(ctx context.Context, s *stream.Stream) (*Study, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
+	g.Ready(s)
 	if g.TTL > 0 && s.Time == nil {
 		return nil, fmt.Errorf("grid: entries can't age: the stream has no times")
 	}
@@ -206,7 +232,7 @@ func (r *gridRun) tasks() []func() error {
 	for i, c := range r.configs {
 		info, _ := policy.Lookup(c.Policy)
 		switch {
-		case c.Policy == "lru" && r.lab.straight(c, info):
+		case c.Policy == "lru" && r.lab.straight(c, info) && !r.lab.roomy(c, info):
 			lru = append(lru, i)
 		case c.Policy == "pfoo-l":
 			pfoo[c.Slots > 0] = append(pfoo[c.Slots > 0], i)
@@ -221,7 +247,7 @@ func (r *gridRun) tasks() []func() error {
 			})
 		}
 	}
-	if len(lru) > 4 { // below, running each is as fast
+	if len(lru) > manyLRU { // below, running each is as fast
 		tasks = append([]func() error{func() error { return r.lruAll(lru) }}, tasks...)
 	} else {
 		for _, i := range lru {

@@ -73,6 +73,7 @@ type lab struct {
 	cold    uint64
 	windows int
 	bytes   uint64
+	labels  []uint64 // requests by label; nil: they have none
 	seconds float64
 	from    int // requests before this number warm the cache and are not counted
 }
@@ -81,32 +82,20 @@ type lab struct {
 // counted.
 func newLab(s *stream.Stream, windows, warmup int) *lab {
 	l := &lab{s: s, n: s.NumIDs(), plain: s.Plain(), windows: windows, first: make([]uint64, (s.Len()+63)/64), from: min(max(warmup, 0), s.Len())}
-	if !l.inOrder() {
-		clear(l.first)
-		l.cold = 0
-		seen := make([]bool, l.n)
-		for i, id := range s.IDs {
-			if id != stream.None && !seen[id] {
-				seen[id] = true
-				l.first[i>>6] |= 1 << (i & 63)
-				l.cold++
-			}
+	s.Firsts(func(i int) {
+		l.first[i>>6] |= 1 << (i & 63)
+		l.cold++
+	})
+	var ok bool
+	if l.bytes, ok = s.TotalBytes(); !ok || l.from > 0 {
+		l.bytes = 0
+		for i := l.from; i < s.Len(); i++ {
+			l.bytes += s.Weight(i)
 		}
 	}
-	switch {
-	case s.Bytes != nil:
-		for _, b := range s.Bytes[l.from:] {
-			l.bytes += uint64(b)
-		}
-	case s.Sizes == nil:
-		l.bytes = uint64(s.Len() - l.from)
-	default:
-		for _, id := range s.IDs[l.from:] {
-			if id == stream.None {
-				l.bytes++
-			} else {
-				l.bytes += uint64(s.Sizes[id])
-			}
+	if l.labels = s.LabelCounts(); l.from > 0 && s.Labels != nil {
+		for _, k := range s.Labels[:l.from] {
+			l.labels[k]--
 		}
 	}
 	switch k := len(s.Time); {
@@ -116,25 +105,6 @@ func newLab(s *stream.Stream, windows, warmup int) *lab {
 		l.seconds = float64(s.Time[k-1]-s.Time[l.from]) / 1e9
 	}
 	return l
-}
-
-// inOrder finds the first requests of a stream whose ids count up from 0 in order of
-// first use, as readers number them; false of another stream.
-func (l *lab) inOrder() bool {
-	next := uint32(0)
-	for i, id := range l.s.IDs {
-		if id < next {
-			continue
-		}
-		if id == next {
-			l.first[i>>6] |= 1 << (i & 63)
-			next++
-		} else if id != stream.None {
-			return false
-		}
-	}
-	l.cold = uint64(next)
-	return true
 }
 
 // bound is the end of window w.
@@ -167,15 +137,13 @@ func (l *lab) point(cfg Config, miss []uint64) Point {
 	for _, m := range miss {
 		p.Misses += uint64(bits.OnesCount64(m))
 	}
-	if l.s.Bytes != nil || l.s.Sizes != nil {
-		for w, m := range miss {
-			for ; m != 0; m &= m - 1 {
-				p.MissBytes += l.s.Weight(64*w + bits.TrailingZeros64(m))
-			}
+	if len(l.labels) > 0 {
+		p.Labels = make([]LabelCount, len(l.labels))
+		for i, name := range l.s.LabelNames {
+			p.Labels[i] = LabelCount{Label: name, Requests: l.labels[i]}
 		}
-	} else {
-		p.MissBytes = p.Misses
 	}
+	l.missed(&p, miss)
 	for w := range l.windows {
 		from, to := l.bound(w), l.bound(w+1)
 		p.Windows = append(p.Windows, WindowCount{from, to, countBits(miss, from, to)})
@@ -183,19 +151,39 @@ func (l *lab) point(cfg Config, miss []uint64) Point {
 	l.eachPart(func(name string, from, to int) {
 		p.Parts = append(p.Parts, PartCount{name, uint64(to - from), countBits(miss, from, to)})
 	})
-	if len(l.s.LabelNames) > 0 && l.s.Labels != nil {
-		p.Labels = make([]LabelCount, len(l.s.LabelNames))
-		for i, name := range l.s.LabelNames {
-			p.Labels[i].Label = name
-		}
-		for i := l.from; i < len(l.s.Labels); i++ {
-			k := l.s.Labels[i]
-			p.Labels[k].Requests++
-			p.Labels[k].Misses += miss[i>>6] >> (i & 63) & 1
-		}
-	}
 	p.ratios()
 	return p
+}
+
+// missed counts what missed in bytes and by label.
+func (l *lab) missed(p *Point, miss []uint64) {
+	for from := 0; from < l.s.Len(); from += step {
+		to := min(from+step, l.s.Len())
+		if countBits(miss, from, to) == 0 {
+			continue
+		}
+		for c := range l.s.Chunks(from, to, stream.WithLengths|stream.WithLabels) {
+			for w, m := range miss[c.From/64 : (int(c.From)+len(c.IDs)+63)/64] {
+				for ; m != 0; m &= m - 1 {
+					i := 64*w + bits.TrailingZeros64(m)
+					switch {
+					case c.Lengths != nil:
+						p.MissBytes += uint64(c.Lengths[i])
+					case l.s.Sizes == nil || c.IDs[i] == stream.None:
+						p.MissBytes++
+					default:
+						p.MissBytes += uint64(l.s.Sizes[c.IDs[i]])
+					}
+					switch {
+					case c.Labels != nil:
+						p.Labels[c.Labels[i]].Misses++
+					case p.Labels != nil:
+						p.Labels[0].Misses++
+					}
+				}
+			}
+		}
+	}
 }
 
 // eachPart calls f with the counted requests of each capture.

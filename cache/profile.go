@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"iter"
+
 	"jitnic/cache/curve"
 	"jitnic/cache/stream"
 )
@@ -32,38 +34,33 @@ var HitTargets = []float64{0.90, 0.95, 0.99}
 // counted: up to 1 from that share of ids, above 1 from so many ids at a time.
 func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile {
 	n := s.NumIDs()
-	ids := s.IDs
 	p := &Profile{Requests: s.Len(), Invalidated: len(s.Invalidations), Smallest: map[float64]uint64{}}
-	p.Popularity = curve.PopularityOf(s.IDs, n)
+	seen := curve.Look(ids(s), s.Len(), n, spans)
+	p.Popularity, p.Reuse, p.WorkingSet, p.LRU = seen.Popularity, seen.Reuse, seen.WorkingSet, seen.LRU
 	p.Uncacheable = s.Len() - int(p.Popularity.Requests)
-	if s.Bytes != nil {
-		for _, b := range s.Bytes {
-			p.Bytes += uint64(b)
-		}
-	} else {
+	var ok bool
+	if p.Bytes, ok = s.TotalBytes(); !ok {
 		p.Bytes = uint64(p.Uncacheable)
 		for _, r := range p.Popularity.Rank {
 			p.Bytes += r.Count * uint64(s.Size(r.ID))
 		}
 	}
-	if p.Uncacheable > 0 {
-		ids = make([]uint32, 0, s.Len()-p.Uncacheable)
-		for _, id := range s.IDs {
-			if id != stream.None {
-				ids = append(ids, id)
-			}
-		}
-	}
 	p.Seconds = s.Seconds()
 	p.IDs = len(p.Popularity.Rank)
-	p.WorkingSet = curve.WorkingSet(s.IDs, n, spans)
-	switch {
-	case shards > 1:
-		p.LRU, p.Reuse = curve.ShardsFixed(ids, n, int(shards), seed), curve.ReuseDistances(ids, n)
-	case shards > 0:
-		p.LRU, p.Reuse = curve.Shards(ids, n, shards, seed), curve.ReuseDistances(ids, n)
-	default:
-		p.LRU, p.Reuse = curve.ExactReuse(ids, n)
+	if shards > 0 {
+		cacheable := make([]uint32, 0, p.Popularity.Requests)
+		for some := range ids(s)(0, s.Len()) {
+			for _, id := range some {
+				if id != stream.None {
+					cacheable = append(cacheable, id)
+				}
+			}
+		}
+		if shards > 1 {
+			p.LRU = curve.ShardsFixed(cacheable, n, int(shards), seed)
+		} else {
+			p.LRU = curve.Shards(cacheable, n, shards, seed)
+		}
 	}
 	for _, h := range HitTargets {
 		if k, ok := p.LRU.Smallest(h); ok {
@@ -71,4 +68,17 @@ func Describe(s *stream.Stream, spans int, shards float64, seed uint64) *Profile
 		}
 	}
 	return p
+}
+
+// ids gives a stream's ids some at a time.
+func ids(s *stream.Stream) curve.IDs {
+	return func(from, to int) iter.Seq[[]uint32] {
+		return func(yield func([]uint32) bool) {
+			for c := range s.Chunks(from, to, 0) {
+				if !yield(c.IDs) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"jitnic/cache/policy"
 	"jitnic/cache/stream"
@@ -72,6 +73,17 @@ func (l *lab) straight(cfg Config, info policy.Info) bool {
 		(cfg.Admission == "" || cfg.Admission == "always") && !info.Refuses && !info.IsOffline() && !(info.Costs && l.s.Costs != nil)
 }
 
+// roomy reports whether cfg has room for every id, so that first requests alone miss.
+func (l *lab) roomy(cfg Config, info policy.Info) bool {
+	if !l.plain || l.from > 0 || cfg.Entries < uint64(l.n) || cfg.Slots > 0 {
+		return false
+	}
+	if info.IsOffline() {
+		return !info.CountsOnly()
+	}
+	return info.Fills() && l.straight(cfg, info)
+}
+
 func (l *lab) simulate(ctx context.Context, cfg Config, done func(int)) (Point, error) {
 	cfg.IDs = l.n
 	if cfg.Slots == 0 {
@@ -92,15 +104,27 @@ func (l *lab) simulate(ctx context.Context, cfg Config, done func(int)) (Point, 
 	if err != nil {
 		return Point{}, err
 	}
+	if l.roomy(cfg, info) {
+		pt := l.point(cfg, slices.Clone(l.first))
+		l.classify(&pt, l.first)
+		pt.Installs = pt.Misses
+		l.perSecond(&pt)
+		if done != nil {
+			done(l.s.Len())
+		}
+		return pt, nil
+	}
 	miss := make([]uint64, len(l.first))
 	if l.straight(cfg, info) {
 		p := c.policy
-		for from := 0; from < len(l.s.IDs); from += step {
+		for from := 0; from < l.s.Len(); from += step {
 			if err := ctx.Err(); err != nil {
 				return Point{}, err
 			}
-			to := min(from+step, len(l.s.IDs))
-			policy.Run(p, l.s.IDs[from:to], miss[from/64:])
+			to := min(from+step, l.s.Len())
+			for c := range l.s.Chunks(from, to, 0) {
+				policy.Run(p, c.IDs, miss[c.From/64:])
+			}
 			if done != nil {
 				done(to - from)
 			}
@@ -197,11 +221,20 @@ func (l *lab) generations() (r policy.Requests, at []int) {
 // offline makes the point of a bound that needs the whole stream. Thresholds,
 // delays and admission don't bind it.
 func (l *lab) offline(cfg Config, info policy.Info, done func(int)) (Point, error) {
+	if cfg.Entries > 0 && cfg.Slots > 0 || cfg.Entries == 0 && cfg.Slots == 0 {
+		return Point{}, fmt.Errorf("policy %q: exactly one of entries and slots is needed", cfg.Policy)
+	}
+	if l.roomy(cfg, info) {
+		pt := l.point(cfg, slices.Clone(l.first))
+		l.classify(&pt, l.first)
+		if done != nil {
+			done(l.s.Len())
+		}
+		return pt, nil
+	}
 	capacity := cfg.Entries
 	r, at := l.generations()
 	switch {
-	case cfg.Entries > 0 && cfg.Slots > 0 || cfg.Entries == 0 && cfg.Slots == 0:
-		return Point{}, fmt.Errorf("policy %q: exactly one of entries and slots is needed", cfg.Policy)
 	case cfg.Slots > 0:
 		capacity = cfg.Slots
 		if r.Sizes == nil {
@@ -246,7 +279,7 @@ func (l *lab) offline(cfg Config, info policy.Info, done func(int)) (Point, erro
 		l.classify(&pt, miss)
 	}
 	if done != nil {
-		done(len(l.s.IDs))
+		done(l.s.Len())
 	}
 	return pt, nil
 }

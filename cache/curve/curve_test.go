@@ -2,6 +2,7 @@ package curve
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"math/bits"
 	"reflect"
@@ -45,18 +46,104 @@ func TestDistancesAreThoseOfAList(t *testing.T) {
 	})
 }
 
-// In however many stretches they are counted, distances are the same.
-func TestStretchesChangeNothing(t *testing.T) {
+// In however many stretches requests are counted, and whatever can't be cached is
+// among them, a profile is what lists give.
+func TestProfileIsThatOfLists(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.SampledFrom([]int{1, 3, 50, 700}).Draw(t, "ids")
+		n := rapid.SampledFrom([]int{1, 3, 50, 700, latestAtMost + 1}).Draw(t, "ids")
 		ids := stream.Uniform(n, rapid.IntRange(0, 9000).Draw(t, "requests"), rapid.Uint64().Draw(t, "seed")).IDs
-		one, many := make([]uint32, n+2), make([]uint32, n+2)
-		want := reuseOf(ids, n, one, 1)
-		got := reuseOf(ids, n, many, rapid.IntRange(2, 9).Draw(t, "stretches"))
-		if !reflect.DeepEqual(got, want) || !slices.Equal(many, one) {
-			t.Fatalf("%+v %v, want %+v %v", got, many, want, one)
+		if rapid.Bool().Draw(t, "uncacheable") {
+			for i := range ids {
+				if ids[i]%7 == 3 && i%2 == 0 {
+					ids[i] = stream.None
+				}
+			}
+		}
+		spans := rapid.IntRange(0, 30).Draw(t, "spans")
+		pieces := func(from, to int) iter.Seq[[]uint32] {
+			return func(yield func([]uint32) bool) {
+				for c := range slices.Chunk(ids[from:to], 100) {
+					if !yield(c) {
+						return
+					}
+				}
+			}
+		}
+		got := look(pieces, len(ids), n, spans, rapid.IntRange(1, 9).Draw(t, "stretches"))
+		if want := listed(ids, n, spans); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v\nwant %+v", got, want)
 		}
 	})
+}
+
+// listed is look by lists and sets.
+func listed(ids []uint32, n, spans int) Profile {
+	var plain []uint32
+	for _, id := range ids {
+		if id != stream.None {
+			plain = append(plain, id)
+		}
+	}
+	p := Profile{Popularity: PopularityOf(ids, n), LRU: &LRU{Hits: make([]float64, n+1), Requests: float64(len(plain)), Rate: 1}}
+	var stack, time [33]uint64
+	last := map[uint32]int{}
+	for i, d := range naive(plain) {
+		if d == Never {
+			p.Reuse.First++
+		} else {
+			p.LRU.Hits[d]++
+			stack[bits.Len32(d)]++
+			time[bits.Len(uint(i-last[plain[i]]))]++
+		}
+		last[plain[i]] = i
+	}
+	p.LRU.finish()
+	p.Reuse.Stack, p.Reuse.Time = buckets(stack), buckets(time)
+	if spans == 0 {
+		return p
+	}
+	known := map[uint32]bool{}
+	each := (len(ids) + spans - 1) / spans
+	for from := 0; from < len(ids); from += each {
+		s := Span{From: from, To: min(from+each, len(ids))}
+		here := map[uint32]bool{}
+		for _, id := range ids[s.From:s.To] {
+			if id == stream.None {
+				continue
+			}
+			if !here[id] {
+				s.Unique++
+			}
+			if !known[id] {
+				s.New++
+			}
+			here[id], known[id] = true, true
+		}
+		s.Known = len(known)
+		p.WorkingSet = append(p.WorkingSet, s)
+	}
+	return p
+}
+
+// What is added up by a formula is what is added up one by one.
+func TestPowers(t *testing.T) {
+	for _, n := range []int{2*addedUp + 1, 5000, 300_000} {
+		logs := make([]float64, n)
+		for i := range logs {
+			logs[i] = math.Log(float64(i + 1))
+		}
+		for _, α := range []float64{0, 0.3, 0.999999, 1, 1.5, 4, 8} {
+			var h, hl float64
+			for i := n - 1; i >= 0; i-- { // the small ones first
+				w := math.Exp(-α * logs[i])
+				h += w
+				hl += w * logs[i]
+			}
+			if g, gl := powers(logs, α); math.Abs(g/h-1) > 1e-12 || math.Abs(gl/hl-1) > 1e-12 {
+				t.Errorf("%d ranks, α = %v: %v %v, want %v %v", n, α, g, gl, h, hl)
+			}
+		}
+	}
 }
 
 // The curve gives lru's misses on the corpus's stream at each size of the goldens.
@@ -123,11 +210,12 @@ func TestWhatAStreamIsLike(t *testing.T) {
 		t.Errorf("α = %.3f (R² %.3f) of a Zipf stream with α = 1", p.Alpha, p.R2)
 	}
 	ids := []uint32{0, 1, 0, 2, 2, 3, 0, 1}
-	ws := WorkingSet(ids, 4, 2)
+	look := Look(Of(ids), len(ids), 4, 2)
+	ws := look.WorkingSet
 	if want := []Span{{0, 4, 3, 3, 3}, {4, 8, 4, 1, 4}}; !slices.Equal(ws, want) {
 		t.Errorf("working set %v, want %v", ws, want)
 	}
-	r := ReuseDistances(ids, 4)
+	r := look.Reuse
 	// Stack distances: 0 after 1: 2; 2 after 2: 1; 0: 3; 1: 4.
 	if want := []Bucket{{1, 1, 1}, {2, 3, 2}, {4, 7, 1}}; !slices.Equal(r.Stack, want) || r.First != 4 {
 		t.Errorf("reuse %v, first %d", r.Stack, r.First)
@@ -150,11 +238,11 @@ func BenchmarkExact(b *testing.B) {
 // more often than ids are dealt out by.
 func TestRanked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		count := rapid.SliceOf(rapid.OneOf(rapid.Uint64Range(0, 3), rapid.Uint64Range(1000, 1050))).Draw(t, "count")
+		count := rapid.SliceOf(rapid.OneOf(rapid.Uint32Range(0, 3), rapid.Uint32Range(1000, 1050))).Draw(t, "count")
 		var want []Ranked
 		for id, c := range count {
 			if c > 0 {
-				want = append(want, Ranked{uint32(id), c})
+				want = append(want, Ranked{uint32(id), uint64(c)})
 			}
 		}
 		slices.SortStableFunc(want, func(a, b Ranked) int { return cmp.Compare(b.Count, a.Count) })

@@ -46,9 +46,9 @@ type timeline struct {
 	live   uint32 // bits set
 }
 
-// seen is when an id was requested last: its time + 1, 0: not yet, or not since it
-// was forgotten; and for who counts requests, the number of that one + 1.
-type seen struct{ time, request uint32 }
+// seen is what is known of an id: its time + 1 in the timeline, 0: not in it; and for
+// who counts requests, the number of its last one + 1, and how many there were.
+type seen struct{ time, request, count uint32 }
 
 // fan is how many counts of one level one count of the next level sums up.
 const fan = 16
@@ -81,16 +81,30 @@ func (t *timeline) add(b uint32, by uint64) {
 	}
 }
 
+// request is take and push.
 func (t *timeline) request(id uint32) uint32 {
+	d := t.take(&t.last[id])
+	t.push(id)
+	return d
+}
+
+// take takes an id out, and tells its distance: Never where it isn't in.
+func (t *timeline) take(s *seen) uint32 {
+	p := s.time
+	if p == 0 {
+		return Never
+	}
+	p--
+	d := t.live - t.before(p)
+	t.clear(p)
+	s.time = 0
+	return d
+}
+
+// push puts an id that isn't in at the young end.
+func (t *timeline) push(id uint32) {
 	if int(t.now) == len(t.at) {
 		t.renumber()
-	}
-	d := Never
-	s := &t.last[id]
-	if p := s.time; p != 0 {
-		p--
-		d = t.live - t.before(p)
-		t.clear(p)
 	}
 	p := t.now
 	if p&511 == 0 && p > 0 {
@@ -98,12 +112,11 @@ func (t *timeline) request(id uint32) uint32 {
 		t.add(b, uint64(sum8(t.words[b])))
 	}
 	t.now++
-	s.time = t.now
+	t.last[id].time = t.now
 	t.at[p] = id
 	t.word[p>>6] |= 1 << (p & 63)
 	t.words[p>>9] += 1 << (p >> 6 & 7 * 8)
 	t.live++
-	return d
 }
 
 // clear takes the bit of time p, which is set, away.

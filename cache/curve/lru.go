@@ -15,23 +15,7 @@ type LRU struct {
 }
 
 // Exact counts the curve from all requests. ids must be below n.
-func Exact(ids []uint32, n int) *LRU {
-	c, _ := ExactReuse(ids, n)
-	return c
-}
-
-// ExactReuse is Exact and ReuseDistances in one pass: both need the stack
-// distances.
-func ExactReuse(ids []uint32, n int) (*LRU, Reuse) {
-	hits := make([]uint32, n+2)
-	reuse := reuseOf(ids, n, hits, stretches(len(ids)))
-	c := &LRU{Hits: make([]float64, n+1), Requests: float64(len(ids)), Rate: 1}
-	for k := range c.Hits {
-		c.Hits[k] = float64(hits[k])
-	}
-	c.finish()
-	return c, reuse
-}
+func Exact(ids []uint32, n int) *LRU { return Look(Of(ids), len(ids), n, 0).LRU }
 
 func (c *LRU) finish() {
 	c.cum = make([]float64, len(c.Hits))

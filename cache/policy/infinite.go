@@ -4,7 +4,8 @@ package policy
 // alone. A bound.
 type infinite struct {
 	base
-	in []bool
+	in  []bool
+	all uint32 // ids below are in, as all are where they came in order and none went
 }
 
 func newInfinite(c Config) Policy { return &infinite{base: newBase(c), in: make([]bool, c.IDs)} }
@@ -13,6 +14,13 @@ func (p *infinite) Contains(id uint32) bool { return int(id) < len(p.in) && p.in
 func (p *infinite) Access(id uint32) bool   { return p.Contains(id) }
 
 func (p *infinite) hits(ids []uint32) (uint32, bool) {
+	top := uint32(0)
+	for _, id := range ids {
+		top = max(top, id)
+	}
+	if top < p.all {
+		return 0, true
+	}
 	for _, id := range ids {
 		if int(id) >= len(p.in) || !p.in[id] {
 			return id, false
@@ -24,6 +32,9 @@ func (p *infinite) hits(ids []uint32) (uint32, bool) {
 func (p *infinite) Insert(id, size, _ uint32, evicted []uint32) []uint32 {
 	p.in = fit(p.in, id)
 	p.in[id] = true
+	for int(p.all) < len(p.in) && p.in[p.all] {
+		p.all++
+	}
 	p.add(id, size)
 	return evicted
 }
@@ -40,6 +51,7 @@ func (p *infinite) Remove(id uint32) bool {
 		return false
 	}
 	p.in[id] = false
+	p.all = min(p.all, id)
 	p.sub(id)
 	return true
 }

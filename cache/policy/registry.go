@@ -15,6 +15,9 @@ type Info struct {
 	Note   string // what a reader of its counts must know; "" for most
 	Sizes  string // what it does on a slot budget
 	Kind   Kind
+	// Shares: parts of the budget are set apart, so it may evict before all of it is
+	// used.
+	Shares bool
 	// Refuses: at unit size too it may not take in what misses.
 	Refuses bool
 	// Of a Bound: Rank 1 is the most tightly binding, 0 one that no distance is
@@ -31,6 +34,10 @@ type Info struct {
 	solve   func(r Requests, capacity uint64, miss []uint64)
 	aliases []string
 }
+
+// Fills reports whether at unit size it evicts nothing, and refuses nothing, while the
+// budget isn't used up.
+func (i Info) Fills() bool { return i.Kind != Hardware && !i.Shares && !i.Refuses }
 
 // Kind groups policies in tables and reports.
 type Kind uint8
@@ -82,7 +89,7 @@ var registry = []Info{
 	{Name: "nru", Is: "evicts what was not used since all were marked used", Sizes: sizesEvict, make: plain(newNRU)},
 	{Name: "lru", Is: "evicts what was used longest ago", Sizes: sizesEvict, make: plain(newLRU)},
 	{Name: "mru", Is: "evicts what was used last", Sizes: sizesEvict, make: plain(newMRU)},
-	{Name: "slru", Is: "lru in segments, a hit moves one up; libCacheSim's SLRU", Source: "Karedla, Love, Wherry, Computer 1994", Sizes: sizesQueues,
+	{Name: "slru", Shares: true, Is: "lru in segments, a hit moves one up; libCacheSim's SLRU", Source: "Karedla, Love, Wherry, Computer 1994", Sizes: sizesQueues,
 		Param: Param{"segments", 4, 1, 8}, make: func(c Config, n int) Policy { return newSLRU(c, n) }},
 	{Name: "lfu", Is: "evicts what was used least often since it was put in", Sizes: sizesEvict, make: plain(newLFU), aliases: []string{"lfucpp"}},
 	{Name: "lfuda", Is: "lfu whose entries age; libCacheSim's LFUDA", Source: "Arlitt and others, 2000", Sizes: sizesEvict, make: plain(newLFUDA)},

@@ -1,20 +1,16 @@
 package stream
 
-import (
-	"fmt"
-	"os"
-)
-
-// A Recorder collects a stream while a program runs: in memory, and from a
-// number of requests on in a temporary file, in the own format.
+// A Recorder collects a stream in memory while a program runs.
 type Recorder struct {
-	mem    Stream
-	fields Fields
-	limit  int
-	dir    string
-	file   *os.File
-	w      *Writer
-	defs   map[uint32]def
+	s    narrow
+	gone []Invalidation
+	name []string // labels
+	defs map[uint32]def
+	one  struct {
+		id, bytes [1]uint32
+		time      [1]int64
+		label     [1]uint8
+	}
 }
 
 type def struct {
@@ -22,113 +18,36 @@ type def struct {
 	size, cost uint32
 }
 
-// NewRecorder makes one that spills to a file in dir ("": the system's place
-// for temporary files) after limit requests; limit 0 is 64 Mi.
-func NewRecorder(f Fields, limit int, dir string, labels ...string) *Recorder {
-	if limit == 0 {
-		limit = 64 << 20
-	}
-	return &Recorder{mem: Stream{LabelNames: labels, Foreign: f.Foreign}, fields: f, limit: limit, dir: dir, defs: map[uint32]def{}}
+// NewRecorder makes one of these fields. Labels without names have one of "".
+func NewRecorder(f Fields, labels ...string) *Recorder {
+	return &Recorder{s: narrow{fields: f}, name: labels, defs: map[uint32]def{}}
 }
 
-// Request notes a request of id, or of an uncacheable packet (None).
-func (r *Recorder) Request(id, bytes uint32, ns int64, label uint8) error {
-	if r.w == nil && len(r.mem.IDs) >= r.limit {
-		if err := r.spill(); err != nil {
-			return err
-		}
-	}
-	if r.w != nil {
-		r.w.Request(id, bytes, ns, label)
-		return r.w.err
-	}
-	m := &r.mem
-	if len(m.IDs) == cap(m.IDs) {
-		r.room(1)
-	}
-	m.IDs = append(m.IDs, id)
-	if r.fields.Bytes {
-		m.Bytes = append(m.Bytes, bytes)
-	}
-	if r.fields.Time {
-		m.Time = append(m.Time, ns)
-	}
-	if r.fields.Labels {
-		m.Labels = append(m.Labels, label)
-	}
-	return nil
-}
+// Keeps says which fields are kept.
+func (r *Recorder) Keeps() Fields { return r.s.fields }
 
-// Requests are what a Recorder notes of requests that came one after the other, by
-// request: what to fill in. A field that it doesn't keep is nil.
+// Requests are requests that came one after the other. What a Recorder doesn't keep
+// isn't looked at; Labels nil: all 0.
 type Requests struct {
 	IDs, Bytes []uint32
 	Time       []int64
 	Labels     []uint8
 }
 
-// Add notes n requests, to be filled in before anything else is noted; false where
-// they have to be told one by one (Request).
-func (r *Recorder) Add(n int) (q Requests, ok bool) {
-	m := &r.mem
-	if r.w != nil || len(m.IDs)+n > r.limit {
-		return q, false
-	}
-	if len(m.IDs)+n > cap(m.IDs) {
-		r.room(n)
-	}
-	m.IDs, q.IDs = longer(m.IDs, n)
-	if r.fields.Bytes {
-		m.Bytes, q.Bytes = longer(m.Bytes, n)
-	}
-	if r.fields.Time {
-		m.Time, q.Time = longer(m.Time, n)
-	}
-	if r.fields.Labels {
-		m.Labels, q.Labels = longer(m.Labels, n)
-	}
-	return q, true
-}
+// Several notes requests.
+func (r *Recorder) Several(q Requests) { r.s.add(q) }
 
-// longer is s with n more behind it, for which there is room, and those.
-func longer[T any](s []T, n int) (all, added []T) {
-	all = s[:len(s)+n]
-	return all, all[len(s):]
-}
-
-// room makes sixteen times the room for requests, and for n more at least: a recording
-// may be long, and append's own steps copy it several times over, into memory that
-// costs more to get than to fill.
-func (r *Recorder) room(n int) {
-	m := &r.mem
-	n = max(n, min(max(15*len(m.IDs), 4096), r.limit-len(m.IDs)))
-	m.IDs = more(m.IDs, n)
-	if r.fields.Bytes {
-		m.Bytes = more(m.Bytes, n)
-	}
-	if r.fields.Time {
-		m.Time = more(m.Time, n)
-	}
-	if r.fields.Labels {
-		m.Labels = more(m.Labels, n)
-	}
-}
-
-// more is s with room for n more. Fresh memory is zero, so what of it stays unused
-// is never touched, as append would.
-func more[T any](s []T, n int) []T {
-	t := make([]T, len(s), len(s)+n)
-	copy(t, s)
-	return t
+// Request notes a request of id, or of an uncacheable packet (None). It never fails.
+func (r *Recorder) Request(id, bytes uint32, ns int64, label uint8) error {
+	o := &r.one
+	o.id[0], o.bytes[0], o.time[0], o.label[0] = id, bytes, ns, label
+	r.s.add(Requests{o.id[:], o.bytes[:], o.time[:], o.label[:]})
+	return nil
 }
 
 // Invalidate notes that id is invalidated before the next request.
 func (r *Recorder) Invalidate(id uint32) {
-	if r.w != nil {
-		r.w.Invalidate(id)
-		return
-	}
-	r.mem.Invalidations = append(r.mem.Invalidations, Invalidation{uint64(len(r.mem.IDs)), id})
+	r.gone = append(r.gone, Invalidation{uint64(r.s.n), id})
 }
 
 // Define notes what id is; the last word holds.
@@ -136,67 +55,20 @@ func (r *Recorder) Define(id uint32, key uint64, size, cost uint32) {
 	r.defs[id] = def{key, max(size, 1), cost}
 }
 
-func (r *Recorder) spill() error {
-	f, err := os.CreateTemp(r.dir, "jitnic-requests-*")
-	if err != nil {
-		return fmt.Errorf("stream: spilling to disk: %w", err)
-	}
-	r.file = f
-	if len(r.mem.LabelNames) == 0 && r.fields.Labels {
-		r.mem.LabelNames = []string{""}
-	}
-	w := NewWriter(f, r.fields, r.mem.LabelNames...)
-	v := 0
-	for i, id := range r.mem.IDs {
-		for ; v < len(r.mem.Invalidations) && r.mem.Invalidations[v].At <= uint64(i); v++ {
-			w.Invalidate(r.mem.Invalidations[v].ID)
-		}
-		var bytes uint32
-		var ns int64
-		var label uint8
-		if r.fields.Bytes {
-			bytes = r.mem.Bytes[i]
-		}
-		if r.fields.Time {
-			ns = r.mem.Time[i]
-		}
-		if r.fields.Labels {
-			label = r.mem.Labels[i]
-		}
-		w.Request(id, bytes, ns, label)
-	}
-	for ; v < len(r.mem.Invalidations); v++ {
-		w.Invalidate(r.mem.Invalidations[v].ID)
-	}
-	r.w = w
-	r.mem = Stream{LabelNames: r.mem.LabelNames, Foreign: r.fields.Foreign}
-	return w.err
+// Stream ends the recording and returns what was recorded.
+func (r *Recorder) Stream() *Stream {
+	s := r.Narrow()
+	s.Widen()
+	return s
 }
 
-// Spilled reports whether the stream is in a file by now.
-func (r *Recorder) Spilled() bool { return r.w != nil }
-
-// Stream ends the recording and returns what was recorded. The temporary file
-// is removed.
-func (r *Recorder) Stream() (*Stream, error) {
-	s := &r.mem
-	if r.w != nil {
-		defer os.Remove(r.file.Name())
-		defer r.file.Close()
-		if err := r.w.Close(); err != nil {
-			return nil, fmt.Errorf("stream: spilling to disk: %w", err)
-		}
-		if _, err := r.file.Seek(0, 0); err != nil {
-			return nil, fmt.Errorf("stream: reading back: %w", err)
-		}
-		var err error
-		if s, err = Read(r.file); err != nil {
-			return nil, fmt.Errorf("stream: reading back: %w", err)
-		}
+// Narrow is Stream as it was kept: see Stream.Narrow.
+func (r *Recorder) Narrow() *Stream {
+	s := &Stream{LabelNames: r.name, Foreign: r.s.fields.Foreign, Invalidations: r.gone, narrow: &r.s, ids: int(r.s.top)}
+	for _, v := range r.gone {
+		s.ids = max(s.ids, int(v.ID)+1)
 	}
-	s.ids = 0
-	n := s.NumIDs()
-	if len(r.defs) > 0 {
+	if n := s.ids; len(r.defs) > 0 {
 		s.Keys, s.Sizes, s.Costs = make([]uint64, n), make([]uint32, n), make([]uint32, n)
 		for id := range s.Sizes {
 			s.Sizes[id], s.Costs[id] = 1, 1
@@ -207,13 +79,5 @@ func (r *Recorder) Stream() (*Stream, error) {
 			}
 		}
 	}
-	return s, nil
-}
-
-// Close removes the temporary file of a recording that is not wanted after all.
-func (r *Recorder) Close() {
-	if r.file != nil {
-		r.file.Close()
-		os.Remove(r.file.Name())
-	}
+	return s
 }

@@ -52,6 +52,7 @@ type Stream struct {
 	Unused []string
 	last   []uint32 // per id, the size asked last, once one has changed
 	ids    int      // how many ids there may be; 0: not known yet
+	narrow *narrow  // in place of IDs, Bytes, Time and Labels
 }
 
 // A Part is what one capture gave: requests From up to the next part's.
@@ -91,7 +92,12 @@ type Invalidation struct {
 }
 
 // Len is the number of requests.
-func (s *Stream) Len() int { return len(s.IDs) }
+func (s *Stream) Len() int {
+	if s.narrow != nil {
+		return s.narrow.n
+	}
+	return len(s.IDs)
+}
 
 // NumIDs is one more than the largest id.
 func (s *Stream) NumIDs() int {
@@ -134,9 +140,80 @@ func (s *Stream) SizeAt(i int) uint32 {
 	return s.Size(s.IDs[i])
 }
 
+// Firsts calls f with the number of each request that is the first of its id, in order.
+func (s *Stream) Firsts(f func(i int)) {
+	next := uint32(0) // ids below have been requested
+	var seen []bool   // of those above; nil: none
+	for from := 0; from < s.Len(); from += blockRequests {
+		to := min(from+blockRequests, s.Len())
+		if s.narrow != nil && s.narrow.blocks[from/blockRequests].top <= next {
+			continue
+		}
+		for c := range s.Chunks(from, to, 0) {
+			for i, id := range c.IDs {
+				switch {
+				case id < next || id == None:
+				case id > next:
+					if seen == nil {
+						seen = make([]bool, s.NumIDs())
+					}
+					if !seen[id] {
+						seen[id] = true
+						f(from + i)
+					}
+				default:
+					f(from + i)
+					for next++; int(next) < len(seen) && seen[next]; next++ {
+					}
+				}
+			}
+		}
+	}
+}
+
+// TotalBytes is the sum of all requests' Bytes; false where they have none.
+func (s *Stream) TotalBytes() (sum uint64, ok bool) {
+	if s.narrow != nil {
+		return s.narrow.bytes, s.narrow.fields.Bytes
+	}
+	for _, b := range s.Bytes {
+		sum += uint64(b)
+	}
+	return sum, s.Bytes != nil
+}
+
+// LabelCounts is how many requests have each of LabelNames; nil where requests have no
+// labels.
+func (s *Stream) LabelCounts() []uint64 {
+	if s.narrow != nil && !s.narrow.fields.Labels || s.narrow == nil && s.Labels == nil {
+		return nil
+	}
+	n := make([]uint64, len(s.LabelNames))
+	if s.narrow != nil && !s.narrow.labelled() {
+		if len(n) > 0 {
+			n[0] = uint64(s.narrow.n)
+		}
+		return n
+	}
+	for c := range s.Chunks(0, s.Len(), WithLabels) {
+		for _, l := range c.Labels {
+			if int(l) < len(n) {
+				n[l]++
+			}
+		}
+		if c.Labels == nil && len(n) > 0 {
+			n[0] += uint64(len(c.IDs))
+		}
+	}
+	return n
+}
+
 // Plain reports whether the stream is ids only: every packet cacheable and
 // nothing invalidated.
 func (s *Stream) Plain() bool {
+	if s.narrow != nil {
+		return len(s.Invalidations) == 0 && s.narrow.nones == 0
+	}
 	return len(s.Invalidations) == 0 && !slices.Contains(s.IDs, None)
 }
 

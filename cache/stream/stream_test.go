@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,60 +80,111 @@ func TestOwnFormatRoundTrips(t *testing.T) {
 	})
 }
 
-func TestSpillChangesNothing(t *testing.T) {
+// What was recorded, request by request or many at once, is what comes out, narrow and
+// wide.
+func TestRecorded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := draw(t)
+		for range rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11}).Draw(t, "doublings") { // beyond a block
+			last := int64(0)
+			if k := len(s.Time); k > 0 {
+				last = s.Time[k-1] - s.Time[0]
+			}
+			for _, x := range s.Time {
+				s.Time = append(s.Time, x+last)
+			}
+			s.IDs, s.Bytes, s.Labels = append(s.IDs, s.IDs...), append(s.Bytes, s.Bytes...), append(s.Labels, s.Labels...)
+		}
+		if rapid.Bool().Draw(t, "small") { // numbers that need little
+			for i := range s.Bytes {
+				s.Bytes[i] %= 1500
+			}
+		}
+		if k := len(s.IDs); k > 0 && rapid.Bool().Draw(t, "more ids") {
+			top := rapid.SampledFrom([]int{253, 254, 255, 256, 65534, 65535, 65536}).Draw(t, "top")
+			s.IDs[rapid.IntRange(0, k-1).Draw(t, "at")] = uint32(top)
+			s.Sizes, s.Costs, s.Keys = nil, nil, nil
+		}
 		f := Fields{s.Bytes != nil, s.Time != nil, s.Labels != nil, s.Foreign}
-		r := NewRecorder(f, rapid.IntRange(1, 80).Draw(t, "limit"), os.TempDir(), s.LabelNames...)
+		r := NewRecorder(f, s.LabelNames...)
 		for id := range s.Sizes {
 			r.Define(uint32(id), s.Keys[id], s.Sizes[id], s.Costs[id])
 		}
-		v, many := 0, 0
-		for i, id := range s.IDs {
+		v := 0
+		for i := 0; i < len(s.IDs); {
 			for ; v < len(s.Invalidations) && s.Invalidations[v].At == uint64(i); v++ {
 				r.Invalidate(s.Invalidations[v].ID)
 			}
-			if many > 0 { // noted already
-				many--
-				continue
+			n := len(s.IDs) - i
+			if v < len(s.Invalidations) {
+				n = min(n, int(s.Invalidations[v].At)-i)
 			}
-			if most := len(s.IDs) - i; rapid.Bool().Draw(t, "many") {
-				if v < len(s.Invalidations) {
-					most = min(most, int(s.Invalidations[v].At)-i)
-				}
-				many = rapid.IntRange(1, most).Draw(t, "at once")
-				if q, ok := r.Add(many); ok {
-					copy(q.IDs, s.IDs[i:i+many])
-					if f.Bytes {
-						copy(q.Bytes, s.Bytes[i:])
-					}
-					if f.Time {
-						copy(q.Time, s.Time[i:])
-					}
-					if f.Labels {
-						copy(q.Labels, s.Labels[i:])
-					}
-					many--
-					continue
-				}
-				many = 0
-			}
-			var b uint32
-			var ns int64
-			var l uint8
+			n = rapid.IntRange(max(1, n/2), n).Draw(t, "at once")
+			q := Requests{IDs: s.IDs[i : i+n]}
 			if f.Bytes {
-				b, ns = s.Bytes[i], s.Time[i]
+				q.Bytes, q.Time = s.Bytes[i:i+n], s.Time[i:i+n]
 			}
 			if f.Labels {
-				l = s.Labels[i]
+				q.Labels = s.Labels[i : i+n]
 			}
-			must.OK(t, r.Request(id, b, ns, l))
+			if n > 1 {
+				r.Several(q)
+			} else {
+				var b uint32
+				var ns int64
+				var l uint8
+				if f.Bytes {
+					b, ns = q.Bytes[0], q.Time[0]
+				}
+				if f.Labels {
+					l = q.Labels[0]
+				}
+				must.OK(t, r.Request(q.IDs[0], b, ns, l))
+			}
+			i += n
 		}
-		g := must.Get(r.Stream())(t)
-		if d := cmp.Diff(s, g, sameStream); d != "" {
-			t.Fatalf("spilled %v: %s", r.Spilled(), d)
+		g := r.Narrow()
+		sum, has := s.TotalBytes()
+		if n, ok := g.TotalBytes(); !g.Narrow() || g.Len() != s.Len() || n != sum || ok != has || g.NumIDs() != s.NumIDs() || g.Plain() != s.Plain() ||
+			!slices.Equal(g.LabelCounts(), s.LabelCounts()) || !slices.Equal(firsts(g), firsts(s)) {
+			t.Fatalf("narrow: %d requests, %d bytes %v, %d ids, plain %v, labels %v, firsts %v; want %d, %d %v, %d, %v, %v, %v", g.Len(), n, ok, g.NumIDs(), g.Plain(),
+				g.LabelCounts(), firsts(g), s.Len(), sum, has, s.NumIDs(), s.Plain(), s.LabelCounts(), firsts(s))
+		}
+		from := rapid.IntRange(0, s.Len()).Draw(t, "from")
+		to := rapid.IntRange(from, s.Len()).Draw(t, "to")
+		part := &Stream{LabelNames: s.LabelNames, Foreign: s.Foreign}
+		for c := range g.Chunks(from, to, WithAll) {
+			part.IDs, part.Bytes, part.Time = append(part.IDs, c.IDs...), append(part.Bytes, c.Lengths...), append(part.Time, c.Times...)
+			if f.Labels && c.Labels == nil {
+				c.Labels = make([]uint8, len(c.IDs))
+			}
+			part.Labels = append(part.Labels, c.Labels...)
+		}
+		want := &Stream{IDs: s.IDs[from:to], LabelNames: s.LabelNames, Foreign: s.Foreign}
+		if f.Bytes {
+			want.Bytes, want.Time = s.Bytes[from:to], s.Time[from:to]
+		}
+		if f.Labels {
+			want.Labels = s.Labels[from:to]
+		}
+		if !equal(want, part) {
+			t.Fatalf("chunks of %d to %d differ", from, to)
+		}
+		if g.Widen(); !equal(s, g) {
+			t.Fatal("what was recorded differs")
 		}
 	})
+}
+
+func equal(a, b *Stream) bool {
+	return slices.Equal(a.IDs, b.IDs) && slices.Equal(a.Bytes, b.Bytes) && slices.Equal(a.Time, b.Time) && slices.Equal(a.Labels, b.Labels) && slices.Equal(a.Sizes, b.Sizes) &&
+		slices.Equal(a.Costs, b.Costs) && slices.Equal(a.Keys, b.Keys) && slices.Equal(a.LabelNames, b.LabelNames) && slices.Equal(a.Invalidations, b.Invalidations) && a.Foreign == b.Foreign
+}
+
+// firsts are the requests that are the first of their id.
+func firsts(s *Stream) (at []int) {
+	s.Firsts(func(i int) { at = append(at, i) })
+	return at
 }
 
 func TestCSVAndOracleRoundTrip(t *testing.T) {

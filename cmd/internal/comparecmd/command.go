@@ -92,7 +92,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer, admissionsG
 	bar := session.NewBar(stderr, "requests")
 	g.Progress = func(done, total uint64) { bar.Step("comparing", int64(done), int64(total)) }
 	profile := make(chan *cache.Profile, 1) // beside the grid: neither needs the other
-	src.stream.NumIDs()                     // counted once, before both ask
+	g.Ready(src.stream)                     // which counts its ids too, once, before both ask
 	go func() { profile <- cache.Describe(src.stream, windows(0), o.shards, o.in.Seed) }()
 	study, err := g.Run(ctx, src.stream)
 	bar.End()

@@ -289,6 +289,9 @@ func (o *options) open(ctx context.Context, stderr io.Writer) (*source, error) {
 		}
 		if st, s, err = paths(ctx, o.in, o.how); err == nil {
 			defer s.Close()
+			if o.how.Segments != 0 {
+				st.Widen()
+			}
 		}
 	}
 	if err != nil {

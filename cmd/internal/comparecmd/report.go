@@ -456,13 +456,7 @@ func newProfile(src *source, p *cache.Profile) Profile {
 		z.Mean = float64(z.Total) / float64(st.NumIDs())
 		out.Slots = z
 	}
-	if st.Labels != nil {
-		n := make([]uint64, len(st.LabelNames))
-		for _, l := range st.Labels {
-			if int(l) < len(n) {
-				n[l]++
-			}
-		}
+	if n := st.LabelCounts(); n != nil {
 		kinds, labelled := 0, false
 		for l, k := range n {
 			if k > 0 {

@@ -50,12 +50,26 @@ func Record(ctx context.Context, in Input, how jit.Remedies, sink Sink) (*Sessio
 // record is Record with other options of the runtime. Where it optimises traces,
 // paths have the sizes of those.
 func record(ctx context.Context, in Input, how jit.Remedies, sink Sink, change func(o *jit.Options)) (*Session, error) {
-	var pending []uint32
-	// Whatever is installed stays, so that known paths go by as native code.
-	s, err := Open(ctx, in, Cache{Policy: "infinite", Entries: 1, HotThreshold: installAfter, Remedies: how, asked: usualCaches(in.Seed)}, change)
+	s, err := openRecord(ctx, in, how, change)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.record(ctx, sink); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openRecord opens a session of which a stream is recorded: whatever is installed stays,
+// so that known paths go by as native code.
+func openRecord(ctx context.Context, in Input, how jit.Remedies, change func(o *jit.Options)) (*Session, error) {
+	return Open(ctx, in, Cache{Policy: "infinite", Entries: 1, HotThreshold: installAfter, Remedies: how, asked: usualCaches(in.Seed)}, change)
+}
+
+// record runs the session and gives the sink what it does.
+func (s *Session) record(ctx context.Context, sink Sink) error {
+	var pending []uint32
 	s.Runtime.OnInvalidate(func(p nic.Path, during bool) {
 		if during { // it takes effect after this packet's own request
 			pending = append(pending, uint32(p))
@@ -73,38 +87,40 @@ func record(ctx context.Context, in Input, how jit.Remedies, sink Sink, change f
 		}
 		pending = pending[:0]
 	}
+	run := s.recordPaths
 	if len(s.Runtime.Tables()) > 1 {
-		err = s.recordSegments(ctx, sink, watcher, after)
-	} else {
-		err = s.recordPaths(ctx, sink, watcher, after)
+		run = s.recordSegments
 	}
-	if err != nil {
-		s.Close()
-		return nil, err
+	if err := run(ctx, sink, watcher, after); err != nil {
+		return err
 	}
 	for id := range s.Runtime.Paths() {
 		if s.Runtime.Optimises() && !s.Partial {
 			if _, err := s.Runtime.Trace(nic.Path(id)); err != nil {
-				s.Close()
-				return nil, err
+				return err
 			}
 		}
 		slots, cost := s.Runtime.Price(nic.Path(id))
 		sink.Define(uint32(id), uint64(id), slots, cost)
 	}
-	return s, nil
+	return nil
 }
 
 // recordPaths records a request for each packet.
 func (s *Session) recordPaths(ctx context.Context, sink Sink, watcher Watcher, after func()) error {
-	adder, _ := sink.(*stream.Recorder)
+	recorder, _ := sink.(*stream.Recorder)
+	timed := recorder != nil && recorder.Keeps().Time
+	var q stream.Requests
 	return s.Follow(ctx, func(r Several) error {
 		if watcher != nil {
 			if err := watcher.Saw(r); err != nil {
 				return err
 			}
 		}
-		if adder == nil || !s.add(adder, &r) {
+		if recorder != nil {
+			s.requests(&q, &r, timed)
+			recorder.Several(q)
+		} else {
 			for k, id := range r.Paths { // stream.None where there is none
 				if err := s.request(sink, id, &r.Packets[k]); err != nil {
 					return err
@@ -116,24 +132,21 @@ func (s *Session) recordPaths(ctx context.Context, sink Sink, watcher Watcher, a
 	})
 }
 
-// add records requests many at a time; false where they are to be told one by one.
-func (s *Session) add(to *stream.Recorder, r *Several) bool {
-	q, ok := to.Add(len(r.Paths))
-	if !ok {
-		return false
+// requests are those of packets, in q's own room; their times where they are wanted.
+func (s *Session) requests(q *stream.Requests, r *Several, timed bool) {
+	n := len(r.Paths)
+	if cap(q.Bytes) < n {
+		*q = stream.Requests{Bytes: make([]uint32, n, batch), Time: make([]int64, n, batch), Labels: make([]uint8, n, batch)}
 	}
-	copy(q.IDs, r.Paths)
-	pkts := r.Packets[:len(r.Paths)]
-	for k := range q.Bytes {
-		q.Bytes[k] = uint32(len(pkts[k].Data))
+	q.IDs, q.Bytes, q.Time, q.Labels = r.Paths, q.Bytes[:n], q.Time[:n], q.Labels[:n]
+	pkts := r.Packets[:n]
+	for k := range pkts {
+		p := &pkts[k]
+		q.Bytes[k], q.Labels[k] = uint32(len(p.Data)), label(p)
+		if timed {
+			q.Time[k] = int64(s.active(p))
+		}
 	}
-	for k := range q.Time {
-		q.Time[k] = int64(s.active(&pkts[k]))
-	}
-	for k := range q.Labels {
-		q.Labels[k] = label(&pkts[k])
-	}
-	return true
 }
 
 // label is a packet's, as streams have it.
@@ -184,30 +197,33 @@ func (s *Session) request(sink Sink, id uint32, p *pcaps.Packet) error {
 
 // Paths is the stream that Record records, in memory.
 func Paths(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Session, error) {
-	return paths(ctx, in, how, everything, nil)
+	st, s, err := paths(ctx, in, how, everything, nil)
+	if err == nil {
+		st.Widen()
+	}
+	return st, s, err
 }
 
-// Untimed is Paths without the time of each request, which is half of the stream: how
-// long all of them took is known (stream.Stream.Seconds).
+// Untimed is Paths without the time of each request, and as it was recorded
+// (stream.Stream.Narrow): what costs least. How long all of them took is known
+// (stream.Stream.Seconds).
 func Untimed(ctx context.Context, in Input, how jit.Remedies) (*stream.Stream, *Session, error) {
-	return paths(ctx, in, how, stream.Fields{Bytes: true, Labels: true}, nil)
+	return paths(ctx, in, how, untimed, nil)
 }
 
 // everything is all that is known of a packet's requests.
-var everything = stream.Fields{Bytes: true, Time: true, Labels: true}
+var (
+	everything = stream.Fields{Bytes: true, Time: true, Labels: true}
+	untimed    = stream.Fields{Bytes: true, Labels: true}
+)
 
 func paths(ctx context.Context, in Input, how jit.Remedies, keep stream.Fields, change func(o *jit.Options)) (*stream.Stream, *Session, error) {
-	rec := stream.NewRecorder(keep, 0, "", Labels...)
-	defer rec.Close()
+	rec := stream.NewRecorder(keep, Labels...)
 	s, err := record(ctx, in, how, rec, change)
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := rec.Stream()
-	if err != nil {
-		s.Close()
-		return nil, nil, err
-	}
+	st := rec.Narrow()
 	st.Name, st.Active, st.Clocked = s.Entry.Name, int64(s.Source.Active()), true
 	return st, s, nil
 }

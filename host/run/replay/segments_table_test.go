@@ -121,8 +121,7 @@ func sizeName(sizes []uint64, k int) string {
 // wholeHits is what whole paths hit in caches of such sizes, in entries and in slots;
 // nil where there is one path alone.
 func wholeHits(t *testing.T, in Input, sizes []uint64) (hits []uint64, caches []cache.Config, packets uint64, err error) {
-	rec := stream.NewRecorder(stream.Fields{Time: true}, 0, "")
-	defer rec.Close()
+	rec := stream.NewRecorder(stream.Fields{Time: true})
 	s, err := Record(t.Context(), in, Remedies{}, rec)
 	if err != nil {
 		return nil, nil, 0, err
@@ -141,12 +140,8 @@ func wholeHits(t *testing.T, in Input, sizes []uint64) (hits []uint64, caches []
 	for _, n := range sizes {
 		g.Slots = append(g.Slots, max(n*slots/uint64(paths), 1))
 	}
-	st, err := rec.Stream()
-	if err != nil {
-		return nil, nil, 0, err
-	}
 	caches = g.Configs()
-	packets, hits, err = hitsOf(st, nil, caches)
+	packets, hits, err = hitsOf(rec.Stream(), nil, caches)
 	return hits, caches, packets, err
 }
 
@@ -183,16 +178,11 @@ func hitsWith(t *testing.T, in Input, how Remedies, caches []cache.Config) ([]ui
 }
 
 func hitsFrom(caches []cache.Config, record func(sink Sink) (*Session, error)) (uint64, []uint64, error) {
-	rec := stream.NewRecorder(stream.Fields{Time: true}, 0, "")
-	defer rec.Close()
+	rec := stream.NewRecorder(stream.Fields{Time: true})
 	s, err := record(rec)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer s.Close()
-	st, err := rec.Stream()
-	if err != nil {
-		return 0, nil, err
-	}
-	return hitsOf(st, s.Requests, caches)
+	return hitsOf(rec.Stream(), s.Requests, caches)
 }

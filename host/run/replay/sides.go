@@ -132,8 +132,7 @@ func (m *Side) measure(ctx context.Context, in Input, how Remedies, g *cache.Gri
 
 // run records one stream and takes it through those caches of g that it is of.
 func (m *Side) run(ctx context.Context, in Input, g *cache.Grid, record func(sink Sink) (*Session, error), of func(cache int) bool) (whole bool, err error) {
-	rec := stream.NewRecorder(stream.Fields{Time: true}, 0, "")
-	defer rec.Close()
+	rec := stream.NewRecorder(stream.Fields{Time: true})
 	s, err := record(rec)
 	if err != nil {
 		return false, err
@@ -142,10 +141,7 @@ func (m *Side) run(ctx context.Context, in Input, g *cache.Grid, record func(sin
 	if s.Partial {
 		return false, nil
 	}
-	st, err := rec.Stream()
-	if err != nil {
-		return false, err
-	}
+	st := rec.Stream()
 	st.Active = int64(s.Source.Active())
 	if of(described) {
 		m.describe(s)

@@ -41,6 +41,7 @@ func SizedPaths(ctx context.Context, in Input, how jit.Remedies, opt *Optimiser)
 	if err != nil {
 		return nil, err
 	}
+	out.Stream.Widen()
 	if hot != nil {
 		out.Tier2 = out.tier2(hot)
 	}

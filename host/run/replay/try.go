@@ -33,23 +33,17 @@ func usualCaches(seed uint64) []cache.Config {
 func try(ctx context.Context, in *Input, o *jit.Options, sets []cutting, caches []cache.Config) (*trial, error) {
 	t := &trial{}
 	for _, set := range sets {
-		rec := stream.NewRecorder(stream.Fields{Time: true}, 0, "")
+		rec := stream.NewRecorder(stream.Fields{Time: true})
 		s, err := recordCut(ctx, in.first(), o, set.pcs, rec)
 		if err != nil {
-			rec.Close()
 			return nil, err
 		}
 		s.Close()
-		st, err := rec.Stream()
-		if err == nil {
-			var hits []uint64
-			t.packets, hits, err = hitsOf(st, s.Requests, caches)
-			t.hits = append(t.hits, hits)
-		}
-		rec.Close()
-		if err != nil {
+		var hits []uint64
+		if t.packets, hits, err = hitsOf(rec.Stream(), s.Requests, caches); err != nil {
 			return nil, err
 		}
+		t.hits = append(t.hits, hits)
 	}
 	return t, nil
 }
