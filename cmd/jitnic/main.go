@@ -30,6 +30,7 @@ import (
 	"jitnic/cmd/internal/superoptcmd"
 	"jitnic/cmd/internal/tracescmd"
 	"jitnic/cmd/internal/verifycmd"
+	"jitnic/nic/native"
 
 	"github.com/spf13/cobra"
 )
@@ -87,6 +88,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
+		if why := native.Refused(); why != nil && !*quiet {
+			fmt.Fprintf(stderr, "jitnic: %v: all ran in Go, with the same results\n", why)
+		}
 		return 0
 	}
 	text := near.Suggest(oneLine(err))

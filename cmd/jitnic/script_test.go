@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode"
 
@@ -21,10 +22,25 @@ import (
 	"jitnic/host/kernel"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"jitnic": main})
+	testscript.Main(m, map[string]func(){"jitnic": main, "hardened": hardened})
+}
+
+// hardened runs a command for which no memory becomes executable that wasn't
+// (prctl(2), PR_SET_MDWE; Linux 6.3). Its exit code is 77 where the system doesn't know that.
+func hardened() {
+	if err := unix.Prctl(unix.PR_SET_MDWE, unix.PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0); err != nil {
+		os.Exit(77)
+	}
+	path, err := exec.LookPath(os.Args[1])
+	if err == nil {
+		err = syscall.Exec(path, os.Args[1:], os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
 
 // TestScript runs testdata/script: a session at the shell a file, each with
@@ -42,6 +58,13 @@ func TestScript(t *testing.T) {
 				err := kernel.Available()
 				if err != nil {
 					t.Logf("no bpf(2): %v", err)
+				}
+				return err == nil, nil
+			}
+			if cond == "hardened" {
+				err := exec.Command("hardened", "true").Run()
+				if err != nil {
+					t.Logf("no memory can be refused here: %v", err)
 				}
 				return err == nil, nil
 			}

@@ -49,3 +49,7 @@ func (c Choice) Memory() (*code.Memory, error) {
 	}
 	return m, err
 }
+
+// Refused is why the system has let no memory of this process become executable where
+// there is a backend; nil: it has, or nobody asked.
+func Refused() error { return code.Refused() }

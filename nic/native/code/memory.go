@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -73,7 +74,22 @@ func New(size int) (*Memory, error) {
 	if size == 0 {
 		size = DefaultSize
 	}
-	return reserve((size+unix.Getpagesize()-1)&^(unix.Getpagesize()-1), reserveWritten, reserveTurned)
+	m, err := reserve((size+unix.Getpagesize()-1)&^(unix.Getpagesize()-1), reserveWritten, reserveTurned)
+	if err != nil {
+		refused.Store(&err)
+	}
+	return m, err
+}
+
+var refused atomic.Pointer[error]
+
+// Refused is why the system has let no memory of this process become executable where
+// there is a backend; nil: it has, or nobody asked.
+func Refused() error {
+	if err := refused.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // reserve is a Memory of the first of ways on which the system lets code run.
