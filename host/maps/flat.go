@@ -101,6 +101,34 @@ func CellsOf(m Map) (Cells, bool) {
 	return Cells{}, false
 }
 
+// FlatRing is where a ring buffer keeps its positions, which grow for ever: those of the
+// consumer and the producer, and that before which all is committed; records stand at
+// Addr + position & Mask. Where that position is the producer's and no room is left up to the
+// consumer's, Reserve does nothing but count a drop.
+type FlatRing struct {
+	Positions  *[3]uint64
+	Drops      *uint64
+	Addr, Mask uint64
+}
+
+// FlatRingOf says so of m, if it is a ring buffer.
+func FlatRingOf(m Map) (FlatRing, bool) {
+	r, ok := m.(*ring)
+	if !ok {
+		return FlatRing{}, false
+	}
+	return FlatRing{(*[3]uint64)(unsafe.Pointer(&r.cons)), &r.out.Drops, r.addr, r.mask}, true
+}
+
+// A record in a ring buffer has a header of so many bytes, and RingMost of its own at most.
+const (
+	RingHeader = ringHeader
+	RingMost   = ringMost
+)
+
+// RingStep is how far a record of n bytes moves a position.
+func RingStep(n uint64) uint64 { return step(n) }
+
 func (m *store) flat() Flat {
 	f := Flat{
 		Kind: FlatHash, Addr: m.addr, Stride: m.stride, Value: m.val, KeySize: m.ks,

@@ -130,11 +130,12 @@ type Ring interface {
 type ring struct {
 	base
 	mask uint64
-	cons uint64 // consumer_pos
+	cons uint64 // consumer_pos; the three follow one another (FlatRing)
 	prod uint64 // producer_pos
 	pend uint64 // pending_pos: all before it is committed
 	out  Output
 	read func(record []byte)
+	view *ringView // of conditions
 }
 
 const (

@@ -22,8 +22,7 @@ func Room(m Map, size uint64, ops []uint64) uint64 {
 	if !ok {
 		return 0
 	}
-	v := r.after(ops)
-	return v.reserve(size)
+	return r.after(ops).reserve(size)
 }
 
 // QueryAfter is what Query says after the operations.
@@ -36,7 +35,8 @@ func QueryAfter(m Map, what uint64, ops []uint64) uint64 {
 	return v.ring.query(what, v.cons, v.prod)
 }
 
-// ringView is a ring buffer as operations would leave it.
+// ringView is a ring buffer as operations would leave it. Its ring has one, which is
+// asked again and again.
 type ringView struct {
 	ring             *ring
 	cons, prod, pend uint64
@@ -47,8 +47,12 @@ type ringView struct {
 	}
 }
 
-func (m *ring) after(ops []uint64) ringView {
-	v := ringView{ring: m, cons: m.cons, prod: m.prod, pend: m.pend}
+func (m *ring) after(ops []uint64) *ringView {
+	if m.view == nil {
+		m.view = &ringView{ring: m}
+	}
+	v := m.view
+	v.cons, v.prod, v.pend, v.n = m.cons, m.prod, m.pend, 0
 	for _, op := range ops {
 		switch n := op >> 1; {
 		case op&1 == 0:

@@ -57,7 +57,17 @@ func (a *analysis) flatMap(v *points.Value) (maps.Flat, bool) {
 	if v.Kind != points.Map || !a.flat[v.Map] {
 		return maps.Flat{}, false
 	}
-	return maps.FlatOf(a.s.Maps[v.Map])
+	return flatOf(a.s, a.s.Maps[v.Map])
+}
+
+// flatOf is [maps.FlatOf] of a map of State s: of one CPU's values there is no step to
+// another's.
+func flatOf(s *vm.State, m maps.Map) (maps.Flat, bool) {
+	f, ok := maps.FlatOf(m)
+	if s.Opt.CPUs == 1 {
+		f.Step = 0
+	}
+	return f, ok
 }
 
 // inBounds says whether an access of n bytes at base + off is certain to be in

@@ -608,6 +608,12 @@ var latchedAt = map[int32]int32{
 
 var latchedUse = map[int32]fields{offTime: useTime, offCPU: useCPU}
 
+// isLatched says whether a call is of a helper that gives a latched input back.
+func isLatched(in ebpf.Insn) bool {
+	_, ok := latchedAt[in.Imm]
+	return ok && in.Src == ebpf.CallHelper
+}
+
 // latched writes a helper that gives a latched input back.
 func (c *compiler) latched(in ebpf.Insn) bool {
 	at, ok := latchedAt[in.Imm]

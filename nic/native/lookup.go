@@ -112,7 +112,7 @@ type lookupCode struct {
 
 // lookup is the code of the subroutine for map m, which is written once.
 func (a *analysis) lookup(arch string, m int32) []byte {
-	if f, _ := maps.FlatOf(a.s.Maps[m]); a.subs[m].text == nil || a.subs[m].of != f {
+	if f, _ := flatOf(a.s, a.s.Maps[m]); a.subs[m].text == nil || a.subs[m].of != f {
 		a.subs[m] = newLookup(arch, f)
 	}
 	return a.subs[m].text

@@ -11,7 +11,8 @@ import (
 )
 
 // Helpers that code carries out and that do more than give a result:
-// bpf_redirect, bpf_redirect_map, bpf_xdp_adjust_head.
+// bpf_redirect, bpf_redirect_map, bpf_xdp_adjust_head, bpf_ringbuf_reserve and
+// bpf_ringbuf_output where they find no room.
 
 // effect is what such a call must have done where it wasn't left to Go.
 type effect struct {
@@ -23,6 +24,70 @@ type effect struct {
 	data      uint64 // where the packet begins then
 	zeros     span   // what is exposed of the headroom, and so zeros,
 	zeroed    uint64 // and how much of it code has zeroed
+	ring      ringWords
+	full      bool // there is no room for the record
+	dropped   bool
+}
+
+// ringWords are the positions of a ring buffer, drawn.
+type ringWords struct {
+	maps.FlatRing
+	is    [3]uint64
+	drops uint64
+}
+
+// drawRing draws positions so that there is room for size bytes, or just not, or that it
+// isn't known.
+func drawRing(f maps.FlatRing, size uint64, draw func(what uint64) uint64) (w ringWords) {
+	w.FlatRing, w.drops = f, draw(1)
+	most := f.Mask - maps.RingStep(size)
+	ahead := [...]uint64{most, most + 1, most + 1 + draw(2)%64, draw(2) % (f.Mask + 1)}[draw(3)%4]
+	w.is[0] = draw(4)
+	w.is[1] = w.is[0] + ahead
+	w.is[2] = w.is[1]
+	if draw(5)%4 == 0 {
+		w.is[2] -= 8
+	}
+	return w
+}
+
+// settled says whether all records are committed, as far as is known.
+func (w *ringWords) settled() bool { return w.is[1] == w.is[2] }
+
+// room is maps.Room, where that is settled.
+func (w *ringWords) room(size uint64) uint64 {
+	if w.is[1]-w.is[0]+maps.RingStep(size) > w.Mask {
+		return 0
+	}
+	return w.Addr + w.is[1]&w.Mask + maps.RingHeader
+}
+
+// load is a word of them.
+func (w *ringWords) load(addr uint64, n int) (v uint64, ok bool) {
+	if w.Positions == nil || n != 8 {
+		return 0, false
+	}
+	if addr == uint64(uintptr(unsafe.Pointer(w.Drops))) {
+		return w.drops, true
+	}
+	d := addr - uint64(uintptr(unsafe.Pointer(w.Positions)))
+	if d >= uint64(unsafe.Sizeof(w.is)) || d&7 != 0 {
+		return 0, false
+	}
+	return w.is[d/8], true
+}
+
+// record is the result of a call that adds a record to a ring buffer, where it finds no
+// room.
+func (b *reader) record() (v uint64, ok bool) {
+	w := &b.now
+	f, size, r0, ok := dropping(b.s, w.in, func(r uint8) (uint64, bool) { return b.r[r], true })
+	if !ok {
+		return 0, false
+	}
+	w.ring = drawRing(f, size, func(what uint64) uint64 { return b.draw(9000 + 16*uint64(w.pc) + what) })
+	w.full = w.ring.settled() && w.ring.room(size) == 0
+	return r0, w.full
 }
 
 // redirect is bpf_redirect's result, and bpf_redirect_map's, whose entries are
@@ -105,6 +170,8 @@ func (b *reader) took() error {
 		return fmt.Errorf("the entry's program doesn't run")
 	case w.redirects && w.got != w.to:
 		return fmt.Errorf("the packet goes to %v, not %v", w.got, w.to)
+	case w.full && !w.dropped:
+		return fmt.Errorf("what is dropped isn't counted")
 	case w.moves && w.zeroed != w.zeros.n:
 		return fmt.Errorf("%d of %d bytes of the headroom are zeros", w.zeroed, w.zeros.n)
 	}

@@ -111,6 +111,9 @@ func (b *reader) Load(addr uint64, n int) (uint64, error) {
 	if addr-hitsBase < 1<<48 {
 		return 0, nil
 	}
+	if v, ok := b.now.ring.load(addr, n); ok {
+		return v, nil
+	}
 	if w := &b.now; w.noted > 0 && n == 8 && addr == undoBase+uint64(w.note)*uint64(sizeOverwritten)+uint64(offAddr) {
 		return w.addr, nil
 	}
@@ -230,6 +233,10 @@ func (b *reader) Store(addr, v uint64, n int) error {
 	}
 	if w.have >= 0 && n == 1 && v == 1 && b.refBit(addr) {
 		w.bit = true
+		return nil
+	}
+	if r := &w.ring; w.full && !w.dropped && n == 8 && v == r.drops+1 && addr == uint64(uintptr(unsafe.Pointer(r.Drops))) {
+		w.dropped = true
 		return nil
 	}
 	if here, err := b.sends(addr, v, n); here {

@@ -142,6 +142,9 @@ func (b *reader) result() uint64 {
 		if v, ok := b.redirect(h); ok {
 			return v
 		}
+		if v, ok := b.record(); ok {
+			return v
+		}
 		if h.ID == ebpf.FnXdpAdjustHead && b.c.line != nil && b.moveHead() {
 			return 0
 		}
@@ -179,5 +182,5 @@ func (b *reader) here() bool {
 		f, ok := maps.FlatOf(b.s.Maps[m])
 		return ok && (f.Kind == maps.FlatArray || b.now.key || b.now.have >= 0 && b.now.way&1 == 0)
 	}
-	return b.now.redirects || b.now.moves || h.Latch == ebpf.LatchTime || h.Latch == ebpf.LatchCPU || b.sums(h)
+	return b.now.redirects || b.now.moves || b.now.full || h.Latch == ebpf.LatchTime || h.Latch == ebpf.LatchCPU || b.sums(h)
 }

@@ -112,6 +112,10 @@ func TestReadBackTraces(t *testing.T) {
 		}
 		s.Close()
 	}
+	records := fullRing(t)
+	s, it, comp := recorder(t, records, records.Programs[0])
+	one("records", s, traceOf(t, s, it, comp, &vm.Input{Data: make([]byte, 60), IfIndex: 1}), 2)
+	s.Close()
 	for _, p := range programs.All() {
 		sample := hosttest.Sample(t, p.Name)
 		s, it, comp := recorder(t, sample.Obj, sample.Entry)
@@ -134,6 +138,19 @@ func TestReadBackTraces(t *testing.T) {
 	if traces < 60 || n.found < n.tried*90/100 {
 		t.Errorf("%d traces, %d of %d changed bits found", traces, n.found, n.tried)
 	}
+}
+
+// fullRing is a program whose record finds no room in a ring buffer.
+func fullRing(t testing.TB) *loader.Object {
+	t.Helper()
+	code, err := ebpf.Parser{MapIndex: func(string) (int, bool) { return 0, true }}.Code(
+		"r1 = map[m]; r2 = 4080; r3 = 0; call ringbuf_reserve; if r0 == 0 goto +2; r1 = r0; r2 = 0; " +
+			"r6 = 1; *(u64 *)(r10 -8) = r6; r1 = map[m]; r2 = r10; r2 += -8; r3 = 8; r4 = 0; call ringbuf_output; r0 = 1; exit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := &maps.Spec{Name: "m", Type: cebpf.RingBuf, Max: 4096}
+	return &loader.Object{File: "t", Programs: []*loader.Program{{Name: "t", Insns: code, Maps: []*maps.Spec{ring}}}, Maps: []*maps.Spec{ring}}
 }
 
 func recorder(t testing.TB, obj *loader.Object, entry *loader.Program) (*vm.State, *vm.Interp, *pathcond.Compiler) {
@@ -328,6 +345,10 @@ func TestReadBackTrees(t *testing.T) {
 			_ = hosttest.Each(hosttest.Capture(t, "zoo.pcap.gz"), 400, f)
 		})
 	}
+	records := fullRing(t)
+	grow("records", records, records.Programs[0], nil, 2, func(f func(in *vm.Input) error) {
+		_ = f(&vm.Input{Data: make([]byte, 60), IfIndex: 1})
+	})
 	f := newForest(t)
 	for id := range 200 {
 		f.path(t, id, 3000)

@@ -71,6 +71,7 @@ type treeReader struct {
 
 	twins map[maps.Map]*twin
 	asked []*twin // by what the node at hand looks up
+	ring  ringWords
 }
 
 // noLeaf is no path.
@@ -155,7 +156,7 @@ func (b *treeReader) node(m *mark, seed uint64, test bool) error {
 			b.x.slot[slot] = b.v[slot]
 		}
 	})
-	b.asked = b.asked[:0]
+	b.asked, b.ring = b.asked[:0], ringWords{}
 	found, err := b.carry(&n)
 	if err != nil {
 		return err
@@ -381,6 +382,18 @@ func (b *treeReader) value(in *tree.Insn) uint64 {
 	if m, at, ok := cellsOf(b.s, call.Fun, len(call.Args)); ok {
 		return b.cell(m, at, b.v[call.Args[0]]) & in.Mask
 	}
+	if f, ok := askedRing(b.s, call.Fun, len(call.Args)); ok {
+		size := b.v[call.Args[0]]
+		if b.ring.Positions != f.Positions {
+			b.ring = drawRing(f, min(size, f.Mask/2), func(what uint64) uint64 { return b.draw(9000 + what) })
+		}
+		switch {
+		case size > maps.RingMost || maps.RingStep(size) > f.Mask:
+			return 0
+		case b.ring.settled():
+			return b.ring.room(size) & in.Mask
+		}
+	}
 	return b.answer(call.Fun) & in.Mask
 }
 
@@ -569,6 +582,9 @@ func (b *treeReader) Load(addr uint64, n int) (uint64, error) {
 				return v, nil
 			}
 		}
+	}
+	if v, ok := b.ring.load(addr, n); ok {
+		return v, nil
 	}
 	if v, ok := b.c.tableWord(addr, n); ok {
 		return v, nil

@@ -278,6 +278,7 @@ type line struct {
 	taken int       // of these, how many the trace takes over
 	held  bool      // what it stores is held back
 	store []heldStore
+	words []stored // see stored
 }
 
 // lineInfo is what is decided of one slot before code is written.
@@ -290,6 +291,7 @@ type lineInfo struct {
 	srcFixed  bool         // its source register holds src
 	baseFixed bool         // its address is fixed and in bounds
 	there     bool         // behind it, it isn't NULL
+	key       key          // of a look-up in an array
 	after     points.Value // what is known of its result, where it does nothing but write one register
 }
 
@@ -349,7 +351,7 @@ func compileTrace(w *work, s *vm.State, p nic.Path, t *trace.Trace, have []bv.Te
 	}
 	c.f.line(t.Code)
 	c.a.begin(t.Code, true)
-	w.line = line{t: t, info: cleared(w.line.info, len(t.Code)), dirty: cleared(w.line.dirty, len(s.Maps)), have: have, held: held, store: w.line.store[:0]}
+	w.line = line{t: t, info: cleared(w.line.info, len(t.Code)), dirty: cleared(w.line.dirty, len(s.Maps)), have: have, held: held, store: w.line.store[:0], words: w.line.words[:0]}
 	c.line = &w.line
 	start := &w.k[0]
 	frameOnly(start)
@@ -481,6 +483,9 @@ func (c *compiler) nextCall(k *known, pc int, in ebpf.Insn) (there bool) {
 	if shifts {
 		c.shifted(k, at)
 	}
+	if l.info[pc].key.there {
+		k.NotNull(0)
+	}
 	return there
 }
 
@@ -519,7 +524,9 @@ func (c *compiler) decide(w *work) {
 			if _, ok := c.shift(k, in); ok {
 				i.baseFixed = true
 			}
+			i.key = c.keyOf(k, in)
 		}
+		c.remember(k, in, i)
 		i.there = c.next(k, pc)
 		if writesOne(in) {
 			i.after = k.R[in.Dst]
@@ -673,7 +680,7 @@ func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
 		}
 		if at, ok := c.shift(k, in); ok {
 			c.moveHead(pc, at)
-		} else if !c.latched(in) && !c.csumDiff(k, pc, in) && !c.redirect(k, pc, in) {
+		} else if !c.latched(in) && !c.csumDiff(k, pc, in) && !c.redirect(k, pc, in) && !c.drops(k, pc, in) {
 			c.leave(pc)
 		}
 	case in.IsLoad() && k.R[in.Src].Kind == points.Ctx:
@@ -696,11 +703,13 @@ func (c *compiler) lineInsn(k *known, pc int, in ebpf.Insn) error {
 // tree has made it and the trace hasn't changed the map since.
 func (c *compiler) lineLookup(k *known, pc int, f *maps.Flat) {
 	m := k.R[1].Map
+	l := c.line
 	if f.Kind == maps.FlatArray {
-		c.mapLookup(k, pc, c.code[pc])
+		if !c.element(f, l.info[pc].key) {
+			c.mapLookup(k, pc, c.code[pc])
+		}
 		return
 	}
-	l := c.line
 	keep := c.keeps(pc) & changedBy(f)
 	look := func() {
 		if v, ok := c.fixedValue(&k.R[2]); ok {

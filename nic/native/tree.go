@@ -609,7 +609,7 @@ func (c *treeCompiler) looksAt(n *tree.Node) {
 				c.uses |= usePacket
 			}
 		case tree.OpLookup:
-			if f, ok := maps.FlatOf(c.t.Call(in).Map); ok && f.Step != 0 {
+			if f, ok := flatOf(c.s, c.t.Call(in).Map); ok && f.Step != 0 {
 				c.uses |= useCPU
 			}
 		}
@@ -871,7 +871,7 @@ func (c *treeCompiler) insn(in *tree.Insn, found int, long func(slot uint16) boo
 	switch in.Op {
 	case tree.OpCall:
 		call := c.t.Call(in)
-		if !c.cell(call.Fun, call.Args) {
+		if !c.cell(call.Fun, call.Args) && !c.hasRoom(call) {
 			c.callOut(call, in.Dst, in.Mask)
 			return found
 		}
@@ -1022,7 +1022,7 @@ func (c *treeCompiler) out(o callOut) {
 // found is its number on the way. A reference bit isn't set, as matching changes
 // nothing: the number of the element is left for the trace.
 func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
-	f, ok := maps.FlatOf(call.Map)
+	f, ok := flatOf(c.s, call.Map)
 	if !ok || !canLookUp(&f) || len(call.Args)*8 > maxKey {
 		return false
 	}

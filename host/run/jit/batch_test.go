@@ -7,15 +7,21 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 
 	"jitnic/cache"
 	"jitnic/host/diff"
+	"jitnic/host/ebpf"
+	"jitnic/host/hosttest/must"
 	"jitnic/host/hosttest/progen"
+	"jitnic/host/loader"
+	"jitnic/host/maps"
 	"jitnic/host/vm"
 	"jitnic/pathcond"
 	"jitnic/trace"
 
+	cebpf "github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -193,5 +199,82 @@ func TestBatchesFollowOneAnother(t *testing.T) {
 	}
 	if n := run(); n != uint64(len(pkts)) {
 		t.Errorf("%d of %d packets that hit went by many at a time", n, len(pkts))
+	}
+}
+
+// recordsAndVerdicts adds records of two sizes to a ring buffer, and has a packet's verdict
+// say which found room.
+const recordsAndVerdicts = `
+	r6 = *(u32 *)(r1 +0)
+	r7 = *(u32 *)(r1 +4)
+	r8 = 0
+	r2 = r6
+	r2 += 15
+	if r2 > r7 goto +24
+	r9 = *(u8 *)(r6 +14)
+	r1 = map[#0]
+	r2 = 40
+	r3 = 0
+	call ringbuf_reserve
+	if r0 == 0 goto +6
+	*(u64 *)(r0 +0) = r9
+	r8 = 2
+	r1 = r0
+	r2 = 1
+	if r9 > 200 goto +14
+	call ringbuf_submit
+	r0 = 0
+	*(u64 *)(r10 -8) = r9
+	r1 = map[#0]
+	r2 = r10
+	r2 += -8
+	r3 = 8
+	r4 = 0
+	call ringbuf_output
+	r0 &= 1
+	r8 |= r0
+	r0 = r8
+	exit
+	call ringbuf_discard
+	goto -15`
+
+// A ring buffer is full sooner or later: code counts what is dropped then, as the interpreter
+// does, until somebody reads.
+func TestFullRing(t *testing.T) {
+	ring := &maps.Spec{Name: "ring", Type: cebpf.RingBuf, Max: 4096}
+	obj := must.Get(loader.FromCode("records", must.Get(ebpf.Parser{}.Code(strings.ReplaceAll(recordsAndVerdicts, "\n\t", "\n")))(t), []*maps.Spec{ring}))(t)
+	r := must.Get(New(obj, obj.Programs[0], Options{Engine: "native"}))(t)
+	defer r.Close()
+	one := must.Get(New(obj, obj.Programs[0], Options{Engine: "go", Check: true}))(t)
+	defer one.Close()
+	rng := rand.New(rand.NewPCG(1, 1))
+	var out vm.Output
+	for pass := range 60 {
+		ins := make([]vm.Input, 1+rng.IntN(99))
+		for k := range ins {
+			data := make([]byte, 60)
+			data[14] = byte(rng.IntN(2) * 201)
+			ins[k] = vm.Input{Data: data, IfIndex: 1, Packet: r.Packets + uint64(k)}
+		}
+		if err := r.Run(t.Context(), ins, nil); err != nil {
+			t.Fatal(err)
+		}
+		for k := range ins {
+			must.Get(one.Process(&ins[k], &out))(t)
+		}
+		if d := diff.Maps(one.S.Maps, r.S.Maps); d != nil {
+			t.Fatalf("pass %d: %v", pass, d)
+		}
+		if d := cmp.Diff(one.Verdicts(), r.Verdicts()); d != "" {
+			t.Fatalf("pass %d: verdicts:\n%s", pass, d)
+		}
+		if pass%20 == 19 {
+			for _, s := range []*vm.State{r.S, one.S, one.oracle.s} {
+				s.Maps[0].(maps.Ring).Read(nil)
+			}
+		}
+	}
+	if got := r.S.Maps[0].(maps.Ring).Stats(); got.Drops < 1000 || got.Records < 100 || r.NIC.Batched < r.Packets/2 {
+		t.Errorf("%+v, %d of %d packets many at a time", got, r.NIC.Batched, r.Packets)
 	}
 }
