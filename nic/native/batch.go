@@ -426,7 +426,7 @@ func (x *Matcher) Batch(in []vm.Input, hits []uint64, after nic.After) (b nic.Ba
 	c := m.ctx
 	in = in[:n]
 	m.ins, m.hits = in, hits
-	c.table, c.hits, c.verdicts = uintptr(unsafe.Pointer(unsafe.SliceData(m.table))), uintptr(unsafe.Pointer(&hits[0])), nic.Verdicts{}
+	c.table, c.one, c.hits, c.verdicts = uintptr(unsafe.Pointer(unsafe.SliceData(m.table))), 0, uintptr(unsafe.Pointer(&hits[0])), nic.Verdicts{}
 	k, left := 0, true
 	hosted := false // the last packet ran as a whole program, to an end in Go that may have taken long
 	may := m.host.may()

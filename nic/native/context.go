@@ -56,7 +56,8 @@ type context struct {
 	counted  uintptr
 	verdicts nic.Verdicts
 	undo     uintptr // nic.Overwritten for each store of a trace whose stores are held back
-	matched  int32   // where a path number goes when there is one packet
+	one      uintptr // where every path's code begins when there is one packet; 0: there are more
+	matched  int32   // where a path number goes then
 
 	// found are the results of look-ups that the guard tree has made for the
 	// trace about to run, or unknown.
@@ -108,6 +109,7 @@ var (
 	offCounted  = at(func(c *context) *uintptr { return &c.counted })
 	offHits     = at(func(c *context) *uintptr { return &c.hits })
 	offVerdicts = at(func(c *context) *nic.Verdicts { return &c.verdicts })
+	offOne      = at(func(c *context) *uintptr { return &c.one })
 	offTable    = at(func(c *context) *uintptr { return &c.table })
 	offUndo     = at(func(c *context) *uintptr { return &c.undo })
 	offNext     = at(func(c *context) *uintptr { return &c.next })

@@ -335,35 +335,34 @@ func exactHash(key [2]uint64, words int) uint64 {
 // probeExact writes the look-up. It uses registers 0, 1 and 3, T0 and T1, of which
 // 1 may hold a slot.
 func (c *treeCompiler) probeExact(w way, words int, t *exactTable) {
-	const x, y, load = asm.R1, asm.T0, asm.R0
+	const x, second, y, load = asm.R1, asm.R3, asm.T0, asm.R0
 	spill := c.h[x] != 0
 	none := c.NewLabel()
 	if spill {
 		c.Store(8, x, asm.At(asm.Ctx, offSave))
 	}
-	used, word := 0, 0
+	used, word, at := 0, 0, x // the word at hand, and its register: MulFold needs 3 only later
 	for _, p := range w {
 		k := bits.Len64(p.known)
 		if used+k > 64 {
 			c.Store(8, x, asm.At(asm.Ctx, offKey))
-			used, word = 0, 1
+			used, word, at = 0, 1, second
 		}
 		d := load
 		if used == 0 {
-			d = x
+			d = at
 		}
 		c.field(d, p.at, 0, p.known)
 		if used > 0 {
 			c.OpK(asm.Lsh, true, d, int32(used))
-			c.Op(asm.Or, true, x, d)
+			c.Op(asm.Or, true, at, d)
 		}
 		used += k
 	}
-	c.Store(8, x, asm.At(asm.Ctx, offKey+8*int32(word)))
+	c.Store(8, at, asm.At(asm.Ctx, offKey+8*int32(word)))
 	c.Imm(y, maps.HashP1)
 	if word == 1 {
-		c.Op(asm.Xor, true, y, x)
-		c.Load(8, x, asm.At(asm.Ctx, offKey))
+		c.Op(asm.Xor, true, y, second)
 	}
 	c.Imm(load, maps.HashP0)
 	c.Op(asm.Xor, true, x, load)
@@ -389,9 +388,18 @@ func (c *treeCompiler) probeExact(w way, words int, t *exactTable) {
 	c.Store(4, load, asm.At(asm.T1, 0))
 	c.OpK(asm.Add, true, asm.T1, 4)
 	c.Store(8, asm.T1, asm.At(asm.Ctx, offOut))
+	// Of one packet, all paths lead to the same place: the table is long, and where a path
+	// stands in it seldom in a cache.
+	one := c.NewLabel()
+	c.Load(8, asm.T1, asm.At(asm.Ctx, offOne))
+	c.BrK(asm.NE, true, asm.T1, 0, one)
 	c.Load(8, asm.T1, asm.At(asm.Ctx, offTable))
 	c.OpK(asm.Lsh, true, load, 3)
 	c.JmpMem(asm.Mem{Base: asm.T1, Index: load})
+	c.later = append(c.later, func() {
+		c.Bind(one)
+		c.JmpReg(asm.T1)
+	})
 	c.Bind(none)
 	if spill {
 		c.Load(8, x, asm.At(asm.Ctx, offSave))

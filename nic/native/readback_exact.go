@@ -43,6 +43,8 @@ func (b *treeReader) exact(x *exactMark) error {
 			path, is := known[key]
 			if !is {
 				path = noLeaf
+			} else if i&1 != 0 {
+				b.x.one = leafPlace + uintptr(path)
 			}
 			kept := b.cpu.R
 			if err := b.run(x.at, path, x.to); err != nil {

@@ -112,7 +112,7 @@ func (x *Matcher) Match() nic.Path {
 	if x.uses != 0 {
 		c.load(s)
 	}
-	c.table, c.out = x.m.stays(), uintptr(unsafe.Pointer(&c.matched))
+	c.table, c.one, c.out = x.m.stays(), x.found, uintptr(unsafe.Pointer(&c.matched))
 	x.into(x.start)
 	for c.pc >= callBase {
 		x.goOn()
