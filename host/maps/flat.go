@@ -17,7 +17,7 @@ type Flat struct {
 	KeySize uint32
 	Max     uint32 // of an array: elements; of a trie: entries at most
 
-	// Of a hash: slots of eight bytes, hash<<32 | element+1 or 0, probed one
+	// Of a hash: slots of eight bytes, (element+1)<<32 | hash or 0, probed one
 	// after the other from hash & mask (see store).
 	Slots unsafe.Pointer // *[]uint64
 	Mask  *uint32

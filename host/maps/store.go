@@ -11,7 +11,7 @@ import (
 // per-CPU hash) side by side in flat memory, and an index over those present.
 //
 //	element e: mem[e*stride:]    key │ pad to 8 │ value of CPU 0 │ pad to 8 │ …
-//	slot:      hash<<32 | e+1, or 0; linear probing, at most half full
+//	slot:      (e+1)<<32 | hash, or 0; linear probing, at most half full
 //
 // An element that isn't present keeps its bytes until it is used again, as in
 // the kernel: a program that holds a pointer to it goes on reading them.
@@ -135,8 +135,8 @@ func (m *store) find(key []byte) int {
 		if s == 0 {
 			return -1
 		}
-		if uint32(s>>32) == h && m.equal(uint32(s)-1, key) {
-			return int(uint32(s) - 1)
+		if e := uint32(s>>32) - 1; uint32(s) == h && m.equal(e, key) {
+			return int(e)
 		}
 	}
 }
@@ -151,7 +151,7 @@ func (m *store) insert(e uint32) {
 	for m.slots[i] != 0 {
 		i = (i + 1) & m.mask
 	}
-	m.slots[i] = uint64(h)<<32 | uint64(e+1)
+	m.slots[i] = uint64(e+1)<<32 | uint64(h)
 	m.count++
 	m.live[e] = true
 }
@@ -159,7 +159,7 @@ func (m *store) insert(e uint32) {
 // slotOf returns where element e is indexed.
 func (m *store) slotOf(e uint32) uint32 {
 	h := hashKey(m.keyOf(e))
-	want := uint64(h)<<32 | uint64(e+1)
+	want := uint64(e+1)<<32 | uint64(h)
 	i := h & m.mask
 	for m.slots[i] != want {
 		i = (i + 1) & m.mask
@@ -170,7 +170,7 @@ func (m *store) slotOf(e uint32) uint32 {
 // replace indexes element e instead of old, which holds the same key.
 func (m *store) replace(old, e uint32) {
 	i := m.slotOf(old)
-	m.slots[i] = m.slots[i]>>32<<32 | uint64(e+1)
+	m.slots[i] = uint64(e+1)<<32 | uint64(uint32(m.slots[i]))
 	m.live[old] = false
 	m.live[e] = true
 }
@@ -180,7 +180,7 @@ func (m *store) replace(old, e uint32) {
 func (m *store) remove(e uint32) {
 	i := m.slotOf(e)
 	for j := (i + 1) & m.mask; m.slots[j] != 0; j = (j + 1) & m.mask {
-		home := uint32(m.slots[j]>>32) & m.mask
+		home := uint32(m.slots[j]) & m.mask
 		if (j-home)&m.mask >= (j-i)&m.mask {
 			m.slots[i] = m.slots[j]
 			i = j
@@ -200,7 +200,7 @@ func (m *store) grow() {
 		if s == 0 {
 			continue
 		}
-		i := uint32(s>>32) & m.mask
+		i := uint32(s) & m.mask
 		for m.slots[i] != 0 {
 			i = (i + 1) & m.mask
 		}

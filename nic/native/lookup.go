@@ -159,24 +159,24 @@ func loadWords(b asm.Backend, n int) {
 }
 
 // wordsDiffer compares such a key with an element's.
-func wordsDiffer(b asm.Backend, n int) func(elem asm.Reg, next asm.Label) {
-	return func(elem asm.Reg, next asm.Label) {
-		b.BrMem(asm.NE, firstWord, asm.Mem{Base: asm.Base, Index: elem}, next)
-		if n > 8 {
-			b.BrMem(asm.NE, lastWord, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(n - 8)}, next)
+func wordsDiffer(b asm.Backend, n int) differs {
+	return func(elem asm.Mem, next asm.Label) {
+		b.BrMem(asm.NE, firstWord, elem, next)
+		if elem.Disp += int32(n - 8); n > 8 {
+			b.BrMem(asm.NE, lastWord, elem, next)
 		}
 	}
 }
 
 // bytesDiffer compares a key in memory with an element's. It uses T0 and T1.
-func bytesDiffer(b asm.Backend, n int, key func(off int) asm.Mem) func(elem asm.Reg, next asm.Label) {
-	return func(elem asm.Reg, next asm.Label) {
+func bytesDiffer(b asm.Backend, n int, key func(off int) asm.Mem) differs {
+	return func(elem asm.Mem, next asm.Label) {
 		for off := 0; off < n; {
 			size := 8
 			for size > n-off {
 				size /= 2
 			}
-			b.Load(size, asm.T0, asm.Mem{Base: asm.Base, Index: elem, Disp: int32(off)})
+			b.Load(size, asm.T0, elem)
 			if size == 8 {
 				b.BrMem(asm.NE, asm.T0, key(off), next)
 			} else {
@@ -184,6 +184,7 @@ func bytesDiffer(b asm.Backend, n int, key func(off int) asm.Mem) func(elem asm.
 				b.Br(asm.NE, true, asm.T0, asm.T1, next)
 			}
 			off += size
+			elem.Disp += int32(size)
 		}
 	}
 }
@@ -275,36 +276,39 @@ func longKey(b asm.Backend, load func(int, asm.Reg, int), n int) {
 	load(8, asm.R4, n-8)
 }
 
-// probe looks through the slots for the hash in register 2 and the key, which differs
-// compares with an element's: elsewhere it goes to next. A slot's place is kept in
-// bytes: eight times its number. Where the map keeps a reference
+// differs compares the key that is looked for with an element's: where that is another
+// one, control goes to next.
+type differs func(elem asm.Mem, next asm.Label)
+
+// probe looks through the slots for the hash in register 2 and the key. A slot's place is
+// kept in bytes: eight times its number. Where the map keeps a reference
 // bit by element, ref is given the element's number in T0, and may use T1; it runs
 // only where the key was found. What probe returns writes the code for slots that
 // don't hold the key, out of the way.
-func probe(b asm.Backend, f *maps.Flat, differs func(elem asm.Reg, next asm.Label), ref func()) (far func()) {
+func probe(b asm.Backend, f *maps.Flat, other differs, ref func()) (far func()) {
 	const slots, mask, place, elem = asm.R4, asm.R3, asm.R0, asm.R5
 	top, next, end := b.NewLabel(), b.NewLabel(), b.NewLabel()
 	b.Imm(asm.T1, uint64(uintptr(f.Slots)))
 	b.Load(8, slots, asm.At(asm.T1, 0))
-	b.Imm(asm.T1, uint64(uintptr(unsafe.Pointer(f.Mask))))
-	b.Load(4, mask, asm.At(asm.T1, 0))
-	b.OpK(asm.Lsh, true, mask, 3)
-	b.Mov(true, place, asm.R2)
-	b.OpK(asm.Lsh, true, place, 3)
+	b.Load(4, mask, asm.At(asm.T1, int32(uintptr(unsafe.Pointer(f.Mask))-uintptr(f.Slots)))) // of one struct
+	b.Mov(false, place, asm.R2)
 	b.Op(asm.And, true, place, mask)
+	b.OpK(asm.Lsh, true, place, 3)
 	b.Bind(top)
 	b.Load(8, elem, asm.Mem{Base: slots, Index: place})
-	b.Mov(true, asm.T0, elem)
-	b.OpK(asm.Rsh, true, asm.T0, 32)
-	b.Br(asm.NE, true, asm.T0, asm.R2, next)
-	b.Zext(4, elem, elem)
+	b.Br(asm.NE, false, elem, asm.R2, next)
+	b.OpK(asm.Rsh, true, elem, 32)
 	b.BrK(asm.EQ, true, elem, 0, next) // an empty slot, where the hash is 0
-	b.OpK(asm.Sub, true, elem, 1)
 	scale(b, elem, f.Stride)
-	addK(b, elem, f.Addr)
-	differs(elem, next)
+	first := int64(f.Addr) - int64(f.Stride) // elements count from 1 here
+	if first+int64(f.Stride) > math.MaxInt32 {
+		addK(b, elem, uint64(first))
+		first = 0
+	}
+	at := asm.Mem{Base: asm.Base, Index: elem, Disp: int32(first)}
+	other(at, next)
 	if f.Ref != nil {
-		b.Load(4, asm.T0, asm.Mem{Base: slots, Index: place})
+		b.Load(4, asm.T0, asm.Mem{Base: slots, Index: place, Disp: 4})
 		b.OpK(asm.Sub, true, asm.T0, 1)
 		ref()
 	}
@@ -313,14 +317,16 @@ func probe(b asm.Backend, f *maps.Flat, differs func(elem asm.Reg, next asm.Labe
 		scale(b, asm.T0, f.Step)
 		b.Op(asm.Add, true, elem, asm.T0)
 	}
-	b.Lea(asm.R0, asm.At(elem, int32(f.Value)))
+	b.Lea(asm.R0, asm.At(elem, int32(first)+int32(f.Value)))
 	b.Bind(end)
 	return func() {
 		b.Bind(next)
 		// Only now is an empty slot told apart: most slots looked at hold the key.
 		b.Load(8, asm.T0, asm.Mem{Base: slots, Index: place})
-		b.OpK(asm.Add, true, place, 8)
+		b.OpK(asm.Rsh, true, place, 3)
+		b.OpK(asm.Add, true, place, 1)
 		b.Op(asm.And, true, place, mask)
+		b.OpK(asm.Lsh, true, place, 3)
 		b.BrK(asm.NE, true, asm.T0, 0, top)
 		b.Imm(asm.R0, 0)
 		b.Jmp(end)

@@ -1031,37 +1031,62 @@ func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
 		element(c.Backend, &f)
 		return true
 	}
-	for i, a := range call.Args {
-		c.Store(8, c.get(a, asm.R0), asm.At(asm.Ctx, offKey+8*int32(i)))
+	n := int(f.KeySize)
+	if f.Kind == maps.FlatTrie || n != 4 && n != 8 && n != 16 {
+		for i, a := range call.Args {
+			c.Store(8, c.get(a, asm.R0), asm.At(asm.Ctx, offKey+8*int32(i)))
+		}
 	}
-	switch n := f.KeySize; {
+	other := c.fieldsDiffer(n)
+	switch {
 	case f.Kind == maps.FlatTrie:
 		c.way += loops(&f)
 		walkTrie(c.Backend, &f, keyInContext)
 		return true
 	case n == 4:
 		c.Zext(4, asm.R2, c.get(call.Args[0], asm.R0))
+		c.Mov(true, firstWord, asm.R2)
 		c.Imm(asm.R4, 0)
-		mixKey(c.Backend, int(n))
+		mixKey(c.Backend, n)
 	case n == 8:
 		c.Mov(true, asm.R2, c.get(call.Args[0], asm.R0))
+		c.Mov(true, firstWord, asm.R2)
 		c.Imm(asm.R4, 0)
-		mixKey(c.Backend, int(n))
+		mixKey(c.Backend, n)
 	case n == 16:
 		// The second word may stand where the first goes.
 		c.Mov(true, asm.R3, c.get(call.Args[1], asm.R3))
 		c.Mov(true, asm.R2, c.get(call.Args[0], asm.R0))
+		c.Store(8, asm.R3, keyInContext(8))
+		c.Mov(true, firstWord, asm.R2)
 		c.Mov(true, asm.R4, asm.R3)
-		mixKey(c.Backend, int(n))
+		mixKey(c.Backend, n)
 	default:
-		hashKey(c.Backend, int(n), keyInContext)
+		hashKey(c.Backend, n, keyInContext)
+		other = bytesDiffer(c.Backend, n, keyInContext)
 	}
 	if found >= maxFound {
 		f.Ref = nil
 	}
-	far := probe(c.Backend, &f, bytesDiffer(c.Backend, int(f.KeySize), keyInContext), func() { c.Store(8, asm.T0, asm.At(asm.Ctx, offElem+8*int32(found))) })
+	far := probe(c.Backend, &f, other, func() { c.Store(8, asm.T0, asm.At(asm.Ctx, offElem+8*int32(found))) })
 	c.later = append(c.later, far)
 	return true
+}
+
+// fieldsDiffer compares a key of 4, 8 or 16 bytes, the first 8 of which are in firstWord.
+func (c *treeCompiler) fieldsDiffer(n int) differs {
+	return func(elem asm.Mem, next asm.Label) {
+		if n == 4 {
+			c.Load(4, asm.T0, elem)
+			c.Br(asm.NE, true, asm.T0, firstWord, next)
+			return
+		}
+		c.BrMem(asm.NE, firstWord, elem, next)
+		if elem.Disp += 8; n == 16 {
+			c.Load(8, asm.T0, elem)
+			c.BrMem(asm.NE, asm.T0, keyInContext(8), next)
+		}
+	}
 }
 
 // keyInContext is where the guard tree puts keys together.
