@@ -54,8 +54,13 @@ func (h *history) renew(ids []uint32) (uint32, bool) {
 		ids = ids[len(block):]
 		h.room(uint32(len(order)))
 		stamp, tail, before, n := h.stamp, h.tail, h.head, 0
+		last := block[len(block)-1] ^ 1
 		for i := len(block) - 1; i >= 0; i-- {
 			id := block[i]
+			if id == last {
+				continue
+			}
+			last = id
 			if int(id) >= len(stamp) || stamp[id] <= tail {
 				return id, false
 			}
