@@ -84,7 +84,11 @@ const manyLRU = 4
 // Ready makes a narrow stream wide where the grid asks for more than most do. It is
 // to be called before anybody else reads the stream; Run does it too.
 func (g *Grid) Ready(s *stream.Stream) {
-	l := &lab{s: s, n: s.NumIDs(), plain: s.Plain(), from: g.Warmup}
+	l := &lab{s: s, n: s.NumIDs(), from: g.Warmup}
+	if !s.Narrow() {
+		return
+	}
+	l.plain = s.Plain()
 	lru := 0
 	for _, c := range g.Configs() {
 		info, err := policy.Lookup(c.Policy)

@@ -35,13 +35,13 @@ func Distances(ids []uint32, n int, out []uint32) {
 // depends on the data. The block that requests go to now isn't counted in its pack
 // yet: a request adds to one count, and takes off where its id was.
 type timeline struct {
-	last   []seen     // per id
-	at     []uint32   // per time: the id
-	word   []uint64   // bit set: the time is the last request of its id
-	words  []uint64   // counts of words, 8 a word: those of a block
-	blocks []uint64   // counts of blocks, 4 a word
-	packs  []uint64   // counts of packs, 4 a word
-	level  [][]uint32 // level[0]: counts of groups; level[k+1]: sums of fan of level[k]
+	last   []seen        // per id
+	at     []uint32      // per time: the id
+	word   []uint64      // bit set: the time is the last request of its id
+	words  []uint64      // counts of words, 8 a word: those of a block
+	blocks []uint64      // counts of blocks, 4 a word
+	packs  []uint64      // counts of packs, 4 a word
+	level  [][][8]uint64 // level[0]: counts of groups; level[k+1]: sums of fan of level[k]
 	now    uint32
 	live   uint32 // bits set
 }
@@ -61,7 +61,7 @@ func newTimeline(n int) *timeline {
 		blocks: make([]uint64, size>>9>>2), packs: make([]uint64, groups*4),
 	}
 	for k := groups; ; k = (k + fan - 1) / fan {
-		t.level = append(t.level, make([]uint32, (k+fan-1)/fan*fan))
+		t.level = append(t.level, make([][8]uint64, (k+fan-1)/fan))
 		if k <= fan {
 			return t
 		}
@@ -76,8 +76,8 @@ func (t *timeline) add(b uint32, by uint64) {
 	t.packs[b>>2] += by << (b & 3 * 16)
 	b >>= 4
 	for _, l := range t.level {
-		l[b] += uint32(by)
-		b /= fan
+		l[b>>4][b&15>>1] += by << (b & 1 * 32)
+		b >>= 4
 	}
 }
 
@@ -146,6 +146,16 @@ var earlier = func() (m [16][4]uint64) {
 	return m
 }()
 
+// sooner is earlier of 16 counts in 8 words.
+var sooner = func() (m [16][8]uint64) {
+	for k := range m {
+		for j := range k {
+			m[k][j>>1] |= 0xffff_ffff << (j & 1 * 32)
+		}
+	}
+	return m
+}()
+
 // before counts the bits set before time p.
 func (t *timeline) before(p uint32) uint32 {
 	w := p >> 6
@@ -160,13 +170,10 @@ func (t *timeline) before(p uint32) uint32 {
 	b >>= 4
 	sum := uint32(n)
 	for _, l := range t.level {
-		if b == 0 {
-			break // nothing is earlier
-		}
-		for _, c := range l[b/fan*fan : b] {
-			sum += c
-		}
-		b /= fan
+		x, m := &l[b>>4], &sooner[b&15]
+		v := x[0]&m[0] + x[1]&m[1] + x[2]&m[2] + x[3]&m[3] + x[4]&m[4] + x[5]&m[5] + x[6]&m[6] + x[7]&m[7]
+		sum += uint32(v) + uint32(v>>32)
+		b >>= 4
 	}
 	return sum
 }

@@ -52,7 +52,7 @@ func look(ids IDs, requests, n, spans, stretches int) Profile {
 	wg.Wait()
 	all := &parts[0]
 	for k := 1; k < len(parts); k++ {
-		all.follow(&parts[k])
+		all.follow(&parts[k], k == len(parts)-1)
 	}
 	return all.profile(requests, n, every, spans)
 }
@@ -67,7 +67,8 @@ type pass struct {
 	time   [33]uint64
 	firsts []first
 	spans  []span
-	lives  int // the number of the first of spans
+	any    uint32 // of what is looked at to be near, so that it is looked at
+	lives  int    // the number of the first of spans
 }
 
 // first is the first request of an id in a stretch, and the span it is in.
@@ -116,25 +117,44 @@ func (p *pass) count(ids IDs, from, to, n, every int) {
 	}
 }
 
+// ahead is how many requests of many ids are made ready together, so that not each
+// waits for memory alone.
+const ahead = 64
+
 // many counts requests of one span.
 func (p *pass) many(ids []uint32, number uint32) {
 	t, s := p.t, &p.spans[len(p.spans)-1]
 	at := p.at
-	for _, id := range ids {
-		if int(id) >= len(t.last) {
-			continue
+	var far [ahead]uint32 // distances
+	for len(ids) > 0 {
+		some := ids[:min(ahead, len(ids))]
+		ids = ids[len(some):]
+		for _, id := range some {
+			if int(id) < len(t.last) {
+				p.any ^= t.last[id].time
+			}
 		}
-		l := &t.last[id]
-		if d := t.take(l); d == Never {
-			p.firsts = append(p.firsts, first{id, at, number})
-		} else {
+		n := 0
+		for _, id := range some {
+			if int(id) >= len(t.last) {
+				continue
+			}
+			l := &t.last[id]
+			if d := t.take(l); d == Never {
+				p.firsts = append(p.firsts, first{id, at, number})
+			} else {
+				far[n] = d
+				n++
+				p.again(s, at, l)
+			}
+			at++
+			l.request = at
+			l.count++
+			t.push(id)
+		}
+		for _, d := range far[:n] {
 			p.hits[d]++
-			p.again(s, at, l)
 		}
-		at++
-		l.request = at
-		l.count++
-		t.push(id)
 	}
 	p.at = at
 }
@@ -161,16 +181,20 @@ func (p *pass) few(ids []uint32, number uint32) {
 	p.at = at
 }
 
-// again counts that request at is of an id that was requested before.
+// again counts that request at is of an id that was requested before. Where a span
+// doesn't begin in this stretch, it counts from the stretch on, before which nothing is.
 func (p *pass) again(s *span, at uint32, l *seen) {
 	p.time[bits.Len32(at+1-l.request)]++
-	if l.request <= s.begin && s.starts {
-		s.unique++
+	one := 0
+	if l.request <= s.begin {
+		one = 1
 	}
+	s.unique += one
 }
 
-// follow counts what came next as one with this.
-func (p *pass) follow(q *pass) {
+// follow counts what came next as one with this; behind the last nobody asks for
+// distances.
+func (p *pass) follow(q *pass, last bool) {
 	offset := p.at
 	for i := range q.spans {
 		s := q.spans[i]
@@ -194,10 +218,12 @@ func (p *pass) follow(q *pass) {
 		}
 		l.request = f.at + 1
 	}
-	q.t.each(func(id uint32) {
-		p.t.request(id)
-		p.t.last[id].request = q.t.last[id].request + offset
-	})
+	if !last {
+		q.t.each(func(id uint32) {
+			p.t.request(id)
+			p.t.last[id].request = q.t.last[id].request + offset
+		})
+	}
 	for id := range q.t.last {
 		p.t.last[id].count += q.t.last[id].count
 	}

@@ -17,6 +17,7 @@ type history struct {
 	ring       []uint32 // ids, by event number; length a power of two
 	head, tail uint32   // numbers of the last event pushed and of the last one passed
 	live       int
+	any        uint32 // of stamps that were looked at to be near
 }
 
 // historyEnd is where events are renumbered from 1, so that numbers never wrap.

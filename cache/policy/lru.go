@@ -22,10 +22,11 @@ func (p *lru) Run(ids []uint32, miss []uint64) {
 		k := min(64, len(ids))
 		block := ids[:k]
 		ids = ids[k:]
-		for _, id := range block {
+		for _, id := range block { // all looked at first, so that not each waits for memory alone
 			if int(id) >= len(h.stamp) {
 				h.stamp = fit(h.stamp, id)
 			}
+			h.any ^= h.stamp[id]
 		}
 		h.live = n
 		h.room(64)

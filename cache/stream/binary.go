@@ -130,6 +130,9 @@ func recordsIn(b []byte, l layout, count int) (*Stream, error) {
 		resized = resized || part.resized
 		falls = falls || part.falls || part.from > 0 && part.to > part.from && s.Time[part.from] < s.Time[part.from-1]
 		for local, key := range part.keys {
+			if local%ahead == 0 {
+				part.any ^= all.near(part.keys[local:min(local+ahead, len(part.keys))])
+			}
 			id, fresh := all.id(key)
 			if fresh {
 				s.Keys, s.Sizes = append(s.Keys, key), append(s.Sizes, part.sizes[local])
@@ -162,6 +165,9 @@ func recordsIn(b []byte, l layout, count int) (*Stream, error) {
 	return s, nil
 }
 
+// ahead is how many keys are looked for in memory at once.
+const ahead = 64
+
 // stretch is records from..to-1, with keys numbered in order of first use here.
 type stretch struct {
 	from, to int
@@ -170,6 +176,7 @@ type stretch struct {
 	sizes    []uint32 // of keys
 	resized  bool     // a key has another size than before
 	falls    bool     // a time lies before the last
+	any      uint32   // of dense.near, so that it is done
 	err      error
 }
 
@@ -184,10 +191,18 @@ func stretches(n, count int) []stretch {
 
 func (p *stretch) read(b []byte, l layout, s *Stream) {
 	le := binary.LittleEndian
+	var keys [ahead]uint64
 	for i := p.from; i < p.to; i++ {
 		at := l.header + i*l.record
 		r := b[at : at+l.record]
-		key := le.Uint64(r[l.key:])
+		if (i-p.from)%ahead == 0 {
+			some := keys[:min(len(keys), p.to-i)]
+			for j := range some {
+				some[j] = le.Uint64(b[at+j*l.record+l.key:])
+			}
+			p.any ^= p.ids.near(some)
+		}
+		key := keys[(i-p.from)%ahead]
 		size, ok := l.sizeOf(r)
 		if !ok {
 			p.err = fmt.Errorf("offset %d: size %d: more than 32 bits", at, le.Uint64(r[l.size:]))
