@@ -291,22 +291,18 @@ func probe(b asm.Backend, f *maps.Flat, other differs, ref func()) (far func()) 
 	b.Imm(asm.T1, uint64(uintptr(f.Slots)))
 	b.Load(8, slots, asm.At(asm.T1, 0))
 	b.Load(4, mask, asm.At(asm.T1, int32(uintptr(unsafe.Pointer(f.Mask))-uintptr(f.Slots)))) // of one struct
-	b.Mov(false, place, asm.R2)
-	b.Op(asm.And, true, place, mask)
+	b.OpK(asm.Lsh, true, mask, 3)
+	b.Mov(true, place, asm.R2)
 	b.OpK(asm.Lsh, true, place, 3)
+	b.Op(asm.And, true, place, mask)
 	b.Bind(top)
 	b.Load(8, elem, asm.Mem{Base: slots, Index: place})
 	b.Br(asm.NE, false, elem, asm.R2, next)
 	b.OpK(asm.Rsh, true, elem, 32)
 	b.BrK(asm.EQ, true, elem, 0, next) // an empty slot, where the hash is 0
 	scale(b, elem, f.Stride)
-	first := int64(f.Addr) - int64(f.Stride) // elements count from 1 here
-	if first+int64(f.Stride) > math.MaxInt32 {
-		addK(b, elem, uint64(first))
-		first = 0
-	}
-	at := asm.Mem{Base: asm.Base, Index: elem, Disp: int32(first)}
-	other(at, next)
+	addK(b, elem, f.Addr-f.Stride) // elements count from 1 here
+	other(asm.Mem{Base: asm.Base, Index: elem}, next)
 	if f.Ref != nil {
 		b.Load(4, asm.T0, asm.Mem{Base: slots, Index: place, Disp: 4})
 		b.OpK(asm.Sub, true, asm.T0, 1)
@@ -317,16 +313,14 @@ func probe(b asm.Backend, f *maps.Flat, other differs, ref func()) (far func()) 
 		scale(b, asm.T0, f.Step)
 		b.Op(asm.Add, true, elem, asm.T0)
 	}
-	b.Lea(asm.R0, asm.At(elem, int32(first)+int32(f.Value)))
+	b.Lea(asm.R0, asm.At(elem, int32(f.Value)))
 	b.Bind(end)
 	return func() {
 		b.Bind(next)
 		// Only now is an empty slot told apart: most slots looked at hold the key.
 		b.Load(8, asm.T0, asm.Mem{Base: slots, Index: place})
-		b.OpK(asm.Rsh, true, place, 3)
-		b.OpK(asm.Add, true, place, 1)
+		b.OpK(asm.Add, true, place, 8)
 		b.Op(asm.And, true, place, mask)
-		b.OpK(asm.Lsh, true, place, 3)
 		b.BrK(asm.NE, true, asm.T0, 0, top)
 		b.Imm(asm.R0, 0)
 		b.Jmp(end)

@@ -259,7 +259,11 @@ func TestReadBackLookups(t *testing.T) {
 		s.Close()
 	}
 	t.Logf("%d of %d changed bits found", n.found, n.tried)
-	if n.tried < 1000 || n.found < n.tried*82/100 {
+	least := 82
+	if runtime.GOARCH == "arm64" { // more bits of its instructions stand for what comes to the same
+		least = 79
+	}
+	if n.tried < 1000 || n.found < n.tried*least/100 {
 		t.Errorf("%d of %d changed bits found", n.found, n.tried)
 	}
 }
