@@ -201,8 +201,12 @@ func setRef(b asm.Backend, f *maps.Flat) {
 // hashKey is store's hash of a key of n bytes, in register 2. It uses registers
 // 0, 3, 4 and 5.
 func hashKey(b asm.Backend, n int, key func(off int) asm.Mem) {
+	hashWith(b, n, func(size int, d asm.Reg, off int) { b.Load(size, d, key(off)) })
+}
+
+// hashWith is hashKey of what load loads; that may use T1.
+func hashWith(b asm.Backend, n int, load func(size int, d asm.Reg, off int)) {
 	x, y := asm.R2, asm.R4
-	load := func(size int, d asm.Reg, off int) { b.Load(size, d, key(off)) }
 	b.Imm(y, 0)
 	switch {
 	case n == 4 || n == 8:

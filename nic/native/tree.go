@@ -1062,7 +1062,7 @@ func (c *treeCompiler) lookUp(call *tree.Call, found int) bool {
 		c.Mov(true, asm.R4, asm.R3)
 		mixKey(c.Backend, n)
 	default:
-		hashKey(c.Backend, n, keyInContext)
+		hashWith(c.Backend, n, c.keyBytes)
 		other = bytesDiffer(c.Backend, n, keyInContext)
 	}
 	if found >= maxFound {
@@ -1087,6 +1087,22 @@ func (c *treeCompiler) fieldsDiffer(n int) differs {
 			c.BrMem(asm.NE, asm.T0, keyInContext(8), next)
 		}
 	}
+}
+
+// keyBytes loads bytes of a key that the guard tree has put together by words of eight: what
+// isn't such a word is made of two, or the load would wait until both are in the cache. It
+// uses T1.
+func (c *treeCompiler) keyBytes(size int, d asm.Reg, off int) {
+	in := int32(off % 8)
+	if size < 8 || in == 0 {
+		c.Load(size, d, keyInContext(off))
+		return
+	}
+	c.Load(8, d, keyInContext(off-int(in)))
+	c.OpK(asm.Rsh, true, d, 8*in)
+	c.Load(8, asm.T1, keyInContext(off-int(in)+8))
+	c.OpK(asm.Lsh, true, asm.T1, 64-8*in)
+	c.Op(asm.Or, true, d, asm.T1)
 }
 
 // keyInContext is where the guard tree puts keys together.
