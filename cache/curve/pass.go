@@ -83,17 +83,15 @@ type span struct {
 }
 
 // latestAtMost is how many ids a stream may have for the latest ones to be looked for
-// in a list first: of more, they are rarely there.
-const latestAtMost = 4096
+// in a list first: as many as a byte tells apart, none beside them.
+const latestAtMost = 255
 
 func (p *pass) count(ids IDs, from, to, n, every int) {
 	p.t = newTimeline(n)
 	p.hits = make([]uint32, n+1)
 	if n <= latestAtMost {
-		p.latest = &latest{}
-		for k := range p.latest {
-			p.latest[k] = none
-		}
+		all := latest(nobody)
+		p.latest = &all
 	}
 	if from == to {
 		return
@@ -162,13 +160,17 @@ func (p *pass) many(ids []uint32, number uint32) {
 // few is many with the latest ids in a list.
 func (p *pass) few(ids []uint32, number uint32) {
 	t, s := p.t, &p.spans[len(p.spans)-1]
-	at := p.at
+	at, list := p.at, *p.latest
 	for _, id := range ids {
 		if int(id) >= len(t.last) {
 			continue
 		}
 		l := &t.last[id]
-		if d := p.latest.request(t, l, id); d == Never {
+		d := list.use(id)
+		if d == 0 {
+			d = list.add(t, l, id)
+		}
+		if d == Never {
 			p.firsts = append(p.firsts, first{id, at, number})
 		} else {
 			p.hits[d]++
@@ -178,7 +180,7 @@ func (p *pass) few(ids []uint32, number uint32) {
 		l.request = at
 		l.count++
 	}
-	p.at = at
+	p.at, *p.latest = at, list
 }
 
 // again counts that request at is of an id that was requested before. Where a span
@@ -265,45 +267,55 @@ func (p *pass) profile(requests, n, every, spans int) Profile {
 	return out
 }
 
-// latest is the ids requested last, the latest first. They aren't in the timeline: most
-// requests of a stream of few ids are of these, and come no further.
-type latest [8]uint32
+// latest is the eight ids requested last, a byte each, the latest the lowest. They
+// aren't in the timeline: most requests of a stream of few ids are of these, and come
+// no further. Which of them it is costs no branch, which would be guessed wrong as
+// often as not.
+type latest uint64
 
-// none stands in latest where there is no id.
-const none = ^uint32(0)
+// nobody is a list of no id: bytes of ones.
+const nobody = 1<<64 - 1
 
-// request is timeline.request of both together.
-func (l *latest) request(t *timeline, s *seen, id uint32) uint32 {
-	if l[0] == id {
-		return 1
+// each has that bit set in every byte.
+const (
+	eachLow  = 0x0101_0101_0101_0101
+	eachHigh = 0x80 * eachLow
+)
+
+// use puts an id that is in the list in front, and tells its distance; 0 where it isn't.
+func (l *latest) use(id uint32) uint32 {
+	x := uint64(*l) ^ uint64(id)*eachLow
+	zero := (x - eachLow) &^ x & eachHigh // the lowest bit is that of the first byte of 0
+	if zero == 0 {
+		return 0
 	}
-	last := l[0]
-	for k := 1; k < len(l); k++ {
-		x := l[k]
-		l[k] = last
-		if x == id {
-			l[0] = id
-			return uint32(k + 1)
-		}
-		last = x
-	}
-	l[0] = id
+	k := uint(bits.TrailingZeros64(zero)) &^ 7 // bits before it
+	before := uint64(1)<<(k&63) - 1
+	v := uint64(*l)
+	*l = latest(v&^(before<<8|0xff) | v&before<<8 | uint64(id))
+	return uint32(k>>3) + 1
+}
+
+// add puts an id that isn't in the list in front, the last one into the timeline, and
+// tells the id's distance in both together.
+func (l *latest) add(t *timeline, s *seen, id uint32) uint32 {
+	out := uint32(*l >> 56)
+	*l = *l<<8 | latest(id)
 	d := t.take(s)
-	if last != none {
-		t.push(last)
+	if out != nobody>>56 {
+		t.push(out)
 	}
 	if d != Never {
-		d += uint32(len(l))
+		d += 8
 	}
 	return d
 }
 
-// flush puts all into the timeline.
+// flush puts all into the timeline, the oldest first.
 func (l *latest) flush(t *timeline) {
-	for k := len(l) - 1; k >= 0; k-- {
-		if l[k] != none {
-			t.push(l[k])
+	for ; *l != nobody; *l = *l<<8 | 0xff {
+		if id := uint32(*l >> 56); id != nobody>>56 {
+			t.push(id)
 		}
-		l[k] = none
 	}
 }
